@@ -1,0 +1,71 @@
+"""The tables' schemas, in one place. docs/tables.md explains them."""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from curation.errors import HeadtailError
+
+TEXT = pa.struct(
+    [
+        pa.field("text", pa.string(), nullable=False),
+        pa.field("text_key", pa.string(), nullable=False),
+        pa.field("lang", pa.string(), nullable=False),
+        pa.field("lang_score", pa.float32()),
+        pa.field("entry_ids", pa.list_(pa.field("element", pa.int32(), nullable=False)), nullable=False),
+    ]
+)
+"""One matched text of an image; `entry_ids` sorted, unique, never empty."""
+
+CURATED_TEXT = pa.struct(
+    [*TEXT, pa.field("keep_probability", pa.float64(), nullable=False), pa.field("kept", pa.bool_(), nullable=False)]
+)
+
+
+def _table(**columns: pa.DataType) -> pa.Schema:
+    nullable = {"lang_score", "error", "page_url", "width", "height", "sha256", "bytes", "http_status"}
+    return pa.schema([pa.field(name, kind, nullable=name in nullable) for name, kind in columns.items()])
+
+
+PAIRS = _table(
+    uid=pa.string(), url=pa.string(), text=pa.string(), text_key=pa.string(), lang=pa.string(),
+    lang_score=pa.float32(), page_url=pa.string(), crawl=pa.string(), source_file=pa.string(),
+)  # fmt: skip
+MATCHES = _table(uid=pa.string(), url=pa.string(), texts=pa.list_(pa.field("element", TEXT, nullable=False)))
+ENTRY_COUNTS = _table(lang=pa.string(), entry_id=pa.int32(), count=pa.int64())
+THRESHOLDS = _table(
+    lang=pa.string(), t=pa.float64(), tail_share=pa.float64(), entries=pa.int64(), matches=pa.int64(),
+    expected_pairs=pa.float64(), expected_images=pa.float64(),
+)  # fmt: skip
+CURATED = _table(
+    uid=pa.string(), url=pa.string(), text=pa.string(), lang=pa.string(), keep_probability=pa.float64(),
+    texts=pa.list_(pa.field("element", CURATED_TEXT, nullable=False)),
+)  # fmt: skip
+
+
+def check_schema(found: pa.Schema, expected: pa.Schema, where: str) -> None:
+    """Refuse a table whose columns or types are not the expected ones; the message lists every discrepancy."""
+    faults: list[str] = []
+    for field in expected:
+        index = found.get_field_index(field.name)
+        if index < 0:
+            faults.append(f"{field.name} is missing")
+        elif not _same_type(found.field(index).type, field.type):
+            faults.append(f"{field.name} is {found.field(index).type}, expected {field.type}")
+    if faults:
+        raise HeadtailError(f"{where} is not the table expected here: {'; '.join(faults)}")
+
+
+def _same_type(found: pa.DataType, expected: pa.DataType) -> bool:
+    """Equal but for nullability and the names of list elements, which writers choose."""
+    if pa.types.is_list(expected):
+        return pa.types.is_list(found) and _same_type(found.value_type, expected.value_type)
+    if pa.types.is_struct(expected):
+        return pa.types.is_struct(found) and _names(found) == _names(expected) and all(
+            _same_type(a.type, b.type) for a, b in zip(found, expected, strict=True)
+        )
+    return found == expected
+
+
+def _names(fields: Iterable[pa.Field]) -> list[str]:
+    return [field.name for field in fields]

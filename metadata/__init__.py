@@ -1,0 +1,1 @@
+"""The entry side of the pipeline: building, storing and opening metadata lists."""
