@@ -18,7 +18,11 @@ TEXT = pa.struct(
 """One matched text of an image; `entry_ids` sorted, unique, never empty."""
 
 CURATED_TEXT = pa.struct(
-    [*TEXT, pa.field("keep_probability", pa.float64(), nullable=False), pa.field("kept", pa.bool_(), nullable=False)]
+    [
+        *TEXT,
+        pa.field("keep_probability", pa.float64(), nullable=False),
+        pa.field("kept", pa.bool_(), nullable=False),
+    ]
 )
 
 
@@ -61,8 +65,10 @@ def _same_type(found: pa.DataType, expected: pa.DataType) -> bool:
     if pa.types.is_list(expected):
         return pa.types.is_list(found) and _same_type(found.value_type, expected.value_type)
     if pa.types.is_struct(expected):
-        return pa.types.is_struct(found) and _names(found) == _names(expected) and all(
-            _same_type(a.type, b.type) for a, b in zip(found, expected, strict=True)
+        return (
+            pa.types.is_struct(found)
+            and _names(found) == _names(expected)
+            and all(_same_type(a.type, b.type) for a, b in zip(found, expected, strict=True))
         )
     return found == expected
 

@@ -1,0 +1,80 @@
+"""What a task did, told as numbers that add up."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from typing import Self
+
+
+@dataclass
+class Receipt:
+    """The account of one task: what came in, what went out, and a reason for every row between.
+
+    `drops` counts rows by reason; `facts` are further counts, which are added over tasks (records_read,
+    bytes_read, ...); `failures` are rows {file, offset, error, records_read} of inputs that could not be read to
+    their end; `outputs` are {path, rows, bytes} of the files written.
+    """
+
+    task: str
+    rows_in: int = 0
+    rows_out: int = 0
+    drops: Counter[str] = field(default_factory=Counter)
+    facts: Counter[str] = field(default_factory=Counter)
+    failures: list[dict] = field(default_factory=list)
+    outputs: list[dict] = field(default_factory=list)
+    seconds: float = 0.0
+
+    def check(self) -> Self:
+        """Return self, or raise AssertionError if a row vanished: rows_in != rows_out + sum(drops).
+
+        >>> Receipt("a", rows_in=3, rows_out=2, drops=Counter(blank_text=1)).check().rows_out
+        2
+        """
+        dropped = sum(self.drops.values())
+        if self.rows_in != self.rows_out + dropped:
+            raise AssertionError(
+                f"{self.task}: {self.rows_in} rows in, {self.rows_out} out, {dropped} dropped: "
+                f"{self.rows_in - self.rows_out - dropped} unaccounted for"
+            )
+        return self
+
+    def merge(self, other: Self) -> Self:
+        """Return the account of both tasks together, under this one's name."""
+        return type(self)(
+            self.task,
+            self.rows_in + other.rows_in,
+            self.rows_out + other.rows_out,
+            self.drops + other.drops,
+            self.facts + other.facts,
+            self.failures + other.failures,
+            self.outputs + other.outputs,
+            self.seconds + other.seconds,
+        )
+
+    def to_json(self) -> str:
+        """Return a compact JSON object."""
+        return json.dumps(asdict(self), ensure_ascii=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the receipt that `to_json` wrote."""
+        values = json.loads(text)
+        values["drops"] = Counter(values["drops"])
+        values["facts"] = Counter(values["facts"])
+        return cls(**values)
+
+
+def merge_receipts(name: str, receipts: Iterable[Receipt]) -> Receipt:
+    """Return the checked sum of checked receipts, in the order of their tasks' names."""
+    total = Receipt(name)
+    for receipt in sorted(receipts, key=lambda receipt: receipt.task):
+        receipt.check()
+        total.rows_in += receipt.rows_in
+        total.rows_out += receipt.rows_out
+        total.drops.update(receipt.drops)
+        total.facts.update(receipt.facts)
+        total.failures.extend(receipt.failures)
+        total.outputs.extend(receipt.outputs)
+        total.seconds += receipt.seconds
+    return total.check()

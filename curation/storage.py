@@ -1,0 +1,237 @@
+"""Files: local paths and anything fsspec knows, written under a temporary name and renamed."""
+
+import json
+import os
+import posixpath
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, BinaryIO, Self
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from curation.errors import HeadtailError
+
+ROW_GROUP_ROWS = 65_536
+PLAIN_COLUMNS = ("uid", "url", "text", "page_url", "sha256")
+"""Columns of nearly distinct strings: a dictionary would only cost time."""
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """One input file and what tells that it has not changed: size in bytes and mtime or etag."""
+
+    path: str
+    size: int
+    version: str
+
+
+def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Return the file system of a path or URL, and the path within it."""
+    return fsspec.core.url_to_fs(path)
+
+
+def is_local(path: str) -> bool:
+    """Whether a path lies on a file system of this machine."""
+    return isinstance(filesystem(path)[0], LocalFileSystem)
+
+
+def join(folder: str, *names: str) -> str:
+    """Return the path of a name within a folder or URL."""
+    return posixpath.join(folder, *names)
+
+
+def open_input(path: str) -> BinaryIO:
+    """Open a file for reading bytes; raises FileNotFoundError."""
+    fs, inner = filesystem(path)
+    return open(inner, "rb") if isinstance(fs, LocalFileSystem) else fs.open(inner, "rb")
+
+
+def list_files(paths: Iterable[str], suffixes: tuple[str, ...] = ()) -> list[FileInfo]:
+    """Return the files that paths, folders and globs name, sorted by path, from listings only.
+
+    Hidden files (`.x`, `_x`) of folders are left out, and with `suffixes` those that end otherwise. A path that
+    names nothing raises HeadtailError.
+    """
+    found: dict[str, FileInfo] = {}
+    for path in paths:
+        fs, inner = filesystem(path)
+        if any(mark in path for mark in "*?["):
+            entries = list(fs.glob(inner, detail=True).values())
+        elif fs.isdir(inner):
+            entries = list(fs.find(inner, detail=True).values())
+            entries = [entry for entry in entries if _is_input(entry["name"], inner, suffixes)]
+        elif fs.exists(inner):
+            entries = [fs.info(inner)]
+        else:
+            entries = []
+        files = [entry for entry in entries if entry.get("type", "file") == "file"]
+        if not files:
+            raise HeadtailError(
+                f"{path} names no file{f' ending in {' or '.join(suffixes)}' if suffixes else ''}"
+            )
+        for entry in files:
+            name = entry["name"] if isinstance(fs, LocalFileSystem) else fs.unstrip_protocol(entry["name"])
+            version = next(
+                (entry[key] for key in ("ETag", "etag", "mtime", "LastModified") if entry.get(key)), ""
+            )
+            found[name] = FileInfo(name, entry.get("size") or -1, str(version))
+    return [found[name] for name in sorted(found)]
+
+
+def _is_input(name: str, folder: str, suffixes: tuple[str, ...]) -> bool:
+    inside = posixpath.relpath(name, folder).split("/")
+    return not any(step.startswith((".", "_")) for step in inside) and (
+        not suffixes or name.endswith(suffixes)
+    )
+
+
+def exists(path: str) -> bool:
+    """Whether a file or folder is there."""
+    fs, inner = filesystem(path)
+    return fs.exists(inner)
+
+
+def list_folder(path: str) -> list[str]:
+    """Return the names directly in a folder, sorted; none if it is not there."""
+    fs, inner = filesystem(path)
+    try:
+        names = fs.ls(inner, detail=False)
+    except FileNotFoundError:
+        return []
+    return sorted(posixpath.basename(name.rstrip("/")) for name in names)
+
+
+def remove(path: str) -> None:
+    """Delete a file or a folder with all in it, if it is there."""
+    fs, inner = filesystem(path)
+    if fs.exists(inner):
+        fs.rm(inner, recursive=True)
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all."""
+    with AtomicFile(path) as file:
+        file.write(data)
+
+
+def write_json(path: str, value: Any) -> None:
+    """Write a value as indented JSON, atomically."""
+    write_bytes(path, json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n")
+
+
+def read_json(path: str) -> Any:
+    """Return the value of a JSON file."""
+    with open_input(path) as file:
+        return json.load(file)
+
+
+class AtomicFile:
+    """A file for writing bytes that appears under its name only when the `with` block ends without an error.
+
+    Local files are renamed from a hidden temporary name in the same folder; object stores make an upload visible
+    when it is complete anyway.
+    """
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._fs, self._inner = filesystem(path)
+        self._local = isinstance(self._fs, LocalFileSystem)
+        self._temporary = self._inner
+        if self._local:
+            folder, name = os.path.split(self._inner)
+            os.makedirs(folder, exist_ok=True)
+            self._temporary = os.path.join(folder, f".{name}.{uuid.uuid4().hex[:8]}.tmp")
+        self._file: Any = None
+
+    def __enter__(self) -> BinaryIO:
+        self._file = open(self._temporary, "wb") if self._local else self._fs.open(self._inner, "wb")  # noqa: SIM115
+        return self._file
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._local:
+            self._file.discard() if kind and hasattr(self._file, "discard") else self._file.close()
+            return
+        self._file.close()
+        if kind:
+            os.unlink(self._temporary)
+        else:
+            os.replace(self._temporary, self._inner)
+
+
+class ParquetSink:
+    """Writes record batches to one Parquet file, atomically: zstd, row groups whose borders depend on the rows alone.
+
+    `rows` and `bytes` tell what was written; without a batch the file holds the schema and no row.
+    """
+
+    def __init__(self, path: str, schema: pa.Schema) -> None:
+        self.path, self.schema, self.rows, self.bytes = path, schema, 0, 0
+        self._atomic = AtomicFile(path)
+        self._pending: list[pa.RecordBatch] = []
+        self._pending_rows = 0
+
+    def __enter__(self) -> Self:
+        self._file = self._atomic.__enter__()
+        dictionary = [name for name in self.schema.names if name not in PLAIN_COLUMNS]
+        self._writer = pq.ParquetWriter(
+            self._file, self.schema, compression="zstd", use_dictionary=dictionary, write_page_index=False
+        )
+        return self
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        """Append a batch; its schema must be the sink's."""
+        while self._pending_rows + batch.num_rows >= ROW_GROUP_ROWS:
+            head = ROW_GROUP_ROWS - self._pending_rows
+            self._push(batch.slice(0, head))
+            self._flush()
+            batch = batch.slice(head)
+        self._push(batch)
+
+    def _push(self, batch: pa.RecordBatch) -> None:
+        if batch.num_rows:
+            self._pending.append(batch)
+            self._pending_rows += batch.num_rows
+
+    def _flush(self) -> None:
+        if self._pending:
+            self._writer.write_table(pa.Table.from_batches(self._pending, self.schema).combine_chunks())
+            self.rows += self._pending_rows
+            self._pending, self._pending_rows = [], 0
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if not kind:
+                self._flush()
+                self._writer.close()
+                self.bytes = self._file.tell()
+        except BaseException as failure:
+            self._atomic.__exit__(type(failure), failure, None)
+            raise
+        self._atomic.__exit__(kind, error, trace)
+
+    def output(self) -> dict:
+        """Return {path, rows, bytes}, as receipts hold it; after the `with` block."""
+        return {"path": self.path, "rows": self.rows, "bytes": self.bytes}
+
+
+def read_batches(
+    path: str, columns: list[str] | None = None, batch_rows: int = 16_384
+) -> Iterator[pa.RecordBatch]:
+    """Yield the record batches of one Parquet file."""
+    with open_input(path) as file:
+        yield from pq.ParquetFile(file).iter_batches(batch_rows, columns=columns)
+
+
+def read_schema(path: str) -> pa.Schema:
+    """Return the Arrow schema of a Parquet file."""
+    with open_input(path) as file:
+        return pq.read_schema(file)
