@@ -71,23 +71,18 @@ def list_files(paths: Iterable[str], suffixes: tuple[str, ...] = ()) -> list[Fil
             entries = []
         files = [entry for entry in entries if entry.get("type", "file") == "file"]
         if not files:
-            raise HeadtailError(
-                f"{path} names no file{f' ending in {' or '.join(suffixes)}' if suffixes else ''}"
-            )
+            ending = f" ending in {' or '.join(suffixes)}" if suffixes else ""
+            raise HeadtailError(f"{path} names no file{ending}")
         for entry in files:
             name = entry["name"] if isinstance(fs, LocalFileSystem) else fs.unstrip_protocol(entry["name"])
-            version = next(
-                (entry[key] for key in ("ETag", "etag", "mtime", "LastModified") if entry.get(key)), ""
-            )
+            version = next((entry[key] for key in ("ETag", "etag", "mtime", "LastModified") if entry.get(key)), "")
             found[name] = FileInfo(name, entry.get("size") or -1, str(version))
     return [found[name] for name in sorted(found)]
 
 
 def _is_input(name: str, folder: str, suffixes: tuple[str, ...]) -> bool:
     inside = posixpath.relpath(name, folder).split("/")
-    return not any(step.startswith((".", "_")) for step in inside) and (
-        not suffixes or name.endswith(suffixes)
-    )
+    return not any(step.startswith((".", "_")) for step in inside) and (not suffixes or name.endswith(suffixes))
 
 
 def exists(path: str) -> bool:
@@ -149,7 +144,7 @@ class AtomicFile:
         self._file: Any = None
 
     def __enter__(self) -> BinaryIO:
-        self._file = open(self._temporary, "wb") if self._local else self._fs.open(self._inner, "wb")  # noqa: SIM115
+        self._file = open(self._temporary, "wb") if self._local else self._fs.open(self._inner, "wb")
         return self._file
 
     def __exit__(
@@ -223,9 +218,7 @@ class ParquetSink:
         return {"path": self.path, "rows": self.rows, "bytes": self.bytes}
 
 
-def read_batches(
-    path: str, columns: list[str] | None = None, batch_rows: int = 16_384
-) -> Iterator[pa.RecordBatch]:
+def read_batches(path: str, columns: list[str] | None = None, batch_rows: int = 16_384) -> Iterator[pa.RecordBatch]:
     """Yield the record batches of one Parquet file."""
     with open_input(path) as file:
         yield from pq.ParquetFile(file).iter_batches(batch_rows, columns=columns)

@@ -1,0 +1,1 @@
+"""Engine code of the pair side: session, tasks, and what shuffles."""

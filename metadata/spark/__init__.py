@@ -1,0 +1,1 @@
+"""Engine code of the metadata builder."""
