@@ -1,0 +1,260 @@
+"""Tables: folders of parts, a part being Parquet files and a manifest that is written last.
+
+A part without a manifest does not exist for any reader. The manifest's `id` is a hash of what decides the rows (the
+stage's logic version, its settings, its inputs), so "is this done?" is a comparison of two ids. docs/tables.md has
+the format.
+"""
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from importlib.metadata import version
+from typing import Any
+
+import pyarrow as pa
+
+from curation import storage
+from curation.errors import HeadtailError
+from curation.receipts import Receipt, merge_receipts
+
+MANIFEST = "_manifest.json"
+INPUTS = "_inputs.parquet"
+INLINE_INPUTS = 100
+"""More inputs than these go to a Parquet file whose hash the manifest holds."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the rows of a part; package versions and engine settings do not.
+
+    `inputs` are plain dicts in a fixed order: {path, size, version} of a file or {path, id} of an upstream part.
+    """
+
+    stage: str
+    logic_version: int
+    settings: dict[str, Any]
+    inputs: list[dict] = field(default_factory=list)
+
+    @cached_property
+    def id(self) -> str:
+        """32 hex digits of the SHA-256 of the recipe as canonical JSON; where an input lies does not matter."""
+        inputs = [
+            {"id": entry["id"]} if "id" in entry else {key: entry[key] for key in sorted(entry)}
+            for entry in self.inputs
+        ]
+        value = [self.stage, self.logic_version, self.settings, inputs]
+        return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+class Part:
+    """A complete part of a table."""
+
+    def __init__(self, path: str, manifest: dict[str, Any]) -> None:
+        self.path, self.manifest = path, manifest
+
+    @property
+    def id(self) -> str:
+        """The id of the recipe that made it."""
+        return self.manifest["id"]
+
+    @property
+    def files(self) -> list[str]:
+        """Paths of its Parquet files, in order."""
+        return [storage.join(self.path, entry["path"]) for entry in self.manifest["files"]]
+
+    @property
+    def receipt(self) -> Receipt:
+        """The summed account of its tasks."""
+        keys = ("rows_in", "rows_out", "drops", "facts", "failures", "seconds")
+        values = {key: self.manifest[key] for key in keys}
+        return Receipt.from_json(json.dumps({"task": self.path, "outputs": [], **values}))
+
+    def input(self) -> dict[str, str]:
+        """What a downstream recipe holds of it."""
+        return {"path": self.path, "id": self.id}
+
+    def inputs(self) -> list[dict]:
+        """The inputs it was made from."""
+        inputs = self.manifest["inputs"]
+        if isinstance(inputs, list):
+            return inputs
+        return [
+            row
+            for batch in storage.read_batches(storage.join(self.path, inputs["file"]))
+            for row in ({key: value for key, value in row.items() if value is not None} for row in batch.to_pylist())
+        ]
+
+
+class Table:
+    """A table by its folder."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path.rstrip("/")
+
+    def parts(self) -> list[Part]:
+        """Return the complete parts, in order."""
+        found = []
+        for name in storage.list_folder(self.path):
+            if name.startswith("part-"):
+                path = storage.join(self.path, name)
+                try:
+                    found.append(Part(path, storage.read_json(storage.join(path, MANIFEST))))
+                except FileNotFoundError:
+                    continue
+        return found
+
+    def require(self, stage: str) -> list[Part]:
+        """Return the complete parts; raises HeadtailError that names the stage to run if there is none."""
+        parts = self.parts()
+        if not parts:
+            raise HeadtailError(f"{self.path} holds no complete table: run {stage} first or set its path")
+        return parts
+
+    def files(self) -> list[str]:
+        """Return the Parquet files of all complete parts."""
+        return [file for part in self.parts() for file in part.files]
+
+    def part_path(self, index: int) -> str:
+        """Return the folder of a part by its number."""
+        return storage.join(self.path, f"part-{index:05d}")
+
+    def begin(self, index: int) -> str:
+        """Return the folder of a part, emptied of what an unfinished or outdated run left: the manifest goes first."""
+        path = self.part_path(index)
+        storage.remove(storage.join(path, MANIFEST))
+        storage.remove(path)
+        return path
+
+    def commit(self, index: int, recipe: Recipe, receipts: Sequence[Receipt], seconds: float, **facts: Any) -> Part:
+        """Check the receipts' sum, write the manifest, and so make the part exist. `facts` go into the manifest."""
+        path = self.part_path(index)
+        total = merge_receipts(path, receipts)
+        files = [{**output, "path": output["path"].removeprefix(f"{path}/")} for output in total.outputs]
+        manifest = {
+            "id": recipe.id,
+            **asdict(recipe),
+            "inputs": self._store_inputs(path, recipe.inputs),
+            "rows_in": total.rows_in,
+            "rows_out": total.rows_out,
+            "drops": dict(sorted(total.drops.items())),
+            "facts": dict(sorted(total.facts.items())),
+            "failures": total.failures,
+            **facts,
+            "files": sorted(files, key=lambda entry: entry["path"]),
+            "seconds": round(seconds, 3),
+            "task_seconds": round(total.seconds, 3),
+            "versions": versions(),
+        }
+        storage.write_json(storage.join(path, MANIFEST), manifest)
+        return Part(path, manifest)
+
+    @staticmethod
+    def _store_inputs(path: str, inputs: list[dict]) -> list[dict] | dict[str, Any]:
+        if len(inputs) <= INLINE_INPUTS:
+            return inputs
+        table = pa.Table.from_pylist(inputs)
+        with storage.ParquetSink(storage.join(path, INPUTS), table.schema) as sink:
+            for batch in table.to_batches():
+                sink.write(batch)
+        with storage.open_input(storage.join(path, INPUTS)) as file:
+            digest = hashlib.sha256(file.read()).hexdigest()
+        return {"file": INPUTS, "sha256": digest, "count": len(inputs)}
+
+    def done(self, recipe: Recipe, overwrite: bool | None = None) -> Part | None:
+        """Return the only part of a one-part table if it was made by this recipe, else None: it has to be made.
+
+        A cheap stage (`overwrite=None`) runs again by itself when its recipe changed. For the others a part made
+        otherwise is finished work: HeadtailError says what differs, unless `overwrite` is true.
+        """
+        parts = self.parts()
+        if parts and parts[0].id == recipe.id:
+            return parts[0]
+        if parts and overwrite is False:
+            raise HeadtailError(
+                f"{self.path} is finished, with other settings ({difference(parts[0], recipe)}): "
+                "set overwrite=true to make it again, or another path"
+            )
+        return None
+
+    def plan_parts(self, recipe: Recipe, per_part: int, overwrite: bool) -> tuple[list[Part], list[tuple[int, Recipe]]]:
+        """Split a recipe's inputs into the parts that are there and the parts still to make.
+
+        Inputs already in a complete part are done; the others form new parts of `per_part` inputs, in their order.
+        A part that was made with other settings, or from a file that has changed since, raises HeadtailError unless
+        `overwrite` is true, which deletes all parts. Returns (finished parts, [(number, recipe of the part)]).
+        """
+        parts = self.parts()
+        if overwrite and any(self._differs(part, recipe) for part in parts):
+            for part in parts:
+                storage.remove(storage.join(part.path, MANIFEST))
+                storage.remove(part.path)
+            parts = []
+        known: dict[str, dict] = {}
+        for part in parts:
+            if found := self._differs(part, recipe):
+                raise HeadtailError(
+                    f"{part.path} is finished, with other settings ({found}): "
+                    "set overwrite=true to make it again, or another path"
+                )
+            known.update({entry["path"]: entry for entry in part.inputs()})
+        for entry in recipe.inputs:
+            if entry["path"] in known and known[entry["path"]] != entry:
+                if overwrite:
+                    for part in parts:
+                        storage.remove(part.path)
+                    return self.plan_parts(recipe, per_part, overwrite)
+                raise HeadtailError(
+                    f"{entry['path']} has changed since {self.path} was made from it: "
+                    "set overwrite=true to make the table again"
+                )
+        fresh = [entry for entry in recipe.inputs if entry["path"] not in known]
+        taken = {int(part.path[-5:]) for part in parts}
+        number = max(taken, default=-1) + 1
+        plans = [
+            (number + k, Recipe(recipe.stage, recipe.logic_version, recipe.settings, fresh[i : i + per_part]))
+            for k, i in enumerate(range(0, len(fresh), per_part))
+        ]
+        return parts, plans
+
+    @staticmethod
+    def _differs(part: Part, recipe: Recipe) -> str:
+        same = (part.manifest["stage"], part.manifest["logic_version"], part.manifest["settings"]) == (
+            recipe.stage,
+            recipe.logic_version,
+            json.loads(json.dumps(recipe.settings, default=str)),
+        )
+        return "" if same else difference(part, recipe)
+
+
+def difference(part: Part, recipe: Recipe) -> str:
+    """Say in a line how the recipe of a part differs from another: `lang.min_score was 0.0, is 0.5`."""
+    if part.manifest["logic_version"] != recipe.logic_version:
+        return f"logic_version was {part.manifest['logic_version']}, is {recipe.logic_version}"
+    before, now = _flatten(part.manifest["settings"]), _flatten(json.loads(json.dumps(recipe.settings, default=str)))
+    changes = [
+        f"{key} was {before.get(key)}, is {now.get(key)}"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key)
+    ]
+    return ", ".join(changes) or "its inputs have changed"
+
+
+def _flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        flat.update(_flatten(inner, f"{prefix}{key}.") if isinstance(inner, dict) else {f"{prefix}{key}": inner})
+    return flat
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of what made a part, for the record only."""
+    names = ("headtail", "pyspark", "pyarrow", "numpy")
+    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+
+
+def sum_receipts(parts: Iterable[Part]) -> Receipt:
+    """Return the account of several parts together."""
+    return merge_receipts("all parts", [part.receipt for part in parts])

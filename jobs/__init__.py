@@ -1,0 +1,1 @@
+"""The jobs: each is run by spark-submit, by `python -m jobs.<job>` and by `headtail <job>`."""
