@@ -74,23 +74,28 @@ def _string_buffers(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 def _join(
     offsets: np.ndarray, data: np.ndarray, more_offsets: np.ndarray, more_data: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
+    """Each row of one array, the separator, the same row of the other."""
     rows = len(offsets) - 1
     total = np.int64(offsets[rows] - offsets[0]) + np.int64(more_offsets[rows] - more_offsets[0]) + rows
     joined = np.empty(total, np.uint8)
     starts = np.empty(rows + 1, np.int64)
-    at = 0
+    at = np.uint64(0)  # unsigned: a signed index is tested for being negative, which triples the time
     for row in range(rows):
         starts[row] = at
-        for source in range(offsets[row], offsets[row + 1]):
-            joined[at] = data[source]
-            at += 1
+        at = _copy(joined, at, data, np.uint64(offsets[row]), np.uint64(offsets[row + 1]))
         joined[at] = _SEPARATOR
-        at += 1
-        for source in range(more_offsets[row], more_offsets[row + 1]):
-            joined[at] = more_data[source]
-            at += 1
+        at += np.uint64(1)
+        at = _copy(joined, at, more_data, np.uint64(more_offsets[row]), np.uint64(more_offsets[row + 1]))
     starts[rows] = at
     return starts, joined
+
+
+@numba.njit(cache=True, nogil=True)
+def _copy(joined: np.ndarray, at: np.uint64, data: np.ndarray, start: np.uint64, end: np.uint64) -> np.uint64:
+    size = end - start
+    for index in range(size):
+        joined[at + index] = data[start + index]
+    return at + size
 
 
 @numba.njit(cache=True, nogil=True)
@@ -111,7 +116,7 @@ def _word(data: np.ndarray, at: int, width: int) -> np.uint64:
     """Little-endian, byte by byte: rows start at any address; the compiler makes one load of it."""
     value = np.uint64(0)
     for index in range(width):
-        value |= np.uint64(data[at + index]) << np.uint64(8 * index)
+        value |= np.uint64(data[np.uint64(at + index)]) << np.uint64(8 * index)
     return value
 
 
