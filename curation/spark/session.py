@@ -53,3 +53,9 @@ def open_session(name: str, master: str | None, driver_memory: str, settings: di
 
 def _log_settings() -> str:
     return str(files("curation.spark") / "log4j2.properties")
+
+
+def close_session() -> None:
+    """Stop the session, if there is one."""
+    if spark := SparkSession.getActiveSession():
+        spark.stop()

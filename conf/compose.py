@@ -1,0 +1,167 @@
+"""Composing a job's configuration with Hydra, and telling a user's mistake in one line."""
+
+import difflib
+import os
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from importlib.resources import files
+from types import UnionType
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import ConfigCompositionException, HydraException
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import (
+    InterpolationToMissingValueError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
+
+from curation.errors import HeadtailError
+
+Config = TypeVar("Config")
+
+
+def compose_config(job: str, kind: type[Config], overrides: list[str]) -> Config:
+    """Return the job's configuration: schema, YAML, presets and overrides put together, its ranges checked.
+
+    Raises HeadtailError for an unknown key or preset, a value of the wrong type or out of range, or a missing one.
+    """
+    known = _settings(kind)
+    for override in overrides:
+        _check_override(job, override, known)
+    ConfigStore.instance().store(name=f"{job}_schema", node=kind)
+    GlobalHydra.instance().clear()
+    try:
+        with initialize_config_module("conf", version_base="1.3"):
+            composed = compose(job, [_quoted(override, known) for override in overrides])
+        _check_missing(composed, known)
+        return OmegaConf.to_object(composed)  # type: ignore[return-value]
+    except HeadtailError:
+        raise
+    except (HydraException, ConfigCompositionException, OmegaConfBaseException) as error:
+        raise HeadtailError(_told(error)) from error
+
+
+def settings_help(kind: type) -> str:
+    """Return the job's settings as text: a line each with type, unit, default and meaning, and the presets."""
+    hints = {name: _type_name(hint) for name, (hint, _) in _settings(kind).items()}
+    width = max(map(len, hints)) + 2
+    lines = []
+    for name, (_, declared) in _settings(kind).items():
+        default = _default(declared)
+        unit = f" {declared.metadata['unit']}" if declared.metadata.get("unit") else ""
+        lines.append(f"  {name:{width}}{hints[name]}{unit}, {default}\n  {'':{width}}{declared.metadata['meaning']}")
+    groups = [group for group in _groups() if any(name.startswith(f"{group}.") for name in hints)]
+    presets = [f"  {group}={'|'.join(_options(group))}" for group in groups]
+    return "\n".join(["Settings:", *lines, "", "Presets (conf/):", *presets])
+
+
+def _settings(kind: type, prefix: str = "") -> dict[str, tuple[Any, Any]]:
+    """Every setting by its dotted key: (type, dataclass field)."""
+    found: dict[str, tuple[Any, Any]] = {}
+    hints = get_type_hints(kind)
+    for declared in fields(kind):
+        hint = hints[declared.name]
+        if is_dataclass(hint):
+            found |= _settings(hint, f"{prefix}{declared.name}.")  # type: ignore[arg-type]
+        else:
+            found[f"{prefix}{declared.name}"] = (hint, declared)
+    return found
+
+
+def _check_override(job: str, override: str, known: dict[str, Any]) -> None:
+    key, equals, value = override.partition("=")
+    if not equals:
+        raise HeadtailError(f"{override!r} is not of the form key=value")
+    key = key.lstrip("+~").split("@")[0]
+    if key in known or any(key.startswith(f"{name}.") for name, (hint, _) in known.items() if get_origin(hint) is dict):
+        return
+    if key in _groups():
+        if value not in _options(key):
+            raise HeadtailError(f"{key}={value}: there is no such preset; there are {', '.join(_options(key))}")
+        return
+    if key.split(".")[0] == "hydra":
+        return
+    near = difflib.get_close_matches(key, [*known, *_groups()], 3, 0.5) or [
+        name for name in known if name.split(".")[-1] == key.split(".")[-1]
+    ]
+    hint = f"did you mean {' or '.join(near)}?" if near else f"headtail {job} --help lists its settings"
+    raise HeadtailError(f"there is no setting {key!r}: {hint}")
+
+
+def _quoted(override: str, known: dict[str, Any]) -> str:
+    """Spare users the quotes that Hydra's grammar wants around texts, and the brackets around a list of one."""
+    key, _, value = override.partition("=")
+    name = key.lstrip("+~")
+    if name not in known:
+        inside = any(name.startswith(f"{parent}.") for parent, (hint, _) in known.items() if get_origin(hint) is dict)
+        return f"++{override.lstrip('+')}" if inside else override
+    if not value or value[0] in "'\"[{" or "${" in value or value == "null":
+        return override
+    hint = known[name][0]
+    if get_origin(hint) is list:
+        return f"{key}=[{','.join(_quote(item) for item in value.split(','))}]"
+    if hint is str or (isinstance(hint, UnionType) and str in get_args(hint)):
+        return f"{key}={_quote(value)}"
+    return override
+
+
+def _quote(value: str) -> str:
+    escaped = value.replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _check_missing(composed: DictConfig, known: dict[str, Any]) -> None:
+    missing = set()
+    for name in known:
+        try:
+            OmegaConf.select(composed, name, throw_on_missing=True)
+        except MissingMandatoryValue:
+            missing.add(name)
+        except InterpolationToMissingValueError:
+            missing.add("output")
+    if missing:
+        names = sorted(missing, key=lambda name: (name != "output", name))
+        raise HeadtailError(f"{', '.join(names)} must be given: {' '.join(f'{name}=...' for name in names)}")
+
+
+def _told(error: Exception) -> str:
+    """The first line of what Hydra and OmegaConf say, with the key it is about."""
+    cause = error.__cause__ if isinstance(error, ConfigCompositionException) and error.__cause__ else error
+    line = str(cause).strip().split("\n")[0]
+    key = getattr(cause, "full_key", None)
+    return f"{key}: {line}" if key and key not in line else line
+
+
+def _type_name(hint: Any) -> str:
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return "|".join(option.name for option in hint)
+    if isinstance(hint, UnionType):
+        return " or ".join(_type_name(part) for part in get_args(hint) if part is not type(None))
+    if get_origin(hint) in (list, dict):
+        return f"{get_origin(hint).__name__} of {_type_name(get_args(hint)[-1])}"  # type: ignore[union-attr]
+    return {"str": "text", "int": "integer", "float": "number", "bool": "true|false"}.get(hint.__name__, hint.__name__)
+
+
+def _default(declared: Any) -> str:
+    value = declared.default_factory() if callable(declared.default_factory) else declared.default
+    if value == MISSING:
+        return "required"
+    if value is None or value in ("", [], {}):
+        return "default none"
+    if isinstance(value, bool):
+        value = str(value).lower()
+    return f"default {value.name if isinstance(value, Enum) else value}"
+
+
+def _groups() -> list[str]:
+    return sorted(entry.name for entry in files("conf").iterdir() if entry.is_dir() and not entry.name.startswith("_"))
+
+
+def _options(group: str) -> list[str]:
+    return sorted(
+        os.path.splitext(entry.name)[0] for entry in (files("conf") / group).iterdir() if entry.name.endswith(".yaml")
+    )

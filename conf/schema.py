@@ -1,0 +1,251 @@
+"""Every setting, declared once: type, meaning, unit, range. YAML holds values only.
+
+A job's configuration is a dataclass; `curate` inherits from the configurations of the jobs that it chains, so a setting
+has one name everywhere. Ranges are checked when the dataclass is made.
+"""
+
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from typing import Any, ClassVar
+
+from omegaconf import MISSING
+
+from curation.errors import HeadtailError
+
+
+def setting(
+    default: Any, meaning: str, *, unit: str = "", minimum: float | None = None, maximum: float | None = None
+) -> Any:
+    """Declare a field of a configuration; ranges are inclusive, `unit` is for the help only."""
+    metadata = {"meaning": meaning, "unit": unit, "minimum": minimum, "maximum": maximum}
+    if isinstance(default, list | dict):
+        return field(default_factory=lambda: default.copy(), metadata=metadata)
+    if isinstance(default, type):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def table(name: str, meaning: str) -> Any:
+    """Declare the path of a table: in the folder of the run, unless given."""
+    return setting(f"${{output}}/{name}", meaning)
+
+
+@dataclass
+class Settings:
+    """Base of all configurations: checks the ranges that its fields declare."""
+
+    topic: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        for declared in fields(self):
+            value = getattr(self, declared.name)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                self._check(declared.name, value, declared.metadata)
+
+    def _check(self, name: str, value: float, metadata: Any) -> None:
+        low, high = metadata.get("minimum"), metadata.get("maximum")
+        unit = f" {metadata['unit']}" if metadata.get("unit") else ""
+        if low is not None and not value >= low:
+            raise HeadtailError(f"{self._key(name)} must be at least {low}{unit}, got {value}")
+        if high is not None and not value <= high:
+            raise HeadtailError(f"{self._key(name)} must be at most {high}{unit}, got {value}")
+
+    def _key(self, name: str) -> str:
+        return f"{self.topic}.{name}" if self.topic else name
+
+
+# --- topics -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class SparkConfig(Settings):
+    """The session; under spark-submit its own options win over memory settings here."""
+
+    topic: ClassVar[str] = "spark"
+    master: str | None = setting(None, "Spark master; none: spark-submit's choice, else local[*]")
+    driver_memory: str = setting("2g", "heap of the driver (and of a local run)")
+    conf: dict[str, str] = setting({}, "further Spark settings, e.g. '+spark.conf={spark.executor.memory: 8g}'")
+
+
+class SourceKind(Enum):
+    """What kind of files the pairs come from."""
+
+    wat = "wat"
+
+
+@dataclass
+class SourceConfig(Settings):
+    """Where image-text pairs come from."""
+
+    topic: ClassVar[str] = "source"
+    kind: SourceKind = setting(SourceKind.wat, "kind of the files")
+    paths: list[str] = setting(MISSING, "files, folders or globs")
+    crawl: str = setting("", "name of the crawl; empty: as the path tells, else the name of the folder")
+
+
+@dataclass
+class UrlsConfig(Settings):
+    """Which image URLs are taken."""
+
+    topic: ClassVar[str] = "urls"
+    allow_private_hosts: list[str] = setting(
+        [], "networks whose addresses may stand in a URL and may be fetched from, e.g. [127.0.0.1/32]"
+    )
+
+
+@dataclass
+class LanguageConfig(Settings):
+    """Language identification."""
+
+    topic: ClassVar[str] = "language"
+    min_score: float = setting(0.0, "texts whose language is less certain are dropped", minimum=0, maximum=1)
+
+
+class Edges(Enum):
+    """Which edges of an entry get no blank: the rule of spacing (curation/text.py)."""
+
+    blank = "blank"
+    script = "script"
+    script_kana = "script_kana"
+
+
+class Engine(Enum):
+    """The matching engine; both give the same ids."""
+
+    ahocorasick = "ahocorasick"
+    tokens = "tokens"
+
+
+@dataclass
+class MatchingConfig(Settings):
+    """How texts are matched against entries."""
+
+    topic: ClassVar[str] = "matching"
+    edges: Edges = setting(Edges.script, "edge rule: blank (first paper), script (Meta CLIP 2), script_kana")
+    matcher: Engine = setting(Engine.ahocorasick, "matching engine; both give the same ids")
+    max_texts: int = setting(64, "texts kept of one image, smallest hash first", unit="texts", minimum=1)
+
+
+@dataclass
+class BalanceConfig(Settings):
+    """How the head is thinned. At most one of t, tail_share is given; without one, tail_share is 0.06."""
+
+    topic: ClassVar[str] = "balance"
+    t: float | None = setting(None, "threshold of the reference language", unit="matches", minimum=0)
+    tail_share: float | None = setting(None, "share of all matches that falls on tail entries", minimum=0, maximum=1)
+
+
+@dataclass
+class DownloadConfig(Settings):
+    """How images are fetched."""
+
+    topic: ClassVar[str] = "download"
+    threads: int = setting(32, "connections of one task", minimum=1)
+
+
+# --- jobs -------------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class JobConfig(Settings):
+    """What every job has."""
+
+    output: str = setting(MISSING, "folder of the run: a table lies in it unless its own path is given")
+    seed: int = setting(0, "key of every random draw", minimum=0)
+    overwrite: bool = setting(False, "make finished work again where settings or inputs have changed")
+    spark: SparkConfig = setting(SparkConfig, "session")
+
+
+@dataclass
+class ExtractPairsConfig(JobConfig):
+    """Settings of extract_pairs."""
+
+    source: SourceConfig = setting(SourceConfig, "where pairs come from")
+    urls: UrlsConfig = setting(UrlsConfig, "which URLs are taken")
+    language: LanguageConfig = setting(LanguageConfig, "language identification")
+    languages: list[str] = setting([], "languages to keep, e.g. [en]; empty: all")
+    pairs: str = table("pairs", "table of pairs to write")
+    files_per_part: int = setting(1000, "inputs of one part: the unit of resume", unit="files", minimum=1)
+    max_failed_share: float = setting(
+        0.05, "share of inputs that may be unreadable or damaged before the job fails", minimum=0, maximum=1
+    )
+
+
+@dataclass
+class MatchPairsConfig(JobConfig):
+    """Settings of match_pairs."""
+
+    pairs: str = table("pairs", "table of pairs to read")
+    matches: str = table("matches", "table of matches to write")
+    entry_lists: str = setting(MISSING, "folder of {lang}.json or {lang}.txt, or one such file: the metadata")
+    languages: list[str] = setting([], "languages to match, e.g. [en]; empty: all that have a list")
+    matching: MatchingConfig = setting(MatchingConfig, "how texts are matched")
+    buckets: int = setting(64, "files by uid that matches is written as", minimum=1, maximum=65536)
+
+
+@dataclass
+class CountEntriesConfig(JobConfig):
+    """Settings of count_entries."""
+
+    matches: str = table("matches", "table of matches to read")
+    entry_counts: str = table("entry_counts", "table of counts to write")
+
+
+@dataclass
+class BalancePairsConfig(JobConfig):
+    """Settings of balance_pairs."""
+
+    matches: str = table("matches", "table of matches to read")
+    entry_counts: str = table("entry_counts", "table of counts to read")
+    thresholds: str = table("thresholds", "table of thresholds to write")
+    curated: str = table("curated", "table of kept images to write")
+    balance: BalanceConfig = setting(BalanceConfig, "how the head is thinned")
+
+
+@dataclass
+class DownloadImagesConfig(JobConfig):
+    """Settings of download_images."""
+
+    curated: str = table("curated", "table of kept images to read")
+    downloads: str = table("downloads", "images and their download_status to write")
+    urls: UrlsConfig = setting(UrlsConfig, "which hosts may be fetched from")
+    download: DownloadConfig = setting(DownloadConfig, "how images are fetched")
+
+
+@dataclass
+class WriteShardsConfig(JobConfig):
+    """Settings of write_shards."""
+
+    downloads: str = table("downloads", "images to read")
+    shards: str = table("shards", "folder of shards to write")
+    samples_per_shard: int = setting(10_000, "samples in a shard; the last holds the rest", unit="samples", minimum=1)
+
+
+@dataclass
+class ReportStatsConfig(JobConfig):
+    """Settings of report_stats."""
+
+    pairs: str = table("pairs", "table of pairs")
+    matches: str = table("matches", "table of matches")
+    entry_counts: str = table("entry_counts", "table of counts")
+    thresholds: str = table("thresholds", "table of thresholds")
+    curated: str = table("curated", "table of kept images")
+    downloads: str = table("downloads", "images and their download_status")
+    shards: str = table("shards", "folder of shards")
+    entry_lists: str = setting(MISSING, "the metadata that matches were made with")
+    report: str = table("report", "folder of the report to write")
+
+
+@dataclass
+class CurateConfig(
+    ReportStatsConfig,
+    WriteShardsConfig,
+    DownloadImagesConfig,
+    BalancePairsConfig,
+    CountEntriesConfig,
+    MatchPairsConfig,
+    ExtractPairsConfig,
+):
+    """Settings of curate: those of every job it chains."""
+
+    download_images: bool = setting(True, "false: stop after balancing and report on that")

@@ -1,0 +1,46 @@
+"""What a job tells while it runs: a line when a stage starts, a line when it ends, on standard error."""
+
+import sys
+import time
+
+from curation.receipts import Receipt
+
+SHOWN_REASONS = 4
+
+
+class Stage:
+    """A stage's two lines, and the seconds between them."""
+
+    def __init__(self, name: str, plan: str) -> None:
+        self.name = name
+        self.start = time.monotonic()
+        say(name, f"starts: {plan}")
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the stage began."""
+        return time.monotonic() - self.start
+
+    def end(self, receipt: Receipt) -> None:
+        """Tell rows in and out, the main drop reasons and the seconds."""
+        say(self.name, f"done: {account(receipt)}, {self.seconds:.1f} s")
+
+
+def account(receipt: Receipt) -> str:
+    """Return a receipt as a line.
+
+    >>> from collections import Counter
+    >>> account(Receipt("x", 1200, 900, Counter(blank_text=300)))
+    '1,200 rows in, 900 out, 300 dropped (blank_text 300)'
+    """
+    line = f"{receipt.rows_in:,} rows in, {receipt.rows_out:,} out"
+    if not receipt.drops:
+        return line
+    reasons = [f"{reason} {count:,}" for reason, count in receipt.drops.most_common(SHOWN_REASONS)]
+    more = ["..."] if len(receipt.drops) > SHOWN_REASONS else []
+    return f"{line}, {sum(receipt.drops.values()):,} dropped ({', '.join(reasons + more)})"
+
+
+def say(name: str, message: str) -> None:
+    """Print a stage's line."""
+    print(f"{name:16} {message}", file=sys.stderr, flush=True)  # noqa: T201

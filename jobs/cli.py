@@ -1,0 +1,74 @@
+"""The command line: `headtail` lists the jobs, `headtail <job> --help` its settings, `headtail <job> key=value` runs."""
+
+import ast
+import importlib
+import importlib.util
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from conf.compose import compose_config, settings_help
+from curation.errors import HeadtailError
+
+JOBS = (
+    "curate",
+    "extract_pairs",
+    "match_pairs",
+    "count_entries",
+    "balance_pairs",
+    "download_images",
+    "write_shards",
+    "report_stats",
+)
+USAGE = "headtail <job> key=value ...\nheadtail <job> --help shows the settings of a job. The jobs:\n"
+
+
+def main() -> None:
+    """Run the job that the first argument names."""
+    job, *arguments = sys.argv[1:] or [""]
+    if job in ("", "-h", "--help", "help"):
+        print(USAGE, *(f"  {name:16} {_first_line(name)}" for name in JOBS), sep="\n")  # noqa: T201
+    elif job not in JOBS:
+        _fail("headtail", f"there is no job {job!r}: the jobs are {', '.join(JOBS)}")
+    else:
+        launch(importlib.import_module(f"jobs.{job}").run, arguments)
+
+
+def launch(run: Callable[[Any], None], arguments: list[str] | None = None) -> None:
+    """Compose the job's configuration from the command line and run it.
+
+    A user's mistake is one line on standard error and exit code 1. The job's name is its file's; the class of its
+    configuration is the annotation of `run`'s only parameter.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    job = Path(sys.modules[run.__module__].__file__ or "").stem
+    kind = get_type_hints(run)["config"]
+    if {"-h", "--help"} & set(arguments):
+        print(f"headtail {job} key=value ...\n\n{_first_line(job)}\n\n{settings_help(kind)}")  # noqa: T201
+        return
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        run(compose_config(job, kind, arguments))
+    except HeadtailError as error:
+        _fail(f"headtail {job}", str(error))
+    except KeyboardInterrupt:
+        _fail(f"headtail {job}", "stopped; the same command goes on from here", code=130)
+    except BrokenPipeError:
+        os._exit(1)
+    finally:
+        if session := sys.modules.get("curation.spark.session"):
+            session.close_session()
+
+
+def _first_line(job: str) -> str:
+    spec = importlib.util.find_spec(f"jobs.{job}")
+    source = spec.loader.get_source(spec.name) if spec and spec.loader else ""  # type: ignore[attr-defined]
+    return (ast.get_docstring(ast.parse(source)) or "").split("\n")[0]
+
+
+def _fail(who: str, message: str, code: int = 1) -> None:
+    print(f"{who}: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    sys.exit(code)
