@@ -1,0 +1,208 @@
+"""Extraction: one input file becomes its image-text pairs, distinct within the file, each drop with a reason.
+
+The unit that balances is a candidate: a text of an image link, one per text key that is present (alt, title); a link
+without any text counts once.
+"""
+
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation import text_rules, urls, wat
+from curation.archives import ReadLog
+from curation.language import LanguageRules, detect_languages
+from curation.links import Links
+from curation.receipts import Receipt
+from curation.schemas import PAIRS
+from curation.storage import ParquetSink, open_input
+from curation.text_rules import TextRules
+from curation.urls import UrlRules
+
+LOGIC_VERSION = 1
+"""Raised when the same settings and inputs give other rows."""
+HELD_BYTES = 160 << 20
+"""Pairs of a file are held until its end, so that a later alt can replace an earlier title; more are passed on."""
+_CRAWL = re.compile(r"CC-MAIN-\d{4}-\d{2}(?!\d)")
+
+
+@dataclass(frozen=True)
+class ExtractionSettings:
+    """Everything that decides the rows of a file.
+
+    `source` is wat; `entities` auto, always or never decodes HTML entities of WATs, auto by the file's date;
+    `crawl` names the crawl where the path does not.
+    """
+
+    source: str = "wat"
+    entities: str = "auto"
+    crawl: str = ""
+    urls: UrlRules = field(default_factory=UrlRules)
+    texts: TextRules = field(default_factory=TextRules)
+    language: LanguageRules = field(default_factory=LanguageRules)
+
+
+def extract_file(task: dict, settings: ExtractionSettings) -> Receipt:
+    """Write the pairs of `task["input"]` to the Parquet file `task["output"]` and account for every candidate."""
+    receipt = Receipt(task["input"])
+    with ParquetSink(task["output"], PAIRS) as sink:
+        for batch in iter_pairs(task["input"], settings, receipt):
+            sink.write(batch)
+    receipt.outputs.append(sink.output())
+    return receipt.check()
+
+
+def iter_pairs(path: str, settings: ExtractionSettings, receipt: Receipt) -> Iterator[pa.RecordBatch]:
+    """Yield the pairs of one input file (schema PAIRS), and account for them in `receipt`.
+
+    What can be read is yielded; where reading ends early or parts are damaged, `receipt.failures` tells.
+    """
+    started = time.perf_counter()
+    log = ReadLog()
+    try:
+        file = open_input(path)
+    except OSError as error:
+        receipt.failures.append(_failure(path, 0, error, receipt))
+        return
+    with file:
+        decode = {"auto": None, "always": True, "never": False}[settings.entities]
+        facts = wat.WatFacts(decode_entities=decode)
+        distinct = Distinct()
+        crawl = _crawl_of(path, settings)
+        for links in wat.read_links(file, log, facts):
+            distinct.add(candidates(links, settings, receipt), receipt.drops)
+            if distinct.held_bytes > HELD_BYTES:
+                yield from _finish(distinct.take(), crawl, path, settings, receipt)
+        receipt.facts.update(facts.counts)
+        yield from _finish(distinct.take(), crawl, path, settings, receipt)
+    receipt.failures += [_failure(path, offset, error, receipt) for offset, error in log.faults]
+    receipt.seconds += time.perf_counter() - started
+
+
+def candidates(links: Links, settings: ExtractionSettings, receipt: Receipt) -> pa.RecordBatch:
+    """The texts of links that the URL and text rules let through: uid, url, text, text_key, page_url.
+
+    In the order of links, within a link by text key. Counts every candidate into `receipt`.
+    """
+    keys = sorted(links.texts)
+    present = np.array([links.texts[key].is_valid().to_numpy(zero_copy_only=False) for key in keys])
+    receipt.facts["image_links"] += len(links)
+    receipt.rows_in += int(np.maximum(present.sum(axis=0), 1).sum())
+    _count(receipt.drops, "no_text", int((~present.any(axis=0)).sum()))
+
+    link, rank = np.nonzero(present.T)
+    flat = pa.concat_arrays([links.texts[key] for key in keys])
+    texts, text_reason = text_rules.clean_texts(flat.take(pa.array(rank * len(links) + link)), settings.texts)
+    _count_reasons(receipt.drops, text_rules.REASONS, text_reason)
+    keep = np.flatnonzero(text_reason == text_rules.KEPT)
+    link, rank, texts = link[keep], rank[keep], texts.take(pa.array(keep))
+
+    wanted, back = np.unique(link, return_inverse=True)
+    absolute, url_reason = urls.resolve_urls(
+        links.urls.take(pa.array(wanted)), links.bases, links.page[wanted], settings.urls
+    )
+    _count_reasons(receipt.drops, urls.REASONS, url_reason[back])
+    keep = np.flatnonzero(url_reason[back] == urls.KEPT)
+    at = pa.array(back[keep])
+    return pa.record_batch(
+        {
+            "uid": urls.uids_of(absolute).take(at),
+            "url": absolute.take(at),
+            "text": texts.take(pa.array(keep)),
+            "text_key": pa.array(keys, pa.string()).take(pa.array(rank[keep])),
+            "page_url": links.page_urls.take(pa.array(links.page[link[keep]])),
+        }
+    )
+
+
+class Distinct:
+    """The distinct (uid, text) of a file, in the order in which they came first, under their smallest text key."""
+
+    def __init__(self) -> None:
+        self._row_of: dict[tuple[str, str], int] = {}
+        self._first_row = 0
+        self._batches: list[pa.RecordBatch] = []
+        self._text_keys: list[str] = []
+        self.held_bytes = 0
+
+    def add(self, batch: pa.RecordBatch, drops: Counter[str]) -> None:
+        """Hold the rows that are new, and count the rest as `same_text`."""
+        new: list[int] = []
+        rows = zip(*(batch[name].to_pylist() for name in ("uid", "text", "text_key")), strict=True)
+        for index, (uid, text, text_key) in enumerate(rows):
+            row = self._row_of.setdefault((uid, text), self._first_row + len(self._text_keys))
+            held = row - self._first_row
+            if held == len(self._text_keys):
+                self._text_keys.append(text_key)
+                new.append(index)
+            elif held >= 0 and text_key < self._text_keys[held]:
+                self._text_keys[held] = text_key
+        _count(drops, "same_text", batch.num_rows - len(new))
+        self._batches.append(batch.take(pa.array(new, pa.int64())))
+        self.held_bytes += self._batches[-1].nbytes
+
+    def take(self) -> Iterator[pa.RecordBatch]:
+        """Yield the rows held, and hold none; rows like them are known still."""
+        at = 0
+        for batch in self._batches:
+            keys = pa.array(self._text_keys[at : at + batch.num_rows], pa.string())
+            yield batch.set_column(batch.schema.get_field_index("text_key"), "text_key", keys)
+            at += batch.num_rows
+        self._first_row += at
+        self._batches, self._text_keys, self.held_bytes = [], [], 0
+
+
+def _finish(
+    batches: Iterator[pa.RecordBatch], crawl: str, path: str, settings: ExtractionSettings, receipt: Receipt
+) -> Iterator[pa.RecordBatch]:
+    """Add language, crawl and file; drop what the language rules refuse."""
+    rules = settings.language
+    for batch in batches:
+        rows = batch.num_rows
+        if rules.model == "none":
+            lang, score = pa.repeat(rules.languages[0], rows), pa.nulls(rows, pa.float32())
+        else:
+            codes, scores = detect_languages(batch["text"], rules.model)
+            lang, score = codes, pa.array(scores)
+            wanted = (
+                pc.is_in(lang, pa.array(rules.languages, pa.string())) if rules.languages else pa.repeat(True, rows)
+            )
+            sure = pa.array(scores >= rules.min_score)
+            _count(receipt.drops, "language", rows - wanted.true_count)
+            _count(receipt.drops, "lang_score", pc.and_not(wanted, sure).true_count)
+            keep = pc.and_(wanted, sure)
+            batch, lang, score = batch.filter(keep), lang.filter(keep), score.filter(keep)
+            rows = batch.num_rows
+        receipt.rows_out += rows
+        if rows:
+            columns = {name: batch[name] for name in batch.schema.names}
+            columns |= {"lang": lang, "lang_score": score}
+            columns |= {"crawl": pa.repeat(crawl, rows), "source_file": pa.repeat(os.path.basename(path), rows)}
+            yield pa.record_batch([columns[name] for name in PAIRS.names], schema=PAIRS)
+
+
+def _crawl_of(path: str, settings: ExtractionSettings) -> str:
+    found = _CRAWL.search(path)
+    return settings.crawl or (found.group() if found else "")
+
+
+def _failure(path: str, offset: int, error: object, receipt: Receipt) -> dict:
+    records = receipt.facts["records_read"]
+    return {"file": path, "offset": offset, "error": str(error), "records_read": records}
+
+
+def _count(drops: Counter[str], reason: str, count: int) -> None:
+    if count:
+        drops[reason] += count
+
+
+def _count_reasons(drops: Counter[str], names: tuple[str, ...], reasons: np.ndarray) -> None:
+    for number, count in enumerate(np.bincount(reasons, minlength=len(names)).tolist()):
+        if number:
+            _count(drops, names[number], count)

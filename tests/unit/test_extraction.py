@@ -1,0 +1,105 @@
+"""Extraction of whole files: every candidate is accounted for."""
+
+import gzip
+import json
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curation.extraction import ExtractionSettings, extract_file, iter_pairs
+from curation.language import LanguageRules
+from curation.receipts import Receipt
+from curation.schemas import PAIRS
+
+ENGLISH = LanguageRules("none", ("en",))
+
+
+def wat_record(page_url: str, links: list[dict], head: dict | None = None) -> bytes:
+    html = {"Head": head or {}, "Links": links}
+    envelope = {"Payload-Metadata": {"HTTP-Response-Metadata": {"HTML-Metadata": html}}}
+    body = json.dumps({"Envelope": envelope}, ensure_ascii=False, separators=(",", ":")).encode()
+    header = (
+        f"WARC/1.0\r\nWARC-Type: metadata\r\nWARC-Target-URI: {page_url}\r\nWARC-Date: 2024-05-18T01:58:10Z\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return header.encode() + body + b"\r\n\r\n"
+
+
+def image(url: str | None, **texts: str) -> dict:
+    return {"path": "IMG@/src", **({"url": url} if url is not None else {}), **texts}
+
+
+def extract(folder: Path, *records: bytes, **settings: object) -> tuple[Receipt, list[dict]]:
+    path = folder / "CC-MAIN-2024-22-a.wat.gz"
+    path.write_bytes(b"".join(gzip.compress(record, mtime=0) for record in records))
+    settings = ExtractionSettings(**{"language": ENGLISH, **settings})
+    receipt = extract_file({"input": str(path), "output": str(folder / "out.parquet")}, settings)
+    table = pq.read_table(folder / "out.parquet")
+    assert table.schema.equals(PAIRS)
+    streamed = pa.Table.from_batches(iter_pairs(str(path), settings, Receipt("streamed")), PAIRS)
+    assert streamed.equals(table)
+    return receipt, table.to_pylist()
+
+
+def test_every_candidate_has_a_reason(tmp_path: Path) -> None:
+    links = [
+        image("a.jpg", alt="red kite", title="red kite"),
+        image("a.jpg", alt="a  red\tkite "),
+        image("b.jpg"),
+        image("c.jpg", alt=" ", title="the hill"),
+        image("data:image/gif;base64,R0", alt="pixel"),
+        image("", alt="empty"),
+        image(None, alt="none"),
+        image("ftp://example.org/a.jpg", alt="scheme"),
+        image("http://10.0.0.1/a.jpg", alt="private"),
+        image("http://[1/a.jpg", alt="bad"),
+        {},
+        {"path": "A@/href", "url": "x", "alt": "no image"},
+    ]
+    receipt, rows = extract(tmp_path, wat_record("https://example.org/x/", links))
+    assert [(row["url"], row["text"], row["text_key"]) for row in rows] == [
+        ("https://example.org/x/a.jpg", "red kite", "alt"),
+        ("https://example.org/x/a.jpg", "a  red kite", "alt"),
+        ("https://example.org/x/c.jpg", "the hill", "title"),
+    ]
+    assert receipt.rows_in == 12
+    assert receipt.drops == Counter(
+        same_text=1, no_text=1, blank_text=1, data_url=1, empty_url=2, scheme=1, private_host=1, bad_url=1
+    )
+    assert {row["crawl"] for row in rows} == {"CC-MAIN-2024-22"}
+    assert {row["source_file"] for row in rows} == {"CC-MAIN-2024-22-a.wat.gz"}
+
+
+def test_survivor_is_the_alt_on_the_first_page(tmp_path: Path) -> None:
+    receipt, rows = extract(
+        tmp_path,
+        wat_record("https://example.org/1", [image("a.jpg", title="kite")]),
+        wat_record("https://example.org/2", [image("a.jpg", alt="kite")]),
+    )
+    assert [(row["text_key"], row["page_url"]) for row in rows] == [("alt", "https://example.org/1")]
+    assert receipt.drops == Counter(same_text=1)
+
+
+@pytest.mark.parametrize(
+    ("rules", "kept", "drops"),
+    [
+        (LanguageRules(), {"en", "de"}, {}),
+        (LanguageRules(languages=("de",)), {"de"}, {"language": 1}),
+        (LanguageRules(min_score=1.0), set(), {"lang_score": 2}),
+    ],
+)
+def test_languages(tmp_path: Path, rules: LanguageRules, kept: set[str], drops: dict[str, int]) -> None:
+    links = [image("a.jpg", alt="the house on the hill"), image("b.jpg", alt="das Haus auf dem Hügel")]
+    receipt, rows = extract(tmp_path, wat_record("https://example.org/", links), language=rules)
+    assert {row["lang"] for row in rows} == kept
+    assert receipt.drops == drops
+
+
+def test_missing_file_is_a_failure_not_a_crash(tmp_path: Path) -> None:
+    task = {"input": str(tmp_path / "none.wat.gz"), "output": str(tmp_path / "out.parquet")}
+    receipt = extract_file(task, ExtractionSettings(language=ENGLISH))
+    assert [row["file"] for row in receipt.failures] == [task["input"]]
+    assert pq.read_table(task["output"]).num_rows == 0
