@@ -1,4 +1,4 @@
-"""The command line: `headtail` lists the jobs, `headtail <job> --help` its settings, `headtail <job> key=value` runs."""
+"""The command line: `headtail` lists the jobs, `headtail <job> --help` its settings, with key=value it runs."""
 
 import ast
 import importlib

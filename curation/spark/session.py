@@ -20,10 +20,10 @@ SETTINGS = {
 }
 
 
-def open_session(name: str, master: str | None, driver_memory: str, settings: dict[str, str]) -> SparkSession:
+def open_session(name: str, master: str | None, driver_memory: str, conf: dict[str, str]) -> SparkSession:
     """Return the session of a job: spark-submit's, where that started us, else a local one.
 
-    `master` None leaves the choice to spark-submit (local[*] without it); `settings` win over ours.
+    `master` None leaves the choice to spark-submit (local[*] without it); `conf` wins over our settings.
     """
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
@@ -44,7 +44,7 @@ def open_session(name: str, master: str | None, driver_memory: str, settings: di
             del ours["spark.driver.host"], ours["spark.driver.bindAddress"]
     elif master:
         builder = builder.master(master)
-    for key, value in (ours | settings).items():
+    for key, value in (ours | conf).items():
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     spark.sparkContext.setLogLevel("ERROR")

@@ -1,0 +1,42 @@
+# Needs make and a python3 of 3.11 to 3.13; everything else it brings into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+OUTPUT ?= build/sample-run
+export PYTHONHASHSEED ?= 0
+
+.PHONY: help run test lint bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: .venv/installed ## make the sample crawl and curate it: shards and a report in build/sample-run
+	@$(BIN)/python -m sample.run $(OUTPUT)
+
+test: .venv/installed ## run all tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: .venv/installed ## check style and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+bench: .venv/installed ## run one benchmark, NAME=extract|match|balance|shards|metadata|scale
+	$(BIN)/python -m tests.benchmarks.$(NAME)
+
+lock: .venv/installed ## resolve the dependencies again
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+		--all-extras pyproject.toml --output-file requirements.lock
+
+clean: ## delete what make made
+	rm -rf .venv build dist
+
+.venv/installed: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
+		f"headtail needs Python 3.11, 3.12 or 3.13, {sys.executable} is {sys.version.split()[0]}: make PYTHON=...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
+	@test -x $(BIN)/uv || if command -v uv >/dev/null; then ln -s "$$(command -v uv)" $(BIN)/uv; \
+		else echo 'installing uv' && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; fi
+	@echo 'installing the locked dependencies into .venv (about 1.8 GB)'
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip sync --quiet --require-hashes --link-mode=copy requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@

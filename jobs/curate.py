@@ -1,0 +1,31 @@
+"""Run the whole chain: archives in, balanced shards and a report out."""
+
+from conf.schema import CurateConfig
+from curation.progress import say
+from jobs import (
+    balance_pairs,
+    count_entries,
+    download_images,
+    extract_pairs,
+    match_pairs,
+    report_stats,
+    write_shards,
+)
+from jobs.cli import launch
+
+
+def run(config: CurateConfig) -> None:
+    """Run each job in its turn; those whose work is done say so and cost nothing."""
+    extract_pairs.run(config)
+    match_pairs.run(config)
+    count_entries.run(config)
+    balance_pairs.run(config)
+    if config.download:
+        download_images.run(config)
+        write_shards.run(config)
+    report_stats.run(config)
+    say("curate", f"report: {config.report}/index.html")
+
+
+if __name__ == "__main__":
+    launch(run)
