@@ -1,0 +1,1 @@
+"""The sample crawl: WAT files, images and entry lists, all made by code, and the host that serves the images."""
