@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 OUTPUT ?= build/sample-run
-export PYTHONHASHSEED ?= 0
+UV := .venv/uv/bin/uv
 
 .PHONY: help run test lint bench lock clean
 .DEFAULT_GOAL := help
@@ -24,7 +24,7 @@ bench: .venv/installed ## run one benchmark, NAME=extract|match|balance|shards|m
 	$(BIN)/python -m tests.benchmarks.$(NAME)
 
 lock: .venv/installed ## resolve the dependencies again
-	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
+	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		--all-extras pyproject.toml --output-file requirements.lock
 
 clean: ## delete what make made
@@ -34,9 +34,9 @@ clean: ## delete what make made
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
 		f"headtail needs Python 3.11, 3.12 or 3.13, {sys.executable} is {sys.version.split()[0]}: make PYTHON=...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
-	@test -x $(BIN)/uv || if command -v uv >/dev/null; then ln -s "$$(command -v uv)" $(BIN)/uv; \
-		else echo 'installing uv' && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; fi
-	@echo 'installing the locked dependencies into .venv (about 1.8 GB)'
-	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip sync --quiet --require-hashes --link-mode=copy requirements.lock
-	@VIRTUAL_ENV=$(CURDIR)/.venv $(BIN)/uv pip install --quiet --no-deps --editable .
+	@test -x $(UV) || if command -v uv >/dev/null; then mkdir -p $(dir $(UV)) && ln -sf "$$(command -v uv)" $(UV); \
+		else $(BIN)/python -m pip install --quiet --disable-pip-version-check --target .venv/uv uv; fi
+	@echo 'installing the locked dependencies into .venv (about 2 GB, once)'
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(UV) pip sync --quiet --require-hashes requirements.lock
+	@VIRTUAL_ENV=$(CURDIR)/.venv $(UV) pip install --quiet --no-deps --editable .
 	@touch $@

@@ -67,6 +67,14 @@ class SparkConfig(Settings):
     conf: dict[str, str] = setting({}, "further Spark settings, e.g. '+spark.conf={spark.executor.memory: 8g}'")
 
 
+class Entities(Enum):
+    """When HTML entities of alt-texts and URLs are decoded."""
+
+    auto = "auto"
+    always = "always"
+    never = "never"
+
+
 class SourceKind(Enum):
     """What kind of files the pairs come from."""
 
@@ -80,7 +88,8 @@ class SourceConfig(Settings):
     topic: ClassVar[str] = "source"
     kind: SourceKind = setting(SourceKind.wat, "kind of the files")
     paths: list[str] = setting(MISSING, "files, folders or globs")
-    crawl: str = setting("", "name of the crawl; empty: as the path tells, else the name of the folder")
+    crawl: str = setting("", "name of the crawl, where the path does not tell (CC-MAIN-2024-22)")
+    entities: Entities = setting(Entities.auto, "decode HTML entities of WATs; auto: of those before mid-2019")
 
 
 @dataclass
@@ -94,10 +103,26 @@ class UrlsConfig(Settings):
 
 
 @dataclass
+class TextConfig(Settings):
+    """Which texts are taken, and how they are cleaned."""
+
+    topic: ClassVar[str] = "text"
+    min_chars: int | None = setting(None, "shorter texts are dropped", unit="characters", minimum=1)
+    max_chars: int | None = setting(None, "longer texts are dropped", unit="characters", minimum=1)
+    max_replacement_share: float = setting(
+        0.1, "texts with a larger share of U+FFFD, which stands for broken bytes, are dropped", minimum=0, maximum=1
+    )
+    collapse_blanks: bool = setting(False, "make one blank of each run of white space (the papers keep runs)")
+
+
+@dataclass
 class LanguageConfig(Settings):
     """Language identification."""
 
     topic: ClassVar[str] = "language"
+    model: str = setting(
+        "lid.176.ftz", "fastText model: the one brought along, the path of another, or none: all is languages[0]"
+    )
     min_score: float = setting(0.0, "texts whose language is less certain are dropped", minimum=0, maximum=1)
 
 
@@ -162,6 +187,7 @@ class ExtractPairsConfig(JobConfig):
 
     source: SourceConfig = setting(SourceConfig, "where pairs come from")
     urls: UrlsConfig = setting(UrlsConfig, "which URLs are taken")
+    text: TextConfig = setting(TextConfig, "which texts are taken")
     language: LanguageConfig = setting(LanguageConfig, "language identification")
     languages: list[str] = setting([], "languages to keep, e.g. [en]; empty: all")
     pairs: str = table("pairs", "table of pairs to write")

@@ -20,7 +20,7 @@ def run(config: CurateConfig) -> None:
     match_pairs.run(config)
     count_entries.run(config)
     balance_pairs.run(config)
-    if config.download:
+    if config.download_images:
         download_images.run(config)
         write_shards.run(config)
     report_stats.run(config)

@@ -5,11 +5,14 @@ from functools import partial
 
 from conf.schema import ExtractPairsConfig
 from curation.extraction import LOGIC_VERSION, ExtractionSettings, extract_file
+from curation.language import LanguageRules
 from curation.progress import Stage, say
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from curation.storage import join, list_files
 from curation.tables import Recipe, Table, check_failed_share, sum_receipts
+from curation.text_rules import TextRules
+from curation.urls import UrlRules
 from jobs.cli import launch
 
 NAME = "extract_pairs"
@@ -18,10 +21,12 @@ NAME = "extract_pairs"
 def run(config: ExtractPairsConfig) -> None:
     """Write the parts of `pairs` that are not there yet: one Parquet file for each input file."""
     settings = ExtractionSettings(
-        languages=tuple(config.languages),
-        min_lang_score=config.language.min_score,
-        allow_private_hosts=tuple(config.urls.allow_private_hosts),
+        source=config.source.kind.value,
+        entities=config.source.entities.value,
         crawl=config.source.crawl,
+        urls=UrlRules(tuple(config.urls.allow_private_hosts)),
+        texts=TextRules(**vars(config.text)),
+        language=LanguageRules(languages=tuple(config.languages), **vars(config.language)),
     )
     files = [vars(file) for file in list_files(config.source.paths, (".wat", ".wat.gz"))]
     table = Table(config.pairs)

