@@ -1,0 +1,147 @@
+"""Balancing: from counts to thresholds, from thresholds to probabilities.
+
+Demystifying CLIP Data (arXiv 2309.16671, Algorithm 1) keeps a text with one independent draw per matched entry, each of
+probability t / max(count, t). Meta CLIP 2 (arXiv 2507.22062, section 3.3) gives every language the t at which its tail
+has the share of matches that English's tail has.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numba
+import numpy as np
+
+from curation.errors import HeadtailError
+
+T = TypeVar("T")
+
+
+def entry_probabilities(counts: np.ndarray, t: float) -> np.ndarray:
+    """Return t / max(count, t) of every entry: float64, 1 for the tail (count < t) and for what nothing matched.
+
+    >>> entry_probabilities(np.array([0, 5, 10, 40]), 10.0).tolist()
+    [1.0, 1.0, 1.0, 0.25]
+    """
+    return t / np.maximum(counts, t)
+
+
+class Distribution:
+    """The counts of one language, sorted: what tail shares and thresholds are read from.
+
+    Counts are int64 or float64 (estimated ones). Zeros are left out: with them a language with a handful of matches
+    would get t = 0 and lose everything. There is at least one count above 0, else ValueError.
+    """
+
+    def __init__(self, counts: np.ndarray) -> None:
+        self.counts = np.sort(counts[counts > 0])
+        if not len(self.counts):
+            raise ValueError("a distribution needs a count above 0")
+        self._cumulated = np.cumsum(self.counts)
+        self._shares = self._cumulated / self._cumulated[-1]
+
+    @property
+    def matches(self) -> int | float:
+        """The sum of all counts."""
+        return self._cumulated[-1].item()
+
+    def tail_share(self, t: float) -> float:
+        """Return the share of the matches that entries with count < t have."""
+        below = self.entries_below(t)
+        return float(self._shares[below - 1]) if below else 0.0
+
+    def entries_below(self, t: float) -> int:
+        """Return how many entries have 0 < count < t."""
+        return int(np.searchsorted(self.counts, t, side="left"))
+
+    def t_of_share(self, share: float) -> float:
+        """Return the count whose cumulative share is nearest to `share`, the lower count on ties.
+
+        Counts are cumulated in ascending order; among equal counts each has a cumulative share of its own, and all of
+        them lead to the same t. The tail share at the t returned is therefore not `share` itself: it leaves out the
+        entries with count = t.
+        """
+        above = int(np.searchsorted(self._shares, share, side="left"))
+        near = [index for index in (above - 1, above) if 0 <= index < len(self.counts)]
+        nearest = min(near, key=lambda index: abs(self._shares[index] - share))
+        return float(self.counts[nearest])
+
+    def matches_capped(self, t: float) -> float:
+        """Return the sum of min(count, t): what is often taken for the size of the data set, and is not."""
+        below = self.entries_below(t)
+        return float(self._cumulated[below - 1] if below else 0) + (len(self.counts) - below) * t
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a reference threshold becomes the thresholds of all languages.
+
+    `others` is `tail_share` (each language at the reference's tail share) or `same_t`; `t_by_language` overrides
+    both for the languages it names. Given `tail_share`, every language, the reference among them, has that share.
+    """
+
+    reference: str = "en"
+    others: str = "tail_share"
+    t_by_language: Mapping[str, float] = field(default_factory=dict)
+
+    def thresholds(self, distributions: "Distributions", ts: Iterable[float]) -> dict[str, np.ndarray]:
+        """Return {lang: float64 array}: every language's t for each reference t of `ts`."""
+        grid = np.array(list(ts), np.float64)
+        reference = distributions.reference(self.reference)
+        shares = [reference.tail_share(t) for t in grid]
+        return distributions.each(lambda lang, found: self._one(lang, found, grid, shares))
+
+    def _one(self, lang: str, found: Distribution, grid: np.ndarray, shares: list[float]) -> np.ndarray:
+        if lang in self.t_by_language:
+            return np.full(len(grid), float(self.t_by_language[lang]))
+        if lang == self.reference or self.others == "same_t":
+            return grid
+        return np.array([found.t_of_share(share) for share in shares])
+
+    def thresholds_of_share(self, distributions: "Distributions", share: float) -> dict[str, float]:
+        """Return {lang: t} for a tail share that is the same in every language."""
+        return distributions.each(lambda lang, found: float(self.t_by_language.get(lang, found.t_of_share(share))))
+
+
+class Distributions:
+    """The distributions of all languages, one in memory at a time: `load` gives a language's counts."""
+
+    def __init__(self, langs: Iterable[str], load: Callable[[str], np.ndarray]) -> None:
+        self.langs = sorted(langs)
+        self._load = load
+
+    def __getitem__(self, lang: str) -> Distribution:
+        return Distribution(self._load(lang))
+
+    def reference(self, lang: str) -> Distribution:
+        """Return the reference language's distribution, or raise HeadtailError that names the languages there are."""
+        if lang not in self.langs:
+            there = ", ".join(self.langs[:20]) + (" ..." if len(self.langs) > 20 else "")
+            raise HeadtailError(
+                f"no text matches an entry in the reference language {lang}: "
+                f"set balance.reference to one of: {there or '(none)'}"
+            )
+        return self[lang]
+
+    def each(self, function: Callable[[str, Distribution], T]) -> dict[str, T]:
+        """Return {lang: function(lang, its distribution)}, in the order of the languages' codes."""
+        return {lang: function(lang, self[lang]) for lang in self.langs}
+
+
+@numba.njit(cache=True, nogil=True)
+def keep_probabilities(
+    rows: np.ndarray, id_offsets: np.ndarray, ids: np.ndarray, counts: np.ndarray, t: float, out: np.ndarray
+) -> None:
+    """Set out[row] = 1 - prod(1 - t / max(count, t)) over the entries of each text of `rows`.
+
+    Text `row` has the sorted ids[id_offsets[row]:id_offsets[row + 1]]; the float64 product runs over them in this
+    order, so that the number is the same everywhere. An id beyond the end of `counts` has count 0.
+    """
+    for row in rows:
+        missed = 1.0
+        for at in range(id_offsets[row], id_offsets[row + 1]):
+            count = float(counts[ids[at]]) if ids[at] < len(counts) else 0.0
+            missed *= 1.0 - t / max(count, t)
+            if missed == 0.0:
+                break
+        out[row] = 1.0 - missed

@@ -1,0 +1,192 @@
+"""Entry counts: how many texts hold each entry of a language, counted by tasks and added exactly.
+
+A language's counts are one int64 array, indexed by entry_id, as long as its largest id that was met; beyond its end a
+count is 0. Workers map these arrays into memory from flat files, and open only the languages they meet.
+"""
+
+import io
+from collections.abc import Iterable, Iterator, Sequence
+
+import numba
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation import storage
+from curation.matched import Matched, read_matched
+from curation.receipts import Receipt
+from curation.schemas import ENTRY_COUNTS
+
+NO_COUNTS = np.zeros(0, np.int64)
+
+
+class CountArrays:
+    """Counts per language in memory, growing as entries are met."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, np.ndarray] = {}
+
+    def add(self, matched: Matched) -> None:
+        """Count every entry of every text once."""
+        for lang, rows in matched.rows_by_lang():
+            top = _largest_id(rows, matched.id_offsets, matched.ids)
+            _count(rows, matched.id_offsets, matched.ids, self._array(lang, top + 1))
+
+    def add_weighted(self, matched: Matched, weights: np.ndarray) -> None:
+        """Count every entry of a text with the text's int64 weight; weight 0 leaves the text out."""
+        for lang, rows in matched.rows_by_lang():
+            top = _largest_id(rows, matched.id_offsets, matched.ids)
+            _count_weighted(rows, matched.id_offsets, matched.ids, weights, self._array(lang, top + 1))
+
+    def merge(self, other: "CountArrays") -> None:
+        """Add the counts of another."""
+        for lang, counts in other.arrays.items():
+            self._array(lang, len(counts))[: len(counts)] += counts
+
+    def _array(self, lang: str, size: int) -> np.ndarray:
+        counts = self.arrays.get(lang, NO_COUNTS)
+        if size > len(counts):
+            # Doubling keeps the copying linear; the slack is cut off when the counts are read out.
+            counts = np.concatenate([counts, np.zeros(max(size, 2 * len(counts)) - len(counts), np.int64)])
+            self.arrays[lang] = counts
+        return counts
+
+    def items(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield (lang, counts) in the order of the languages' codes, without trailing zeros, none all zero."""
+        for lang in sorted(self.arrays):
+            counts = np.trim_zeros(self.arrays[lang], "b")
+            if len(counts):
+                yield lang, counts
+
+
+class CountFiles:
+    """Counts per language in flat files `<lang>.npy` of a folder, opened when a language is first asked for."""
+
+    def __init__(self, folder: str) -> None:
+        self.folder = folder
+        self._opened: dict[str, np.ndarray] = {}
+
+    def langs(self) -> list[str]:
+        """Return the languages that have counts, sorted."""
+        return [name.removesuffix(".npy") for name in storage.list_folder(self.folder) if name.endswith(".npy")]
+
+    def __getitem__(self, lang: str) -> np.ndarray:
+        """Return a language's counts, read-only; an empty array for a language without any."""
+        if lang not in self._opened:
+            self._opened[lang] = self.load(lang)
+        return self._opened[lang]
+
+    def load(self, lang: str) -> np.ndarray:
+        """Return a language's counts without keeping them."""
+        path = storage.join(self.folder, f"{lang}.npy")
+        try:
+            return np.load(path, mmap_mode="r") if storage.is_local(path) else _load_remote(path)
+        except FileNotFoundError:
+            return NO_COUNTS
+
+
+def save_array(path: str, values: np.ndarray) -> None:
+    """Write an array as a `.npy` file, atomically."""
+    with storage.AtomicFile(path) as file:
+        np.lib.format.write_array(file, values, allow_pickle=False)
+
+
+def _load_remote(path: str) -> np.ndarray:
+    with storage.open_input(path) as file:
+        return np.load(io.BytesIO(file.read()), allow_pickle=False)
+
+
+def count_buckets(task: dict) -> Receipt:
+    """Count the entries of some buckets of `matches`; a task for `run_tasks`.
+
+    `task` holds `task` (its name), `buckets` (a list of lists of files: all files of one bucket, of one or more
+    `matches` tables) and `output`: a Parquet file of `entry_counts`' schema, ordered, a row group a language.
+    Rows are images; facts tell their texts and matches.
+    """
+    counts = CountArrays()
+    receipt = Receipt(task["task"])
+    for files in task["buckets"]:
+        for matched in read_matched(files, whole=False):
+            counts.add(matched)
+            receipt.rows_in += matched.images
+            receipt.facts["texts"] += len(matched.id_offsets) - 1
+            receipt.facts["matches"] += len(matched.ids)
+    receipt.rows_out = receipt.rows_in
+    write_partial(task["output"], counts)
+    return receipt.check()
+
+
+def write_partial(path: str, counts: CountArrays) -> None:
+    """Write the counts of one task, a row group a language."""
+    with (
+        storage.AtomicFile(path) as file,
+        pq.ParquetWriter(file, ENTRY_COUNTS, compression="lz4", use_dictionary=["lang"]) as writer,
+    ):
+        for lang, values in counts.items():
+            writer.write_table(pa.Table.from_batches([_rows(lang, values)]), row_group_size=len(values))
+
+
+def merge_partials(paths: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (lang, counts) added over the files of `write_partial`, a language at a time, in order.
+
+    The driver holds one language's array and one row group, however many languages and tasks there are.
+    """
+    groups: dict[str, list[tuple[str, int]]] = {}
+    for path in paths:
+        with storage.open_input(path) as file:
+            metadata = pq.read_metadata(file)
+        for index in range(metadata.num_row_groups):
+            lang = metadata.row_group(index).column(0).statistics.min
+            groups.setdefault(lang, []).append((path, index))
+    for lang in sorted(groups):
+        total = NO_COUNTS
+        for path, index in groups[lang]:
+            with storage.open_input(path) as file:
+                rows = pq.ParquetFile(file).read_row_group(index, columns=["entry_id", "count"])
+            ids, values = rows["entry_id"].to_numpy(), rows["count"].to_numpy()
+            if ids[-1] >= len(total):
+                total = np.concatenate([total, np.zeros(ids[-1] + 1 - len(total), np.int64)])
+            total[ids] += values
+        yield lang, total
+
+
+def write_entry_counts(counts: Iterable[tuple[str, np.ndarray]], path: str, folder: str) -> dict:
+    """Write `entry_counts`, ordered by (lang, entry_id), and `<lang>.npy` beside it; returns the table's output."""
+    with storage.ParquetSink(path, ENTRY_COUNTS) as sink:
+        for lang, values in counts:
+            sink.write(_rows(lang, values))
+            save_array(storage.join(folder, f"{lang}.npy"), values)
+    return sink.output()
+
+
+def _rows(lang: str, values: np.ndarray) -> pa.RecordBatch:
+    ids = np.flatnonzero(values)
+    langs = pc.fill_null(pa.nulls(len(ids), pa.string()), lang)
+    columns = [langs, pa.array(ids.astype(np.int32)), pa.array(values[ids])]
+    return pa.record_batch(columns, schema=ENTRY_COUNTS)
+
+
+@numba.njit(cache=True, nogil=True)
+def _largest_id(rows: np.ndarray, id_offsets: np.ndarray, ids: np.ndarray) -> int:
+    top = -1
+    for row in rows:
+        if id_offsets[row + 1] > id_offsets[row]:
+            top = max(top, ids[id_offsets[row + 1] - 1])  # ids are sorted
+    return top
+
+
+@numba.njit(cache=True, nogil=True)
+def _count(rows: np.ndarray, id_offsets: np.ndarray, ids: np.ndarray, counts: np.ndarray) -> None:
+    for row in rows:
+        for at in range(id_offsets[row], id_offsets[row + 1]):
+            counts[ids[at]] += 1
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_weighted(
+    rows: np.ndarray, id_offsets: np.ndarray, ids: np.ndarray, weights: np.ndarray, counts: np.ndarray
+) -> None:
+    for row in rows:
+        for at in range(id_offsets[row], id_offsets[row + 1]):
+            counts[ids[at]] += weights[row]

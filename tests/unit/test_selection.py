@@ -1,0 +1,174 @@
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import xxhash
+
+from curation.counts import CountArrays, CountFiles, save_array
+from curation.errors import HeadtailError
+from curation.matched import Matched
+from curation.schemas import CURATED
+from curation.selection import (
+    Drawing,
+    balance_bucket,
+    curated_batch,
+    draw_batch,
+    take_expectations,
+    text_probabilities,
+)
+from tests.matches_data import Image, make_images, to_batch, write_matches
+
+T = {"de": 3.0, "en": 6.5, "fr": 2.0}
+
+
+def _key(seed: int, purpose: str, *keys: str) -> int:
+    return xxhash.xxh64_intdigest("\x1f".join(keys).encode(), seed=xxhash.xxh64_intdigest(f"{seed}:{purpose}".encode()))
+
+
+def _draw(seed: int, *keys: str) -> float:
+    return (_key(seed, "keep", *keys) >> 11) / 2**53
+
+
+def _counts(rows: list[Image]) -> Counter:
+    return Counter((text["lang"], i) for row in rows for text in row["texts"] for i in text["entry_ids"])
+
+
+def _curate(rows: list[Image], unit: str, seed: int, t: dict[str, float]) -> list[dict]:
+    """The definition, text by text."""
+    counts, curated = _counts(rows), []
+    for row in rows:
+        texts = []
+        for text in row["texts"]:
+            missed = 1.0
+            for i in text["entry_ids"]:
+                missed *= 1.0 - t[text["lang"]] / max(counts[text["lang"], i], t[text["lang"]])
+            texts.append({**text, "keep_probability": 1.0 - missed, "kept": False})
+        by_key = sorted(texts, key=lambda text: _key(seed, "choose_text", row["uid"], text["text"]))
+        if unit == "pair":
+            missed = 1.0
+            for text in texts:
+                missed *= 1.0 - text["keep_probability"]
+                text["kept"] = _draw(seed, row["uid"], text["text"]) < text["keep_probability"]
+            probability = 1.0 - missed
+        else:
+            probability = by_key[0]["keep_probability"]
+            by_key[0]["kept"] = _draw(seed, row["uid"]) < probability
+        chosen = [text for text in by_key if text["kept"]]
+        if chosen:
+            head = {"uid": row["uid"], "url": row["url"], "text": chosen[0]["text"], "lang": chosen[0]["lang"]}
+            curated.append({**head, "keep_probability": probability, "texts": texts})
+    return curated
+
+
+def _files(rows: list[Image], folder: Path) -> str:
+    counts = CountArrays()
+    counts.add(Matched(to_batch(rows)))
+    for lang, values in counts.items():
+        save_array(str(folder / f"{lang}.npy"), values)
+    return str(folder)
+
+
+def _scaled(t: dict[str, float], factor: float) -> dict[str, float]:
+    return {lang: value * factor for lang, value in t.items()}
+
+
+@pytest.mark.parametrize("unit", ["pair", "image"])
+def test_a_bucket_is_drawn_as_the_definition_says(unit: str, tmp_path: Path) -> None:
+    rows = make_images(700, seed=4)
+    drawing = Drawing(unit, 13, _files(rows, tmp_path / "counts"), T)
+    task = {"task": "0", "files": [write_matches(rows, tmp_path / "m.parquet")], "output": str(tmp_path / "c.parquet")}
+    receipt = balance_bucket(task, drawing)
+    found = pq.read_table(task["output"])
+    expected = _curate(rows, unit, 13, T)
+    assert found.schema.equals(CURATED)
+    assert found.to_pylist() == expected
+    assert receipt.rows_in == 700
+    assert receipt.rows_out == len(expected) == 700 - receipt.drops["not_drawn"]
+    assert 50 < len(expected) < 650
+    assert receipt.facts["texts_kept"] == sum(text["kept"] for row in expected for text in row["texts"])
+
+
+@pytest.mark.parametrize("unit", ["pair", "image"])
+def test_how_rows_are_batched_does_not_show(unit: str, tmp_path: Path) -> None:
+    rows = make_images(300, seed=5)
+    counts, batch = CountFiles(_files(rows, tmp_path)), to_batch(rows)
+
+    def curate(size: int) -> pa.Table:
+        batches = []
+        for start in range(0, len(rows), size):
+            matched = Matched(batch.slice(start, size))
+            drawn = draw_batch(matched, text_probabilities(matched, counts, T), unit, 1)
+            batches.append(curated_batch(matched, drawn))
+        return pa.Table.from_batches(batches).combine_chunks()
+
+    assert curate(7).equals(curate(300))
+
+
+@pytest.mark.parametrize("unit", ["pair", "image"])
+def test_a_larger_t_keeps_what_a_smaller_one_kept(unit: str, tmp_path: Path) -> None:
+    rows = make_images(1500, seed=6)
+    matched, counts = Matched(to_batch(rows)), CountFiles(_files(rows, tmp_path))
+    kept = []
+    for factor in (0.1, 0.5, 1, 2, 10_000):
+        drawn = draw_batch(matched, text_probabilities(matched, counts, _scaled(T, factor)), unit, 0)
+        kept.append((set(np.flatnonzero(drawn.kept)), set(np.flatnonzero(drawn.chosen >= 0))))
+    for (texts, images), (more_texts, more_images) in pairwise(kept):
+        assert texts < more_texts
+        assert images < more_images
+    assert len(kept[-1][1]) == 1500
+
+
+@pytest.mark.parametrize("unit", ["pair", "image"])
+def test_expectations_are_sums_of_probabilities(unit: str, tmp_path: Path) -> None:
+    rows = make_images(400, seed=7)
+    drawing = Drawing(unit, 2, _files(rows, tmp_path / "counts"), T)
+    receipts = []
+    for k, part in enumerate((rows[:100], rows[100:])):
+        file = write_matches(part, tmp_path / f"m{k}.parquet")
+        receipts.append(balance_bucket({"task": str(k), "files": [file], "output": str(tmp_path / "c")}, drawing))
+    expected = take_expectations(receipts)
+    matched = Matched(to_batch(rows))
+    probabilities = text_probabilities(matched, CountFiles(drawing.counts), T)
+    drawn = draw_batch(matched, probabilities, unit, 2)
+    assert sum(expected["expected_images"].values()) == pytest.approx(drawn.image_probabilities.sum(), rel=1e-7)
+    for code, lang in enumerate(matched.langs):
+        rows_of_lang = matched.codes == code
+        assert expected["expected_images"][lang] == pytest.approx(drawn.expected[rows_of_lang].sum(), rel=1e-7)
+        pairs = probabilities if unit == "pair" else drawn.expected
+        assert expected["expected_pairs"][lang] == pytest.approx(pairs[rows_of_lang].sum(), rel=1e-7)
+    assert not [key for receipt in receipts for key in receipt.facts if ":" in key]
+
+
+def test_another_seed_is_an_independent_draw(tmp_path: Path) -> None:
+    """Of 4,000 images both draws keep the product of the shares, within 5 standard deviations."""
+    rows = make_images(4000, seed=8, langs=("en",))
+    matched, counts = Matched(to_batch(rows)), CountFiles(_files(rows, tmp_path))
+    probabilities = text_probabilities(matched, counts, {"en": 20.0})
+    first, second = (draw_batch(matched, probabilities, "pair", seed) for seed in (0, 1))
+    both = ((first.chosen >= 0) & (second.chosen >= 0)).sum()
+    p = first.image_probabilities**2
+    assert abs(both - p.sum()) < 5 * np.sqrt((p * (1 - p)).sum())
+
+
+def test_an_empty_bucket_gives_an_empty_file(tmp_path: Path) -> None:
+    task = {"task": "0", "files": [write_matches([], tmp_path / "m")], "output": str(tmp_path / "c")}
+    receipt = balance_bucket(task, Drawing("pair", 0, str(tmp_path), T))
+    assert receipt.rows_in == receipt.rows_out == 0
+    assert pq.read_schema(task["output"]).equals(CURATED)
+
+
+def test_a_bucket_in_which_nothing_is_kept(tmp_path: Path) -> None:
+    rows = make_images(20, seed=9)
+    matched, counts = Matched(to_batch(rows)), CountFiles(_files(rows, tmp_path))
+    drawn = draw_batch(matched, text_probabilities(matched, counts, _scaled(T, 1e-12)), "pair", 0)
+    assert curated_batch(matched, drawn).num_rows == 0
+
+
+def test_a_language_that_was_not_counted_is_refused(tmp_path: Path) -> None:
+    rows = make_images(20, seed=10)
+    with pytest.raises(HeadtailError, match="texts in fr, which entry_counts has not: run count_entries"):
+        text_probabilities(Matched(to_batch(rows)), CountFiles(_files(rows, tmp_path)), {"en": 1.0, "de": 1.0})
