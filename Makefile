@@ -1,7 +1,6 @@
 # Needs make and a python3 of 3.11 to 3.13; everything else it brings into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-OUTPUT ?= build/sample-run
 UV := .venv/uv/bin/uv
 
 .PHONY: help run test lint bench lock clean
@@ -11,7 +10,7 @@ help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/installed ## make the sample crawl and curate it: shards and a report in build/sample-run
-	@$(BIN)/python -m sample.run $(OUTPUT)
+	@$(BIN)/python -m sample.run $(ARGS)
 
 test: .venv/installed ## run all tests
 	$(BIN)/python -m pytest $(ARGS)

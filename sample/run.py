@@ -1,0 +1,44 @@
+"""`make run`: make the sample crawl, serve its images from this machine, and curate it.
+
+`python -m sample.run key=value ...` takes the settings of `headtail curate` on top of the sample's own.
+"""
+
+import sys
+from pathlib import Path
+
+from conf.schema import CurateConfig
+from curation.progress import say
+from jobs import curate
+from jobs.cli import launch
+from sample.host import ImageHost
+from sample.make import make_sample
+
+SAMPLE = Path("build/sample")
+OUTPUT = Path("build/sample-run")
+
+
+def settings(sample: Path, output: Path) -> list[str]:
+    """Return the settings with which `headtail curate` curates the sample crawl into a folder."""
+    return [
+        f"output={output}",
+        f"source.paths={sample / 'wat'}",
+        "source.crawl=sample",
+        f"entry_lists={sample / 'entries'}",
+        "urls.allow_private_hosts=127.0.0.1/32",  # the sample's host is this machine
+        "max_failed_share=0.2",  # one of its few files is cut off on purpose
+        "buckets=8",
+        "samples_per_shard=250",
+        "spark.master=local[2]",
+    ]
+
+
+def run(config: CurateConfig) -> None:
+    """Curate while the sample's host is up."""
+    with ImageHost(SAMPLE):
+        curate.run(config)
+
+
+if __name__ == "__main__":
+    say("sample", f"is made in {SAMPLE}, unless it is there")
+    make_sample(SAMPLE)
+    launch(run, [*settings(SAMPLE, OUTPUT), *sys.argv[1:]], job="curate")
