@@ -28,6 +28,7 @@ CURATED_TEXT = pa.struct(
 
 def _table(**columns: pa.DataType) -> pa.Schema:
     nullable = {"lang_score", "error", "page_url", "width", "height", "sha256", "bytes", "http_status"}
+    nullable |= {"content_type", "source_bytes", "original_width", "original_height", "ext", "offset"}
     return pa.schema([pa.field(name, kind, nullable=name in nullable) for name, kind in columns.items()])
 
 
@@ -45,6 +46,16 @@ CURATED = _table(
     uid=pa.string(), url=pa.string(), text=pa.string(), lang=pa.string(), keep_probability=pa.float64(),
     texts=pa.list_(pa.field("element", CURATED_TEXT, nullable=False)),
 )  # fmt: skip
+LISTS = pa.schema([*CURATED, pa.field("order", pa.uint64(), nullable=False)])
+"""Curated rows in the final order of samples: sorted by (order, uid)."""
+DOWNLOAD_STATUS = _table(
+    uid=pa.string(), url=pa.string(), status=pa.string(), error=pa.string(), http_status=pa.int32(),
+    content_type=pa.string(), redirects=pa.int32(), attempts=pa.int32(), seconds=pa.float64(), sha256=pa.string(),
+    source_bytes=pa.int64(), original_width=pa.int32(), original_height=pa.int32(), width=pa.int32(),
+    height=pa.int32(), ext=pa.string(), offset=pa.int64(), bytes=pa.int64(), order=pa.uint64(),
+)  # fmt: skip
+"""One attempted image. `sha256` and `source_bytes` are of the body as sent; `offset` and `bytes` tell where the image
+as stored lies in the tar of the same name."""
 
 
 def check_schema(found: pa.Schema, expected: pa.Schema, where: str) -> None:

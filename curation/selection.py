@@ -113,7 +113,7 @@ def _hashes(rows: pa.Table) -> pa.Table:
 def find_duplicates(task: dict, ranges: Ranges) -> Receipt:
     """Find the images that lose to an equal one, among all whose key falls to this receiver.
 
-    `task` holds receiver, hashes (paths of slices) and losers (path of slices to write, one for each group). Of
+    `task` holds receiver, hashes (folder of slices) and losers (path of slices to write, one for each group). Of
     images with the same sha256 the first in the final order stays.
     """
     rows = read_slices(task["hashes"], task["receiver"])
@@ -139,7 +139,7 @@ def repeats(values: pa.Array) -> np.ndarray:
 def keep_images(task: dict, ranges: Ranges) -> Receipt:
     """Take the losers out of a group's candidates and write who stays, in the final order.
 
-    `task` holds group, candidates and survivors (folders), losers (paths of slices). One output a range, rows in
+    `task` holds group, candidates and survivors (folders), losers (folder of slices). One output a range, rows in
     the final order. Reasons: duplicate_image.
     """
     losers = _chunk(read_slices(task["losers"], task["group"])["uid"])

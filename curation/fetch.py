@@ -1,0 +1,258 @@
+"""Fetching images from hosts that nobody vouches for.
+
+Every hop is checked: http and https only, and no address that is private, loopback, link-local or otherwise not of the
+public internet, judged after the name was resolved and then connected to as it was judged, so that a second answer of
+the name server cannot lead elsewhere. Time, redirects and bytes are bounded. Proxies of the environment are not used:
+behind one, addresses could not be judged.
+"""
+
+import contextlib
+import hashlib
+import http.client
+import ssl
+import string
+import time
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from urllib.parse import quote, urljoin, urlsplit
+
+from curation.hosts import Connection, FetchError, Resolver
+
+MAX_REDIRECTS = 5
+RETRY_PAUSE_SECONDS = 0.5
+CHUNK_BYTES = 1 << 16
+VALUED_DIRECTIVES = ("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview")
+REDIRECTS = (301, 302, 303, 307, 308)
+PASSING_CODES = frozenset((408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524))
+PASSING = frozenset(("timeout", "dns", "connection", "truncated", "busy"))
+"""Reasons that can pass: worth another attempt now, and with `retry_failed` in another run."""
+
+
+@dataclass(frozen=True)
+class FetchSettings:
+    """How to fetch one image.
+
+    `timeout_seconds` bounds an image in total: resolving, redirects, body, pauses and retries. `directives` are
+    those of X-Robots-Tag that forbid the use (none: the header is not obeyed); `allow_private_hosts` are networks
+    such as 127.0.0.1/32 that may be contacted although they are not public.
+    """
+
+    timeout_seconds: float = 20.0
+    retries: int = 1
+    max_bytes: int = 10 << 20
+    user_agent_token: str = "headtail"
+    directives: tuple[str, ...] = ("noai", "noimageai", "noindex", "noimageindex")
+    allow_private_hosts: tuple[str, ...] = ()
+
+
+@dataclass
+class Fetched:
+    """What came of one URL: `status` is success or the reason, `seconds` the time it took with all attempts.
+
+    `sha256` (hex) is of the body as it was sent, before any decoding of the image.
+    """
+
+    status: str
+    error: str | None = None
+    body: bytes | None = None
+    sha256: str | None = None
+    http_status: int | None = None
+    content_type: str | None = None
+    redirects: int = 0
+    attempts: int = 0
+    seconds: float = 0.0
+
+
+class Fetcher:
+    """Fetches URLs from many threads; remembers addresses, and until when a host asked to be left alone."""
+
+    def __init__(self, settings: FetchSettings, threads: int) -> None:
+        self.settings = settings
+        self._resolver = Resolver(settings.allow_private_hosts, threads)
+        self._not_before: dict[str, float] = {}
+        self._tls = _tls_context()
+        self._agent = f"Mozilla/5.0 (compatible; {settings.user_agent_token}; +https://github.com/headtail/headtail)"
+
+    def close(self) -> None:
+        """End the resolver's threads; a name that is still being asked for is not waited for."""
+        self._resolver.close()
+
+    def fetch(self, url: str) -> Fetched:
+        """Fetch one URL; never raises for anything a host or a URL can do."""
+        start = time.monotonic()
+        deadline = start + self.settings.timeout_seconds
+        result = Fetched("timeout")
+        for attempt in range(self.settings.retries + 1):
+            left = self.settings.retries + 1 - attempt
+            # The attempts share the time: one that hangs leaves the next its part.
+            until = time.monotonic() + (deadline - time.monotonic()) / left
+            result = Fetched("timeout", attempts=attempt + 1)
+            try:
+                self._attempt(url, until, result)
+                result.status = "success"
+                break
+            except FetchError as error:
+                result.status, result.error = error.status, str(error)[:200] or None
+                pause = max(RETRY_PAUSE_SECONDS, error.retry_after)
+                if error.status not in PASSING or left == 1 or time.monotonic() + pause >= deadline:
+                    break
+                time.sleep(pause)
+        if result.status != "success":
+            result.body = None
+        result.seconds = time.monotonic() - start
+        return result
+
+    def _attempt(self, url: str, deadline: float, result: Fetched) -> None:
+        with _told_as_fetch_error():
+            for hop in range(MAX_REDIRECTS + 1):
+                result.redirects = hop
+                location = self._request(url, deadline, result)
+                if location is None:
+                    return
+                url = urljoin(url, location)
+            raise FetchError("redirects", f"more than {MAX_REDIRECTS} redirects")
+
+    def _request(self, url: str, deadline: float, result: Fetched) -> str | None:
+        """Return where a redirect leads, or None when the body is in `result`."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https"):
+            raise FetchError("scheme", f"{parts.scheme or 'no'} URL")
+        host, port = _host(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
+        key = f"{host}:{port}"
+        wait = self._not_before.get(key, 0.0) - time.monotonic()
+        if wait > 0:
+            raise FetchError("busy", "host asked to be left alone", retry_after=wait)
+        addresses = self._resolver.resolve(host, port, deadline)
+        connection = Connection(host, port, addresses, deadline, self._tls if parts.scheme == "https" else None)
+        try:
+            # What has been quoted stays so; blanks, controls and other scripts are quoted now.
+            target = quote(parts.path or "/", safe=string.punctuation)
+            if parts.query:
+                target += "?" + quote(parts.query, safe=string.punctuation)
+            connection.request(
+                "GET",
+                target,
+                headers={"User-Agent": self._agent, "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"},
+            )
+            response = connection.getresponse()
+            result.http_status = response.status
+            if response.status in REDIRECTS and (location := response.getheader("Location")):
+                # Some servers send UTF-8 here, which http.client reads as Latin-1.
+                with contextlib.suppress(UnicodeError):
+                    location = location.encode("latin-1").decode()
+                return location
+            self._read(response, key, result)
+        finally:
+            connection.close()
+        return None
+
+    def _read(self, response: http.client.HTTPResponse, key: str, result: Fetched) -> None:
+        result.content_type = (response.getheader("Content-Type") or "")[:100] or None
+        if not 200 <= response.status < 300:
+            retry_after = _retry_after(response.getheader("Retry-After"))
+            if response.status in (429, 503) and retry_after:
+                self._not_before[key] = time.monotonic() + retry_after
+            status = "busy" if response.status in PASSING_CODES else "http_error"
+            raise FetchError(status, f"HTTP {response.status}", retry_after)
+        if opted_out(response.headers.get_all("X-Robots-Tag", []), self.settings):
+            raise FetchError("opted_out", "X-Robots-Tag")
+        body = _bounded_body(response, self.settings.max_bytes)
+        if not body:
+            raise FetchError("empty", "no bytes")
+        result.body, result.sha256 = body, hashlib.sha256(body).hexdigest()
+
+
+@contextlib.contextmanager
+def _told_as_fetch_error() -> Iterator[None]:
+    """Turn whatever sockets, TLS, HTTP and URLs raise into a FetchError with the reason."""
+    try:
+        yield
+    except TimeoutError:
+        raise FetchError("timeout", "took too long") from None
+    except ssl.SSLCertVerificationError as error:
+        raise FetchError("tls", error.verify_message) from None
+    except http.client.IncompleteRead:
+        raise FetchError("truncated", "the body ended early") from None
+    except (http.client.InvalidURL, UnicodeError) as error:
+        raise FetchError("bad_url", str(error)) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise FetchError("connection", f"{type(error).__name__}: {error}") from None
+    except ValueError as error:  # urlsplit and urljoin, for hosts such as `[1` and ports such as `80a`
+        raise FetchError("bad_url", str(error)) from None
+
+
+def opted_out(headers: list[str], settings: FetchSettings) -> bool:
+    """Whether X-Robots-Tag headers forbid the use of an image, to all or to our user agent.
+
+    >>> opted_out(["otherbot: noai", "nofollow, noindex"], FetchSettings())
+    True
+    """
+    token = settings.user_agent_token.strip().lower()
+    for header in headers:
+        agent, colon, rest = header.lower().partition(":")
+        addressed = bool(colon) and "," not in agent and agent.strip() not in VALUED_DIRECTIVES
+        if addressed and agent.strip() != token:
+            continue
+        named = {directive.strip() for directive in (rest if addressed else header.lower()).split(",")}
+        if "none" in named:  # short for both of these
+            named |= {"noindex", "nofollow"}
+        if not named.isdisjoint(settings.directives):
+            return True
+    return False
+
+
+def _bounded_body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
+    declared = response.length
+    if declared is not None and declared > max_bytes:
+        raise FetchError("too_large", f"{declared} bytes declared")
+    chunks, total = [], 0
+    while chunk := response.read(CHUNK_BYTES):
+        total += len(chunk)
+        if total > max_bytes:
+            raise FetchError("too_large", f"more than {max_bytes} bytes")
+        chunks.append(chunk)
+    if declared is not None and total < declared:
+        raise FetchError("truncated", f"{total} of {declared} bytes")
+    body = b"".join(chunks)
+    if (response.getheader("Content-Encoding") or "identity").strip().lower() in ("gzip", "x-gzip", "deflate"):
+        body = _inflate(body, max_bytes)
+    return body
+
+
+def _inflate(body: bytes, max_bytes: int) -> bytes:
+    """Undo a Content-Encoding that nobody asked for; 47: gzip or zlib, whichever it is."""
+    inflater = zlib.decompressobj(47)
+    try:
+        plain = inflater.decompress(body, max_bytes + 1)
+    except zlib.error as error:
+        raise FetchError("truncated", f"Content-Encoding: {error}") from None
+    if len(plain) > max_bytes:
+        raise FetchError("too_large", f"more than {max_bytes} bytes when inflated")
+    if not inflater.eof:
+        raise FetchError("truncated", "Content-Encoding ended early")
+    return plain
+
+
+def _host(host: str | None) -> str:
+    if not host:
+        raise FetchError("bad_url", "no host")
+    return host if host.isascii() else host.encode("idna").decode()
+
+
+def _retry_after(value: str | None) -> float:
+    """Seconds that a Retry-After header asks for: a number or a date; 0 if it says nothing."""
+    if not value:
+        return 0.0
+    if value.strip().isdigit():
+        return float(value.strip()[:9])
+    with contextlib.suppress(ValueError, TypeError):
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    return 0.0
+
+
+def _tls_context() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.sslsocket_class = Connection.TLS_SOCKET
+    return context

@@ -1,0 +1,257 @@
+"""Downloading one list of images, with img2dataset's worker and a fetch that may go nowhere it should not."""
+
+import functools
+import io
+import os
+import tempfile
+import types
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation import storage
+from curation.encoding import Encoded, ImageError, ImageSettings, encode_image
+from curation.errors import HeadtailError
+from curation.fetch import PASSING, Fetched, Fetcher, FetchSettings
+from curation.receipts import Receipt
+from curation.schemas import DOWNLOAD_STATUS
+from curation.tar import TarWriter
+
+SPOOL_PREFIX = ".spool-"
+
+
+@dataclass(frozen=True)
+class DownloadSettings:
+    """How the images of a list are fetched and stored; `threads` fetch at once, one encodes."""
+
+    fetch: FetchSettings = field(default_factory=FetchSettings)
+    image: ImageSettings = field(default_factory=ImageSettings)
+    threads: int = 32
+    retry_failed: bool = False
+
+
+def images_path(status_path: str) -> str:
+    """Return the path of the tar that holds the images of a status file."""
+    return status_path.removesuffix(".parquet") + ".tar"
+
+
+def read_status(paths: list[str], columns: list[str] | None = None) -> pa.Table:
+    """Return the last status of every attempted image of a range: later files hold later attempts.
+
+    Sorted by (order, uid), with a column `generation` (int32), the index of its file in `paths`.
+    """
+    tables = []
+    for index, path in enumerate(paths):
+        with storage.open_input(path) as file:
+            table = pq.read_table(file, columns=columns and sorted({*columns, "uid", "order"}))
+        tables.append(table.append_column("generation", pa.array(np.full(table.num_rows, index, np.int32))))
+    if not tables:
+        kept = [DOWNLOAD_STATUS.field(name) for name in columns or DOWNLOAD_STATUS.names]
+        return pa.schema([*kept, pa.field("generation", pa.int32())]).empty_table()
+    rows = pa.concat_tables(tables).sort_by([("order", "ascending"), ("uid", "ascending"), ("generation", "ascending")])
+    uids = rows["uid"].combine_chunks()
+    last = np.ones(len(uids), bool)
+    if len(uids) > 1:
+        last[:-1] = pc.not_equal(uids[:-1], uids[1:]).to_numpy(zero_copy_only=False)
+    return rows.filter(pa.array(last))
+
+
+def download_list(task: dict, settings: DownloadSettings) -> Receipt:
+    """Fetch what is new in one list and store it: `<name>.tar`, `<name>.parquet` with a row per attempt.
+
+    `task` holds list (its path), earlier (paths of the status files of the list's images so far, oldest first) and
+    out (path of the status file to write). What was attempted before is left alone, but with `retry_failed` what
+    failed for a reason that can pass. The images lie in the tar in the final order. Nothing is written where
+    nothing is new; a task that is stopped leaves nothing behind that a reader takes for finished.
+    """
+    rows = _new_rows(task, settings.retry_failed)
+    receipt = Receipt(task["list"], rows_in=rows.num_rows)
+    if not rows.num_rows:
+        return receipt
+    folder = os.path.dirname(task["out"])
+    local = folder if storage.is_local(folder) else None
+    if local:
+        os.makedirs(local, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=SPOOL_PREFIX, dir=local) as scratch:
+        spool = _Spool(os.path.join(scratch, "images"))
+        with spool:
+            outcomes = _download(rows, settings, scratch, spool)
+        _write_images(task["out"], rows, outcomes, spool)
+    status = _status_table(rows, outcomes)
+    with storage.ParquetSink(task["out"], DOWNLOAD_STATUS) as sink:
+        for batch in status.to_batches():
+            sink.write(batch)
+    receipt.outputs.append(sink.output())
+    counts = Counter(outcome.fetched.status for outcome in outcomes)
+    receipt.rows_out = counts.pop("success", 0)
+    receipt.drops.update(counts)
+    receipt.facts["image_bytes"] = sum(outcome.size for outcome in outcomes)
+    receipt.facts["source_bytes"] = sum(outcome.source_bytes or 0 for outcome in outcomes)
+    receipt.facts["attempts"] = sum(outcome.fetched.attempts for outcome in outcomes)
+    return receipt
+
+
+def _new_rows(task: dict, retry_failed: bool) -> pa.Table:
+    with storage.open_input(task["list"]) as file:
+        rows = pq.read_table(file, columns=["uid", "url", "order"])
+    attempted = read_status(task["earlier"], ["uid", "order", "status"])
+    if retry_failed:
+        attempted = attempted.filter(pc.invert(pc.is_in(attempted["status"], pa.array(sorted(PASSING)))))
+    return rows.filter(pc.invert(pc.is_in(rows["uid"], attempted["uid"].combine_chunks())))
+
+
+@dataclass
+class _Outcome:
+    """What came of one image; its bytes lie in the spool at `spooled`."""
+
+    fetched: Fetched
+    source_bytes: int | None = None
+    encoded: Encoded | None = None
+    size: int = 0
+    spooled: int = 0
+    offset: int | None = None
+
+
+class _Spool:
+    """A local file that takes images as they arrive, in any order."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        self._file: BinaryIO = open(self._path, "wb")
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def append(self, data: bytes) -> int:
+        offset = self._file.tell()
+        self._file.write(data)
+        return offset
+
+    def open(self) -> BinaryIO:
+        return open(self._path, "rb")
+
+
+class _Sink:
+    """What img2dataset's worker is given: a fetch, a resizer and a sample writer that share one dict of outcomes."""
+
+    def __init__(self, rows: int, settings: ImageSettings, fetcher: Fetcher, spool: _Spool) -> None:
+        self.outcomes: list[_Outcome | None] = [None] * rows
+        self.fault: BaseException | None = None
+        self._settings, self._fetcher, self._spool = settings, fetcher, spool
+        self._encoded: Encoded | None = None
+
+    def fetch(self, row: tuple[int, str], **_: Any) -> tuple[int, io.BytesIO | None, str | None]:
+        """Stands in for `download_image_with_retry`; called by many threads, each row once."""
+        key, url = row
+        fetched = self._fetcher.fetch(url)
+        body, fetched.body = fetched.body, None
+        self.outcomes[key] = _Outcome(fetched, len(body) if body is not None else None)
+        return (key, io.BytesIO(body), None) if body is not None else (key, None, fetched.status)
+
+    def resize(self, stream: io.BytesIO, _boxes: object = None) -> tuple[Any, ...]:
+        """Stands in for the Resizer; the worker calls it and then `write` for the same row."""
+        self._encoded = None
+        try:
+            self._encoded = encoded = encode_image(stream.getvalue(), self._settings)
+        except ImageError as error:
+            return None, None, None, None, None, f"{error.status}: {error}"
+        except BaseException as error:
+            self.fault = self.fault or error
+            raise
+        return (
+            encoded.data, encoded.width, encoded.height, encoded.original_width, encoded.original_height, None,
+        )  # fmt: skip
+
+    def write(self, data: bytes | None, key: str, _caption: object, meta: dict[str, Any]) -> None:
+        """Stands in for the sample writer's."""
+        try:
+            outcome = self.outcomes[int(key)]
+            assert outcome is not None
+            if data is not None and self._encoded is not None:
+                outcome.encoded, outcome.size = self._encoded, len(data)
+                outcome.spooled = self._spool.append(data)
+                self._encoded.data = b""
+            elif outcome.fetched.status == "success":
+                outcome.fetched.status, _, outcome.fetched.error = meta["error_message"].partition(": ")
+        except BaseException as error:
+            # The worker would print it and go on: a full disk would look like a dead link.
+            self.fault = self.fault or error
+            raise
+
+    def close(self) -> None:
+        """Stands in for the sample writer's; nothing is open here."""
+
+
+def _download(rows: pa.Table, settings: DownloadSettings, scratch: str, spool: _Spool) -> list[_Outcome]:
+    """Run img2dataset's worker over the rows; one outcome per row."""
+    shard = os.path.join(scratch, "urls.arrow")
+    with pa.OSFile(shard, "wb") as file, pa.ipc.new_file(file, pa.schema([("url", pa.string())])) as writer:
+        writer.write_table(rows.select(["url"]).combine_chunks())
+    fetcher = Fetcher(settings.fetch, settings.threads)
+    sink = _Sink(rows.num_rows, settings.image, fetcher, spool)
+    try:
+        _worker(sink, rows.num_rows, settings.threads, scratch)((0, shard))
+    finally:
+        fetcher.close()
+    if sink.fault or None in sink.outcomes:
+        raise HeadtailError(f"images could not be stored: {sink.fault or 'some have no outcome'}") from sink.fault
+    return [outcome for outcome in sink.outcomes if outcome]
+
+
+def _worker(sink: _Sink, count: int, threads: int, folder: str) -> Callable[[tuple[int, str]], None]:
+    """Return img2dataset's `download_shard` with our fetch, resizer and writer in place of its own.
+
+    Its fetch and its statistics file are module globals, so its code gets globals of its own; the module, which
+    other code of the process may use, stays as it is.
+    """
+    downloader = _img2dataset()
+    worker = downloader.Downloader(
+        sample_writer_class=lambda *_: sink, resizer=sink.resize, thread_count=threads, save_caption=False,
+        extract_exif=False, output_folder=folder, column_list=["url"], timeout=None, number_sample_per_shard=count,
+        oom_shard_count=1, compute_hash=None, verify_hash_type=None, encode_format="jpg", retries=0,
+        user_agent_token=None, disallowed_header_directives=None,
+    )  # fmt: skip
+    scope = {**vars(downloader), "download_image_with_retry": sink.fetch, "write_stats": lambda *_: None}
+    return types.MethodType(types.FunctionType(downloader.Downloader.download_shard.__code__, scope), worker)
+
+
+@functools.cache
+def _img2dataset() -> types.ModuleType:
+    # Imported late: it takes seconds, and its albumentations would ask PyPI for news.
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    from img2dataset import downloader
+
+    return downloader
+
+
+def _write_images(status_path: str, rows: pa.Table, outcomes: list[_Outcome], spool: _Spool) -> None:
+    """Copy the images out of the spool into a tar in the rows' order, which is the order they are read in later."""
+    with storage.AtomicFile(images_path(status_path)) as file, spool.open() as spooled:
+        writer = TarWriter(file)
+        for uid, outcome in zip(rows["uid"].to_pylist(), outcomes, strict=True):
+            if outcome.encoded:
+                spooled.seek(outcome.spooled)
+                outcome.offset = writer.add(f"{uid}.{outcome.encoded.ext}", spooled.read(outcome.size))
+        writer.close()
+
+
+def _status_table(rows: pa.Table, outcomes: list[_Outcome]) -> pa.Table:
+    fetched = [outcome.fetched for outcome in outcomes]
+    encoded = [asdict(outcome.encoded) if outcome.encoded else {} for outcome in outcomes]
+    columns: dict[str, Any] = {name: rows[name].combine_chunks() for name in ("uid", "url", "order")}
+    for name in ("status", "error", "http_status", "content_type", "redirects", "attempts", "seconds", "sha256"):
+        columns[name] = [getattr(one, name) for one in fetched]
+    for name in ("width", "height", "original_width", "original_height", "ext"):
+        columns[name] = [one.get(name) for one in encoded]
+    columns["source_bytes"] = [outcome.source_bytes for outcome in outcomes]
+    columns["offset"] = [outcome.offset for outcome in outcomes]
+    columns["bytes"] = [outcome.size if outcome.encoded else None for outcome in outcomes]
+    return pa.table([pa.array(columns[field.name], field.type) for field in DOWNLOAD_STATUS], DOWNLOAD_STATUS)

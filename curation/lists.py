@@ -1,0 +1,126 @@
+"""Download lists: what was curated, in the final order of samples, cut into ranges of that order.
+
+The final order is that of hash64(seed, "order", uid), fixed before anything is fetched, so a list spreads over hosts
+and shards can be written from the lists one after the other. A range is what the order's top bits tell; the number of
+ranges is a power of two that the first plan fixes, so that a larger t adds images to ranges and moves none.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from curation import storage
+from curation.draws import hash64
+from curation.exchange import read_slices, write_slices
+from curation.receipts import Receipt
+from curation.schemas import CURATED, LISTS, check_schema
+
+MAX_GROUPS = 1024
+"""Receivers of an exchange: more would make slices of a few rows."""
+SLICE_ROWS = 100_000
+"""Rows that one file of slices is made of: what a task holds at a time."""
+
+
+@dataclass(frozen=True)
+class Ranges:
+    """How the final order is cut: `count` ranges, a power of two, and the seed of the order."""
+
+    count: int
+    seed: int
+
+    @property
+    def groups(self) -> int:
+        """Number of groups of neighbouring ranges, the unit of tasks that handle many ranges."""
+        return min(self.count, MAX_GROUPS)
+
+    def order(self, uids: pa.Array) -> np.ndarray:
+        """The place of images in the final order, uint64."""
+        return hash64(self.seed, "order", uids)
+
+    def of(self, order: np.ndarray) -> np.ndarray:
+        """The range of each place, int64."""
+        return top_bits(order, self.count)
+
+    def in_group(self, group: int) -> range:
+        """The ranges of a group."""
+        each = self.count // self.groups
+        return range(group * each, (group + 1) * each)
+
+
+def top_bits(hashes: np.ndarray, count: int) -> np.ndarray:
+    """Spread uint64 hashes over `count` numbers, a power of two, by their top bits; int64.
+
+    >>> top_bits(np.array([0, 1 << 63], np.uint64), 4).tolist()
+    [0, 2]
+    """
+    if count == 1:
+        return np.zeros(len(hashes), np.int64)
+    return (hashes >> np.uint64(64 - (count.bit_length() - 1))).astype(np.int64)
+
+
+def count_ranges(images: int, images_per_list: int) -> int:
+    """Return the smallest power of two of ranges that hold at most `images_per_list` images on average.
+
+    >>> count_ranges(40_001, 10_000)
+    8
+    """
+    needed = -(-images // images_per_list)
+    return 1 << max(0, needed - 1).bit_length()
+
+
+def list_name(number: int) -> str:
+    """File name of a range's list."""
+    return f"range-{number:06d}.parquet"
+
+
+def slice_curated(task: dict, ranges: Ranges) -> Receipt:
+    """Cut one file of `curated` into slices for the groups of ranges.
+
+    `task` holds path and out, the path of the files of slices up to their number. Raises HeadtailError where the
+    file is not a table of curated images.
+    """
+    check_schema(storage.read_schema(task["path"]), CURATED, task["path"])
+    receipt = Receipt(task["path"])
+    pending: list[pa.RecordBatch] = []
+    for batch in storage.read_batches(task["path"], CURATED.names):
+        pending.append(batch)
+        if sum(batch.num_rows for batch in pending) >= SLICE_ROWS:
+            _write_slices(pending, task["out"], ranges, receipt)
+            pending = []
+    if pending:
+        _write_slices(pending, task["out"], ranges, receipt)
+    receipt.rows_in = receipt.rows_out
+    return receipt
+
+
+def _write_slices(batches: list[pa.RecordBatch], out: str, ranges: Ranges, receipt: Receipt) -> None:
+    rows = pa.Table.from_batches(batches).cast(CURATED).combine_chunks()
+    order = ranges.order(_one_chunk(rows["uid"]))
+    rows = rows.append_column(LISTS.field("order"), pa.array(order))
+    path = f"{out}-{len(receipt.outputs):04d}.arrow"
+    write_slices(path, rows, top_bits(order, ranges.groups), ranges.groups)
+    receipt.outputs.append({"path": path, "rows": rows.num_rows, "bytes": 0})
+    receipt.rows_out += rows.num_rows
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+
+
+def write_lists(task: dict, ranges: Ranges) -> Receipt:
+    """Write the lists of one group of ranges: curated rows and `order`, sorted by (order, uid).
+
+    `task` holds group, slices (the folder they are in) and folder, where to write. A range without images gets a list without rows.
+    """
+    rows = read_slices(task["slices"], task["group"]).sort_by([("order", "ascending"), ("uid", "ascending")])
+    numbers = ranges.of(rows["order"].to_numpy())
+    receipt = Receipt(f"lists of group {task['group']}", rows_in=rows.num_rows)
+    for number in ranges.in_group(task["group"]):
+        start, end = np.searchsorted(numbers, [number, number + 1]).tolist()
+        with storage.ParquetSink(storage.join(task["folder"], list_name(number)), LISTS) as sink:
+            for batch in rows.slice(start, end - start).combine_chunks().to_batches():
+                sink.write(batch)
+        receipt.rows_out += sink.rows
+        receipt.outputs.append(sink.output())
+    return receipt

@@ -1,0 +1,140 @@
+"""Writing shards: WebDataset tars with dense numbers whose bytes depend on the samples alone.
+
+The samples stand in one global order, that of the lists; shard k holds the places [k * S, (k + 1) * S) of it. A task
+writes one shard by copying byte ranges out of the tars that the downloads wrote in that same order.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation import storage
+from curation.receipts import Receipt
+from curation.schemas import CURATED, DOWNLOAD_STATUS
+from curation.tar import end, member
+
+LOGIC_VERSION = 1
+MIN_DIGITS = 5
+_COPIED = ("sha256", "source_bytes", "original_width", "original_height", "width", "height", "ext", "bytes")
+SAMPLES = pa.schema(
+    [
+        *(CURATED.field(name) for name in ("uid", "url", "text", "lang", "keep_probability")),
+        *(DOWNLOAD_STATUS.field(name).with_nullable(False) for name in _COPIED),
+    ]
+)
+"""The side-car of a shard: one row a sample, in the tar's order."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Rows [start, end) of the survivors of one range."""
+
+    range: int
+    start: int
+    end: int
+
+
+def plan_shards(rows: dict[int, int], samples_per_shard: int) -> list[list[Piece]]:
+    """Cut the samples of all ranges, `rows` per range in ascending order, into shards of equal size but the last.
+
+    >>> plan_shards({0: 3, 1: 2}, 2)[1]
+    [Piece(range=0, start=2, end=3), Piece(range=1, start=0, end=1)]
+    """
+    shards: list[list[Piece]] = []
+    room = 0
+    for number, count in rows.items():
+        start = 0
+        while start < count:
+            if room == 0:
+                shards.append([])
+                room = samples_per_shard
+            taken = min(room, count - start)
+            shards[-1].append(Piece(number, start, start + taken))
+            start, room = start + taken, room - taken
+    return shards
+
+
+def shard_name(number: int, shards: int) -> str:
+    """Return the base name of a shard: five digits, or as many as the last one needs.
+
+    >>> shard_name(7, 20)
+    '00007'
+    """
+    return f"{number:0{max(MIN_DIGITS, len(str(shards - 1)))}d}"
+
+
+def write_shard(task: dict) -> Receipt:
+    """Write one shard: its tar and its side-car.
+
+    `task` holds tar and sidecar (paths to write) and pieces: {survivors, list (paths), tars (of the generations),
+    start, end}. The output in the receipt carries `tar`, `tar_bytes` and `tar_sha256`.
+    """
+    receipt = Receipt(task["tar"])
+    digest, size = hashlib.sha256(), 0
+    with storage.AtomicFile(task["tar"]) as file, storage.ParquetSink(task["sidecar"], SAMPLES) as sink:
+        for piece in task["pieces"]:
+            rows = _read_piece(piece)
+            sink.write(rows.select(SAMPLES.names).combine_chunks().to_batches()[0])
+            for data in _members(rows, piece["tars"]):
+                digest.update(data)
+                size += file.write(data)
+        tail = end(size)
+        digest.update(tail)
+        size += file.write(tail)
+    receipt.rows_in = receipt.rows_out = sink.rows
+    receipt.outputs.append(
+        {**sink.output(), "tar": task["tar"].split("/")[-1], "tar_bytes": size, "tar_sha256": digest.hexdigest()}
+    )
+    receipt.facts["tar_bytes"] = size
+    return receipt
+
+
+def _read_piece(piece: dict) -> pa.Table:
+    """The samples of a piece: what the list says of them and what the download found."""
+    with storage.open_input(piece["survivors"]) as file:
+        images = pq.read_table(file).slice(piece["start"], piece["end"] - piece["start"])
+    with storage.open_input(piece["list"]) as file:
+        listed = pq.read_table(file, columns=CURATED.names).take(images["row"])
+    for name in images.column_names:
+        if name not in listed.column_names:
+            listed = listed.append_column(images.schema.field(name), images[name])
+    return listed
+
+
+def _members(rows: pa.Table, tars: list[str]) -> Iterator[bytes]:
+    """The bytes of each sample: json, txt, image. Images are read forwards: the tars are in the samples' order."""
+    with ExitStack() as stack:
+        files: dict[int, BinaryIO] = {}
+        for batch in rows.to_batches(1024):
+            for row in batch.to_pylist():
+                generation = row["generation"]
+                if generation not in files:
+                    files[generation] = stack.enter_context(storage.open_input(tars[generation]))
+                files[generation].seek(row["offset"])
+                image = files[generation].read(row["bytes"])
+                if len(image) != row["bytes"]:
+                    raise OSError(f"{tars[generation]} is cut off: {row['uid']} is not whole")
+                uid = row["uid"]
+                yield b"".join(
+                    (
+                        member(f"{uid}.json", sample_json(row)),
+                        member(f"{uid}.txt", row["text"].encode()),
+                        member(f"{uid}.{row['ext']}", image),
+                    )
+                )
+
+
+def sample_json(row: dict[str, Any]) -> bytes:
+    """Return the json of a sample: uid, url, text, lang, keep_probability, all matched texts, sizes and hash.
+
+    UTF-8, keys in this order, so that `text` is the caption for loaders that take it from the json.
+    """
+    names = ("uid", "url", "text", "lang", "keep_probability", "texts", "width", "height")
+    more = ("original_width", "original_height", "sha256")
+    return msgspec.json.encode({name: row[name] for name in names + more})
