@@ -206,8 +206,8 @@ class ParquetSink:
         try:
             if not kind:
                 self._flush()
-                self._writer.close()
-                self.bytes = self._file.tell()
+            self._writer.close()
+            self.bytes = self._file.tell()
         except BaseException as failure:
             self._atomic.__exit__(type(failure), failure, None)
             raise

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from importlib.metadata import version
+from itertools import count
 from typing import Any
 
 import pyarrow as pa
@@ -212,10 +213,10 @@ class Table:
                 )
         fresh = [entry for entry in recipe.inputs if entry["path"] not in known]
         taken = {int(part.path[-5:]) for part in parts}
-        number = max(taken, default=-1) + 1
+        free = (number for number in count() if number not in taken)
         plans = [
-            (number + k, Recipe(recipe.stage, recipe.logic_version, recipe.settings, fresh[i : i + per_part]))
-            for k, i in enumerate(range(0, len(fresh), per_part))
+            (next(free), Recipe(recipe.stage, recipe.logic_version, recipe.settings, fresh[i : i + per_part]))
+            for i in range(0, len(fresh), per_part)
         ]
         return parts, plans
 

@@ -1,0 +1,78 @@
+"""A user's mistake in a setting is one line that says what to do; values arrive typed and checked."""
+
+import importlib
+from typing import get_type_hints
+
+import pytest
+
+from conf.compose import compose_config, settings_help
+from conf.schema import CurateConfig, Edges
+from curation.errors import HeadtailError
+from jobs.cli import JOBS
+
+GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz", "entry_lists=/lists"]
+
+
+def compose(*overrides: str) -> CurateConfig:
+    return compose_config("curate", CurateConfig, [*GIVEN, *overrides])
+
+
+def test_tables_lie_in_the_folder_of_the_run() -> None:
+    config = compose("matches=/elsewhere/m")
+    assert (config.pairs, config.matches) == ("/runs/a/pairs", "/elsewhere/m")
+
+
+def test_presets_and_overrides() -> None:
+    assert compose("balance=metaclip_400m").balance.t == 20_000
+    assert compose("balance=metaclip_2_5b").balance.t == 170_000
+    assert compose("balance=metaclip_400m", "balance.t=35000").balance.t == 35_000
+    assert compose().balance.t is None
+    assert compose("matching.edges=blank").matching.edges is Edges.blank
+
+
+@pytest.mark.parametrize(
+    "path", ["/a=b/c.gz", "/crawl/*.wat.gz", "s3://bucket/x y/z", "/it's", "/a,/b", "[/a,/b]", "/a{1}"]
+)
+def test_paths_need_no_quotes(path: str) -> None:
+    wanted = [part.strip("[]") for part in path.split(",")]
+    assert compose(f"source.paths={path}").source.paths == wanted
+
+
+@pytest.mark.parametrize(
+    ("override", "told"),
+    [
+        ("outptu=/x", "there is no setting 'outptu': did you mean output"),
+        ("balance.tt=3", "did you mean balance.t"),
+        ("tail_share=0.1", "did you mean balance.tail_share"),
+        ("balance=metaclip", "there are .*metaclip_400m"),
+        ("balance.t=many", "balance.t: .*'many'"),
+        ("balance.t=-1", "balance.t must be at least 0"),
+        ("balance.tail_share=1.5", "balance.tail_share must be at most 1, got 1.5"),
+        ("matching.edges=round", r"expected one of \[blank, script, script_kana\]"),
+        ("seed", "'seed' is not of the form key=value"),
+    ],
+)
+def test_a_mistake_is_one_line(override: str, told: str) -> None:
+    with pytest.raises(HeadtailError, match=told) as error:
+        compose(override)
+    assert "\n" not in str(error.value)
+
+
+def test_what_must_be_given_is_named() -> None:
+    with pytest.raises(HeadtailError, match="output, entry_lists, source.paths must be given: output="):
+        compose_config("curate", CurateConfig, [])
+
+
+def test_help_has_every_setting_with_its_meaning() -> None:
+    text = settings_help(CurateConfig)
+    assert "balance.tail_share" in text
+    assert "integer samples, default 10000" in text
+    assert "balance=" in text
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_every_job_composes(job: str) -> None:
+    kind = get_type_hints(importlib.import_module(f"jobs.{job}").run)["config"]
+    required = [name for name in ("source.paths", "entry_lists") if f"  {name} " in settings_help(kind)]
+    config = compose_config(job, kind, ["output=/runs/a", *(f"{name}=/x" for name in required)])
+    assert config.output == "/runs/a"

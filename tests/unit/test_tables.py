@@ -1,0 +1,167 @@
+"""Parts exist when their manifest does; a recipe that differs is refused, told, or run again."""
+
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from curation.errors import HeadtailError
+from curation.receipts import Receipt, merge_receipts
+from curation.schemas import ENTRY_COUNTS, check_schema
+from curation.storage import ParquetSink, list_files, read_batches, write_bytes
+from curation.tables import Recipe, Table, check_failed_share
+
+ROWS = pa.record_batch(
+    {"lang": ["en", "de"], "entry_id": pa.array([1, 2], pa.int32()), "count": pa.array([3, 4], pa.int64())}
+)
+
+
+def recipe(inputs: int = 3, **settings: object) -> Recipe:
+    files = [{"path": f"/in/{index}", "size": 10, "version": "1"} for index in range(inputs)]
+    return Recipe("stage", 1, {"t": 20.0, "text": {"min_chars": None}} | settings, files)
+
+
+def make_part(table: Table, number: int, plan: Recipe) -> None:
+    folder = table.begin(number)
+    with ParquetSink(f"{folder}/00000.parquet", ENTRY_COUNTS) as sink:
+        sink.write(ROWS.cast(ENTRY_COUNTS))
+    receipt = Receipt("a", rows_in=5, rows_out=2, drops=Counter(blank=3), outputs=[sink.output()])
+    table.commit(number, plan, [receipt], seconds=1.0)
+
+
+def test_a_part_exists_when_its_manifest_does(tmp_path: Path) -> None:
+    table = Table(str(tmp_path / "counts"))
+    make_part(table, 0, recipe())
+    (part,) = table.parts()
+    assert [batch.num_rows for file in part.files for batch in read_batches(file)] == [2]
+    assert part.receipt.drops == {"blank": 3}
+    (tmp_path / "counts" / "part-00000" / "_manifest.json").unlink()
+    assert table.parts() == []
+    with pytest.raises(HeadtailError, match="run count_entries first"):
+        table.require("count_entries")
+
+
+def test_begin_deletes_what_an_unfinished_run_left(tmp_path: Path) -> None:
+    table = Table(str(tmp_path))
+    write_bytes(f"{table.part_path(0)}/00007.parquet", b"half")
+    assert list((tmp_path / "part-00000").iterdir())
+    assert not Path(table.begin(0)).exists()
+
+
+def test_a_row_that_vanished_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="1 unaccounted for"):
+        Table(str(tmp_path)).commit(0, recipe(), [Receipt("a", rows_in=2, rows_out=1)], seconds=0)
+
+
+def test_inputs_are_split_into_parts_and_a_second_run_does_the_rest(tmp_path: Path) -> None:
+    table = Table(str(tmp_path))
+    _, plans = table.plan_parts(recipe(5), per_part=2, overwrite=False)
+    assert [len(plan.inputs) for _, plan in plans] == [2, 2, 1]
+    make_part(table, *plans[0])
+    make_part(table, *plans[2])  # the one between was lost
+    done, plans = table.plan_parts(recipe(7), per_part=2, overwrite=False)
+    assert len(done) == 2
+    assert [(number, [entry["path"] for entry in plan.inputs]) for number, plan in plans] == [
+        (1, ["/in/2", "/in/3"]),
+        (3, ["/in/5", "/in/6"]),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        (recipe(t=30.0), "t was 20.0, is 30.0"),
+        (recipe(text={"min_chars": 5}), "text.min_chars was None, is 5"),
+        (replace(recipe(), logic_version=2), "logic_version was 1, is 2"),
+        (replace(recipe(), inputs=[{"path": "/in/0", "size": 11, "version": "1"}]), "/in/0 has changed"),
+    ],
+)
+def test_finished_work_is_not_overwritten_because_a_setting_changed(tmp_path: Path, changed: Recipe, told: str) -> None:
+    table = Table(str(tmp_path))
+    make_part(table, 0, recipe())
+    with pytest.raises(HeadtailError, match=told):
+        table.plan_parts(changed, 2, overwrite=False)
+    parts, plans = table.plan_parts(changed, 2, overwrite=True)
+    assert parts == []
+    assert plans
+    assert table.parts() == []
+
+
+def test_a_cheap_stage_runs_again_and_an_expensive_one_refuses(tmp_path: Path) -> None:
+    table = Table(str(tmp_path))
+    make_part(table, 0, recipe())
+    assert table.done(recipe()) is not None
+    assert table.done(recipe(t=50.0)) is None
+    with pytest.raises(HeadtailError, match=r"t was 20.0, is 50.0.*overwrite=true"):
+        table.done(recipe(t=50.0), overwrite=False)
+    assert table.done(recipe(t=50.0), overwrite=True) is None
+
+
+def test_many_inputs_go_to_a_file_of_their_own(tmp_path: Path) -> None:
+    table = Table(str(tmp_path))
+    make_part(table, 0, recipe(150))
+    (part,) = table.parts()
+    assert part.manifest["inputs"]["count"] == 150
+    assert part.inputs() == recipe(150).inputs
+
+
+def test_the_id_is_that_of_what_decides_the_rows() -> None:
+    moved = [{"path": "/a", "id": "1"}], [{"path": "/b", "id": "1"}], [{"path": "/a", "id": "2"}]
+    ids = [Recipe("s", 1, {}, inputs).id for inputs in moved]
+    assert ids[0] == ids[1] != ids[2]
+    assert recipe().id != recipe(t=21.0).id
+
+
+def test_failures_beyond_the_share_fail_the_job(tmp_path: Path) -> None:
+    table = Table(str(tmp_path))
+    table.begin(0)
+    failure = {"file": "/in/1", "offset": 7, "error": "cut off", "records_read": 2}
+    part = table.commit(0, recipe(4), [Receipt("a", failures=[failure])], seconds=0)
+    check_failed_share([part], 0.25)
+    with pytest.raises(HeadtailError, match=r"1 of 4 inputs.*/in/1: cut off"):
+        check_failed_share([part], 0.2)
+
+
+def test_receipts_add_up_and_survive_json() -> None:
+    one = Receipt("b", 3, 2, Counter(x=1), Counter(bytes_read=10), [{"file": "f"}], [], 1.0)
+    two = Receipt("a", 1, 0, Counter(x=1))
+    total = merge_receipts("all", [one, two])
+    assert (total.rows_in, total.rows_out, total.drops, total.facts) == (4, 2, {"x": 2}, {"bytes_read": 10})
+    assert Receipt.from_json(one.to_json()) == one
+
+
+def test_a_schema_error_lists_every_discrepancy() -> None:
+    found = pa.schema([("lang", pa.string()), ("entry_id", pa.int64())])
+    with pytest.raises(HeadtailError, match="entry_id is int64, expected int32; count is missing"):
+        check_schema(found, ENTRY_COUNTS, "x")
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    sink = ParquetSink(str(tmp_path / "a.parquet"), ROWS.schema)
+    sink.__enter__().write(ROWS)
+    sink.__exit__(RuntimeError, RuntimeError("killed"), None)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_parquet_file_depends_on_its_rows_not_on_their_batches(tmp_path: Path) -> None:
+    rows = pa.record_batch({"n": pa.array(range(200_000))})
+    for name, size in (("a", 200_000), ("b", 777)):
+        with ParquetSink(str(tmp_path / name), rows.schema) as sink:
+            for start in range(0, rows.num_rows, size):
+                sink.write(rows.slice(start, size))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_inputs_are_files_of_folders_globs_and_names(tmp_path: Path) -> None:
+    for name in ("a.wat", "b.wat.gz", "c.txt", ".d.wat", "sub/e.wat", "_x/f.wat"):
+        write_bytes(str(tmp_path / name), b"x")
+    folder = [Path(file.path).name for file in list_files([str(tmp_path)], (".wat", ".wat.gz"))]
+    assert folder == ["a.wat", "b.wat.gz", "e.wat"]
+    assert [Path(file.path).name for file in list_files([f"{tmp_path}/*.txt", f"{tmp_path}/a.wat"])] == [
+        "a.wat",
+        "c.txt",
+    ]
+    with pytest.raises(HeadtailError, match="nowhere names no file"):
+        list_files([str(tmp_path / "nowhere")])
