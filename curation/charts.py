@@ -1,0 +1,214 @@
+"""Numbers, texts and charts as HTML that needs no script: SVG for shapes, HTML for words.
+
+Shapes are stretched to the width there is (`preserveAspectRatio="none"`), words are not: a chart reads as well on a
+telephone as on a desk. Every text that comes from outside goes through `escape`.
+"""
+
+import html
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+_SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"))
+
+
+def escape(text: object) -> str:
+    """Text that is inert in element content and in quoted attributes; what no page may hold becomes U+FFFD.
+
+    >>> escape('<b title="x">\\x00')
+    '&lt;b title=&quot;x&quot;&gt;\ufffd'
+    """
+    return html.escape(_UNPRINTABLE.sub("\ufffd", str(text)), quote=True)
+
+
+def foreign(text: object, limit: int = 400) -> str:
+    """A text of the web within a line: escaped, cut after `limit` characters, its direction kept to itself."""
+    text = str(text)
+    return f"<bdi>{escape(text if len(text) <= limit else text[:limit].rstrip() + '…')}</bdi>"
+
+
+def number(value: float) -> str:
+    """A count or a decimal for readers: exact below ten million, three digits and a suffix above.
+
+    >>> [number(v) for v in (0, 1234, 56_700_000, 0.25, 12.5, 1e-05, 2.0)]
+    ['0', '1,234', '56.7M', '0.25', '12.5', '1e-05', '2']
+    """
+    if value != int(value):
+        return f"{value:,.3g}" if abs(value) < 100 else f"{value:,.0f}"
+    if abs(value) >= 1e7:
+        for size, suffix in _SUFFIXES:
+            if abs(value) >= size:
+                return f"{value / size:.3g}{suffix}"
+    return f"{int(value):,}"
+
+
+def exact(value: float) -> str:
+    """A number with its exact value as a hint where `number` shortens it."""
+    short = number(value)
+    return short if short[-1] not in "TBM" else f'<span title="{int(value):,}">{short}</span>'
+
+
+def plural(count: int, noun: str, plural_noun: str = "") -> str:
+    """A count with its noun.
+
+    >>> plural(1, "file"), plural(2000, "file"), plural(0, "entry", "entries")
+    ('1 file', '2,000 files', '0 entries')
+    """
+    return f"{number(count)} {noun if count == 1 else plural_noun or noun + 's'}"
+
+
+def percent(part: float, whole: float) -> str:
+    """A share as a percentage with the digits that mean something; a dash where there is no whole.
+
+    >>> [percent(*pair) for pair in ((1, 3), (1, 3000), (0, 5), (5, 5), (2999, 3000), (0, 0))]
+    ['33%', '0.033%', '0%', '100%', '99.97%', '–']
+    """
+    if not whole:
+        return "–"
+    share = part / whole
+    if share in (0, 1):
+        return f"{share:.0%}"
+    if share < 0.1:
+        return f"{share * 100:.2g}%"
+    return f"{share:.0%}" if share < 0.99 else f"{share * 100:.2f}%"
+
+
+def byte_size(value: float) -> str:
+    """Bytes in decimal units.
+
+    >>> [byte_size(v) for v in (0, 999, 1500, 2_340_000, 5.1e12)]
+    ['0 B', '999 B', '1.5 kB', '2.34 MB', '5.1 TB']
+    """
+    for size, unit in ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if value >= size:
+            return f"{value / size:.3g} {unit}"
+    return f"{value:.0f} B"
+
+
+def duration(seconds: float) -> str:
+    """Seconds for readers.
+
+    >>> [duration(v) for v in (0.04, 12.34, 75, 7300)]
+    ['0.04 s', '12.3 s', '1 min 15 s', '2 h 1 min']
+    """
+    if seconds < 60:
+        return f"{seconds:.3g} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def ticks(highest: float, wanted: int = 4) -> list[float]:
+    """Round values from 0 up to at most `highest`, about `wanted` of them besides 0.
+
+    >>> ticks(1234), ticks(0)
+    ([0.0, 250.0, 500.0, 750.0, 1000.0], [0.0])
+    """
+    if highest <= 0:
+        return [0.0]
+    rough = highest / wanted
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * 0.999)
+    return [step * index for index in range(int(highest / step + 1e-9) + 1)]
+
+
+def split_bar(parts: Sequence[tuple[str, float]]) -> str:
+    """A bar of its whole width split in proportion to (class, value) parts; its numbers stand beside it as text."""
+    whole = sum(value for _, value in parts) or 1
+    spans = "".join(
+        f'<span class="{kind}" style="width:{value / whole * 100:.4g}%"></span>' for kind, value in parts if value
+    )
+    return f'<div class="split" aria-hidden="true">{spans}</div>'
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve: a class that colours it, a name, y values."""
+
+    kind: str
+    name: str
+    values: Sequence[float]
+
+
+def curves(
+    positions: Sequence[float], upper: Line, lower: Line, description: str, marker: float | None = None, note: str = ""
+) -> str:
+    """Two rising curves over common positions from zero on, what lies between them shaded, named at their ends.
+
+    `marker` is a position to mark with a vertical line and a `note` (HTML).
+    """
+    width = max(positions, default=0) or 1
+    highest = max(*upper.values, *lower.values, 1)
+    top = highest * 1.04
+
+    def points(line: Line) -> list[str]:
+        pairs = zip(positions, line.values, strict=True)
+        return [f"{x / width * 1000:.2f} {400 - y / top * 400:.2f}" for x, y in pairs]
+
+    above, below = points(upper), points(lower)
+    shapes = f'<path class="between" d="M{"L".join([*above, *reversed(below)])}Z"/>'
+    shapes += f'<path class="under" d="M{"L".join(below)}L1000 400L0 400Z"/>'
+    shapes += "".join(
+        f'<path class="line {line.kind}" d="M{"L".join(at)}"/>' for line, at in ((upper, above), (lower, below))
+    )
+    levels = [(value, 100 - value / top * 100) for value in ticks(highest)]
+    grid = "".join(f'<path class="grid" d="M0 {y * 4:.2f}H1000"/>' for _, y in levels)
+    words = "".join(f'<span class="y" style="top:{y:.2f}%">{number(value)}</span>' for value, y in levels if value)
+    words += _positions([(value / width, number(value)) for value in ticks(width)])
+    ends = [100 - line.values[-1] / top * 100 for line in (upper, lower)]
+    ends[1] = max(ends[1], ends[0] + 11)
+    words += "".join(
+        f'<span class="end {line.kind}" style="top:{end:.2f}%">{line.name}<br><b>{number(line.values[-1])}</b></span>'
+        for line, end in zip((upper, lower), ends, strict=True)
+    )
+    if marker is not None:
+        at = min(max(marker / width, 0), 1) * 100
+        shapes += f'<path class="marker" d="M{at * 10:.2f} 0V400"/>'
+        side = "left-of" if at > 50 else "right-of"
+        words += f'<span class="note {side}" style="left:{at:.2f}%">{note}</span>'
+    return _plot("curves", description, 400, grid + shapes, words)
+
+
+def _positions(named: Sequence[tuple[float, str]]) -> str:
+    """Words below an axis at shares of its length; those at its ends stay within it."""
+    sides = [("first" if at < 0.02 else "last" if at > 0.97 else "", at, name) for at, name in named]
+    return "".join(f'<span class="x {side}" style="left:{at * 100:.2f}%">{name}</span>' for side, at, name in sides)
+
+
+def histogram(bins: dict[str, Any], description: str, show: Callable[[float], str] = number) -> str:
+    """Columns of one width for `counts` between `edges` (one more), some of the edges named below, `beyond` told."""
+    edges, counts = bins["edges"], bins["counts"]
+    highest = max(counts, default=0) or 1
+    columns = len(counts)
+    bars = "".join(
+        f'<rect class="column" x="{index}" y="{200 - count / highest * 196:.2f}" width="1" '
+        f'height="{count / highest * 196:.2f}"><title>{show(edges[index])} to {show(edges[index + 1])}: '
+        f"{count:,}</title></rect>"
+        for index, count in enumerate(counts)
+    )
+    step = max(1, math.ceil(columns / 4))
+    words = _positions([(index / columns, show(edges[index])) for index in range(0, columns + 1, step)])
+    words += f'<span class="y" style="top:2%">{number(highest)}</span>'
+    if bins["beyond"]:
+        words += f'<span class="beyond">{number(bins["beyond"])} beyond</span>'
+    return _plot("histogram", description, 200, f'<path class="grid" d="M0 4H{columns}"/>{bars}', words, columns)
+
+
+def _plot(kind: str, description: str, height: int, shapes: str, words: str, width: int = 1000) -> str:
+    return (
+        f'<div class="plot {kind}"><svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" '
+        f'aria-label="{escape(description)}">{shapes}</svg>{words}</div>'
+    )
+
+
+def thin(values: np.ndarray, points: int = 160) -> np.ndarray:
+    """Indices of at most 2 * `points` of a rising curve's values, close where it is steep, with first and last."""
+    if len(values) <= 2 * points:
+        return np.arange(len(values))
+    by_position = np.linspace(0, len(values) - 1, points).astype(np.int64)
+    by_height = np.searchsorted(values, np.linspace(values[0], values[-1], points))
+    return np.unique(np.concatenate([by_position, by_height.clip(0, len(values) - 1)]))

@@ -1,0 +1,114 @@
+"""The report as a page: one file that opens offline, without a script and without a request to anywhere.
+
+`render` takes the plain values of report.json (docs/report.md describes them) and returns HTML. Whatever came from the
+web is escaped, and a content security policy forbids scripts and every address but `data:` images, so that a hostile
+alt-text stays a text even if an escape were forgotten.
+"""
+
+from importlib.resources import files
+from typing import Any
+
+from curation import report_sections as sections
+from curation.charts import byte_size, escape, exact, foreign, number, plural
+
+FORMAT = 1
+"""Version of report.json; it rises when a value changes its meaning or goes away."""
+
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+_SECTIONS = (
+    ("Funnel", "Every record, accounted for", sections.funnel),
+    ("Balance", "The head comes down, the tail stays", sections.balance),
+    ("Samples", "What came out", sections.samples),
+    ("Languages", "Language by language", sections.languages),
+    ("Texts", "How much a text says", sections.texts),
+    ("Images", "Downloads and images", sections.images),
+    ("Problems", "What could not be used", sections.problems),
+    ("Run", "How it was made", sections.run),
+)
+_TILES = 12
+"""Samples shown beside the headline, where there are so many."""
+
+
+def render(report: dict[str, Any]) -> str:
+    """Return the page that shows a report; raises ValueError for another format, or if rows are unaccounted for."""
+    if report.get("format") != FORMAT:
+        raise ValueError(f"report.json has format {report.get('format')!r}, expected {FORMAT}")
+    check_balance(report)
+    links = "".join(f'<li><a href="#{name.lower()}">{name}</a></li>' for name, _, _ in _SECTIONS)
+    main = "".join(
+        f'<section id="{name.lower()}"><h2>{title}</h2>{body(report)}</section>' for name, title, body in _SECTIONS
+    )
+    style = files("curation").joinpath("report.css").read_text("utf-8")
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
+        f'<link rel="icon" href="data:,"><title>{escape(_headline(report))} · headtail</title>'
+        f"<style>{style}{sections.tab_rules(len(report['entries']))}</style></head><body>"
+        f'{_header(report)}<nav aria-label="Contents"><ul>{links}</ul></nav><main>{main}</main>'
+        f"<footer>Written by headtail {escape(report['run']['versions'].get('headtail', ''))}. "
+        "The same numbers are in <code>report.json</code> beside this page.</footer></body></html>\n"
+    )
+
+
+def check_balance(report: dict[str, Any]) -> None:
+    """Raise ValueError, naming every stage whose rows in are not its rows out and its drops."""
+    faults = []
+    for stage in report["stages"]:
+        lost = stage["rows_in"] - stage["rows_out"] - sum(drop["count"] for drop in stage["drops"])
+        if lost:
+            faults.append(f"{stage['stage']}: {lost} of {stage['rows_in']} rows unaccounted for")
+    if faults:
+        raise ValueError("; ".join(faults))
+
+
+def _headline(report: dict[str, Any]) -> str:
+    steps = report["overview"]
+    first = next((step for step in steps if step["headline"]), steps[0])
+    return f"{number(first['count'])} {first['unit']} became {number(steps[-1]['count'])} {steps[-1]['unit']}"
+
+
+def _header(report: dict[str, Any]) -> str:
+    steps = report["overview"]
+    highest = max(step["count"] for step in steps) or 1
+    rows = "".join(
+        f'<li class="{"kept" if step["balanced"] else ""}"><span>{escape(step["label"])}</span>'
+        f'<span class="count">{exact(step["count"])}</span><span class="track" aria-hidden="true">'
+        f'<span style="width:{step["count"] / highest * 100:.4g}%"></span></span></li>'
+        for step in steps
+    )
+    pictures = [sections.picture(sample["thumbnail"]) for sample in report["samples"][:_TILES]]
+    tiles = "".join(f'<img src="{picture}" alt="">' for picture in pictures)
+    mosaic = f'<div class="mosaic" aria-hidden="true">{tiles}</div>' if len(pictures) == _TILES else ""
+    return (
+        '<header><div class="lead"><div>'
+        f'<p class="kicker">Curation report · {escape(report["run"]["finished"][:10])}</p>'
+        f'<h1>{escape(_headline(report))}</h1><p class="standfirst">{_lede(report)}</p></div>{mosaic}</div>'
+        f'<ol class="overview">{rows}</ol>{sections.BEFORE_AFTER}</header>'
+    )
+
+
+def _lede(report: dict[str, Any]) -> str:
+    inputs = report["run"]["inputs"]
+    languages = [language for language in report["languages"] if language["matches"]]
+    images = sum(row["before"] for row in report["texts_per_image"])
+    said = (
+        [f"The run read {plural(inputs['files'], 'input file')} ({byte_size(inputs['bytes'])})."]
+        if inputs["files"]
+        else []
+    )
+    if languages:
+        texts = sum(language["texts"] for language in languages)
+        said.append(
+            f"At least one entry of the metadata occurs in {plural(texts, 'distinct text')} of "
+            f"{plural(images, 'image')}, in {plural(len(languages), 'language')}."
+        )
+    if report["entries"] and report["entries"][0]["top_before"]:
+        biggest = report["entries"][0]
+        top = biggest["top_before"][0]
+        said.append(
+            f"Balancing thinned the head: {escape(biggest['name'])} texts with the most frequent entry, "
+            f"“{foreign(top['entry'], 40)}”, went from {number(top['before'])} to {number(top['after'])}."
+        )
+    return " ".join(said)
