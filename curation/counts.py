@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation import storage
-from curation.matched import Matched, read_matched
+from curation.matched import COUNTED_COLUMNS, Matched, read_matched
 from curation.receipts import Receipt
 from curation.schemas import ENTRY_COUNTS
 
@@ -97,7 +97,7 @@ def _load_remote(path: str) -> np.ndarray:
         return np.load(io.BytesIO(file.read()), allow_pickle=False)
 
 
-def count_buckets(task: dict) -> Receipt:
+def count_buckets(task: dict, max_texts: int) -> Receipt:
     """Count the entries of some buckets of `matches`; a task for `run_tasks`.
 
     `task` holds `task` (its name), `buckets` (a list of lists of files: all files of one bucket, of one or more
@@ -107,12 +107,9 @@ def count_buckets(task: dict) -> Receipt:
     counts = CountArrays()
     receipt = Receipt(task["task"])
     for files in task["buckets"]:
-        for matched in read_matched(files, whole=False):
+        for matched in read_matched(files, max_texts, receipt, COUNTED_COLUMNS):
             counts.add(matched)
-            receipt.rows_in += matched.images
-            receipt.facts["texts"] += len(matched.id_offsets) - 1
-            receipt.facts["matches"] += len(matched.ids)
-    receipt.rows_out = receipt.rows_in
+    receipt.rows_out = receipt.rows_in - receipt.drops["merged_into_image"]
     write_partial(task["output"], counts)
     return receipt.check()
 

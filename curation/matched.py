@@ -1,12 +1,18 @@
 """Rows of `matches` and `curated` as flat arrays, the way counting, drawing and forecasting want them."""
 
+import posixpath
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from curation import storage
+from curation.errors import HeadtailError
+from curation.merging import merge_buckets
+from curation.receipts import Receipt
 
 COUNTED_COLUMNS = ["texts.list.element.lang", "texts.list.element.entry_ids"]
 
@@ -59,11 +65,48 @@ def _starts(lists: pa.ListArray) -> np.ndarray:
     return offsets - offsets[0]
 
 
-def read_matched(files: Sequence[str], whole: bool = True) -> Iterator[Matched]:
+def read_matched(
+    files: Sequence[str], max_texts: int, receipt: Receipt, columns: list[str] | None = None
+) -> Iterator[Matched]:
     """Yield the images of one bucket, merged by uid where several files hold it, in the order of their uids.
 
-    With `whole=False` only what counting needs is read, where that saves reading.
+    With `columns` only these are read where nothing has to be merged. Adds to the receipt: rows in, what merging
+    dropped (`merged_into_image`), and as facts the texts and matches read and the texts that merging dropped.
     """
-    columns = None if whole else COUNTED_COLUMNS
-    for batch in storage.read_batches(files[0], columns):
-        yield Matched(batch)
+    rows_in = sum(_rows(file) for file in files)
+    dropped: Counter[str] = Counter()
+    images = 0
+    merged = len(files) > 1
+    for batch in merge_buckets(files, dropped, max_texts) if merged else storage.read_batches(files[0], columns):
+        matched = Matched(batch)
+        images += matched.images
+        receipt.facts["texts"] += len(matched.codes)
+        receipt.facts["matches"] += len(matched.ids)
+        yield matched
+    receipt.rows_in += rows_in
+    receipt.drops["merged_into_image"] += rows_in - images
+    receipt.facts.update(dropped)
+
+
+def _rows(file: str) -> int:
+    with storage.open_input(file) as opened:
+        return pq.read_metadata(opened).num_rows
+
+
+def plan_buckets(tables: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return the files of each bucket, given the files of every part of every `matches` table.
+
+    Raises HeadtailError where parts have not the same buckets: then the same image may lie in different ones.
+    """
+    names = [sorted(posixpath.basename(file) for file in files) for files in tables]
+    for files, found in zip(tables, names, strict=True):
+        if found != names[0]:
+            raise HeadtailError(
+                f"{posixpath.dirname(files[0])} has {len(found)} buckets, {posixpath.dirname(tables[0][0])} has "
+                f"{len(names[0])}: run match_pairs again with the same number of buckets"
+            )
+    by_name: dict[str, list[str]] = {name: [] for name in names[0]}
+    for files in tables:
+        for file in files:
+            by_name[posixpath.basename(file)].append(file)
+    return [by_name[name] for name in sorted(by_name)]

@@ -55,7 +55,7 @@ def test_tasks_partials_and_the_table_add_up(tmp_path: Path) -> None:
     for tasks in ([buckets], [[bucket] for bucket in buckets], [buckets[:3], buckets[3:]]):
         folder = tmp_path / str(len(tasks))
         partials = [
-            count_buckets({"task": str(k), "buckets": group, "output": str(folder / f"{k}.parquet")})
+            count_buckets({"task": str(k), "buckets": group, "output": str(folder / f"{k}.parquet")}, 64)
             for k, group in enumerate(tasks)
         ]
         assert sum(receipt.rows_in for receipt in partials) == len(rows)
@@ -77,7 +77,7 @@ def test_tasks_partials_and_the_table_add_up(tmp_path: Path) -> None:
 
 def test_nothing_matched_gives_an_empty_table(tmp_path: Path) -> None:
     bucket = write_matches([], tmp_path / "bucket.parquet")
-    receipt = count_buckets({"task": "0", "buckets": [[bucket]], "output": str(tmp_path / "partial.parquet")})
+    receipt = count_buckets({"task": "0", "buckets": [[bucket]], "output": str(tmp_path / "partial.parquet")}, 64)
     assert receipt.rows_in == 0
     output = write_entry_counts(
         merge_partials([str(tmp_path / "partial.parquet")]), str(tmp_path / "counts.parquet"), str(tmp_path)

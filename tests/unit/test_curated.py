@@ -8,11 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 import xxhash
 
-from curation.counts import CountArrays, CountFiles, save_array
-from curation.errors import HeadtailError
-from curation.matched import Matched
-from curation.schemas import CURATED
-from curation.selection import (
+from curation.counts import CountArrays, CountFiles, count_buckets, merge_partials, save_array
+from curation.curated import (
     Drawing,
     balance_bucket,
     curated_batch,
@@ -20,6 +17,9 @@ from curation.selection import (
     take_expectations,
     text_probabilities,
 )
+from curation.errors import HeadtailError
+from curation.matched import Matched, plan_buckets
+from curation.schemas import CURATED
 from tests.matches_data import Image, make_images, to_batch, write_matches
 
 T = {"de": 3.0, "en": 6.5, "fr": 2.0}
@@ -79,7 +79,7 @@ def _scaled(t: dict[str, float], factor: float) -> dict[str, float]:
 @pytest.mark.parametrize("unit", ["pair", "image"])
 def test_a_bucket_is_drawn_as_the_definition_says(unit: str, tmp_path: Path) -> None:
     rows = make_images(700, seed=4)
-    drawing = Drawing(unit, 13, _files(rows, tmp_path / "counts"), T)
+    drawing = Drawing(unit, 13, _files(rows, tmp_path / "counts"), T, 64)
     task = {"task": "0", "files": [write_matches(rows, tmp_path / "m.parquet")], "output": str(tmp_path / "c.parquet")}
     receipt = balance_bucket(task, drawing)
     found = pq.read_table(task["output"])
@@ -125,7 +125,7 @@ def test_a_larger_t_keeps_what_a_smaller_one_kept(unit: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("unit", ["pair", "image"])
 def test_expectations_are_sums_of_probabilities(unit: str, tmp_path: Path) -> None:
     rows = make_images(400, seed=7)
-    drawing = Drawing(unit, 2, _files(rows, tmp_path / "counts"), T)
+    drawing = Drawing(unit, 2, _files(rows, tmp_path / "counts"), T, 64)
     receipts = []
     for k, part in enumerate((rows[:100], rows[100:])):
         file = write_matches(part, tmp_path / f"m{k}.parquet")
@@ -156,7 +156,7 @@ def test_another_seed_is_an_independent_draw(tmp_path: Path) -> None:
 
 def test_an_empty_bucket_gives_an_empty_file(tmp_path: Path) -> None:
     task = {"task": "0", "files": [write_matches([], tmp_path / "m")], "output": str(tmp_path / "c")}
-    receipt = balance_bucket(task, Drawing("pair", 0, str(tmp_path), T))
+    receipt = balance_bucket(task, Drawing("pair", 0, str(tmp_path), T, 64))
     assert receipt.rows_in == receipt.rows_out == 0
     assert pq.read_schema(task["output"]).equals(CURATED)
 
@@ -172,3 +172,28 @@ def test_a_language_that_was_not_counted_is_refused(tmp_path: Path) -> None:
     rows = make_images(20, seed=10)
     with pytest.raises(HeadtailError, match="texts in fr, which entry_counts has not: run count_entries"):
         text_probabilities(Matched(to_batch(rows)), CountFiles(_files(rows, tmp_path)), {"en": 1.0, "de": 1.0})
+
+
+def test_several_tables_are_merged_by_uid(tmp_path: Path) -> None:
+    """The same texts of an image count once, and images of both tables are drawn with the texts of both."""
+    rows = make_images(300, seed=11)
+    first, second = rows[:200], [*rows[100:]]
+    second = [{**row, "texts": row["texts"][: 1 + k % 3]} for k, row in enumerate(second)]
+    files = [write_matches(first, tmp_path / "1/m.parquet"), write_matches(second, tmp_path / "2/m.parquet")]
+    union = [*first, *second[100:]]
+    counts = {"task": "0", "buckets": [files], "output": str(tmp_path / "partial")}
+    receipt = count_buckets(counts, 64)
+    assert (receipt.rows_in, receipt.rows_out, receipt.drops["merged_into_image"]) == (400, 300, 100)
+    merged = merge_partials([counts["output"]])
+    assert {(lang, int(i)): int(values[i]) for lang, values in merged for i in np.flatnonzero(values)} == _counts(union)
+    task = {"task": "0", "files": files, "output": str(tmp_path / "c.parquet")}
+    receipt = balance_bucket(task, Drawing("pair", 3, _files(union, tmp_path / "counts"), T, 64))
+    assert pq.read_table(task["output"]).to_pylist() == _curate(union, "pair", 3, T)
+    assert receipt.rows_in == 400
+    assert receipt.drops["merged_into_image"] == 100
+
+
+def test_parts_with_other_buckets_are_refused() -> None:
+    with pytest.raises(HeadtailError, match=r"b has 1 buckets, a has 2: run match_pairs again"):
+        plan_buckets([["a/bucket-0.parquet", "a/bucket-1.parquet"], ["b/bucket-0.parquet"]])
+    assert plan_buckets([["a/1", "a/0"], ["b/0", "b/1"]]) == [["a/0", "b/0"], ["a/1", "b/1"]]

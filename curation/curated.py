@@ -1,0 +1,191 @@
+"""Rows of `curated`: which texts and images of `matches` are kept.
+
+A text is kept iff u < keep_probability, with u a keyed hash: what a smaller t keeps, a larger t keeps too.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation import storage
+from curation.balancing import keep_probabilities
+from curation.counts import CountFiles
+from curation.draws import draw, hash64
+from curation.errors import HeadtailError
+from curation.matched import Matched, read_matched
+from curation.receipts import Receipt
+from curation.schemas import CURATED, CURATED_TEXT
+
+FIXED = 2**32
+"""Expectations are added as int64 multiples of 1 / FIXED, so that no order of addition can show; a task may hold 2^31
+texts."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """How a bucket is drawn.
+
+    `unit`: `pair` draws every text on its own, and the image's text is one of the kept, by the choose_text key;
+    `image` takes one of the image's texts by the choose_text key, whatever t is, and draws the image by it.
+    `counts`: folder of CountFiles; `t`: threshold of every language; `max_texts`: what an image keeps of merged texts.
+    """
+
+    unit: str
+    seed: int
+    counts: str
+    t: Mapping[str, float]
+    max_texts: int
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What was drawn of a batch of n images with k texts.
+
+    `probabilities` float64[k] and `kept` bool[k] of the texts; `chosen` int64[n], the row of the image's text or -1
+    where the image is not kept; `image_probabilities` float64[n]; `expected` float64[k]: the probability that the
+    image is kept with this very text, which sums to the image's.
+    """
+
+    probabilities: np.ndarray
+    kept: np.ndarray
+    chosen: np.ndarray
+    image_probabilities: np.ndarray
+    expected: np.ndarray
+
+
+def text_probabilities(matched: Matched, counts: CountFiles, t: Mapping[str, float]) -> np.ndarray:
+    """Return the keep_probability of every text, float64[k]; a language without t raises HeadtailError."""
+    out = np.zeros(len(matched.codes))
+    for lang, rows in matched.rows_by_lang():
+        if lang not in t:
+            raise HeadtailError(f"matches hold texts in {lang}, which entry_counts has not: run count_entries again")
+        keep_probabilities(rows, matched.id_offsets, matched.ids, counts[lang], t[lang], out)
+    return out
+
+
+def draw_batch(matched: Matched, probabilities: np.ndarray, unit: str, seed: int) -> Drawn:
+    """Draw a batch, given the texts' keep probabilities."""
+    order = choice_order(matched, seed)
+    if unit == "pair":
+        # Where p = 1 no draw is needed: u < 1 always.
+        u = np.zeros(len(probabilities))
+        unsure = np.flatnonzero(probabilities < 1.0)
+        u[unsure] = draw(seed, "keep", *matched.keys(unsure))
+        kept = u < probabilities
+        chosen, image_probabilities, expected = _choose_pairs(matched.starts, order, probabilities, kept)
+    else:
+        # Every image has a text, its first by the key.
+        first = order[matched.starts[:-1]]
+        image_probabilities = probabilities[first]
+        image_kept = draw(seed, "keep", matched.batch["uid"]) < image_probabilities
+        chosen = np.where(image_kept, first, -1)
+        kept = np.zeros(len(probabilities), bool)
+        kept[first] = image_kept
+        expected = np.zeros(len(probabilities))
+        expected[first] = image_probabilities
+    return Drawn(probabilities, kept, chosen, image_probabilities, expected)
+
+
+def choice_order(matched: Matched, seed: int) -> np.ndarray:
+    """Return the texts' rows, image by image, each image's sorted by the choose_text key: int64[k]."""
+    order = np.arange(len(matched.codes))
+    sizes = np.diff(matched.starts)
+    rows = np.flatnonzero(np.repeat(sizes > 1, sizes))
+    keys = hash64(seed, "choose_text", *matched.keys(rows))
+    order[rows] = rows[np.lexsort((keys, matched.images_of_texts[rows]))]
+    return order
+
+
+@numba.njit(cache=True, nogil=True)
+def _choose_pairs(
+    starts: np.ndarray, order: np.ndarray, probabilities: np.ndarray, kept: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    images = len(starts) - 1
+    chosen = np.full(images, -1, np.int64)
+    image_probabilities = np.empty(images)
+    expected = np.empty(len(order))
+    for image in range(images):
+        missed = 1.0
+        for row in range(starts[image], starts[image + 1]):
+            missed *= 1.0 - probabilities[row]
+        image_probabilities[image] = 1.0 - missed
+        missed = 1.0
+        for at in range(starts[image], starts[image + 1]):
+            row = order[at]
+            if kept[row] and chosen[image] < 0:
+                chosen[image] = row
+            expected[row] = probabilities[row] * missed
+            missed *= 1.0 - probabilities[row]
+    return chosen, image_probabilities, expected
+
+
+def curated_batch(matched: Matched, drawn: Drawn) -> pa.RecordBatch:
+    """Return the rows of `curated` of a drawn batch: its kept images, each with all its texts."""
+    images = np.flatnonzero(drawn.chosen >= 0)
+    sizes = np.diff(matched.starts)
+    rows = np.flatnonzero(np.repeat(drawn.chosen >= 0, sizes))
+    offsets = np.concatenate([[0], np.cumsum(sizes[images])])
+    texts = pa.StructArray.from_arrays(
+        [
+            *matched.structs.take(pa.array(rows)).flatten(),
+            pa.array(drawn.probabilities[rows]),
+            pa.array(drawn.kept[rows]),
+        ],
+        fields=list(CURATED_TEXT),
+    )
+    chosen = matched.structs.take(pa.array(drawn.chosen[images]))
+    lists = pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), texts, type=CURATED.field("texts").type)
+    columns = [
+        matched.batch["uid"].take(pa.array(images)),
+        matched.batch["url"].take(pa.array(images)),
+        pc.struct_field(chosen, "text"),
+        pc.struct_field(chosen, "lang"),
+        pa.array(drawn.image_probabilities[images]),
+        lists,
+    ]
+    return pa.record_batch(columns, schema=CURATED)
+
+
+def balance_bucket(task: dict, drawing: Drawing) -> Receipt:
+    """Draw one bucket of `matches` and write its bucket of `curated`; a task for `run_tasks`.
+
+    `task` holds `task` (its name), `files` (all files of the bucket, of one or more `matches` tables) and `output`.
+    Rows are images. Facts: `texts_kept`, those of reading, and the expectations that `take_expectations` takes.
+    """
+    receipt = Receipt(task["task"])
+    counts = CountFiles(drawing.counts)
+    with storage.ParquetSink(task["output"], CURATED) as sink:
+        for matched in read_matched(task["files"], drawing.max_texts, receipt):
+            probabilities = text_probabilities(matched, counts, drawing.t)
+            drawn = draw_batch(matched, probabilities, drawing.unit, drawing.seed)
+            sink.write(curated_batch(matched, drawn))
+            receipt.facts["texts_kept"] += int(drawn.kept.sum())
+            pairs = probabilities if drawing.unit == "pair" else drawn.expected
+            _expect(receipt.facts, "expected_pairs", matched, pairs)
+            _expect(receipt.facts, "expected_images", matched, drawn.expected)
+    receipt.rows_out = sink.rows
+    receipt.drops["not_drawn"] = receipt.rows_in - receipt.drops["merged_into_image"] - receipt.rows_out
+    receipt.outputs.append(sink.output())
+    return receipt.check()
+
+
+def _expect(facts: Counter[str], name: str, matched: Matched, values: np.ndarray) -> None:
+    """Add values to a fact per language, in fixed point."""
+    fixed = np.rint(values * FIXED).astype(np.int64)
+    for lang, rows in matched.rows_by_lang():
+        facts[f"{name}:{lang}"] += int(fixed[rows].sum())
+
+
+def take_expectations(receipts: Iterable[Receipt]) -> dict[str, dict[str, float]]:
+    """Take the expectations out of the facts of receipts: {expected_pairs: {lang: n}, expected_images: {lang: n}}."""
+    sums: dict[str, Counter[str]] = {"expected_pairs": Counter(), "expected_images": Counter()}
+    for receipt in receipts:
+        for key in [key for key in receipt.facts if ":" in key]:
+            name, lang = key.split(":")
+            sums[name][lang] += receipt.facts.pop(key)
+    return {name: {lang: value / FIXED for lang, value in sorted(found.items())} for name, found in sums.items()}
