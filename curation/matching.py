@@ -1,0 +1,150 @@
+"""Matching: texts -> ids of the entries they hold, and pairs -> matched rows.
+
+What a match is stands in `curation.text`. Two engines give the same ids: `ahocorasick`, a published automaton, is the
+reference; `tokens`, the trie of `curation.trie`, is the fast one.
+"""
+
+from collections import Counter
+from collections.abc import Collection
+from enum import StrEnum
+from typing import Protocol
+
+import ahocorasick_rs
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.schemas import PAIRS
+from curation.text import Edges, pad_entry, space_text
+from curation.trie import TokenTrie
+
+ENTRY_IDS = pa.list_(pa.field("element", pa.int32(), nullable=False))
+MATCHED = pa.schema(
+    [
+        *(PAIRS.field(name) for name in ("uid", "url", "text", "text_key", "lang", "lang_score")),
+        pa.field("entry_ids", ENTRY_IDS, nullable=False),
+    ]
+)
+"""A row of `pairs` that matches, on its way to the images of `matches`."""
+MATCHES_PER_TEXT = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)
+"""Lower bounds of the bins in which the matches per text are counted, as facts `matches_per_text.<bound>`."""
+
+
+class Engine(StrEnum):
+    """Which implementation matches."""
+
+    tokens = "tokens"
+    ahocorasick = "ahocorasick"
+
+
+class Matcher(Protocol):
+    """Finds the entries of one language in texts."""
+
+    def match(self, texts: pa.StringArray) -> pa.ListArray:
+        """Return the ids (int32, sorted, unique) of the entries of each text; none for a null."""
+        ...
+
+
+class AhoCorasickMatcher:
+    """The reference: one automaton over padded entries, asked for all overlapping occurrences in the spaced text."""
+
+    def __init__(self, entries: pa.StringArray, edges: Edges) -> None:
+        self._ids = np.flatnonzero(entries.is_valid().to_numpy(zero_copy_only=False)).astype(np.int32)
+        padded = [pad_entry(entry, edges) for entry in entries.drop_null().to_pylist()]
+        # Not the DFA, which takes gigabytes.
+        kind = ahocorasick_rs.Implementation.ContiguousNFA
+        self._automaton = ahocorasick_rs.AhoCorasick(padded, implementation=kind) if padded else None
+
+    def match(self, texts: pa.StringArray) -> pa.ListArray:
+        """Return the ids of the entries of each text, as `Matcher` says."""
+        ids = [self._match(text or "") for text in texts.to_pylist()]
+        return pa.array(ids, ENTRY_IDS)
+
+    def _match(self, text: str) -> np.ndarray:
+        if not self._automaton:
+            return np.empty(0, np.int32)
+        found = self._automaton.find_matches_as_indexes(space_text(text), overlapping=True)
+        return np.sort(self._ids[list({index for index, _, _ in found})])
+
+
+class TokenMatcher:
+    """The fast one: a token trie, mapped into memory and shared by all processes of the machine."""
+
+    def __init__(self, trie: TokenTrie) -> None:
+        self.match = trie.match
+
+
+class MatcherStore(Protocol):
+    """What matching asks of `metadata.store.EntryStore`."""
+
+    languages: tuple[str, ...]
+
+    def matcher(self, lang: str, engine: str) -> Matcher:
+        """Return the matcher of a language."""
+        ...
+
+
+def match_batch(
+    pairs: pa.RecordBatch,
+    store: MatcherStore,
+    engine: str = "tokens",
+    languages: Collection[str] | None = None,
+) -> tuple[pa.RecordBatch, Counter[str], Counter[str]]:
+    """Return the rows of a `pairs` batch that match, in their order (schema MATCHED), with drops and facts.
+
+    A text is matched against the list of its own language only; each distinct (lang, text) is worked on once. Drops:
+    `language` (not one of `languages`, where given), `no_metadata` (the language has no list; the list `other` serves
+    texts whose language is `other`, and no others), `unmatched`. Facts: per language `matched.<lang>` and
+    `unmatched.<lang>` and `no_metadata.<lang>` in texts, `matches` in ids, `matches_per_text.<bound>`.
+    """
+    drops: Counter[str] = Counter()
+    facts: Counter[str] = Counter()
+    langs = pairs.column("lang").dictionary_encode()
+    codes = langs.indices.to_numpy()
+    rows: list[np.ndarray] = []
+    found: list[pa.ListArray] = []
+    for code, lang in enumerate(langs.dictionary.to_pylist()):
+        members = np.flatnonzero(codes == code)
+        if languages is not None and lang not in languages:
+            drops["language"] += len(members)
+        elif lang not in store.languages:
+            drops["no_metadata"] += len(members)
+            facts[f"no_metadata.{lang}"] += len(members)
+        else:
+            texts = pairs.column("text").take(pa.array(members))
+            ids = match_distinct(texts, store.matcher(lang, engine))
+            hits = np.flatnonzero(np.diff(_offsets(ids)))
+            facts[f"matched.{lang}"] += len(hits)
+            if misses := len(members) - len(hits):
+                drops["unmatched"] += misses
+                facts[f"unmatched.{lang}"] += misses
+            rows.append(members[hits])
+            found.append(ids.take(pa.array(hits)) if misses else ids)
+    order = np.concatenate(rows) if rows else np.empty(0, np.int64)
+    ids = pa.concat_arrays(found) if found else pa.array([], ENTRY_IDS)
+    if len(found) > 1:
+        back = np.argsort(order, kind="stable")
+        order, ids = order[back], ids.take(pa.array(back))
+    facts += _count_matches(ids)
+    matched = pairs.select(MATCHED.names[:-1]).take(pa.array(order))
+    return pa.RecordBatch.from_arrays([*matched.columns, ids.cast(ENTRY_IDS)], schema=MATCHED), drops, facts
+
+
+def match_distinct(texts: pa.StringArray, matcher: Matcher) -> pa.ListArray:
+    """Return `matcher.match(texts)`, having matched each distinct text once."""
+    encoded = texts.dictionary_encode()
+    if len(encoded.dictionary) == len(texts):
+        return matcher.match(texts)
+    return matcher.match(encoded.dictionary).take(encoded.indices)
+
+
+def _offsets(lists: pa.ListArray) -> np.ndarray:
+    return lists.offsets.to_numpy()
+
+
+def _count_matches(ids: pa.ListArray) -> Counter[str]:
+    sizes = pc.list_value_length(ids).to_numpy()
+    bins = np.searchsorted(MATCHES_PER_TEXT, sizes, side="right") - 1
+    counts = np.bincount(bins, minlength=len(MATCHES_PER_TEXT))
+    facts = {f"matches_per_text.{bound}": int(count) for bound, count in zip(MATCHES_PER_TEXT, counts, strict=True)}
+    return Counter({"matches": int(sizes.sum()), **facts}) + Counter()

@@ -1,0 +1,189 @@
+import gzip
+import json
+import multiprocessing
+import os
+import pickle
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curation.errors import HeadtailError
+from metadata.store import EntryStore, clean_entries
+
+
+@pytest.fixture
+def lists(tmp_path: Path) -> Path:
+    folder = tmp_path / "lists"
+    folder.mkdir()
+    (folder / "en.json").write_text(json.dumps(["dog", "cat", "dog", "Mr. Smith", "a photo"]))
+    (folder / "de.txt").write_bytes(b"Hund\r\nKatze\n\nschwarze Katze\n")
+    table = pa.table({"text": ["猫", "犬"], "source": ["wordnet", "titles"], "score": [1.0, 70.0]})
+    pq.write_table(table, folder / "zh.parquet")
+    (folder / "other.json.gz").write_bytes(gzip.compress(b'["hello"]'))
+    (folder / "_manifest.json").write_text("{}")
+    (folder / "README.md").write_text("no list")
+    return folder
+
+
+def test_a_folder_is_a_list_per_language(lists: Path) -> None:
+    store = EntryStore.open(str(lists))
+    assert store.languages == ("de", "en", "other", "zh")
+    assert store.entries("en").to_pylist() == ["dog", "cat", None, "Mr. Smith", "a photo"]
+    assert store.entries("de").to_pylist() == ["Hund", "Katze", None, "schwarze Katze"]
+    assert store.entries("other").to_pylist() == ["hello"]
+    assert store.entry_list("zh").sources.to_pylist() == ["wordnet", "titles"]
+    assert store.entry_list("zh").scores.to_pylist() == [1.0, 70.0]
+    assert store.entry_list("en").sources.to_pylist() == [None] * 5
+    assert store.unmatchable("en").tolist() == [3]
+
+
+def test_what_cannot_be_used_leaves_a_hole() -> None:
+    raw = [
+        "dog",
+        "",
+        " \u3000",
+        "x" * 256,
+        "x" * 257,
+        "a\tb",
+        "a\x00",
+        "\x85",
+        "dog",
+        7,
+        None,
+        "\ud800",
+        "é" * 256,
+        ["a"],
+    ]
+    texts, drops = clean_entries(raw)
+    kept = [index for index, text in enumerate(texts.to_pylist()) if text is not None]
+    assert kept == [0, 3, 12]
+    assert drops == Counter(blank=3, over_long=1, control_characters=2, duplicate=1, not_text=4)
+    assert len(texts) == len(raw) == len(kept) + sum(drops.values())
+
+
+def test_a_file_is_a_store_of_one_language(lists: Path) -> None:
+    assert EntryStore.open(str(lists / "en.json")).languages == ("en",)
+    assert EntryStore.open(str(lists / "en.json"), lang="de").languages == ("de",)
+
+
+def test_the_hash_tells_contents_not_files(lists: Path, tmp_path: Path) -> None:
+    first = EntryStore.open(str(lists)).hash
+    (lists / "en.json").rename(tmp_path / "en.json")
+    (lists / "en.txt").write_text("dog\ncat\ndog\nMr. Smith\na photo")
+    assert EntryStore.open(str(lists)).hash == first
+    assert EntryStore.open(str(lists), edges="blank").hash == first
+    (lists / "en.txt").write_text("cat\ndog\ndog\nMr. Smith\na photo")
+    second = EntryStore.open(str(lists)).hash
+    assert second != first
+    (lists / "en.txt").write_text("cat\ndog\ndog\nMr. Smith\na photo\n\n")  # a hole more
+    assert EntryStore.open(str(lists)).hash not in (first, second)
+
+
+def test_the_hash_is_the_same_before_and_after_compiling(lists: Path) -> None:
+    store = EntryStore.open(str(lists))
+    before = store.hash
+    for lang in store.languages:
+        store.matcher(lang)
+    assert EntryStore.open(str(lists)).hash == before
+
+
+def test_a_compiled_list_is_used_again_and_an_edited_one_is_not(lists: Path) -> None:
+    store = EntryStore.open(str(lists))
+    path = store.compile("en")
+    assert path.parent == lists / ".compiled"
+    stamp = path.stat().st_mtime_ns
+    again = EntryStore.open(str(lists))
+    assert again.compile("en") == path
+    assert path.stat().st_mtime_ns == stamp
+    again.matcher("en")
+    assert not again._lists  # nothing was parsed
+    (lists / "en.json").write_text(json.dumps(["cat"]))
+    edited = EntryStore.open(str(lists))
+    assert edited.compile("en") != path
+    assert edited.matcher("en").match(pa.array(["cat dog"])).to_pylist() == [[0]]
+
+
+def test_compiling_twice_gives_the_same_bytes(lists: Path, tmp_path: Path) -> None:
+    one = EntryStore.open(str(lists), cache=str(tmp_path / "one")).compile("de")
+    two = EntryStore.open(str(lists), cache=str(tmp_path / "two")).compile("de")
+    assert one.read_bytes() == two.read_bytes()
+
+
+@pytest.mark.parametrize("damage", ["emptied", "other", "cut off"])
+def test_a_file_that_is_no_compiled_list_is_named(lists: Path, damage: str) -> None:
+    path = EntryStore.open(str(lists)).compile("en")
+    path.write_bytes({"emptied": b"", "other": b"something else\n" * 400, "cut off": path.read_bytes()[:-8]}[damage])
+    with pytest.raises(HeadtailError, match="no compiled entry list"):
+        EntryStore.open(str(lists)).matcher("en")
+
+
+def test_a_read_only_folder_leads_to_the_cache(lists: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    (lists / ".compiled").write_text("in the way")  # root may write anywhere, so permissions would prove nothing
+    from metadata import store as module
+
+    module._user_cache.cache_clear()
+    path = EntryStore.open(str(lists)).compile("en")
+    module._user_cache.cache_clear()
+    assert path.is_relative_to(tmp_path / "home" / "headtail")
+
+
+def test_a_store_travels_light(lists: Path) -> None:
+    store = EntryStore.open(str(lists))
+    store.matcher("en")
+    carried = pickle.dumps(store)
+    assert len(carried) < 2000
+    assert pickle.loads(carried).matcher("de").match(pa.array(["ein Hund"])).to_pylist() == [[0]]
+
+
+def test_many_processes_build_one_list_once(lists: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    with context.Pool(4) as pool:
+        found = pool.map(_compile, [str(lists)] * 8)
+    assert len(set(found)) == 1
+    assert len(os.listdir(lists / ".compiled")) == 2  # the file and its lock
+
+
+def _compile(path: str) -> tuple[str, int]:
+    compiled = EntryStore.open(path).compile("en")
+    return str(compiled), compiled.stat().st_ino
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("en.json", b'{"dog": 1}', "expected a JSON list of texts, found dict"),
+        ("en.json", b'["dog", ', "is no entry list"),
+        ("en.txt", b"\xff\xfe", "is no entry list"),
+        ("en.json.gz", b"not gzip", "is no entry list"),
+        ("en.parquet", b"not parquet", "is no entry list"),
+    ],
+)
+def test_a_file_that_is_no_list_is_one_clear_line(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(HeadtailError, match=message):
+        EntryStore.open(str(tmp_path)).entries("en")
+
+
+def test_what_is_not_there_is_named(lists: Path, tmp_path: Path) -> None:
+    with pytest.raises(HeadtailError, match="names no file"):
+        EntryStore.open(str(tmp_path / "nothing"))
+    with pytest.raises(HeadtailError, match=r"no entry list of language fr: the lists are de, en, other, zh"):
+        EntryStore.open(str(lists)).entries("fr")
+    (lists / "en.txt").write_text("dog")
+    with pytest.raises(HeadtailError, match="two entry lists of language en"):
+        EntryStore.open(str(lists))
+    pq.write_table(pa.table({"entry": ["dog"]}), tmp_path / "en.parquet")
+    with pytest.raises(HeadtailError, match="expected a column text, found entry"):
+        EntryStore.open(str(tmp_path / "en.parquet")).entries("en")
+
+
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf"])
+def test_an_empty_list(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "en.txt").write_bytes(content)
+    store = EntryStore.open(str(tmp_path))
+    assert len(store.entries("en")) == 0
+    assert store.unmatchable("en").tolist() == []
