@@ -30,14 +30,14 @@ def make_scenes(count: int, seed: str) -> list[Scene]:
     """Scenes in which subjects and colours have a head and a tail: the first subject is the most frequent."""
     rng = Random(f"{seed}:scenes")
     subjects, colours, settings = list(SUBJECTS), list(PALETTE), list(BACKDROPS)
-    weights = [1 / (rank + 2) for rank in range(len(subjects))]
+    weights = [1 / (rank + 1.5) for rank in range(len(subjects))]
     scenes = []
     for serial in range(count):
         if serial < len(subjects):
             subject = subjects[serial]
         else:
             (subject,) = rng.choices(subjects, weights)
-        (colour,) = rng.choices(colours, [1 / (rank + 3) for rank in range(len(colours))])
+        (colour,) = rng.choices(colours, [1 / (rank + 1.5) for rank in range(len(colours))])
         setting = rng.choice(settings[:-1] if subject in LARGE else settings)
         width, height = rng.choice(SIDES)
         scenes.append(Scene(subject, colour, setting, width, height, serial))
