@@ -151,21 +151,118 @@ class MatchingConfig(Settings):
     max_texts: int = setting(64, "texts kept of one image, smallest hash first", unit="texts", minimum=1)
 
 
+class Unit(Enum):
+    """What is drawn."""
+
+    pair = "pair"
+    image = "image"
+
+
+class Others(Enum):
+    """Where the thresholds of the languages beside the reference come from."""
+
+    tail_share = "tail_share"
+    same_t = "same_t"
+
+
 @dataclass
 class BalanceConfig(Settings):
-    """How the head is thinned. At most one of t, tail_share is given; without one, tail_share is 0.06."""
+    """How the head is thinned. At most one of t and tail_share is given; without one, tail_share is 0.06."""
 
     topic: ClassVar[str] = "balance"
-    t: float | None = setting(None, "threshold of the reference language", unit="matches", minimum=0)
-    tail_share: float | None = setting(None, "share of all matches that falls on tail entries", minimum=0, maximum=1)
+    t: float | None = setting(
+        None, "threshold of the reference language: entries with more matches are thinned", unit="matches", minimum=1e-9
+    )
+    tail_share: float | None = setting(
+        None, "share of all matches that falls on tail entries, in every language", minimum=0, maximum=1
+    )
+    reference: str = setting("en", "language that t speaks of")
+    others: Others = setting(
+        Others.tail_share, "thresholds of other languages: at the reference's tail share, or the same t"
+    )
+    t_by_language: dict[str, float] = setting({}, "thresholds of single languages, e.g. balance.t_by_language.de=5000")
+    unit: Unit = setting(
+        Unit.pair, "pair: each text is drawn on its own; image: one text of each image is taken, then the image drawn"
+    )
+    headroom: float = setting(
+        1.0,
+        "share of images assumed to survive download and filters: t speaks of the survivors' counts",
+        minimum=1e-3,
+        maximum=1,
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        given = [name for name in ("t", "tail_share") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise HeadtailError(
+                f"{' and '.join(f'balance.{name}' for name in given)} are both given: each decides the thresholds alone"
+            )
+        if self.reference in self.t_by_language:
+            raise HeadtailError(f"balance.t_by_language names the reference {self.reference}: set balance.t instead")
+        for lang, t in self.t_by_language.items():
+            if not t > 0:
+                raise HeadtailError(f"balance.t_by_language.{lang} must be above 0 matches, got {t}")
+
+    @property
+    def wished_tail_share(self) -> float | None:
+        """The tail share to aim at: what was given, or 0.06 where nothing was."""
+        return 0.06 if self.t is None and self.tail_share is None else self.tail_share
+
+
+class Resize(Enum):
+    """What becomes of an image's sides."""
+
+    original = "original"
+    no = "no"
+    keep_ratio = "keep_ratio"
+    keep_ratio_largest = "keep_ratio_largest"
+    center_crop = "center_crop"
+    border = "border"
 
 
 @dataclass
 class DownloadConfig(Settings):
-    """How images are fetched."""
+    """How images are fetched and stored; metadata (EXIF) is never stored."""
 
     topic: ClassVar[str] = "download"
-    threads: int = setting(32, "connections of one task", minimum=1)
+    images_per_list: int = setting(
+        10_000, "images of one list, the unit of resume, at the first plan", unit="images", minimum=1
+    )
+    threads: int = setting(32, "connections of one task", minimum=1, maximum=1024)
+    timeout_seconds: float = setting(
+        20.0, "time of an image in total: names, redirects, body, retries", unit="s", minimum=0.1
+    )
+    retries: int = setting(1, "further attempts where the reason can pass", minimum=0, maximum=10)
+    retry_failed: bool = setting(False, "try again what failed in earlier runs for a reason that can pass")
+    max_bytes: int = setting(10 << 20, "larger files are refused", unit="bytes", minimum=1)
+    max_pixels: int = setting(
+        40_000_000, "larger images are refused, undecoded", unit="pixels", minimum=1, maximum=89_000_000
+    )
+    user_agent_token: str = setting("headtail", "name in the User-Agent, and the one that X-Robots-Tag may address")
+    opt_out: list[str] = setting(
+        ["noai", "noimageai", "noindex", "noimageindex"],
+        "X-Robots-Tag directives that are obeyed; []: the header is ignored",
+    )
+    resize: Resize = setting(
+        Resize.keep_ratio,
+        "original: bytes as they are but for metadata; no: own size; keep_ratio: smaller side; "
+        "keep_ratio_largest: larger side; center_crop, border: a square",
+    )
+    size: int = setting(512, "side that resizing aims at", unit="pixels", minimum=1, maximum=8192)
+    only_if_bigger: bool = setting(True, "smaller images are not enlarged")
+    quality: int = setting(95, "JPEG quality of what is stored", minimum=1, maximum=100)
+
+
+@dataclass
+class FiltersConfig(Settings):
+    """Bounds on images as found on the web, before resizing."""
+
+    topic: ClassVar[str] = "filters"
+    min_side: int = setting(0, "smaller side", unit="pixels", minimum=0)
+    max_aspect_ratio: float | None = setting(None, "longer side over shorter", minimum=1)
+    min_pixels: int = setting(0, "width times height", unit="pixels", minimum=0)
+    max_pixels: int | None = setting(None, "width times height", unit="pixels", minimum=1)
 
 
 # --- jobs -------------------------------------------------------------------------------------------------------------
@@ -214,6 +311,7 @@ class CountEntriesConfig(JobConfig):
     """Settings of count_entries."""
 
     matches: str = table("matches", "table of matches to read")
+    more_matches: list[str] = setting([], "further tables of matches, merged with the first by uid")
     entry_counts: str = table("entry_counts", "table of counts to write")
 
 
@@ -222,9 +320,11 @@ class BalancePairsConfig(JobConfig):
     """Settings of balance_pairs."""
 
     matches: str = table("matches", "table of matches to read")
+    more_matches: list[str] = setting([], "further tables of matches, merged with the first by uid")
     entry_counts: str = table("entry_counts", "table of counts to read")
     thresholds: str = table("thresholds", "table of thresholds to write")
     curated: str = table("curated", "table of kept images to write")
+    entry_probabilities: str = table("entry_probabilities", "folder of <lang>.npy to write, for online balancing")
     balance: BalanceConfig = setting(BalanceConfig, "how the head is thinned")
 
 
@@ -233,6 +333,7 @@ class DownloadImagesConfig(JobConfig):
     """Settings of download_images."""
 
     curated: str = table("curated", "table of kept images to read")
+    lists: str = table("lists", "curated images in the final order, to write")
     downloads: str = table("downloads", "images and their download_status to write")
     urls: UrlsConfig = setting(UrlsConfig, "which hosts may be fetched from")
     download: DownloadConfig = setting(DownloadConfig, "how images are fetched")
@@ -242,9 +343,11 @@ class DownloadImagesConfig(JobConfig):
 class WriteShardsConfig(JobConfig):
     """Settings of write_shards."""
 
+    lists: str = table("lists", "curated images in the final order, to read")
     downloads: str = table("downloads", "images to read")
     shards: str = table("shards", "folder of shards to write")
     samples_per_shard: int = setting(10_000, "samples in a shard; the last holds the rest", unit="samples", minimum=1)
+    filters: FiltersConfig = setting(FiltersConfig, "which images become samples")
 
 
 @dataclass

@@ -27,7 +27,9 @@ VALUED_DIRECTIVES = ("unavailable_after", "max-snippet", "max-image-preview", "m
 REDIRECTS = (301, 302, 303, 307, 308)
 PASSING_CODES = frozenset((408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524))
 PASSING = frozenset(("timeout", "dns", "connection", "truncated", "busy"))
-"""Reasons that can pass: worth another attempt now, and with `retry_failed` in another run."""
+"""Reasons that can pass: worth another attempt."""
+RETRIED_LATER = PASSING | {"private_address"}
+"""What another run with `retry_failed` tries again: names may lead elsewhere by then, or be allowed."""
 
 
 @dataclass(frozen=True)

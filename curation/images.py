@@ -4,6 +4,7 @@ import functools
 import io
 import os
 import tempfile
+import time
 import types
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +19,7 @@ import pyarrow.parquet as pq
 from curation import storage
 from curation.encoding import Encoded, ImageError, ImageSettings, encode_image
 from curation.errors import HeadtailError
-from curation.fetch import PASSING, Fetched, Fetcher, FetchSettings
+from curation.fetch import RETRIED_LATER, Fetched, Fetcher, FetchSettings
 from curation.receipts import Receipt
 from curation.schemas import DOWNLOAD_STATUS
 from curation.tar import TarWriter
@@ -39,6 +40,11 @@ class DownloadSettings:
 def images_path(status_path: str) -> str:
     """Return the path of the tar that holds the images of a status file."""
     return status_path.removesuffix(".parquet") + ".tar"
+
+
+def receipt_path(status_path: str) -> str:
+    """Return the path of the receipt that says a list is finished."""
+    return status_path.removesuffix(".parquet") + ".json"
 
 
 def read_status(paths: list[str], columns: list[str] | None = None) -> pa.Table:
@@ -68,8 +74,9 @@ def download_list(task: dict, settings: DownloadSettings) -> Receipt:
     `task` holds list (its path), earlier (paths of the status files of the list's images so far, oldest first) and
     out (path of the status file to write). What was attempted before is left alone, but with `retry_failed` what
     failed for a reason that can pass. The images lie in the tar in the final order. Nothing is written where
-    nothing is new; a task that is stopped leaves nothing behind that a reader takes for finished.
+    nothing is new. The receipt, `<name>.json`, is written last: without it the list counts as not fetched.
     """
+    start = time.monotonic()
     rows = _new_rows(task, settings.retry_failed)
     receipt = Receipt(task["list"], rows_in=rows.num_rows)
     if not rows.num_rows:
@@ -94,6 +101,8 @@ def download_list(task: dict, settings: DownloadSettings) -> Receipt:
     receipt.facts["image_bytes"] = sum(outcome.size for outcome in outcomes)
     receipt.facts["source_bytes"] = sum(outcome.source_bytes or 0 for outcome in outcomes)
     receipt.facts["attempts"] = sum(outcome.fetched.attempts for outcome in outcomes)
+    receipt.seconds = time.monotonic() - start
+    storage.write_bytes(receipt_path(task["out"]), receipt.check().to_json().encode())
     return receipt
 
 
@@ -102,7 +111,7 @@ def _new_rows(task: dict, retry_failed: bool) -> pa.Table:
         rows = pq.read_table(file, columns=["uid", "url", "order"])
     attempted = read_status(task["earlier"], ["uid", "order", "status"])
     if retry_failed:
-        attempted = attempted.filter(pc.invert(pc.is_in(attempted["status"], pa.array(sorted(PASSING)))))
+        attempted = attempted.filter(pc.invert(pc.is_in(attempted["status"], pa.array(sorted(RETRIED_LATER)))))
     return rows.filter(pc.invert(pc.is_in(rows["uid"], attempted["uid"].combine_chunks())))
 
 
@@ -193,8 +202,9 @@ class _Sink:
 def _download(rows: pa.Table, settings: DownloadSettings, scratch: str, spool: _Spool) -> list[_Outcome]:
     """Run img2dataset's worker over the rows; one outcome per row."""
     shard = os.path.join(scratch, "urls.arrow")
-    with pa.OSFile(shard, "wb") as file, pa.ipc.new_file(file, pa.schema([("url", pa.string())])) as writer:
-        writer.write_table(rows.select(["url"]).combine_chunks())
+    urls = rows.select(["url"])
+    with pa.OSFile(shard, "wb") as file, pa.ipc.new_file(file, urls.schema) as writer:
+        writer.write_table(urls)
     fetcher = Fetcher(settings.fetch, settings.threads)
     sink = _Sink(rows.num_rows, settings.image, fetcher, spool)
     try:

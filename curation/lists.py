@@ -111,7 +111,8 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
 def write_lists(task: dict, ranges: Ranges) -> Receipt:
     """Write the lists of one group of ranges: curated rows and `order`, sorted by (order, uid).
 
-    `task` holds group, slices (the folder they are in) and folder, where to write. A range without images gets a list without rows.
+    `task` holds group, slices (the folder they are in) and folder, where to write. A range without images gets a
+    list without rows.
     """
     rows = read_slices(task["slices"], task["group"]).sort_by([("order", "ascending"), ("uid", "ascending")])
     numbers = ranges.of(rows["order"].to_numpy())

@@ -5,6 +5,7 @@ writes one shard by copying byte ranges out of the tars that the downloads wrote
 """
 
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -72,9 +73,12 @@ def shard_name(number: int, shards: int) -> str:
 def write_shard(task: dict) -> Receipt:
     """Write one shard: its tar and its side-car.
 
-    `task` holds tar and sidecar (paths to write) and pieces: {survivors, list (paths), tars (of the generations),
-    start, end}. The output in the receipt carries `tar`, `tar_bytes` and `tar_sha256`.
+    `task` holds tar, sidecar and receipt (paths to write) and pieces: {survivors, list (paths), tars (of the
+    generations), start, end}. The output in the receipt carries `tar`, `tar_bytes` and `tar_sha256`. A shard whose
+    receipt is there has been written by an earlier run and is left alone.
     """
+    if storage.exists(task["receipt"]):
+        return Receipt.from_json(json.dumps(storage.read_json(task["receipt"])))
     receipt = Receipt(task["tar"])
     digest, size = hashlib.sha256(), 0
     with storage.AtomicFile(task["tar"]) as file, storage.ParquetSink(task["sidecar"], SAMPLES) as sink:
@@ -92,6 +96,7 @@ def write_shard(task: dict) -> Receipt:
         {**sink.output(), "tar": task["tar"].split("/")[-1], "tar_bytes": size, "tar_sha256": digest.hexdigest()}
     )
     receipt.facts["tar_bytes"] = size
+    storage.write_bytes(task["receipt"], receipt.to_json().encode())
     return receipt
 
 

@@ -1,0 +1,141 @@
+"""The table of downloads: parts are generations, each with the lists that one run fetched."""
+
+import hashlib
+import json
+from collections import defaultdict
+from dataclasses import asdict
+
+from curation import storage
+from curation.errors import HeadtailError
+from curation.images import DownloadSettings, images_path
+from curation.lists import Ranges, count_ranges, list_name
+from curation.receipts import Receipt
+from curation.tables import MANIFEST, Part, Recipe, Table
+
+STAGE = "download_images"
+LOGIC_VERSION = 1
+RANGES = "_ranges.json"
+RECIPE = "_recipe.json"
+
+
+class Downloads(Table):
+    """A table of downloads.
+
+    A list is finished when its receipt is there. A run that was stopped leaves a part without a manifest, which the
+    next run closes with the lists that were finished, so that nothing is fetched twice.
+    """
+
+    def plan_ranges(self, settings: DownloadSettings, images: int, images_per_list: int, seed: int) -> Ranges:
+        """Return the ranges that the first plan fixed, or fix them now.
+
+        Raises HeadtailError where images were stored with other settings, or ordered with another seed.
+        """
+        wanted = Recipe(STAGE, LOGIC_VERSION, compared(settings))
+        for part in self.parts():
+            if found := self._differs(part, wanted):
+                raise HeadtailError(
+                    f"{part.path} is finished, with other settings ({found}): set overwrite=true to fetch all again, "
+                    "or another path for downloads"
+                )
+        path = storage.join(self.path, RANGES)
+        if storage.exists(path):
+            ranges = Ranges(**storage.read_json(path))
+            if ranges.seed != seed:
+                raise HeadtailError(
+                    f"{self.path} is in the order of seed={ranges.seed}, got seed={seed}: set overwrite=true to fetch "
+                    "all again, or another path for downloads"
+                )
+            return ranges
+        ranges = Ranges(count_ranges(images, images_per_list), seed)
+        storage.write_json(path, asdict(ranges))
+        return ranges
+
+    def ranges(self) -> Ranges:
+        """Return the ranges; raises HeadtailError where nothing was planned."""
+        try:
+            return Ranges(**storage.read_json(storage.join(self.path, RANGES)))
+        except FileNotFoundError:
+            raise HeadtailError(f"{self.path} holds no downloads: run {STAGE} first or set its path") from None
+
+    def begin_generation(self, recipe: Recipe) -> int:
+        """Make the folder of a new generation and return its number."""
+        number = max((int(part.path[-5:]) for part in self.parts()), default=-1) + 1
+        storage.write_json(storage.join(self.begin(number), RECIPE), asdict(recipe))
+        return number
+
+    def clear(self) -> None:
+        """Delete all generations and the plan."""
+        for name in storage.list_folder(self.path):
+            if name.startswith("part-") or name == RANGES:
+                storage.remove(storage.join(self.path, name, MANIFEST))
+                storage.remove(storage.join(self.path, name))
+
+    def close_unfinished(self) -> Receipt | None:
+        """Turn what a stopped run finished into a part, throw away the rest, and return the part's account."""
+        for name in storage.list_folder(self.path):
+            folder = storage.join(self.path, name)
+            if not name.startswith("part-") or storage.exists(storage.join(folder, MANIFEST)):
+                continue
+            names = storage.list_folder(folder)
+            receipts = [name for name in names if name.startswith("range-") and name.endswith(".json")]
+            finished = {name.removesuffix(".json") for name in receipts}
+            if not finished or RECIPE not in names:
+                storage.remove(folder)
+                continue
+            for name in names:
+                if name != RECIPE and name.partition(".")[0] not in finished:
+                    storage.remove(storage.join(folder, name))
+            closed = [Receipt.from_json(json.dumps(storage.read_json(storage.join(folder, name)))) for name in receipts]
+            recipe = Recipe(**storage.read_json(storage.join(folder, RECIPE)))
+            seconds = sum(receipt.seconds for receipt in closed)
+            return self.commit(int(folder[-5:]), recipe, closed, seconds, complete=False).receipt
+        return None
+
+    def has_all(self, lists: Part) -> bool:
+        """Whether a generation is complete that was made from just these lists."""
+        return any(part.manifest.get("complete") and part.inputs()[0]["id"] == lists.id for part in self.parts())
+
+    def status_files(self) -> dict[str, list[str]]:
+        """Return the status files of each range (its number as text), oldest generation first."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for part in self.parts():
+            for file in part.files:
+                found[str(int(file[-len("000000.parquet") : -len(".parquet")]))].append(file)
+        return found
+
+    def inputs(self) -> list[dict]:
+        """What a downstream recipe holds: the generations by what came of them, which no recipe foretells."""
+        return [
+            {
+                "path": part.path,
+                "id": hashlib.sha256(json.dumps(part.manifest, sort_keys=True).encode()).hexdigest()[:32],
+            }
+            for part in self.parts()
+        ]
+
+
+def compared(settings: DownloadSettings) -> dict:
+    """Return what decides which images are stored, and how: not how fast, how often or from where they are fetched."""
+    return {
+        "image": asdict(settings.image),
+        "max_bytes": settings.fetch.max_bytes,
+        "opt_out": sorted(settings.fetch.directives),
+    }
+
+
+def plan_downloads(downloads: Downloads, lists: Part, ranges: Ranges, folder: str) -> list[dict]:
+    """Return a task for `download_list` for every range."""
+    earlier = downloads.status_files()
+    return [
+        {
+            "list": storage.join(lists.path, list_name(number)),
+            "earlier": earlier.get(str(number), []),
+            "out": storage.join(folder, list_name(number)),
+        }
+        for number in range(ranges.count)
+    ]
+
+
+def tars(status_files: list[str]) -> list[str]:
+    """Return the tars that belong to status files."""
+    return [images_path(path) for path in status_files]

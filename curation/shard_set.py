@@ -1,0 +1,136 @@
+"""A folder of shards: made as a whole, numbered without gaps, described by a manifest written last."""
+
+import json
+from collections.abc import Sequence
+
+from curation import storage
+from curation.lists import Ranges, list_name
+from curation.receipts import Receipt
+from curation.shards import Piece, plan_shards, shard_name
+from curation.tables import MANIFEST, Part, Recipe, Table
+
+STAGE = "write_shards"
+SIZES = "sizes.json"
+
+
+class ShardSet(Table):
+    """A table of one part that lies in the table's folder itself, where trainers look for `{00000..00099}.tar`.
+
+    What a run needs on its way lies in a hidden work folder named after the recipe: a run that was stopped finds the
+    shards it has written there, by their receipts.
+    """
+
+    def part_path(self, index: int) -> str:  # noqa: ARG002
+        """Return the folder of shards."""
+        return self.path
+
+    def parts(self) -> list[Part]:
+        """Return the set, if it is complete."""
+        try:
+            return [Part(self.path, storage.read_json(storage.join(self.path, MANIFEST)))]
+        except FileNotFoundError:
+            return []
+
+    def work_folder(self, recipe: Recipe) -> str:
+        """Return the work folder of a recipe; those of other recipes are deleted."""
+        mine = f".work-{recipe.id}"
+        for name in storage.list_folder(self.path):
+            if name.startswith(".work-") and name != mine:
+                storage.remove(storage.join(self.path, name))
+        return storage.join(self.path, mine)
+
+    def retract(self) -> None:
+        """Take the manifest and sizes.json away: from now on the tars are no set until `publish`."""
+        storage.remove(storage.join(self.path, MANIFEST))
+        storage.remove(storage.join(self.path, SIZES))
+
+    def publish(
+        self, recipe: Recipe, work: str, receipts: Sequence[Receipt], selection: Receipt, seconds: float
+    ) -> Part:
+        """Write sizes.json and the manifest, and delete what belongs to no shard of this set.
+
+        The manifest's account is that of the whole stage: `selection` (images of the lists in, with all reasons), and
+        the shards' receipts, whose rows must be what the selection let through.
+        """
+        written = {name for receipt in receipts for output in receipt.outputs for name in _names(output)}
+        for name in storage.list_folder(self.path):
+            if name not in written and name.endswith((".tar", ".parquet")):
+                storage.remove(storage.join(self.path, name))
+        outputs = [output for receipt in receipts for output in receipt.outputs]
+        sizes = {output["tar"]: output["rows"] for output in outputs}
+        storage.write_bytes(storage.join(self.path, SIZES), json.dumps(sizes, indent=1).encode() + b"\n")
+        total = Receipt(STAGE, selection.rows_in, sum(sizes.values()), selection.drops, outputs=outputs)
+        for receipt in receipts:
+            total.facts.update(receipt.facts)
+        part = self.commit(0, recipe, [total], seconds)
+        storage.remove(work)
+        return part
+
+
+def _names(output: dict) -> tuple[str, str]:
+    return output["tar"], output["path"].rsplit("/", 1)[-1]
+
+
+def plan_shard_tasks(
+    folder: str, work: str, lists: str, survivors: Receipt, status: dict[str, list[str]], samples_per_shard: int
+) -> list[dict]:
+    """Return a task for `write_shard` for every shard, in order.
+
+    `survivors` is the summed account of `keep_images`; `status` the status files of each range.
+    """
+    outputs = {output["range"]: output for output in survivors.outputs}
+    rows = {number: outputs[number]["rows"] for number in sorted(outputs)}
+    shards = plan_shards(rows, samples_per_shard)
+
+    def piece_task(piece: Piece) -> dict:
+        files = status.get(str(piece.range), [])
+        return {
+            "survivors": outputs[piece.range]["path"],
+            "list": storage.join(lists, list_name(piece.range)),
+            "tars": [path.removesuffix(".parquet") + ".tar" for path in files],
+            "start": piece.start,
+            "end": piece.end,
+        }
+
+    tasks = []
+    for number, pieces in enumerate(shards):
+        name = shard_name(number, len(shards))
+        tasks.append(
+            {
+                "tar": storage.join(folder, f"{name}.tar"),
+                "sidecar": storage.join(folder, f"{name}.parquet"),
+                "receipt": storage.join(work, "shards", f"{name}.json"),
+                "pieces": [piece_task(piece) for piece in pieces],
+            }
+        )
+    return tasks
+
+
+def selection_tasks(ranges: Ranges, lists: str, work: str, status: dict[str, list[str]]) -> dict[str, list[dict]]:
+    """Return the tasks of the three steps of selecting: select_images, find_duplicates, keep_images."""
+    groups = range(ranges.groups)
+    folders = {name: storage.join(work, name) for name in ("candidates", "hashes", "losers", "survivors")}
+    return {
+        "select": [
+            {
+                "group": group,
+                "lists": lists,
+                "status": {str(number): status.get(str(number), []) for number in ranges.in_group(group)},
+                "candidates": folders["candidates"],
+                "hashes": storage.join(folders["hashes"], f"{group:05d}.arrow"),
+            }
+            for group in groups
+        ],
+        "duplicates": [
+            {
+                "receiver": group,
+                "hashes": folders["hashes"],
+                "losers": storage.join(folders["losers"], f"{group:05d}.arrow"),
+            }
+            for group in groups
+        ],
+        "keep": [
+            {name: folders[name] for name in ("candidates", "losers", "survivors")} | {"group": group}
+            for group in groups
+        ],
+    }

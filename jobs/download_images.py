@@ -1,0 +1,91 @@
+"""Download the images that were kept: lists of the final order, each fetched by one task."""
+
+from functools import partial
+
+from conf.schema import DownloadImagesConfig
+from curation.downloads import LOGIC_VERSION, STAGE, Downloads, compared, plan_downloads
+from curation.encoding import ImageSettings
+from curation.fetch import FetchSettings
+from curation.images import DownloadSettings, download_list
+from curation.lists import Ranges, slice_curated, write_lists
+from curation.progress import Stage, say
+from curation.receipts import Receipt
+from curation.spark.session import open_session
+from curation.spark.tasks import run_tasks
+from curation.storage import join, remove
+from curation.tables import Part, Recipe, Table, sum_receipts
+from jobs.cli import launch
+
+
+def run(config: DownloadImagesConfig) -> None:
+    """Plan the lists of what was curated, and fetch what no earlier run has attempted."""
+    settings = download_settings(config)
+    curated = Table(config.curated).require("balance_pairs")
+    images = sum(part.receipt.rows_out for part in curated)
+    downloads = Downloads(config.downloads)
+    if config.overwrite:
+        downloads.clear()
+    if closed := downloads.close_unfinished():
+        say(STAGE, f"goes on: {closed.rows_in:,} images were attempted by a run that was stopped")
+    ranges = downloads.plan_ranges(settings, images, config.download.images_per_list, config.seed)
+    lists = plan_lists(config, curated, ranges)
+    if downloads.has_all(lists) and not settings.retry_failed:
+        say(STAGE, f"is done: {sum_receipts(downloads.parts()).rows_out:,} images in {downloads.path}")
+        return
+    stage = Stage(STAGE, f"{ranges.count:,} lists of {images:,} images")
+    recipe = Recipe(STAGE, LOGIC_VERSION, compared(settings), [lists.input()])
+    number = downloads.begin_generation(recipe)
+    tasks = plan_downloads(downloads, lists, ranges, downloads.part_path(number))
+    spark = open_session(STAGE, **vars(config.spark))
+    receipts = run_tasks(spark, partial(download_list, settings=settings), tasks)
+    part = downloads.commit(number, recipe, receipts, stage.seconds, complete=True)
+    stage.end(part.receipt)
+
+
+def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
+    """Return the settings of the pure functions."""
+    chosen = config.download
+    return DownloadSettings(
+        fetch=FetchSettings(
+            timeout_seconds=chosen.timeout_seconds,
+            retries=chosen.retries,
+            max_bytes=chosen.max_bytes,
+            user_agent_token=chosen.user_agent_token,
+            directives=tuple(directive.strip().lower() for directive in chosen.opt_out),
+            allow_private_hosts=tuple(config.urls.allow_private_hosts),
+        ),
+        image=ImageSettings(
+            resize=chosen.resize.value,
+            size=chosen.size,
+            only_if_bigger=chosen.only_if_bigger,
+            quality=chosen.quality,
+            max_pixels=chosen.max_pixels,
+        ),
+        threads=chosen.threads,
+        retry_failed=chosen.retry_failed,
+    )
+
+
+def plan_lists(config: DownloadImagesConfig, curated: list[Part], ranges: Ranges) -> Part:
+    """Write the lists of the present `curated`, if they are not there."""
+    table = Table(config.lists)
+    recipe = Recipe("plan_lists", 1, vars(ranges), [part.input() for part in curated])
+    if part := table.done(recipe):
+        return part
+    stage = Stage("plan_lists", f"{ranges.count:,} ranges of the final order")
+    spark = open_session(STAGE, **vars(config.spark))
+    folder = table.begin(0)
+    slices = join(folder, "_slices")
+    files = [file for part in curated for file in part.files]
+    tasks = [{"path": path, "out": join(slices, f"{index:06d}")} for index, path in enumerate(files)]
+    sliced = run_tasks(spark, partial(slice_curated, ranges=ranges), tasks)
+    groups = [{"group": group, "slices": slices, "folder": folder} for group in range(ranges.groups)]
+    receipts: list[Receipt] = run_tasks(spark, partial(write_lists, ranges=ranges), groups)
+    remove(slices)
+    part = table.commit(0, recipe, receipts, stage.seconds, images_sliced=sum(one.rows_out for one in sliced))
+    stage.end(part.receipt)
+    return part
+
+
+if __name__ == "__main__":
+    launch(run)

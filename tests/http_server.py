@@ -1,0 +1,237 @@
+"""A real HTTP server that misbehaves in every way an image host can, for tests.
+
+The path of a URL says what happens: see `Handler.ways`. Every request is counted in `hits`.
+"""
+
+import io
+import socket
+import struct
+import threading
+import time
+import zlib
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from PIL import Image
+
+
+def draw(number: int = 0, kind: str = "JPEG", size: tuple[int, int] = (64, 48), mode: str = "RGB", **options) -> bytes:
+    """An image of its number: a gradient that no other number has."""
+    image = Image.linear_gradient("L").rotate(number * 37 % 360).resize(size)
+    bands = [
+        image.point(lambda value, k=k: (value + 53 * k * number) % 256)
+        for k in range(len(Image.new(mode, (1, 1)).getbands()))
+    ]
+    out = io.BytesIO()
+    Image.merge(mode, bands).save(out, kind, **options)
+    return out.getvalue()
+
+
+def png_bomb(side: int = 30_000) -> bytes:
+    """A PNG of some kilobytes that says it has side x side pixels."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(bytes(1 << 20)))
+        + chunk(b"IEND", b"")
+    )
+
+
+def webp_bomb(side: int = 16_000) -> bytes:
+    """A WebP of one colour, small as a file."""
+    out = io.BytesIO()
+    Image.new("RGB", (side, side), (1, 2, 3)).save(out, "WEBP", quality=1, method=0)
+    return out.getvalue()
+
+
+class Handler(BaseHTTPRequestHandler):
+    """Answers by path."""
+
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        """Do what the path says."""
+        url = urlsplit(self.path)
+        self.server.hits[url.path] += 1
+        self.server.agents.add(self.headers.get("User-Agent", ""))
+        self.close_connection = True
+        way, _, rest = url.path.strip("/").partition("/")
+        getattr(self, f"way_{way.replace('-', '_')}", self.way_missing)(rest)
+
+    def answer(self, body: bytes, status: int = 200, kind: str = "image/jpeg", **headers: str) -> None:
+        """Send a whole answer."""
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", headers.pop("length", str(len(body))))
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def way_missing(self, _: str) -> None:
+        self.answer(b"no such thing", 404, "text/plain")
+
+    def way_image(self, rest: str) -> None:
+        """/image/<number>.jpg, .png, .webp, .gif"""
+        number, _, ext = rest.partition(".")
+        kind = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "gif": "GIF"}[ext]
+        self.answer(draw(int(number), kind), kind=f"image/{kind.lower()}")
+
+    def way_body(self, rest: str) -> None:
+        """/body/<name>: what the test put into `server.bodies`"""
+        self.answer(self.server.bodies[rest])
+
+    def way_status(self, rest: str) -> None:
+        """/status/<code>"""
+        self.answer(b"sorry", int(rest), "text/plain")
+
+    def way_busy(self, rest: str) -> None:
+        """/busy/<seconds>/...: 429 with Retry-After until that time after the first request has passed, then fine"""
+        seconds = float(rest.split("/")[0])
+        first = self.server.first.setdefault(rest, time.monotonic())
+        if time.monotonic() - first < seconds:
+            self.answer(b"later", 429, "text/plain", Retry_After=str(int(seconds)))
+        else:
+            self.answer(draw(1))
+
+    def way_once(self, rest: str) -> None:
+        """/once/<code>/...: that status for the first request, then fine"""
+        if self.server.hits[self.path] == 1:
+            self.answer(b"oops", int(rest.split("/")[0]), "text/plain")
+        else:
+            self.answer(draw(2))
+
+    def way_reset(self, _: str) -> None:
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.connection.close()
+
+    def way_hangup(self, _: str) -> None:
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def way_silent(self, _: str) -> None:
+        self.server.stopping.wait(30)
+
+    def way_slow_head(self, _: str) -> None:
+        """A header line that never ends, a byte at a time."""
+        self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+        self._drip(b"a")
+
+    def way_slow_body(self, _: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", "100000")
+        self.end_headers()
+        self._drip(b"a")
+
+    def _drip(self, data: bytes) -> None:
+        try:
+            while not self.server.stopping.wait(0.05):
+                self.wfile.write(data)
+        except OSError:
+            pass
+
+    def way_endless(self, rest: str) -> None:
+        """/endless and /endless/chunked: a body without end"""
+        self.send_response(200)
+        if rest:
+            self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        chunk = bytes(1 << 16)
+        try:
+            while not self.server.stopping.is_set():
+                self.wfile.write(b"10000\r\n" + chunk + b"\r\n" if rest else chunk)
+        except OSError:
+            pass
+
+    def way_short(self, _: str) -> None:
+        """Fewer bytes than Content-Length says."""
+        body = draw(3)
+        self.answer(body, length=str(len(body) + 1000))
+
+    def way_short_chunks(self, _: str) -> None:
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.write(b"400\r\n" + bytes(10))
+
+    def way_long(self, _: str) -> None:
+        """More bytes than Content-Length says: what is read is cut off."""
+        body = draw(3)
+        self.answer(body, length=str(len(body) // 2))
+
+    def way_declared(self, rest: str) -> None:
+        """/declared/<length>: that Content-Length and no body"""
+        self.answer(b"", length=rest)
+
+    def way_html(self, _: str) -> None:
+        self.answer(b"<!doctype html><title>404</title>", kind="image/jpeg")
+
+    def way_empty(self, _: str) -> None:
+        self.answer(b"")
+
+    def way_redirect(self, rest: str) -> None:
+        """/redirect/<where>: to another path of this server"""
+        self.answer(b"", 302, Location=f"/{rest}")
+
+    def way_redirect_to(self, rest: str) -> None:
+        """/redirect-to/<name>: to `server.targets[name]`"""
+        self.answer(b"", 301, Location=self.server.targets[rest])
+
+    def way_loop(self, rest: str) -> None:
+        self.answer(b"", 302, Location=f"/loop/{int(rest or 0) + 1}")
+
+    def way_robots(self, rest: str) -> None:
+        """/robots/<name>: an image with the X-Robots-Tag `server.robots[name]`"""
+        self.answer(draw(4), X_Robots_Tag=self.server.robots[rest])
+
+    def way_gzip(self, rest: str) -> None:
+        """/gzip and /gzip/bomb: compressed although nobody asked"""
+        body = bytes(64 << 20) if rest else draw(5)
+        packer = zlib.compressobj(9, wbits=31)
+        self.answer(packer.compress(body) + packer.flush(), Content_Encoding="gzip")
+
+
+class ImageServer(ThreadingHTTPServer):
+    """The server, for a `with` block; `url(path)` is where it listens."""
+
+    daemon_threads = True
+    request_queue_size = 256
+
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        super().__init__((host, 0), Handler)
+        self.hits: Counter[str] = Counter()
+        self.agents: set[str] = set()
+        self.first: dict[str, float] = {}
+        self.bodies: dict[str, bytes] = {}
+        self.targets: dict[str, str] = {}
+        self.robots: dict[str, str] = {}
+        self.stopping = threading.Event()
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+
+    def handle_error(self, *_: object) -> None:
+        """Clients that hang up are part of the tests."""
+
+    def url(self, path: str) -> str:
+        """The URL of a path."""
+        return f"http://127.0.0.1:{self.server_port}/{path}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stopping.set()
+        self.shutdown()
+        self.server_close()
