@@ -200,7 +200,7 @@ def _split_pages(
         if end is not None and foreign is None and offset >= end:
             foreign = len(buffer)
         buffer += data
-        while True:
+        while foreign is None or foreign > 0:
             if not buffer.startswith(_PAGE) and not oversized:
                 begin = buffer.find(_PAGE)
                 closed = closed or (begin < 0 and _DUMP_END in buffer)
@@ -208,10 +208,9 @@ def _split_pages(
                 del buffer[:cut]
                 foreign = None if foreign is None else foreign - cut
                 searched = 0
-                if foreign is not None and foreign <= 0:
-                    return
                 if begin < 0:
                     break
+                continue
             close = buffer.find(_PAGE_END, searched)
             if close < 0:
                 searched = max(0, len(buffer) - len(_PAGE_END) + 1)
@@ -232,8 +231,8 @@ def _split_pages(
             del buffer[:close]
             foreign = None if foreign is None else foreign - close
             searched = 0
-            if foreign is not None and foreign <= 0:
-                return
+        else:
+            return
     if buffer.startswith(_PAGE) or oversized:
         receipt.rows_in += 1
         receipt.drops["cut_off"] += 1
