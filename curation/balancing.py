@@ -5,16 +5,8 @@ probability t / max(count, t). Meta CLIP 2 (arXiv 2507.22062, section 3.3) gives
 has the share of matches that English's tail has.
 """
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from typing import TypeVar
-
 import numba
 import numpy as np
-
-from curation.errors import HeadtailError
-
-T = TypeVar("T")
 
 
 def entry_probabilities(counts: np.ndarray, t: float) -> np.ndarray:
@@ -70,62 +62,6 @@ class Distribution:
         """Return the sum of min(count, t): what is often taken for the size of the data set, and is not."""
         below = self.entries_below(t)
         return float(self._cumulated[below - 1] if below else 0) + (len(self.counts) - below) * t
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How a reference threshold becomes the thresholds of all languages.
-
-    `others` is `tail_share` (each language at the reference's tail share) or `same_t`; `t_by_language` overrides
-    both for the languages it names. Given `tail_share`, every language, the reference among them, has that share.
-    """
-
-    reference: str = "en"
-    others: str = "tail_share"
-    t_by_language: Mapping[str, float] = field(default_factory=dict)
-
-    def thresholds(self, distributions: "Distributions", ts: Iterable[float]) -> dict[str, np.ndarray]:
-        """Return {lang: float64 array}: every language's t for each reference t of `ts`."""
-        grid = np.array(list(ts), np.float64)
-        reference = distributions.reference(self.reference)
-        shares = [reference.tail_share(t) for t in grid]
-        return distributions.each(lambda lang, found: self._one(lang, found, grid, shares))
-
-    def _one(self, lang: str, found: Distribution, grid: np.ndarray, shares: list[float]) -> np.ndarray:
-        if lang in self.t_by_language:
-            return np.full(len(grid), float(self.t_by_language[lang]))
-        if lang == self.reference or self.others == "same_t":
-            return grid
-        return np.array([found.t_of_share(share) for share in shares])
-
-    def thresholds_of_share(self, distributions: "Distributions", share: float) -> dict[str, float]:
-        """Return {lang: t} for a tail share that is the same in every language."""
-        return distributions.each(lambda lang, found: float(self.t_by_language.get(lang, found.t_of_share(share))))
-
-
-class Distributions:
-    """The distributions of all languages, one in memory at a time: `load` gives a language's counts."""
-
-    def __init__(self, langs: Iterable[str], load: Callable[[str], np.ndarray]) -> None:
-        self.langs = sorted(langs)
-        self._load = load
-
-    def __getitem__(self, lang: str) -> Distribution:
-        return Distribution(self._load(lang))
-
-    def reference(self, lang: str) -> Distribution:
-        """Return the reference language's distribution, or raise HeadtailError that names the languages there are."""
-        if lang not in self.langs:
-            there = ", ".join(self.langs[:20]) + (" ..." if len(self.langs) > 20 else "")
-            raise HeadtailError(
-                f"no text matches an entry in the reference language {lang}: "
-                f"set balance.reference to one of: {there or '(none)'}"
-            )
-        return self[lang]
-
-    def each(self, function: Callable[[str, Distribution], T]) -> dict[str, T]:
-        """Return {lang: function(lang, its distribution)}, in the order of the languages' codes."""
-        return {lang: function(lang, self[lang]) for lang in self.langs}
 
 
 @numba.njit(cache=True, nogil=True)

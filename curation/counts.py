@@ -14,9 +14,17 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation import storage
-from curation.matched import COUNTED_COLUMNS, Matched, read_matched
+from curation.errors import HeadtailError
+from curation.matched import COUNTED_COLUMNS, Matched, MatchesTables, read_matched
 from curation.receipts import Receipt
 from curation.schemas import ENTRY_COUNTS
+from curation.tables import Table
+
+LOGIC_VERSION = 1
+ARRAYS = "arrays"
+PARTIALS = "_partials"
+MAX_PARTIALS = 256
+"""More files of single tasks would make their addition on the driver the longest part."""
 
 NO_COUNTS = np.zeros(0, np.int64)
 
@@ -97,6 +105,19 @@ def _load_remote(path: str) -> np.ndarray:
         return np.load(io.BytesIO(file.read()), allow_pickle=False)
 
 
+def plan_counting(buckets: Sequence[list[str]], parallelism: int, folder: str) -> list[dict]:
+    """Return the tasks of `count_buckets`: few enough that the driver can add what they found.
+
+    The result does not depend on how the buckets are grouped.
+    """
+    size = -(-len(buckets) // min(MAX_PARTIALS, 4 * parallelism))
+    groups = [list(buckets[start : start + size]) for start in range(0, len(buckets), size)]
+    return [
+        {"task": f"count-{k:05d}", "buckets": group, "output": storage.join(folder, PARTIALS, f"{k:05d}.parquet")}
+        for k, group in enumerate(groups)
+    ]
+
+
 def count_buckets(task: dict, max_texts: int) -> Receipt:
     """Count the entries of some buckets of `matches`; a task for `run_tasks`.
 
@@ -148,13 +169,29 @@ def merge_partials(paths: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
         yield lang, total
 
 
-def write_entry_counts(counts: Iterable[tuple[str, np.ndarray]], path: str, folder: str) -> dict:
-    """Write `entry_counts`, ordered by (lang, entry_id), and `<lang>.npy` beside it; returns the table's output."""
-    with storage.ParquetSink(path, ENTRY_COUNTS) as sink:
-        for lang, values in counts:
+def write_entry_counts(tasks: Iterable[dict], folder: str) -> Receipt:
+    """Add what the tasks counted, write `entry_counts`, ordered by (lang, entry_id), and the flat files beside it.
+
+    The tasks' own files are removed. Rows are none: the receipt tells the entries and the file.
+    """
+    receipt = Receipt("entry_counts")
+    with storage.ParquetSink(storage.join(folder, "entry_counts.parquet"), ENTRY_COUNTS) as sink:
+        for lang, values in merge_partials([task["output"] for task in tasks]):
             sink.write(_rows(lang, values))
-            save_array(storage.join(folder, f"{lang}.npy"), values)
-    return sink.output()
+            save_array(storage.join(folder, ARRAYS, f"{lang}.npy"), values)
+            receipt.facts["langs"] += 1
+    storage.remove(storage.join(folder, PARTIALS))
+    receipt.facts["entries"] = sink.rows
+    receipt.outputs.append(sink.output())
+    return receipt
+
+
+def open_counts(path: str, matches: MatchesTables) -> CountFiles:
+    """Return the counts of a table; raises HeadtailError where they were not counted from these matches."""
+    (part,) = Table(path).require("count_entries")
+    if sorted(entry["id"] for entry in part.inputs()) != matches.ids():
+        raise HeadtailError(f"{path} was counted from other matches than given: run count_entries again")
+    return CountFiles(storage.join(part.path, ARRAYS))
 
 
 def _rows(lang: str, values: np.ndarray) -> pa.RecordBatch:

@@ -3,8 +3,9 @@
 A text is kept iff u < keep_probability, with u a keyed hash: what a smaller t keeps, a larger t keeps too.
 """
 
+import posixpath
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numba
@@ -21,6 +22,7 @@ from curation.matched import Matched, read_matched
 from curation.receipts import Receipt
 from curation.schemas import CURATED, CURATED_TEXT
 
+LOGIC_VERSION = 1
 FIXED = 2**32
 """Expectations are added as int64 multiples of 1 / FIXED, so that no order of addition can show; a task may hold 2^31
 texts."""
@@ -149,6 +151,15 @@ def curated_batch(matched: Matched, drawn: Drawn) -> pa.RecordBatch:
         lists,
     ]
     return pa.record_batch(columns, schema=CURATED)
+
+
+def plan_balancing(buckets: Sequence[list[str]], folder: str) -> list[dict]:
+    """Return the tasks of `balance_bucket`: one a bucket, whose file keeps its name."""
+    names = [posixpath.basename(files[0]) for files in buckets]
+    return [
+        {"task": name, "files": files, "output": storage.join(folder, name)}
+        for name, files in zip(names, buckets, strict=True)
+    ]
 
 
 def balance_bucket(task: dict, drawing: Drawing) -> Receipt:

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 
 from curation import storage
 from curation.errors import HeadtailError
-from curation.merging import merge_buckets
+from curation.merging import MAX_TEXTS, merge_buckets
 from curation.receipts import Receipt
+from curation.tables import Table
 
 COUNTED_COLUMNS = ["texts.list.element.lang", "texts.list.element.entry_ids"]
 
@@ -84,13 +85,32 @@ def read_matched(
         receipt.facts["matches"] += len(matched.ids)
         yield matched
     receipt.rows_in += rows_in
-    receipt.drops["merged_into_image"] += rows_in - images
+    if merged:
+        receipt.drops["merged_into_image"] += rows_in - images
     receipt.facts.update(dropped)
 
 
 def _rows(file: str) -> int:
     with storage.open_input(file) as opened:
         return pq.read_metadata(opened).num_rows
+
+
+class MatchesTables:
+    """One or more `matches` tables that are read as one: the same uid lies in the same bucket of each."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.parts = [part for path in paths for part in Table(path).require("match_pairs")]
+        self.buckets = plan_buckets([part.files for part in self.parts])
+        settings = [part.manifest["settings"] for part in self.parts]
+        self.max_texts: int = max(each.get("max_texts", MAX_TEXTS) for each in settings)
+
+    def inputs(self) -> list[dict]:
+        """Return what a recipe holds of them."""
+        return [part.input() for part in self.parts]
+
+    def ids(self) -> list[str]:
+        """Return the parts' ids, whatever order the tables were named in."""
+        return sorted(part.id for part in self.parts)
 
 
 def plan_buckets(tables: Sequence[Sequence[str]]) -> list[list[str]]:

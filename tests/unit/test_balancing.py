@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from curation.balancing import Distribution, Distributions, Rule, entry_probabilities, keep_probabilities
-from curation.errors import HeadtailError
+from curation.balancing import Distribution, entry_probabilities, keep_probabilities
 
 
 def _generated() -> dict[str, list[int]]:
@@ -74,38 +73,6 @@ def test_zeros_do_not_make_a_threshold_of_zero() -> None:
 def test_nothing_counted_is_no_distribution() -> None:
     with pytest.raises(ValueError, match="above 0"):
         Distribution(np.zeros(3, np.int64))
-
-
-COUNTS = {"en": np.array([1, 2, 3, 4, 90]), "de": np.array([0, 10, 20, 30, 40]), "fr": np.array([7])}
-
-
-def _distributions() -> Distributions:
-    return Distributions(COUNTS, COUNTS.__getitem__)
-
-
-@pytest.mark.parametrize(
-    ("rule", "expected"),
-    [
-        (Rule(), {"de": 10.0, "en": 5.0, "fr": 7.0}),
-        (Rule(others="same_t"), {"de": 5.0, "en": 5.0, "fr": 5.0}),
-        (Rule(t_by_language={"de": 2.5}), {"de": 2.5, "en": 5.0, "fr": 7.0}),
-        (Rule(others="same_t", t_by_language={"de": 2.5}), {"de": 2.5, "en": 5.0, "fr": 5.0}),
-        (Rule(reference="de"), {"de": 5.0, "en": 1.0, "fr": 7.0}),
-    ],
-)
-def test_other_languages_follow_the_reference(rule: Rule, expected: dict[str, float]) -> None:
-    found = rule.thresholds(_distributions(), [5.0])
-    assert {lang: ts.tolist() for lang, ts in found.items()} == {lang: [t] for lang, t in expected.items()}
-
-
-def test_a_tail_share_holds_for_every_language() -> None:
-    found = Rule(t_by_language={"fr": 3.0}).thresholds_of_share(_distributions(), 0.1)
-    assert found == {"de": 10.0, "en": 4.0, "fr": 3.0}
-
-
-def test_a_reference_without_matches_names_the_others() -> None:
-    with pytest.raises(HeadtailError, match=r"language ja: set balance\.reference to one of: de, en, fr"):
-        Rule(reference="ja").thresholds(_distributions(), [5.0])
 
 
 def test_keep_probabilities_equal_a_loop() -> None:

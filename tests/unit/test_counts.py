@@ -8,7 +8,7 @@ from curation.counts import (
     CountArrays,
     CountFiles,
     count_buckets,
-    merge_partials,
+    plan_counting,
     write_entry_counts,
 )
 from curation.matched import Matched
@@ -47,39 +47,35 @@ def test_weighted_counts_and_merging_equal_a_loop() -> None:
     assert _as_dict(list(halves[0].items())) == {key: value for key, value in expected.items() if value}
 
 
-def test_tasks_partials_and_the_table_add_up(tmp_path: Path) -> None:
+def test_tasks_and_their_sum_do_not_depend_on_the_grouping(tmp_path: Path) -> None:
     rows = make_images(900, seed=3)
     buckets = [[write_matches(rows[i::7], tmp_path / f"bucket-{i}.parquet")] for i in range(7)]
     expected = _expected(rows)
     tables = []
-    for tasks in ([buckets], [[bucket] for bucket in buckets], [buckets[:3], buckets[3:]]):
-        folder = tmp_path / str(len(tasks))
-        partials = [
-            count_buckets({"task": str(k), "buckets": group, "output": str(folder / f"{k}.parquet")}, 64)
-            for k, group in enumerate(tasks)
-        ]
-        assert sum(receipt.rows_in for receipt in partials) == len(rows)
-        assert sum(receipt.facts["matches"] for receipt in partials) == sum(expected.values())
-        assert sum(receipt.facts["texts"] for receipt in partials) == sum(len(row["texts"]) for row in rows)
-        merged = merge_partials([str(folder / f"{k}.parquet") for k in range(len(tasks))])
-        output = write_entry_counts(merged, str(folder / "entry_counts.parquet"), str(folder / "arrays"))
-        tables.append(pq.read_table(output["path"]))
-        files = CountFiles(str(folder / "arrays"))
+    for parallelism, tasks_expected in ((1, 4), (2, 7)):
+        folder = str(tmp_path / str(parallelism))
+        tasks = plan_counting(buckets, parallelism, folder)
+        assert len(tasks) == tasks_expected
+        receipts = [count_buckets(task, 64) for task in tasks]
+        assert sum(receipt.rows_in for receipt in receipts) == len(rows)
+        assert sum(receipt.facts["matches"] for receipt in receipts) == sum(expected.values())
+        assert sum(receipt.facts["texts"] for receipt in receipts) == sum(len(row["texts"]) for row in rows)
+        receipt = write_entry_counts(tasks, folder)
+        assert receipt.facts == {"entries": len(expected), "langs": 3}
+        tables.append(pq.read_table(receipt.outputs[0]["path"]))
+        files = CountFiles(f"{folder}/arrays")
         assert _as_dict([(lang, files[lang]) for lang in files.langs()]) == expected
         assert files["xx"].tolist() == []
+        assert sorted(path.name for path in Path(folder).iterdir()) == ["arrays", "entry_counts.parquet"]
     assert tables[0].schema.equals(ENTRY_COUNTS)
     assert tables[0].to_pylist() == [
         {"lang": lang, "entry_id": entry_id, "count": count} for (lang, entry_id), count in sorted(expected.items())
     ]
     assert tables[1].equals(tables[0])
-    assert tables[2].equals(tables[0])
 
 
 def test_nothing_matched_gives_an_empty_table(tmp_path: Path) -> None:
-    bucket = write_matches([], tmp_path / "bucket.parquet")
-    receipt = count_buckets({"task": "0", "buckets": [[bucket]], "output": str(tmp_path / "partial.parquet")}, 64)
-    assert receipt.rows_in == 0
-    output = write_entry_counts(
-        merge_partials([str(tmp_path / "partial.parquet")]), str(tmp_path / "counts.parquet"), str(tmp_path)
-    )
-    assert pq.read_table(output["path"]).num_rows == 0
+    tasks = plan_counting([[write_matches([], tmp_path / "bucket.parquet")]], 1, str(tmp_path))
+    assert count_buckets(tasks[0], 64).rows_in == 0
+    assert write_entry_counts(tasks, str(tmp_path)).facts["entries"] == 0
+    assert pq.read_table(tmp_path / "entry_counts.parquet").num_rows == 0

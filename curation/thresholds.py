@@ -1,0 +1,141 @@
+"""Thresholds: what the user wishes, as a t for every language."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import numpy as np
+import pyarrow as pa
+
+from curation import storage
+from curation.balancing import Distribution, entry_probabilities
+from curation.counts import CountFiles, save_array
+from curation.errors import HeadtailError
+from curation.receipts import Receipt
+from curation.schemas import THRESHOLDS
+
+Value = TypeVar("Value")
+
+
+class Distributions:
+    """The distributions of all languages, one in memory at a time: `load` gives a language's counts."""
+
+    def __init__(self, langs: Iterable[str], load: Callable[[str], np.ndarray]) -> None:
+        self.langs = sorted(langs)
+        self._load = load
+
+    @classmethod
+    def of_files(cls, counts: CountFiles) -> "Distributions":
+        """Return the distributions of counted tables."""
+        return cls(counts.langs(), counts.load)
+
+    def __getitem__(self, lang: str) -> Distribution:
+        return Distribution(self._load(lang))
+
+    def reference(self, lang: str) -> Distribution:
+        """Return the reference language's distribution, or raise HeadtailError that names the languages there are."""
+        if lang not in self.langs:
+            there = ", ".join(self.langs[:20]) + (" ..." if len(self.langs) > 20 else "")
+            raise HeadtailError(
+                f"no text matches an entry in the reference language {lang}: "
+                f"set balance.reference to one of: {there or '(none)'}"
+            )
+        return self[lang]
+
+    def each(self, function: Callable[[str, Distribution], Value]) -> dict[str, Value]:
+        """Return {lang: function(lang, its distribution)}, in the order of the languages' codes."""
+        return {lang: function(lang, self[lang]) for lang in self.langs}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How a reference threshold becomes the thresholds of all languages.
+
+    `others` is `tail_share` (each language at the reference's tail share) or `same_t`; `t_by_language` overrides
+    both for the languages it names. Given `tail_share`, every language, the reference among them, has that share.
+    """
+
+    reference: str = "en"
+    others: str = "tail_share"
+    t_by_language: Mapping[str, float] = field(default_factory=dict)
+
+    def thresholds(self, distributions: Distributions, ts: Iterable[float]) -> dict[str, np.ndarray]:
+        """Return {lang: float64 array}: every language's t for each reference t of `ts`."""
+        grid = np.array(list(ts), np.float64)
+        reference = distributions.reference(self.reference)
+        shares = [reference.tail_share(t) for t in grid]
+        return distributions.each(lambda lang, found: self._one(lang, found, grid, shares))
+
+    def _one(self, lang: str, found: Distribution, grid: np.ndarray, shares: list[float]) -> np.ndarray:
+        if lang in self.t_by_language:
+            return np.full(len(grid), float(self.t_by_language[lang]))
+        if lang == self.reference or self.others == "same_t":
+            return grid
+        return np.array([found.t_of_share(share) for share in shares])
+
+    def thresholds_of_share(self, distributions: Distributions, share: float) -> dict[str, float]:
+        """Return {lang: t} for a tail share that is the same in every language."""
+        return distributions.each(lambda lang, found: float(self.t_by_language.get(lang, found.t_of_share(share))))
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asks for: `t` of the reference language, or a `tail_share` for every language.
+
+    `headroom` is the share of images assumed to survive download and filters. t speaks of the counts of what
+    survives, so the first pass, on the counts before, draws with t / headroom. A tail share is the same before and
+    after an even loss, and leads to the threshold before as it is.
+    """
+
+    rule: Rule
+    t: float | None
+    tail_share: float | None
+    headroom: float
+
+    def thresholds(self, distributions: Distributions) -> dict[str, float]:
+        """Return the first pass's t of every language, in the order of their codes."""
+        given = {lang: t / self.headroom for lang, t in self.rule.t_by_language.items()}
+        rule = replace(self.rule, t_by_language=given)
+        if self.t is not None:
+            found = rule.thresholds(distributions, [self.t / self.headroom])
+            return {lang: float(ts[0]) for lang, ts in found.items()}
+        if self.tail_share is None:
+            raise ValueError("a wish needs t or tail_share")
+        return rule.thresholds_of_share(distributions, self.tail_share)
+
+    def describe(self, t: Mapping[str, float]) -> str:
+        """Return what was asked and what it came to, for the stage's line."""
+        asked = f"t={self.t:,g}" if self.t is not None else f"tail_share={self.tail_share:g}"
+        reference = self.rule.reference
+        came = f", t={t[reference]:,.6g} for {reference}" if reference in t else ""
+        return f"{asked}{came}, {len(t)} languages"
+
+
+def write_thresholds(
+    counts: CountFiles, t: Mapping[str, float], expected: Mapping[str, Mapping[str, float]], folder: str
+) -> Receipt:
+    """Write `thresholds`: what each language's t means, and what it is expected to keep."""
+    rows = [
+        {
+            "lang": lang,
+            "t": t[lang],
+            "tail_share": found.tail_share(t[lang]),
+            "entries": len(found.counts),
+            "matches": found.matches,
+            "expected_pairs": expected["expected_pairs"].get(lang, 0.0),
+            "expected_images": expected["expected_images"].get(lang, 0.0),
+        }
+        for lang in counts.langs()
+        for found in [Distribution(counts.load(lang))]
+    ]
+    with storage.ParquetSink(storage.join(folder, "thresholds.parquet"), THRESHOLDS) as sink:
+        sink.write(pa.RecordBatch.from_pylist(rows, THRESHOLDS))
+    return Receipt(folder, rows_in=len(rows), rows_out=len(rows), outputs=[sink.output()])
+
+
+def write_probabilities(counts: CountFiles, t: Mapping[str, float], folder: str) -> None:
+    """Write `<lang>.npy` for each language: float32, indexed by entry_id; beyond its end the probability is 1."""
+    storage.remove(folder)
+    for lang in counts.langs():
+        probabilities = entry_probabilities(counts.load(lang), t[lang])
+        save_array(storage.join(folder, f"{lang}.npy"), probabilities.astype(np.float32))

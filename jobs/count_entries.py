@@ -1,0 +1,35 @@
+"""Count how many texts match each entry of each language."""
+
+from functools import partial
+
+from conf.schema import CountEntriesConfig
+from curation.counts import LOGIC_VERSION, count_buckets, plan_counting, write_entry_counts
+from curation.matched import MatchesTables
+from curation.progress import Stage, say
+from curation.spark.session import open_session
+from curation.spark.tasks import run_tasks
+from curation.tables import Recipe, Table
+from jobs.cli import launch
+
+NAME = "count_entries"
+
+
+def run(config: CountEntriesConfig) -> None:
+    """Write `entry_counts`, unless it was made from these very matches."""
+    matches = MatchesTables([config.matches, *config.more_matches])
+    table = Table(config.entry_counts)
+    recipe = Recipe(NAME, LOGIC_VERSION, {"max_texts": matches.max_texts}, matches.inputs())
+    if done := table.done(recipe):
+        say(NAME, f"is done: {done.receipt.facts['entries']:,} entries in {table.path}")
+        return
+    stage = Stage(NAME, f"{len(matches.buckets):,} buckets of {len(matches.parts)} parts")
+    spark = open_session(NAME, **vars(config.spark))
+    folder = table.begin(0)
+    tasks = plan_counting(matches.buckets, spark.sparkContext.defaultParallelism, folder)
+    receipts = run_tasks(spark, partial(count_buckets, max_texts=matches.max_texts), tasks)
+    receipts.append(write_entry_counts(tasks, folder))
+    stage.end(table.commit(0, recipe, receipts, stage.seconds).receipt)
+
+
+if __name__ == "__main__":
+    launch(run)

@@ -1,0 +1,148 @@
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from conf.compose import compose_config
+from conf.schema import BalancePairsConfig, CountEntriesConfig
+from curation.errors import HeadtailError
+from curation.receipts import Receipt
+from curation.tables import Recipe, Table
+from jobs import balance_pairs, count_entries
+from tests.matches_data import Image, make_images, write_matches
+
+
+def _write_table(rows: list[Image], path: Path, buckets: int, number: int = 0) -> None:
+    """Write rows as a part of a table of matches."""
+    table = Table(str(path))
+    folder = table.begin(number)
+    outputs = []
+    for bucket in range(buckets):
+        mine = [row for row in rows if int(row["uid"][:4], 16) * buckets // 65536 == bucket]
+        file = write_matches(mine, Path(folder) / f"bucket-{bucket:05d}.parquet")
+        outputs.append({"path": file, "rows": len(mine), "bytes": 1})
+    receipt = Receipt("m", rows_in=len(rows), rows_out=len(rows), outputs=outputs)
+    recipe = Recipe("match_pairs", 1, {"max_texts": 64}, [{"path": str(path), "id": f"{len(rows)}-{number}"}])
+    table.commit(number, recipe, [receipt], 0.0)
+
+
+def _count(output: Path, *overrides: str) -> None:
+    count_entries.run(compose_config("count_entries", CountEntriesConfig, [f"output={output}", *overrides]))
+
+
+def _balance(output: Path, *overrides: str) -> None:
+    balance_pairs.run(compose_config("balance_pairs", BalancePairsConfig, [f"output={output}", *overrides]))
+
+
+def _read(output: Path, name: str) -> list[dict[str, Any]]:
+    tables = [pq.read_table(file) for file in Table(str(output / name)).files()]
+    rows = pa.concat_tables(tables).to_pylist()
+    return sorted(rows, key=lambda row: row["uid"]) if name == "curated" else rows
+
+
+ROWS = make_images(1200, seed=21)
+
+
+@pytest.fixture(scope="module")
+def run_of_7(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:  # noqa: ARG001 jobs use the session
+    output = tmp_path_factory.mktemp("seven")
+    _write_table(ROWS, output / "matches", 7)
+    _count(output)
+    _balance(output, "balance.t=6.5")
+    return output
+
+
+def test_1_and_7_buckets_give_the_same_rows(run_of_7: Path, tmp_path: Path) -> None:
+    _write_table(ROWS, tmp_path / "matches", 1)
+    _count(tmp_path)
+    _balance(tmp_path, "balance.t=6.5")
+    for name in ("entry_counts", "thresholds", "curated"):
+        rows = _read(tmp_path, name)
+        assert rows
+        assert _read(run_of_7, name) == rows
+
+
+def test_what_is_kept_adds_up_and_lies_near_what_was_expected(run_of_7: Path) -> None:
+    (part,) = Table(str(run_of_7 / "curated")).parts()
+    kept, thresholds = _read(run_of_7, "curated"), _read(run_of_7, "thresholds")
+    assert part.receipt.rows_in == 1200 == len(kept) + part.receipt.drops["not_drawn"]
+    assert [row["lang"] for row in thresholds] == ["de", "en", "fr"]
+    assert thresholds[1]["t"] == 6.5
+    expected = sum(row["expected_images"] for row in thresholds)
+    assert abs(len(kept) - expected) < 4 * np.sqrt(expected)
+    counts = _read(run_of_7, "entry_counts")
+    assert sum(row["count"] for row in counts if row["lang"] == "de") == thresholds[0]["matches"]
+    assert not [key for key in part.receipt.facts if ":" in key]
+
+
+def test_what_is_done_is_not_done_again(run_of_7: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _count(run_of_7)
+    _balance(run_of_7, "balance.t=6.5")
+    lines = capsys.readouterr().err.splitlines()
+    assert "is done" in lines[0]
+    assert "is done" in lines[1]
+    assert len(lines) == 2
+
+
+def test_another_threshold_draws_again_and_nests(run_of_7: Path, tmp_path: Path) -> None:
+    before = {row["uid"] for row in _read(run_of_7, "curated")}
+    common = [f"{name}={run_of_7 / name}" for name in ("matches", "entry_counts")]
+    _balance(tmp_path, *common, "balance.t=40")
+    larger = {row["uid"] for row in _read(tmp_path, "curated")}
+    assert before < larger
+    _balance(tmp_path, *common, "balance.tail_share=0.3", "balance.unit=image")
+    rows = _read(tmp_path, "thresholds")
+    assert all(row["tail_share"] <= 0.31 for row in rows)
+    assert all(sum(text["kept"] for text in row["texts"]) == 1 for row in _read(tmp_path, "curated"))
+
+
+def test_probabilities_are_handed_over(run_of_7: Path) -> None:
+    counts = {row["entry_id"]: row["count"] for row in _read(run_of_7, "entry_counts") if row["lang"] == "en"}
+    found = np.load(run_of_7 / "entry_probabilities/en.npy", mmap_mode="r")
+    assert len(found) == max(counts) + 1
+    assert found.tolist() == [np.float32(6.5 / max(counts.get(i, 0), 6.5)) for i in range(len(found))]
+
+
+def test_several_tables_and_parts_are_read_as_one(run_of_7: Path, tmp_path: Path) -> None:
+    """Two crawls that overlap, one of them in two parts, give what one table of all images gives."""
+    _write_table(ROWS[:500], tmp_path / "first", 7)
+    _write_table(ROWS[400:700], tmp_path / "first", 7, number=1)
+    _write_table(ROWS[600:], tmp_path / "second", 7)
+    tables = [f"matches={tmp_path / 'first'}", f"more_matches=[{tmp_path / 'second'}]"]
+    _count(tmp_path, *tables)
+    _balance(tmp_path, *tables, "balance.t=6.5")
+    for name in ("entry_counts", "thresholds", "curated"):
+        assert _read(tmp_path, name) == _read(run_of_7, name)
+    (part,) = Table(str(tmp_path / "curated")).parts()
+    assert part.receipt.drops["merged_into_image"] == 200
+    assert part.receipt.rows_in == 1400
+    with pytest.raises(HeadtailError, match="counted from other matches than given: run count_entries again"):
+        _balance(tmp_path, f"matches={tmp_path / 'first'}")
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["balance.t=5", "balance.tail_share=0.1"], "balance.t and balance.tail_share are both given"),
+        (["balance.t=0"], "balance.t must be at least"),
+        (["balance.reference=ja", "balance.t=5"], "set balance.reference to one of: de, en, fr"),
+        (["balance.t_by_language.en=5"], "balance.t_by_language names the reference en"),
+        (["balance.t_by_language.de=0"], "balance.t_by_language.de must be above 0 matches, got 0"),
+        (["balance.headroom=1.5"], "balance.headroom must be at most 1, got 1.5"),
+    ],
+)
+def test_what_cannot_be_is_told_in_a_line(run_of_7: Path, overrides: list[str], message: str) -> None:
+    with pytest.raises(HeadtailError) as refusal:
+        _balance(run_of_7, *overrides)
+    assert message in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+def test_presets_name_their_thresholds() -> None:
+    for preset, t in (("metaclip_400m", 20_000), ("metaclip_2_5b", 170_000)):
+        config = compose_config("balance_pairs", BalancePairsConfig, ["output=x", f"balance={preset}"])
+        assert (config.balance.t, config.balance.tail_share) == (t, None)
+    assert compose_config("balance_pairs", BalancePairsConfig, ["output=x"]).balance.wished_tail_share == 0.06

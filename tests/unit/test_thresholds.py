@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from curation.balancing import entry_probabilities
+from curation.counts import CountFiles, save_array
+from curation.errors import HeadtailError
+from curation.schemas import THRESHOLDS
+from curation.thresholds import Distributions, Rule, Wish, write_probabilities, write_thresholds
+
+COUNTS = {"en": np.array([1, 2, 3, 4, 90]), "de": np.array([0, 10, 20, 30, 40]), "fr": np.array([7])}
+
+
+def _distributions() -> Distributions:
+    return Distributions(COUNTS, COUNTS.__getitem__)
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (Rule(), {"de": 10.0, "en": 5.0, "fr": 7.0}),
+        (Rule(others="same_t"), {"de": 5.0, "en": 5.0, "fr": 5.0}),
+        (Rule(t_by_language={"de": 2.5}), {"de": 2.5, "en": 5.0, "fr": 7.0}),
+        (Rule(others="same_t", t_by_language={"de": 2.5}), {"de": 2.5, "en": 5.0, "fr": 5.0}),
+        (Rule(reference="de"), {"de": 5.0, "en": 1.0, "fr": 7.0}),
+    ],
+)
+def test_other_languages_follow_the_reference(rule: Rule, expected: dict[str, float]) -> None:
+    found = rule.thresholds(_distributions(), [5.0])
+    assert {lang: ts.tolist() for lang, ts in found.items()} == {lang: [t] for lang, t in expected.items()}
+
+
+def test_a_tail_share_holds_for_every_language() -> None:
+    found = Rule(t_by_language={"fr": 3.0}).thresholds_of_share(_distributions(), 0.1)
+    assert found == {"de": 10.0, "en": 4.0, "fr": 3.0}
+
+
+def test_a_reference_without_matches_names_the_others() -> None:
+    with pytest.raises(HeadtailError, match=r"language ja: set balance\.reference to one of: de, en, fr"):
+        Rule(reference="ja").thresholds(_distributions(), [5.0])
+
+
+def test_headroom_raises_every_threshold_that_was_given_as_a_count() -> None:
+    rule = Rule(t_by_language={"fr": 3.0})
+    assert Wish(rule, 5.0, None, 0.5).thresholds(_distributions()) == {"de": 10.0, "en": 10.0, "fr": 6.0}
+    assert Wish(rule, None, 0.1, 0.5).thresholds(_distributions()) == {"de": 10.0, "en": 4.0, "fr": 6.0}
+
+
+def test_the_table_says_what_each_threshold_means(tmp_path: Path) -> None:
+    for lang, counts in COUNTS.items():
+        save_array(str(tmp_path / f"{lang}.npy"), counts)
+    counts, t = CountFiles(str(tmp_path)), {"de": 10.0, "en": 3.5, "fr": 8.0}
+    expected = {"expected_pairs": {"de": 2.5, "en": 7.0}, "expected_images": {"de": 2.0, "en": 6.0}}
+    receipt = write_thresholds(counts, t, expected, str(tmp_path / "out"))
+    table = pq.read_table(receipt.outputs[0]["path"])
+    assert table.schema.equals(THRESHOLDS)
+    assert [tuple(row.values()) for row in table.to_pylist()] == [
+        ("de", 10.0, 0.0, 4, 100, 2.5, 2.0),
+        ("en", 3.5, 0.06, 5, 100, 7.0, 6.0),
+        ("fr", 8.0, 1.0, 1, 7, 0.0, 0.0),
+    ]
+
+
+def test_probabilities_are_handed_over_as_files_to_map(tmp_path: Path) -> None:
+    for lang, counts in COUNTS.items():
+        save_array(str(tmp_path / f"counts/{lang}.npy"), counts)
+    save_array(str(tmp_path / "out/of_an_older_run.npy"), np.zeros(1))
+    t = {"de": 15.0, "en": 5.0, "fr": 7.0}
+    write_probabilities(CountFiles(str(tmp_path / "counts")), t, str(tmp_path / "out"))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["de.npy", "en.npy", "fr.npy"]
+    found = np.load(tmp_path / "out/de.npy", mmap_mode="r")
+    assert found.dtype == np.float32
+    assert found.tolist() == entry_probabilities(COUNTS["de"], 15.0).astype(np.float32).tolist()
