@@ -1,0 +1,103 @@
+"""The jobs as a user starts them: three ways, one line for a mistake, killed and started again."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from curation.spark.java import java_home
+from tests.conftest import ROOT
+from tests.jobs.conftest import Sample, rows, tar_bytes
+
+BIN = Path(sys.executable).parent
+
+
+def call(*command: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        command, capture_output=True, text=True, cwd=cwd, env=os.environ | environment, timeout=300, check=False
+    )
+
+
+def test_headtail_alone_lists_the_jobs() -> None:
+    done = call(str(BIN / "headtail"))
+    assert done.returncode == 0
+    lines = done.stdout.splitlines()
+    for job in ("curate", "extract_pairs", "write_shards"):
+        assert any(line.split()[:1] == [job] and len(line.split()) > 3 for line in lines)
+
+
+def test_help_tells_type_unit_and_default() -> None:
+    done = call(str(BIN / "headtail"), "write_shards", "--help")
+    assert done.returncode == 0
+    assert "samples_per_shard" in done.stdout
+    assert "integer samples, default 10000" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["curat"], "there is no job 'curat'"),
+        (["count_entries", "matches=/nowhere", "entry_counts=/nowhere"], "must be given: output="),
+        (["count_entries", "output=/nowhere"], "/nowhere/matches holds no complete table: run match_pairs first"),
+        (["extract_pairs", "output=/nowhere", "source.paths=/no/such.wat.gz"], "/no/such.wat.gz names no file"),
+        (["balance_pairs", "output=/x", "balance.tail_shar=0.1"], "did you mean balance.tail_share"),
+        (["balance_pairs", "output=/x", "balance.tail_share=7"], "balance.tail_share must be at most 1, got 7"),
+        (["match_pairs", "output=/x", "entry_lists=/no/lists"], "/no/lists"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_code_1(arguments: list[str], told: str) -> None:
+    done = call(str(BIN / "headtail"), *arguments)
+    assert done.returncode == 1
+    assert told in done.stderr
+    assert done.stderr.count("\n") == 1, done.stderr
+    assert done.stdout == ""
+
+
+def test_three_ways_give_the_same_rows(finished: Path, tmp_path: Path) -> None:
+    settings = [f"matches={finished}/matches", "spark.master=local[2]", "spark.driver_memory=1g"]
+    ways = {
+        "submit": [str(BIN / "spark-submit"), "--driver-memory", "1g", str(ROOT / "jobs" / "count_entries.py")],
+        "module": [sys.executable, "-m", "jobs.count_entries"],
+        "headtail": [str(BIN / "headtail"), "count_entries"],
+    }
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name, way in ways.items():
+        environment = {"JAVA_HOME": java_home(), "PYSPARK_PYTHON": sys.executable} if name == "submit" else {}
+        done = call(*way, f"output={tmp_path / name}", *settings, cwd=elsewhere, **environment)
+        assert done.returncode == 0, done.stderr
+        assert rows(tmp_path / name, "entry_counts").equals(rows(finished, "entry_counts"))
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_mistake_under_spark_submit_is_one_line_too(tmp_path: Path) -> None:
+    command = [str(BIN / "spark-submit"), str(ROOT / "jobs" / "count_entries.py"), f"output={tmp_path}", "balance.t=1"]
+    done = call(*command, cwd=tmp_path, JAVA_HOME=java_home(), PYSPARK_PYTHON=sys.executable)
+    assert done.returncode == 1
+    assert "there is no setting 'balance.t'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("wait", ["pairs", "matches", "downloads"])
+def test_killed_and_started_again_it_ends_with_the_same_bytes(
+    sample: Sample, finished: Path, tmp_path: Path, wait: str
+) -> None:
+    """Killed as soon as the table it waits for begins to exist: in the middle of the stage that writes it."""
+    run = tmp_path / "run"
+    command = [str(BIN / "headtail"), "curate", *sample.overrides(run, "files_per_part=3")]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
+    deadline = time.monotonic() + 240
+    while not (run / wait).exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    sample.curate(run, "files_per_part=3")
+    for table in ("pairs", "matches", "curated"):
+        assert rows(run, table).equals(rows(finished, table)), table
+    assert tar_bytes(run) == tar_bytes(finished)
+    left = [path for path in run.rglob("*") if path.name.endswith(".tmp")]
+    assert left == []
