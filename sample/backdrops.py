@@ -4,9 +4,7 @@ import math
 from collections.abc import Callable
 from random import Random
 
-from sample.canvas import Canvas, Colour, mix
-
-WHITE = (255, 255, 255)
+from sample.canvas import WHITE, Canvas, Colour, mix
 
 
 def _cloud(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> None:

@@ -13,6 +13,9 @@ PALETTE: dict[str, Colour] = {
     "black": (52, 52, 60),
 }  # fmt: skip
 
+WHITE, CREAM, LEAF, WOOD = (255, 255, 255), (250, 240, 220), (96, 160, 84), (128, 88, 58)
+BLACK, GLASS, BEAK = (32, 30, 38), (190, 224, 240), (240, 150, 50)
+
 OVERSAMPLING = 2
 
 
@@ -108,3 +111,10 @@ class Pen:
         pixels = [self.at(*point) for point in points]
         thickness = max(1, round(self.line_width * width))
         self.canvas.draw.line(pixels, fill=fill or self.ink, width=thickness, joint="curve")
+
+    def eyes(self, y: float, apart: float, radius: float = 0.03) -> None:
+        """Two eyes at the same height, each `apart` from the middle."""
+        for x in (-apart, apart):
+            self.oval(x, y, radius * 1.25, radius * 1.35, WHITE)
+            self.oval(x, y, radius * 0.7, radius * 0.95, BLACK, outline=False)
+            self.oval(x + radius * 0.25, y + radius * 0.35, radius * 0.25, radius * 0.25, WHITE, outline=False)

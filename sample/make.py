@@ -17,6 +17,7 @@ import PIL
 from PIL import Image
 
 from curation.errors import HeadtailError
+from sample.host import PORT
 from sample.odd import odd_pages
 from sample.pages import PageMaker
 from sample.phrases import Phrasebook
@@ -27,7 +28,6 @@ from sample.wat import Page, WatWriter
 
 SEED = "headtail"
 CRAWL = "CC-MAIN-2026-04"
-PORT = 8765
 IMAGES, PAGES_PER_SITE, GALLERY_FILES = 440, 8, 6
 MARKER = "_made.json"
 
@@ -50,7 +50,7 @@ def make_sample(folder: Path, port: int = PORT, scale: float = 1.0) -> dict[str,
     elif folder.exists() and any(folder.iterdir()):
         raise HeadtailError(f"{folder} holds other files: name a new or empty folder for the sample crawl")
     folder.mkdir(parents=True, exist_ok=True)
-    marker.write_text('{"version": "unfinished"}\n')
+    _write_json(marker, {"version": "unfinished"})
 
     sites = make_sites()
     gallery = make_gallery(make_scenes(max(24, round(IMAGES * scale)), SEED), sites, scale, SEED)
@@ -89,7 +89,10 @@ def _version(port: int, scale: float) -> str:
 
 
 def _write_json(path: Path, value: Any) -> None:
-    path.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    # Renamed at the end: a run that is killed here leaves no half of a marker, which the next run could not read.
+    beside = path.with_suffix(".tmp")
+    beside.write_text(json.dumps(value, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    beside.replace(path)
 
 
 def _write_images(folder: Path, gallery: Gallery) -> None:
