@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from urllib.parse import quote, urljoin, urlsplit
 
-from curation.hosts import Connection, FetchError, Resolver
+from curation.connections import Connection, FetchError, Resolver
 
 MAX_REDIRECTS = 5
 RETRY_PAUSE_SECONDS = 0.5

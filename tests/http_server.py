@@ -12,19 +12,19 @@ import zlib
 from collections import Counter
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 from PIL import Image
 
 
-def draw(number: int = 0, kind: str = "JPEG", size: tuple[int, int] = (64, 48), mode: str = "RGB", **options) -> bytes:
+def draw(
+    number: int = 0, kind: str = "JPEG", size: tuple[int, int] = (64, 48), mode: str = "RGB", **options: Any
+) -> bytes:
     """An image of its number: a gradient that no other number has."""
-    image = Image.linear_gradient("L").rotate(number * 37 % 360).resize(size)
-    bands = [
-        image.point(lambda value, k=k: (value + 53 * k * number) % 256)
-        for k in range(len(Image.new(mode, (1, 1)).getbands()))
-    ]
+    gradient = Image.linear_gradient("L").rotate(number * 37 % 360).resize(size)
+    count = len(Image.new(mode, (1, 1)).getbands())
+    bands = [gradient.point(lambda value, k=k: (value + (53 * k + 1) * number) % 256) for k in range(count)]
     out = io.BytesIO()
     Image.merge(mode, bands).save(out, kind, **options)
     return out.getvalue()
@@ -45,7 +45,7 @@ def png_bomb(side: int = 30_000) -> bytes:
     )
 
 
-def webp_bomb(side: int = 16_000) -> bytes:
+def webp_bomb(side: int = 9_000) -> bytes:
     """A WebP of one colour, small as a file."""
     out = io.BytesIO()
     Image.new("RGB", (side, side), (1, 2, 3)).save(out, "WEBP", quality=1, method=0)
@@ -185,7 +185,10 @@ class Handler(BaseHTTPRequestHandler):
 
     def way_redirect_to(self, rest: str) -> None:
         """/redirect-to/<name>: to `server.targets[name]`"""
-        self.answer(b"", 301, Location=self.server.targets[rest])
+        if rest in self.server.targets:
+            self.answer(b"", 301, Location=self.server.targets[rest])
+        else:
+            self.way_missing(rest)
 
     def way_loop(self, rest: str) -> None:
         self.answer(b"", 302, Location=f"/loop/{int(rest or 0) + 1}")

@@ -1,0 +1,222 @@
+import hashlib
+import ipaddress
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from curation.connections import Resolver, is_public
+from curation.fetch import Fetcher, FetchSettings, opted_out
+from tests.http_server import ImageServer, draw
+
+LOOPBACK = ("127.0.0.1/32",)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ImageServer]:
+    with ImageServer() as server:
+        yield server
+
+
+def fetcher(**settings: Any) -> Fetcher:
+    defaults = {"timeout_seconds": 1.2, "max_bytes": 1 << 20, "allow_private_hosts": LOOPBACK}
+    return Fetcher(FetchSettings(**(defaults | settings)), 4)
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "http_status"),
+    [
+        ("image/1.jpg", "success", 200),
+        ("nothing-here", "http_error", 404),
+        ("status/410", "http_error", 410),
+        ("status/403", "http_error", 403),
+        ("status/500", "busy", 500),
+        ("status/429", "busy", 429),
+        ("once/500/a", "success", 200),
+        ("reset", "connection", None),
+        ("hangup", "connection", None),
+        ("silent", "timeout", None),
+        ("slow-head", "timeout", None),
+        ("slow-body", "timeout", 200),
+        ("endless", "too_large", 200),
+        ("endless/chunked", "too_large", 200),
+        ("short", "truncated", 200),
+        ("short-chunks", "truncated", 200),
+        ("declared/99999999999", "too_large", 200),
+        ("declared/-1", "empty", 200),
+        ("declared/many", "empty", 200),
+        ("empty", "empty", 200),
+        ("redirect/image/3.jpg", "success", 200),
+        ("redirect/redirect/nothing-here", "http_error", 404),
+        ("redirect/redirect/redirect/redirect/redirect/redirect/image/3.jpg", "redirects", 302),
+        ("loop", "redirects", 302),
+        ("gzip", "success", 200),
+        ("gzip/bomb", "too_large", 200),
+    ],
+)
+def test_each_misbehaviour_has_its_status(server: ImageServer, path: str, status: str, http_status: int | None) -> None:
+    start = time.monotonic()
+    found = fetcher().fetch(server.url(path))
+    assert (found.status, found.http_status) == (status, http_status), found.error
+    assert time.monotonic() - start < 4.0
+    assert (found.body is not None) == (status == "success") == (found.sha256 is not None)
+
+
+@pytest.mark.parametrize(
+    ("target", "status"),
+    [
+        ("file:///etc/passwd", "scheme"),
+        ("ftp://127.0.0.1/x", "scheme"),
+        ("gopher://127.0.0.1:{port}/image/1.jpg", "scheme"),
+        ("data:image/png;base64,AAAA", "scheme"),
+        ("http://127.0.0.2:{port}/image/1.jpg", "private_address"),
+        ("http://[::1]:{port}/image/1.jpg", "private_address"),
+        ("http://[::ffff:127.0.0.2]:{port}/image/1.jpg", "private_address"),
+        ("http://localhost.localdomain.invalid/", "dns"),
+        ("http://0x7f.2:{port}/image/1.jpg", "private_address"),
+        ("http://2130706434:{port}/image/1.jpg", "private_address"),
+        ("http://169.254.169.254/latest/meta-data/", "private_address"),
+        ("http://0.0.0.0:{port}/image/1.jpg", "private_address"),
+        ("//127.0.0.2:{port}/image/1.jpg", "private_address"),
+        ("http://[1/", "bad_url"),
+        ("http://127.0.0.1:99999/", "bad_url"),
+        ("http:///nothing-here", "http_error"),
+        ("//127.0.0.1:{port}/image/5.jpg", "success"),
+        ("image/5.jpg", "http_error"),
+        ("/image/5.jpg#part", "success"),
+    ],
+)
+def test_redirects_lead_nowhere_they_should_not(server: ImageServer, target: str, status: str) -> None:
+    server.targets["x"] = target.format(port=server.server_port)
+    hits = sum(server.hits.values())
+    found = fetcher(retries=0).fetch(server.url("redirect-to/x"))
+    assert found.status == status, found.error
+    assert sum(server.hits.values()) - hits == (2 if found.status in ("success", "http_error") else 1)
+
+
+@pytest.mark.parametrize(
+    "url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "javascript:alert(1)", "", "no scheme", "//a/b"]
+)
+def test_only_http_is_spoken(url: str) -> None:
+    assert fetcher().fetch(url).status == "scheme"
+
+
+def test_loopback_is_refused_unless_allowed(server: ImageServer) -> None:
+    hits = sum(server.hits.values())
+    assert fetcher(allow_private_hosts=()).fetch(server.url("image/1.jpg")).status == "private_address"
+    assert sum(server.hits.values()) == hits
+
+
+def test_a_name_is_judged_by_what_is_connected_to(server: ImageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = iter(["127.0.0.1", "127.0.0.2"])
+
+    def getaddrinfo(_: str, port: int, **__: object) -> list:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    one = fetcher()
+    for _ in range(2):  # the second time the remembered answer serves
+        assert one.fetch(f"http://rebinding.example:{server.server_port}/image/1.jpg").status == "success"
+    assert fetcher().fetch(f"http://rebinding.example:{server.server_port}/image/1.jpg").status == "private_address"
+
+
+def test_a_name_server_that_does_not_answer_costs_no_more_than_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    stop = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: stop.wait(10) and [])
+    one, start = fetcher(timeout_seconds=0.5), time.monotonic()
+    assert one.fetch("http://slow.example/").status == "dns"
+    assert time.monotonic() - start < 1.5
+    stop.set()
+    one.close()
+
+
+def test_retries_happen_only_where_the_reason_can_pass(server: ImageServer) -> None:
+    for path, attempts in (("status/404?x", 1), ("status/503?x", 3), ("image/9.jpg", 1)):
+        server.hits.clear()
+        assert fetcher(retries=2, timeout_seconds=5).fetch(server.url(path)).attempts == attempts
+        assert sum(server.hits.values()) == attempts
+
+
+def test_retry_after_is_obeyed(server: ImageServer) -> None:
+    patient = fetcher(timeout_seconds=4.0, retries=1).fetch(server.url("busy/1/patient"))
+    assert (patient.status, patient.attempts) == ("success", 2)
+    assert patient.seconds >= 1.0
+    one = fetcher(timeout_seconds=2.0, retries=1)
+    assert one.fetch(server.url("busy/60/no")).status == "busy"
+    hits = sum(server.hits.values())
+    after = one.fetch(server.url("image/1.jpg"))
+    assert (after.status, sum(server.hits.values()) - hits) == ("busy", 0), "the host asked to be left alone"
+
+
+def test_the_body_hash_and_type_are_told(server: ImageServer) -> None:
+    found = fetcher().fetch(server.url("image/7.jpg"))
+    assert found.body == draw(7)
+    assert found.sha256 == hashlib.sha256(draw(7)).hexdigest()
+    assert found.content_type == "image/jpeg"
+
+
+def test_the_user_agent_names_us_and_no_credentials_are_sent(server: ImageServer) -> None:
+    server.agents.clear()
+    fetcher(user_agent_token="curator").fetch(server.url("image/1.jpg").replace("http://", "http://user:word@"))
+    assert all("curator" in agent and "Firefox" not in agent for agent in server.agents)
+    assert server.agents
+
+
+@pytest.mark.parametrize(
+    ("header", "out"),
+    [
+        ("noai", True),
+        ("NoImageAI, nofollow", True),
+        ("nofollow", False),
+        ("none", True),
+        ("otherbot: noai", False),
+        ("Curator: noai", True),
+        ("curator: nofollow", False),
+        ("unavailable_after: 25 Jun 2010 15:00:00 PST", False),
+        ("noindex, unavailable_after: 25 Jun 2010 15:00:00 PST", True),
+        ("", False),
+        (":", False),
+    ],
+)
+def test_x_robots_tag(server: ImageServer, header: str, out: bool) -> None:
+    assert opted_out([header], FetchSettings(user_agent_token="curator")) == out
+    server.robots["x"] = header
+    found = fetcher(user_agent_token="curator").fetch(server.url("robots/x"))
+    assert found.status == ("opted_out" if out else "success")
+    assert fetcher(directives=()).fetch(server.url("robots/x")).status == "success"
+
+
+@pytest.mark.parametrize(
+    ("address", "public"),
+    [
+        ("8.8.8.8", True),
+        ("2001:4860:4860::8888", True),
+        ("::ffff:8.8.8.8", True),
+        ("64:ff9b::808:808", True),
+        *(
+            (address, False)
+            for address in (
+                "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
+                "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "::", "::1", "::127.0.0.1", "fe80::1",
+                "fc00::1", "fec0::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1",
+                "2002:7f00:1::", "2002:a00:1::", "2001:db8::1",
+            )
+        ),
+    ],
+)  # fmt: skip
+def test_what_is_public(address: str, public: bool) -> None:
+    assert is_public(ipaddress.ip_address(address)) == public
+    assert Resolver(("0.0.0.0/0", "::/0"), 1).permits(address)
+
+
+def test_no_thread_or_socket_is_left_behind(server: ImageServer) -> None:
+    before = threading.active_count()
+    one = fetcher()
+    for path in ("image/1.jpg", "silent", "reset", "endless"):
+        one.fetch(server.url(path).replace("127.0.0.1", "localhost"))
+    one.close()
+    time.sleep(0.3)
+    assert threading.active_count() <= before + 2  # the server's own
