@@ -65,6 +65,7 @@ def encode_image(body: bytes, settings: ImageSettings) -> Encoded:
     too_many_pixels, undecodable (recognised, but damaged or cut off).
     """
     with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about damaged EXIF
         warnings.simplefilter("error", Image.DecompressionBombWarning)
         image = _open(body)
         try:
@@ -116,6 +117,7 @@ def _encode(image: Image.Image, body: bytes, settings: ImageSettings) -> Encoded
         image.draft(None, (2 * target[0], 2 * target[1]))
     pixels = _rgb(ImageOps.exif_transpose(image))
     pixels = _resize(pixels, original, settings)
+    pixels.info = {}  # a comment in there would be saved, too
     out = io.BytesIO()
     pixels.save(out, "JPEG", quality=settings.quality)
     return Encoded(out.getvalue(), "jpg", *pixels.size, *original)

@@ -72,8 +72,8 @@ def _webp(data: bytes) -> Iterator[bytes]:
 
 
 def _webp_chunks(data: bytes) -> Iterator[bytes]:
-    at = 12
-    while at + 8 <= len(data):
+    at, stop = 12, min(len(data), 8 + int.from_bytes(data[4:8], "little"))
+    while at + 8 <= stop:
         kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         end = at + 8 + size + (size & 1)
         chunk = data[at:end]

@@ -1,0 +1,202 @@
+import io
+import time
+import tracemalloc
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from curation.encoding import ImageError, ImageSettings, encode_image
+from tests.http_server import draw, png_bomb, webp_bomb
+
+SMALL = ImageSettings(size=32)
+
+
+def opened(data: bytes) -> Image.Image:
+    image = Image.open(io.BytesIO(data))
+    image.load()
+    return image
+
+
+def with_exif(kind: str, orientation: int = 1) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = orientation, "SECRET-CAMERA"
+    exif.get_ifd(0x8825)[1] = "N"
+    options: dict[str, Any] = (
+        {"exif": exif, "xmp": b"<x:xmpmeta>SECRET</x:xmpmeta>"} if kind != "PNG" else {"exif": exif}
+    )
+    return (
+        draw(1, kind, (64, 48), comment=b"SECRET", **options) if kind == "JPEG" else draw(1, kind, (64, 48), **options)
+    )
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"])
+@pytest.mark.parametrize(
+    ("resize", "size"),
+    [
+        ("no", (64, 48)),
+        ("keep_ratio", (43, 32)),
+        ("keep_ratio_largest", (32, 24)),
+        ("center_crop", (32, 32)),
+        ("border", (32, 32)),
+    ],
+)
+def test_every_format_becomes_a_jpeg_of_the_asked_size(kind: str, resize: str, size: tuple[int, int]) -> None:
+    found = encode_image(draw(2, kind), ImageSettings(resize=resize, size=32))
+    image = opened(found.data)
+    assert (image.format, image.mode, found.ext) == ("JPEG", "RGB", "jpg")
+    assert image.size == (found.width, found.height) == size
+    assert (found.original_width, found.original_height) == (64, 48)
+
+
+def test_smaller_images_are_enlarged_only_when_asked() -> None:
+    body = draw(1, size=(64, 48))
+    assert encode_image(body, ImageSettings(size=96)).width == 64
+    assert encode_image(body, ImageSettings(size=96, only_if_bigger=False)).width == 128
+    border = encode_image(body, ImageSettings(resize="border", size=96))
+    assert (border.width, border.height) == (96, 96)
+
+
+def test_large_jpegs_come_out_like_the_whole_image_made_smaller() -> None:
+    body = draw(5, size=(2000, 1500), quality=95)
+    found = opened(encode_image(body, ImageSettings(size=256)).data)
+    plain = opened(body).resize(found.size, Image.Resampling.BICUBIC)
+    off = [abs(a - b) for a, b in zip(found.tobytes(), plain.tobytes(), strict=True)]
+    assert sum(off) / len(off) < 3
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+@pytest.mark.parametrize("resize", ["original", "no", "keep_ratio"])
+def test_no_metadata_is_stored(kind: str, resize: str) -> None:
+    body = with_exif(kind)
+    assert b"SECRET" in body
+    found = encode_image(body, ImageSettings(resize=resize, size=32))
+    assert b"SECRET" not in found.data
+    assert not opened(found.data).getexif()
+    assert not opened(found.data).info.get("xmp")
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_originals_keep_every_pixel(kind: str) -> None:
+    body = with_exif(kind)
+    found = encode_image(body, ImageSettings(resize="original"))
+    assert opened(found.data).tobytes() == opened(body).tobytes()
+    assert found.ext == {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}[kind]
+    assert opened(found.data).size == (found.width, found.height)
+    bare = encode_image(found.data, ImageSettings(resize="original"))
+    assert bare.data == found.data
+
+
+@pytest.mark.parametrize("options", [{"progressive": True}, {"restart_marker_rows": 1}, {"subsampling": 0}])
+def test_jpegs_of_all_sorts_survive_stripping(options: dict) -> None:
+    body = draw(1, size=(300, 200), comment=b"x", **options)
+    found = encode_image(body, ImageSettings(resize="original"))
+    assert len(found.data) < len(body)
+    assert opened(found.data).tobytes() == opened(body).tobytes()
+
+
+def test_what_follows_the_end_of_an_original_is_cut_off() -> None:
+    for kind in ("JPEG", "PNG", "WEBP"):
+        found = encode_image(draw(1, kind) + b"SECRET" * 100, ImageSettings(resize="original"))
+        assert b"SECRET" not in found.data
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_images_are_turned_as_exif_says(orientation: int) -> None:
+    found = encode_image(with_exif("JPEG", orientation), ImageSettings(resize="no", quality=100))
+    size = (48, 64) if orientation > 4 else (64, 48)
+    assert (found.width, found.height) == (found.original_width, found.original_height) == size
+
+
+def test_transparency_lies_on_white() -> None:
+    out = io.BytesIO()
+    Image.new("RGBA", (40, 40), (10, 20, 30, 0)).save(out, "PNG")
+    assert min(opened(encode_image(out.getvalue(), SMALL).data).getpixel((5, 5))) > 250
+    out = io.BytesIO()
+    Image.new("RGB", (40, 40), (10, 20, 30)).convert("P").save(out, "PNG", transparency=bytes(256))
+    assert min(opened(encode_image(out.getvalue(), SMALL).data).getpixel((5, 5))) > 250
+
+
+def test_grey_of_sixteen_bits_keeps_its_shades() -> None:
+    out = io.BytesIO()
+    Image.frombytes("I;16", (2, 1), (0x4000).to_bytes(2, "little") + (0xC000).to_bytes(2, "little")).resize(
+        (64, 32), 0
+    ).save(out, "PNG")
+    found = opened(encode_image(out.getvalue(), ImageSettings(resize="no", quality=100)).data)
+    assert abs(found.getpixel((5, 5))[0] - 0x40) < 4
+    assert abs(found.getpixel((60, 5))[0] - 0xC0) < 4
+
+
+@pytest.mark.parametrize("resize", ["original", "keep_ratio"])
+def test_cmyk_and_animations_come_out_as_plain_rgb(resize: str) -> None:
+    settings = ImageSettings(resize=resize, size=32)
+    cmyk = io.BytesIO()
+    Image.new("CMYK", (64, 64), (0, 255, 255, 0)).save(cmyk, "JPEG")
+    red = opened(encode_image(cmyk.getvalue(), settings).data)
+    assert red.mode == "RGB"
+    assert red.getpixel((9, 9))[0] > 200 > 60 > red.getpixel((9, 9))[2]
+    for kind in ("GIF", "WEBP", "PNG"):
+        frames = [Image.new("RGB", (64, 64), color) for color in ((255, 0, 0), (0, 0, 255))]
+        out = io.BytesIO()
+        frames[0].save(out, kind, save_all=True, append_images=frames[1:], duration=100)
+        found = encode_image(out.getvalue(), settings)
+        first = opened(found.data)
+        assert found.ext == "jpg"
+        assert first.getpixel((9, 9))[0] > 200 > 60 > first.getpixel((9, 9))[2]
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"<!doctype html><title>x</title>", "not_an_image"),
+        (b"", "not_an_image"),
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not_an_image"),
+        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"></svg>', "vector_image"),
+        (b"\xef\xbb\xbf  <SVG>", "vector_image"),
+        (draw(1)[:-300], "undecodable"),
+        (draw(1)[:20], "undecodable"),
+        (draw(1, "PNG")[:-200], "undecodable"),
+        (draw(1, "PNG").replace(b"IDAT", b"IDAT\xff\xff", 1), "undecodable"),
+        (draw(1, "WEBP")[:60], "undecodable"),
+        (draw(1, "GIF")[:200], "undecodable"),
+        (png_bomb(), "too_many_pixels"),
+        (png_bomb(10_000), "too_many_pixels"),
+        (webp_bomb(), "too_many_pixels"),
+        (draw(1)[:-2] + b"\xff\xda\x00\x08" * 1000, "undecodable"),
+    ],
+)
+def test_what_is_no_image_is_told_apart(body: bytes, status: str) -> None:
+    for resize in ("keep_ratio", "original"):
+        with pytest.raises(ImageError) as caught:
+            encode_image(body, ImageSettings(resize=resize))
+        assert caught.value.status == status
+
+
+def test_bombs_cost_neither_time_nor_memory() -> None:
+    bombs = [png_bomb(), webp_bomb(), png_bomb(65_000)]
+    tracemalloc.start()
+    start = time.monotonic()
+    for bomb in bombs:
+        with pytest.raises(ImageError):
+            encode_image(bomb, SMALL)
+    assert time.monotonic() - start < 1
+    assert tracemalloc.get_traced_memory()[1] < 20 << 20
+    tracemalloc.stop()
+
+
+def test_a_strip_is_not_enlarged_to_a_bomb() -> None:
+    with pytest.raises(ImageError, match="after resizing"):
+        encode_image(draw(1, "PNG", (60_000, 1)), ImageSettings(size=512, only_if_bigger=False))
+
+
+def test_damage_anywhere_raises_nothing_but_image_errors() -> None:
+    for kind in ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF"):
+        body = with_exif(kind) if kind in ("JPEG", "PNG", "WEBP") else draw(1, kind)
+        for at in range(0, len(body), max(1, len(body) // 150)):
+            for broken in (body[:at], body[:at] + bytes([body[at] ^ 0xFF]) + body[at + 1 :]):
+                for resize in ("original", "keep_ratio"):
+                    try:
+                        found = encode_image(broken, ImageSettings(resize=resize, size=32))
+                    except ImageError:
+                        continue
+                    assert opened(found.data).size == (found.width, found.height)
