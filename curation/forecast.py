@@ -1,0 +1,191 @@
+"""Forecasts: what each of a grid of thresholds will keep, exactly, before anything is drawn or downloaded.
+
+Every text's keep probability is known, so the expectation is a sum and no sample; one pass over `matches` serves the
+whole grid. Which text would stand for an image is known too (the choose_text key does not depend on t): what is
+uncertain, and what the standard deviations speak of, is the keep draws alone.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import pyarrow as pa
+
+from curation import storage
+from curation.counts import CountFiles
+from curation.curated import FIXED, choice_order
+from curation.matched import Matched, read_matched
+from curation.receipts import Receipt
+
+ALL = ""
+"""Stands for all languages together. Their variances do not add: an image's languages exclude one another."""
+SUMS = ("pairs", "pairs_variance", "images", "images_variance")
+_PARTIAL = pa.schema(
+    [("lang", pa.string()), ("point", pa.int32()), *((name, pa.int64()) for name in SUMS)],
+)
+PARTIALS = "_partials"
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What a pass looks at: `ts` of each language, float64, one for each point of the grid; the rest as in Drawing."""
+
+    unit: str
+    seed: int
+    counts: str
+    ts: Mapping[str, np.ndarray]
+    max_texts: int
+
+
+class Sums:
+    """Expected pairs and images and their variances by language, int64[4, points] each in units of 1 / FIXED."""
+
+    def __init__(self, points: int) -> None:
+        self.points = points
+        self.by_lang: dict[str, np.ndarray] = {}
+
+    def of(self, lang: str) -> np.ndarray:
+        """Return a language's sums, to be added to."""
+        if lang not in self.by_lang:
+            self.by_lang[lang] = np.zeros((len(SUMS), self.points), np.int64)
+        return self.by_lang[lang]
+
+
+def forecast_batch(matched: Matched, grid: Grid, counts: CountFiles, sums: Sums) -> None:
+    """Add a batch's expectations to the sums."""
+    probabilities = np.empty((len(matched.codes), sums.points))
+    for lang, rows in matched.rows_by_lang():
+        _grid_probabilities(rows, matched.id_offsets, matched.ids, counts[lang], grid.ts[lang], probabilities)
+    order = choice_order(matched, grid.seed)
+    found = np.zeros((len(matched.langs) + 1, len(SUMS), sums.points), np.int64)
+    pair = grid.unit == "pair"
+    _add_images(matched.starts, order, matched.codes, probabilities, pair, found)
+    if pair:
+        _add_pairs(matched.codes, probabilities, found)
+    else:
+        found[:, :2] = found[:, 2:]  # a kept image is one pair
+    for lang, values in zip([*matched.langs, ALL], found, strict=True):
+        sums.of(lang)[:] += values
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _grid_probabilities(
+    rows: np.ndarray, id_offsets: np.ndarray, ids: np.ndarray, counts: np.ndarray, ts: np.ndarray, out: np.ndarray
+) -> None:
+    """`keep_probabilities` for each t of a grid, bit for bit; written so that the inner loop becomes vector code."""
+    for row in rows:
+        missed = out[row]
+        missed[:] = 1.0
+        for at in range(id_offsets[row], id_offsets[row + 1]):
+            count = float(counts[ids[at]]) if ids[at] < len(counts) else 0.0
+            for point in range(len(ts)):
+                ratio = ts[point] / count
+                missed[point] *= 1.0 - (ratio if count > ts[point] else 1.0)
+        for point in range(len(ts)):
+            missed[point] = 1.0 - missed[point]
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_pairs(codes: np.ndarray, probabilities: np.ndarray, found: np.ndarray) -> None:
+    everything = len(found) - 1
+    for row in range(len(codes)):
+        for point in range(probabilities.shape[1]):
+            _add(found, codes[row], everything, 0, point, probabilities[row, point])
+
+
+@numba.njit(cache=True, nogil=True)
+def _add(found: np.ndarray, lang: int, everything: int, what: int, point: int, p: float) -> None:
+    mean, variance = np.int64(np.rint(p * FIXED)), np.int64(np.rint(p * (1.0 - p) * FIXED))
+    found[lang, what, point] += mean
+    found[lang, what + 1, point] += variance
+    found[everything, what, point] += mean
+    found[everything, what + 1, point] += variance
+
+
+@numba.njit(cache=True, nogil=True)
+def _add_images(
+    starts: np.ndarray, order: np.ndarray, codes: np.ndarray, probabilities: np.ndarray, pair: bool, found: np.ndarray
+) -> None:
+    everything = len(found) - 1
+    points = probabilities.shape[1]
+    for image in range(len(starts) - 1):
+        first, end = starts[image], starts[image + 1]
+        texts = end - first if pair else 1
+        if texts == 1:
+            row = order[first]
+            for point in range(points):
+                _add(found, codes[row], everything, 2, point, probabilities[row, point])
+            continue
+        for point in range(points):
+            # Of each text the probability that the image is kept with it, in the order of choice.
+            missed, total = 1.0, 0.0
+            for at in range(first, first + texts):
+                code = codes[order[at]]
+                seen = False
+                for before in range(first, at):
+                    seen = seen or codes[order[before]] == code
+                if not seen:
+                    share, missed_here = 0.0, missed
+                    for later in range(at, first + texts):
+                        p = probabilities[order[later], point]
+                        if codes[order[later]] == code:
+                            share += missed_here * p
+                        missed_here *= 1.0 - p
+                    found[code, 2, point] += np.int64(np.rint(share * FIXED))
+                    found[code, 3, point] += np.int64(np.rint(share * (1.0 - share) * FIXED))
+                    total += share
+                missed *= 1.0 - probabilities[order[at], point]
+            found[everything, 2, point] += np.int64(np.rint(total * FIXED))
+            found[everything, 3, point] += np.int64(np.rint(total * (1.0 - total) * FIXED))
+
+
+def forecast_buckets(task: dict, grid: Grid) -> Receipt:
+    """Forecast some buckets of `matches`; a task for `run_tasks`, as `count_buckets`. Every row goes out."""
+    receipt = Receipt(task["task"])
+    counts = CountFiles(grid.counts)
+    sums = Sums(len(next(iter(grid.ts.values()))))
+    for files in task["buckets"]:
+        for matched in read_matched(files, grid.max_texts, receipt):
+            forecast_batch(matched, grid, counts, sums)
+    with storage.ParquetSink(task["output"], _PARTIAL) as sink:
+        for lang, values in sorted(sums.by_lang.items()):
+            columns = [[lang] * sums.points, range(sums.points), *values]
+            sink.write(pa.record_batch([pa.array(column) for column in columns], names=_PARTIAL.names).cast(_PARTIAL))
+    receipt.rows_out = receipt.rows_in - receipt.drops["merged_into_image"]
+    return receipt.check()
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """What a language, or all, is expected to keep at each point: float64 arrays; deviations are standard ones."""
+
+    pairs: np.ndarray
+    pairs_deviation: np.ndarray
+    images: np.ndarray
+    images_deviation: np.ndarray
+
+
+def add_forecasts(paths: Iterable[str]) -> dict[str, Expectation]:
+    """Return {lang: Expectation} and that of ALL, added over the tasks' files; exact, so no order can show."""
+    sums: dict[tuple[str, int], list[int]] = {}
+    for path in paths:
+        for row in _rows(path):
+            total = sums.setdefault((row["lang"], row["point"]), [0] * len(SUMS))
+            for index, name in enumerate(SUMS):
+                total[index] += row[name]
+    points = 1 + max((point for _, point in sums), default=-1)
+    return {
+        lang: _expectation([sums[lang, point] for point in range(points)])
+        for lang in sorted({lang for lang, _ in sums})
+    }
+
+
+def _rows(path: str) -> Iterator[dict]:
+    for batch in storage.read_batches(path):
+        yield from batch.to_pylist()
+
+
+def _expectation(points: Sequence[Sequence[int]]) -> Expectation:
+    pairs, pairs_variance, images, images_variance = np.array([[n / FIXED for n in row] for row in points]).T
+    return Expectation(pairs, np.sqrt(pairs_variance), images, np.sqrt(images_variance))
