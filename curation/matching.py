@@ -5,7 +5,8 @@ reference; `tokens`, the trie of `curation.trie`, is the fast one.
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
@@ -14,6 +15,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation import storage
+from curation.receipts import Receipt
 from curation.schemas import PAIRS
 from curation.text import Edges, pad_entry, space_text
 from curation.trie import TokenTrie
@@ -26,6 +29,12 @@ MATCHED = pa.schema(
     ]
 )
 """A row of `pairs` that matches, on its way to the images of `matches`."""
+READ_COLUMNS = MATCHED.names[:-1]
+"""What matching reads of `pairs`."""
+LOGIC_VERSION = 1
+"""Raised when the same settings and pairs give other matches."""
+TASK_BYTES = 64 << 20
+"""Small files of pairs share a task up to this size."""
 MATCHES_PER_TEXT = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)
 """Lower bounds of the bins in which the matches per text are counted, as facts `matches_per_text.<bound>`."""
 
@@ -74,7 +83,7 @@ class TokenMatcher:
         self.match = trie.match
 
 
-class MatcherStore(Protocol):
+class MatchStore(Protocol):
     """What matching asks of `metadata.store.EntryStore`."""
 
     languages: tuple[str, ...]
@@ -84,11 +93,52 @@ class MatcherStore(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class MatchSettings:
+    """How pairs are matched: the engine, the languages to match (empty: all that have a list), texts per image."""
+
+    engine: str = "tokens"
+    languages: tuple[str, ...] = ()
+    max_texts: int = 64
+
+
+def plan_matching(files: Iterable[dict], folder: str) -> list[dict]:
+    """Return tasks {inputs} over the files {path, bytes} of a folder of pairs: small ones share one."""
+    tasks: list[dict] = []
+    room = 0
+    for file in files:
+        if not tasks or file["bytes"] > room:
+            tasks.append({"inputs": []})
+            room = TASK_BYTES
+        tasks[-1]["inputs"].append(storage.join(folder, file["path"]))
+        room -= file["bytes"]
+    return tasks
+
+
+def read_pairs(task: dict, receipt: Receipt) -> Iterator[pa.RecordBatch]:
+    """Yield the pairs of a task's files, as far as matching needs them, and count them."""
+    for path in task["inputs"]:
+        for batch in storage.read_batches(path, READ_COLUMNS):
+            receipt.rows_in += batch.num_rows
+            receipt.rows_out += batch.num_rows
+            yield batch
+
+
+def iter_matched(
+    pairs: Iterable[pa.RecordBatch], store: MatchStore, settings: MatchSettings, receipt: Receipt
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of pairs that match (schema MATCHED), and account for all in `receipt`."""
+    for batch in pairs:
+        matched, drops, facts = match_batch(batch, store, settings.engine, settings.languages)
+        receipt.rows_in += batch.num_rows
+        receipt.rows_out += matched.num_rows
+        receipt.drops.update(drops)
+        receipt.facts.update(facts)
+        yield matched
+
+
 def match_batch(
-    pairs: pa.RecordBatch,
-    store: MatcherStore,
-    engine: str = "tokens",
-    languages: Collection[str] | None = None,
+    pairs: pa.RecordBatch, store: MatchStore, engine: str = "tokens", languages: Collection[str] = ()
 ) -> tuple[pa.RecordBatch, Counter[str], Counter[str]]:
     """Return the rows of a `pairs` batch that match, in their order (schema MATCHED), with drops and facts.
 
@@ -105,7 +155,7 @@ def match_batch(
     found: list[pa.ListArray] = []
     for code, lang in enumerate(langs.dictionary.to_pylist()):
         members = np.flatnonzero(codes == code)
-        if languages is not None and lang not in languages:
+        if languages and lang not in languages:
             drops["language"] += len(members)
         elif lang not in store.languages:
             drops["no_metadata"] += len(members)
@@ -126,7 +176,7 @@ def match_batch(
         back = np.argsort(order, kind="stable")
         order, ids = order[back], ids.take(pa.array(back))
     facts += _count_matches(ids)
-    matched = pairs.select(MATCHED.names[:-1]).take(pa.array(order))
+    matched = pairs.select(READ_COLUMNS).take(pa.array(order))
     return pa.RecordBatch.from_arrays([*matched.columns, ids.cast(ENTRY_IDS)], schema=MATCHED), drops, facts
 
 

@@ -52,6 +52,20 @@ class Receipt:
             self.seconds + other.seconds,
         )
 
+    def then(self, other: Self) -> Self:
+        """Return the account of two steps, the second of which took all that the first gave, under this one's name.
+
+        Raises AssertionError if rows were lost or doubled on the way between them.
+
+        >>> Receipt("a", 3, 2, Counter(blank_text=1)).then(Receipt("b", 2, 1, Counter(same_text=1))).rows_out
+        1
+        """
+        if self.rows_out != other.rows_in:
+            raise AssertionError(f"{other.task}: {other.rows_in} rows in, but {self.task} gave {self.rows_out}")
+        both = self.merge(other)
+        both.rows_in, both.rows_out, both.outputs = self.rows_in, other.rows_out, other.outputs
+        return both
+
     def to_json(self) -> str:
         """Return a compact JSON object."""
         return json.dumps(vars(self), separators=(",", ":"))

@@ -1,0 +1,63 @@
+"""Buckets: the files of a table that is cut by uid, the same image in the same bucket of every crawl."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+
+from curation import storage
+from curation.merging import merge_buckets
+from curation.receipts import Receipt
+from curation.schemas import MATCHES
+
+_HEX = np.full(256, -1, np.int64)
+_HEX[[ord(digit) for digit in "0123456789abcdef"]] = np.arange(16)
+
+
+def buckets_of(uids: pa.StringArray, buckets: int) -> np.ndarray:
+    """Return the bucket of each uid, int32: its first four hex digits as a number * buckets // 65536.
+
+    Raises ValueError where a uid does not begin with four lower-case hex digits.
+
+    >>> buckets_of(pa.array(["0000aa", "7fffaa", "8000aa", "ffffaa"]), 64).tolist()
+    [0, 31, 32, 63]
+    """
+    if len(uids) == 0:
+        return np.empty(0, np.int32)
+    _, offsets, data = uids.buffers()
+    starts = np.frombuffer(offsets, np.int32)[uids.offset : uids.offset + len(uids) + 1]
+    characters = np.frombuffer(data, np.uint8)
+    if uids.null_count or np.diff(starts).min() < 4:
+        raise ValueError("a uid is shorter than four hex digits")
+    digits = _HEX[characters[starts[:-1, None] + np.arange(4)]]
+    if digits.min() < 0:
+        raise ValueError("a uid does not begin with four lower-case hex digits")
+    return (digits @ np.array([4096, 256, 16, 1]) * buckets // 65536).astype(np.int32)
+
+
+def bucket_path(folder: str, bucket: int) -> str:
+    """Return the path of a bucket's file."""
+    return storage.join(folder, f"bucket-{bucket:05d}.parquet")
+
+
+def plan_merge(folders: Sequence[str], output: str, buckets: int) -> list[dict]:
+    """Return a task per bucket that merges the buckets of several folders."""
+    return [
+        {"inputs": [bucket_path(folder, bucket) for folder in folders], "output": bucket_path(output, bucket)}
+        for bucket in range(buckets)
+    ]
+
+
+def merge_bucket(task: dict, max_texts: int) -> Receipt:
+    """Merge a bucket of several `matches` parts into one file; rows are texts, `images` is a fact."""
+    receipt = Receipt(task["output"])
+    # However many files there are, about as many rows are held.
+    batch_rows = max(1024, 65_536 // len(task["inputs"]))
+    with storage.ParquetSink(task["output"], MATCHES) as sink:
+        for images in merge_buckets(task["inputs"], receipt.drops, max_texts, batch_rows):
+            sink.write(images)
+            receipt.facts["images"] += images.num_rows
+            receipt.rows_out += len(images.column("texts").flatten())
+    receipt.rows_in = receipt.rows_out + sum(receipt.drops.values())
+    receipt.outputs.append(sink.output())
+    return receipt

@@ -1,0 +1,60 @@
+"""Match texts against the entry lists, and gather each image's matched texts."""
+
+from functools import partial
+
+from conf.schema import MatchPairsConfig
+from curation.buckets import merge_bucket, plan_merge
+from curation.matching import LOGIC_VERSION, MatchSettings, plan_matching, read_pairs
+from curation.merged import MatchesPlan
+from curation.progress import Stage, say
+from curation.schemas import PAIRS, check_schema
+from curation.spark.matching import match_to_buckets
+from curation.spark.session import open_session
+from curation.spark.tasks import run_tasks
+from curation.storage import read_schema
+from curation.tables import Recipe, Table
+from jobs.cli import launch
+from metadata.store import EntryStore
+
+NAME = "match_pairs"
+
+
+def run(config: MatchPairsConfig) -> None:
+    """Match the parts of `pairs` that `matches` does not hold yet, and merge them into it."""
+    store = EntryStore.open(config.entry_lists, config.matching.edges.value)
+    settings = MatchSettings(config.matching.matcher.value, tuple(config.languages), config.matching.max_texts)
+    pairs = {part.id: part for part in Table(config.pairs).require("extract_pairs")}
+    rules = {
+        "edges": store.edges.value,
+        "metadata": store.hash,
+        "languages": sorted(config.languages),
+        "max_texts": settings.max_texts,
+        "buckets": config.buckets,
+    }
+    table = Table(config.matches)
+    recipe = Recipe(NAME, LOGIC_VERSION, rules, [part.input() for part in pairs.values()])
+    plan = MatchesPlan.make(table, recipe, config.overwrite)
+    if not plan.to_match and not plan.merge:
+        receipt = table.parts()[0].receipt
+        say(NAME, f"is done: {receipt.rows_out:,} texts of {receipt.facts['images']:,} images in {table.path}")
+        return
+    for part in pairs.values():
+        check_schema(read_schema(part.files[0]), PAIRS, part.path)
+    spark = open_session(NAME, **vars(config.spark))
+    for target, number, single in plan.to_match:
+        part = pairs[single.inputs[0]["id"]]
+        stage = Stage(NAME, f"{part.manifest['rows_out']:,} pairs of {part.path}")
+        folder = target.begin(number)
+        tasks = plan_matching(part.manifest["files"], part.path)
+        receipt = match_to_buckets(spark, tasks, read_pairs, store, settings, config.buckets, folder)
+        stage.end(target.commit(number, single, [receipt], stage.seconds).receipt)
+    if plan.merge:
+        merge = plan.begin_merge()
+        stage = Stage(NAME, f"merging {len(merge.parts)} parts in {config.buckets} buckets")
+        tasks = plan_merge([part.path for part in merge.parts], merge.folder, config.buckets)
+        receipts = run_tasks(spark, partial(merge_bucket, max_texts=settings.max_texts), tasks)
+        stage.end(merge.commit(receipts, stage.seconds).receipt)
+
+
+if __name__ == "__main__":
+    launch(run)
