@@ -356,6 +356,7 @@ class ReportStatsConfig(JobConfig):
 
     pairs: str = table("pairs", "table of pairs")
     matches: str = table("matches", "table of matches")
+    more_matches: list[str] = setting([], "further tables of matches, merged with the first by uid")
     entry_counts: str = table("entry_counts", "table of counts")
     thresholds: str = table("thresholds", "table of thresholds")
     curated: str = table("curated", "table of kept images")

@@ -11,8 +11,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"))
 
@@ -106,7 +104,7 @@ def ticks(highest: float, wanted: int = 4) -> list[float]:
     """Round values from 0 up to at most `highest`, about `wanted` of them besides 0.
 
     >>> ticks(1234), ticks(0)
-    ([0.0, 250.0, 500.0, 750.0, 1000.0], [0.0])
+    ([0.0, 500.0, 1000.0], [0.0])
     """
     if highest <= 0:
         return [0.0]
@@ -203,12 +201,3 @@ def _plot(kind: str, description: str, height: int, shapes: str, words: str, wid
         f'<div class="plot {kind}"><svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" '
         f'aria-label="{escape(description)}">{shapes}</svg>{words}</div>'
     )
-
-
-def thin(values: np.ndarray, points: int = 160) -> np.ndarray:
-    """Indices of at most 2 * `points` of a rising curve's values, close where it is steep, with first and last."""
-    if len(values) <= 2 * points:
-        return np.arange(len(values))
-    by_position = np.linspace(0, len(values) - 1, points).astype(np.int64)
-    by_height = np.searchsorted(values, np.linspace(values[0], values[-1], points))
-    return np.unique(np.concatenate([by_position, by_height.clip(0, len(values) - 1)]))

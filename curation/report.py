@@ -9,11 +9,13 @@ from importlib.resources import files
 from typing import Any
 
 from curation import report_sections as sections
+from curation import storage
 from curation.charts import byte_size, escape, exact, foreign, number, plural
 
 FORMAT = 1
 """Version of report.json; it rises when a value changes its meaning or goes away."""
 
+PAGE, VALUES = "index.html", "report.json"
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _SECTIONS = (
     ("Funnel", "Every record, accounted for", sections.funnel),
@@ -27,6 +29,21 @@ _SECTIONS = (
 )
 _TILES = 12
 """Samples shown beside the headline, where there are so many."""
+
+
+def write_report(folder: str, report: dict[str, Any]) -> None:
+    """Write `index.html` and then `report.json` into a folder."""
+    storage.write_bytes(storage.join(folder, PAGE), render(report).encode("utf-8"))
+    storage.write_json(storage.join(folder, VALUES), report)
+
+
+def is_written(folder: str, run_id: str) -> bool:
+    """Whether the folder holds the whole report of the run with this id."""
+    try:
+        written = storage.read_json(storage.join(folder, VALUES))["run"].get("id") == run_id
+    except (FileNotFoundError, ValueError, KeyError):
+        return False
+    return written and storage.exists(storage.join(folder, PAGE))
 
 
 def render(report: dict[str, Any]) -> str:

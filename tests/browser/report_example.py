@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from curation.charts import thin
+from curation.stats import thin
 
 HOSTILE = (
     "<script>window.hacked = 1</script>",

@@ -1,0 +1,98 @@
+"""What the stages do and what each drop reason means, in the words of the report."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class StageText:
+    """How a stage is called, what it does, and the unit that its rows in are counted in."""
+
+    label: str
+    does: str
+    unit: str
+
+
+STAGES = {
+    "extract_pairs": StageText(
+        "Extract pairs",
+        "Reads the image links of every page, resolves their addresses, cleans their texts and detects the language. "
+        "A link counts once for each of its texts, or once if it has none.",
+        "texts of image links",
+    ),
+    "match_pairs": StageText(
+        "Match pairs",
+        "Looks for the metadata’s entries in every text, and brings the matched texts of one image together.",
+        "pairs",
+    ),
+    "balance_pairs": StageText(
+        "Balance",
+        "Draws every text with its keep probability. An image stays if one of its texts does.",
+        "images",
+    ),
+    "download_images": StageText("Download images", "Fetches the images that were kept.", "images"),
+    "write_shards": StageText(
+        "Write shards",
+        "Joins the downloaded images with their texts, filters them, and packs them into tar files.",
+        "images",
+    ),
+}
+
+MEANINGS = {
+    # texts and their images' addresses
+    "no_text": "the link has no alternative text and no title",
+    "blank_text": "the text is blank",
+    "short_text": "the text is shorter than the limit",
+    "long_text": "the text is longer than the limit",
+    "broken_text": "too many characters of the text are broken",
+    "empty_url": "the link names no image",
+    "data_url": "the image is part of the page itself (a data: address)",
+    "bad_url": "the address cannot be understood",
+    "scheme": "the address is neither http nor https",
+    "private_host": "the address is on a private network",
+    "blocked_host": "the host is on a block list",
+    "removed": "the image is on the removal list",
+    "language": "the language is not among those asked for",
+    "lang_score": "the language is too uncertain",
+    "same_text": "the same text of the same image again",
+    # matching and balancing
+    "no_metadata": "there is no entry list for the language",
+    "unmatched": "no entry of its language occurs in the text",
+    "merged_into_image": "an image that several tables of matches hold, counted once",
+    "max_texts": "the image has more texts than an image may keep",
+    "not_drawn": "all its entries are frequent, and the draw went against it",
+    # downloads
+    "success": "arrived and was stored",
+    "dns": "the host’s name leads nowhere",
+    "private_address": "the host’s name leads into a private network",
+    "redirects": "redirected too often",
+    "busy": "the host asked to be left alone, or failed for the moment",
+    "http_error": "the host refused or has no such file (HTTP status)",
+    "opted_out": "the host forbids this use (X-Robots-Tag)",
+    "empty": "the answer was empty",
+    "timeout": "no complete answer in time",
+    "tls": "the host’s certificate is not valid",
+    "truncated": "the answer ended early",
+    "connection": "the connection could not be made, or broke",
+    "too_large": "more bytes than allowed",
+    "too_many_pixels": "more pixels than allowed",
+    "undecodable": "the image is damaged",
+    "vector_image": "a vector graphic, not a raster image",
+    "not_an_image": "the answer was not an image",
+    # shards
+    "not_attempted": "its download has not been tried yet",
+    "not_downloaded": "the image could not be had (see downloads)",
+    "small_side": "the shorter side is below the limit",
+    "aspect_ratio": "too narrow or too flat",
+    "few_pixels": "too few pixels",
+    "many_pixels": "too many pixels",
+    "duplicate_image": "the same bytes as another image, which stays",
+}
+
+
+def meaning(reason: str) -> str:
+    """Return what a reason means; of one without an entry here its words.
+
+    >>> meaning("data_url"), meaning("not_yet_told")
+    ('the image is part of the page itself (a data: address)', 'not yet told')
+    """
+    return MEANINGS.get(reason, reason.replace("_", " "))

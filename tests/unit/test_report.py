@@ -1,0 +1,159 @@
+"""The page: whole, balanced, and inert whatever the texts are."""
+
+import copy
+import json
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from curation import reasons, text_rules, urls
+from curation.charts import escape
+from curation.report import render
+from tests.browser.report_example import HOSTILE, example_report
+
+VOID = {"meta", "link", "img", "input", "br", "path"}
+ALLOWED = """
+html head meta link title style body header nav main section footer div p span a h1 h2 h3 ul ol li table thead tbody tr
+th td input label figure figcaption img details summary dl dt dd svg path rect b i code bdi br
+"""
+
+
+class Page(HTMLParser):
+    """Collects what a browser would see; fails on an element that is not closed in order."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.attributes: list[tuple[str, str, str]] = []
+        self.text = ""
+        self._open: list[str] = []
+        self.feed(html)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        assert tag in VOID
+        self.tags.add(tag)
+        self.attributes += [(tag, name, value or "") for name, value in attrs]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="module")
+def page() -> Page:
+    return Page(render(example_report()))
+
+
+def test_hostile_texts_are_only_text(page: Page) -> None:
+    assert page.tags <= {*ALLOWED.split()}
+    for _, name, _ in page.attributes:
+        assert not name.startswith("on")
+    assert HOSTILE[0] in page.text
+    assert HOSTILE[1][:30] in page.text
+
+
+def test_the_page_asks_for_nothing(page: Page) -> None:
+    for tag, name, value in page.attributes:
+        if name in ("src", "srcset", "data", "action", "poster") or (tag == "link" and name == "href"):
+            assert value.startswith("data:")
+        if tag == "a" and name == "href":
+            assert re.match(r"#[a-z]+$|https?://", value)
+    policy = next(value for tag, name, value in page.attributes if (tag, name) == ("meta", "content"))
+    assert "default-src 'none'" in policy
+    html = render(example_report())
+    assert not re.search(r"@import|url\(", html)
+
+
+def test_links_leave_no_trace(page: Page) -> None:
+    links = [value for tag, name, value in page.attributes if (tag, name) == ("a", "href") and value[0] != "#"]
+    relations = [value for tag, name, value in page.attributes if (tag, name) == ("a", "rel")]
+    assert links
+    assert len(relations) == len(links)
+    assert set(relations) == {"noreferrer noopener nofollow"}
+
+
+def test_every_drop_is_shown_with_its_meaning(page: Page) -> None:
+    for stage in example_report()["stages"]:
+        total = sum(drop["count"] for drop in stage["drops"])
+        assert f"{stage['rows_in']:,} in = {stage['rows_out']:,} out + {total:,} dropped" in page.text
+        for drop in stage["drops"]:
+            assert drop["meaning"] in page.text
+
+
+def test_a_report_that_loses_rows_is_refused() -> None:
+    report = example_report()
+    report["stages"][1]["drops"][0]["count"] -= 1
+    with pytest.raises(ValueError, match="match_pairs: 1 of 51730 rows unaccounted for"):
+        render(report)
+
+
+def test_another_format_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected 1"):
+        render(example_report() | {"format": 2})
+
+
+def test_the_values_are_json() -> None:
+    report = example_report()
+    assert render(json.loads(json.dumps(report))) == render(report)
+
+
+def without_downloads(report: dict[str, Any]) -> None:
+    report["stages"] = report["stages"][:3]
+    report["overview"] = report["overview"][:5]
+    report["samples"] = []
+    report["downloads"] = {"attempted": 0, "bytes": 0, "statuses": []}
+    report["images"] = {key: {"edges": [0], "counts": [], "beyond": 0} for key in report["images"]}
+
+
+def without_matches(report: dict[str, Any]) -> None:
+    without_downloads(report)
+    report["entries"] = []
+    report["entries_per_text"] = report["texts_per_image"] = []
+    for language in report["languages"]:
+        language.update(t=None, tail_share=None, matches=0, texts=0, texts_kept=0, images_kept=0, entries_matched=0)
+
+
+def without_anything(report: dict[str, Any]) -> None:
+    without_matches(report)
+    report["languages"] = []
+    for stage in report["stages"]:
+        stage.update(rows_in=0, rows_out=0, drops=[])
+    for step in report["overview"]:
+        step["count"] = 0
+    report["failures"] = {"total": 0, "rows": []}
+    report["never_matching"] = {"total": 0, "languages": []}
+    report["run"]["inputs"] = {"files": 0, "bytes": 0}
+
+
+@pytest.mark.parametrize("shrink", [without_downloads, without_matches, without_anything])
+def test_runs_that_end_early_have_a_page(shrink: Any) -> None:
+    report = copy.deepcopy(example_report())
+    shrink(report)
+    assert "wrote no samples" in Page(render(report)).text
+
+
+def test_many_languages_unfold() -> None:
+    report = example_report()
+    report["languages"] *= 50
+    text = Page(render(report)).text
+    assert f"{len(report['languages']) - 15} more languages" in text
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x1b", "\x85", "\ud800", "\uffff"])
+def test_what_no_page_may_hold_is_replaced(character: str) -> None:
+    assert escape(f"a{character}b") == "a\ufffdb"
+
+
+def test_reasons_of_extraction_have_meanings() -> None:
+    assert {*urls.REASONS[1:], *text_rules.REASONS[1:]} <= reasons.MEANINGS.keys()

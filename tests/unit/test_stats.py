@@ -1,0 +1,213 @@
+"""Statistics: merged parts equal the whole, whatever the parts, and equal the dumbest count."""
+
+from collections import Counter
+from dataclasses import fields
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curation import stats
+from curation.counts import merge_partials
+from curation.receipts import merge_receipts
+from curation.schemas import CURATED, DOWNLOAD_STATUS, MATCHES
+from curation.shards import SAMPLES
+
+LANGS = ("de", "en", "th")
+
+
+def make_images(count: int, seed: int = 1) -> list[dict]:
+    """Rows of `curated`, of which those of `matches` are a part."""
+    rng = np.random.default_rng(seed)
+    images = []
+    for number in range(count):
+        texts = []
+        for index in range(int(rng.integers(1, 5))):
+            ids = sorted(rng.choice(40, int(rng.integers(1, 18)), replace=False).tolist())
+            texts.append(
+                {
+                    "text": f"text {number} {index}",
+                    "text_key": "alt",
+                    "lang": LANGS[int(rng.integers(3))],
+                    "lang_score": 0.5,
+                    "entry_ids": ids,
+                    "keep_probability": 0.5,
+                    "kept": bool(index == 0 or rng.random() < 0.4),
+                }
+            )
+        uid = f"{int(rng.integers(1 << 60)):024x}"
+        one = {"uid": uid, "url": "http://x/", "text": texts[0]["text"], "lang": texts[0]["lang"]}
+        images.append({**one, "keep_probability": 0.5, "texts": texts})
+    return sorted(images, key=lambda image: image["uid"])
+
+
+def write(path: Path, rows: list[dict], schema: pa.Schema) -> str:
+    pq.write_table(pa.Table.from_pylist(rows, schema), path)
+    return str(path)
+
+
+def split(rows: list, parts: int) -> list[list]:
+    return [rows[index::parts] for index in range(parts)]
+
+
+def run(function: object, tasks: list[dict], kind: type[stats.State], **settings: object) -> stats.State:
+    receipts = [function(task, **settings) for task in tasks]  # type: ignore[operator]
+    return kind.from_facts(merge_receipts("all", receipts).facts)
+
+
+@pytest.mark.parametrize("parts", [1, 7])
+def test_match_stats_equal_a_loop(tmp_path: Path, parts: int) -> None:
+    images = make_images(60)
+    tasks = [
+        {"task": str(index), "buckets": [[write(tmp_path / f"{index}.parquet", rows, MATCHES)]]}
+        for index, rows in enumerate(split(images, parts))
+    ]
+    found = run(stats.match_stats, tasks, stats.TextStats, max_texts=64)
+    texts = [text for image in images for text in image["texts"]]
+    assert found.texts == Counter(text["lang"] for text in texts)
+    assert found.entries_per_text.total() == len(texts)
+    assert found.entries_per_text["1"] == sum(len(text["entry_ids"]) == 1 for text in texts)
+    assert found.entries_per_text["6"] == sum(6 <= len(text["entry_ids"]) <= 7 for text in texts)
+    assert found.entries_per_text["15"] == sum(len(text["entry_ids"]) >= 15 for text in texts)
+    assert found.texts_per_image["3"] == sum(3 <= len(image["texts"]) <= 4 for image in images)
+    assert found.images == Counter()
+
+
+@pytest.mark.parametrize("parts", [1, 7])
+def test_curated_stats_equal_a_loop(tmp_path: Path, parts: int) -> None:
+    images = make_images(60)
+    tasks = [
+        {
+            "task": str(index),
+            "files": [write(tmp_path / f"{index}.parquet", rows, CURATED)],
+            "output": str(tmp_path / f"counts-{index}.parquet"),
+        }
+        for index, rows in enumerate(split(images, parts))
+    ]
+    found = run(stats.curated_stats, tasks, stats.TextStats)
+    kept = [text for image in images for text in image["texts"] if text["kept"]]
+    assert found.texts == Counter(text["lang"] for text in kept)
+    assert found.images == Counter(image["lang"] for image in images)
+    assert found.texts_per_image["1"] == sum(sum(t["kept"] for t in image["texts"]) == 1 for image in images)
+    counts = dict(merge_partials([task["output"] for task in tasks]))
+    expected = {lang: Counter(i for t in kept if t["lang"] == lang for i in t["entry_ids"]) for lang in LANGS}
+    assert {lang: {i: int(n) for i, n in enumerate(array) if n} for lang, array in counts.items()} == expected
+
+
+def test_download_stats_take_the_last_attempt(tmp_path: Path) -> None:
+    def row(uid: str, status: str, size: int | None) -> dict:
+        nothing = dict.fromkeys(DOWNLOAD_STATUS.names)
+        counted = {"redirects": 0, "attempts": 1, "seconds": 0.1, "order": int(uid)}
+        return nothing | counted | {"uid": uid, "url": "http://x/", "status": status, "source_bytes": size}
+
+    first = write(tmp_path / "a.parquet", [row("1", "success", 10), row("2", "timeout", None)], DOWNLOAD_STATUS)
+    second = write(tmp_path / "b.parquet", [row("2", "success", 5)], DOWNLOAD_STATUS)
+    other = write(tmp_path / "c.parquet", [row("3", "dns", None)], DOWNLOAD_STATUS)
+    found = run(stats.download_stats, [{"task": "x", "ranges": [[first, second], [other]]}], stats.DownloadStats)
+    assert found.statuses == {"success": 2, "dns": 1}
+    assert found.bytes["source"] == 15
+
+
+def sidecar(rows: int, seed: int) -> list[dict]:
+    rng = np.random.default_rng(seed)
+    return [
+        {
+            "uid": f"{seed:012x}{index:012x}",
+            "url": "http://x/",
+            "text": "t",
+            "lang": LANGS[index % 3],
+            "keep_probability": 1.0,
+            "sha256": "0",
+            "source_bytes": 1,
+            "original_width": 9,
+            "original_height": 9,
+            "width": int(rng.integers(1, 900)),
+            "height": int(rng.integers(1, 900)),
+            "ext": "jpg",
+            "bytes": int(rng.integers(100, 9_000_000)),
+        }
+        for index in range(rows)
+    ]
+
+
+@pytest.mark.parametrize("group", [1, 3])
+def test_shard_stats_and_samples_do_not_depend_on_the_grouping(tmp_path: Path, group: int) -> None:
+    shards = [sidecar(40, seed) for seed in range(6)]
+    paths = [write(tmp_path / f"{index}.parquet", rows, SAMPLES) for index, rows in enumerate(shards)]
+    tasks = [
+        {"task": str(start), "shards": [{"sidecar": p, "tar": f"{p}.tar"} for p in paths[start : start + group]]}
+        for start in range(0, 6, group)
+    ]
+    receipts = [stats.shard_stats(task, seed=5) for task in tasks]
+    total = merge_receipts("all", receipts)
+    found = stats.ShardStats.from_facts(total.facts)
+    rows = [row for shard in shards for row in shard]
+    assert found.langs == Counter(row["lang"] for row in rows)
+    assert found.width == Counter(str(row["width"] // 16) for row in rows)
+    assert found.bytes.total() == len(rows)
+    chosen = stats.choose_samples(total.outputs)
+    draws = stats.draw(5, "sample", pa.array([row["uid"] for row in rows]))
+    expected = [rows[index]["uid"] for index in np.argsort(draws)[: stats.SAMPLES]]
+    assert [one["uid"] for one in chosen] == expected
+
+
+@pytest.mark.parametrize("kind", [stats.TextStats, stats.DownloadStats, stats.ShardStats])
+def test_states_merge_like_their_facts(kind: type[stats.State]) -> None:
+    rng = np.random.default_rng(3)
+
+    def state() -> stats.State:
+        made = kind()
+        for one in fields(made):
+            getattr(made, one.name).update({key: int(rng.integers(1, 9)) for key in ("a:b", "c", "12")})
+        return made
+
+    a, b, c = state(), state(), state()
+    assert a.merge(b).merge(c) == a.merge(b.merge(c))
+    assert kind.from_facts(a.to_facts() + b.to_facts() + Counter(other_fact=3)) == a.merge(b)
+    assert a.merge(kind()) == a
+
+
+def test_compare_counts() -> None:
+    before = np.array([5, 0, 1, 100, 20, 20])
+    after = np.array([5, 0, 1, 25, 19])
+    found = stats.compare_counts(before, after, 20.0)
+    assert (found["entries_matched"], found["matches_before"], found["matches_after"]) == (5, 146, 50)
+    assert [top["entry_id"] for top in found["top_before"]] == [3, 4, 5, 0, 2]
+    assert found["top_after"] == [
+        {"entry_id": 3, "before": 100, "after": 25},
+        {"entry_id": 4, "before": 20, "after": 19},
+        {"entry_id": 0, "before": 5, "after": 5},
+        {"entry_id": 2, "before": 1, "after": 1},
+    ]
+    assert found["curve"] == {
+        "entries": [0, 1, 2, 3, 4, 5],
+        "before": [0, 1, 6, 26, 46, 146],
+        "after": [0, 1, 6, 25, 25, 50],
+        "threshold": 2,
+    }
+
+
+def test_curves_of_long_lists_are_thinned_and_keep_their_ends() -> None:
+    before = np.random.default_rng(1).zipf(1.3, 50_000).clip(max=10**7)
+    found = stats.compare_counts(before, before // 2, None)
+    curve = found["curve"]
+    assert len(curve["entries"]) < 400
+    assert (curve["entries"][-1], curve["before"][-1]) == (50_000, before.sum())
+    assert curve["threshold"] is None
+
+
+@pytest.mark.parametrize("scale", [1, 40, 700])
+def test_coarse_bins_hold_every_value(scale: int) -> None:
+    values = np.random.default_rng(2).integers(0, 4 * scale, 5000)
+    fine = Counter(str(value) for value in values.tolist())
+    found = stats.coarse_bins(fine, 10)
+    assert len(found["counts"]) == len(found["edges"]) - 1 <= stats.COLUMNS
+    assert sum(found["counts"]) + found["beyond"] == 5000
+    assert sum(found["counts"]) >= 4950
+    assert found["counts"] == np.histogram(values * 10, np.array(found["edges"]) - 0.5)[0].tolist()
+
+
+def test_coarse_bins_of_nothing() -> None:
+    assert stats.coarse_bins({}, 1.0) == {"edges": [0], "counts": [], "beyond": 0}
