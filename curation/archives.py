@@ -1,6 +1,6 @@
 """The bytes of archive files, gzip or plain, as far as they can be read.
 
-An archive is a row of gzip members (or plain bytes). Damage ends a member, not the file: what it gave until then is
+An archive is a row of gzip members, or plain bytes. Damage ends a member, not the file: what it gave until then is
 passed on, and reading goes on at the next member that can be found.
 """
 
@@ -9,34 +9,76 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from fastwarc.stream_io import GzipReader
+
 READ_BYTES = 1 << 20
 FEED_BYTES = 1 << 15
-"""What the inflater is given at once: it copies what it did not need, and members are often smaller."""
+"""What zlib is given at once: it copies what it did not need, and members are often smaller."""
 PIECE_BYTES = 1 << 22
 """The most that is inflated at once: a few bytes of gzip can stand for gigabytes."""
 MAGIC = b"\x1f\x8b\x08"
+BREAK = b"\r\n\r\n"
+"""Put in where damage was, so that the next record begins on a line of its own."""
 
 
 @dataclass
 class ReadLog:
-    """What reading an archive gave: compressed bytes, members, and faults as (offset, error)."""
+    """What reading an archive gave: bytes of the file, uncompressed bytes, and faults as (offset, error)."""
 
     bytes_read: int = 0
-    members: int = 0
+    plain_bytes: int = 0
     faults: list[tuple[int, str]] = field(default_factory=list)
 
 
 def read_plain(file: BinaryIO, log: ReadLog) -> Iterator[bytes]:
-    """Yield the uncompressed bytes of an archive in pieces, through whatever damage there is.
+    """Yield the uncompressed bytes of a seekable archive in pieces, through whatever damage there is.
 
-    A member that is damaged ends with an empty piece: what comes next does not continue what was before.
+    FastWARC's reader is twice as fast as zlib and stops at the first fault; from there on zlib reads member by
+    member. Both give the same bytes up to the fault.
     """
-    window = _Window(file, log)
-    if not window.startswith(MAGIC[:2]):
+    for piece in _read_pieces(file, log):
+        log.plain_bytes += len(piece)
+        yield piece
+
+
+def _read_pieces(file: BinaryIO, log: ReadLog) -> Iterator[bytes]:
+    if file.read(len(MAGIC)) != MAGIC:
+        file.seek(0)
+        window = _Window(file, log)
         while window.data:
             yield window.data
             window.fill(len(window.data))
+        if not log.bytes_read and not log.faults:
+            log.faults.append((0, "the file is empty"))
         return
+    file.seek(0)
+    reader, given = GzipReader(file, fsspec_args=False), 0
+    try:
+        while piece := reader.read(PIECE_BYTES):
+            given += len(piece)
+            yield piece
+        last_member = reader.frame_start_position()
+    except OSError:
+        last_member = None
+    if last_member is not None:
+        # The reader is silent about a file that ends within a member.
+        file.seek(last_member)
+        log.bytes_read = last_member
+        for _ in read_members(file, log):
+            pass
+        return
+    file.seek(0)
+    for piece in read_members(file, log):
+        if given >= len(piece):
+            given -= len(piece)
+        else:
+            yield piece[given:]
+            given = 0
+
+
+def read_members(file: BinaryIO, log: ReadLog) -> Iterator[bytes]:
+    """Yield what the gzip members from the file's present place on hold; after a damaged one, BREAK."""
+    window = _Window(file, log)
     while window.seek_member():
         yield from _read_member(window, log)
 
@@ -63,14 +105,11 @@ class _Window:
         self.log.bytes_read += len(more)
         return bool(more)
 
-    def startswith(self, mark: bytes) -> bool:
-        return self.data.startswith(mark, self.at)
-
     def seek_member(self) -> bool:
         """Go to the next gzip member, over padding of zeros and, as a fault, over anything else."""
         if self.at >= len(self.data) - 2:
             self.fill(self.at)
-        if self.startswith(MAGIC):
+        if self.data.startswith(MAGIC, self.at):
             return True
         start, foreign = self.offset, False
         while True:
@@ -90,11 +129,10 @@ class _Window:
 def _read_member(window: _Window, log: ReadLog) -> Iterator[bytes]:
     inflater = zlib.decompressobj(zlib.MAX_WBITS | 16)
     start = window.offset
-    log.members += 1
     while True:
         if window.at >= len(window.data) and not window.fill(window.at):
             log.faults.append((start, "the file ends within a gzip member"))
-            yield b""
+            yield BREAK
             return
         fed = window.data[window.at : window.at + FEED_BYTES]
         try:
@@ -102,7 +140,7 @@ def _read_member(window: _Window, log: ReadLog) -> Iterator[bytes]:
         except zlib.error as error:
             log.faults.append((start, f"damaged gzip member: {error}"))
             window.at += 1
-            yield b""
+            yield BREAK
             return
         window.at += len(fed) - len(inflater.unused_data) - len(inflater.unconsumed_tail)
         if piece:

@@ -23,6 +23,7 @@ from curation.receipts import Receipt
 from curation.schemas import PAIRS
 from curation.storage import ParquetSink, open_input
 from curation.text_rules import TextRules
+from curation.uids import uids_of
 from curation.urls import UrlRules
 
 LOGIC_VERSION = 1
@@ -72,14 +73,15 @@ def iter_pairs(path: str, settings: ExtractionSettings, receipt: Receipt) -> Ite
         return
     with file:
         decode = {"auto": None, "always": True, "never": False}[settings.entities]
-        facts = wat.WatFacts(decode_entities=decode)
+        reader = wat.WatReader(file, log, decode)
         distinct = Distinct()
         crawl = _crawl_of(path, settings)
-        for links in wat.read_links(file, log, facts):
+        for links in reader:
             distinct.add(candidates(links, settings, receipt), receipt.drops)
             if distinct.held_bytes > HELD_BYTES:
                 yield from _finish(distinct.take(), crawl, path, settings, receipt)
-        receipt.facts.update(facts.counts)
+        receipt.facts.update(reader.counts)
+        receipt.facts["bytes_read"] += log.bytes_read
         yield from _finish(distinct.take(), crawl, path, settings, receipt)
     receipt.failures += [_failure(path, offset, error, receipt) for offset, error in log.faults]
     receipt.seconds += time.perf_counter() - started
@@ -112,7 +114,7 @@ def candidates(links: Links, settings: ExtractionSettings, receipt: Receipt) -> 
     at = pa.array(back[keep])
     return pa.record_batch(
         {
-            "uid": urls.uids_of(absolute).take(at),
+            "uid": uids_of(absolute).take(at),
             "url": absolute.take(at),
             "text": texts.take(pa.array(keep)),
             "text_key": pa.array(keys, pa.string()).take(pa.array(rank[keep])),

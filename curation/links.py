@@ -1,6 +1,7 @@
 """Image links as a source finds them: the form in which every source hands its finds to the rules."""
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
@@ -23,3 +24,19 @@ class Links:
 
     def __len__(self) -> int:
         return len(self.urls)
+
+    @classmethod
+    def concat(cls, parts: list[Self]) -> Self | None:
+        """The links of several batches with the same text keys as one; None if there are none."""
+        if len(parts) < 2:
+            return parts[0] if parts else None
+        first_pages = np.cumsum([0] + [len(part.page_urls) for part in parts])[:-1].astype(np.int32)
+        return cls(
+            pa.concat_arrays([part.urls for part in parts]),
+            np.concatenate([part.page + first for part, first in zip(parts, first_pages, strict=False)]).astype(
+                np.int32
+            ),
+            pa.concat_arrays([part.page_urls for part in parts]),
+            pa.concat_arrays([part.bases for part in parts]),
+            {key: pa.concat_arrays([part.texts[key] for part in parts]) for key in parts[0].texts},
+        )

@@ -3,91 +3,157 @@
 A WAT holds a JSON record for each request, response and metadata record of its WARC. Those of HTML responses carry
 `Envelope/Payload-Metadata/HTTP-Response-Metadata/HTML-Metadata` with `Head` and `Links`; any of these may be
 missing or empty, the order of keys differs by year, and a link is an image if its path is `IMG@/src`.
+
+Most bytes are links that are no images. They are not decoded: see curation/wat_scan.py.
 """
 
 import html
-import itertools
 import json
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from curation import wat_scan
 from curation.archives import ReadLog, read_plain
 from curation.links import Links
-from curation.urls import resolve
+from curation.strings import string_array
+from curation.urls import KEPT, UrlRules, resolve_urls
 
 ENTITIES_DECODED_SINCE = "2019-07"
-"""Extractors from then on write texts and URLs with HTML entities decoded."""
-BATCH_LINKS = 50_000
+"""WATs written from then on hold texts and URLs with HTML entities decoded."""
+WINDOW_BYTES = 1 << 23
 TEXT_KEYS = ("alt", "title")
 
-_IMAGE = b'"IMG@/src"'
-_HEADER = re.compile(rb"(?im)^(warc-type|warc-target-uri|warc-date|ispartof)[ \t]*:[ \t]*(.*?)[ \t]*\r?$")
-_START = re.compile(rb"(?:\A|\r?\n\r?\n)(?=WARC/[01]\.\d+[ \t]*\r?\n)")
+_DATE = re.compile(rb"(?im)^WARC-Date:[ \t]*(\d{4}-\d\d)")
+_CRAWL = re.compile(rb'(?i)isPartOf(?:":")?:?[ \t]*(CC-MAIN-\d{4}-\d\d)')
+_BASE = re.compile(rb'"Base"\s*:\s*("(?:[^"\\]|\\.)*")')
+_METADATA = ("Envelope", "Payload-Metadata", "HTTP-Response-Metadata", "HTML-Metadata")
 
 
-@dataclass
-class WatFacts:
-    """What a file tells of itself, known once its first records are read."""
+class WatReader:
+    """Reads the image links of one WAT.
 
-    crawl: str = ""
-    decode_entities: bool | None = None
-    counts: Counter[str] = field(default_factory=Counter)
-
-
-def read_links(file: BinaryIO, log: ReadLog, facts: WatFacts) -> Iterator[Links]:
-    """Yield the image links of a WAT in the order of the file.
-
-    `facts.decode_entities` None leaves the decision to the date of the file's first record.
+    `decode_entities` None leaves it to the date of the file's first record, which is when the file was written.
+    While the links are read, `counts` (records_read, pages_read, broken_records) and `crawl` (as the file names it)
+    are filled.
     """
-    batch = _Batch()
-    for head, body in _records(read_plain(file, log)):
-        facts.counts["records_read"] += 1
-        headers = {name.lower(): value for name, value in _HEADER.findall(head)}
-        date = headers.get(b"warc-date", b"").decode("ascii", "replace")
-        if facts.decode_entities is None and date:
-            facts.decode_entities = date < ENTITIES_DECODED_SINCE
-        if _IMAGE not in body:
-            continue
-        page = _decode(body)
-        if page is None:
-            log.faults.append((0, "broken JSON in a record"))
-            facts.counts["broken_records"] += 1
-            continue
-        page_url = _text(headers.get(b"warc-target-uri", b"").decode("utf-8", "replace")).strip("<> ")
-        base, links = _image_links(page)
-        facts.counts["pages_read"] += 1
-        batch.add(page_url, base, links, bool(facts.decode_entities))
-        if len(batch.urls) >= BATCH_LINKS:
-            yield batch.take()
-    facts.counts["bytes_read"] += log.bytes_read
-    if batch.urls:
-        yield batch.take()
+
+    def __init__(self, file: BinaryIO, log: ReadLog, decode_entities: bool | None = None) -> None:
+        self._file, self._log = file, log
+        self._decode_entities = decode_entities
+        self._tail = np.zeros(0, np.uint8)
+        self.counts: Counter[str] = Counter()
+        self.crawl = ""
+
+    def __iter__(self) -> Iterator[Links]:
+        window = _GrowingBuffer()
+        started = False
+        for piece in read_plain(self._file, self._log):
+            window.append(piece)
+            if not started and window.size:
+                started = True
+                self._read_head(window.bytes()[: 1 << 16].tobytes())
+            if window.size >= WINDOW_BYTES:
+                yield from self._scan(window, final=False)
+        yield from self._scan(window, final=True)
+        if self._log.plain_bytes and not self.counts["records_read"]:
+            self._log.faults.append((0, "there is no WARC record in it"))
+
+    def _read_head(self, head: bytes) -> None:
+        date, crawl = _DATE.search(head), _CRAWL.search(head)
+        if self._decode_entities is None:
+            self._decode_entities = date is not None and date.group(1).decode() < ENTITIES_DECODED_SINCE
+        if crawl:
+            self.crawl = crawl.group(1).decode()
+        if head.startswith(b"filedesc://"):
+            self._log.faults.append((0, "this is an ARC file, which is not supported; convert it to WARC"))
+
+    def _scan(self, window: "_GrowingBuffer", final: bool) -> Iterator[Links]:
+        data, at, status = window.bytes(), 0, wat_scan.DECODE
+        decoded: list[Links] = []
+        while status == wat_scan.DECODE:
+            scan = wat_scan.new_scan(len(data) - at)
+            at, status = wat_scan.scan_records(data, at, final, scan)
+            self._count(scan)
+            if status == wat_scan.DECODE:
+                body, stop = scan.page_bodies[scan.counts[wat_scan.PAGES] - 1].tolist()
+                page = _decode(data[body:stop].tobytes())
+                if page is None:
+                    self.counts["broken_records"] += 1
+                    wat_scan.salvage_page(data, body, stop, scan)
+                    decoded.append(self._links_of(scan, data))
+                else:
+                    decoded.append(self._links_of(scan, data))
+                    page_url = decoded[-1].page_urls[-1:]
+                    decoded.append(_links_of_page(page, page_url))
+            else:
+                decoded.append(self._links_of(scan, data))
+        window.drop(at)
+        links = Links.concat([part for part in decoded if len(part)])
+        if links is not None:
+            yield self._without_entities(links) if self._decode_entities else links
+
+    def _count(self, scan: wat_scan.Scan) -> None:
+        counts = scan.counts.tolist()
+        self.counts["records_read"] += counts[wat_scan.RECORDS]
+        self.counts["pages_read"] += counts[wat_scan.PAGES]
+        self.counts["broken_records"] += counts[wat_scan.BROKEN]
+        for place, error in (
+            (wat_scan.BROKEN, "records that end too early"),
+            (wat_scan.FOREIGN, "bytes that belong to no record"),
+            (wat_scan.OVERSIZED, f"records of more than {wat_scan.MAX_RECORD_BYTES} bytes, cut off there"),
+        ):
+            if counts[place]:
+                self._log.faults.append((self._log.bytes_read, error))
+
+    def _links_of(self, scan: wat_scan.Scan, data: np.ndarray) -> Links:
+        links, pages = int(scan.counts[wat_scan.LINKS]), int(scan.counts[wat_scan.PAGES])
+        page_urls = string_array(scan.page_offsets[: pages + 1], scan.page_data)
+        with_base = np.flatnonzero(scan.page_flags[:pages] & wat_scan.BASE_SEEN)
+        texts = {
+            "alt": string_array(scan.alt_offsets[: links + 1], scan.alt_data, scan.alt_valid[:links]),
+            "title": string_array(scan.title_offsets[: links + 1], scan.title_data, scan.title_valid[:links]),
+        }
+        bases = page_urls
+        if len(with_base):
+            found = [_base_of(data[slice(*scan.page_bodies[page].tolist())].tobytes()) for page in with_base.tolist()]
+            bases = _join_bases(page_urls, with_base, found)
+        urls = string_array(scan.url_offsets[: links + 1], scan.url_data)
+        return Links(urls, scan.link_page[:links], page_urls, bases, texts)
+
+    def _without_entities(self, links: Links) -> Links:
+        texts = {key: _unescape_entities(values) for key, values in links.texts.items()}
+        return Links(_unescape_entities(links.urls), links.page, links.page_urls, links.bases, texts)
 
 
-def _records(pieces: Iterator[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    data = b""
-    for piece in pieces:
-        data += piece
-        starts = [match.end() for match in _START.finditer(data)]
-        for start, end in itertools.pairwise(starts):
-            yield _split(data[start:end])
-        if len(starts) > 1:
-            data = data[starts[-1] :]
-    start = _START.search(data)
-    if start:
-        yield _split(data[start.end() :])
+class _GrowingBuffer:
+    """Bytes that are appended behind and dropped in front, in one array."""
 
+    def __init__(self) -> None:
+        self._data = np.empty(WINDOW_BYTES * 2, np.uint8)
+        self.size = 0
 
-def _split(record: bytes) -> tuple[bytes, bytes]:
-    head, _, body = record.partition(b"\r\n\r\n")
-    return head, body.rstrip()
+    def append(self, piece: bytes) -> None:
+        if self.size + len(piece) > len(self._data):
+            grown = np.empty((self.size + len(piece)) * 3 // 2, np.uint8)
+            grown[: self.size] = self._data[: self.size]
+            self._data = grown
+        self._data[self.size : self.size + len(piece)] = np.frombuffer(piece, np.uint8)
+        self.size += len(piece)
+
+    def bytes(self) -> np.ndarray:
+        return self._data[: self.size]
+
+    def drop(self, count: int) -> None:
+        rest = self._data[count : self.size].copy()
+        self.size = len(rest)
+        self._data[: self.size] = rest
 
 
 def _decode(body: bytes) -> Any:
@@ -95,63 +161,62 @@ def _decode(body: bytes) -> Any:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    try:
+    try:  # takes lone surrogates and control characters, which msgspec refuses
         return json.loads(body.decode("utf-8", "replace"), strict=False)
     except (ValueError, RecursionError):
         return None
 
 
-def _image_links(page: Any) -> tuple[str, list[dict[str, Any]]]:
-    metadata = page
-    for key in ("Envelope", "Payload-Metadata", "HTTP-Response-Metadata", "HTML-Metadata"):
-        metadata = metadata.get(key) if isinstance(metadata, dict) else None
-    if not isinstance(metadata, dict):
-        return "", []
+def _metadata_of(page: Any) -> dict[str, Any]:
+    for key in _METADATA:
+        page = page.get(key) if isinstance(page, dict) else None
+    return page if isinstance(page, dict) else {}
+
+
+def _base_of(body: bytes) -> str:
+    """`Head.Base` of a record; nothing if there is none. Where the record is no JSON, the first that looks like it."""
+    page = _decode(body)
+    if page is None:
+        found = _BASE.search(body)
+        base = _decode(found.group(1)) if found else None
+    else:
+        head = _metadata_of(page).get("Head")
+        base = head.get("Base") if isinstance(head, dict) else None
+    return _plain(base) if isinstance(base, str) else ""
+
+
+def _links_of_page(page: Any, page_url: pa.Array) -> Links:
+    """The image links of a record that was decoded as a whole."""
+    metadata = _metadata_of(page)
     head, links = metadata.get("Head"), metadata.get("Links")
+    found = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
+    images = [link for link in found if link.get("path") == "IMG@/src"]
     base = head.get("Base") if isinstance(head, dict) else None
-    found = (
-        [link for link in links if isinstance(link, dict) and link.get("path") == "IMG@/src"]
-        if isinstance(links, list)
-        else []
-    )
-    return base if isinstance(base, str) else "", found
+    bases = _join_bases(page_url, np.zeros(1, np.int64), [_plain(base)]) if isinstance(base, str) else page_url
+    columns = {
+        key: pa.array([_plain(link[key]) if isinstance(link.get(key), str) else None for link in images], pa.string())
+        for key in ("url", *TEXT_KEYS)
+    }
+    return Links(pc.fill_null(columns.pop("url"), ""), np.zeros(len(images), np.int32), page_url, bases, columns)
 
 
-def _text(value: str) -> str:
+def _plain(value: str) -> str:
     """The text without lone surrogates, which JSON can spell and UTF-8 cannot."""
     return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
-class _Batch:
-    def __init__(self) -> None:
-        self.urls: list[str] = []
-        self.page: list[int] = []
-        self.page_urls: list[str] = []
-        self.bases: list[str] = []
-        self.texts: dict[str, list[str | None]] = {key: [] for key in TEXT_KEYS}
+def _join_bases(page_urls: pa.Array, pages: np.ndarray, found: list[str]) -> pa.Array:
+    """The page URLs, for the given pages replaced by their `<base>` where that makes a URL."""
+    resolved, reasons = resolve_urls(pa.array(found, pa.string()), page_urls, pages.astype(np.int32), UrlRules())
+    bases = page_urls.to_pylist()
+    for page, base, reason in zip(pages.tolist(), resolved.to_pylist(), reasons.tolist(), strict=True):
+        bases[page] = base if reason == KEPT else bases[page]
+    return pa.array(bases, pa.string())
 
-    def add(self, page_url: str, base: str, links: list[dict[str, Any]], decode_entities: bool) -> None:
-        def tidy(value: Any) -> str | None:
-            if not isinstance(value, str):
-                return None
-            return _text(html.unescape(value) if decode_entities and "&" in value else value)
 
-        resolved = resolve(tidy(base) or "", page_url)[0]
-        self.page_urls.append(page_url)
-        self.bases.append(resolved or page_url)
-        for link in links:
-            self.urls.append(tidy(link.get("url")) or "")
-            self.page.append(len(self.bases) - 1)
-            for key in TEXT_KEYS:
-                self.texts[key].append(tidy(link.get(key)))
-
-    def take(self) -> Links:
-        links = Links(
-            pa.array(self.urls, pa.string()),
-            np.asarray(self.page, np.int32),
-            pa.array(self.page_urls, pa.string()),
-            pa.array(self.bases, pa.string()),
-            {key: pa.array(values, pa.string()) for key, values in self.texts.items()},
-        )
-        self.__init__()
-        return links
+def _unescape_entities(texts: pa.Array) -> pa.Array:
+    marked = pc.match_substring(texts, "&")
+    if not marked.true_count:
+        return texts
+    decoded = [_plain(html.unescape(text)) for text in texts.filter(marked).to_pylist()]
+    return pc.replace_with_mask(texts, pc.fill_null(marked, False), pa.array(decoded, pa.string()))
