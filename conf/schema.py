@@ -147,7 +147,7 @@ class MatchingConfig(Settings):
 
     topic: ClassVar[str] = "matching"
     edges: Edges = setting(Edges.script, "edge rule: blank (first paper), script (Meta CLIP 2), script_kana")
-    matcher: Engine = setting(Engine.ahocorasick, "matching engine; both give the same ids")
+    matcher: Engine = setting(Engine.tokens, "matching engine: tokens, or the slower reference; both give the same ids")
     max_texts: int = setting(64, "texts kept of one image, smallest hash first", unit="texts", minimum=1)
 
 

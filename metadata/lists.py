@@ -1,0 +1,101 @@
+"""Writing entry lists: a list for each wiki, and of those the lists that texts are matched against."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+
+import pyarrow as pa
+
+from curation.receipts import Receipt
+from curation.storage import ParquetSink, filesystem, join, read_batches, read_json, write_json
+from metadata.build import LIST, EntryTable, Rules, SourceRow, build_list
+from metadata.store import read_entries
+from metadata.wordnet import read_names
+
+WIKIS = "_wikis"
+"""Folder within the store of the lists of single wikis, with a JSON file each that says what gave what."""
+
+
+@dataclass(frozen=True)
+class WikiPlan:
+    """What is known of a wiki's list before it is built: WordNet files, and a row for each other source."""
+
+    wordnet: tuple[str, ...] = ()
+    rows: dict[str, SourceRow] = field(default_factory=dict)
+
+
+def write_wiki_list(lang: str, batches: list[pa.RecordBatch], plan: WikiPlan, rules: Rules, folder: str) -> Receipt:
+    """Write the list of one wiki and what its sources gave; returns the account from chosen terms to entries.
+
+    `batches` hold all its terms (lang, source, text, score), best first within each source.
+    """
+    names = read_names(lang, list(plan.wordnet), rules.wordnet_first_only)
+    found = {source: _terms(batches, source) for source in plan.rows}
+    table = build_list(rules, names.counts, found, plan.rows)
+    receipt = Receipt(lang)
+    for row in table.rows:
+        receipt.rows_in += row.chosen
+        receipt.drops.update(row.drops)
+    _write(join(folder, WIKIS, f"{lang}.parquet"), table, receipt)
+    told = {"licences": names.licences, "sources": [asdict(row) for row in table.rows]}
+    write_json(join(folder, WIKIS, f"{lang}.json"), told)
+    return receipt.check()
+
+
+def merge_lists(task: dict) -> Receipt:
+    """Write the list {list, folder, members, before, after}: a user's own entries around those of wikis, in order.
+
+    Rows in are the entries of all, rows out those of the list; drops: `already_there`, `unusable` (of a user's list).
+    Facts: `added_<source>`.
+    """
+    receipt = Receipt(task["list"])
+    table = EntryTable()
+    for path in task["before"]:
+        _add_custom(table, path, receipt)
+    for lang in task["members"]:
+        behind = "" if lang == task["list"] else f":{lang}"
+        for batch in read_batches(join(task["folder"], WIKIS, f"{lang}.parquet")):
+            for row in batch.to_pylist():
+                _add(table, row["text"], (f"{row['source']}{behind}", row["score"]), receipt)
+    for path in task["after"]:
+        _add_custom(table, path, receipt)
+    receipt.facts.update(Counter(f"added_{source}" for source, _ in table.texts.values()))
+    _write(join(task["folder"], f"{task['list']}.parquet"), table, receipt)
+    return receipt.check()
+
+
+def read_sources(folder: str, lang: str) -> dict:
+    """What the sources of a wiki's list gave, as `write_wiki_list` told: {licences, sources}."""
+    return read_json(join(folder, WIKIS, f"{lang}.json"))
+
+
+def _terms(batches: list[pa.RecordBatch], source: str) -> Iterator[tuple[str, float]]:
+    for batch in batches:
+        part = batch.filter(pa.compute.equal(batch["source"], source))
+        yield from zip(part["text"].to_pylist(), part["score"].to_pylist(), strict=True)
+
+
+def _add_custom(table: EntryTable, path: str, receipt: Receipt) -> None:
+    texts = read_entries(filesystem(path)[1]).texts
+    for text in texts.to_pylist():
+        if text is None:
+            receipt.rows_in += 1
+            receipt.drops["unusable"] += 1
+        else:
+            _add(table, text, ("custom", None), receipt)
+
+
+def _add(table: EntryTable, text: str, origin: tuple[str, float | None], receipt: Receipt) -> None:
+    receipt.rows_in += 1
+    if text in table.texts:
+        receipt.drops["already_there"] += 1
+    else:
+        table.texts[text] = origin
+
+
+def _write(path: str, table: EntryTable, receipt: Receipt) -> None:
+    with ParquetSink(path, LIST) as sink:
+        for batch in table.to_batches():
+            sink.write(batch)
+    receipt.rows_out = sink.rows
+    receipt.outputs.append(sink.output())

@@ -1,0 +1,148 @@
+"""Counts to terms on the cluster: sums, PMI, ranks. Nothing but a few rows per language reaches the driver.
+
+| DataFrame | columns |
+|---|---|
+| counts | lang, source, first, second, count: partial, of `metadata.ngrams` |
+| unigrams | lang, text, count |
+| bigrams | lang, text, count, pmi |
+| titles | lang, text, count |
+| terms | lang, source, text, score |
+"""
+
+from collections.abc import Iterator
+
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import functions as F  # noqa: N812
+
+from curation.spark.tasks import plan_tasks
+from curation.storage import read_batches
+from metadata.build import PMI_STEPS, Rules
+from metadata.languages import LANGUAGES
+from metadata.ngrams import bigram_joint
+
+COUNTS = "lang string, source string, first string, second string, count bigint"
+VIEWS = "lang string, title string, views bigint"
+
+
+def read_files(spark: SparkSession, files: list[str], columns: str) -> DataFrame:
+    """The rows of Parquet files with these columns, a file a task."""
+    if not files:
+        return spark.createDataFrame([], columns)
+
+    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for path in batch.column("task").to_pylist():
+                yield from read_batches(path.strip('"'))
+
+    return plan_tasks(spark, files).mapInArrow(read, columns)  # type: ignore[arg-type]
+
+
+def sum_unigrams(counts: DataFrame) -> DataFrame:
+    """Add up the words of partial counts: (lang, text, count). Shuffles by word."""
+    return (
+        counts.where(F.col("source") == "unigram")
+        .groupBy("lang", F.col("first").alias("text"))
+        .agg(F.sum("count").alias("count"))
+    )
+
+
+def sum_titles(views: DataFrame) -> DataFrame:
+    """Add up page views: (lang, text, count). Shuffles by title."""
+    return views.groupBy("lang", F.col("title").alias("text")).agg(F.sum("views").alias("count"))
+
+
+def count_rows(terms: DataFrame, minimum: int) -> dict[str, tuple[int, int, int]]:
+    """By language: distinct terms, those with at least `minimum`, and the sum of all counts. Collects a row each."""
+    rows = terms.groupBy("lang").agg(
+        F.count("*").alias("rows"),
+        F.sum((F.col("count") >= minimum).cast("long")).alias("passing"),
+        F.sum("count").alias("total"),
+    )
+    return {row.lang: (row.rows, row.passing, row.total) for row in rows.collect()}
+
+
+def score_bigrams(counts: DataFrame, unigrams: DataFrame, words: dict[str, int]) -> DataFrame:
+    """Add up the bigrams of partial counts and give them PMI: (lang, text, count, pmi).
+
+    PMI = log2(count * words / (count of the first * count of the second)), `words` being all words of the language,
+    as NLTK has it. Shuffles by bigram, then by each of its words.
+    """
+    spark = counts.sparkSession
+    languages = [(lang, float(total), bigram_joint(LANGUAGES[lang])) for lang, total in sorted(words.items())]
+    totals = spark.createDataFrame(languages, "lang string, words double, joint string")
+    first = unigrams.select("lang", F.col("text").alias("first"), F.col("count").alias("first_count"))
+    second = unigrams.select("lang", F.col("text").alias("second"), F.col("count").alias("second_count"))
+    summed = (
+        counts.where(F.col("source") == "bigram").groupBy("lang", "first", "second").agg(F.sum("count").alias("count"))
+    )
+    pmi = F.log2(F.col("count") * F.col("words")) - F.log2(
+        F.col("first_count").cast("double") * F.col("second_count").cast("double")
+    )
+    return (
+        summed.join(first, ["lang", "first"], how="inner")
+        .join(second, ["lang", "second"], how="inner")
+        .join(F.broadcast(totals), "lang", how="inner")
+        .select("lang", F.concat("first", "joint", "second").alias("text"), "count", pmi.alias("pmi"))
+    )
+
+
+def pmi_percentiles(bigrams: DataFrame, share: float) -> dict[str, float]:
+    """The percentile of PMI by language: nearest lower rank, in steps of 1/`PMI_STEPS`. Collects a row each."""
+    steps = bigrams.groupBy("lang", F.floor(F.col("pmi") * PMI_STEPS).alias("step")).agg(F.count("*").alias("rows"))
+    ordered = Window.partitionBy("lang").orderBy("step")
+    rank = F.floor((F.sum("rows").over(Window.partitionBy("lang")) - 1) * share) + 1
+    found = (
+        steps.select("lang", "step", F.sum("rows").over(ordered).alias("below"), rank.alias("rank"))
+        .where(F.col("below") >= F.col("rank"))
+        .groupBy("lang")
+        .agg(F.min("step").alias("step"))
+    )
+    return {row.lang: row.step / PMI_STEPS for row in found.collect()}
+
+
+def choose_bigrams(bigrams: DataFrame, rules: Rules, percentiles: dict[str, float]) -> DataFrame:
+    """Keep the bigrams that pass the minima and give them their score: (lang, source, text, score)."""
+    kept = bigrams.where((F.col("count") >= rules.bigram_min_count) & (F.col("pmi") >= rules.bigram_min_pmi))
+    score = F.col("pmi")
+    if rules.bigram_score == "count_pmi":
+        spark = bigrams.sparkSession
+        base = spark.createDataFrame(sorted(percentiles.items()), "lang string, base double")
+        kept = kept.join(F.broadcast(base), "lang", how="inner")
+        score = F.pow(F.col("count") + 1, F.lit(0.7)) * (F.col("pmi") - F.col("base"))
+    scored = kept.select("lang", F.lit("bigram").alias("source"), "text", score.alias("score"))
+    return scored.where(F.col("score") > 0) if rules.bigram_score == "count_pmi" else scored
+
+
+def choose_counted(terms: DataFrame, source: str, minimum: int) -> DataFrame:
+    """Keep the terms with at least `minimum`, which is their score: (lang, source, text, score)."""
+    kept = terms.where(F.col("count") >= minimum)
+    return kept.select("lang", F.lit(source).alias("source"), "text", F.col("count").cast("double").alias("score"))
+
+
+def top_terms(terms: DataFrame, limits: dict[tuple[str, str], int]) -> DataFrame:
+    """Keep of each language and source the best terms: at least `limits` many, and what ties with the last.
+
+    Ranks come from a histogram of scores in steps of their logarithm, so no language's terms are sorted in one
+    place; the few that the steps let through too many are for the list's own order to cut.
+    """
+    spark = terms.sparkSession
+    rows = [(lang, source, limit) for (lang, source), limit in sorted(limits.items())]
+    limit = spark.createDataFrame(rows, "lang string, source string, limit bigint")
+    step = F.floor(F.signum("score") * F.log1p(F.abs(F.col("score"))) * 65536)
+    stepped = terms.withColumn("step", step)
+    ordered = Window.partitionBy("lang", "source").orderBy(F.col("step").desc())
+    cuts = (
+        stepped.groupBy("lang", "source", "step")
+        .agg(F.count("*").alias("rows"))
+        .withColumn("above", F.sum("rows").over(ordered) - F.col("rows"))
+        .join(F.broadcast(limit), ["lang", "source"], how="inner")
+        .where(F.col("above") < F.col("limit"))
+        .groupBy("lang", "source")
+        .agg(F.min("step").alias("cut"))
+    )
+    return (
+        stepped.join(F.broadcast(cuts), ["lang", "source"], how="inner")
+        .where(F.col("step") >= F.col("cut"))
+        .select("lang", "source", "text", "score")
+    )

@@ -1,0 +1,136 @@
+"""Page views of article titles, from Wikimedia's hourly files.
+
+A row is `domain title views bytes`, of the present files (pageviews, since 2015) and the former ones (pagecounts-raw):
+`en` is the English Wikipedia, `en.m` its mobile site, `en.b` and the like are other projects, `commons.m` is no
+language. Blanks stand as `_` and some characters as percent-codes.
+"""
+
+import gzip
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+from urllib.parse import unquote_to_bytes
+
+import pyarrow as pa
+
+from curation.receipts import Receipt
+from curation.storage import ParquetSink, open_input
+from metadata.languages import language_of
+
+LOGIC_VERSION = 1
+"""To be raised when the same input gives other counts."""
+
+VIEWS = pa.schema(
+    [
+        pa.field("lang", pa.string(), nullable=False),
+        pa.field("title", pa.string(), nullable=False),
+        pa.field("views", pa.int64(), nullable=False),
+    ]
+)
+"""Partial sums: the same title may come again."""
+
+# The namespaces of every wiki, by the English names that each of them understands beside its own.
+_NAMESPACES = frozenset(
+    {
+        "media", "special", "talk", "user", "user talk", "wikipedia", "wikipedia talk", "project", "project talk",
+        "file", "file talk", "image", "image talk", "mediawiki", "mediawiki talk", "template", "template talk", "help",
+        "help talk", "category", "category talk", "portal", "portal talk", "draft", "draft talk", "module",
+        "module talk", "timedtext", "wp",
+    }
+)  # fmt: skip
+_PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffd]")
+_MAX_TITLES = 1 << 20
+
+
+@dataclass(frozen=True)
+class TitleSettings:
+    """Which rows count.
+
+    `languages` are Wikipedia codes. Rows with fewer views than `min_row_views` are left out. `any_colon` drops every
+    title with a colon (the first paper's rule), else those whose prefix is a namespace: one of `namespaces` (lower-
+    cased names by language, from the dumps) or an English name.
+    """
+
+    languages: tuple[str, ...]
+    min_row_views: int
+    any_colon: bool
+    namespaces: dict[str, tuple[str, ...]]
+
+
+def count_views(task: dict, settings: TitleSettings) -> Receipt:
+    """Write the partial sums (`VIEWS`) of a task {input, output}.
+
+    Rows in and out are rows of the file. Drops: `malformed`, `other_project`, `other_language`, `few_views`,
+    `bad_title` (no UTF-8, control characters, or the `-` of unknown pages), `namespace`. A file that breaks off is a
+    failure; what came before counts.
+    """
+    receipt = Receipt(task["input"])
+    namespaces = {lang: _NAMESPACES.union(names) for lang, names in settings.namespaces.items()}
+    sums: Counter[tuple[str, str]] = Counter()
+    with ParquetSink(task["output"], VIEWS) as sink, open_input(task["input"]) as file:
+        for line in _lines(file, task["input"], receipt):
+            receipt.rows_in += 1
+            read = _read_row(line, settings, namespaces)
+            if isinstance(read, str):
+                receipt.drops[read] += 1
+                continue
+            receipt.rows_out += 1
+            lang, title, views = read
+            sums[lang, title] += views
+            receipt.facts[f"views_{lang}"] += views
+            if len(sums) >= _MAX_TITLES:
+                sink.write(_batch(sums))
+                sums.clear()
+        sink.write(_batch(sums))
+    receipt.outputs.append(sink.output())
+    return receipt
+
+
+def _lines(file: BinaryIO, path: str, receipt: Receipt) -> Iterator[bytes]:
+    head = file.read(2)
+    file.seek(0)
+    try:
+        yield from gzip.GzipFile(fileobj=file) if head == b"\x1f\x8b" else file
+    except (OSError, EOFError) as error:
+        told = {"file": path, "offset": file.tell(), "error": str(error), "records_read": receipt.rows_in}
+        receipt.failures.append(told)
+
+
+def _read_row(
+    line: bytes, settings: TitleSettings, namespaces: dict[str, frozenset[str]]
+) -> tuple[str, str, int] | str:
+    """Return (language, title, views), or why the row does not count."""
+    cells = line.rstrip(b"\r\n").split(b" ")
+    if len(cells) != 4 or not cells[2].isdigit() or not cells[1] or not cells[0]:
+        return "malformed"
+    domain, _, suffix = cells[0].partition(b".")
+    if suffix not in (b"", b"m", b"zero"):
+        return "other_project"
+    language = language_of(domain.decode("ascii", "replace"))
+    if language is None:
+        return "other_project"
+    if language.code not in settings.languages:
+        return "other_language"
+    views = int(cells[2][:15])
+    if views < settings.min_row_views:
+        return "few_views"
+    raw = unquote_to_bytes(cells[1]) if _PERCENT.search(cells[1]) else cells[1]
+    try:
+        title = raw.decode().replace("_", " ").strip()
+    except UnicodeDecodeError:
+        return "bad_title"
+    if title in ("", "-") or _CONTROL.search(title):
+        return "bad_title"
+    prefix, colon, _ = title.partition(":")
+    if colon and (settings.any_colon or prefix.strip().lower() in namespaces.get(language.code, _NAMESPACES)):
+        return "namespace"
+    return language.code, title, views
+
+
+def _batch(sums: Counter[tuple[str, str]]) -> pa.RecordBatch:
+    langs, titles = zip(*sums, strict=True) if sums else ((), ())
+    columns = [pa.array(langs, pa.string()), pa.array(titles, pa.string()), pa.array(sums.values(), pa.int64())]
+    return pa.RecordBatch.from_arrays(columns, schema=VIEWS)

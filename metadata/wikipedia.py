@@ -1,0 +1,87 @@
+"""Counts of words and bigrams of one wiki's articles: from a range of a dump, or from a table of plain texts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from curation.errors import HeadtailError
+from curation.receipts import Receipt
+from curation.storage import ParquetSink, read_batches, read_schema
+from metadata.dumps import Site, read_pages, read_site
+from metadata.languages import LANGUAGES
+from metadata.ngrams import COUNTS, count_ngrams
+from metadata.wikitext import LinkPrefixes, TooDeepError, plain_text
+
+LOGIC_VERSION = 1
+"""To be raised when the same input gives other counts."""
+
+
+@dataclass(frozen=True)
+class DumpSettings:
+    """Which pages are read: `namespaces` by number, larger ones than `max_page_bytes` of XML are dropped."""
+
+    namespaces: tuple[int, ...] = (0,)
+    max_page_bytes: int = 8 << 20
+
+
+def count_file(task: dict, settings: DumpSettings) -> Receipt:
+    """Write the partial counts (`ngrams.COUNTS`) of a task {input, start, end, lang, output}.
+
+    Rows in are pages, rows out the articles counted. Drops, beside those of `dumps.read_pages`: `redirect`,
+    `other_namespace`, `no_text`, `too_deep`. Facts: `words`, `text_chars`, `wikitext_chars`, bytes read.
+    """
+    receipt = Receipt(f"{task['input']}@{task['start']}")
+    texts = _table_texts(task["input"], receipt) if task["input"].endswith(".parquet") else None
+    if texts is None:
+        texts = read_articles(task["input"], task["start"], task["end"], settings, receipt)
+    with ParquetSink(task["output"], COUNTS) as sink:
+        for batch in count_ngrams(texts, LANGUAGES[task["lang"]]):
+            if batch["source"][0].as_py() == "unigram":
+                receipt.facts["words"] += pa.compute.sum(batch["count"]).as_py()
+            sink.write(batch)
+    receipt.outputs.append(sink.output())
+    return receipt
+
+
+def read_articles(path: str, start: int, end: int | None, settings: DumpSettings, receipt: Receipt) -> Iterator[str]:
+    """Yield the plain texts of a dump's articles: pages of the chosen namespaces that are no redirects."""
+    site = read_site(path)
+    prefixes = LinkPrefixes.of(site.link_names)
+    for page in read_pages(path, start, end, settings.max_page_bytes, site, receipt):
+        if page.is_redirect:
+            receipt.drops["redirect"] += 1
+        elif page.namespace not in settings.namespaces:
+            receipt.drops["other_namespace"] += 1
+        elif page.wikitext is None:
+            receipt.drops["no_text"] += 1
+        else:
+            receipt.facts["wikitext_chars"] += len(page.wikitext)
+            try:
+                text = plain_text(page.wikitext, prefixes)
+            except TooDeepError:
+                receipt.drops["too_deep"] += 1
+                continue
+            receipt.rows_out += 1
+            receipt.facts["text_chars"] += len(text)
+            yield text
+
+
+def _table_texts(path: str, receipt: Receipt) -> Iterator[str]:
+    """Yield the texts of a table of plain articles (columns url, title, text)."""
+    if "text" not in read_schema(path).names:
+        raise HeadtailError(f"{path} has no column text: a table of articles has the columns url, title, text")
+    for batch in read_batches(path, ["text"], batch_rows=1024):
+        for text in batch.column("text").to_pylist():
+            receipt.rows_in += 1
+            if text and text.strip():
+                receipt.rows_out += 1
+                receipt.facts["text_chars"] += len(text)
+                yield text
+            else:
+                receipt.drops["no_text"] += 1
+
+
+def site_of(path: str) -> Site | None:
+    """The wiki of a dump; None for a table, which does not tell."""
+    return None if path.endswith(".parquet") else read_site(path)

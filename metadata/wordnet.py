@@ -1,0 +1,131 @@
+"""Names of WordNet's synsets: Princeton's database files, and the tab files of Open Multilingual Wordnet."""
+
+import gzip
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from curation.errors import HeadtailError
+from curation.receipts import Receipt
+from curation.storage import FileInfo, list_files, open_input
+from metadata.languages import LANGUAGES
+
+DATABASE_FILES = ("data.adj", "data.adv", "data.noun", "data.verb")
+# A lemma of data.adj may say where it may stand: `galore(ip)`.
+_POSITION = re.compile(r"\((?:a|p|ip)\)$")
+_BY_WORDNET = {language.wordnet: language.code for language in LANGUAGES.values() if language.wordnet}
+
+
+@dataclass
+class SynsetNames:
+    """The names of one language: `counts` holds in how many synsets each stands, in the order of the files.
+
+    `receipt` accounts for the rows of the files: rows in are lines, rows out those that gave a name.
+    """
+
+    lang: str
+    counts: Counter[str] = field(default_factory=Counter)
+    receipt: Receipt = field(default_factory=lambda: Receipt("wordnet"))
+    licences: list[str] = field(default_factory=list)
+
+
+def is_database(path: str) -> bool:
+    """Whether a file is one of WordNet's database."""
+    return path.rsplit("/", 1)[-1] in DATABASE_FILES
+
+
+def list_wordnets(paths: list[str]) -> dict[str, list[FileInfo]]:
+    """Return the WordNet files among paths by language code, in the order of their paths; others are ignored.
+
+    The language of a tab file is what its first line says, else its name (`wn-data-fra.tab`).
+    """
+    found: dict[str, list[FileInfo]] = {}
+    for file in list_files(paths) if paths else []:
+        if is_database(file.path):
+            found.setdefault("en", []).append(file)
+        elif file.path.endswith((".tab", ".tab.gz")):
+            code, _ = _read_header(file.path)
+            if code in _BY_WORDNET:
+                found.setdefault(_BY_WORDNET[code], []).append(file)
+    return found
+
+
+def read_names(lang: str, paths: list[str], first_only: bool) -> SynsetNames:
+    """Return the names of a language's WordNet files.
+
+    Of Princeton's synsets the first lemma, in lower case, is the name (the first paper's), or with `first_only` false
+    each lemma as it stands. Tab files, which rank no lemma, give all of theirs.
+    """
+    names = SynsetNames(lang)
+    for path in paths:
+        for name in _database_names(path, first_only, names) if is_database(path) else _tab_names(path, names):
+            names.counts[name] += 1
+    return names
+
+
+def _open_text(path: str) -> Iterator[str]:
+    with open_input(path) as file:
+        stream = gzip.GzipFile(fileobj=file) if path.endswith(".gz") else file
+        try:
+            for line in stream:
+                yield line.decode("utf-8", "replace").rstrip("\r\n")
+        except (OSError, EOFError) as error:
+            raise HeadtailError(f"{path} cannot be read to its end ({error}): fetch it again") from error
+
+
+def _database_names(path: str, first_only: bool, names: SynsetNames) -> Iterator[str]:
+    """`offset lex_filenum ss_type w_cnt word lex_id [word lex_id ...] ...`, see wndb(5WN); w_cnt is hexadecimal."""
+    licence = "WordNet 3.0 licence (Princeton University)"
+    if licence not in names.licences:
+        names.licences.append(licence)
+    for line in _open_text(path):
+        names.receipt.rows_in += 1
+        if line.startswith("  "):
+            names.receipt.drops["comment"] += 1
+            continue
+        cells = line.split(" ")
+        try:
+            words = cells[4 : 4 + 2 * int(cells[3], 16) : 2]
+        except (IndexError, ValueError):
+            words = []
+        if not words:
+            names.receipt.drops["malformed"] += 1
+            continue
+        names.receipt.rows_out += 1
+        lemmas = [_POSITION.sub("", word).replace("_", " ") for word in words]
+        yield from [lemmas[0].lower()] if first_only else lemmas
+
+
+def _tab_names(path: str, names: SynsetNames) -> Iterator[str]:
+    """`synset <tab> type <tab> value`, the type `lemma` or `fra:lemma`; other types are forms, roots, definitions."""
+    _, licence = _read_header(path)
+    names.licences.append(f"{path.rsplit('/', 1)[-1]}: {licence or 'see the LICENSE file beside it'}")
+    for line in _open_text(path):
+        names.receipt.rows_in += 1
+        cells = line.split("\t")
+        kind = cells[1].split(":") if len(cells) > 2 else []
+        if line.startswith("#"):
+            names.receipt.drops["comment"] += 1
+        elif len(cells) < 3:
+            names.receipt.drops["malformed"] += 1
+        elif kind not in (["lemma"], [kind[0], "lemma"]):
+            names.receipt.drops["other_type"] += 1
+        else:
+            # The Chinese Open Wordnet writes a particle that may follow as `+的`.
+            name = " ".join(cells[2].replace("_", " ").replace("+", "").split())
+            if name:
+                names.receipt.rows_out += 1
+                yield name
+            else:
+                names.receipt.drops["malformed"] += 1
+
+
+def _read_header(path: str) -> tuple[str, str]:
+    """Language (three letters) and licence of a tab file, from `# name <tab> lang <tab> url <tab> licence`."""
+    lines = _open_text(path)
+    cells = next(lines, "").lstrip("# ").split("\t")
+    lines.close()
+    stem = path.rsplit("/", 1)[-1].split(".")[0].rsplit("-", 1)[-1]
+    code = cells[1].strip() if len(cells) > 1 else stem
+    return code, cells[3].strip() if len(cells) > 3 else ""
