@@ -21,12 +21,12 @@ KEPT, BLANK, SHORT, LONG, BROKEN = range(5)
 class TextRules:
     """Bounds of a text.
 
-    `min_chars` and `max_chars` count characters after stripping (0: no bound); `max_replacement_share` is the
+    `min_chars` and `max_chars` count characters after stripping (None: no bound); `max_replacement_share` is the
     largest share of U+FFFD, which stands for bytes that were no text.
     """
 
-    min_chars: int = 0
-    max_chars: int = 0
+    min_chars: int | None = None
+    max_chars: int | None = None
     max_replacement_share: float = 0.1
     collapse_blanks: bool = False
 
@@ -39,7 +39,7 @@ def clean_texts(texts: pa.Array, rules: TextRules) -> tuple[pa.Array, np.ndarray
     """
     offsets, data = buffers_of(texts)
     cleaned_offsets, cleaned, reasons = _clean_rows(
-        offsets, data, rules.min_chars, rules.max_chars, rules.max_replacement_share, rules.collapse_blanks
+        offsets, data, rules.min_chars or 0, rules.max_chars or 0, rules.max_replacement_share, rules.collapse_blanks
     )
     return string_array(cleaned_offsets, cleaned), reasons
 
