@@ -167,7 +167,7 @@ class Others(Enum):
 
 @dataclass
 class BalanceConfig(Settings):
-    """How the head is thinned. At most one of t and tail_share is given; without one, tail_share is 0.06."""
+    """How the head is thinned. At most one of t, tail_share and target_images; without one, tail_share is 0.06."""
 
     topic: ClassVar[str] = "balance"
     t: float | None = setting(
@@ -175,6 +175,9 @@ class BalanceConfig(Settings):
     )
     tail_share: float | None = setting(
         None, "share of all matches that falls on tail entries, in every language", minimum=0, maximum=1
+    )
+    target_images: float | None = setting(
+        None, "number of samples to expect in the end: t is solved for", unit="images", minimum=1
     )
     reference: str = setting("en", "language that t speaks of")
     others: Others = setting(
@@ -193,10 +196,10 @@ class BalanceConfig(Settings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        given = [name for name in ("t", "tail_share") if getattr(self, name) is not None]
+        given = [name for name in ("t", "tail_share", "target_images") if getattr(self, name) is not None]
         if len(given) > 1:
             raise HeadtailError(
-                f"{' and '.join(f'balance.{name}' for name in given)} are both given: each decides the thresholds alone"
+                f"{' and '.join(f'balance.{name}' for name in given)} are given: each decides the thresholds alone"
             )
         if self.reference in self.t_by_language:
             raise HeadtailError(f"balance.t_by_language names the reference {self.reference}: set balance.t instead")
@@ -207,7 +210,16 @@ class BalanceConfig(Settings):
     @property
     def wished_tail_share(self) -> float | None:
         """The tail share to aim at: what was given, or 0.06 where nothing was."""
-        return 0.06 if self.t is None and self.tail_share is None else self.tail_share
+        return 0.06 if self.t is None and self.tail_share is None and self.target_images is None else self.tail_share
+
+
+@dataclass
+class RatesConfig(Settings):
+    """What a forecast reckons with."""
+
+    topic: ClassVar[str] = "rates"
+    images_per_second: float = setting(1000.0, "downloads of all machines together", unit="images/s", minimum=1e-3)
+    bytes_per_image: float = setting(30_000.0, "mean size of a stored image", unit="bytes", minimum=1)
 
 
 class Resize(Enum):
@@ -263,6 +275,41 @@ class FiltersConfig(Settings):
     max_aspect_ratio: float | None = setting(None, "longer side over shorter", minimum=1)
     min_pixels: int = setting(0, "width times height", unit="pixels", minimum=0)
     max_pixels: int | None = setting(None, "width times height", unit="pixels", minimum=1)
+    near_duplicates: bool = setting(False, "of images with the same perceptual hash only one stays, as of equal files")
+
+
+class BigramScore(Enum):
+    """What bigrams are ranked by."""
+
+    pmi = "pmi"
+    count_pmi = "count_pmi"
+
+
+@dataclass
+class MetadataConfig(Settings):
+    """Which terms of each source become entries. A maximum of 0 is none."""
+
+    topic: ClassVar[str] = "metadata"
+    numbers: int = setting(100, 'the numbers from "0" on that come first', minimum=0)
+    wordnet_first_only: bool = setting(
+        True, "of Princeton's synsets take the first lemma in lower case, not each as it stands"
+    )
+    unigram_min_count: int = setting(1, "least count of a word", minimum=1)
+    unigram_top_share: float = setting(1.0, "share of the words, most frequent first", minimum=0, maximum=1)
+    max_unigrams: int = setting(0, "words that are newly added at most", minimum=0)
+    bigram_score: BigramScore = setting(
+        BigramScore.pmi, "pmi, or count_pmi: (count+1)^0.7 * (PMI - its percentile), where above 0"
+    )
+    bigram_min_count: int = setting(1, "least count of a bigram", minimum=1)
+    bigram_min_pmi: float | None = setting(None, "least PMI of a bigram; 30 needs 2^30 words", unit="bits")
+    bigram_pmi_percentile: float = setting(0.3, "the percentile of count_pmi", minimum=0, maximum=1)
+    max_bigrams: int = setting(0, "bigrams that are newly added at most", minimum=0)
+    title_min_row_views: int = setting(0, "hourly rows with fewer views are left out", unit="views", minimum=0)
+    title_any_colon: bool = setting(False, "leave out every title with a colon, not only other namespaces")
+    title_min_views: int = setting(1, "least views of a title over all files", unit="views", minimum=1)
+    title_top_share: float = setting(1.0, "share of the titles, most viewed first", minimum=0, maximum=1)
+    max_titles: int = setting(0, "titles that are newly added at most", minimum=0)
+    max_characters: int = setting(256, "longer terms are left out", unit="characters", minimum=1)
 
 
 # --- jobs -------------------------------------------------------------------------------------------------------------
@@ -326,6 +373,11 @@ class BalancePairsConfig(JobConfig):
     curated: str = table("curated", "table of kept images to write")
     entry_probabilities: str = table("entry_probabilities", "folder of <lang>.npy to write, for online balancing")
     balance: BalanceConfig = setting(BalanceConfig, "how the head is thinned")
+    forecast: bool = setting(False, "say what a grid of thresholds would keep, and draw nothing")
+    forecast_grid: list[float] = setting([], "thresholds of the reference to forecast; empty: 1, 2, 5, 10, ...")
+    forecasts: str = table("forecasts", "table of forecasts to write")
+    entry_lists: str = setting("", "the metadata, for a forecast to tell the entries without a match")
+    rates: RatesConfig = setting(RatesConfig, "what the forecast reckons with")
 
 
 @dataclass
@@ -348,6 +400,9 @@ class WriteShardsConfig(JobConfig):
     shards: str = table("shards", "folder of shards to write")
     samples_per_shard: int = setting(10_000, "samples in a shard; the last holds the rest", unit="samples", minimum=1)
     filters: FiltersConfig = setting(FiltersConfig, "which images become samples")
+    removals: list[str] = setting([], "lists of images to leave out: a uid, sha256 or perceptual hash a line")
+    scores: list[str] = setting([], "Parquet tables with a column uid, joined for the filter")
+    filter: str = setting("", "SQL expression over the side-car's columns and the scores; what is not true goes")
 
 
 @dataclass
@@ -379,3 +434,30 @@ class CurateConfig(
     """Settings of curate: those of every job it chains."""
 
     download_images: bool = setting(True, "false: stop after balancing and report on that")
+
+
+@dataclass
+class BuildMetadataConfig(JobConfig):
+    """Settings of build_metadata."""
+
+    languages: list[str] = setting(MISSING, "Wikipedia codes, e.g. [en,de,zh]")
+    dumps: list[str] = setting(
+        [],
+        "dumps (.xml.bz2, .xml.gz, .xml) or tables of articles (.parquet: url, title, text): files, folders, globs; "
+        "a language may stand before, en:articles.parquet",
+    )
+    pageviews: list[str] = setting([], "hourly page-view files: files, folders or globs")
+    wordnet: list[str] = setting(
+        [], "WordNet's data.* and Open Multilingual Wordnet's tab files: files, folders or globs"
+    )
+    custom_before: list[str] = setting(
+        [], "a user's own lists (text files, JSON) that come first; a language may stand before, en:names.txt"
+    )
+    custom_after: list[str] = setting([], "a user's own lists that come last")
+    metadata: MetadataConfig = setting(MetadataConfig, "which terms become entries")
+    ngrams: str = table("ngrams", "table of partial n-gram counts to write")
+    page_views: str = table("page_views", "table of partial title counts to write")
+    entry_lists: str = table("entry_lists", "folder of entry lists to write")
+    range_bytes: int = setting(64 << 20, "a dump is read in ranges of so much", unit="bytes", minimum=4096)
+    max_page_bytes: int = setting(8 << 20, "larger pages are dropped", unit="bytes", minimum=1)
+    files_per_part: int = setting(200, "ranges of one part of ngrams: the unit of resume", unit="ranges", minimum=1)

@@ -56,6 +56,27 @@ DOWNLOAD_STATUS = _table(
 )  # fmt: skip
 """One attempted image. `sha256` and `source_bytes` are of the body as sent; `offset` and `bytes` tell where the image
 as stored lies in the tar of the same name."""
+_SAMPLE_FACTS = (
+    "sha256", "source_bytes", "original_width", "original_height", "width", "height", "ext", "bytes",
+)  # fmt: skip
+SAMPLES = pa.schema(
+    [
+        *(CURATED.field(name) for name in ("uid", "url", "text", "lang", "keep_probability")),
+        *(DOWNLOAD_STATUS.field(name).with_nullable(False) for name in _SAMPLE_FACTS),
+    ]
+)
+"""The side-car of a shard: one row a sample, in the tar's order."""
+CANDIDATES = pa.schema(
+    [
+        *SAMPLES,
+        LISTS.field("order"),
+        DOWNLOAD_STATUS.field("offset").with_nullable(False),
+        pa.field("group", pa.int32(), nullable=False),
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("generation", pa.int32(), nullable=False),
+    ]
+)
+"""An image on its way to a sample: its group of ranges, its row in its list, the generation whose tar holds it."""
 
 
 def check_schema(found: pa.Schema, expected: pa.Schema, where: str) -> None:

@@ -1,4 +1,4 @@
-"""Which downloaded images become samples: filters, removals, duplicates; every loss with its reason."""
+"""Which downloaded images can become samples: what arrived, and passes the bounds; every loss with its reason."""
 
 from dataclasses import dataclass
 
@@ -8,35 +8,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation import storage
-from curation.draws import hash64
-from curation.exchange import read_slices, write_slices
 from curation.images import read_status
-from curation.lists import Ranges, list_name, top_bits
+from curation.lists import Ranges, list_name
 from curation.receipts import Receipt
-from curation.schemas import DOWNLOAD_STATUS
-
-_FROM_STATUS = (
-    "sha256", "source_bytes", "original_width", "original_height", "width", "height", "ext", "offset", "bytes",
-)  # fmt: skip
-CANDIDATES = pa.schema(
-    [
-        pa.field("uid", pa.string(), nullable=False),
-        pa.field("order", pa.uint64(), nullable=False),
-        pa.field("row", pa.int32(), nullable=False),
-        pa.field("generation", pa.int32(), nullable=False),
-        *(DOWNLOAD_STATUS.field(name).with_nullable(False) for name in _FROM_STATUS),
-    ]
-)
-"""A downloaded image on its way to a sample: `row` is its row in its list, `generation` the index of its tar."""
-HASHES = pa.schema(
-    [
-        pa.field("sha256", pa.string(), nullable=False),
-        pa.field("pixels", pa.int64(), nullable=False),
-        pa.field("order", pa.uint64(), nullable=False),
-        pa.field("uid", pa.string(), nullable=False),
-    ]
-)
-LOSERS = pa.schema([HASHES.field("order"), HASHES.field("uid")])
+from curation.schemas import CANDIDATES
 
 
 @dataclass(frozen=True)
@@ -52,40 +27,47 @@ class ImageFilters:
 def select_images(task: dict, ranges: Ranges, filters: ImageFilters) -> Receipt:
     """Join the lists of a group of ranges with what was downloaded, and filter.
 
-    `task` holds group, lists (folder), status (range -> paths of status files, oldest first), candidates (folder to
-    write to), hashes (path of slices to write). Reasons: not_attempted, not_downloaded, small_side, aspect_ratio,
-    few_pixels, many_pixels.
+    `task` holds group, lists (folder), status (range -> paths of status files, oldest first) and candidates (folder
+    to write to, a file a range). Reasons: not_attempted, not_downloaded, small_side, aspect_ratio, few_pixels,
+    many_pixels.
     """
     receipt = Receipt(f"images of group {task['group']}")
-    found = []
     for number in ranges.in_group(task["group"]):
         with storage.open_input(storage.join(task["lists"], list_name(number))) as file:
-            listed = pq.read_table(file, columns=["uid", "order"])
+            listed = pq.read_table(file, columns=["uid", "url", "text", "lang", "keep_probability", "order"])
         receipt.rows_in += listed.num_rows
-        rows = _join(listed, read_status(task["status"].get(str(number), [])), receipt)
+        rows = _join(listed, read_status(task["status"].get(str(number), [])), task["group"], receipt)
         rows = _filter(rows, filters, receipt)
         receipt.rows_out += rows.num_rows
-        with storage.ParquetSink(storage.join(task["candidates"], list_name(number)), CANDIDATES) as sink:
-            for batch in rows.to_batches():
-                sink.write(batch)
-        found.append(_hashes(rows))
-    hashes = pa.concat_tables(found).combine_chunks()
-    keys = hash64(0, "duplicates", _chunk(hashes["sha256"]))
-    write_slices(task["hashes"], hashes, top_bits(keys, ranges.groups), ranges.groups)
+        write_rows(storage.join(task["candidates"], list_name(number)), rows)
     return receipt
 
 
-def _join(listed: pa.Table, status: pa.Table, receipt: Receipt) -> pa.Table:
-    place = pc.index_in(listed["uid"], _chunk(status["uid"]))
-    listed = listed.append_column("row", pa.array(np.arange(listed.num_rows, dtype=np.int32)))
+def write_rows(path: str, rows: pa.Table) -> dict:
+    """Write a table to one Parquet file, atomically; return its {path, rows, bytes}."""
+    with storage.ParquetSink(path, rows.schema) as sink:
+        for batch in rows.to_batches():
+            sink.write(batch)
+    return sink.output()
+
+
+def _join(listed: pa.Table, status: pa.Table, group: int, receipt: Receipt) -> pa.Table:
+    place = pc.index_in(listed["uid"], status["uid"].combine_chunks())
+    count = listed.num_rows
+    listed = listed.append_column("row", pa.array(np.arange(count, dtype=np.int32)))
+    listed = listed.append_column("group", pa.array(np.full(count, group, np.int32)))
     attempted = place.is_valid()
-    receipt.drops["not_attempted"] += pc.sum(pc.invert(attempted)).as_py() or 0
+    receipt.drops["not_attempted"] += _false(attempted)
     listed, status = listed.filter(attempted), status.take(place.filter(attempted))
     arrived = pc.equal(status["status"], "success")
-    receipt.drops["not_downloaded"] += pc.sum(pc.invert(arrived)).as_py() or 0
+    receipt.drops["not_downloaded"] += _false(arrived)
     listed, status = listed.filter(arrived), status.filter(arrived)
     columns = [(listed if name in listed.column_names else status)[name] for name in CANDIDATES.names]
     return pa.table(columns, CANDIDATES)
+
+
+def _false(mask: pa.ChunkedArray) -> int:
+    return pc.sum(pc.invert(mask)).as_py() or 0
 
 
 def _filter(rows: pa.Table, filters: ImageFilters, receipt: Receipt) -> pa.Table:
@@ -103,60 +85,3 @@ def _filter(rows: pa.Table, filters: ImageFilters, receipt: Receipt) -> pa.Table
         receipt.drops[reason] += int((kept & fails).sum())
         kept &= ~fails
     return rows.filter(pa.array(kept))
-
-
-def _hashes(rows: pa.Table) -> pa.Table:
-    pixels = pc.multiply(rows["original_width"].cast(pa.int64()), rows["original_height"].cast(pa.int64()))
-    return pa.table([rows["sha256"], pixels, rows["order"], rows["uid"]], HASHES)
-
-
-def find_duplicates(task: dict, ranges: Ranges) -> Receipt:
-    """Find the images that lose to an equal one, among all whose key falls to this receiver.
-
-    `task` holds receiver, hashes (folder of slices) and losers (path of slices to write, one for each group). Of
-    images with the same sha256 the first in the final order stays.
-    """
-    rows = read_slices(task["hashes"], task["receiver"])
-    rows = rows.sort_by([("sha256", "ascending"), ("order", "ascending"), ("uid", "ascending")])
-    losers = rows.filter(pa.array(repeats(_chunk(rows["sha256"])))).select(LOSERS.names)
-    groups = top_bits(losers["order"].to_numpy(), ranges.groups)
-    write_slices(task["losers"], losers, groups, ranges.groups)
-    return Receipt(f"duplicates {task['receiver']}", rows_in=rows.num_rows, rows_out=rows.num_rows)
-
-
-def repeats(values: pa.Array) -> np.ndarray:
-    """Whether each value of a sorted array is equal to the one before it.
-
-    >>> repeats(pa.array(["a", "a", "b"])).tolist()
-    [False, True, False]
-    """
-    same = np.zeros(len(values), bool)
-    if len(values) > 1:
-        same[1:] = pc.equal(values[1:], values[:-1]).to_numpy(zero_copy_only=False)
-    return same
-
-
-def keep_images(task: dict, ranges: Ranges) -> Receipt:
-    """Take the losers out of a group's candidates and write who stays, in the final order.
-
-    `task` holds group, candidates and survivors (folders), losers (folder of slices). One output a range, rows in
-    the final order. Reasons: duplicate_image.
-    """
-    losers = _chunk(read_slices(task["losers"], task["group"])["uid"])
-    receipt = Receipt(f"samples of group {task['group']}")
-    for number in ranges.in_group(task["group"]):
-        with storage.open_input(storage.join(task["candidates"], list_name(number))) as file:
-            rows = pq.read_table(file)
-        receipt.rows_in += rows.num_rows
-        kept = rows.filter(pc.invert(pc.is_in(rows["uid"], losers)))
-        receipt.drops["duplicate_image"] += rows.num_rows - kept.num_rows
-        with storage.ParquetSink(storage.join(task["survivors"], list_name(number)), CANDIDATES) as sink:
-            for batch in kept.to_batches():
-                sink.write(batch)
-        receipt.outputs.append({"range": number, **sink.output(), "image_bytes": pc.sum(kept["bytes"]).as_py() or 0})
-        receipt.rows_out += sink.rows
-    return receipt
-
-
-def _chunk(column: pa.ChunkedArray) -> pa.Array:
-    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)

@@ -106,31 +106,54 @@ def plan_shard_tasks(
     return tasks
 
 
-def selection_tasks(ranges: Ranges, lists: str, work: str, status: dict[str, list[str]]) -> dict[str, list[dict]]:
-    """Return the tasks of the three steps of selecting: select_images, find_duplicates, keep_images."""
-    groups = range(ranges.groups)
-    folders = {name: storage.join(work, name) for name in ("candidates", "hashes", "losers", "survivors")}
-    return {
-        "select": [
+class Selecting:
+    """The tasks of the steps of selecting, which hand files on in a work folder."""
+
+    def __init__(self, ranges: Ranges, lists: str, work: str, status: dict[str, list[str]]) -> None:
+        self._ranges, self._lists, self._work, self._status = ranges, lists, work, status
+
+    def folder(self, name: str) -> str:
+        """Return the folder of a step's files."""
+        return storage.join(self._work, name)
+
+    def select(self) -> list[dict]:
+        """Tasks of `select_images`."""
+        folders = {"lists": self._lists, "candidates": self.folder("candidates")}
+        return [{"group": group, "status": self._status_of(group), **folders} for group in range(self._ranges.groups)]
+
+    def hash(self) -> list[dict]:
+        """Tasks of `hash_images`."""
+        return [{"status": path} for paths in self._status.values() for path in paths]
+
+    def key(self, filtered: bool) -> list[dict]:
+        """Tasks of `key_images`."""
+        return [
             {
                 "group": group,
-                "lists": lists,
-                "status": {str(number): status.get(str(number), []) for number in ranges.in_group(group)},
-                "candidates": folders["candidates"],
-                "hashes": storage.join(folders["hashes"], f"{group:05d}.arrow"),
+                "status": self._status_of(group),
+                "candidates": self.folder("candidates"),
+                "chosen": self.folder("chosen"),
+                "passed": storage.join(self.folder("passed"), f"{group:05d}.parquet") if filtered else None,
+                "keys": storage.join(self.folder("keys"), f"{group:05d}.arrow"),
             }
-            for group in groups
-        ],
-        "duplicates": [
+            for group in range(self._ranges.groups)
+        ]
+
+    def find(self) -> list[dict]:
+        """Tasks of `find_duplicates`."""
+        return [
             {
-                "receiver": group,
-                "hashes": folders["hashes"],
-                "losers": storage.join(folders["losers"], f"{group:05d}.arrow"),
+                "receiver": receiver,
+                "keys": self.folder("keys"),
+                "losers": storage.join(self.folder("losers"), f"{receiver:05d}.arrow"),
             }
-            for group in groups
-        ],
-        "keep": [
-            {name: folders[name] for name in ("candidates", "losers", "survivors")} | {"group": group}
-            for group in groups
-        ],
-    }
+            for receiver in range(self._ranges.groups)
+        ]
+
+    def drop(self) -> list[dict]:
+        """Tasks of `drop_duplicates`."""
+        folders = {name: self.folder(name) for name in ("chosen", "losers", "survivors")}
+        return [{"group": group, **folders} for group in range(self._ranges.groups)]
+
+    def _status_of(self, group: int) -> dict[str, list[str]]:
+        return {str(number): self._status.get(str(number), []) for number in self._ranges.in_group(group)}

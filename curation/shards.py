@@ -17,19 +17,11 @@ import pyarrow.parquet as pq
 
 from curation import storage
 from curation.receipts import Receipt
-from curation.schemas import CURATED, DOWNLOAD_STATUS
+from curation.schemas import SAMPLES
 from curation.tar import end, member
 
 LOGIC_VERSION = 1
 MIN_DIGITS = 5
-_COPIED = ("sha256", "source_bytes", "original_width", "original_height", "width", "height", "ext", "bytes")
-SAMPLES = pa.schema(
-    [
-        *(CURATED.field(name) for name in ("uid", "url", "text", "lang", "keep_probability")),
-        *(DOWNLOAD_STATUS.field(name).with_nullable(False) for name in _COPIED),
-    ]
-)
-"""The side-car of a shard: one row a sample, in the tar's order."""
 
 
 @dataclass(frozen=True)
@@ -101,15 +93,12 @@ def write_shard(task: dict) -> Receipt:
 
 
 def _read_piece(piece: dict) -> pa.Table:
-    """The samples of a piece: what the list says of them and what the download found."""
+    """The samples of a piece with all their texts, which only the list holds."""
     with storage.open_input(piece["survivors"]) as file:
-        images = pq.read_table(file).slice(piece["start"], piece["end"] - piece["start"])
+        rows = pq.read_table(file).slice(piece["start"], piece["end"] - piece["start"])
     with storage.open_input(piece["list"]) as file:
-        listed = pq.read_table(file, columns=CURATED.names).take(images["row"])
-    for name in images.column_names:
-        if name not in listed.column_names:
-            listed = listed.append_column(images.schema.field(name), images[name])
-    return listed
+        texts = pq.read_table(file, columns=["texts"]).take(rows["row"])
+    return rows.append_column(texts.schema.field("texts"), texts["texts"])
 
 
 def _members(rows: pa.Table, tars: list[str]) -> Iterator[bytes]:

@@ -1,0 +1,59 @@
+"""Perceptual hashes: 64 bits that stay the same when an image is resized, recompressed or slightly retouched."""
+
+import io
+from functools import cache
+from types import ModuleType
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from PIL import Image
+
+from curation import storage
+from curation.images import images_path, read_status
+from curation.receipts import Receipt
+from curation.selection import write_rows
+
+PHASHES = pa.schema([pa.field("uid", pa.string(), nullable=False), pa.field("phash", pa.string(), nullable=False)])
+DECODED_SIDE = 128
+"""The hash looks at 32 x 32 pixels: a JPEG is decoded at the scale that leaves four for each, several times faster."""
+
+
+def phashes_path(status_path: str) -> str:
+    """Return the path of the perceptual hashes of a status file's images."""
+    return status_path.removesuffix(".parquet") + ".phashes"
+
+
+def hash_images(task: dict) -> Receipt:
+    """Write the perceptual hash of every image that one list brought, unless they are there.
+
+    `task` holds status, the path of the status file.
+    """
+    out = phashes_path(task["status"])
+    receipt = Receipt(out)
+    if storage.exists(out):
+        return receipt
+    rows = read_status([task["status"]], ["status", "offset", "bytes"])
+    rows = rows.filter(pc.equal(rows["status"], "success"))
+    hashes = []
+    with storage.open_input(images_path(task["status"])) as file:
+        for offset, size in zip(rows["offset"].to_pylist(), rows["bytes"].to_pylist(), strict=True):
+            file.seek(offset)
+            hashes.append(phash(file.read(size)))
+    write_rows(out, pa.table([rows["uid"], pa.array(hashes, pa.string())], PHASHES))
+    receipt.rows_in = receipt.rows_out = rows.num_rows
+    return receipt
+
+
+def phash(data: bytes) -> str:
+    """Return the 64-bit DCT hash of an image file as 16 hex digits (ImageHash's `phash`)."""
+    with Image.open(io.BytesIO(data)) as image:
+        image.draft("L", (DECODED_SIDE, DECODED_SIDE))
+        return str(_imagehash().phash(image))
+
+
+@cache
+def _imagehash() -> ModuleType:
+    # Imported late: it brings scipy and PyWavelets, which most runs do without.
+    import imagehash
+
+    return imagehash

@@ -1,0 +1,53 @@
+"""Removal lists: images that must not become samples, by uid or by hash."""
+
+import re
+from dataclasses import dataclass, field
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation import storage
+from curation.errors import HeadtailError
+
+KINDS = {24: "uid", 64: "sha256", 16: "phash"}
+"""What a line is, by its number of hex digits."""
+_HEX = re.compile(r"[0-9a-f]+")
+
+
+@dataclass(frozen=True)
+class Removals:
+    """The lines of removal lists by what they are: a column's name -> its values."""
+
+    values: dict[str, pa.Array] = field(default_factory=dict)
+
+    def mask(self, rows: pa.Table) -> np.ndarray:
+        """Whether each row is to be removed, judged by those of the columns uid, sha256, phash that it has."""
+        removed = np.zeros(rows.num_rows, bool)
+        for name, values in self.values.items():
+            if name in rows.column_names:
+                removed |= pc.is_in(rows[name], values).to_numpy()
+        return removed
+
+
+@lru_cache(4)
+def read_removals(paths: tuple[str, ...]) -> Removals:
+    """Return the removals that text files list, a uid (24 hex digits), sha256 (64) or perceptual hash (16) a line.
+
+    Blank lines and what follows `#` are left out. Raises HeadtailError with file and line for anything else.
+    """
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        with storage.open_input(path) as file:
+            for number, line in enumerate(file, 1):
+                value = line.split(b"#")[0].strip().decode("utf-8", "replace").lower()
+                if not value:
+                    continue
+                if len(value) not in KINDS or not _HEX.fullmatch(value):
+                    raise HeadtailError(
+                        f"{path}, line {number}: expected a uid (24 hex digits), a sha256 (64) or a perceptual hash "
+                        f"(16), got {value[:80]!r}"
+                    )
+                found.setdefault(KINDS[len(value)], []).append(value)
+    return Removals({kind: pa.array(values, pa.string()) for kind, values in found.items()})

@@ -1,0 +1,66 @@
+"""A user's SQL expression over images and their scores: the one filter that only an SQL engine can read."""
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+from pyspark import TaskContext
+from pyspark.errors import PySparkException
+from pyspark.sql import DataFrame, SparkSession
+
+from curation import storage
+from curation.errors import HeadtailError
+from curation.receipts import Receipt
+from curation.schemas import SAMPLES
+from curation.selection import write_rows
+from curation.spark.tasks import RECEIPTS, collect_receipts, receipt_batch
+
+PASSED = pa.schema([pa.field("uid", pa.string(), nullable=False)])
+
+
+def filter_images(
+    spark: SparkSession, candidates: Sequence[str], scores: Sequence[str], expression: str, folder: str, groups: int
+) -> int:
+    """Write the uids that pass an SQL expression, `00000.parquet` for each group, and return their number.
+
+    The expression is over the columns of the shards' side-cars and of the score tables (Parquet with a column uid,
+    joined on it; where a table lacks an image its columns are null). What is not true does not pass, null included.
+    Raises HeadtailError for an expression or a table that does not fit.
+    """
+    try:
+        images = spark.read.parquet(*candidates).select(*SAMPLES.names, "group")
+        passing = images.transform(join_scores, [spark.read.parquet(path) for path in scores])
+        passing = passing.where(expression).select("uid", "group").distinct()
+    except PySparkException as error:
+        raise HeadtailError(f"filter={expression!r}: {_first_line(error)}") from error
+
+    def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        context = TaskContext.get()
+        assert context is not None
+        path = storage.join(folder, f"{context.partitionId():05d}.parquet")
+        uids = pa.Table.from_batches([batch.select(["uid"]).cast(PASSED) for batch in batches], PASSED)
+        write_rows(path, uids.sort_by("uid"))
+        yield receipt_batch(Receipt(path, rows_in=uids.num_rows, rows_out=uids.num_rows))
+
+    try:
+        receipts = collect_receipts(passing.repartitionById(groups, "group").mapInArrow(write, RECEIPTS))
+    except PySparkException as error:
+        raise HeadtailError(f"filter={expression!r}: {_first_line(error)}") from error
+    return sum(receipt.rows_out for receipt in receipts)
+
+
+def join_scores(images: DataFrame, scores: Sequence[DataFrame]) -> DataFrame:
+    """Add the columns of score tables to images by uid; shuffles both. Reads uid, adds the tables' other columns.
+
+    Raises HeadtailError where a table has no uid, or a column that is there already.
+    """
+    for table in scores:
+        if "uid" not in table.columns:
+            raise HeadtailError(f"scores: no column uid among {', '.join(table.columns)}")
+        if twice := (set(images.columns) & set(table.columns)) - {"uid"}:
+            raise HeadtailError(f"scores: column {', '.join(sorted(twice))} is there already: rename it")
+        images = images.join(table, on="uid", how="left")
+    return images
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n")[0][:300]
