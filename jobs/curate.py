@@ -2,6 +2,9 @@
 
 from conf.schema import CurateConfig
 from curation.progress import say
+from curation.shard_set import SIZES
+from curation.storage import join, read_json
+from curation.training import openclip_command
 from jobs import (
     balance_pairs,
     count_entries,
@@ -24,6 +27,11 @@ def run(config: CurateConfig) -> None:
         download_images.run(config)
         write_shards.run(config)
     report_stats.run(config)
+    if config.download_images:
+        sizes = read_json(join(config.shards, SIZES))
+        say("curate", f"shards: {sum(sizes.values()):,} samples in {len(sizes):,} shards in {config.shards}")
+        if sizes:
+            say("curate", f"train on them: {openclip_command(config.shards, sizes)}")
     say("curate", f"report: {config.report}/index.html")
 
 
