@@ -251,6 +251,9 @@ class DownloadConfig(Settings):
     max_pixels: int = setting(
         40_000_000, "larger images are refused, undecoded", unit="pixels", minimum=1, maximum=89_000_000
     )
+    min_success_share: float = setting(
+        0.2, "the job stops where less of the first lists' images arrive", minimum=0, maximum=1
+    )
     user_agent_token: str = setting("headtail", "name in the User-Agent, and the one that X-Robots-Tag may address")
     opt_out: list[str] = setting(
         ["noai", "noimageai", "noindex", "noimageindex"],

@@ -80,34 +80,39 @@ class Rule:
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user asks for: `t` of the reference language, or a `tail_share` for every language.
+    """What the user asks for: `t` of the reference language, a `tail_share` for every language, or `target_images`.
 
     `headroom` is the share of images assumed to survive download and filters. t speaks of the counts of what
-    survives, so the first pass, on the counts before, draws with t / headroom. A tail share is the same before and
-    after an even loss, and leads to the threshold before as it is.
+    survives, so the first pass, on the counts before, draws with t / headroom; target_images are survivors too. A
+    tail share is the same before and after an even loss, and leads to the threshold before as it is.
     """
 
     rule: Rule
-    t: float | None
-    tail_share: float | None
-    headroom: float
+    t: float | None = None
+    tail_share: float | None = None
+    target_images: float | None = None
+    headroom: float = 1.0
+
+    @property
+    def first_rule(self) -> Rule:
+        """The rule in counts of the first pass."""
+        given = {lang: t / self.headroom for lang, t in self.rule.t_by_language.items()}
+        return replace(self.rule, t_by_language=given)
 
     def thresholds(self, distributions: Distributions) -> dict[str, float]:
         """Return the first pass's t of every language, in the order of their codes."""
-        given = {lang: t / self.headroom for lang, t in self.rule.t_by_language.items()}
-        rule = replace(self.rule, t_by_language=given)
         if self.t is not None:
-            found = rule.thresholds(distributions, [self.t / self.headroom])
+            found = self.first_rule.thresholds(distributions, [self.t / self.headroom])
             return {lang: float(ts[0]) for lang, ts in found.items()}
         if self.tail_share is None:
-            raise ValueError("a wish needs t or tail_share")
-        return rule.thresholds_of_share(distributions, self.tail_share)
+            raise ValueError("a wish for images has to be solved first: it has no t")
+        return self.first_rule.thresholds_of_share(distributions, self.tail_share)
 
     def describe(self, t: Mapping[str, float]) -> str:
         """Return what was asked and what it came to, for the stage's line."""
-        asked = f"t={self.t:,g}" if self.t is not None else f"tail_share={self.tail_share:g}"
+        asked = f"t={self.t:,.8g}" if self.t is not None else f"tail_share={self.tail_share:g}"
         reference = self.rule.reference
-        came = f", t={t[reference]:,.6g} for {reference}" if reference in t else ""
+        came = f", first pass t={t[reference]:,.8g} for {reference}" if reference in t else ""
         return f"{asked}{came}, {len(t)} languages"
 
 

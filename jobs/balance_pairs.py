@@ -6,36 +6,46 @@ from functools import partial
 from conf.schema import BalancePairsConfig
 from curation.counts import open_counts
 from curation.curated import LOGIC_VERSION, Drawing, balance_bucket, plan_balancing, take_expectations
+from curation.forecast_table import ForecastPlan, Rates
 from curation.matched import MatchesTables
 from curation.progress import Stage, say
+from curation.spark.forecasts import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
+from curation.storage import join
 from curation.tables import Recipe, Table
 from curation.thresholds import Distributions, Rule, Wish, write_probabilities, write_thresholds
 from jobs.cli import launch
+from metadata.store import EntryStore
 
 NAME = "balance_pairs"
 
 
 def run(config: BalancePairsConfig) -> None:
     """Write `thresholds`, `entry_probabilities` and `curated`, unless they were made by these very settings."""
-    asked = config.balance
-    wish = Wish(
-        Rule(asked.reference, asked.others.value, asked.t_by_language), asked.t, asked.wished_tail_share, asked.headroom
-    )
+    wish = wish_of(config)
     matches = MatchesTables([config.matches, *config.more_matches])
     counts = open_counts(config.entry_counts, matches)
-    settings = {"seed": config.seed, "unit": asked.unit.value, **asdict(wish)}
-    recipe = Recipe(NAME, LOGIC_VERSION, settings, matches.inputs())
+    unit = config.balance.unit.value
+    recipe = Recipe(NAME, LOGIC_VERSION, {"seed": config.seed, "unit": unit, **asdict(wish)}, matches.inputs())
     thresholds, curated = Table(config.thresholds), Table(config.curated)
-    if thresholds.done(recipe) and (done := curated.done(recipe)):
+    if not config.forecast and thresholds.done(recipe) and (done := curated.done(recipe)):
         say(NAME, f"is done: {done.receipt.rows_out:,} images in {curated.path}")
         return
-    t = wish.thresholds(Distributions.of_files(counts))
-    stage = Stage(NAME, f"{len(matches.buckets):,} buckets, {wish.describe(t)}")
+    stage = Stage(NAME, f"{len(matches.buckets):,} buckets{', a forecast' * config.forecast}")
     spark = open_session(NAME, **vars(config.spark))
+    forecaster = Forecaster(spark, matches, counts, unit, config.seed, join(config.forecasts, "_pass"))
+    solved = forecaster.solve(wish)
+    t = solved.thresholds(Distributions.of_files(counts))
+    say(NAME, f"{solved.describe(t)}")
+    if config.forecast:
+        plan = ForecastPlan(tuple(config.forecast_grid), Rates(config.balance.headroom, **vars(config.rates)))
+        table = Table(config.forecasts)
+        sizes = entries_of_lists(config.entry_lists, counts.langs())
+        print(forecaster.forecast(solved, t, plan, sizes, table, recipe))  # noqa: T201 what was asked for
+        return
     thresholds_folder, curated_folder = thresholds.begin(0), curated.begin(0)
-    drawing = Drawing(asked.unit.value, config.seed, counts.folder, t, matches.max_texts)
+    drawing = Drawing(unit, config.seed, counts.folder, t, matches.max_texts)
     tasks = plan_balancing(matches.buckets, curated_folder)
     receipts = run_tasks(spark, partial(balance_bucket, drawing=drawing), tasks)
     expected = take_expectations(receipts)
@@ -44,6 +54,21 @@ def run(config: BalancePairsConfig) -> None:
     part = curated.commit(0, recipe, receipts, stage.seconds)
     thresholds.commit(0, recipe, [receipt], stage.seconds)
     stage.end(part.receipt)
+
+
+def entries_of_lists(path: str, langs: list[str]) -> dict[str, int]:
+    """Return how many usable entries each language's list has; nothing where the lists are not given."""
+    if not path:
+        return {}
+    store = EntryStore.open(path)
+    return {lang: len(store.entries(lang).drop_null()) for lang in langs if lang in store.languages}
+
+
+def wish_of(config: BalancePairsConfig) -> Wish:
+    """Return what the configuration asks for."""
+    asked = config.balance
+    rule = Rule(asked.reference, asked.others.value, asked.t_by_language)
+    return Wish(rule, asked.t, asked.wished_tail_share, asked.target_images, asked.headroom)
 
 
 if __name__ == "__main__":

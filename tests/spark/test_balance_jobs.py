@@ -126,7 +126,7 @@ def test_several_tables_and_parts_are_read_as_one(run_of_7: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["balance.t=5", "balance.tail_share=0.1"], "balance.t and balance.tail_share are both given"),
+        (["balance.t=5", "balance.tail_share=0.1"], "balance.t and balance.tail_share are given: each decides"),
         (["balance.t=0"], "balance.t must be at least"),
         (["balance.reference=ja", "balance.t=5"], "set balance.reference to one of: de, en, fr"),
         (["balance.t_by_language.en=5"], "balance.t_by_language names the reference en"),
@@ -146,3 +146,50 @@ def test_presets_name_their_thresholds() -> None:
         config = compose_config("balance_pairs", BalancePairsConfig, ["output=x", f"balance={preset}"])
         assert (config.balance.t, config.balance.tail_share) == (t, None)
     assert compose_config("balance_pairs", BalancePairsConfig, ["output=x"]).balance.wished_tail_share == 0.06
+
+
+@pytest.mark.parametrize("unit", ["pair", "image"])
+def test_a_target_is_met_and_the_forecast_is_what_balancing_expects(
+    unit: str, run_of_7: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = [f"{name}={run_of_7 / name}" for name in ("matches", "entry_counts")]
+    asked = [*common, "balance.target_images=500", "balance.headroom=0.8", f"balance.unit={unit}"]
+    _balance(tmp_path, *asked)
+    thresholds = _read(tmp_path, "thresholds")
+    assert sum(row["expected_images"] for row in thresholds) * 0.8 == pytest.approx(500, rel=1e-3)
+    assert "expects 500 samples at t=" in capsys.readouterr().err
+    _balance(tmp_path, *asked, "forecast=true", "forecast_grid=[1,100]")
+    text = capsys.readouterr().out
+    rows = _read(tmp_path, "forecasts")
+    assert [row["lang"] for row in rows] == ["all", "de", "en", "fr"] * 3
+    wished = [row for row in rows if row["point"] == 1]
+    for row, threshold in zip(wished[1:], thresholds, strict=True):
+        for name in ("lang", "t", "tail_share", "matches", "expected_pairs"):
+            assert row[name] == threshold[name]
+        # There every text is rounded to 2^-32, here every image.
+        assert row["expected_images"] == pytest.approx(threshold["expected_images"], abs=1e-6)
+    assert wished[0]["expected_samples"] == pytest.approx(500, rel=1e-3)
+    assert wished[0]["hours"] == pytest.approx(wished[0]["expected_images"] / 1000 / 3600)
+    assert wished[0]["terabytes"] == pytest.approx(wished[0]["expected_samples"] * 30_000 / 1e12)
+    assert wished[0]["entries_below_t"] + wished[0]["entries_from_t"] == len(_read(run_of_7, "entry_counts"))
+    assert rows[0]["expected_images"] < wished[0]["expected_images"] < rows[8]["expected_images"]
+    assert text.count("\n") == 10
+    assert "500" in text
+
+
+def test_a_target_out_of_reach_is_one_line(run_of_7: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        HeadtailError, match=r"balance.target_images=1,201 is more than matches can give: at most 1,200"
+    ):
+        _balance(run_of_7, "balance.target_images=1201", f"thresholds={tmp_path}")
+
+
+def test_a_forecast_counts_the_entries_that_nothing_matched(run_of_7: Path, tmp_path: Path) -> None:
+    for lang in ("de", "en", "fr"):
+        (tmp_path / f"lists/{lang}.txt").parent.mkdir(exist_ok=True)
+        (tmp_path / f"lists/{lang}.txt").write_text("\n".join(f"entry {i}" for i in range(400)))
+    _balance(run_of_7, "forecast=true", f"forecasts={tmp_path / 'forecasts'}", f"entry_lists={tmp_path / 'lists'}")
+    counted = [row["lang"] for row in _read(run_of_7, "entry_counts")]
+    rows = [row for row in _read(tmp_path, "forecasts") if row["lang"] == "en"]
+    assert {row["entries_without_match"] for row in rows} == {400 - counted.count("en")}
+    assert [row["reference_t"] for row in rows][:3] == [1.0, 2.0, 5.0]

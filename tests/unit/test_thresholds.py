@@ -44,8 +44,8 @@ def test_a_reference_without_matches_names_the_others() -> None:
 
 def test_headroom_raises_every_threshold_that_was_given_as_a_count() -> None:
     rule = Rule(t_by_language={"fr": 3.0})
-    assert Wish(rule, 5.0, None, 0.5).thresholds(_distributions()) == {"de": 10.0, "en": 10.0, "fr": 6.0}
-    assert Wish(rule, None, 0.1, 0.5).thresholds(_distributions()) == {"de": 10.0, "en": 4.0, "fr": 6.0}
+    assert Wish(rule, t=5.0, headroom=0.5).thresholds(_distributions()) == {"de": 10.0, "en": 10.0, "fr": 6.0}
+    assert Wish(rule, tail_share=0.1, headroom=0.5).thresholds(_distributions()) == {"de": 10.0, "en": 4.0, "fr": 6.0}
 
 
 def test_the_table_says_what_each_threshold_means(tmp_path: Path) -> None:

@@ -1,0 +1,179 @@
+"""Forecasts as a table: a row for each threshold of the grid and language, and for all languages together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from curation import storage
+from curation.balancing import Distribution
+from curation.counts import CountFiles
+from curation.forecast import ALL, Expectation
+from curation.receipts import Receipt
+
+FORECASTS = pa.schema(
+    [
+        pa.field("point", pa.int32(), nullable=False),
+        pa.field("reference_t", pa.float64(), nullable=False),
+        pa.field("lang", pa.string(), nullable=False),
+        pa.field("t", pa.float64()),
+        pa.field("tail_share", pa.float64(), nullable=False),
+        pa.field("entries_without_match", pa.int64()),
+        pa.field("entries_below_t", pa.int64(), nullable=False),
+        pa.field("entries_from_t", pa.int64(), nullable=False),
+        pa.field("matches", pa.int64(), nullable=False),
+        pa.field("matches_capped", pa.float64(), nullable=False),
+        pa.field("expected_pairs", pa.float64(), nullable=False),
+        pa.field("pairs_deviation", pa.float64(), nullable=False),
+        pa.field("expected_images", pa.float64(), nullable=False),
+        pa.field("images_deviation", pa.float64(), nullable=False),
+        pa.field("expected_samples", pa.float64(), nullable=False),
+        pa.field("terabytes", pa.float64(), nullable=False),
+        pa.field("hours", pa.float64(), nullable=False),
+    ]
+)
+"""A row: what one reference t would keep of one language, or of `all` (t null). `expected_images` are to be fetched,
+`expected_samples` of them survive if headroom is right; `matches_capped` is the sum of min(count, t), no size."""
+
+
+@dataclass(frozen=True)
+class Rates:
+    """What a forecast reckons with: the share of images that survives, downloads a second, mean bytes of an image."""
+
+    headroom: float
+    images_per_second: float
+    bytes_per_image: float
+
+
+@dataclass(frozen=True)
+class ForecastPlan:
+    """The reference thresholds to look at (none: `default_grid`), and what to reckon with."""
+
+    grid: tuple[float, ...]
+    rates: Rates
+
+
+def default_grid(largest: float) -> list[float]:
+    """Return 1, 2, 5, 10, ... up to the first number above the largest count.
+
+    >>> default_grid(60)
+    [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0]
+    """
+    series = [float(digit * 10**power) for power in range(18) for digit in (1, 2, 5)]
+    return series[: 1 + sum(t <= largest for t in series)]
+
+
+def write_forecasts(
+    counts: CountFiles,
+    grid: Sequence[float],
+    ts: Mapping[str, np.ndarray],
+    expected: Mapping[str, Expectation],
+    list_sizes: Mapping[str, int],
+    rates: Rates,
+    folder: str,
+) -> Receipt:
+    """Write the table.
+
+    `grid` are the reference thresholds as the user counts them, `ts` the first pass's thresholds of each language at
+    them, `list_sizes` the entries of each language's list, where that is known.
+    """
+    rows = []
+    for lang in counts.langs():
+        found = Distribution(counts.load(lang))
+        for point, t in enumerate(ts[lang]):
+            unmatched = list_sizes[lang] - len(found.counts) if lang in list_sizes else None
+            below = found.entries_below(t)
+            rows.append(
+                {
+                    "point": point,
+                    "reference_t": grid[point],
+                    "lang": lang,
+                    "t": float(t),
+                    "tail_share": found.tail_share(t),
+                    "entries_without_match": unmatched,
+                    "entries_below_t": below,
+                    "entries_from_t": len(found.counts) - below,
+                    "matches": found.matches,
+                    "matches_capped": found.matches_capped(t),
+                    **_expected(expected[lang], point, rates),
+                }
+            )
+    rows += [_all([row for row in rows if row["point"] == point], expected[ALL], rates) for point in range(len(grid))]
+    rows.sort(key=lambda row: (row["point"], row["lang"] != "all", row["lang"]))
+    with storage.ParquetSink(storage.join(folder, "forecasts.parquet"), FORECASTS) as sink:
+        sink.write(pa.RecordBatch.from_pylist(rows, FORECASTS))
+    return Receipt(folder, rows_in=len(rows), rows_out=len(rows), outputs=[sink.output()])
+
+
+def _expected(found: Expectation, point: int, rates: Rates) -> dict[str, float]:
+    images = float(found.images[point])
+    samples = images * rates.headroom
+    return {
+        "expected_pairs": float(found.pairs[point]),
+        "pairs_deviation": float(found.pairs_deviation[point]),
+        "expected_images": images,
+        "images_deviation": float(found.images_deviation[point]),
+        "expected_samples": samples,
+        "terabytes": samples * rates.bytes_per_image / 1e12,
+        "hours": images / rates.images_per_second / 3600,
+    }
+
+
+def _all(rows: Sequence[dict], found: Expectation, rates: Rates) -> dict:
+    matches = sum(row["matches"] for row in rows)
+    unmatched = [row["entries_without_match"] for row in rows]
+    return {
+        "point": rows[0]["point"],
+        "reference_t": rows[0]["reference_t"],
+        "lang": "all",
+        "t": None,
+        "tail_share": sum(row["tail_share"] * row["matches"] for row in rows) / matches,
+        "entries_without_match": None if None in unmatched else sum(unmatched),
+        "entries_below_t": sum(row["entries_below_t"] for row in rows),
+        "entries_from_t": sum(row["entries_from_t"] for row in rows),
+        "matches": matches,
+        "matches_capped": sum(row["matches_capped"] for row in rows),
+        **_expected(found, rows[0]["point"], rates),
+    }
+
+
+def forecast_text(rows: Sequence[dict], wish: int, reference: str) -> str:
+    """Return the table for a terminal: all languages at each point, then each language at the point of the wish."""
+    overall = [row for row in rows if row["lang"] == "all"]
+    single = [row for row in rows if row["lang"] != "all" and row["point"] == wish]
+    shown = [
+        [f"t of {reference}", *_HEADS],
+        *([f"{row['reference_t']:,.6g}{' *' if row['point'] == wish else ''}", *_cells(row)] for row in overall),
+    ]
+    by_lang = [["lang", "t", *_HEADS], *([row["lang"], f"{row['t']:,.6g}", *_cells(row)] for row in single)]
+    return f"{_aligned(shown)}\n\n* what is asked for, by language:\n{_aligned(by_lang)}"
+
+
+_HEADS = (
+    "tail share", "unmatched", "below t", "from t", "pairs", "+-", "images to fetch", "+-", "samples",
+    "sum(min(count, t))", "TB", "hours",
+)  # fmt: skip
+
+
+def _cells(row: Mapping) -> list[str]:
+    unmatched = row["entries_without_match"]
+    return [
+        f"{row['tail_share']:.4f}",
+        "-" if unmatched is None else f"{unmatched:,}",
+        f"{row['entries_below_t']:,}",
+        f"{row['entries_from_t']:,}",
+        f"{row['expected_pairs']:,.0f}",
+        f"{row['pairs_deviation']:,.0f}",
+        f"{row['expected_images']:,.0f}",
+        f"{row['images_deviation']:,.0f}",
+        f"{row['expected_samples']:,.0f}",
+        f"{row['matches_capped']:,.0f}",
+        f"{row['terabytes']:.4g}",
+        f"{row['hours']:.4g}",
+    ]
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
