@@ -25,30 +25,30 @@ class Downloads(Table):
     next run closes with the lists that were finished, so that nothing is fetched twice.
     """
 
-    def plan_ranges(self, settings: DownloadSettings, images: int, images_per_list: int, seed: int) -> Ranges:
+    def plan_ranges(
+        self, settings: DownloadSettings, images: int, images_per_list: int, seed: int, overwrite: bool
+    ) -> Ranges:
         """Return the ranges that the first plan fixed, or fix them now.
 
-        Raises HeadtailError where images were stored with other settings, or ordered with another seed.
+        Where images were stored with other settings, or ordered with another seed, everything is deleted with
+        `overwrite`, else HeadtailError tells the difference.
         """
-        wanted = Recipe(STAGE, LOGIC_VERSION, compared(settings))
-        for part in self.parts():
-            if found := self._differs(part, wanted):
-                raise HeadtailError(
-                    f"{part.path} is finished, with other settings ({found}): set overwrite=true to fetch all again, "
-                    "or another path for downloads"
-                )
         path = storage.join(self.path, RANGES)
-        if storage.exists(path):
-            ranges = Ranges(**storage.read_json(path))
-            if ranges.seed != seed:
-                raise HeadtailError(
-                    f"{self.path} is in the order of seed={ranges.seed}, got seed={seed}: set overwrite=true to fetch "
-                    "all again, or another path for downloads"
-                )
-            return ranges
-        ranges = Ranges(count_ranges(images, images_per_list), seed)
-        storage.write_json(path, asdict(ranges))
-        return ranges
+        planned = Ranges(**storage.read_json(path)) if storage.exists(path) else None
+        wanted = Recipe(STAGE, LOGIC_VERSION, compared(settings))
+        changes = [found for part in self.parts() if (found := self._differs(part, wanted))]
+        if planned and planned.seed != seed:
+            changes.append(f"seed was {planned.seed}, is {seed}")
+        if changes and not overwrite:
+            raise HeadtailError(
+                f"{self.path} is finished, with other settings ({changes[0]}): set overwrite=true to fetch all again, "
+                "or another path for downloads"
+            )
+        if changes or planned is None:
+            self._clear()
+            planned = Ranges(count_ranges(images, images_per_list), seed)
+            storage.write_json(path, asdict(planned))
+        return planned
 
     def ranges(self) -> Ranges:
         """Return the ranges; raises HeadtailError where nothing was planned."""
@@ -63,8 +63,7 @@ class Downloads(Table):
         storage.write_json(storage.join(self.begin(number), RECIPE), asdict(recipe))
         return number
 
-    def clear(self) -> None:
-        """Delete all generations and the plan."""
+    def _clear(self) -> None:
         for name in storage.list_folder(self.path):
             if name.startswith("part-") or name == RANGES:
                 storage.remove(storage.join(self.path, name, MANIFEST))

@@ -2,6 +2,7 @@
 
 import functools
 import io
+import json
 import os
 import tempfile
 import time
@@ -76,6 +77,9 @@ def download_list(task: dict, settings: DownloadSettings) -> Receipt:
     failed for a reason that can pass. The images lie in the tar in the final order. Nothing is written where
     nothing is new. The receipt, `<name>.json`, is written last: without it the list counts as not fetched.
     """
+    if storage.exists(receipt_path(task["out"])):
+        # The engine may run a finished task again when a machine was lost.
+        return Receipt.from_json(json.dumps(storage.read_json(receipt_path(task["out"]))))
     start = time.monotonic()
     rows = _new_rows(task, settings.retry_failed)
     receipt = Receipt(task["list"], rows_in=rows.num_rows)

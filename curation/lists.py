@@ -88,14 +88,14 @@ def slice_curated(task: dict, ranges: Ranges) -> Receipt:
         if sum(batch.num_rows for batch in pending) >= SLICE_ROWS:
             _write_slices(pending, task["out"], ranges, receipt)
             pending = []
-    if pending:
+    if pending or not receipt.outputs:
         _write_slices(pending, task["out"], ranges, receipt)
     receipt.rows_in = receipt.rows_out
     return receipt
 
 
 def _write_slices(batches: list[pa.RecordBatch], out: str, ranges: Ranges, receipt: Receipt) -> None:
-    rows = pa.Table.from_batches(batches).cast(CURATED).combine_chunks()
+    rows = pa.Table.from_batches(batches).cast(CURATED).combine_chunks() if batches else CURATED.empty_table()
     order = ranges.order(_one_chunk(rows["uid"]))
     rows = rows.append_column(LISTS.field("order"), pa.array(order))
     path = f"{out}-{len(receipt.outputs):04d}.arrow"

@@ -8,10 +8,11 @@ from curation.encoding import ImageSettings
 from curation.fetch import FetchSettings
 from curation.images import DownloadSettings, download_list
 from curation.lists import Ranges, slice_curated, write_lists
+from curation.preflight import check_names, check_success, name_advice
 from curation.progress import Stage, say
-from curation.receipts import Receipt
+from curation.receipts import Receipt, merge_receipts
 from curation.spark.session import open_session
-from curation.spark.tasks import run_tasks
+from curation.spark.tasks import require_single_attempts, run_tasks
 from curation.storage import join, remove
 from curation.tables import Part, Recipe, Table, sum_receipts
 from jobs.cli import launch
@@ -23,11 +24,9 @@ def run(config: DownloadImagesConfig) -> None:
     curated = Table(config.curated).require("balance_pairs")
     images = sum(part.receipt.rows_out for part in curated)
     downloads = Downloads(config.downloads)
-    if config.overwrite:
-        downloads.clear()
     if closed := downloads.close_unfinished():
         say(STAGE, f"goes on: {closed.rows_in:,} images were attempted by a run that was stopped")
-    ranges = downloads.plan_ranges(settings, images, config.download.images_per_list, config.seed)
+    ranges = downloads.plan_ranges(settings, images, config.download.images_per_list, config.seed, config.overwrite)
     lists = plan_lists(config, curated, ranges)
     if downloads.has_all(lists) and not settings.retry_failed:
         say(STAGE, f"is done: {sum_receipts(downloads.parts()).rows_out:,} images in {downloads.path}")
@@ -37,7 +36,15 @@ def run(config: DownloadImagesConfig) -> None:
     number = downloads.begin_generation(recipe)
     tasks = plan_downloads(downloads, lists, ranges, downloads.part_path(number))
     spark = open_session(STAGE, **vars(config.spark))
-    receipts = run_tasks(spark, partial(download_list, settings=settings), tasks)
+    require_single_attempts(spark)
+    first = spark.sparkContext.defaultParallelism
+    names = run_tasks(spark, partial(check_names, threads=settings.threads), tasks[:1])
+    if advice := name_advice(names[0]):
+        say(STAGE, advice)
+    fetch = partial(download_list, settings=settings)
+    receipts = run_tasks(spark, fetch, tasks[:first])
+    check_success(merge_receipts(STAGE, receipts), config.download.min_success_share)
+    receipts += run_tasks(spark, fetch, tasks[first:])
     part = downloads.commit(number, recipe, receipts, stage.seconds, complete=True)
     stage.end(part.receipt)
 

@@ -45,6 +45,13 @@ def run_tasks(spark: SparkSession, function: Callable[[Task], Receipt], tasks: l
     return collect_receipts(plan_tasks(spark, tasks).mapInArrow(work, RECEIPTS))
 
 
+def require_single_attempts(spark: SparkSession) -> None:
+    """Raise HeadtailError where Spark may run a task twice at once, or take back an executor with its work."""
+    for key in ("spark.speculation", "spark.dynamicAllocation.enabled"):
+        if spark.conf.get(key, "false") == "true":
+            raise HeadtailError(f"{key}=true would fetch images twice: set it to false for this job")
+
+
 def timed(function: Callable[[Task], Receipt], task: Task) -> Receipt:
     """Return the function's checked receipt with the seconds it took."""
     start = time.monotonic()

@@ -1,0 +1,90 @@
+"""Looking before fetching millions of images: do names resolve fast enough, do the first lists succeed?"""
+
+import ipaddress
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+from socket import SOCK_STREAM, getaddrinfo
+from urllib.parse import urlsplit
+
+import pyarrow.parquet as pq
+
+from curation import storage
+from curation.errors import HeadtailError
+from curation.receipts import Receipt
+
+NAMES = 64
+SLOW_MILLISECONDS = 300
+MAX_FAILED_SHARE = 0.3
+"""About a tenth of the hosts of alt-text collections are gone; more says that the name server is at fault."""
+MIN_JUDGED = 20
+ADVICE = {
+    "dns": "names do not resolve: run a caching resolver (unbound, knot-resolver) on every machine, or lower "
+    "download.threads",
+    "timeout": "answers do not come in time: lower download.threads or raise download.timeout_seconds",
+    "connection": "connections fail: see whether the machines may reach the internet, or lower download.threads",
+    "private_address": "names lead into private networks: urls.allow_private_hosts lists the networks that may be "
+    "fetched from",
+    "busy": "hosts ask to be left alone: lower download.threads, and try again later with download.retry_failed=true",
+    "opted_out": "hosts forbid the use: download.opt_out lists the directives that are obeyed",
+}
+ELSE_ADVICE = "see download_status for the errors"
+
+
+def check_names(task: dict, threads: int) -> Receipt:
+    """Resolve some of the host names of a list, `threads` at once, as its download will.
+
+    `task` holds list. Facts of the receipt: names, failed, milliseconds (the median of one name's time).
+    """
+    with storage.open_input(task["list"]) as file:
+        urls = pq.read_table(file, columns=["url"])["url"].slice(0, 20 * NAMES).to_pylist()
+    names = sorted({name for name in map(_name, urls) if name})[:NAMES]
+    receipt = Receipt(f"names of {task['list']}")
+    if names:
+        with ThreadPoolExecutor(threads) as pool:
+            results = list(pool.map(_resolve, names))
+        receipt.facts["names"] = len(results)
+        receipt.facts["failed"] = sum(not found for found, _ in results)
+        receipt.facts["milliseconds"] = round(1000 * statistics.median(seconds for _, seconds in results))
+    return receipt
+
+
+def _name(url: str) -> str | None:
+    try:
+        name = urlsplit(url).hostname or ""
+        ipaddress.ip_address(name)
+    except ValueError:
+        return name if "." in name else None
+    return None
+
+
+def _resolve(name: str) -> tuple[bool, float]:
+    start = time.monotonic()
+    try:
+        return bool(getaddrinfo(name, None, type=SOCK_STREAM)), time.monotonic() - start
+    except (OSError, UnicodeError):
+        return False, time.monotonic() - start
+
+
+def name_advice(receipt: Receipt) -> str | None:
+    """Return a line where the name server will be the bottleneck, else None."""
+    names, failed, milliseconds = (receipt.facts[key] for key in ("names", "failed", "milliseconds"))
+    slow = milliseconds > SLOW_MILLISECONDS
+    if not names or not (slow or failed / names > MAX_FAILED_SHARE):
+        return None
+    return (
+        f"DNS will be the bottleneck: of {names} names {failed} did not resolve, the median took {milliseconds} ms: "
+        "run a caching resolver (unbound, knot-resolver) on every machine, or lower download.threads"
+    )
+
+
+def check_success(receipt: Receipt, min_share: float) -> None:
+    """Raise HeadtailError with advice where too few of the first images arrived; a handful is not judged."""
+    if receipt.rows_in < MIN_JUDGED or receipt.rows_out >= min_share * receipt.rows_in:
+        return
+    reason, count = receipt.drops.most_common(1)[0]
+    raise HeadtailError(
+        f"{receipt.rows_out:,} of the first {receipt.rows_in:,} images arrived, less than "
+        f"download.min_success_share={min_share}; {count:,} failed by {reason}: {ADVICE.get(reason, ELSE_ADVICE)}. "
+        "What was fetched is kept; set download.min_success_share=0 to go on as it is"
+    )

@@ -1,0 +1,276 @@
+"""Downloads, from curated rows to shards, without Spark: the tasks of each step are run one after the other."""
+
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+from collections import Counter
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from curation import storage
+from curation.downloads import LOGIC_VERSION, STAGE, Downloads, compared, plan_downloads
+from curation.encoding import ImageSettings
+from curation.errors import HeadtailError
+from curation.fetch import FetchSettings
+from curation.images import DownloadSettings, download_list, images_path, read_status
+from curation.lists import Ranges, count_ranges, list_name, slice_curated, write_lists
+from curation.receipts import Receipt
+from curation.schemas import CURATED, DOWNLOAD_STATUS
+from curation.tables import Part, Recipe, Table
+from tests.http_server import ImageServer, draw
+from tests.shard_data import curate, curated_rows
+
+SETTINGS = DownloadSettings(
+    FetchSettings(timeout_seconds=1.5, max_bytes=1 << 20, allow_private_hosts=("127.0.0.1/32",)),
+    ImageSettings(size=32),
+    threads=8,
+)
+
+
+@pytest.fixture
+def server() -> Iterator[ImageServer]:
+    with ImageServer() as server:
+        yield server
+
+
+def plan(folder: Path, rows: list[dict], ranges: Ranges, buckets: int = 3) -> Part:
+    """The lists of curated rows."""
+    curated = curate(folder, rows, buckets)
+    table, slices = Table(f"{folder}/lists"), f"{folder}/lists/part-00000/_slices"
+    out = table.begin(0)
+    for index, path in enumerate(curated.files):
+        slice_curated({"path": path, "out": f"{slices}/{index:06d}"}, ranges).check()
+    tasks = [{"group": group, "slices": slices, "folder": out} for group in range(ranges.groups)]
+    receipts = [write_lists(task, ranges).check() for task in tasks]
+    shutil.rmtree(slices)
+    return table.commit(0, Recipe("plan_lists", 1, vars(ranges), [curated.input()]), receipts, 0)
+
+
+def download(
+    downloads: Downloads, lists: Part, ranges: Ranges, settings: DownloadSettings = SETTINGS, stop_after: int = 999
+) -> list[Receipt]:
+    """What the job does; stops like a killed one after some lists."""
+    downloads.close_unfinished()
+    recipe = Recipe(STAGE, LOGIC_VERSION, compared(settings), [lists.input()])
+    number = downloads.begin_generation(recipe)
+    tasks = plan_downloads(downloads, lists, ranges, downloads.part_path(number))
+    receipts = [download_list(task, settings).check() for task in tasks[:stop_after]]
+    if stop_after > len(tasks):
+        downloads.commit(number, recipe, receipts, 0, complete=True)
+    return receipts
+
+
+def statuses(downloads: Downloads) -> dict[str, str]:
+    """url path -> status."""
+    found = pa.concat_tables([read_status(files) for files in downloads.status_files().values()])
+    urls = [url.split("/", 3)[3].split("?")[0] for url in found["url"].to_pylist()]
+    return dict(zip(urls, found["status"].to_pylist(), strict=True))
+
+
+def test_lists_hold_every_image_once_in_the_final_order(tmp_path: Path) -> None:
+    rows = curated_rows([f"http://example.org/{index}" for index in range(500)])
+    ranges = Ranges(8, 3)
+    lists = plan(tmp_path, rows, ranges)
+    tables = [pq.read_table(path) for path in lists.files]
+    assert [path[-len(list_name(0)) :] for path in lists.files] == [list_name(number) for number in range(8)]
+    found = pa.concat_tables(tables)
+    order = found["order"].to_numpy()
+    assert (np.diff(order.astype(object)) >= 0).all()
+    assert [int(o) >> 61 for o in order] == [n for n, table in enumerate(tables) for _ in range(table.num_rows)]
+    assert sorted(found.select(CURATED.names).to_pylist(), key=lambda row: row["uid"]) == rows
+    assert min(table.num_rows for table in tables) > 30
+
+
+def test_lists_do_not_depend_on_the_buckets_they_came_from(tmp_path: Path) -> None:
+    rows = curated_rows([f"http://example.org/{index}" for index in range(200)])
+    digests = []
+    for buckets in (1, 7):
+        lists = plan(tmp_path / str(buckets), rows, Ranges(4, 0), buckets)
+        digests.append([hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in lists.files])
+    assert digests[0] == digests[1]
+
+
+@pytest.mark.parametrize(("images", "ranges"), [(0, 1), (1, 1), (10, 1), (11, 2), (40, 4), (41, 8)])
+def test_the_number_of_ranges_is_a_power_of_two(images: int, ranges: int) -> None:
+    assert count_ranges(images, 10) == ranges
+
+
+def test_every_attempt_has_a_row_and_images_lie_where_it_says(tmp_path: Path, server: ImageServer) -> None:
+    expected = {
+        "image/1.jpg": "success",
+        "image/2.png": "success",
+        "image/3.webp": "success",
+        "image/4.gif": "success",
+        "gone": "http_error",
+        "status/503": "busy",
+        "html": "not_an_image",
+        "short": "truncated",
+        "long": "undecodable",
+        "endless": "too_large",
+        "silent": "timeout",
+        "robots/x": "opted_out",
+        "body/svg": "vector_image",
+        "body/bomb": "too_many_pixels",
+        "loop": "redirects",
+        "redirect-to/file": "scheme",
+        "redirect-to/other": "private_address",
+        "reset": "connection",
+        "empty": "empty",
+    }
+    from tests.http_server import png_bomb
+
+    server.bodies |= {"svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>", "bomb": png_bomb()}
+    server.robots["x"] = "noai"
+    server.targets |= {"file": "file:///etc/passwd", "other": f"http://127.0.0.2:{server.server_port}/image/1.jpg"}
+    rows = curated_rows([server.url(path) for path in expected])
+    lists = plan(tmp_path, rows, Ranges(2, 0))
+    downloads = Downloads(str(tmp_path / "downloads"))
+    receipts = download(downloads, lists, Ranges(2, 0))
+    assert statuses(downloads) == expected
+    assert sum(receipt.rows_in for receipt in receipts) == len(expected)
+    total = sum((receipt.drops for receipt in receipts), Counter())
+    assert total == Counter(status for status in expected.values() if status != "success")
+    files = [path for paths in downloads.status_files().values() for path in paths]
+    for path in files:
+        table = pq.read_table(path)
+        assert table.schema.equals(DOWNLOAD_STATUS)
+        whole = Path(images_path(path)).read_bytes()
+        with tarfile.open(fileobj=io.BytesIO(whole)) as tar:
+            names = tar.getnames()
+        found = [row for row in table.to_pylist() if row["status"] == "success"]
+        assert names == [f"{row['uid']}.jpg" for row in found], "in the order of the list"
+        for row in found:
+            image = Image.open(io.BytesIO(whole[row["offset"] : row["offset"] + row["bytes"]]))
+            assert image.size == (row["width"], row["height"])
+            assert row["seconds"] > 0
+            assert row["attempts"] == 1
+    bodies = {row["url"]: row["sha256"] for path in files for row in pq.read_table(path).to_pylist()}
+    assert bodies[server.url("image/2.png")] == hashlib.sha256(draw(2, "PNG")).hexdigest()
+    assert not list(tmp_path.glob("downloads/part-00000/.spool*"))
+
+
+def test_a_larger_selection_fetches_only_what_is_new(tmp_path: Path, server: ImageServer) -> None:
+    ranges = Ranges(4, 0)
+    rows = curated_rows([server.url(f"image/{index}.jpg") for index in range(60)])
+    downloads = Downloads(str(tmp_path / "downloads"))
+    download(downloads, plan(tmp_path, rows[:20], ranges), ranges)
+    assert sum(server.hits.values()) == 20
+    lists = plan(tmp_path, rows, ranges)
+    assert not downloads.has_all(lists)
+    download(downloads, lists, ranges)
+    assert set(server.hits.values()) == {1}
+    assert len(server.hits) == 60
+    assert downloads.has_all(lists)
+    assert len(downloads.parts()) == 2
+    assert set(statuses(downloads).values()) == {"success"}
+
+
+def test_a_stopped_run_goes_on_with_the_lists_it_had_not_finished(tmp_path: Path, server: ImageServer) -> None:
+    ranges = Ranges(8, 0)
+    lists = plan(tmp_path, curated_rows([server.url(f"image/{index}.jpg") for index in range(80)]), ranges)
+    downloads = Downloads(str(tmp_path / "downloads"))
+    download(downloads, lists, ranges, stop_after=3)
+    folder = Path(downloads.part_path(0))
+    (folder / ".spool-abc").mkdir()
+    (folder / "range-000003.tar").write_bytes(b"half")
+    (folder / "range-000004.tar").write_bytes(b"whole")
+    (folder / "range-000004.parquet").write_bytes(b"the receipt is missing")
+    assert not downloads.parts()
+    before = Counter(server.hits)
+    download(downloads, lists, ranges)
+    assert set(server.hits.values()) == {1}, "nothing of a finished list is fetched again"
+    assert sum(before.values()) == sum(pq.read_metadata(path).num_rows for path in lists.files[:3])
+    assert [part.manifest["complete"] for part in downloads.parts()] == [False, True]
+    assert sorted(path.name for path in folder.iterdir() if "00003" in path.name or "00004" in path.name) == []
+    assert len(statuses(downloads)) == 80
+
+
+def test_a_task_run_again_by_the_engine_fetches_nothing(tmp_path: Path, server: ImageServer) -> None:
+    lists = plan(tmp_path, curated_rows([server.url("image/1.jpg")]), Ranges(1, 0))
+    task = {"list": lists.files[0], "earlier": [], "out": str(tmp_path / "part" / list_name(0))}
+    first = download_list(task, SETTINGS)
+    assert download_list(task, SETTINGS) == first
+    assert server.hits["/image/1.jpg"] == 1
+
+
+def test_retry_failed_tries_only_what_can_pass(tmp_path: Path, server: ImageServer) -> None:
+    ranges = Ranges(1, 0)
+    paths = ["image/1.jpg", "gone", "once/500/a", "once/404/b", "html"]
+    lists = plan(tmp_path, curated_rows([server.url(path) for path in paths]), ranges)
+    downloads = Downloads(str(tmp_path / "downloads"))
+    once = DownloadSettings(FetchSettings(**(vars(SETTINGS.fetch) | {"retries": 0})), SETTINGS.image, 8)
+    download(downloads, lists, ranges, once)
+    assert statuses(downloads)["once/500/a"] == "busy"
+    download(downloads, lists, ranges, once)
+    assert set(server.hits.values()) == {1}
+    again = DownloadSettings(once.fetch, once.image, 8, retry_failed=True)
+    download(downloads, lists, ranges, again)
+    assert server.hits.pop("/once/500/a") == 2
+    assert set(server.hits.values()) == {1}
+    assert statuses(downloads)["once/500/a"] == "success"
+
+
+def test_other_settings_do_not_touch_what_is_there(tmp_path: Path, server: ImageServer) -> None:
+    lists = plan(tmp_path, curated_rows([server.url("image/1.jpg")]), Ranges(1, 0))
+    downloads = Downloads(str(tmp_path / "downloads"))
+    assert downloads.plan_ranges(SETTINGS, 1, 10, seed=0, overwrite=False) == Ranges(1, 0)
+    download(downloads, lists, Ranges(1, 0))
+    faster = DownloadSettings(FetchSettings(timeout_seconds=9, retries=3, max_bytes=1 << 20), SETTINGS.image, 1)
+    assert downloads.plan_ranges(faster, 99, 1, seed=0, overwrite=False) == Ranges(1, 0)
+    larger = DownloadSettings(SETTINGS.fetch, ImageSettings(size=64))
+    with pytest.raises(HeadtailError, match=r"image.size was 32, is 64.*overwrite=true"):
+        downloads.plan_ranges(larger, 1, 10, seed=0, overwrite=False)
+    with pytest.raises(HeadtailError, match="seed was 0, is 1"):
+        downloads.plan_ranges(SETTINGS, 1, 10, seed=1, overwrite=False)
+    assert downloads.plan_ranges(larger, 1, 10, seed=1, overwrite=True) == Ranges(1, 1)
+    assert not downloads.parts()
+
+
+def test_a_disk_that_cannot_be_written_stops_the_task(
+    tmp_path: Path, server: ImageServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists = plan(tmp_path, curated_rows([server.url(f"image/{index}.jpg") for index in range(5)]), Ranges(1, 0))
+    monkeypatch.setattr("curation.images._Spool.append", partial(_raise, OSError(28, "No space left on device")))
+    out = tmp_path / "part" / list_name(0)
+    with pytest.raises(HeadtailError, match="No space left"):
+        download_list({"list": lists.files[0], "earlier": [], "out": str(out)}, SETTINGS)
+    assert [path.name for path in out.parent.iterdir()] == []
+
+
+def _raise(error: Exception, *_: object) -> None:
+    raise error
+
+
+def test_the_module_that_downloads_is_left_as_it_was(tmp_path: Path, server: ImageServer) -> None:
+    from img2dataset import downloader
+
+    before: tuple[Callable, Callable] = (downloader.download_image_with_retry, downloader.write_stats)
+    lists = plan(tmp_path, curated_rows([server.url("image/1.jpg")]), Ranges(1, 0))
+    download_list({"list": lists.files[0], "earlier": [], "out": str(tmp_path / "part" / list_name(0))}, SETTINGS)
+    assert (downloader.download_image_with_retry, downloader.write_stats) == before
+
+
+def test_a_table_that_is_not_curated_is_refused(tmp_path: Path) -> None:
+    path = str(tmp_path / "x.parquet")
+    pq.write_table(pa.table({"uid": ["a"], "url": [1]}), path)
+    with pytest.raises(HeadtailError, match=r"url is int64, expected string; text is missing"):
+        slice_curated({"path": path, "out": str(tmp_path / "s")}, Ranges(1, 0))
+
+
+def test_nothing_curated_gives_nothing(tmp_path: Path) -> None:
+    lists = plan(tmp_path, [], Ranges(1, 0))
+    downloads = Downloads(str(tmp_path / "downloads"))
+    assert [receipt.rows_in for receipt in download(downloads, lists, Ranges(1, 0))] == [0]
+    assert downloads.has_all(lists)
+    assert downloads.status_files() == {}
+    assert json.loads((tmp_path / "downloads/part-00000/_manifest.json").read_text())["rows_in"] == 0
+    assert storage.exists(lists.files[0])
