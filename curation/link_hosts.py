@@ -20,6 +20,8 @@ def judge_host(authority: str, allow_private_hosts: tuple[str, ...] = ()) -> int
     >>> [judge_host(name) for name in ("example.org:80", "[::1]", "2130706433", "a b")]
     [0, 2, 2, 1]
     """
+    if "\\" in authority:  # browsers take it for a slash, others do not: two readings, two hosts
+        return BAD
     host = authority.rpartition("@")[2]
     if host.startswith("["):
         address, bracket, port = host[1:].partition("]")
@@ -28,7 +30,7 @@ def judge_host(authority: str, allow_private_hosts: tuple[str, ...] = ()) -> int
         return _judge_address(address, allow_private_hosts) if _is_port(port[1:]) else BAD
     host, _, port = host.partition(":")
     host = plain_host(host)
-    if not host or not _is_port(port) or any(c <= " " or c in '\\%<>[]^|"`{}@#/?:' or c == "\x7f" for c in host):
+    if not host or not _is_port(port) or any(c <= " " or c in '%<>[]^|"`{}@#/?:' or c == "\x7f" for c in host):
         return BAD
     if host == "localhost" or host.endswith(".localhost"):
         return _judge_address("127.0.0.1", allow_private_hosts)

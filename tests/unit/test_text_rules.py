@@ -1,0 +1,52 @@
+"""Text rules against the same in plain Python."""
+
+import random
+import re
+import sys
+
+import pyarrow as pa
+import pytest
+
+from curation.text_rules import REASONS, TextRules, clean_texts
+
+BLANKS = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()]
+
+
+def clean(text: str, rules: TextRules) -> tuple[str, str]:
+    text = text.translate(str.maketrans("\t\n\r", "   ")).strip()
+    if rules.collapse_blanks:
+        text = re.sub(r"\s+", " ", text)
+    if not text:
+        return "", "blank_text"
+    if rules.min_chars and len(text) < rules.min_chars:
+        return "", "short_text"
+    if rules.max_chars and len(text) > rules.max_chars:
+        return "", "long_text"
+    if text.count("\ufffd") > rules.max_replacement_share * len(text):
+        return "", "broken_text"
+    return text, ""
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        TextRules(),
+        TextRules(collapse_blanks=True),
+        TextRules(min_chars=3, max_chars=5),
+        TextRules(max_replacement_share=0),
+    ],
+)
+def test_equals_plain_python(rules: TextRules) -> None:
+    rng = random.Random(5)
+    letters = [*BLANKS, *"ab!é中😀\ufffd\u200b\u00ad\u3001\u2030", "\x00", "\x1b", "\x7f", " ", " "]
+    texts = ["".join(rng.choices(letters, k=rng.randrange(9))) for _ in range(20_000)] + BLANKS
+    cleaned, reasons = clean_texts(pa.array(texts), rules)
+    found = [(text, REASONS[reason]) for text, reason in zip(cleaned.to_pylist(), reasons, strict=True)]
+    expected = [clean(text, rules) for text in texts]
+    assert found == expected
+    assert len({reason for _, reason in expected}) > 2
+
+
+def test_empty_and_sliced() -> None:
+    assert clean_texts(pa.array([], pa.string()), TextRules())[0].to_pylist() == []
+    assert clean_texts(pa.array(["x", " a ", "b"])[1:], TextRules())[0].to_pylist() == ["a", "b"]
