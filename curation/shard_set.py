@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from curation import storage
 from curation.lists import Ranges, list_name
 from curation.receipts import Receipt
+from curation.shard_readme import shard_readme
 from curation.shards import Piece, plan_shards, shard_name
 from curation.tables import MANIFEST, Part, Recipe, Table
 
 STAGE = "write_shards"
 SIZES = "sizes.json"
+README = "README.md"
 
 
 class ShardSet(Table):
@@ -63,6 +65,7 @@ class ShardSet(Table):
         for receipt in receipts:
             total.facts.update(receipt.facts)
         part = self.commit(0, recipe, [total], seconds)
+        storage.write_bytes(storage.join(self.path, README), shard_readme(part).encode())
         storage.remove(work)
         return part
 

@@ -1,0 +1,65 @@
+"""The README beside a set of shards: what they hold and the commands that train on them."""
+
+from curation.tables import Part
+
+TEMPLATE = """# {samples:,} image-text samples in {shards:,} WebDataset shards
+
+Written by headtail; `_manifest.json` holds settings, counts by reason and the SHA-256 of every tar.
+
+| file | what it is |
+|---|---|
+| `{first}.tar` ... `{last}.tar` | samples: `<uid>.json`, `<uid>.txt` (the caption), `<uid>.{extensions}` |
+| `{first}.parquet` ... | a row for each sample of the tar of that name, in its order |
+| `sizes.json` | samples of each tar: OpenCLIP reads it |
+
+The samples stand in a random order that the seed fixes, so any number of shards from the first on is a random sample.
+The json holds `text` (the caption again), `lang`, `url`, `keep_probability`, all matched `texts` with their languages
+and entry ids, sizes in pixels, and the `sha256` of the image as it was found.
+
+## OpenCLIP
+
+```sh
+python -m open_clip_train.main --model ViT-B-32 --dataset-type webdataset \\
+    --train-data '{pattern}' --train-num-samples {samples} \\
+    --batch-size 256 --workers {workers} --epochs 1
+```
+
+Add `--siglip --model ViT-B-16-SigLIP` for the sigmoid loss. Captions can be taken from the json instead of the txt
+with `--json-text-key text`. OpenCLIP wants at least as many shards as workers x GPUs.
+
+## Hugging Face datasets
+
+```python
+from datasets import load_dataset
+
+samples = load_dataset("webdataset", data_files={{"train": "{glob}"}}, split="train", streaming=True)
+```
+
+## webdataset
+
+```python
+import webdataset as wds
+
+samples = wds.WebDataset("{pattern}").decode("pil").to_tuple("jpg;png;webp", "txt", "json")
+```
+
+What became of the images that are not here: {drops}.
+"""
+
+
+def shard_readme(part: Part) -> str:
+    """Return the README of a complete set of shards."""
+    names = [entry["tar"].removesuffix(".tar") for entry in part.manifest["files"]]
+    first, last = (names[0], names[-1]) if names else ("none", "none")
+    drops = ", ".join(f"{reason} {count:,}" for reason, count in part.manifest["drops"].items())
+    return TEMPLATE.format(
+        samples=part.manifest["rows_out"],
+        shards=len(names),
+        first=first,
+        last=last,
+        extensions="jpg, png or webp",
+        pattern=f"{part.path}/{{{first}..{last}}}.tar" if len(names) > 1 else f"{part.path}/{first}.tar",
+        glob=f"{part.path}/*.tar",
+        workers=max(1, min(4, len(names))),
+        drops=drops or "there are none",
+    )

@@ -1,0 +1,350 @@
+"""From downloads to shards, without Spark: the tasks of each step are run one after the other."""
+
+import hashlib
+import io
+import json
+import tarfile
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from curation import tar
+from curation.downloads import LOGIC_VERSION, STAGE, Downloads, compared
+from curation.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
+from curation.errors import HeadtailError
+from curation.images import DownloadSettings
+from curation.lists import Ranges
+from curation.perceptual import hash_images, phash
+from curation.receipts import Receipt, merge_receipts
+from curation.removals import read_removals
+from curation.schemas import DOWNLOAD_STATUS, SAMPLES
+from curation.selection import ImageFilters, select_images, write_rows
+from curation.shard_set import Selecting, ShardSet, plan_shard_tasks
+from curation.shards import Piece, plan_shards, shard_name, write_shard
+from curation.tables import Part, Recipe
+from tests.http_server import draw
+from tests.shard_data import curated_rows
+from tests.unit.test_images import plan
+
+NO_FILTERS, NO_RULES = ImageFilters(), UniqueRules()
+
+
+def stored(
+    folder: Path, rows: list[dict], images: dict[str, bytes | str], ranges: Ranges, generations: int = 1
+) -> tuple[Downloads, Part]:
+    """Downloads as if fetched: `images` by URL are the body of the image, or the status that it got instead.
+
+    With several generations the images are dealt to them, each with the failures of the ones before.
+    """
+    lists, downloads = plan(folder, rows, ranges), Downloads(f"{folder}/downloads")
+    for generation in range(generations):
+        recipe = Recipe(STAGE, LOGIC_VERSION, compared(DownloadSettings()), [lists.input()])
+        number, receipts = downloads.begin_generation(recipe), []
+        for path in lists.files:
+            mine = [
+                row for k, row in enumerate(pq.read_table(path).to_pylist())
+                if k % generations == generation and row["url"] in images
+            ]  # fmt: skip
+            out = f"{downloads.part_path(number)}/{path.rsplit('/', 1)[-1]}"
+            if not mine:
+                continue
+            receipts.append(_store(out, mine, images))
+        downloads.commit(number, recipe, receipts, 0, complete=True)
+    return downloads, lists
+
+
+def _store(out: str, rows: list[dict], images: dict[str, bytes | str]) -> Receipt:
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    found = []
+    with open(out.replace(".parquet", ".tar"), "wb") as file:
+        writer = tar.TarWriter(file)
+        for row in rows:
+            body = images[row["url"]]
+            status = dict.fromkeys(DOWNLOAD_STATUS.names) | {name: row[name] for name in ("uid", "url", "order")}
+            status |= {"status": "success", "redirects": 0, "attempts": 1, "seconds": 0.1}
+            if isinstance(body, str):
+                status["status"] = body
+            else:
+                width, height = Image.open(io.BytesIO(body)).size
+                sides = {"width": width, "height": height, "original_width": width, "original_height": height}
+                offset = writer.add(f"{row['uid']}.jpg", body)
+                status |= sides | {"ext": "jpg", "offset": offset, "bytes": len(body), "source_bytes": len(body)}
+                status["sha256"] = hashlib.sha256(body).hexdigest()
+            found.append(status)
+        writer.close()
+    output = write_rows(out, pa.Table.from_pylist(found, DOWNLOAD_STATUS))
+    return Receipt(out, len(rows), len(rows), outputs=[output])
+
+
+def make_shards(
+    folder: Path,
+    downloads: Downloads,
+    lists: Part,
+    ranges: Ranges,
+    size: int = 10,
+    filters: ImageFilters = NO_FILTERS,
+    rules: UniqueRules = NO_RULES,
+) -> Part:
+    """What the job does."""
+    shards = ShardSet(f"{folder}/shards")
+    recipe = Recipe(
+        "write_shards", 1, {"size": size, "filters": vars(filters), "rules": vars(rules)}, downloads.inputs()
+    )
+    work, status = shards.work_folder(recipe), downloads.status_files()
+    steps = Selecting(ranges, lists.path, work, status)
+    accounts = [[select_images(task, ranges, filters).check() for task in steps.select()]]
+    if rules.near:
+        for task in steps.hash():
+            hash_images(task).check()
+    accounts.append([key_images(task, ranges, rules).check() for task in steps.key(filtered=False)])
+    for task in steps.find():
+        find_duplicates(task, ranges).check()
+    accounts.append([drop_duplicates(task, ranges).check() for task in steps.drop()])
+    first, second, third = (merge_receipts("step", receipts) for receipts in accounts)
+    drops = first.drops + second.drops + third.drops
+    selection = Receipt("selected", first.rows_in, third.rows_out, drops, outputs=third.outputs).check()
+    shards.retract()
+    tasks = plan_shard_tasks(shards.path, work, lists.path, selection, status, size)
+    return shards.publish(recipe, work, [write_shard(task).check() for task in tasks], selection, 0)
+
+
+def samples(folder: Path) -> list[tuple[dict, str, bytes, str]]:
+    """(json, txt, image, extension) of every sample, in order, read with Python's tarfile."""
+    found = []
+    for path in sorted((folder / "shards").glob("*.tar")):
+        with tarfile.open(path) as archive:
+            members = archive.getmembers()
+            assert all((m.mtime, m.uid, m.gid, m.mode) == (0, 0, 0, 0o644) for m in members)
+            for meta, text, image in zip(members[0::3], members[1::3], members[2::3], strict=True):
+                uid = meta.name.split(".")[0]
+                assert (meta.name, text.name, image.name[:25]) == (f"{uid}.json", f"{uid}.txt", f"{uid}.")
+                data = [archive.extractfile(member).read() for member in (meta, text, image)]
+                found.append((json.loads(data[0]), data[1].decode(), data[2], image.name[25:]))
+    return found
+
+
+URLS = [f"http://example.org/{index}" for index in range(57)]
+
+
+def bodies(count: int = 57) -> dict[str, bytes | str]:
+    return {url: draw(index, size=(40 + index, 30)) for index, url in enumerate(URLS[:count])}
+
+
+def test_samples_stand_in_the_final_order_with_their_own_image_text_and_facts(tmp_path: Path) -> None:
+    rows, images = curated_rows(URLS), bodies()
+    downloads, lists = stored(tmp_path, rows, images, Ranges(4, 0), generations=3)
+    part = make_shards(tmp_path, downloads, lists, Ranges(4, 0))
+    found = samples(tmp_path)
+    ordered = [row for path in lists.files for row in pq.read_table(path).to_pylist()]
+    assert [meta["uid"] for meta, *_ in found] == [row["uid"] for row in ordered]
+    for (meta, text, image, ext), row in zip(found, ordered, strict=True):
+        assert (text, image, ext) == (row["text"], images[row["url"]], "jpg")
+        for name in ("uid", "url", "text", "lang", "keep_probability", "texts"):
+            assert meta[name] == row[name]
+        assert meta["sha256"] == hashlib.sha256(image).hexdigest()
+        assert (meta["width"], meta["height"]) == Image.open(io.BytesIO(image)).size
+    folder = tmp_path / "shards"
+    names = sorted(path.name for path in folder.glob("*.tar"))
+    assert names == [f"{k:05d}.tar" for k in range(6)]
+    sizes = json.loads((folder / "sizes.json").read_text())
+    assert sizes == dict(zip(names, [10, 10, 10, 10, 10, 7], strict=True))
+    for entry in part.manifest["files"]:
+        table = pq.read_table(folder / entry["path"])
+        assert table.schema.equals(SAMPLES)
+        data = (folder / entry["tar"]).read_bytes()
+        assert (hashlib.sha256(data).hexdigest(), len(data)) == (entry["tar_sha256"], entry["tar_bytes"])
+        assert table.num_rows == sizes[entry["tar"]]
+    uids = [uid for path in part.files for uid in pq.read_table(path)["uid"].to_pylist()]
+    assert uids == [row["uid"] for row in ordered]
+    assert not list(folder.glob(".*"))
+
+
+@pytest.mark.parametrize("ranges", [1, 2, 16])
+@pytest.mark.parametrize("generations", [1, 4])
+def test_bytes_depend_neither_on_ranges_nor_on_generations(tmp_path: Path, ranges: int, generations: int) -> None:
+    rows, images = curated_rows(URLS), bodies()
+    digests = []
+    for name, count, runs in (("plain", 1, 1), ("other", ranges, generations)):
+        downloads, lists = stored(tmp_path / name, rows, images, Ranges(count, 0), runs)
+        make_shards(tmp_path / name, downloads, lists, Ranges(count, 0))
+        tars = sorted((tmp_path / name / "shards").glob("*.tar"))
+        digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in tars])
+    assert digests[0] == digests[1]
+    assert len(digests[0]) == 6
+
+
+def test_every_image_that_is_no_sample_has_a_reason(tmp_path: Path) -> None:
+    images = bodies(50)
+    images |= {URLS[0]: "timeout", URLS[1]: "http_error"}
+    images[URLS[2]] = draw(2, size=(10, 30))
+    images[URLS[3]] = draw(3, size=(300, 30))
+    images[URLS[4]] = draw(4, size=(20, 20))
+    images[URLS[5]] = draw(5, size=(90, 90))
+    images[URLS[7]] = images[URLS[8]] = images[URLS[9]]
+    removed = tmp_path / "removals.txt"
+    rows = curated_rows(URLS)
+    uid = next(row["uid"] for row in rows if row["url"] == URLS[20])
+    digest = hashlib.sha256(images[URLS[21]]).hexdigest()
+    removed.write_text(f"# opt-outs\n{uid}\n\n{digest.upper()}  # a benchmark image\n{'0' * 24}\n")
+    downloads, lists = stored(tmp_path, rows, images, Ranges(2, 0))
+    filters = ImageFilters(min_side=15, max_aspect_ratio=5.0, min_pixels=600, max_pixels=8000)
+    part = make_shards(
+        tmp_path, downloads, lists, Ranges(2, 0), filters=filters, rules=UniqueRules(removals=(str(removed),))
+    )
+    assert part.manifest["drops"] == {
+        "not_attempted": 7,
+        "not_downloaded": 2,
+        "small_side": 1,
+        "aspect_ratio": 1,
+        "few_pixels": 1,
+        "many_pixels": 1,
+        "removed": 2,
+        "duplicate_image": 2,
+    }
+    found = samples(tmp_path)
+    assert len(found) == part.manifest["rows_out"] == 57 - 17
+    kept = [meta for meta, _, image, _ in found if image == images[URLS[9]]]
+    twins = [row for row in rows if row["url"] in URLS[7:10]]
+    first = min(twins, key=lambda row: Ranges(1, 0).order(pa.array([row["uid"]]))[0])
+    assert [meta["text"] for meta in kept] == [first["text"]], "the survivor has its own texts"
+
+
+def test_near_duplicates_meet_across_sizes_and_the_largest_stays(tmp_path: Path) -> None:
+    images: dict[str, bytes | str] = {}
+    noise = np.random.default_rng(0)
+    for index in range(0, 30, 3):
+        pixels = noise.integers(0, 255, (6, 6, 3), np.uint8)
+        picture = Image.fromarray(pixels).resize((256, 256), Image.Resampling.BICUBIC)
+        for url, side, quality in zip(URLS[index : index + 3], (256, 128, 200), (95, 95, 60), strict=True):
+            out = io.BytesIO()
+            picture.resize((side, side)).save(out, "JPEG", quality=quality)
+            images[url] = out.getvalue()
+    images[URLS[30]] = images[URLS[0]]
+    downloads, lists = stored(tmp_path, curated_rows(URLS[:31]), images, Ranges(4, 0), generations=2)
+    exact = make_shards(tmp_path, downloads, lists, Ranges(4, 0))
+    assert exact.manifest["drops"] == {"duplicate_image": 1}
+    alike: dict[str, list[bytes]] = {}
+    for _, _, image, _ in samples(tmp_path):
+        alike.setdefault(phash(image), []).append(image)
+    assert len(alike) < 20, "else nothing is alike"
+    near = make_shards(tmp_path, downloads, lists, Ranges(4, 0), rules=UniqueRules(near=True))
+    assert near.manifest["drops"] == {"duplicate_image": 1, "near_duplicate": 30 - len(alike)}
+    kept = {phash(image): meta["width"] for meta, _, image, _ in samples(tmp_path)}
+    assert kept == {key: max(Image.open(io.BytesIO(one)).width for one in group) for key, group in alike.items()}
+    gone = tmp_path / "removals.txt"
+    gone.write_text(next(iter(alike)))
+    rules = UniqueRules(near=True, removals=(str(gone),))
+    part = make_shards(tmp_path, downloads, lists, Ranges(4, 0), rules=rules)
+    assert part.manifest["rows_out"] == len(alike) - 1
+
+
+@pytest.mark.parametrize("text", ["abc", "0" * 23, "g" * 24, "0" * 24 + " 1", "\udcff"])
+def test_a_removal_list_with_anything_else_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "removals.txt"
+    path.write_bytes(b"0" * 24 + b"\n" + text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(HeadtailError, match=r"removals.txt, line 2: expected a uid"):
+        read_removals((str(path),))
+
+
+def test_a_new_set_replaces_the_old_one_whole(tmp_path: Path) -> None:
+    rows, images = curated_rows(URLS), bodies()
+    downloads, lists = stored(tmp_path, rows, images, Ranges(2, 0))
+    make_shards(tmp_path, downloads, lists, Ranges(2, 0), size=5)
+    (tmp_path / "shards" / "notes.md").write_text("a user's own")
+    part = make_shards(tmp_path, downloads, lists, Ranges(2, 0), size=50)
+    names = sorted(path.name for path in (tmp_path / "shards").iterdir())
+    shards = ["00000.parquet", "00000.tar", "00001.parquet", "00001.tar"]
+    assert names == [*shards, "README.md", "_manifest.json", "notes.md", "sizes.json"]
+    assert len(part.files) == 2
+
+
+def test_a_stopped_run_writes_no_shard_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, images = curated_rows(URLS), bodies()
+    downloads, lists = stored(tmp_path, rows, images, Ranges(2, 0))
+    written = Counter()
+    real = write_shard
+
+    def stopping(task: dict, after: int) -> Receipt:
+        if sum(written.values()) == after:
+            raise KeyboardInterrupt
+        before = Path(task["receipt"]).exists()
+        receipt = real(task)
+        written[task["tar"]] += not before
+        return receipt
+
+    monkeypatch.setattr("tests.unit.test_shards.write_shard", partial(stopping, after=3))
+    with pytest.raises(KeyboardInterrupt):
+        make_shards(tmp_path, downloads, lists, Ranges(2, 0))
+    assert not ShardSet(f"{tmp_path}/shards").parts()
+    assert not (tmp_path / "shards" / "sizes.json").exists()
+    monkeypatch.setattr("tests.unit.test_shards.write_shard", partial(stopping, after=-1))
+    make_shards(tmp_path, downloads, lists, Ranges(2, 0))
+    assert set(written.values()) == {1}
+    assert len(samples(tmp_path)) == 57
+
+
+def test_without_images_there_are_no_shards(tmp_path: Path) -> None:
+    downloads, lists = stored(tmp_path, curated_rows(URLS[:5]), {}, Ranges(2, 0))
+    part = make_shards(tmp_path, downloads, lists, Ranges(2, 0))
+    assert (part.files, part.manifest["drops"]) == ([], {"not_attempted": 5})
+    assert json.loads((tmp_path / "shards/sizes.json").read_text()) == {}
+
+
+def test_an_image_tar_that_was_cut_off_stops_the_job(tmp_path: Path) -> None:
+    downloads, lists = stored(tmp_path, curated_rows(URLS), bodies(), Ranges(1, 0))
+    path = next(tmp_path.glob("downloads/part-00000/*.tar"))
+    path.write_bytes(path.read_bytes()[:20_000])
+    with pytest.raises(OSError, match="is cut off"):
+        make_shards(tmp_path, downloads, lists, Ranges(1, 0))
+    assert not ShardSet(f"{tmp_path}/shards").parts()
+    assert not list(tmp_path.glob("shards/*.tar"))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_shards_are_dense_whatever_the_ranges_hold(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    rows = {k: int(n) for k, n in enumerate(random.choice([0, 0, 1, 7, 30], random.integers(0, 12)))}
+    size = int(random.integers(1, 25))
+    shards = plan_shards(rows, size)
+    places = [(piece.range, row) for pieces in shards for piece in pieces for row in range(piece.start, piece.end)]
+    assert places == [(number, row) for number, count in rows.items() for row in range(count)]
+    counts = [sum(piece.end - piece.start for piece in pieces) for pieces in shards]
+    assert all(count == size for count in counts[:-1])
+    assert not counts or 0 < counts[-1] <= size
+    assert Piece(0, 0, 0) not in [piece for pieces in shards for piece in pieces]
+
+
+def test_shard_names_sort_as_numbers() -> None:
+    assert (shard_name(3, 5), shard_name(3, 100_000), shard_name(3, 100_001)) == ("00003", "00003", "000003")
+
+
+@pytest.mark.parametrize("sizes", [[], [0], [1], [511, 512, 513], [10_240 - 512 * 3], [100_000, 0, 7]])
+def test_tars_are_what_tar_programs_write(sizes: list[int]) -> None:
+    ours, theirs = io.BytesIO(), io.BytesIO()
+    writer = tar.TarWriter(ours)
+    with tarfile.open(fileobj=theirs, mode="w", format=tarfile.USTAR_FORMAT) as archive:
+        for number, size in enumerate(sizes):
+            data = bytes([number]) * size
+            offset = writer.add(f"a{number}.jpg", data)
+            assert ours.getvalue()[offset : offset + size] == data
+            info = tarfile.TarInfo(f"a{number}.jpg")
+            info.size = size
+            archive.addfile(info, io.BytesIO(data))
+    writer.close()
+    with tarfile.open(fileobj=io.BytesIO(ours.getvalue())) as archive:
+        assert [member.size for member in archive.getmembers()] == sizes
+    assert len(ours.getvalue()) == len(theirs.getvalue())
+
+
+@pytest.mark.parametrize(
+    "name", ["", "a", "../a.jpg", "a/b.jpg", "a.b.jpg", ".jpg", "a.", "a b.jpg", "é.jpg", "a" * 97 + ".jpg"]
+)
+def test_names_that_loaders_would_stumble_over_are_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="not a name"):
+        tar.header(name, 1)
