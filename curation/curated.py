@@ -20,7 +20,7 @@ from curation.draws import draw, hash64
 from curation.errors import HeadtailError
 from curation.matched import Matched, read_matched
 from curation.receipts import Receipt
-from curation.schemas import CURATED, CURATED_TEXT
+from curation.schemas import CURATED, CURATED_TEXT, TEXT
 
 LOGIC_VERSION = 1
 FIXED = 2**32
@@ -132,9 +132,10 @@ def curated_batch(matched: Matched, drawn: Drawn) -> pa.RecordBatch:
     sizes = np.diff(matched.starts)
     rows = np.flatnonzero(np.repeat(drawn.chosen >= 0, sizes))
     offsets = np.concatenate([[0], np.cumsum(sizes[images])])
+    taken = matched.structs.take(pa.array(rows))
     texts = pa.StructArray.from_arrays(
         [
-            *matched.structs.take(pa.array(rows)).flatten(),
+            *(taken.field(field.name) for field in TEXT),
             pa.array(drawn.probabilities[rows]),
             pa.array(drawn.kept[rows]),
         ],
