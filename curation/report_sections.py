@@ -1,6 +1,6 @@
 """The sections of the report's page: each a function from the values of report.json to HTML."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -57,7 +57,7 @@ def _unfold(rows: Sequence[str], table: Callable[[Sequence[str]], str], noun: st
 
 def _bars(*parts: tuple[str, float], mark: float | None = None) -> str:
     """A cell with bars of (class, share of the width) over one another, and a mark at a share of the width."""
-    bars = "".join(f'<i class="{kind}" style="width:{share * 100:.4g}%"></i>' for kind, share in parts)
+    bars = "".join(f'<i class="{kind}" style="width:{share * 100:.4g}%"></i>' for kind, share in parts if share)
     if mark is not None and mark <= 1:
         bars += f'<i class="mark" style="left:{mark * 100:.4g}%"></i>'
     return f'<td class="mini"><span class="meter" aria-hidden="true">{bars}</span></td>'
@@ -249,7 +249,7 @@ def languages(report: Values) -> str:
         )
         for one in found
     ]
-    heads = ["Language", "t", "Tail share", "Entries", "with a match", "Matches", "Texts", "Texts kept", "Share"]
+    heads = ["Language", "t", "Tail share", "Entries", "Those matched", "Matches", "Texts", "Texts kept", "Share"]
     table = _unfold(
         rows, lambda some: _table([*heads, "Images kept"], some, "wide", last="Texts, and those kept"), "languages"
     )
@@ -292,7 +292,7 @@ def images(report: Values) -> str:
         return "<p>No images were downloaded in this run.</p>"
     rows = [
         _row(
-            _reason(row["meaning"], row["status"]),
+            _reason(row["meaning"], row["status"]) + _codes(row["http"]),
             [exact(row["count"]), percent(row["count"], tried)],
             _bars(("solid" if row["status"] == "success" else "lost", row["count"] / tried)),
         )
@@ -316,6 +316,14 @@ def images(report: Values) -> str:
     )
 
 
+def _codes(http: Mapping[str, int]) -> str:
+    """The HTTP status codes behind a status, where there are others than 200."""
+    if not http.keys() - {"200"}:
+        return ""
+    told = ", ".join(f"HTTP {escape(code)}: {count:,}" for code, count in http.items())
+    return f'<br><span class="soft">{told}</span>'
+
+
 def problems(report: Values) -> str:
     """Inputs that could not be read to their ends, and entries that no text can match."""
     failures, never = report["failures"], report["never_matching"]
@@ -324,7 +332,7 @@ def problems(report: Values) -> str:
             _row(
                 f'<span class="path">{foreign(row["file"], 200)}</span>',
                 [_maybe(row["offset"]), _maybe(row["records_read"])],
-                f"<td>{foreign(row['error'], 200)}</td>",
+                f'<td class="mini">{foreign(row["error"], 200)}</td>',
             )
             for row in failures["rows"]
         ]
@@ -341,7 +349,7 @@ def problems(report: Values) -> str:
             _row(
                 escape(row["name"]),
                 [exact(row["count"])],
-                f"<td>{', '.join(f'<code>{foreign(entry, 60)}</code>' for entry in row['examples'])}</td>",
+                f'<td class="mini">{", ".join(foreign(entry, 60) for entry in row["examples"])}</td>',
             )
             for row in never["languages"]
         ]

@@ -180,8 +180,17 @@ def download_values(stats: DownloadStats) -> Values:
     return {
         "attempted": stats.statuses.total(),
         "bytes": stats.bytes["source"],
-        "statuses": [{"status": s, "meaning": meaning(s), "count": n} for s, n in stats.statuses.most_common()],
+        "statuses": [
+            {"status": status, "meaning": meaning(status), "count": count, "http": _codes(stats, status)}
+            for status, count in stats.statuses.most_common()
+        ],
     }
+
+
+def _codes(stats: DownloadStats, status: str) -> dict[str, int]:
+    """The HTTP status codes of the images with a status, the most frequent first."""
+    found = ((key.rpartition(" "), count) for key, count in stats.http.most_common())
+    return {code: count for (name, _, code), count in found if name == status}
 
 
 def image_values(stats: ShardStats) -> Values:
@@ -260,8 +269,12 @@ def report_values(found: Found, run: Values, metadata: Values) -> Values:
 
 
 def named_lists(outputs: Iterable[Values], names: Mapping[str, Any]) -> dict[str, Values]:
-    """Return the outputs of `read_entries` by language, each with the `name` that `names` has for it, or its code."""
-    return {one["lang"]: one | {"name": getattr(names.get(one["lang"]), "name", one["lang"])} for one in outputs}
+    """Return the outputs of `read_entries` by language, each with its `name`; `names` are languages by code."""
+
+    def name(lang: str) -> str:
+        return names[lang].name if lang in names else "Other languages" if lang == "other" else lang
+
+    return {one["lang"]: one | {"name": name(one["lang"])} for one in outputs}
 
 
 def in_order(samples: Iterable[Values], chosen: Sequence[Values]) -> list[Values]:

@@ -82,9 +82,13 @@ class TextStats(State):
 
 @dataclass
 class DownloadStats(State):
-    """Attempted images by their last status, and bytes: `source` as sent, `stored` as written."""
+    """Attempted images by their last status, and with their HTTP status code if there was an answer (`status 404`).
+
+    `bytes`: `source` as sent, `stored` as written.
+    """
 
     statuses: Counter[str] = field(default_factory=Counter)
+    http: Counter[str] = field(default_factory=Counter)
     bytes: Counter[str] = field(default_factory=Counter)
 
 
@@ -110,7 +114,7 @@ class ShardStats(State):
         _count_fine(self.bytes, batch["bytes"].to_numpy(), BYTE_STEP)
 
 
-def _count_values(counter: Counter[str], values: pa.Array) -> None:
+def _count_values(counter: Counter[str], values: pa.Array | pa.ChunkedArray) -> None:
     for one in pc.value_counts(values):
         counter[one["values"].as_py()] += one["counts"].as_py()
 
@@ -169,8 +173,11 @@ def download_stats(task: dict) -> Receipt:
     """
     stats, receipt = DownloadStats(), Receipt(task["task"])
     for files in task["ranges"]:
-        rows = read_status(files, ["status", "source_bytes", "bytes"])
+        rows = read_status(files, ["status", "http_status", "source_bytes", "bytes"])
         _count_values(stats.statuses, rows["status"])
+        answered = rows.filter(rows["http_status"].is_valid())
+        codes = answered["http_status"].cast(pa.string())
+        _count_values(stats.http, pc.binary_join_element_wise(answered["status"], codes, " "))
         stats.bytes["source"] += pc.sum(rows["source_bytes"], min_count=0).as_py()
         stats.bytes["stored"] += pc.sum(rows["bytes"], min_count=0).as_py()
         receipt.rows_in += rows.num_rows

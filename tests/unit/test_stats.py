@@ -97,16 +97,23 @@ def test_curated_stats_equal_a_loop(tmp_path: Path, parts: int) -> None:
 
 
 def test_download_stats_take_the_last_attempt(tmp_path: Path) -> None:
-    def row(uid: str, status: str, size: int | None) -> dict:
+    def row(uid: str, status: str, size: int | None, http: int | None = None) -> dict:
         nothing = dict.fromkeys(DOWNLOAD_STATUS.names)
         counted = {"redirects": 0, "attempts": 1, "seconds": 0.1, "order": int(uid)}
-        return nothing | counted | {"uid": uid, "url": "http://x/", "status": status, "source_bytes": size}
+        return (
+            nothing
+            | counted
+            | {"uid": uid, "url": "http://x/", "status": status, "source_bytes": size, "http_status": http}
+        )
 
-    first = write(tmp_path / "a.parquet", [row("1", "success", 10), row("2", "timeout", None)], DOWNLOAD_STATUS)
-    second = write(tmp_path / "b.parquet", [row("2", "success", 5)], DOWNLOAD_STATUS)
+    first = write(tmp_path / "a.parquet", [row("1", "success", 10), row("2", "busy", None, 503)], DOWNLOAD_STATUS)
+    second = write(
+        tmp_path / "b.parquet", [row("2", "success", 5, 200), row("4", "http_error", None, 404)], DOWNLOAD_STATUS
+    )
     other = write(tmp_path / "c.parquet", [row("3", "dns", None)], DOWNLOAD_STATUS)
     found = run(stats.download_stats, [{"task": "x", "ranges": [[first, second], [other]]}], stats.DownloadStats)
-    assert found.statuses == {"success": 2, "dns": 1}
+    assert found.statuses == {"success": 2, "http_error": 1, "dns": 1}
+    assert found.http == {"success 200": 1, "http_error 404": 1}
     assert found.bytes["source"] == 15
 
 

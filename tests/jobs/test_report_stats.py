@@ -1,0 +1,110 @@
+"""The report of a run tells what its tables hold."""
+
+import json
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+
+from conf.compose import compose_config
+from conf.schema import ReportStatsConfig
+from curation.errors import HeadtailError
+from jobs import report_stats
+from tests.jobs.conftest import Sample, rows
+
+
+@pytest.fixture(scope="module")
+def report(finished: Path) -> dict[str, Any]:
+    return json.loads((finished / "report" / "report.json").read_text())
+
+
+def texts_of(run: Path, table: str) -> list[dict[str, Any]]:
+    return [text for row in rows(run, table).to_pylist() for text in row["texts"]]
+
+
+def run_report(run: Path, sample: Sample, *more: str) -> None:
+    lists = f"entry_lists={sample.folder / 'entries'}"
+    report_stats.run(compose_config("report_stats", ReportStatsConfig, [f"output={run}", lists, *more]))
+
+
+def test_texts_and_matches_are_those_of_a_loop(finished: Path, report: dict[str, Any]) -> None:
+    before = texts_of(finished, "matches")
+    after = [text for text in texts_of(finished, "curated") if text["kept"]]
+    for language in report["languages"]:
+        own = [text for text in before if text["lang"] == language["lang"]]
+        kept = [text for text in after if text["lang"] == language["lang"]]
+        assert (language["texts"], language["texts_kept"]) == (len(own), len(kept))
+        assert language["matches"] == sum(len(text["entry_ids"]) for text in own)
+        assert language["matches_kept"] == sum(len(text["entry_ids"]) for text in kept)
+    assert sum(row["before"] for row in report["entries_per_text"]) == len(before)
+    assert sum(row["after"] for row in report["entries_per_text"]) == len(after)
+    assert sum(row["before"] for row in report["texts_per_image"]) == rows(finished, "matches").num_rows
+    assert sum(row["after"] for row in report["texts_per_image"]) == rows(finished, "curated").num_rows
+
+
+def test_the_most_frequent_entries_are_those_of_a_loop(finished: Path, report: dict[str, Any]) -> None:
+    before, after = texts_of(finished, "matches"), texts_of(finished, "curated")
+    for language in report["entries"]:
+        lang = language["lang"]
+        counts = Counter(i for text in before if text["lang"] == lang for i in text["entry_ids"])
+        kept = Counter(i for text in after if text["lang"] == lang and text["kept"] for i in text["entry_ids"])
+        expected = sorted(counts, key=lambda i: (-counts[i], i))[:20]
+        assert [entry["entry_id"] for entry in language["top_before"]] == expected
+        for entry in language["top_before"] + language["top_after"]:
+            assert (entry["before"], entry["after"]) == (counts[entry["entry_id"]], kept[entry["entry_id"]])
+        assert language["curve"]["before"][-1] == sum(counts.values())
+        assert language["curve"]["after"][-1] == sum(kept.values())
+        assert language["curve"]["threshold"] == sum(count < language["t"] for count in counts.values())
+
+
+def test_downloads_and_samples_agree_with_their_tables(finished: Path, report: dict[str, Any]) -> None:
+    statuses = Counter(rows(finished, "downloads")["status"].to_pylist())
+    assert {row["status"]: row["count"] for row in report["downloads"]["statuses"]} == statuses
+    files = sorted((finished / "shards").glob("*.parquet"))
+    written = {row["uid"]: row for file in files for row in pq.read_table(file).to_pylist()}
+    assert report["overview"][-1]["count"] == len(written)
+    assert len(report["samples"]) == 24
+    for sample in report["samples"]:
+        assert sample["text"] == written[sample["uid"]]["text"]
+        assert sample["thumbnail"].startswith("data:image/jpeg;base64,")
+        assert all(len(text["entries"]) == len(text["entry_ids"]) > 0 for text in sample["texts"])
+        assert all(entry for text in sample["texts"] for entry in text["entries"])
+        assert any(text["kept"] and text["text"] == sample["text"] for text in sample["texts"])
+    for size in ("width", "height", "aspect", "bytes"):
+        assert sum(report["images"][size]["counts"]) + report["images"][size]["beyond"] == len(written)
+
+
+def test_each_step_begins_where_the_one_before_ends(report: dict[str, Any]) -> None:
+    stages = {stage["stage"]: stage for stage in report["stages"]}
+    for stage in stages.values():
+        assert stage["rows_in"] == stage["rows_out"] + sum(drop["count"] for drop in stage["drops"])
+        assert all(drop["meaning"] != drop["reason"].replace("_", " ") for drop in stage["drops"]), "a reason untold"
+    assert stages["extract_pairs"]["rows_out"] == stages["match_pairs"]["rows_in"]
+    assert stages["balance_pairs"]["rows_out"] == stages["download_images"]["rows_in"]
+    assert stages["balance_pairs"]["rows_out"] == stages["write_shards"]["rows_in"]
+
+
+def test_without_downloads_there_is_a_report_and_a_second_run_leaves_it(
+    finished: Path, sample: Sample, tmp_path: Path, report: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for table in ("pairs", "matches", "entry_counts", "thresholds", "curated"):
+        shutil.copytree(finished / table, tmp_path / table)
+    run_report(tmp_path, sample)
+    found = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert found["entries"] == report["entries"]
+    assert found["samples"] == []
+    assert found["overview"] == report["overview"][:5]
+    capsys.readouterr()
+    run_report(tmp_path, sample)
+    assert "is done" in capsys.readouterr().err
+
+
+def test_other_metadata_is_refused(finished: Path, sample: Sample, tmp_path: Path) -> None:
+    lists = tmp_path / "entries"
+    shutil.copytree(sample.folder / "entries", lists, ignore=shutil.ignore_patterns(".compiled"))
+    lists.joinpath("la.txt").write_text("arbor\n")
+    with pytest.raises(HeadtailError, match=r"was made with metadata .* give the entry_lists that match_pairs had"):
+        run_report(finished, sample, f"entry_lists={lists}", f"report={tmp_path / 'report'}")
