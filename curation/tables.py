@@ -39,6 +39,10 @@ class Recipe:
     settings: dict[str, Any]
     inputs: list[dict] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        # As they read back from a manifest: tuples are lists, sets are sorted lists, anything else is refused.
+        object.__setattr__(self, "settings", json.loads(json.dumps(self.settings, default=_plain)))
+
     @cached_property
     def id(self) -> str:
         """32 hex digits of the SHA-256 of the recipe as canonical JSON; where an input lies does not matter."""
@@ -47,7 +51,7 @@ class Recipe:
             for entry in self.inputs
         ]
         value = [self.stage, self.logic_version, self.settings, inputs]
-        return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()[:32]
+        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
 
 class Part:
@@ -225,7 +229,7 @@ class Table:
         same = (part.manifest["stage"], part.manifest["logic_version"], part.manifest["settings"]) == (
             recipe.stage,
             recipe.logic_version,
-            json.loads(json.dumps(recipe.settings, default=str)),
+            recipe.settings,
         )
         return "" if same else difference(part, recipe)
 
@@ -234,13 +238,19 @@ def difference(part: Part, recipe: Recipe) -> str:
     """Say in a line how the recipe of a part differs from another: `lang.min_score was 0.0, is 0.5`."""
     if part.manifest["logic_version"] != recipe.logic_version:
         return f"logic_version was {part.manifest['logic_version']}, is {recipe.logic_version}"
-    before, now = _flatten(part.manifest["settings"]), _flatten(json.loads(json.dumps(recipe.settings, default=str)))
+    before, now = _flatten(part.manifest["settings"]), _flatten(recipe.settings)
     changes = [
         f"{key} was {before.get(key)}, is {now.get(key)}"
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key)
     ]
     return ", ".join(changes) or "its inputs have changed"
+
+
+def _plain(value: Any) -> list:
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    raise TypeError(f"a setting cannot be {value!r}: it would not read back from a manifest")
 
 
 def _flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
