@@ -17,6 +17,7 @@ FEED_BYTES = 1 << 15
 PIECE_BYTES = 1 << 22
 """The most that is inflated at once: a few bytes of gzip can stand for gigabytes."""
 MAGIC = b"\x1f\x8b\x08"
+MAX_FAULTS = 50
 BREAK = b"\r\n\r\n"
 """Put in where damage was, so that the next record begins on a line of its own."""
 
@@ -28,6 +29,14 @@ class ReadLog:
     bytes_read: int = 0
     plain_bytes: int = 0
     faults: list[tuple[int, str]] = field(default_factory=list)
+    more_faults: int = 0
+
+    def fault(self, offset: int, error: str) -> None:
+        """Note a fault; after MAX_FAULTS they are only counted."""
+        if len(self.faults) < MAX_FAULTS:
+            self.faults.append((offset, error))
+        else:
+            self.more_faults += 1
 
 
 def read_plain(file: BinaryIO, log: ReadLog) -> Iterator[bytes]:
@@ -49,7 +58,7 @@ def _read_pieces(file: BinaryIO, log: ReadLog) -> Iterator[bytes]:
             yield window.data
             window.fill(len(window.data))
         if not log.bytes_read and not log.faults:
-            log.faults.append((0, "the file is empty"))
+            log.fault(0, "the file is empty")
         return
     file.seek(0)
     reader, given = GzipReader(file, fsspec_args=False), 0
@@ -99,7 +108,7 @@ class _Window:
         try:
             more = self.file.read(READ_BYTES)
         except (OSError, EOFError) as error:
-            self.log.faults.append((self.log.bytes_read, f"cannot be read any further: {error}"))
+            self.log.fault(self.log.bytes_read, f"cannot be read any further: {error}")
             more = b""
         self.data, self.at = self.data[used:] + more, 0
         self.log.bytes_read += len(more)
@@ -122,7 +131,7 @@ class _Window:
             if not self.fill(max(len(self.data) - 2, self.at)):
                 break
         if foreign:
-            self.log.faults.append((start, "bytes that belong to no gzip member"))
+            self.log.fault(start, "bytes that belong to no gzip member")
         return found >= 0
 
 
@@ -131,14 +140,14 @@ def _read_member(window: _Window, log: ReadLog) -> Iterator[bytes]:
     start = window.offset
     while True:
         if window.at >= len(window.data) and not window.fill(window.at):
-            log.faults.append((start, "the file ends within a gzip member"))
+            log.fault(start, "the file ends within a gzip member")
             yield BREAK
             return
         fed = window.data[window.at : window.at + FEED_BYTES]
         try:
             piece = inflater.decompress(fed, PIECE_BYTES)
         except zlib.error as error:
-            log.faults.append((start, f"damaged gzip member: {error}"))
+            log.fault(start, f"damaged gzip member: {error}")
             window.at += 1
             yield BREAK
             return

@@ -84,6 +84,8 @@ def iter_pairs(path: str, settings: ExtractionSettings, receipt: Receipt) -> Ite
         receipt.facts["bytes_read"] += log.bytes_read
         yield from _finish(distinct.take(), crawl, path, settings, receipt)
     receipt.failures += [_failure(path, offset, error, receipt) for offset, error in log.faults]
+    if log.more_faults:
+        receipt.failures.append(_failure(path, log.bytes_read, f"and {log.more_faults} more faults", receipt))
     receipt.seconds += time.perf_counter() - started
 
 

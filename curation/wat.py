@@ -62,8 +62,8 @@ class WatReader:
             if window.size >= WINDOW_BYTES:
                 yield from self._scan(window, final=False)
         yield from self._scan(window, final=True)
-        if self._log.plain_bytes and not self.counts["records_read"]:
-            self._log.faults.append((0, "there is no WARC record in it"))
+        if not self.counts["records_read"] and (self._log.plain_bytes or not self._log.faults):
+            self._log.fault(0, "there is no WARC record in it")
 
     def _read_head(self, head: bytes) -> None:
         date, crawl = _DATE.search(head), _CRAWL.search(head)
@@ -72,7 +72,7 @@ class WatReader:
         if crawl:
             self.crawl = crawl.group(1).decode()
         if head.startswith(b"filedesc://"):
-            self._log.faults.append((0, "this is an ARC file, which is not supported; convert it to WARC"))
+            self._log.fault(0, "this is an ARC file, which is not supported; convert it to WARC")
 
     def _scan(self, window: "_GrowingBuffer", final: bool) -> Iterator[Links]:
         data, at, status = window.bytes(), 0, wat_scan.DECODE
@@ -86,6 +86,7 @@ class WatReader:
                 page = _decode(data[body:stop].tobytes())
                 if page is None:
                     self.counts["broken_records"] += 1
+                    self._log.fault(self._log.bytes_read, "a record is no JSON")
                     wat_scan.salvage_page(data, body, stop, scan)
                     decoded.append(self._links_of(scan, data))
                 else:
@@ -105,12 +106,12 @@ class WatReader:
         self.counts["pages_read"] += counts[wat_scan.PAGES]
         self.counts["broken_records"] += counts[wat_scan.BROKEN]
         for place, error in (
-            (wat_scan.BROKEN, "records that end too early"),
+            (wat_scan.BROKEN, "a record ends too early"),
             (wat_scan.FOREIGN, "bytes that belong to no record"),
-            (wat_scan.OVERSIZED, f"records of more than {wat_scan.MAX_RECORD_BYTES} bytes, cut off there"),
+            (wat_scan.OVERSIZED, f"a record of more than {wat_scan.MAX_RECORD_BYTES} bytes is cut off there"),
         ):
             if counts[place]:
-                self._log.faults.append((self._log.bytes_read, error))
+                self._log.fault(self._log.bytes_read, error)
 
     def _links_of(self, scan: wat_scan.Scan, data: np.ndarray) -> Links:
         links, pages = int(scan.counts[wat_scan.LINKS]), int(scan.counts[wat_scan.PAGES])

@@ -1,0 +1,257 @@
+"""WATs: the scan against decoding every record as a whole, layouts of all years, and damage."""
+
+import gzip
+import io
+import json
+import random
+from typing import Any
+
+import pytest
+
+from curation import wat
+from curation.archives import ReadLog
+from curation.wat import WatReader
+
+Found = tuple[str, str, str, str | None, str | None]
+URLS = ["a.jpg", "/b.png?x=1&amp;y=2", "http://h.org/é.png", " \thttp://h.org/x\n", "data:image/png;base64,QUJD", ""]
+WORDS = [
+    "kite",
+    'a "red" kite',
+    "back\\slash",
+    "日本語",
+    "😀",
+    "tab\tnew\nline",
+    "",
+    "IMG@/src",
+    '"IMG@/src"',
+    "{}[],:",
+    "\\",
+]
+
+
+def spell(text: str, rng: random.Random) -> str:
+    """A JSON string in one of its many spellings."""
+    spelt = []
+    for char in text:
+        draw = rng.random()
+        if draw < 0.03:
+            units = char.encode("utf-16-be", "surrogatepass")
+            pairs = [units[index : index + 2].hex() for index in range(0, len(units), 2)]
+            spelt.append("".join("\\u" + (pair.upper() if rng.random() < 0.5 else pair) for pair in pairs))
+        elif draw < 0.06 and char == "/":
+            spelt.append("\\/")
+        else:
+            spelt.append(json.dumps(char, ensure_ascii=rng.random() < 0.1)[1:-1])
+    return '"' + "".join(spelt) + '"'
+
+
+def write(value: Any, rng: random.Random, blank: str) -> str:
+    """JSON with members in any order and, with `blank`, white space between its tokens."""
+    gap = blank if rng.random() < 0.5 else ""
+    if isinstance(value, dict):
+        members = [f"{spell(key, rng)}{gap}:{gap}{write(item, rng, blank)}" for key, item in value.items()]
+        rng.shuffle(members)
+        return "{" + gap + f"{gap},{gap}".join(members) + gap + "}"
+    if isinstance(value, list):
+        return "[" + gap + f"{gap},".join(write(item, rng, blank) for item in value) + gap + "]"
+    return spell(value, rng) if isinstance(value, str) else json.dumps(value)
+
+
+def random_page(rng: random.Random) -> dict:
+    def link() -> Any:
+        path = rng.choice(["IMG@/src"] * 4 + ["A@/href", "IMG@/longdesc", "IMG@/src2", "XIMG@/src", "img@/src"])
+        made: dict[str, Any] = {"path": path, "url": rng.choice(URLS)}
+        for key, share in (("alt", 0.8), ("title", 0.3), ("text", 0.2), ("rel", 0.1), ("path2", 0.05)):
+            if rng.random() < share:
+                made[key] = rng.choice(WORDS)
+        if rng.random() < 0.02:
+            made[rng.choice(("alt", "url", "extra", "path"))] = rng.choice([None, 3, True, ["x"], {"path": "IMG@/src"}])
+        if rng.random() < 0.05:
+            del made["url"]
+        return rng.choice([{}, [], "IMG@/src", None]) if rng.random() < 0.03 else made
+
+    head: dict[str, Any] = {"Title": rng.choice(WORDS), "Metas": [{"name": "Base", "content": "IMG@/src"}]}
+    if rng.random() < 0.3:
+        head["Base"] = rng.choice(["http://base.org/x/", "sub/", "http://[1", "", None])
+    html: dict[str, Any] = {"Head": head, "Links": [link() for _ in range(rng.randrange(12))]}
+    for key in ("Head", "Links"):
+        if rng.random() < 0.03:
+            del html[key]
+        elif rng.random() < 0.03:
+            html[key] = {}
+    headers = {"Content-Type": "text/html", "Base": "http://wrong.org/", "Vary": ["a", "b"], "X": rng.choice(WORDS)}
+    response: dict[str, Any] = {"Headers": headers, "HTML-Metadata": html}
+    if rng.random() < 0.03:
+        response["HTML-Metadata"] = rng.choice([{}, None, []])
+    return {"Envelope": {"Payload-Metadata": {"HTTP-Response-Metadata": response}}, "Container": {"Filename": "a"}}
+
+
+def record(body: bytes, page_url: str = "http://example.org/p/", date: str = "2024-05-18") -> bytes:
+    head = f"WARC/1.0\r\nWARC-Type: metadata\r\nWARC-Target-URI: {page_url}\r\nWARC-Date: {date}T01:58:10Z\r\n"
+    return head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body + b"\r\n\r\n"
+
+
+def read(data: bytes, **options: Any) -> tuple[list[Found], WatReader, ReadLog]:
+    log = ReadLog()
+    reader = WatReader(io.BytesIO(data), log, **options)
+    found: list[Found] = []
+    for links in reader:
+        pages, bases = links.page_urls.to_pylist(), links.bases.to_pylist()
+        texts = [links.texts[key].to_pylist() for key in ("alt", "title")]
+        for page, url, alt, title in zip(links.page.tolist(), links.urls.to_pylist(), *texts, strict=True):
+            found.append((pages[page], bases[page], url, alt, title))
+    return found, reader, log
+
+
+def naive(page_url: str, page: dict) -> list[Found]:
+    """What a page's record says, its members taken one by one."""
+    html = page["Envelope"]["Payload-Metadata"]["HTTP-Response-Metadata"]["HTML-Metadata"] or {}
+    head, links = (html.get(key) or {} for key in ("Head", "Links"))
+    base = {"http://base.org/x/": "http://base.org/x/", "sub/": page_url + "sub/"}.get(head.get("Base"), page_url)
+    found = []
+    for link in links:
+        if isinstance(link, dict) and link.get("path") == "IMG@/src":
+            url, alt, title = (link[k] if isinstance(link.get(k), str) else None for k in ("url", "alt", "title"))
+            found.append((page_url, base, short(url or ""), alt, title))
+    return found
+
+
+def short(url: str) -> str:
+    """Of data: URLs the scan gives nothing but the scheme."""
+    return url[:5] if url.startswith("data:") else url
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\t"])
+def test_scan_equals_decoding_every_record(blank: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wat, "WINDOW_BYTES", 1 << 14)
+    rng = random.Random(11)
+    expected: list[Found] = []
+    records = []
+    for number in range(1500):
+        page, page_url = random_page(rng), f"http://example.org/{number}/"
+        records.append(record(write(page, rng, blank).encode("utf-8", "surrogatepass"), page_url))
+        expected += naive(page_url, page)
+    found, reader, log = read(b"".join(gzip.compress(data) for data in records))
+    assert [(*row[:2], short(row[2]), *row[3:]) for row in found] == expected
+    assert reader.counts["records_read"] == len(records)
+    assert not log.faults
+    assert len(expected) > 3000
+
+
+def image(**members: str) -> dict:
+    return {"path": "IMG@/src", **members}
+
+
+def page_body(*links: dict, **head: str) -> bytes:
+    html = {"Head": head, "Links": list(links)}
+    page = {"Envelope": {"Payload-Metadata": {"HTTP-Response-Metadata": {"HTML-Metadata": html}}}}
+    return json.dumps(page, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize(
+    ("date", "choice", "decoded"),
+    [
+        ("2015-05-21", None, True),
+        ("2019-06-30", None, True),
+        ("2019-07-01", None, False),
+        ("2024-05-18", None, False),
+        ("2024-05-18", True, True),
+        ("2015-05-21", False, False),
+    ],
+)
+def test_entities_are_decoded_by_date(date: str, choice: bool | None, decoded: bool) -> None:
+    body = page_body(image(url="a?x&amp;y", alt="cat &amp; dog", title="&#x1F600;&#xD800;"))
+    found, _, _ = read(record(body, date=date), decode_entities=choice)
+    plain = ("a?x&y", "cat & dog", "😀\ufffd")
+    assert found[0][2:] == (plain if decoded else ("a?x&amp;y", "cat &amp; dog", "&#x1F600;&#xD800;"))
+
+
+@pytest.mark.parametrize(
+    ("name", "spelling"),
+    [
+        ("lone high surrogate", b"a\\ud83dz"),
+        ("lone low surrogate", b"a\\ude00z"),
+        ("high before another escape", b"a\\ud83d\\nz"),
+        ("bytes that are no UTF-8", b"a\xff\xfez"),
+        ("a cut-off character", b"a\xe2\x82z"),
+        ("an encoded surrogate", b"a\xed\xa0\x80z"),
+    ],
+)
+def test_broken_characters_become_one_of_their_own(name: str, spelling: bytes) -> None:
+    body = page_body(image(url="u", alt="SPELLING")).replace(b"SPELLING", spelling)
+    found, _, _ = read(record(body))
+    alt = found[0][3]
+    assert alt[0] == "a", name
+    assert alt[-1] == "z", name
+    assert "\ufffd" in alt, name
+
+
+def test_page_urls_in_angle_brackets_and_crawl_of_the_file() -> None:
+    info = b"WARC/1.0\r\nWARC-Type: warcinfo\r\nWARC-Date: 2024-06-02T10:11:12Z\r\nContent-Length: 26\r\n\r\n"
+    data = info + b"isPartOf: CC-MAIN-2024-22\n" + b"\r\n\r\n" + record(page_body(image(url="a")), "<http://h.org/>")
+    found, reader, log = read(data)
+    assert found == [("http://h.org/", "http://h.org/", "a", None, None)]
+    assert reader.crawl == "CC-MAIN-2024-22"
+    assert reader.counts["records_read"] == 2
+    assert not log.faults
+
+
+GOOD = record(page_body(image(url="good.jpg", alt="good")), "http://good.org/")
+LINKS = page_body(image(url="1.jpg", alt="one"), image(url="2.jpg", alt="two"), image(url="3.jpg", alt="three"))
+
+
+@pytest.mark.parametrize(
+    ("name", "damaged", "urls"),
+    [
+        ("nothing", record(LINKS), ["1.jpg", "2.jpg", "3.jpg"]),
+        ("length too small", record(LINKS).replace(b"th: ", b"th: 1"), ["1.jpg", "2.jpg", "3.jpg"]),
+        ("length huge", record(LINKS).replace(b"th: ", b"th: 99999999999"), ["1.jpg", "2.jpg", "3.jpg"]),
+        (
+            "length too long to be true",
+            record(LINKS).replace(b"th: ", b"th: " + b"9" * 99),
+            ["1.jpg", "2.jpg", "3.jpg"],
+        ),
+        ("no length", record(LINKS).replace(b"Content-Length", b"Content-Langth"), ["1.jpg", "2.jpg", "3.jpg"]),
+        ("JSON cut off", record(LINKS[: LINKS.index(b"3.jpg")]), ["1.jpg", "2.jpg"]),
+        ("JSON broken in the middle", record(LINKS.replace(b'"alt":"two"', b'"alt":"two')), ["1.jpg", "3.jpg"]),
+        ("JSON with a control character", record(LINKS.replace(b"two", b"t\x01o")), ["1.jpg", "2.jpg", "3.jpg"]),
+        ("JSON broken behind the links", record(LINKS[:-1] + b"!}"), ["1.jpg", "2.jpg", "3.jpg"]),
+        ("no JSON", record(b"{" + b"x" * 5000), []),
+        ("no head", b"WARC/1.0" + b"x" * 999 + b"\n", []),
+        ("foreign bytes", b"junk\r\nWARC/\r\n" * 99, []),
+    ],
+)
+@pytest.mark.parametrize("packed", [False, True])
+def test_damage_ends_where_it_is(name: str, damaged: bytes, urls: list[str], packed: bool) -> None:
+    pack = gzip.compress if packed else bytes
+    found, _, log = read(pack(GOOD) + pack(damaged) + pack(GOOD))
+    assert [row[2] for row in found] == ["good.jpg", *urls, "good.jpg"], name
+    assert [row[0] for row in (found[0], found[-1])] == ["http://good.org/"] * 2
+    harmless = ("nothing", "length", "no length", "no head", "JSON with a control", "JSON broken behind")
+    assert bool(log.faults) != name.startswith(harmless), (name, log.faults)
+
+
+def test_an_image_link_may_stand_anywhere_in_a_large_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wat, "WINDOW_BYTES", 1 << 12)
+    text = {"path": "A@/href", "text": "x" * 3_000_000}
+    found, reader, log = read(gzip.compress(GOOD + record(page_body(image(url="1"), text, image(url="2"))) + GOOD))
+    assert [row[2] for row in found] == ["good.jpg", "1", "2", "good.jpg"]
+    assert reader.counts["records_read"] == 3
+    assert not log.faults
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"", "empty"),
+        (b"<html>404 Not Found</html>", "no WARC record"),
+        (gzip.compress(b"<html>404 Not Found</html>"), "no WARC record"),
+        (b"filedesc://a.arc 0.0.0.0 20050614070144 text/plain 77\n", "ARC file"),
+        (gzip.compress(b""), "no WARC record"),
+        (gzip.compress(GOOD)[:40], "ends within a gzip member"),
+    ],
+)
+def test_files_that_are_no_wat(data: bytes, error: str) -> None:
+    found, _, log = read(data)
+    assert found == []
+    assert any(error in text for _, text in log.faults), log.faults
