@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from collections.abc import Iterable
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from importlib.resources import files
@@ -54,8 +55,7 @@ def settings_help(kind: type) -> str:
         default = _default(declared)
         unit = f" {declared.metadata['unit']}" if declared.metadata.get("unit") else ""
         lines.append(f"  {name:{width}}{hints[name]}{unit}, {default}\n  {'':{width}}{declared.metadata['meaning']}")
-    groups = [group for group in _groups() if any(name.startswith(f"{group}.") for name in hints)]
-    presets = [f"  {group}={'|'.join(_options(group))}" for group in groups]
+    presets = [f"  {group}={'|'.join(_options(group))}" for group in _groups(hints)]
     return "\n".join(["Settings:", *lines, "", "Presets (conf/):", *presets])
 
 
@@ -79,13 +79,13 @@ def _check_override(job: str, override: str, known: dict[str, Any]) -> None:
     key = key.lstrip("+~").split("@")[0]
     if key in known or any(key.startswith(f"{name}.") for name, (hint, _) in known.items() if get_origin(hint) is dict):
         return
-    if key in _groups():
+    if key in _groups(known):
         if value not in _options(key):
             raise HeadtailError(f"{key}={value}: there is no such preset; there are {', '.join(_options(key))}")
         return
     if key.split(".")[0] == "hydra":
         return
-    near = difflib.get_close_matches(key, [*known, *_groups()], 3, 0.5) or [
+    near = difflib.get_close_matches(key, [*known, *_groups(known)], 3, 0.5) or [
         name for name in known if name.split(".")[-1] == key.split(".")[-1]
     ]
     hint = f"did you mean {' or '.join(near)}?" if near else f"headtail {job} --help lists its settings"
@@ -157,8 +157,10 @@ def _default(declared: Any) -> str:
     return f"default {value.name if isinstance(value, Enum) else value}"
 
 
-def _groups() -> list[str]:
-    return sorted(entry.name for entry in files("conf").iterdir() if entry.is_dir() and not entry.name.startswith("_"))
+def _groups(known: Iterable[str]) -> list[str]:
+    """The folders of presets for topics of this job."""
+    topics = {name.split(".")[0] for name in known if "." in name}
+    return sorted(entry.name for entry in files("conf").iterdir() if entry.is_dir() and entry.name in topics)
 
 
 def _options(group: str) -> list[str]:
