@@ -1,0 +1,120 @@
+"""Online balancing: a stage of a `webdataset` pipeline that draws anew in every epoch.
+
+Shards that were written with a large t (or none of the head thinned) hold every image with all its matched texts. This
+stage draws, each time a sample comes by, which of its texts is used and whether the sample is kept, with the
+probabilities that balancing handed over (`entry_probabilities/<lang>.npy`). Over many epochs the model sees all of the
+head, a part at a time. It needs numpy and webdataset, and nothing else of this project; samples are taken before they
+are decoded, so that images that are not kept cost nothing.
+
+With OpenCLIP: in `open_clip_train/data.py`, function `get_wds_dataset`, put the stage before the decoding:
+
+    pipeline.extend([
+        wds.select(filter_no_caption_or_no_image),
+        OnlineBalance("run/entry_probabilities", seed=args.seed, epoch=shared_epoch),
+        wds.decode("pilrgb", handler=log_and_continue),
+        ...
+
+and set `--train-num-samples` to the share of samples kept (`expected_images` of the thresholds) times the samples.
+"""
+
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from webdataset.handlers import reraise_exception
+from webdataset.pipeline import PipelineStage
+from webdataset.utils import pytorch_worker_info
+
+MAX_WORKERS = 4096
+
+
+class OnlineBalance(PipelineStage):
+    """Draws the text of each sample and keeps it by its probability.
+
+    `folder` holds `<lang>.npy` (float32, by entry id; ids beyond the end have probability 1). unit=pair: each text is
+    drawn on its own, and one of the kept is used; unit=image: one text is taken, then the sample drawn by it. Texts
+    that an earlier draw has dropped (`kept` false in the sample's json) are not used, and of the others that draw is
+    taken into account: what it kept with keep_probability P is kept here with min(1, p / P).
+
+    Draws are seeded by `seed`, the epoch and the worker, and repeat with them. `epoch` is an object with `get_value`
+    (OpenCLIP's SharedEpoch) or the number of the first epoch; then each worker counts its own epochs from it, also
+    where a loader starts its workers anew for each.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        unit: str = "pair",
+        seed: int = 0,
+        epoch: Any = 0,
+        handler: Callable[[Exception], bool] = reraise_exception,
+    ) -> None:
+        if unit not in ("pair", "image"):
+            raise ValueError(f"unit must be pair or image, got {unit!r}")
+        names = sorted(os.listdir(folder))
+        self.langs = [name.removesuffix(".npy") for name in names if name.endswith(".npy")]
+        if not self.langs:
+            raise ValueError(f"{folder} holds no entry probabilities (<lang>.npy)")
+        self.folder, self.unit, self.seed, self.epoch, self.handler = folder, unit, seed, epoch, handler
+        # Shared, because a loader may fork its workers from this same object again in each epoch.
+        self._epochs = multiprocessing.Array("q", MAX_WORKERS, lock=False)
+        self._opened: dict[str, np.ndarray] = {}
+
+    def run(self, src: Iterable[dict]) -> Iterator[dict]:
+        """Yield the samples that are kept, their `txt` and `json` telling the text drawn."""
+        rank, _, worker, _ = pytorch_worker_info()
+        rng = np.random.default_rng([self.seed, self._begin_epoch(worker), rank, worker])
+        for sample in src:
+            try:
+                drawn = self.draw(sample, rng)
+            except Exception as error:
+                if self.handler(error):
+                    continue
+                break
+            if drawn is not None:
+                yield drawn
+
+    def _begin_epoch(self, worker: int) -> int:
+        if hasattr(self.epoch, "get_value"):
+            return int(self.epoch.get_value())
+        count = self._epochs[worker]
+        self._epochs[worker] = count + 1
+        return int(self.epoch) + count
+
+    def draw(self, sample: dict, rng: np.random.Generator) -> dict | None:
+        """Return the sample with the text drawn, or None if it is not kept; raises ValueError without texts."""
+        if "json" not in sample:
+            raise ValueError(f"sample {sample.get('__key__')} has no json")
+        described = sample["json"]
+        described = dict(described) if isinstance(described, dict) else json.loads(described)
+        texts = [text for text in described.get("texts", ()) if text.get("kept", True)]
+        if not texts:
+            raise ValueError(f"the json of sample {sample.get('__key__')} has no matched texts")
+        if self.unit == "image":
+            texts = [texts[int(rng.integers(len(texts)))]]
+        shares = np.array([self.keep_probability(text) for text in texts])
+        kept = np.flatnonzero(rng.random(len(texts)) < shares)
+        if not len(kept):
+            return None
+        text = texts[int(kept[int(rng.integers(len(kept)))])]
+        described |= {"text": text["text"], "lang": text["lang"]}
+        return {**sample, "txt": text["text"].encode(), "json": json.dumps(described, ensure_ascii=False).encode()}
+
+    def keep_probability(self, text: dict) -> float:
+        """Return the probability with which a text is kept here, given that it was kept when shards were written."""
+        probabilities = self._probabilities(text["lang"])
+        ids = np.asarray(text["entry_ids"])
+        ids = ids[ids < len(probabilities)]
+        tail = len(ids) < len(text["entry_ids"])
+        p = 1.0 if tail else 1.0 - float(np.prod(1.0 - probabilities[ids].astype(np.float64)))
+        return min(1.0, p / text.get("keep_probability", 1.0))
+
+    def _probabilities(self, lang: str) -> np.ndarray:
+        if lang not in self._opened:
+            if lang not in self.langs:
+                raise ValueError(f"{self.folder} has no {lang}.npy: the languages are {', '.join(self.langs)}")
+            self._opened[lang] = np.load(os.path.join(self.folder, f"{lang}.npy"), mmap_mode="r")
+        return self._opened[lang]

@@ -1,0 +1,186 @@
+import io
+import json
+import multiprocessing
+import os
+import subprocess
+import sys
+import tarfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import webdataset as wds
+
+from curation.loader import OnlineBalance
+
+EPOCHS = 50
+WORKERS = 3
+PROBABILITIES = {"en": [0.05, 0.4, 1.0], "de": [0.25]}
+
+
+def _text(name: str, lang: str, ids: list[int], **more: Any) -> dict:
+    return {"text": name, "lang": lang, "entry_ids": ids, **more}
+
+
+TEXTS = [
+    [_text("head", "en", [0])],
+    [_text("two heads", "en", [0, 1])],
+    [_text("tail", "en", [0, 2])],
+    [_text("unseen entry", "en", [7])],
+    [_text("german", "de", [0]), _text("english", "en", [1])],
+    [_text("drawn before", "en", [1], kept=True, keep_probability=0.8), _text("lost", "en", [2], kept=False)],
+]
+COPIES = 30
+PAIR = {
+    "head": 0.05,
+    "two heads": 1 - 0.95 * 0.6,
+    "tail": 1.0,
+    "unseen entry": 1.0,
+    # each on its own; where both are kept either is used
+    "german": 0.25 * (1 - 0.4 / 2),
+    "english": 0.4 * (1 - 0.25 / 2),
+    "drawn before": 0.5,
+}
+IMAGE = {**PAIR, "german": 0.125, "english": 0.2}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for lang, values in PROBABILITIES.items():
+        np.save(tmp_path / f"{lang}.npy", np.array(values, np.float32))
+    return tmp_path
+
+
+def _shards(folder: Path) -> list[str]:
+    """Each set of texts 30 times, over six shards."""
+    paths = []
+    for shard in range(6):
+        paths.append(str(folder / f"{shard:05d}.tar"))
+        with tarfile.open(paths[-1], "w") as tar:
+            for number in range(shard, len(TEXTS) * COPIES, 6):
+                described = {"uid": f"{number:024x}", "text": "", "texts": TEXTS[number // COPIES]}
+                for ending, data in (("json", json.dumps(described).encode()), ("txt", b"?"), ("jpg", b"no image")):
+                    info = tarfile.TarInfo(f"{number:024x}.{ending}")
+                    info.size = len(data)
+                    tar.addfile(info, io.BytesIO(data))
+    return paths
+
+
+def _worker(worker: int, shards: list[str], stage: OnlineBalance, results: Any) -> None:
+    os.environ.update(WORKER=str(worker), NUM_WORKERS=str(WORKERS))
+    pipeline = wds.DataPipeline(
+        wds.SimpleShardList(shards),
+        wds.split_by_worker,
+        wds.tarfile_to_samples(),
+        stage,
+        wds.to_tuple("__key__", "txt"),
+    )
+    results.put((worker, [(key, text.decode()) for key, text in pipeline]))
+
+
+def _epoch(shards: list[str], stage: OnlineBalance) -> list[tuple[str, str]]:
+    """One epoch with workers that are started for it, as a loader without persistent workers does."""
+    context = multiprocessing.get_context("fork")
+    results = context.Queue()
+    workers = [context.Process(target=_worker, args=(k, shards, stage, results)) for k in range(WORKERS)]
+    for worker in workers:
+        worker.start()
+    found = dict(results.get(timeout=60) for _ in workers)
+    for worker in workers:
+        worker.join()
+    return [sample for k in range(WORKERS) for sample in found[k]]
+
+
+@pytest.mark.parametrize(("unit", "expected"), [("pair", PAIR), ("image", IMAGE)])
+def test_over_epochs_each_text_is_kept_with_its_probability(
+    unit: str, expected: dict[str, float], folder: Path
+) -> None:
+    """1,500 draws of each text: within 4.5 standard deviations, by chance alone one run in 10,000 would fail."""
+    shards, stage = _shards(folder), OnlineBalance(str(folder), unit, seed=5)
+    epochs = [_epoch(shards, stage) for _ in range(EPOCHS)]
+    seen = Counter(text for epoch in epochs for _, text in epoch)
+    draws = EPOCHS * COPIES
+    for text, p in expected.items():
+        assert abs(seen[text] - draws * p) <= 4.5 * np.sqrt(draws * p * (1 - p)), text
+    assert set(seen) == set(expected)
+    assert all(len({key for key, _ in epoch}) == len(epoch) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == EPOCHS
+    again = OnlineBalance(str(folder), unit, seed=5)
+    assert [_epoch(shards, again) for _ in range(2)] == epochs[:2]
+    assert _epoch(shards, OnlineBalance(str(folder), unit, seed=6)) != epochs[0]
+    assert _epoch(shards, OnlineBalance(str(folder), unit, seed=5, epoch=1)) == epochs[1]
+
+
+def test_workers_draw_independently(folder: Path) -> None:
+    """The same shard read by two workers gives other draws."""
+    shards, stage = _shards(folder), OnlineBalance(str(folder))
+    drawn = []
+    for worker in (0, 1):
+        os.environ.update(WORKER=str(worker), NUM_WORKERS="2")
+        try:
+            pipeline = wds.DataPipeline(wds.SimpleShardList(shards), wds.tarfile_to_samples(), stage)
+            drawn.append([sample["__key__"] for sample in pipeline])
+        finally:
+            del os.environ["WORKER"], os.environ["NUM_WORKERS"]
+    assert drawn[0] != drawn[1]
+
+
+def test_a_shared_epoch_decides_where_there_is_one(folder: Path) -> None:
+    class Shared:
+        value = 3
+
+        def get_value(self) -> int:
+            return self.value
+
+    samples = [{"__key__": str(k), "json": json.dumps({"texts": TEXTS[1]})} for k in range(200)]
+    stage = OnlineBalance(str(folder), epoch=Shared())
+    first = [sample["__key__"] for sample in stage.run(samples)]
+    assert [sample["__key__"] for sample in stage.run(samples)] == first
+    Shared.value = 4
+    assert [sample["__key__"] for sample in stage.run(samples)] != first
+
+
+def test_the_json_tells_the_text_that_was_drawn(folder: Path) -> None:
+    sample = {"__key__": "a", "json": json.dumps({"text": "x", "texts": TEXTS[2]}), "jpg": b"1", "txt": b"x"}
+    (drawn,) = OnlineBalance(str(folder)).run([sample])
+    assert drawn["txt"] == b"tail"
+    assert json.loads(drawn["json"])["text"] == "tail"
+    assert drawn["jpg"] == b"1"
+    assert sample["txt"] == b"x"
+
+
+@pytest.mark.parametrize(
+    ("sample", "message"),
+    [
+        ({"__key__": "a"}, "sample a has no json"),
+        ({"__key__": "a", "json": b"{}"}, "sample a has no matched texts"),
+        ({"__key__": "a", "json": {"texts": [_text("x", "fr", [0])]}}, r"has no fr\.npy: the languages are de, en"),
+    ],
+)
+def test_a_sample_that_cannot_be_drawn_goes_to_the_handler(sample: dict, message: str, folder: Path) -> None:
+    good = {"__key__": "b", "json": {"texts": TEXTS[2]}}
+    with pytest.raises(ValueError, match=message):
+        list(OnlineBalance(str(folder)).run([sample, good]))
+    lenient = OnlineBalance(str(folder), handler=wds.ignore_and_continue)
+    assert [found["__key__"] for found in lenient.run([sample, good])] == ["b"]
+
+
+def test_a_folder_without_probabilities_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="holds no entry probabilities"):
+        OnlineBalance(str(tmp_path))
+    with pytest.raises(ValueError, match="unit must be pair or image"):
+        OnlineBalance(str(tmp_path), unit="text")
+
+
+def test_numpy_and_webdataset_are_all_it_needs() -> None:
+    program = """
+import sys
+for name in ("pyarrow", "numba", "pyspark", "hydra", "omegaconf", "fsspec"):
+    sys.modules[name] = None
+import curation.loader
+ours = {name for name in sys.modules if name.split(".")[0] in ("conf", "jobs", "curation", "metadata")}
+assert ours == {"curation", "curation.loader"}, ours
+"""
+    subprocess.run([sys.executable, "-c", program], check=True)
