@@ -1,0 +1,142 @@
+"""Corrupted variants of real archives: nothing crashes, nothing hangs, nothing is lost that stood before the damage.
+
+    python -m tests.fuzz.corrupt variants=100000 seed=1
+
+A variant is a real file, gzip or plain, after bit flips, a truncation, swapped blocks, inserted or removed bytes, or
+lengths made huge. What a reader finds in the records before the first changed byte has to come out as it was.
+"""
+
+import gzip
+import io
+import json
+import random
+import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from curation.archives import ReadLog
+from curation.links import Links
+from curation.wat import WatReader
+from tests.conftest import SHARED
+
+LIMIT_SECONDS = 20
+Row = tuple
+Reader = Callable[[io.BytesIO, ReadLog], Iterator[Links]]
+
+
+@dataclass(frozen=True)
+class Original:
+    """A file, the ends of its records (of gzip members where it is packed), and the rows known by each."""
+
+    name: str
+    data: bytes
+    ends: list[int]
+    rows: list[list[Row]]
+    reader: Reader
+
+
+def rows_of(data: bytes, reader: Reader) -> list[Row]:
+    """Everything that a reader finds."""
+    rows: list[Row] = []
+    for links in reader(io.BytesIO(data), ReadLog()):
+        pages, bases = links.page_urls.to_pylist(), links.bases.to_pylist()
+        texts = [values.to_pylist() for _, values in sorted(links.texts.items())]
+        for page, url, *found in zip(links.page.tolist(), links.urls.to_pylist(), *texts, strict=True):
+            rows.append((pages[page], bases[page], url, *found))
+    return rows
+
+
+def read_original(path: Path, reader: Reader, packed: bool) -> Original:
+    """Pack or unpack a real file record by record, and note what is known after each."""
+    data = path.read_bytes()
+    plain = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    records = [b"WARC/1.0\r\n" + rest for rest in plain.split(b"WARC/1.0\r\n")[1:]]
+    pieces = [gzip.compress(record, mtime=0) if packed else record for record in records]
+    ends, rows, done = [0], [[]], 0
+    for record, piece in zip(records, pieces, strict=True):
+        done += len(piece)
+        ends.append(done)
+        rows.append(rows[-1] + rows_of(record, reader))
+    whole = b"".join(pieces)
+    assert rows_of(whole, reader) == rows[-1], path
+    return Original(path.name, whole, ends, rows, reader)
+
+
+def corrupt(data: bytes, rng: random.Random) -> tuple[str, bytes]:
+    """Return the kind of damage and the damaged bytes."""
+    kind = rng.choice(("flip", "flips", "cut", "swap", "insert", "remove", "length", "zeros"))
+    at = rng.randrange(len(data))
+    size = min(rng.choice((1, 2, 10, 100, 1000, 10_000)), len(data) - at)
+    damaged = bytearray(data)
+    if kind in ("flip", "flips"):
+        for _ in range(1 if kind == "flip" else rng.randrange(2, 50)):
+            damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+    elif kind == "cut":
+        del damaged[at:]
+    elif kind == "swap":
+        other = rng.randrange(len(data))
+        damaged[at : at + size], damaged[other : other + size] = data[other : other + size], data[at : at + size]
+    elif kind == "insert":
+        damaged[at:at] = rng.choice((rng.randbytes(size), b"\0" * size, data[:size], b'"' * size, b"\\" * size))
+    elif kind == "remove":
+        del damaged[at : at + size]
+    elif kind == "length":
+        found = data.find(b"Content-Length: ", at)
+        at = found + 16 if found >= 0 else at
+        damaged[at:at] = rng.choice((b"9" * 12, b"9" * 40, b"-", b"0x", b"1", b" "))
+    else:
+        damaged[at : at + size] = b"\0" * size
+    return kind, bytes(damaged)
+
+
+def check(original: Original, damaged: bytes) -> int:
+    """Read a variant; returns how many rows stood before the damage. Raises AssertionError if one of them is lost."""
+    pairs = zip(original.data, damaged, strict=False)
+    same = next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(original.data), len(damaged)))
+    whole = max(index for index, end in enumerate(original.ends) if end <= same)
+    expected = original.rows[whole]
+    found = rows_of(damaged, original.reader)
+    assert found[: len(expected)] == expected
+    return len(expected)
+
+
+def originals(most_bytes: int) -> list[Original]:
+    """The real files with links, packed and plain, up to a size."""
+    made = []
+    for path in sorted((SHARED / "wat").rglob("*.wat*")):
+        if path.stat().st_size <= most_bytes and rows_of(path.read_bytes(), WatReader):
+            made += [read_original(path, WatReader, packed) for packed in (True, False)]
+    return made
+
+
+def main(variants: int = 1000, seed: int = 1, most_bytes: int = 200_000) -> dict[str, int]:
+    """Check so many variants; returns how many of each kind of damage."""
+    rng = random.Random(seed)
+    files = originals(most_bytes)
+    assert files
+    kinds: Counter[str] = Counter()
+    slowest = 0.0
+    for number in range(variants):
+        original = rng.choice(files)
+        kind, damaged = corrupt(original.data, rng)
+        signal.alarm(LIMIT_SECONDS)
+        started = time.perf_counter()
+        try:
+            kinds["rows_before_damage"] += check(original, damaged)
+        except BaseException:
+            print(f"variant {number} of seed {seed}: {kind} of {original.name}", file=sys.stderr)
+            Path(f"variant-{seed}-{number}.bin").write_bytes(damaged)
+            raise
+        slowest = max(slowest, time.perf_counter() - started)
+        kinds[kind] += 1
+    signal.alarm(0)
+    kinds["slowest_milliseconds"] = round(slowest * 1000)
+    return dict(kinds)
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(**{name: int(value) for name, value in (word.split("=") for word in sys.argv[1:])})))

@@ -1,0 +1,16 @@
+"""A thousand corrupted variants of real archives; tests/fuzz/corrupt.py makes any number of them."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import needs_shared
+from tests.fuzz.corrupt import main
+
+
+@needs_shared
+def test_nothing_that_stood_before_the_damage_is_lost(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # where a variant that fails is left
+    kinds = main(variants=1000, seed=2)
+    assert kinds["rows_before_damage"] > 10_000
+    assert len(kinds) == 8 + 2
