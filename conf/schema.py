@@ -406,6 +406,10 @@ class WriteShardsConfig(JobConfig):
     removals: list[str] = setting([], "lists of images to leave out: a uid, sha256 or perceptual hash a line")
     scores: list[str] = setting([], "Parquet tables with a column uid, joined for the filter")
     filter: str = setting("", "SQL expression over the side-car's columns and the scores; what is not true goes")
+    second_balance: bool | None = setting(
+        None, "balance again what download and filters left; none: where the first pass drew with a headroom below 1"
+    )
+    thresholds: str = table("thresholds", "table of the first pass's thresholds to read")
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from curation import storage
 from curation.lists import Ranges, list_name
@@ -47,12 +48,12 @@ class ShardSet(Table):
         storage.remove(storage.join(self.path, SIZES))
 
     def publish(
-        self, recipe: Recipe, work: str, receipts: Sequence[Receipt], selection: Receipt, seconds: float
+        self, recipe: Recipe, work: str, receipts: Sequence[Receipt], selection: Receipt, seconds: float, **facts: Any
     ) -> Part:
         """Write sizes.json and the manifest, and delete what belongs to no shard of this set.
 
         The manifest's account is that of the whole stage: `selection` (images of the lists in, with all reasons), and
-        the shards' receipts, whose rows must be what the selection let through.
+        the shards' receipts, whose rows must be what the selection let through. `facts` go into the manifest.
         """
         written = {name for receipt in receipts for output in receipt.outputs for name in _names(output)}
         for name in storage.list_folder(self.path):
@@ -64,7 +65,7 @@ class ShardSet(Table):
         total = Receipt(STAGE, selection.rows_in, sum(sizes.values()), selection.drops, outputs=outputs)
         for receipt in receipts:
             total.facts.update(receipt.facts)
-        part = self.commit(0, recipe, [total], seconds)
+        part = self.commit(0, recipe, [total], seconds, **facts)
         storage.write_bytes(storage.join(self.path, README), shard_readme(part).encode())
         storage.remove(work)
         return part
@@ -113,11 +114,11 @@ class Selecting:
     """The tasks of the steps of selecting, which hand files on in a work folder."""
 
     def __init__(self, ranges: Ranges, lists: str, work: str, status: dict[str, list[str]]) -> None:
-        self._ranges, self._lists, self._work, self._status = ranges, lists, work, status
+        self._ranges, self._lists, self.work, self._status = ranges, lists, work, status
 
     def folder(self, name: str) -> str:
         """Return the folder of a step's files."""
-        return storage.join(self._work, name)
+        return storage.join(self.work, name)
 
     def select(self) -> list[dict]:
         """Tasks of `select_images`."""
@@ -156,6 +157,23 @@ class Selecting:
     def drop(self) -> list[dict]:
         """Tasks of `drop_duplicates`."""
         folders = {name: self.folder(name) for name in ("chosen", "losers", "survivors")}
+        return [{"group": group, **folders} for group in range(self._ranges.groups)]
+
+    def weigh(self) -> list[dict]:
+        """Tasks of `weigh_images`."""
+        return [
+            {
+                "group": group,
+                "survivors": self.folder("survivors"),
+                "lists": self._lists,
+                "weights": storage.join(self.folder("weights"), f"{group:05d}.parquet"),
+            }
+            for group in range(self._ranges.groups)
+        ]
+
+    def draw(self) -> list[dict]:
+        """Tasks of `draw_images`."""
+        folders = {name: self.folder(name) for name in ("survivors", "balanced", "drawn")} | {"lists": self._lists}
         return [{"group": group, **folders} for group in range(self._ranges.groups)]
 
     def _status_of(self, group: int) -> dict[str, list[str]]:

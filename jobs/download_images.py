@@ -89,7 +89,9 @@ def plan_lists(config: DownloadImagesConfig, curated: list[Part], ranges: Ranges
     groups = [{"group": group, "slices": slices, "folder": folder} for group in range(ranges.groups)]
     receipts: list[Receipt] = run_tasks(spark, partial(write_lists, ranges=ranges), groups)
     remove(slices)
-    part = table.commit(0, recipe, receipts, stage.seconds, images_sliced=sum(one.rows_out for one in sliced))
+    if sum(one.rows_out for one in sliced) != sum(one.rows_in for one in receipts):
+        raise AssertionError(f"{table.path}: rows were lost between slices and lists")
+    part = table.commit(0, recipe, receipts, stage.seconds, balance=curated[0].manifest["settings"])
     stage.end(part.receipt)
     return part
 

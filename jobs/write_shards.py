@@ -1,20 +1,14 @@
 """Write WebDataset shards of the downloaded images, ready for training."""
 
-from functools import partial
-
-from pyspark.sql import SparkSession
-
 from conf.schema import WriteShardsConfig
 from curation.downloads import Downloads
-from curation.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
-from curation.lists import Ranges
-from curation.perceptual import hash_images
+from curation.duplicates import UniqueRules
 from curation.progress import Stage, say
-from curation.receipts import Receipt, merge_receipts
-from curation.selection import ImageFilters, select_images
+from curation.rebalancing import FirstBalance, reference_t
+from curation.selection import ImageFilters
 from curation.shard_set import STAGE, Selecting, ShardSet, plan_shard_tasks
 from curation.shards import LOGIC_VERSION, write_shard
-from curation.spark.filtering import filter_images
+from curation.spark.selecting import balance_again, select
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from curation.storage import list_files
@@ -23,54 +17,40 @@ from jobs.cli import launch
 
 
 def run(config: WriteShardsConfig) -> None:
-    """Select among the downloaded images, and write those that stay in the final order."""
+    """Select among the downloaded images, balance again where asked, and write the rest in the final order."""
     lists = Table(config.lists).require("download_images")[0]
     downloads = Downloads(config.downloads)
     ranges, status = downloads.ranges(), downloads.status_files()
     shards = ShardSet(config.shards)
-    recipe = Recipe(STAGE, LOGIC_VERSION, shard_settings(config), [lists.input(), *downloads.inputs()])
+    first = FirstBalance.of_settings(lists.manifest["balance"])
+    again = first.wish.headroom < 1.0 if config.second_balance is None else config.second_balance
+    settings = shard_settings(config) | {"second_balance": again}
+    recipe = Recipe(STAGE, LOGIC_VERSION, settings, [lists.input(), *downloads.inputs()])
     if part := shards.done(recipe):
         say(STAGE, f"is done: {part.receipt.rows_out:,} samples in {len(part.files):,} shards in {shards.path}")
         return
     stage = Stage(STAGE, f"{lists.receipt.rows_out:,} images of {ranges.count:,} lists")
     spark = open_session(STAGE, **vars(config.spark))
-    work = shards.work_folder(recipe)
-    selection = select(spark, config, ranges, Selecting(ranges, lists.path, work, status))
-    tasks = plan_shard_tasks(shards.path, work, lists.path, selection, status, config.samples_per_shard)
+    steps, facts = Selecting(ranges, lists.path, shards.work_folder(recipe), status), {}
+    bounds = {name: value for name, value in vars(config.filters).items() if name != "near_duplicates"}
+    rules = UniqueRules(config.filters.near_duplicates, tuple(config.removals))
+    selection = select(spark, steps, ranges, ImageFilters(**bounds), rules, config.filter, config.scores)
+    rows = lists.path
+    if again and selection.rows_out:
+        wanted_t = reference_t(config.thresholds, first)
+        selection, facts["second_balance"] = balance_again(spark, steps, ranges, first, wanted_t, selection)
+        rows = steps.folder("drawn")
+    tasks = plan_shard_tasks(shards.path, steps.work, rows, selection, status, config.samples_per_shard)
     shards.retract()
     receipts = run_tasks(spark, write_shard, tasks)
-    stage.end(shards.publish(recipe, work, receipts, selection, stage.seconds).receipt)
-
-
-def select(spark: SparkSession, config: WriteShardsConfig, ranges: Ranges, steps: Selecting) -> Receipt:
-    """Filter, remove and deduplicate; return the account of all steps, whose outputs are the survivors by range."""
-    bounds = {name: value for name, value in vars(config.filters).items() if name != "near_duplicates"}
-    filters, rules = ImageFilters(**bounds), UniqueRules(config.filters.near_duplicates, tuple(config.removals))
-    accounts = [run_tasks(spark, partial(select_images, ranges=ranges, filters=filters), steps.select())]
-    if config.filter:
-        filter_images(
-            spark, [steps.folder("candidates")], config.scores, config.filter, steps.folder("passed"), ranges.groups
-        )
-    if rules.near:
-        run_tasks(spark, hash_images, steps.hash())
-    accounts.append(run_tasks(spark, partial(key_images, ranges=ranges, rules=rules), steps.key(bool(config.filter))))
-    run_tasks(spark, partial(find_duplicates, ranges=ranges), steps.find())
-    accounts.append(run_tasks(spark, partial(drop_duplicates, ranges=ranges), steps.drop()))
-    first, *others = [merge_receipts(STAGE, receipts) for receipts in accounts]
-    for step in others:
-        first.drops += step.drops
-    return Receipt(STAGE, first.rows_in, others[-1].rows_out, first.drops, outputs=others[-1].outputs).check()
+    stage.end(shards.publish(recipe, steps.work, receipts, selection, stage.seconds, **facts).receipt)
 
 
 def shard_settings(config: WriteShardsConfig) -> dict:
     """Return what decides the shards, the files that filters read among it."""
     files = {name: [vars(file) for file in list_files(getattr(config, name))] for name in ("removals", "scores")}
-    return {
-        "filters": vars(config.filters),
-        "filter": config.filter,
-        "samples_per_shard": config.samples_per_shard,
-        **files,
-    }
+    chosen = {"filters": vars(config.filters), "filter": config.filter, "samples_per_shard": config.samples_per_shard}
+    return chosen | files
 
 
 if __name__ == "__main__":

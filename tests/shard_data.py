@@ -41,5 +41,7 @@ def curate(folder: Path | str, rows: list[dict], buckets: int = 3) -> Part:
             sink.write(pa.RecordBatch.from_pylist(mine, CURATED))
         receipts.append(Receipt(str(bucket), len(mine), len(mine), outputs=[sink.output()]))
     uids = "".join(row["uid"] for row in rows)
-    settings = {"rows": hashlib.sha256(uids.encode()).hexdigest(), "buckets": buckets}
+    rule = {"reference": "en", "others": "tail_share", "t_by_language": {}}
+    wish = {"rule": rule, "t": None, "tail_share": 0.06, "target_images": None, "headroom": 1.0}
+    settings = {"seed": 0, "unit": "pair", **wish, "rows": hashlib.sha256(uids.encode()).hexdigest()}
     return table.commit(0, Recipe("balance_pairs", 1, settings), receipts, 0)

@@ -1,0 +1,126 @@
+"""The second balance over what download and filters left, before it is packed into shards."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation import storage
+from curation.counts import CountFiles, merge_partials, save_array, write_partial
+from curation.curated import curated_batch
+from curation.errors import HeadtailError
+from curation.lists import Ranges, list_name
+from curation.receipts import Receipt
+from curation.schemas import CANDIDATES, CURATED
+from curation.second_balance import (
+    SecondDrawing,
+    Shortfall,
+    draw_survivors,
+    estimated_counts,
+    second_thresholds,
+    weigh_survivors,
+)
+from curation.selection import write_rows
+from curation.tables import Table
+from curation.thresholds import Distributions, Rule, Wish
+
+BATCH_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class FirstBalance:
+    """What the first pass was asked for, as the manifest of `curated` tells it."""
+
+    unit: str
+    seed: int
+    wish: Wish
+
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, Any]) -> "FirstBalance":
+        """Return it from the settings of balance_pairs."""
+        wished = {name: settings[name] for name in ("t", "tail_share", "target_images", "headroom")}
+        return cls(settings["unit"], settings["seed"], Wish(Rule(**settings["rule"]), **wished))
+
+
+def reference_t(thresholds: str, first: FirstBalance) -> float | None:
+    """Return the t that a wished number of images was solved to, in counts of survivors; None without such a wish."""
+    if first.wish.target_images is None:
+        return None
+    rows = [row for path in Table(thresholds).files() for row in _read(path, ["lang", "t"]).to_pylist()]
+    found = {row["lang"]: row["t"] for row in rows}
+    if first.wish.rule.reference not in found:
+        raise HeadtailError(f"{thresholds} does not tell t of {first.wish.rule.reference}: run balance_pairs again")
+    return found[first.wish.rule.reference] * first.wish.headroom
+
+
+def weigh_images(task: dict, ranges: Ranges, unit: str) -> Receipt:
+    """Count the entries that a group's survivors stand for.
+
+    `task` holds group, survivors and lists (folders) and weights (path of the counts to write).
+    """
+    receipt = Receipt(f"weights of group {task['group']}")
+    rows = [batch for number in ranges.in_group(task["group"]) for batch in _curated(task, number)]
+    write_partial(task["weights"], weigh_survivors(rows, unit))
+    receipt.rows_in = receipt.rows_out = sum(batch.num_rows for batch in rows)
+    return receipt
+
+
+def _curated(task: dict, number: int) -> Iterator[pa.RecordBatch]:
+    """The curated rows of a range's survivors, in their order."""
+    rows = _read(storage.join(task["survivors"], list_name(number)), ["row"])["row"]
+    listed = _read(storage.join(task["lists"], list_name(number)), CURATED.names)
+    yield from listed.take(rows).combine_chunks().to_batches(BATCH_ROWS)
+
+
+def plan_second_draw(weights: list[str], first: FirstBalance, reference_t: float | None, folder: str) -> SecondDrawing:
+    """Add the weights of all groups, store the estimated counts as flat files, and derive the thresholds.
+
+    `reference_t` is the t that a wished number of images was solved to, in counts of survivors; None otherwise.
+    """
+    for lang, weighted in merge_partials(weights):
+        save_array(storage.join(folder, f"{lang}.npy"), estimated_counts(weighted))
+    counts = CountFiles(folder)
+    t = second_thresholds(first.wish, reference_t, Distributions.of_files(counts))
+    return SecondDrawing(first.unit, first.seed, counts, t)
+
+
+def draw_images(task: dict, ranges: Ranges, second: SecondDrawing) -> Receipt:
+    """Draw a group's survivors again, and write those that stay with the texts that stayed.
+
+    `task` holds group, survivors and lists (folders to read), balanced and drawn (folders to write: survivors, and
+    their curated rows). One output a range. Reasons: not_drawn. Facts carry the shortfall.
+    """
+    receipt = Receipt(f"second balance of group {task['group']}")
+    shortfall = Shortfall()
+    for number in ranges.in_group(task["group"]):
+        images = _read(storage.join(task["survivors"], list_name(number)))
+        rows, kept = [], []
+        for matched, drawn in draw_survivors(_curated(task, number), second, shortfall):
+            rows.append(curated_batch(matched, drawn))
+            kept.append(drawn.chosen >= 0)
+        curated = pa.Table.from_batches(rows, CURATED)
+        left = images.filter(pa.array(np.concatenate(kept))) if kept else images
+        write_rows(storage.join(task["drawn"], list_name(number)), curated)
+        output = write_rows(storage.join(task["balanced"], list_name(number)), _with_draws(left, curated))
+        receipt.rows_in += images.num_rows
+        receipt.rows_out += left.num_rows
+        receipt.drops["not_drawn"] += images.num_rows - left.num_rows
+        receipt.outputs.append({"range": number, **output, "image_bytes": pc.sum(left["bytes"]).as_py() or 0})
+    receipt.facts.update(shortfall.facts())
+    return receipt
+
+
+def _with_draws(images: pa.Table, curated: pa.Table) -> pa.Table:
+    """Survivors with the text and probability of the second draw, pointing to their rows in its file."""
+    fresh = {name: curated[name] for name in ("text", "lang", "keep_probability")}
+    fresh["row"] = pa.chunked_array([np.arange(images.num_rows, dtype=np.int32)])
+    return pa.table([fresh.get(name, images[name]) for name in CANDIDATES.names], CANDIDATES)
+
+
+def _read(path: str, columns: list[str] | None = None) -> pa.Table:
+    with storage.open_input(path) as file:
+        return pq.read_table(file, columns=columns)

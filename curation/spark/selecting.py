@@ -1,0 +1,79 @@
+"""The steps between downloads and shards: each a list of tasks, handing files on in a work folder."""
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from curation.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
+from curation.lists import Ranges
+from curation.perceptual import hash_images
+from curation.progress import say
+from curation.rebalancing import FirstBalance, draw_images, plan_second_draw, weigh_images
+from curation.receipts import Receipt, merge_receipts
+from curation.second_balance import Shortfall
+from curation.selection import ImageFilters, select_images
+from curation.shard_set import STAGE, Selecting
+from curation.spark.filtering import filter_images
+from curation.spark.tasks import run_tasks
+
+TOLD_SHARE = 0.001
+"""A shortfall below this is not worth a line."""
+
+
+def select(
+    spark: SparkSession,
+    steps: Selecting,
+    ranges: Ranges,
+    filters: ImageFilters,
+    rules: UniqueRules,
+    expression: str,
+    scores: Sequence[str],
+) -> Receipt:
+    """Filter, remove and deduplicate; return the account of all steps, whose outputs are the survivors by range."""
+    selected = run_tasks(spark, partial(select_images, ranges=ranges, filters=filters), steps.select())
+    if expression:
+        folders = (steps.folder("candidates"), steps.folder("passed"))
+        filter_images(spark, [folders[0]], scores, expression, folders[1], ranges.groups)
+    if rules.near:
+        run_tasks(spark, hash_images, steps.hash())
+    keyed = run_tasks(spark, partial(key_images, ranges=ranges, rules=rules), steps.key(bool(expression)))
+    run_tasks(spark, partial(find_duplicates, ranges=ranges), steps.find())
+    unique = run_tasks(spark, partial(drop_duplicates, ranges=ranges), steps.drop())
+    return follow(selected, keyed, unique)
+
+
+def balance_again(
+    spark: SparkSession,
+    steps: Selecting,
+    ranges: Ranges,
+    first: FirstBalance,
+    reference_t: float | None,
+    selection: Receipt,
+) -> tuple[Receipt, dict[str, Any]]:
+    """Draw again among the survivors; return the account of all steps, and what the manifest tells of the draw."""
+    tasks = steps.weigh()
+    run_tasks(spark, partial(weigh_images, ranges=ranges, unit=first.unit), tasks)
+    second = plan_second_draw([task["weights"] for task in tasks], first, reference_t, steps.folder("counts"))
+    drawn = run_tasks(spark, partial(draw_images, ranges=ranges, second=second), steps.draw())
+    shortfall = Shortfall()
+    for receipt in drawn:
+        shortfall.merge(receipt.facts)
+    told = shortfall.describe(first.wish.headroom)
+    if told["missing_share"] >= TOLD_SHARE:
+        say(
+            STAGE,
+            f"the first balance threw away {told['missing_share']:.1%} of what is wanted now: "
+            f"balance.headroom={told['sufficient_headroom']:.2g} would have kept it",
+        )
+    return follow([selection], drawn), {"t": dict(second.t), **told}
+
+
+def follow(*steps: Sequence[Receipt]) -> Receipt:
+    """Return the account of steps that follow one another: rows in of the first, out of the last, all reasons."""
+    accounts = [merge_receipts(STAGE, receipts) for receipts in steps]
+    drops = sum((account.drops for account in accounts), Counter())
+    last = accounts[-1]
+    return Receipt(STAGE, accounts[0].rows_in, last.rows_out, drops, outputs=last.outputs).check()

@@ -1,0 +1,170 @@
+"""download_images and write_shards as jobs, against a real server."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from pyspark.sql import SparkSession
+
+from conf.compose import compose_config
+from conf.schema import DownloadImagesConfig, WriteShardsConfig
+from curation.errors import HeadtailError
+from jobs import download_images, write_shards
+from tests.http_server import ImageServer
+from tests.shard_data import curate, curated_rows
+
+COUNT = 120
+pytestmark = pytest.mark.usefixtures("spark")
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ImageServer]:
+    with ImageServer() as server:
+        yield server
+
+
+def rows_of(server: ImageServer, count: int = COUNT) -> list[dict]:
+    """Curated rows: every tenth image is gone, every fifteenth is the image before it under another URL."""
+    paths = [
+        f"gone/{k}" if k % 10 == 0 else f"image/{n}.{('jpg', 'png', 'webp')[n % 3]}?{k}"
+        for k in range(count)
+        for n in [k - (k % 15 == 1)]
+    ]
+    return curated_rows([server.url(path) for path in paths])
+
+
+def download(folder: Path, *settings: str) -> None:
+    overrides = [f"output={folder}", "urls.allow_private_hosts=[127.0.0.1/32]", "download.threads=8", *settings]
+    download_images.run(compose_config("download_images", DownloadImagesConfig, overrides))
+
+
+def shard(folder: Path, *settings: str) -> dict:
+    write_shards.run(compose_config("write_shards", WriteShardsConfig, [f"output={folder}", *settings]))
+    return json.loads((folder / "shards/_manifest.json").read_text())
+
+
+def digests(folder: Path) -> dict[str, str]:
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("shards/*.tar"))}
+
+
+def test_lists_and_buckets_do_not_show_in_the_tars(server: ImageServer, tmp_path: Path) -> None:
+    found = []
+    for name, buckets, images_per_list in (("one", 1, 10_000), ("eight", 5, 16)):
+        curate(tmp_path / name, rows_of(server), buckets)
+        download(tmp_path / name, f"download.images_per_list={images_per_list}")
+        manifest = shard(tmp_path / name, "samples_per_shard=17")
+        assert manifest["rows_in"] == COUNT == manifest["rows_out"] + sum(manifest["drops"].values())
+        assert manifest["drops"] == {"duplicate_image": 4, "not_downloaded": 12}
+        found.append(digests(tmp_path / name))
+    assert len(json.loads((tmp_path / "eight/lists/part-00000/_manifest.json").read_text())["files"]) == 8
+    assert found[0] == found[1]
+    assert len(found[0]) == 7
+
+
+def test_done_work_is_left_alone_and_a_larger_selection_adds_to_it(
+    server: ImageServer, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    rows = rows_of(server)
+    curate(tmp_path, rows[:40])
+    for _ in range(2):
+        server.hits.clear()
+        download(tmp_path, "download.images_per_list=16")
+        shard(tmp_path)
+    assert not server.hits
+    assert "write_shards     is done" in capsys.readouterr().err
+    curate(tmp_path, rows)
+    download(tmp_path, "download.images_per_list=16")
+    assert sum(server.hits.values()) == COUNT - 40
+    assert shard(tmp_path)["rows_in"] == COUNT
+    curate(tmp_path, rows[:40])
+    server.hits.clear()
+    download(tmp_path, "download.images_per_list=16")
+    assert not server.hits
+    assert shard(tmp_path)["rows_in"] == 40
+
+
+def test_a_filter_reads_scores_and_side_car_columns(server: ImageServer, tmp_path: Path) -> None:
+    rows = rows_of(server)
+    curate(tmp_path, rows)
+    download(tmp_path, "download.images_per_list=30")
+    whole = shard(tmp_path)
+    before = pa.concat_tables([pq.read_table(path) for path in sorted((tmp_path / "shards").glob("*.parquet"))])
+    scored = [row["uid"] for row in rows[: COUNT // 2]]
+    scores = pa.table({"uid": scored, "clip_score": [k / 100 for k in range(len(scored))]})
+    pq.write_table(scores, tmp_path / "scores.parquet")
+    manifest = shard(
+        tmp_path, f"scores=[{tmp_path}/scores.parquet]", "filter=clip_score >= 0.3 and width > 8 and lang = 'en'"
+    )
+    high = set(scored[30:])
+    expected = [uid for uid in before["uid"].to_pylist() if uid in high]
+    after = pa.concat_tables([pq.read_table(path) for path in sorted((tmp_path / "shards").glob("*.parquet"))])
+    # A filtered image no longer stands before its duplicates, so more of these may stay.
+    assert set(expected) <= set(after["uid"].to_pylist()) <= high
+    lost = manifest["drops"]["filter"]
+    assert lost == whole["rows_in"] - whole["drops"]["not_downloaded"] - len(high & _downloaded(tmp_path))
+    assert shard(tmp_path, "filter=width > 100000")["rows_out"] == 0
+
+
+def _downloaded(folder: Path) -> set[str]:
+    rows = [row for path in folder.glob("downloads/part-*/range-*.parquet") for row in pq.read_table(path).to_pylist()]
+    return {row["uid"] for row in rows if row["status"] == "success"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        (["filter=no_such_column > 1"], "no_such_column"),
+        (["filter=width >"], "filter='width >'"),
+        (["filter=width"], "filter='width'"),
+        (["filter=width > 1", "scores=[{folder}/bad.parquet]"], "no column uid"),
+        (["filter=width > 1", "scores=[{folder}/twice.parquet]"], "column width is there already"),
+        (["scores=[{folder}/nothing]"], "names no file"),
+        (["removals=[{folder}/bad.txt]"], "bad.txt, line 1: expected a uid"),
+    ],
+)
+def test_a_mistake_is_one_line(small: Path, settings: list[str], message: str) -> None:
+    pq.write_table(pa.table({"id": ["a"]}), small / "bad.parquet")
+    pq.write_table(pa.table({"uid": ["a"], "width": [1]}), small / "twice.parquet")
+    (small / "bad.txt").write_text("what?")
+    with pytest.raises(HeadtailError, match=message.replace("(", r"\(")) as caught:
+        shard(small, *(setting.format(folder=small) for setting in settings))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def small(server: ImageServer, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("small")
+    curate(folder, rows_of(server, 5), 1)
+    download(folder)
+    return folder
+
+
+def test_too_few_successes_stop_the_job_with_advice(server: ImageServer, tmp_path: Path) -> None:
+    curate(tmp_path, curated_rows([server.url(f"gone/{k}") for k in range(90)] + [server.url("image/1.jpg")]))
+    with pytest.raises(HeadtailError, match=r"min_success_share=0.2.*http_error.*min_success_share=0 to go on"):
+        download(tmp_path, "download.images_per_list=30")
+    server.hits.clear()
+    download(tmp_path, "download.images_per_list=30", "download.min_success_share=0")
+    total = sum(json.loads(path.read_text())["rows_in"] for path in tmp_path.glob("downloads/part-*/_manifest.json"))
+    assert total == 91
+    assert sum(server.hits.values()) < 91, "what was fetched before is kept"
+
+
+def test_names_that_do_not_resolve_are_told_before(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    curate(tmp_path, curated_rows([f"http://host-{k}.invalid/a.jpg" for k in range(9)]))
+    download(tmp_path, "download.timeout_seconds=5")
+    assert "DNS will be the bottleneck: of 9 names 9 did not resolve" in capsys.readouterr().err
+
+
+def test_speculation_is_refused(spark: SparkSession, server: ImageServer, tmp_path: Path) -> None:
+    curate(tmp_path, rows_of(server, 5))
+    spark.conf.set("spark.speculation", "true")
+    try:
+        with pytest.raises(HeadtailError, match=r"spark.speculation=true would fetch images twice"):
+            download(tmp_path)
+    finally:
+        spark.conf.unset("spark.speculation")

@@ -1,0 +1,102 @@
+"""The second balance in the shards' steps gives what it gives over all survivors at once."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curation import storage
+from curation.counts import CountArrays
+from curation.curated import curated_batch, draw_batch, text_probabilities
+from curation.draws import draw
+from curation.lists import Ranges
+from curation.matched import Matched
+from curation.rebalancing import FirstBalance, draw_images, plan_second_draw, weigh_images
+from curation.schemas import CURATED
+from curation.second_balance import SecondDrawing, Shortfall, draw_survivors, estimated_counts, weigh_survivors
+from curation.selection import ImageFilters, select_images
+from curation.shard_set import Selecting
+from curation.thresholds import Rule, Wish
+from tests.http_server import draw as draw_image
+from tests.matches_data import make_images, to_batch
+from tests.unit.test_shards import stored
+
+T = {"en": 40.0, "de": 40.0}
+
+
+def first_pass(unit: str) -> list[dict]:
+    """Rows of `curated` of some images in two languages."""
+    pool = to_batch(make_images(3000, seed=5, langs=("en", "de"), most=3))
+    matched, counts = Matched(pool), CountArrays()
+    counts.add(matched)
+    p = text_probabilities(matched, dict(counts.items()), {lang: t / 0.5 for lang, t in T.items()})
+    return curated_batch(matched, draw_batch(matched, p, unit, 3)).to_pylist()
+
+
+@pytest.mark.parametrize("unit", ["pair", "image"])
+def test_the_steps_draw_what_one_draw_over_all_survivors_does(tmp_path: Path, unit: str) -> None:
+    rows, ranges = first_pass(unit), Ranges(4, 0)
+    survives = draw(1, "sample", pa.array([row["uid"] for row in rows])) < 0.5
+    image = draw_image(1)
+    images = {row["url"]: image if alive else "timeout" for row, alive in zip(rows, survives, strict=True)}
+    downloads, lists = stored(tmp_path, rows, images, ranges)
+    steps = Selecting(ranges, lists.path, str(tmp_path / "work"), downloads.status_files())
+    for task in steps.select():
+        task["candidates"] = steps.folder("survivors")
+        select_images(task, ranges, ImageFilters()).check()
+    first = FirstBalance(unit, 3, Wish(Rule(others="same_t"), t=40.0, headroom=0.5))
+    weights = steps.weigh()
+    weighed = [weigh_images(task, ranges, unit).check() for task in weights]
+    assert sum(receipt.rows_in for receipt in weighed) == survives.sum()
+    second = plan_second_draw([task["weights"] for task in weights], first, None, steps.folder("counts"))
+    receipts = [draw_images(task, ranges, second).check() for task in steps.draw()]
+
+    left = pa.RecordBatch.from_pylist([row for row, alive in zip(rows, survives, strict=True) if alive], CURATED)
+    counts = {lang: estimated_counts(values) for lang, values in weigh_survivors([left], unit).items()}
+    shortfall = Shortfall()
+    ((matched, drawn),) = draw_survivors([left], SecondDrawing(unit, 3, counts, second.t), shortfall)
+    expected = {row["uid"]: row for row in curated_batch(matched, drawn).to_pylist()}
+    assert 100 < len(expected) < left.num_rows
+
+    outputs = sorted((output for receipt in receipts for output in receipt.outputs), key=lambda one: one["range"])
+    found = {}
+    for output in outputs:
+        survivors = pq.read_table(output["path"])
+        texts = pq.read_table(storage.join(steps.folder("drawn"), output["path"].rsplit("/", 1)[-1])).to_pylist()
+        for row in survivors.to_pylist():
+            found[row["uid"]] = texts[row["row"]]
+            assert {name: row[name] for name in ("text", "lang", "keep_probability")} == {
+                name: texts[row["row"]][name] for name in ("text", "lang", "keep_probability")
+            }
+        assert (np.diff(survivors["order"].to_numpy().astype(object)) > 0).all()
+    assert found == expected
+    assert sum(receipt.drops["not_drawn"] for receipt in receipts) == left.num_rows - len(expected)
+    merged = Shortfall()
+    for receipt in receipts:
+        merged.merge(receipt.facts)
+    assert merged.describe(0.5) == shortfall.describe(0.5)
+
+
+def test_the_first_pass_is_read_from_its_settings() -> None:
+    wish = Wish(Rule("de", "same_t", {"en": 5.0}), t=7.0, headroom=0.5)
+    settings = {
+        "unit": "image", "seed": 9, "rule": vars(wish.rule), "t": 7.0, "tail_share": None, "target_images": None,
+        "headroom": 0.5,
+    }  # fmt: skip
+    assert FirstBalance.of_settings(settings) == FirstBalance("image", 9, wish)
+
+
+def test_nothing_left_is_nothing_drawn(tmp_path: Path) -> None:
+    ranges = Ranges(1, 0)
+    downloads, lists = stored(tmp_path, first_pass("pair")[:3], {}, ranges)
+    steps = Selecting(ranges, lists.path, str(tmp_path / "work"), downloads.status_files())
+    for task in steps.select():
+        task["candidates"] = steps.folder("survivors")
+        select_images(task, ranges, ImageFilters()).check()
+    (weight,) = steps.weigh()
+    assert weigh_images(weight, ranges, "pair").rows_in == 0
+    (task,) = steps.draw()
+    found = draw_images(task, ranges, SecondDrawing("pair", 0, {}, {})).check()
+    assert (found.rows_in, found.rows_out) == (0, 0)
