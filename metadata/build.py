@@ -30,7 +30,6 @@ wiki behind it where that is not the list's own (`unigram:zh_yue`). `score` is t
 bigram's score, the views."""
 
 SOURCES = ("wordnet", "unigram", "bigram", "title")
-NO_RULE = math.inf
 PMI_STEPS = 4096
 """Percentiles of PMI are taken in steps of 1/4096 bit, downwards, so that no sorting of all bigrams is needed."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
@@ -53,7 +52,7 @@ class Rules:
     max_unigrams: int = 0
     bigram_score: Literal["pmi", "count_pmi"] = "pmi"
     bigram_min_count: int = 1
-    bigram_min_pmi: float = -NO_RULE
+    bigram_min_pmi: float | None = None
     bigram_pmi_percentile: float = 0.3
     max_bigrams: int = 0
     title_min_views: int = 1
@@ -81,7 +80,7 @@ class Rules:
         name, minimum = least[source]
         told = [f"{name} >= {minimum}"] if minimum > 1 else []
         if source == "bigram":
-            told += [f"PMI >= {self.bigram_min_pmi:g}"] if self.bigram_min_pmi > -NO_RULE else []
+            told += [] if self.bigram_min_pmi is None else [f"PMI >= {self.bigram_min_pmi:g}"]
             percentile = f"{self.bigram_pmi_percentile:.0%}"
             by_count = f"(count+1)^0.7 * (PMI - its {percentile} percentile) > 0"
             told.append("by PMI" if self.bigram_score == "pmi" else f"by {by_count}")
@@ -107,6 +106,10 @@ class SourceRow:
     added: int = 0
     drops: Counter[str] = field(default_factory=Counter)
     note: str = ""
+
+    def to_json(self) -> dict:
+        """Return the row as plain values."""
+        return {**vars(self), "drops": dict(sorted(self.drops.items()))}
 
 
 @dataclass

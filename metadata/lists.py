@@ -2,13 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
 from curation.receipts import Receipt
-from curation.storage import ParquetSink, filesystem, join, read_batches, read_json, write_json
+from curation.storage import FileInfo, ParquetSink, filesystem, join, read_batches, read_json, write_json
 from metadata.build import LIST, EntryTable, Rules, SourceRow, build_list
+from metadata.languages import LANGUAGES
 from metadata.store import read_entries
 from metadata.wordnet import read_names
 
@@ -24,6 +25,19 @@ class WikiPlan:
     rows: dict[str, SourceRow] = field(default_factory=dict)
 
 
+def plan_wikis(
+    wordnet: dict[str, list[FileInfo]], rows: dict[str, dict[str, SourceRow]], rules: Rules
+) -> dict[str, WikiPlan]:
+    """Return the plan of each wiki of `rows`, with a row for its WordNet."""
+    plans = {}
+    for lang, found in rows.items():
+        files = wordnet.get(lang, [])
+        missing = "no WordNet file of this language" if LANGUAGES[lang].wordnet else "there is no WordNet of it"
+        row = SourceRow("wordnet", rules.describe("wordnet"), note="" if files else missing)
+        plans[lang] = WikiPlan(tuple(file.path for file in files), {"wordnet": row, **found})
+    return plans
+
+
 def write_wiki_list(lang: str, batches: list[pa.RecordBatch], plan: WikiPlan, rules: Rules, folder: str) -> Receipt:
     """Write the list of one wiki and what its sources gave; returns the account from chosen terms to entries.
 
@@ -37,7 +51,7 @@ def write_wiki_list(lang: str, batches: list[pa.RecordBatch], plan: WikiPlan, ru
         receipt.rows_in += row.chosen
         receipt.drops.update(row.drops)
     _write(join(folder, WIKIS, f"{lang}.parquet"), table, receipt)
-    told = {"licences": names.licences, "sources": [asdict(row) for row in table.rows]}
+    told = {"licences": names.licences, "sources": [row.to_json() for row in table.rows]}
     write_json(join(folder, WIKIS, f"{lang}.json"), told)
     return receipt.check()
 

@@ -103,7 +103,9 @@ def pmi_percentiles(bigrams: DataFrame, share: float) -> dict[str, float]:
 
 def choose_bigrams(bigrams: DataFrame, rules: Rules, percentiles: dict[str, float]) -> DataFrame:
     """Keep the bigrams that pass the minima and give them their score: (lang, source, text, score)."""
-    kept = bigrams.where((F.col("count") >= rules.bigram_min_count) & (F.col("pmi") >= rules.bigram_min_pmi))
+    kept = bigrams.where(F.col("count") >= rules.bigram_min_count)
+    if rules.bigram_min_pmi is not None:
+        kept = kept.where(F.col("pmi") >= rules.bigram_min_pmi)
     score = F.col("pmi")
     if rules.bigram_score == "count_pmi":
         spark = bigrams.sparkSession

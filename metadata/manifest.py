@@ -1,0 +1,84 @@
+"""What a store of entry lists says of itself: inputs, licences, what each source gave, what is missing."""
+
+from typing import Any
+
+from curation.receipts import Receipt
+from curation.storage import exists, join, read_json, write_bytes, write_json
+from curation.tables import MANIFEST, Recipe, versions
+from metadata.inputs import MetadataInputs
+from metadata.lists import read_sources
+from metadata.store import EntryStore
+
+TABLE = "_table.md"
+
+
+def finished(folder: str, recipe: Recipe) -> dict[str, Any] | None:
+    """Return the manifest of the lists in a folder if this recipe made them."""
+    path = join(folder, MANIFEST)
+    manifest = read_json(path) if exists(path) else {}
+    return manifest if manifest.get("id") == recipe.id else None
+
+
+def write_manifest(
+    folder: str,
+    recipe: Recipe,
+    inputs: MetadataInputs,
+    wikis: list[str],
+    lists: list[Receipt],
+    failures: list[dict],
+) -> dict[str, Any]:
+    """Write manifest and table of finished lists; the manifest comes last, and without it they are not finished."""
+    store = EntryStore.open(folder)
+    told = {lang: read_sources(folder, lang) for lang in wikis}
+    sources = {lang: told[lang]["sources"] for lang in inputs.codes}
+    manifest = {
+        "id": recipe.id,
+        "stage": recipe.stage,
+        "logic_version": recipe.logic_version,
+        "settings": recipe.settings,
+        "hash": store.hash,
+        "lists": [
+            {
+                "list": receipt.task,
+                "entries": receipt.rows_out,
+                "sha256": store.list_hash(receipt.task),
+                "by_source": {fact.removeprefix("added_"): count for fact, count in sorted(receipt.facts.items())},
+                "drops": dict(sorted(receipt.drops.items())),
+                "cannot_match": len(store.unmatchable(receipt.task)),
+            }
+            for receipt in lists
+        ],
+        "wikis": sources,
+        "notes": [
+            *(
+                f"{lang}: {row['source']}: {row['note']}"
+                for lang, rows in sources.items()
+                for row in rows
+                if row["note"]
+            ),
+            *(f"{failure['file']}: {failure['error']}" for failure in failures),
+        ],
+        "failures": failures,
+        "inputs": inputs.describe({lang: entry["licences"] for lang, entry in told.items()}),
+        "versions": versions(),
+    }
+    write_bytes(join(folder, TABLE), render_table(manifest).encode())
+    write_json(join(folder, MANIFEST), manifest)
+    return manifest
+
+
+def render_table(manifest: dict[str, Any]) -> str:
+    """Return the composition of all lists as Markdown, after Table 1 of Demystifying CLIP Data."""
+    lines = ["# Entry lists", ""]
+    for lang, rows in manifest["wikis"].items():
+        lines += [f"## {lang}", "", "| source | rule | terms | chosen | entries |", "|---|---|--:|--:|--:|"]
+        lines += [
+            f"| {row['source']} | {row['rule']}{f' ({note})' if (note := row['note']) else ''} "
+            f"| {row['available']:,} | {row['chosen']:,} | {row['added']:,} |"
+            for row in rows
+        ]
+        lines += [f"| all | | | | {sum(row['added'] for row in rows):,} |", ""]
+    lines += ["## Lists that texts are matched against", "", "| list | entries | of them can match nothing |"]
+    lines += ["|---|--:|--:|"]
+    lines += [f"| {row['list']} | {row['entries']:,} | {row['cannot_match']:,} |" for row in manifest["lists"]]
+    return "\n".join(lines) + "\n"

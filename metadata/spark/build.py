@@ -1,0 +1,116 @@
+"""From partial counts to the terms of all wikis, and what is known of each source."""
+
+import math
+from dataclasses import dataclass
+
+from pyspark import StorageLevel
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F  # noqa: N812
+
+from metadata.build import Rules, SourceRow, chosen_count
+from metadata.spark.terms import (
+    COUNTS,
+    VIEWS,
+    choose_bigrams,
+    choose_counted,
+    count_rows,
+    pmi_percentiles,
+    read_files,
+    score_bigrams,
+    sum_titles,
+    sum_unigrams,
+    top_terms,
+)
+
+MOST_NAMES = 400_000
+"""More names than any WordNet has: entries that can stand before the first unigram."""
+
+
+ROWS_PER_PARTITION = 1_000_000
+"""Rows of partial counts for a partition of a shuffle: some 30 MB."""
+
+
+def set_partitions(spark: SparkSession, rows: int) -> None:
+    """Fit the shuffles of the session to the rows that go through them; the result does not depend on it."""
+    partitions = max(spark.sparkContext.defaultParallelism, rows // ROWS_PER_PARTITION)
+    spark.conf.set("spark.sql.shuffle.partitions", partitions)
+
+
+@dataclass(frozen=True)
+class Terms:
+    """The terms of all wikis that may become entries (lang, source, text, score), and a row for each source."""
+
+    terms: DataFrame
+    rows: dict[str, dict[str, SourceRow]]
+
+
+def gather_terms(
+    spark: SparkSession, ngram_files: list[str], view_files: list[str], languages: list[str], rules: Rules
+) -> Terms:
+    """Add up the counts of all wikis, choose and rank their terms. Runs jobs that collect a few rows per language."""
+    counts = read_files(spark, ngram_files, COUNTS).where(F.col("lang").isin(languages))
+    views = read_files(spark, view_files, VIEWS).where(F.col("lang").isin(languages))
+    unigrams = sum_unigrams(counts).persist(StorageLevel.DISK_ONLY)
+    titles = sum_titles(views).persist(StorageLevel.DISK_ONLY)
+    unigram_rows = count_rows(unigrams, rules.unigram_min_count)
+    title_rows = count_rows(titles, rules.title_min_views)
+    words = {lang: total for lang, (_, _, total) in unigram_rows.items()}
+    bigrams = score_bigrams(counts, unigrams, words).persist(StorageLevel.DISK_ONLY)
+    percentiles = pmi_percentiles(bigrams, rules.bigram_pmi_percentile) if rules.bigram_score == "count_pmi" else {}
+    chosen_bigrams = choose_bigrams(bigrams, rules, percentiles)
+    bigram_rows = {lang: rows for lang, (rows, _, _) in count_rows(bigrams, 1).items()}
+    passing = {row.lang: row["count"] for row in chosen_bigrams.groupBy("lang").count().collect()}
+
+    found = {
+        lang: {
+            "unigram": _counted_row("unigram", unigram_rows.get(lang), rules),
+            "bigram": _bigram_row(bigram_rows.get(lang, 0), passing.get(lang, 0), words.get(lang, 0), rules),
+            "title": _counted_row("title", title_rows.get(lang), rules),
+        }
+        for lang in languages
+    }
+    terms = (
+        choose_counted(unigrams, "unigram", rules.unigram_min_count)
+        .unionByName(chosen_bigrams)
+        .unionByName(choose_counted(titles, "title", rules.title_min_views))
+    )
+    limits = {
+        (lang, source): limit for lang in languages for source, limit in _limits(found[lang], rules).items() if limit
+    }
+    return Terms(top_terms(terms, limits), found)
+
+
+def _limits(rows: dict[str, SourceRow], rules: Rules) -> dict[str, int]:
+    """How many of a source's best terms its list can need: what it chooses, or its cap and all that stands before."""
+    limits: dict[str, int] = {}
+    before = MOST_NAMES + rules.numbers
+    for source, row in rows.items():
+        cap = rules.cap(source)
+        limits[source] = min(row.chosen, cap + before) if cap else row.chosen
+        before += limits[source]
+    return limits
+
+
+def _counted_row(source: str, counted: tuple[int, int, int] | None, rules: Rules) -> SourceRow:
+    row = SourceRow(source, rules.describe(source))
+    if counted:
+        row.available, passing, _ = counted
+        row.chosen = chosen_count(rules, source, passing)
+        if row.available and not row.chosen:
+            row.note = "the rule takes none"
+    else:
+        row.note = (
+            "no words: no dump of this wiki, or no article in it"
+            if source == "unigram"
+            else "no page views of this wiki"
+        )
+    return row
+
+
+def _bigram_row(available: int, passing: int, words: int, rules: Rules) -> SourceRow:
+    row = SourceRow("bigram", rules.describe("bigram"), available, passing)
+    if not words:
+        row.note = "no words"
+    elif not passing:
+        row.note = f"the rule takes none: PMI is at most {math.log2(words):.1f} with {words:,} words"
+    return row
