@@ -50,7 +50,7 @@ MEANINGS = {
     "scheme": "the address is neither http nor https",
     "private_host": "the address is on a private network",
     "blocked_host": "the host is on a block list",
-    "removed": "the image is on the removal list",
+    "removed": "the image is on a removal list",
     "language": "the language is not among those asked for",
     "lang_score": "the language is too uncertain",
     "same_text": "the same text of the same image again",
@@ -85,14 +85,17 @@ MEANINGS = {
     "aspect_ratio": "too narrow or too flat",
     "few_pixels": "too few pixels",
     "many_pixels": "too many pixels",
+    "filter": "the filter expression does not hold for it",
     "duplicate_image": "the same bytes as another image, which stays",
+    "near_duplicate": "looks like another image, which stays",
+    "write_shards.not_drawn": "the second balance, in the counts of what arrived, went against it",
 }
 
 
-def meaning(reason: str) -> str:
-    """Return what a reason means; of one without an entry here its words.
+def meaning(reason: str, stage: str = "") -> str:
+    """Return what a reason means in a stage; of one without an entry here its words.
 
     >>> meaning("data_url"), meaning("not_yet_told")
     ('the image is part of the page itself (a data: address)', 'not yet told')
     """
-    return MEANINGS.get(reason, reason.replace("_", " "))
+    return MEANINGS.get(f"{stage}.{reason}") or MEANINGS.get(reason) or reason.replace("_", " ")

@@ -124,8 +124,11 @@ def _lede(report: dict[str, Any]) -> str:
     if report["entries"] and report["entries"][0]["top_before"]:
         biggest = report["entries"][0]
         top = biggest["top_before"][0]
-        said.append(
-            f"Balancing thinned the head: {escape(biggest['name'])} texts with the most frequent entry, "
-            f"“{foreign(top['entry'], 40)}”, went from {number(top['before'])} to {number(top['after'])}."
-        )
+        if top["after"] < top["before"]:
+            said.append(
+                f"Balancing thinned the head: {escape(biggest['name'])} texts with the most frequent entry, "
+                f"“{foreign(top['entry'], 40)}”, went from {number(top['before'])} to {number(top['after'])}."
+            )
+        else:
+            said.append("No entry is frequent enough for balancing to thin it.")
     return " ".join(said)

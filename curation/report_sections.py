@@ -196,7 +196,7 @@ def _sample(sample: Values) -> str:
     size = f"{int(sample['width'])} × {int(sample['height'])}"
     texts = "".join(
         f'<li><p dir="auto">{foreign(text["text"])}</p><p class="soft">{escape(text["lang"])} · '
-        f"p = {_probability(text)} · {'kept' if text['kept'] else 'not drawn'} · "
+        f"p = {_probability(text)} · {_fate(text, sample)} · "
         f"{', '.join(foreign(entry, 60) for entry in text['entries'])}</p></li>"
         for text in sample["texts"]
     )
@@ -208,6 +208,12 @@ def _sample(sample: Values) -> str:
         f"<details><summary>{plural(len(sample['texts']), 'matched text')}</summary><ul>{texts}</ul>"
         f'<p class="path">{_link(sample["url"])}</p></details></figcaption></figure>'
     )
+
+
+def _fate(text: Values, sample: Values) -> str:
+    if not text["kept"]:
+        return "not drawn"
+    return "<b>chosen</b>" if (text["text"], text["lang"]) == (sample["text"], sample["lang"]) else "kept"
 
 
 def _probability(row: Values) -> str:
@@ -244,6 +250,7 @@ def languages(report: Values) -> str:
                 *(exact(one[key]) for key in ("entries", "entries_matched", "matches", "texts", "texts_kept")),
                 percent(one["texts_kept"], one["texts"]),
                 exact(one["images_kept"]),
+                exact(one["samples"]),
             ],
             _bars(("before", one["texts"] / most), ("after", one["texts_kept"] / most)),
         )
@@ -251,7 +258,9 @@ def languages(report: Values) -> str:
     ]
     heads = ["Language", "t", "Tail share", "Entries", "Those matched", "Matches", "Texts", "Texts kept", "Share"]
     table = _unfold(
-        rows, lambda some: _table([*heads, "Images kept"], some, "wide", last="Texts, and those kept"), "languages"
+        rows,
+        lambda some: _table([*heads, "Images kept", "Samples"], some, "wide even", last="Texts, and those kept"),
+        "languages",
     )
     return (
         "<p>A text is matched against the entries of its own language, and each language has its own threshold "

@@ -36,7 +36,7 @@ Values = dict[str, Any]
 def stage_values(stage: Stage) -> Values:
     """Return a stage of the funnel; its receipt balances, or AssertionError is raised."""
     receipt, text = stage.receipt.check(), STAGES[stage.name]
-    drops = [{"reason": r, "meaning": meaning(r), "count": n} for r, n in receipt.drops.most_common() if n]
+    drops = [{"reason": r, "meaning": meaning(r, stage.name), "count": n} for r, n in receipt.drops.most_common() if n]
     return {
         "stage": stage.name,
         "label": text.label,

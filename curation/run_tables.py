@@ -47,10 +47,9 @@ class Stage:
         """Return the stage whose manifests these are; at least one."""
         last = parts[-1].manifest
         seconds = sum(part.manifest["seconds"] for part in parts)
-        inputs = last["inputs"]
-        count = len(inputs) if isinstance(inputs, list) else inputs["count"]
-        total = sum_receipts(parts)
-        return cls(name, total, len(parts), seconds, flatten(last["settings"]), last["versions"], count)
+        inputs = [part.manifest["inputs"] for part in parts]
+        count = sum(len(one) if isinstance(one, list) else one["count"] for one in inputs)
+        return cls(name, sum_receipts(parts), len(parts), seconds, flatten(last["settings"]), last["versions"], count)
 
 
 def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:

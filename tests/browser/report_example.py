@@ -147,6 +147,7 @@ def _language(one: dict[str, Any]) -> dict[str, Any]:
         "texts": texts,
         "texts_kept": texts // 3,
         "images_kept": texts // 4,
+        "samples": texts // 5,
     }
 
 
