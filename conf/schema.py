@@ -468,3 +468,27 @@ class BuildMetadataConfig(JobConfig):
     range_bytes: int = setting(64 << 20, "a dump is read in ranges of so much", unit="bytes", minimum=4096)
     max_page_bytes: int = setting(8 << 20, "larger pages are dropped", unit="bytes", minimum=1)
     files_per_part: int = setting(200, "ranges of one part of ngrams: the unit of resume", unit="ranges", minimum=1)
+
+
+@dataclass
+class FetchSourcesConfig(Settings):
+    """Settings of fetch_sources."""
+
+    sources: str = setting(MISSING, "local folder to fetch into: dumps/, pageviews/, wordnet/")
+    languages: list[str] = setting(MISSING, "Wikipedia codes, e.g. [en,de]")
+    dump: str = setting("latest", "day of the dumps (20260101) or latest; none: no dumps")
+    days: list[str] = setting([], "days of page views, e.g. [2026-01-31]")
+    random_days: int = setting(0, "days of page views to draw beside those", unit="days", minimum=0)
+    first_day: str = setting("2015-05-01", "first day that may be drawn")
+    last_day: str = setting("", "last day that may be drawn; empty: a week ago")
+    hours: list[int] = setting([], "hours of each day, 0 to 23; empty: all")
+    wordnet: bool = setting(True, "fetch Open Multilingual Wordnet's file of each language that has one")
+    seed: int = setting(0, "key of the drawn days", minimum=0)
+    dumps_mirror: str = setting("https://dumps.wikimedia.org", "where dumps lie")
+    pageviews_mirror: str = setting("https://dumps.wikimedia.org", "where page views lie")
+    wordnet_mirror: str = setting("https://raw.githubusercontent.com/omwn/omw-data/main", "where wordnets lie")
+    contact: str = setting("", "an address or URL that the servers' operators can reach you at, in the User-Agent")
+    pause_seconds: float = setting(1.0, "between two requests", unit="seconds", minimum=0)
+    retries: int = setting(5, "tries of a file after the first", minimum=0)
+    retry_seconds: float = setting(5.0, "before the first retry; doubled each time", unit="seconds", minimum=0)
+    timeout_seconds: float = setting(60.0, "without an answer", unit="seconds", minimum=1)

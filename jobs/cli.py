@@ -22,6 +22,8 @@ JOBS = (
     "download_images",
     "write_shards",
     "report_stats",
+    "build_metadata",
+    "fetch_sources",
 )
 USAGE = "headtail <job> key=value ...\nheadtail <job> --help shows the settings of a job. The jobs:\n"
 

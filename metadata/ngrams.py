@@ -9,6 +9,7 @@ Languages that are written without blanks are segmented first: bo and dz at the 
 of ICU (`icu4py`); without it each of their characters is a word.
 """
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
@@ -30,6 +31,10 @@ _WITHIN_WORDS = "\u00b7\u05f3\u05f4\u0f0b\u0f0c"
 # Characters without width that end up between words: zero-width space, joiner, byte order mark, directions.
 _INVISIBLE = [0x200B, 0x2060, 0xFEFF, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 _TSHEG = "\u0f0b"
+# Character classes that Python's and Java's regular expressions read alike.
+TIBETAN = "[\u0f00-\u0fff]"
+UNSPACED = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0002ebef]"
+ALPHABETIC = "[0-9A-Za-z\u00c0-\u058f\uff10-\uff5a]"
 
 COUNTS = pa.schema(
     [
@@ -68,11 +73,20 @@ def character_classes(singles: bool) -> np.ndarray:
     return classes
 
 
-def bigram_joint(language: Language) -> str:
-    """What stands between the words of a bigram: a blank, a tsheg, or nothing."""
-    if language.blanks:
-        return " "
-    return _TSHEG if language.script == "Tibt" else ""
+def join_bigram(first: str, second: str, blanks: bool) -> str:
+    """Return the entry that two words in a row make in a language that separates its words by blanks, or does not.
+
+    Without blanks words are joined as they were written, but for two words of an alphabet; Tibetan syllables get
+    their tsheg, and scripts without blanks no blank in any language.
+
+    >>> join_bigram("日本", "語", False), join_bigram("Jimmy", "Carter", False), join_bigram("日", "本", True)
+    ('日本語', 'Jimmy Carter', '日本')
+    """
+    if re.search(TIBETAN, first[-1]) and re.search(TIBETAN, second[0]):
+        return f"{first}{_TSHEG}{second}"
+    unspaced = re.search(UNSPACED, first[-1]) and re.search(UNSPACED, second[0])
+    alphabetic = re.search(ALPHABETIC, first[-1]) and re.search(ALPHABETIC, second[0])
+    return f"{first}{'' if unspaced or not (blanks or alphabetic) else ' '}{second}"
 
 
 def segmenter(language: Language) -> tuple[str, Callable[[str], str] | None]:

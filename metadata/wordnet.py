@@ -14,6 +14,9 @@ from metadata.languages import LANGUAGES
 DATABASE_FILES = ("data.adj", "data.adv", "data.noun", "data.verb")
 # A lemma of data.adj may say where it may stand: `galore(ip)`.
 _POSITION = re.compile(r"\((?:a|p|ip)\)$")
+_WINDOWS_1252 = {
+    code: bytes([code]).decode("cp1252") for code in range(0x80, 0xA0) if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
+} | dict.fromkeys((0x200E, 0x200F, 0xFEFF))
 _BY_WORDNET = {language.wordnet: language.code for language in LANGUAGES.values() if language.wordnet}
 
 
@@ -112,13 +115,22 @@ def _tab_names(path: str, names: SynsetNames) -> Iterator[str]:
         elif kind not in (["lemma"], [kind[0], "lemma"]):
             names.receipt.drops["other_type"] += 1
         else:
-            # The Chinese Open Wordnet writes a particle that may follow as `+的`.
-            name = " ".join(cells[2].replace("_", " ").replace("+", "").split())
-            if name:
+            name = _clean(cells[2])
+            if not name or "''" in name or "&lt;" in name:
+                names.receipt.drops["malformed"] += 1
+            else:
                 names.receipt.rows_out += 1
                 yield name
-            else:
-                names.receipt.drops["malformed"] += 1
+
+
+def _clean(name: str) -> str:
+    """A lemma without what the makers of tab files left in it.
+
+    The Chinese Open Wordnet writes a particle that may follow as `+的`; the French one holds letters of Windows-1252
+    as control characters (`\\x9cuvre`); marks of direction come from Wiktionary.
+    """
+    text = name.replace("_", " ").replace("+的", "的").replace("+地", "地").translate(_WINDOWS_1252)
+    return " ".join(text.split())
 
 
 def _read_header(path: str) -> tuple[str, str]:

@@ -12,14 +12,14 @@
 from collections.abc import Iterator
 
 import pyarrow as pa
-from pyspark.sql import DataFrame, SparkSession, Window
+from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from curation.spark.tasks import plan_tasks
 from curation.storage import read_batches
 from metadata.build import PMI_STEPS, Rules
 from metadata.languages import LANGUAGES
-from metadata.ngrams import bigram_joint
+from metadata.ngrams import ALPHABETIC, TIBETAN, UNSPACED
 
 COUNTS = "lang string, source string, first string, second string, count bigint"
 VIEWS = "lang string, title string, views bigint"
@@ -69,8 +69,8 @@ def score_bigrams(counts: DataFrame, unigrams: DataFrame, words: dict[str, int])
     as NLTK has it. Shuffles by bigram, then by each of its words.
     """
     spark = counts.sparkSession
-    languages = [(lang, float(total), bigram_joint(LANGUAGES[lang])) for lang, total in sorted(words.items())]
-    totals = spark.createDataFrame(languages, "lang string, words double, joint string")
+    languages = [(lang, float(total), LANGUAGES[lang].blanks) for lang, total in sorted(words.items())]
+    totals = spark.createDataFrame(languages, "lang string, words double, blanks boolean")
     first = unigrams.select("lang", F.col("text").alias("first"), F.col("count").alias("first_count"))
     second = unigrams.select("lang", F.col("text").alias("second"), F.col("count").alias("second_count"))
     summed = (
@@ -83,8 +83,24 @@ def score_bigrams(counts: DataFrame, unigrams: DataFrame, words: dict[str, int])
         summed.join(first, ["lang", "first"], how="inner")
         .join(second, ["lang", "second"], how="inner")
         .join(F.broadcast(totals), "lang", how="inner")
-        .select("lang", F.concat("first", "joint", "second").alias("text"), "count", pmi.alias("pmi"))
+        # Words joined without a blank can give one text in two ways: the list takes the better one.
+        .select("lang", _joined().alias("text"), "count", pmi.alias("pmi"))
     )
+
+
+def _joined() -> Column:
+    """`ngrams.join_bigram` as an expression over first, second and blanks."""
+
+    def face(kind: str) -> Column:
+        return F.col("first").rlike(f"{kind}$") & F.col("second").rlike(f"^{kind}")
+
+    joint = (
+        F.when(face(TIBETAN), "\u0f0b")
+        .when(face(UNSPACED), "")
+        .when(F.col("blanks") | face(ALPHABETIC), " ")
+        .otherwise("")
+    )
+    return F.concat("first", joint, "second")
 
 
 def pmi_percentiles(bigrams: DataFrame, share: float) -> dict[str, float]:

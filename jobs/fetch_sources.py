@@ -1,0 +1,74 @@
+"""Fetch what build_metadata reads: page dumps, page views, Open Multilingual Wordnet."""
+
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+from conf.schema import FetchSourcesConfig
+from curation.errors import HeadtailError
+from curation.progress import say
+from curation.storage import write_json
+from curation.tables import MANIFEST, versions
+from jobs.cli import launch
+from metadata.fetching import Fetcher, FetchSettings, NotThereError
+from metadata.inputs import chosen_languages
+from metadata.sources import Source, draw_days, dump_sources, page_view_sources, wordnet_sources
+
+NAME = "fetch_sources"
+
+
+def run(config: FetchSourcesConfig) -> None:
+    """Fetch every file that is not there yet; what a server does not have is named, and the job then fails."""
+    fetcher = Fetcher(
+        FetchSettings(
+            user_agent=f"headtail/{versions()['headtail']} ({config.contact or 'no contact given'})",
+            pause_seconds=config.pause_seconds,
+            retries=config.retries,
+            retry_seconds=config.retry_seconds,
+            timeout_seconds=config.timeout_seconds,
+        )
+    )
+    folder = Path(config.sources)
+    missing: list[str] = []
+    fetched = []
+    for source in plan(config, fetcher, missing):
+        try:
+            digest = fetcher.fetch(source.url, folder / source.path, source.checksum)
+        except NotThereError as error:
+            missing.append(str(error))
+            continue
+        say(NAME, source.path)
+        size = (folder / source.path).stat().st_size
+        fetched.append({"kind": source.kind, "path": source.path, "url": source.url, "bytes": size, "sha256": digest,
+                        "verified": source.checksum is not None, "licence": source.licence})  # fmt: skip
+        write_json(str(folder / MANIFEST), {"files": fetched, "missing": missing, "versions": versions()})
+    say(NAME, f"done: {len(fetched):,} files, {sum(row['bytes'] for row in fetched):,} bytes in {folder}")
+    if missing:
+        raise HeadtailError(f"{len(missing)} files are not there: {'; '.join(missing)}")
+
+
+def plan(config: FetchSourcesConfig, fetcher: Fetcher, missing: list[str]) -> list[Source]:
+    """Return the files to fetch; a wiki without a dump goes to `missing`."""
+    languages = chosen_languages(config.languages)
+    found: list[Source] = []
+    for language in languages if config.dump != "none" else []:
+        try:
+            found += dump_sources(fetcher, config.dumps_mirror, language, config.dump)
+        except NotThereError as error:
+            missing.append(str(error))
+    days = [_day(day) for day in config.days]
+    if config.random_days:
+        last = _day(config.last_day) if config.last_day else datetime.now(UTC).date() - timedelta(7)
+        days += draw_days(config.seed, config.random_days, _day(config.first_day), last)
+    found += page_view_sources(config.pageviews_mirror, days, config.hours or range(24))
+    return found + (list(wordnet_sources(config.wordnet_mirror, languages)) if config.wordnet else [])
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise HeadtailError(f"{text!r} is no day: 2026-01-31 is") from None
+
+
+if __name__ == "__main__":
+    launch(run)
