@@ -205,8 +205,11 @@ class Table:
                     "set overwrite=true to make it again, or another path"
                 )
             known.update({entry["path"]: entry for entry in part.inputs()})
+        # An upstream part is known by what it holds, wherever it was moved to.
+        done = {entry.get("id", entry["path"]) for entry in known.values()}
+        fresh = [entry for entry in recipe.inputs if entry.get("id", entry["path"]) not in done]
         for entry in recipe.inputs:
-            if entry["path"] in known and known[entry["path"]] != entry:
+            if entry.get("id") not in done and known.get(entry["path"], entry) != entry:
                 if overwrite:
                     for part in parts:
                         storage.remove(part.path)
@@ -215,7 +218,6 @@ class Table:
                     f"{entry['path']} has changed since {self.path} was made from it: "
                     "set overwrite=true to make the table again"
                 )
-        fresh = [entry for entry in recipe.inputs if entry["path"] not in known]
         taken = {int(part.path[-5:]) for part in parts}
         free = (number for number in count() if number not in taken)
         plans = [

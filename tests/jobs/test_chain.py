@@ -11,6 +11,7 @@ import webdataset
 
 from conf.compose import compose_config
 from conf.schema import BalancePairsConfig
+from curation.shard_set import ShardSet
 from curation.tables import Table, sum_receipts
 from jobs import balance_pairs
 from tests.jobs.conftest import Sample, rows, tar_bytes
@@ -94,7 +95,7 @@ def test_every_image_that_is_lost_has_a_reason(finished: Path) -> None:
     downloads = sum_receipts(Table(str(finished / "downloads")).parts())
     assert downloads.rows_in == rows(finished, "curated").num_rows
     assert {"http_error", "opted_out", "not_an_image", "truncated", "too_large"} <= set(downloads.drops)
-    (shards,) = Table(str(finished / "shards")).parts()
+    (shards,) = ShardSet(str(finished / "shards")).parts()
     assert shards.receipt.rows_in == downloads.rows_in
     assert shards.receipt.drops["duplicate_image"] > 0
 

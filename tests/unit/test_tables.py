@@ -114,6 +114,18 @@ def test_the_id_is_that_of_what_decides_the_rows() -> None:
     assert recipe().id != recipe(t=21.0).id
 
 
+def test_upstream_parts_are_known_by_what_they_hold(tmp_path: Path) -> None:
+    table = Table(str(tmp_path))
+    make_part(table, 0, replace(recipe(), inputs=[{"path": "/a/part-00000", "id": "1"}]))
+    moved = replace(recipe(), inputs=[{"path": "/b/part-00000", "id": "1"}])
+    assert table.plan_parts(moved, 1, overwrite=False)[1] == []
+    made_again = replace(recipe(), inputs=[{"path": "/a/part-00000", "id": "2"}])
+    with pytest.raises(HeadtailError, match="/a/part-00000 has changed"):
+        table.plan_parts(made_again, 1, overwrite=False)
+    further = replace(recipe(), inputs=[{"path": "/c/part-00000", "id": "3"}])
+    assert len(table.plan_parts(further, 1, overwrite=False)[1]) == 1
+
+
 def test_failures_beyond_the_share_fail_the_job(tmp_path: Path) -> None:
     table = Table(str(tmp_path))
     table.begin(0)
