@@ -4,6 +4,7 @@ An archive is a row of gzip members, or plain bytes. Damage ends a member, not t
 passed on, and reading goes on at the next member that can be found.
 """
 
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -18,6 +19,9 @@ PIECE_BYTES = 1 << 22
 """The most that is inflated at once: a few bytes of gzip can stand for gigabytes."""
 MAGIC = b"\x1f\x8b\x08"
 MAX_FAULTS = 50
+HEAD_BYTES = 1 << 16
+"""What is looked at to tell what kind of file it is."""
+_CRAWL = re.compile(rb'(?i)isPartOf(?:":")?:?[ \t]*(CC-MAIN-\d{4}-\d\d)')
 BREAK = b"\r\n\r\n"
 """Put in where damage was, so that the next record begins on a line of its own."""
 
@@ -37,6 +41,17 @@ class ReadLog:
             self.faults.append((offset, error))
         else:
             self.more_faults += 1
+
+
+def crawl_in(head: bytes) -> str:
+    """The name of the crawl in the first records of a CommonCrawl file; nothing if it is not there."""
+    found = _CRAWL.search(head)
+    return found.group(1).decode() if found else ""
+
+
+def fault_of_start(head: bytes) -> str:
+    """Why a file that begins so is not read, where that can be told."""
+    return "this is an ARC file, which is not supported; convert it to WARC" if head.startswith(b"filedesc://") else ""
 
 
 def read_plain(file: BinaryIO, log: ReadLog) -> Iterator[bytes]:

@@ -10,12 +10,13 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import BinaryIO, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation import text_rules, urls, wat
+from curation import text_rules, urls
 from curation.archives import ReadLog
 from curation.language import LanguageRules, detect_languages
 from curation.links import Links
@@ -25,6 +26,8 @@ from curation.storage import ParquetSink, open_input
 from curation.text_rules import TextRules
 from curation.uids import uids_of
 from curation.urls import UrlRules
+from curation.warc import WarcReader
+from curation.wat import WatReader
 
 LOGIC_VERSION = 1
 """Raised when the same settings and inputs give other rows."""
@@ -33,11 +36,20 @@ HELD_BYTES = 160 << 20
 _CRAWL = re.compile(r"CC-MAIN-\d{4}-\d{2}(?!\d)")
 
 
+class Reader(Protocol):
+    """What reads one input file: its image links, then what was counted, and the crawl that the file names."""
+
+    counts: Counter[str]
+    crawl: str
+
+    def __iter__(self) -> Iterator[Links]: ...
+
+
 @dataclass(frozen=True)
 class ExtractionSettings:
     """Everything that decides the rows of a file.
 
-    `source` is wat; `entities` auto, always or never decodes HTML entities of WATs, auto by the file's date;
+    `source` is wat or warc; `entities` auto, always or never decodes HTML entities of WATs, auto by the file's date;
     `crawl` names the crawl where the path does not.
     """
 
@@ -72,21 +84,25 @@ def iter_pairs(path: str, settings: ExtractionSettings, receipt: Receipt) -> Ite
         receipt.failures.append(_failure(path, 0, error, receipt))
         return
     with file:
-        decode = {"auto": None, "always": True, "never": False}[settings.entities]
-        reader = wat.WatReader(file, log, decode)
+        reader = _reader(file, log, settings)
         distinct = Distinct()
-        crawl = _crawl_of(path, settings)
         for links in reader:
             distinct.add(candidates(links, settings, receipt), receipt.drops)
             if distinct.held_bytes > HELD_BYTES:
-                yield from _finish(distinct.take(), crawl, path, settings, receipt)
+                yield from _finish(distinct.take(), reader, path, settings, receipt)
         receipt.facts.update(reader.counts)
         receipt.facts["bytes_read"] += log.bytes_read
-        yield from _finish(distinct.take(), crawl, path, settings, receipt)
+        yield from _finish(distinct.take(), reader, path, settings, receipt)
     receipt.failures += [_failure(path, offset, error, receipt) for offset, error in log.faults]
     if log.more_faults:
         receipt.failures.append(_failure(path, log.bytes_read, f"and {log.more_faults} more faults", receipt))
     receipt.seconds += time.perf_counter() - started
+
+
+def _reader(file: BinaryIO, log: ReadLog, settings: ExtractionSettings) -> Reader:
+    if settings.source == "warc":
+        return WarcReader(file, log)
+    return WatReader(file, log, {"auto": None, "always": True, "never": False}[settings.entities])
 
 
 def candidates(links: Links, settings: ExtractionSettings, receipt: Receipt) -> pa.RecordBatch:
@@ -163,10 +179,12 @@ class Distinct:
 
 
 def _finish(
-    batches: Iterator[pa.RecordBatch], crawl: str, path: str, settings: ExtractionSettings, receipt: Receipt
+    batches: Iterator[pa.RecordBatch], reader: Reader, path: str, settings: ExtractionSettings, receipt: Receipt
 ) -> Iterator[pa.RecordBatch]:
     """Add language, crawl and file; drop what the language rules refuse."""
     rules = settings.language
+    named = _CRAWL.search(path)
+    crawl = settings.crawl or (named.group() if named else reader.crawl)
     for batch in batches:
         rows = batch.num_rows
         if rules.model == "none":
@@ -189,11 +207,6 @@ def _finish(
             columns |= {"lang": lang, "lang_score": score}
             columns |= {"crawl": pa.repeat(crawl, rows), "source_file": pa.repeat(os.path.basename(path), rows)}
             yield pa.record_batch([columns[name] for name in PAIRS.names], schema=PAIRS)
-
-
-def _crawl_of(path: str, settings: ExtractionSettings) -> str:
-    found = _CRAWL.search(path)
-    return settings.crawl or (found.group() if found else "")
 
 
 def _failure(path: str, offset: int, error: object, receipt: Receipt) -> dict:

@@ -58,6 +58,18 @@ def resolve_urls(urls: pa.Array, bases: pa.Array, page: np.ndarray, rules: UrlRu
     return resolved, reasons
 
 
+def join_bases(page_urls: pa.Array, pages: np.ndarray, found: list[str]) -> pa.Array:
+    """The page URLs, for the given pages replaced by their `<base>` where that makes a URL.
+
+    A private host makes one too: what is relative to it is refused later.
+    """
+    resolved, reasons = resolve_urls(pa.array(found, pa.string()), page_urls, pages.astype(np.int32), UrlRules())
+    bases = page_urls.to_pylist()
+    for page, base, reason in zip(pages.tolist(), resolved.to_pylist(), reasons.tolist(), strict=True):
+        bases[page] = base if reason in (KEPT, PRIVATE) else bases[page]
+    return pa.array(bases, pa.string())
+
+
 def authority_of(url: str) -> str:
     """What stands between `//` and the path of an absolute URL."""
     authority = url.partition("//")[2]

@@ -20,10 +20,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation import wat_scan
-from curation.archives import ReadLog, read_plain
+from curation.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
 from curation.links import Links
 from curation.strings import string_array
-from curation.urls import KEPT, UrlRules, resolve_urls
+from curation.urls import join_bases
 
 ENTITIES_DECODED_SINCE = "2019-07"
 """WATs written from then on hold texts and URLs with HTML entities decoded."""
@@ -31,7 +31,6 @@ WINDOW_BYTES = 1 << 23
 TEXT_KEYS = ("alt", "title")
 
 _DATE = re.compile(rb"(?im)^WARC-Date:[ \t]*(\d{4}-\d\d)")
-_CRAWL = re.compile(rb'(?i)isPartOf(?:":")?:?[ \t]*(CC-MAIN-\d{4}-\d\d)')
 _BASE = re.compile(rb'"Base"\s*:\s*("(?:[^"\\]|\\.)*")')
 _METADATA = ("Envelope", "Payload-Metadata", "HTTP-Response-Metadata", "HTML-Metadata")
 
@@ -58,7 +57,7 @@ class WatReader:
             window.append(piece)
             if not started and window.size:
                 started = True
-                self._read_head(window.bytes()[: 1 << 16].tobytes())
+                self._read_head(window.bytes()[:HEAD_BYTES].tobytes())
             if window.size >= WINDOW_BYTES:
                 yield from self._scan(window, final=False)
         yield from self._scan(window, final=True)
@@ -66,13 +65,12 @@ class WatReader:
             self._log.fault(0, "there is no WARC record in it")
 
     def _read_head(self, head: bytes) -> None:
-        date, crawl = _DATE.search(head), _CRAWL.search(head)
+        date = _DATE.search(head)
         if self._decode_entities is None:
             self._decode_entities = date is not None and date.group(1).decode() < ENTITIES_DECODED_SINCE
-        if crawl:
-            self.crawl = crawl.group(1).decode()
-        if head.startswith(b"filedesc://"):
-            self._log.fault(0, "this is an ARC file, which is not supported; convert it to WARC")
+        self.crawl = crawl_in(head)
+        if fault := fault_of_start(head):
+            self._log.fault(0, fault)
 
     def _scan(self, window: "_GrowingBuffer", final: bool) -> Iterator[Links]:
         data, at, status = window.bytes(), 0, wat_scan.DECODE
@@ -124,7 +122,7 @@ class WatReader:
         bases = page_urls
         if len(with_base):
             found = [_base_of(data[slice(*scan.page_bodies[page].tolist())].tobytes()) for page in with_base.tolist()]
-            bases = _join_bases(page_urls, with_base, found)
+            bases = join_bases(page_urls, with_base, found)
         urls = string_array(scan.url_offsets[: links + 1], scan.url_data)
         return Links(urls, scan.link_page[:links], page_urls, bases, texts)
 
@@ -193,7 +191,7 @@ def _links_of_page(page: Any, page_url: pa.Array) -> Links:
     found = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
     images = [link for link in found if link.get("path") == "IMG@/src"]
     base = head.get("Base") if isinstance(head, dict) else None
-    bases = _join_bases(page_url, np.zeros(1, np.int64), [_plain(base)]) if isinstance(base, str) else page_url
+    bases = join_bases(page_url, np.zeros(1, np.int64), [_plain(base)]) if isinstance(base, str) else page_url
     columns = {
         key: pa.array([_plain(link[key]) if isinstance(link.get(key), str) else None for link in images], pa.string())
         for key in ("url", *TEXT_KEYS)
@@ -204,15 +202,6 @@ def _links_of_page(page: Any, page_url: pa.Array) -> Links:
 def _plain(value: str) -> str:
     """The text without lone surrogates, which JSON can spell and UTF-8 cannot."""
     return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-
-
-def _join_bases(page_urls: pa.Array, pages: np.ndarray, found: list[str]) -> pa.Array:
-    """The page URLs, for the given pages replaced by their `<base>` where that makes a URL."""
-    resolved, reasons = resolve_urls(pa.array(found, pa.string()), page_urls, pages.astype(np.int32), UrlRules())
-    bases = page_urls.to_pylist()
-    for page, base, reason in zip(pages.tolist(), resolved.to_pylist(), reasons.tolist(), strict=True):
-        bases[page] = base if reason == KEPT else bases[page]
-    return pa.array(bases, pa.string())
 
 
 def _unescape_entities(texts: pa.Array) -> pa.Array:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from curation.archives import ReadLog
 from curation.links import Links
+from curation.warc import WarcReader
 from curation.wat import WatReader
 from tests.conftest import SHARED
 
@@ -107,9 +108,10 @@ def check(original: Original, damaged: bytes) -> int:
 def originals(most_bytes: int) -> list[Original]:
     """The real files with links, packed and plain, up to a size."""
     made = []
-    for path in sorted((SHARED / "wat").rglob("*.wat*")):
-        if path.stat().st_size <= most_bytes and rows_of(path.read_bytes(), WatReader):
-            made += [read_original(path, WatReader, packed) for packed in (True, False)]
+    for reader, pattern in ((WatReader, "wat/**/*.wat*"), (WarcReader, "warc/**/*.warc*")):
+        for path in sorted(SHARED.glob(pattern)):
+            if path.stat().st_size <= most_bytes and rows_of(path.read_bytes(), reader):
+                made += [read_original(path, reader, packed) for packed in (True, False)]
     return made
 
 

@@ -13,13 +13,14 @@ GOLDEN = Path(__file__).with_suffix(".json")
 
 
 def real_archives() -> list[Path]:
-    """Every WAT of the real data."""
-    return sorted(path for path in (SHARED / "wat").rglob("*.wat*") if path.is_file())
+    """Every WAT, WARC and ARC of the real data."""
+    return sorted(path for folder in ("wat", "warc") for path in (SHARED / folder).rglob("*.*") if path.is_file())
 
 
 def counts_of(path: Path) -> dict[str, int]:
     """What one file gave, zeros left out: image_links, candidates, each drop reason, pairs, failures."""
-    settings = ExtractionSettings(language=LanguageRules("none", ("en",)))
+    source = "wat" if path.is_relative_to(SHARED / "wat") else "warc"
+    settings = ExtractionSettings(source, language=LanguageRules("none", ("en",)))
     with tempfile.TemporaryDirectory() as folder:
         receipt = extract_file({"input": str(path), "output": f"{folder}/out.parquet"}, settings)
     counts = Counter(receipt.drops)

@@ -3,11 +3,17 @@
 import gzip
 import json
 from collections import Counter
+from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import urldefrag, urljoin, urlsplit
 
 import pytest
+from fastwarc.warc import ArchiveIterator, WarcRecordType
 
+from curation.extraction import ExtractionSettings, iter_pairs
+from curation.language import LanguageRules
+from curation.receipts import Receipt
+from curation.warc import SOURCE_SETS, SOURCES, largest_source
 from tests.conftest import SHARED, needs_shared
 from tests.golden.archives import GOLDEN, counts_of, real_archives
 
@@ -67,6 +73,79 @@ def test_the_table_equals_a_naive_count(name: str) -> None:
         same_text=len(full) - data_urls - len(kept),
     )
     assert +expected == Counter({key: value for key, value in TABLE[name].items() if key in expected})
+
+
+class Images(HTMLParser):
+    """Another HTML parser than extraction's: the attributes of every image, and the first base."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.images: list[dict[str, str]] = []
+        self.base = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        found = {name: value or "" for name, value in reversed(attrs)}
+        if tag == "img":
+            self.images.append(found)
+        elif tag == "base" and not self.base:
+            self.base = found.get("href", "")
+
+    handle_startendtag = handle_starttag
+
+
+def naive_pages(path: Path) -> list[tuple[str, list[dict[str, str]]]]:
+    """(base, images) of each HTML response that FastWARC finds."""
+    pages = []
+    for record in ArchiveIterator(path.open("rb"), record_types=WarcRecordType.response, parse_http=True):
+        if record.http_content_type and "html" in record.http_content_type:
+            parser = Images()
+            parser.feed(record.reader.read().decode("utf-8", "replace"))
+            pages.append((urljoin(record.headers["WARC-Target-URI"].strip("<>"), parser.base), parser.images))
+    return pages
+
+
+@needs_shared
+@pytest.mark.parametrize("name", [name for name in TABLE if name.startswith("warc/") and "image_links" in TABLE[name]])
+def test_the_table_equals_another_parsers_count(name: str) -> None:
+    counts: Counter[str] = Counter()
+    kept = set()
+    for base, images in naive_pages(SHARED / name):
+        counts["pages_read"] += bool(images)
+        for image in images:
+            addresses = {image.get(key, "") for key in SOURCES} | {
+                largest_source(image.get(key, "")) for key in SOURCE_SETS
+            }
+            texts = [image[key] for key in ("alt", "title", "data-image-title") if key in image]
+            addresses = (addresses - {""}) or {""}
+            counts["image_links"] += len(addresses)
+            counts["candidates"] += len(addresses) * max(len(texts), 1)
+            for url in addresses:
+                full = [" ".join(text.split("\n")).strip() for text in texts if text.strip()]
+                if not url.startswith("data:"):
+                    kept |= {(urldefrag(urljoin(base, url)).url, text) for text in full}
+    counts["pairs"] = len(kept)
+    table = {key: value for key, value in TABLE[name].items() if key in counts}
+    assert +counts == Counter(table)
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    ("wat", "warc"),
+    [
+        ("dolma__sample-0000.warc.wat.gz", "dolma/sample-0000.warc.gz"),
+        ("dolma__sample-0001.warc.wat.gz", "dolma/sample-0001.warc.gz"),
+        ("webarchive_commons__IAH-urls-wget.warc.wat.gz", "webarchive_commons/IAH-urls-wget.warc.gz"),
+        ("webarchive_commons__link-extraction-test.warc.wat.gz", "webarchive_commons/link-extraction-test.warc"),
+        ("whirlwind__whirlwind.warc.wat.gz", "whirlwind/whirlwind.warc.gz"),
+    ],
+)
+def test_a_warc_gives_at_least_what_its_wat_gives(wat: str, warc: str) -> None:
+    def pairs(path: Path, source: str) -> set[tuple[str, str]]:
+        settings = ExtractionSettings(source, language=LanguageRules("none", ("en",)))
+        batches = iter_pairs(str(path), settings, Receipt(path.name))
+        return {(row["uid"], row["text"]) for batch in batches for row in batch.to_pylist()}
+
+    assert pairs(SHARED / "wat" / "extracted" / wat, "wat") <= pairs(SHARED / "warc" / warc, "warc")
 
 
 @needs_shared

@@ -1,0 +1,134 @@
+"""The HTML in an HTTP response as it was archived: chunked, compressed, in any charset, cut off."""
+
+import codecs
+import io
+import re
+import zlib
+from dataclasses import dataclass
+
+from fastwarc.stream_io import BrotliReader
+from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
+
+MAX_HTML_BYTES = 32 << 20
+"""More of a page is not looked at; the largest that browsers are known to meet are a few megabytes."""
+
+_SNIFF = re.compile(rb"(?i)\A(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.DOTALL)
+_CHARSET = re.compile(rb"(?i)charset\s*=\s*[\"']?([^\s\"';,]+)")
+_BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be"))
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A body and the Content-Type that it came with."""
+
+    content_type: bytes
+    body: bytes
+
+    @property
+    def is_html(self) -> bool:
+        """Whether it says that it is HTML or, where it says nothing, looks like it."""
+        kind = self.content_type.partition(b";")[0].strip().lower()
+        return b"html" in kind or (not kind and _SNIFF.match(self.body[:2048]) is not None)
+
+
+def read_http(message: bytes) -> Payload:
+    """Return the payload of an archived HTTP response, as far as it can be decoded."""
+    head, mark, body = message.partition(b"\r\n\r\n")
+    if not mark:
+        head, _, body = message.partition(b"\n\n")
+    fields: dict[bytes, bytes] = {}
+    for line in head.split(b"\n")[1:]:
+        name, _, value = line.partition(b":")
+        fields.setdefault(name.strip().lower(), value.strip())
+    if b"chunked" in fields.get(b"transfer-encoding", b"").lower():
+        body = join_chunks(body)
+    # Crawlers that store a decoded body rename the header (X-Crawl-Content-Encoding) or leave it as it was.
+    return Payload(fields.get(b"content-type", b""), unpack(body, fields.get(b"content-encoding", b"").lower()))
+
+
+def join_chunks(body: bytes) -> bytes:
+    r"""Return a chunked body in one piece; what is no chunk is taken as it is, chunks that end early count.
+
+    >>> join_chunks(b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"), join_chunks(b"plain")
+    (b'abcde', b'plain')
+    """
+    joined, at = bytearray(), 0
+    while True:
+        line_end = body.find(b"\n", at, at + 256)
+        size = body[at : max(line_end, at)].partition(b";")[0].strip()
+        if line_end < 0 or not re.fullmatch(rb"[0-9a-fA-F]{1,8}", size):
+            return bytes(joined) + body[at:]
+        length = int(size, 16)
+        if length == 0:
+            return bytes(joined)
+        joined += body[line_end + 1 : line_end + 1 + length]
+        at = line_end + 1 + length
+        at += 2 if body.startswith(b"\r\n", at) else body.startswith(b"\n", at)
+        if at >= len(body):
+            return bytes(joined)
+
+
+def unpack(body: bytes, encoding: bytes) -> bytes:
+    """Return a body without its Content-Encoding: of a damaged one what comes before the damage.
+
+    A body that is not packed as the header says is returned as it is: many archives hold it decoded.
+    """
+    if b"br" in encoding:
+        return _unpack_brotli(body)
+    if b"gzip" in encoding and body[:2] == b"\x1f\x8b":
+        window_bits = zlib.MAX_WBITS | 16
+    elif b"deflate" in encoding and body[:1] == b"\x78":
+        window_bits = zlib.MAX_WBITS
+    elif b"deflate" in encoding:
+        window_bits = -zlib.MAX_WBITS
+    else:
+        return body
+    inflater, unpacked = zlib.decompressobj(window_bits), bytearray()
+    try:
+        for at in range(0, len(body), 65_536):
+            unpacked += inflater.decompress(body[at : at + 65_536], MAX_HTML_BYTES)
+            if len(unpacked) > MAX_HTML_BYTES:
+                break
+    except zlib.error:
+        pass
+    return bytes(unpacked) or body
+
+
+def _unpack_brotli(body: bytes) -> bytes:
+    reader, unpacked = BrotliReader(io.BytesIO(body), fsspec_args=False), bytearray()
+    try:
+        while len(unpacked) <= MAX_HTML_BYTES and (piece := reader.read(65_536)):
+            unpacked += piece
+    except OSError:
+        pass
+    return bytes(unpacked) or body
+
+
+def decode_html(page: Payload) -> str:
+    """Return a page as text: by its byte order mark, else the header's charset, else the page's own, else a guess.
+
+    Where the bytes contradict the header, a guess that fits them wins; what fits nothing becomes U+FFFD.
+    """
+    body = page.body[:MAX_HTML_BYTES]
+    for mark, encoding in _BOMS:
+        if body.startswith(mark):
+            return body[len(mark) :].decode(encoding, "replace")
+    named = _CHARSET.search(page.content_type)
+    declared = _codec(named.group(1).decode("ascii", "replace")) if named else None
+    guesses = [declared] if declared else []
+    guesses.append(detect_encoding(body, from_html_meta=True) or "utf-8")
+    guesses.append(detect_encoding(body) or "utf-8")
+    for encoding in guesses:
+        try:
+            return body.decode(encoding)
+        except (UnicodeDecodeError, LookupError):
+            continue
+    return body.decode(declared or "utf-8", "replace")
+
+
+def _codec(label: str) -> str | None:
+    """The codec of a charset's name as browsers understand it, None for a name that nobody knows."""
+    try:
+        return codecs.lookup(map_encoding_to_html5(label, fallback_utf8=False) or label).name
+    except (LookupError, TypeError, ValueError):
+        return None

@@ -1,0 +1,225 @@
+"""WARC files: image links of the HTML pages themselves.
+
+They give what a WAT leaves out: the largest image of a `srcset`, and the attributes in which pages keep the address of
+an image that is loaded late. Each address of an image is a link of its own, with all texts of the image.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+import pyarrow as pa
+from resiliparse.parse.html import HTMLParserException, HTMLTree
+
+from curation.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
+from curation.http_payload import Payload, decode_html, read_http
+from curation.links import Links
+from curation.urls import join_bases
+
+TEXT_KEYS = ("alt", "data-image-title", "title")
+SOURCES = ("src", "data-src", "data-original", "data-lazy-src", "data-lazy", "data-orig-file", "data-large-file")
+SOURCE_SETS = ("srcset", "data-srcset", "data-lazy-srcset")
+BATCH_LINKS = 20_000
+MAX_RECORD_BYTES = 128 << 20
+MAX_HEADER_BYTES = 1 << 20
+
+_START = re.compile(rb"(?:\A|(?<=\n))WARC/[01]\.\d+[ \t]*\r?\n")
+_HEADER_END = re.compile(rb"\r?\n\r?\n")
+_FOLDED = re.compile(rb"\r?\n[ \t]+")
+_CANDIDATE = re.compile(r"[\s,]*(\S*[^\s,])(?:,|\s+([^,(]*(?:\([^)]*\)[^,(]*)*)(?:,|$)|$)")
+
+
+class WarcReader:
+    """Reads the image links of one WARC; `counts` and `crawl` are filled meanwhile, as by WatReader."""
+
+    def __init__(self, file: BinaryIO, log: ReadLog) -> None:
+        self._file, self._log = file, log
+        self.counts: Counter[str] = Counter()
+        self.crawl = ""
+
+    def __iter__(self) -> Iterator[Links]:
+        batch = _Batch()
+        for headers, body in self._records():
+            self.counts["records_read"] += 1
+            page = page_of(headers, body)
+            if page is None:
+                continue
+            found = image_links(page)
+            if found is None:
+                self._log.fault(self._log.bytes_read, "HTML that cannot be parsed")
+            elif found[1]:
+                self.counts["pages_read"] += 1
+                batch.add(headers.get(b"warc-target-uri", b""), *found)
+            if len(batch.urls) >= BATCH_LINKS:
+                yield batch.take()
+        if not self.counts["records_read"] and not self._log.faults:
+            self._log.fault(0, "there is no WARC record in it")
+        if batch.urls:
+            yield batch.take()
+
+    def _records(self) -> Iterator[tuple[dict[bytes, bytes], bytes]]:
+        """Yield headers (names in lower case) and body of each record, at their lengths where these can be right."""
+        data, wanted, final = bytearray(), 1, False
+        pieces = read_plain(self._file, self._log)
+        while not final:
+            first = not data and not self.counts["records_read"]
+            while len(data) < wanted and not final:
+                piece = next(pieces, None)
+                final = piece is None
+                data += piece or b""
+            if first:
+                self.crawl = crawl_in(bytes(data[:HEAD_BYTES]))
+                if fault := fault_of_start(bytes(data[:HEAD_BYTES])):
+                    self._log.fault(0, fault)
+            at = 0
+            while record := self._next_record(data, at, final):
+                headers, body, at = record
+                if headers:
+                    yield headers, body
+            del data[:at]
+            wanted = min(len(data) * 2 + 1, MAX_RECORD_BYTES + 1)
+
+    def _next_record(self, data: bytearray, at: int, final: bool) -> tuple[dict[bytes, bytes], bytes, int] | None:
+        """The record at or behind `at` and where it ends; None if the rest of it is still to be read."""
+        while at < len(data) and data[at] in b"\r\n":
+            at += 1
+        start = _START.match(data, at)
+        if start is None:
+            found = _START.search(data, at)
+            if found is None:
+                if len(data) - at > 32 and (final or len(data) - at > MAX_HEADER_BYTES):
+                    self._log.fault(self._log.bytes_read, "bytes that belong to no record")
+                    return {}, b"", len(data) - (0 if final else 16)
+                return None
+            self._log.fault(self._log.bytes_read, "bytes that belong to no record")
+            start = found
+        head_end = _HEADER_END.search(data, start.end() - 2, start.end() + MAX_HEADER_BYTES)
+        if head_end is None:
+            if not final and len(data) - start.start() < MAX_HEADER_BYTES:
+                return None
+            self._log.fault(self._log.bytes_read, "a record ends within its header")
+            return {}, b"", min(start.end(), len(data))
+        headers = parse_headers(bytes(data[start.end() : head_end.start()]))
+        body, length = head_end.end(), _length(headers)
+        stop = body + length
+        if length >= 0 and stop <= len(data):
+            follows = _behind_blank_lines(data, stop)
+            if follows is None and not final:
+                return None
+            if follows is None or _START.match(data, follows):
+                return headers, bytes(data[body:stop]), stop
+        following = _START.search(data, body)
+        if following is None and not final and len(data) - body < MAX_RECORD_BYTES:
+            return None
+        end = following.start() if following else len(data)
+        self._log.fault(self._log.bytes_read, "a record that is not as long as it says")
+        return headers, bytes(data[body:end]), end
+
+
+def parse_headers(head: bytes) -> dict[bytes, bytes]:
+    """Header fields by name in lower case; of a repeated one the first, folded lines unfolded."""
+    fields: dict[bytes, bytes] = {}
+    for line in _FOLDED.sub(b" ", head).split(b"\n"):
+        name, colon, value = line.partition(b":")
+        if colon:
+            fields.setdefault(name.strip().lower(), value.strip())
+    return fields
+
+
+def _length(headers: dict[bytes, bytes]) -> int:
+    value = headers.get(b"content-length", b"")
+    return int(value) if value.isdigit() and len(value) < 16 else -1
+
+
+def _behind_blank_lines(data: bytearray, at: int) -> int | None:
+    """Where something follows the line ends at `at`; None if nothing does yet."""
+    stop = at
+    while stop < len(data) and stop - at < 8 and data[stop] in b"\r\n":
+        stop += 1
+    return stop if stop + 12 <= len(data) else None
+
+
+def page_of(headers: dict[bytes, bytes], body: bytes) -> Payload | None:
+    """The HTML that a record holds, None if it holds none."""
+    kind = headers.get(b"warc-type", b"").lower()
+    if kind == b"response":
+        payload = read_http(body)
+    elif kind == b"resource":
+        payload = Payload(headers.get(b"content-type", b""), body)
+    else:
+        return None
+    return payload if payload.is_html else None
+
+
+def image_links(page: Payload) -> tuple[str, list[tuple[str, list[str | None]]]] | None:
+    """The base of a page (empty if it names none) and its image links: an address and the texts by TEXT_KEYS.
+
+    None if the parser refuses the page.
+    """
+    try:
+        document = HTMLTree.parse(decode_html(page)).document
+    except (HTMLParserException, ValueError):
+        return None
+    base = next((element.getattr("href") for element in document.query_selector_all("base[href]")), "")
+    links = []
+    for element in document.get_elements_by_tag_name("img"):
+        texts = [element.getattr(key) for key in TEXT_KEYS]
+        links += [(url, texts) for url in _addresses(element)]
+    return _plain(base or ""), links
+
+
+def _addresses(element: object) -> list[str]:
+    """The distinct addresses of an image, `src` first; an image without any has the empty one."""
+    found = [element.getattr(name) for name in SOURCES] + [
+        largest_source(element.getattr(name) or "") for name in SOURCE_SETS
+    ]
+    return list(dict.fromkeys(url for url in found if url)) or [""]
+
+
+def largest_source(source_set: str) -> str:
+    """The address with the largest width or density of a `srcset`.
+
+    >>> largest_source("a.jpg 1x, b.jpg?w=1,2 2x")
+    'b.jpg?w=1,2'
+    """
+    best, size = "", -1.0
+    for url, descriptor in _CANDIDATE.findall(source_set):
+        try:
+            measure = float(descriptor.split()[0][:-1]) if descriptor.split() else 1.0
+        except ValueError:
+            measure = 0.0
+        if measure > size:
+            best, size = url, measure
+    return best
+
+
+def _plain(text: str) -> str:
+    return text.encode("utf-8", "replace").decode() if text else text
+
+
+class _Batch:
+    def __init__(self) -> None:
+        self.urls: list[str] = []
+        self.page: list[int] = []
+        self.page_urls: list[str] = []
+        self.bases: list[str] = []
+        self.texts: list[list[str | None]] = []
+
+    def add(self, target: bytes, base: str, links: list[tuple[str, list[str | None]]]) -> None:
+        self.page_urls.append(target.decode("utf-8", "replace").strip("<> "))
+        self.bases.append(base)
+        for url, texts in links:
+            self.urls.append(url)
+            self.page.append(len(self.bases) - 1)
+            self.texts.append(texts)
+
+    def take(self) -> Links:
+        page_urls = pa.array(self.page_urls, pa.string())
+        with_base = np.flatnonzero([bool(base) for base in self.bases])
+        bases = join_bases(page_urls, with_base, [self.bases[page] for page in with_base.tolist()])
+        texts = {key: pa.array([row[index] for row in self.texts], pa.string()) for index, key in enumerate(TEXT_KEYS)}
+        links = Links(pa.array(self.urls, pa.string()), np.asarray(self.page, np.int32), page_urls, bases, texts)
+        self.__init__()
+        return links

@@ -1,0 +1,183 @@
+"""WARCs: the pages of every charset and transfer, all addresses of an image, and damage."""
+
+import gzip
+import io
+import zlib
+
+import pyarrow as pa
+import pytest
+
+from curation.archives import ReadLog
+from curation.warc import WarcReader, largest_source
+
+PAGE = '<html><body><img src="a.jpg" alt="{}"></body></html>'
+
+
+def response(body: bytes, *headers: str, kind: str = "response", url: str = "http://h.org/p/") -> bytes:
+    head = "\r\n".join(("HTTP/1.1 200 OK", *headers)) + "\r\n\r\n" if kind == "response" else ""
+    length = len(head.encode()) + len(body)
+    lines = ("WARC/1.0", f"WARC-Type: {kind}", f"WARC-Target-URI: {url}", f"Content-Length: {length}", *headers)
+    lines = lines[:4] if kind == "response" else lines
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + head.encode() + body + b"\r\n\r\n"
+
+
+def read(data: bytes) -> tuple[list[dict], ReadLog]:
+    log, rows = ReadLog(), []
+    for links in WarcReader(io.BytesIO(data), log):
+        columns = {"url": links.urls, "page": links.page_urls.take(links.page), "base": links.bases.take(links.page)}
+        columns |= links.texts
+        table = pa.table(columns).to_pylist()
+        rows += [{key: value for key, value in row.items() if value is not None} for row in table]
+    return rows, log
+
+
+HTML = "Content-Type: text/html"
+
+
+def packed_by(encoding: str) -> bytes:
+    page = PAGE.format("kite").encode()
+    raw = zlib.compressobj(wbits=-15)
+    return {
+        "gzip": gzip.compress(page),
+        "deflate": zlib.compress(page),
+        "raw": raw.compress(page) + raw.flush(),
+        "not packed": page,
+    }[encoding]
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (PAGE.format("kite").encode(), [HTML]),
+        (PAGE.format("kite").encode(), ["content-TYPE: Text/HTML; charset=utf-8"]),
+        (PAGE.format("kite").encode(), ["Content-Type: application/xhtml+xml"]),
+        (PAGE.format("kite").encode(), []),
+        (packed_by("gzip"), [HTML, "Content-Encoding: gzip"]),
+        (packed_by("not packed"), [HTML, "Content-Encoding: gzip"]),
+        (packed_by("gzip"), [HTML, "Content-Encoding: x-gzip"]),
+        (packed_by("deflate"), [HTML, "Content-Encoding: deflate"]),
+        (packed_by("raw"), [HTML, "Content-Encoding: deflate"]),
+        (packed_by("not packed"), [HTML, "Content-Encoding: br"]),
+        (packed_by("not packed"), [HTML, "Content-Encoding: zstd"]),
+        (packed_by("not packed"), [HTML, "Transfer-Encoding: chunked"]),
+        (b'9\r\n<img src=\r\n14\r\na.jpg alt="kite"> \r\n0\r\n\r\n', [HTML, "Transfer-Encoding: chunked"]),
+        (b'9\r\n<img src=\r\nff\r\na.jpg alt="kite">', [HTML, "Transfer-Encoding: chunked"]),
+    ],
+)
+def test_bodies(body: bytes, headers: list[str]) -> None:
+    rows, log = read(response(body, *headers))
+    assert rows == [{"url": "a.jpg", "page": "http://h.org/p/", "base": "http://h.org/p/", "alt": "kite"}]
+    assert not log.faults
+
+
+def test_a_cut_off_gzip_body_gives_what_it_holds() -> None:
+    page = (PAGE.format("kite") + "".join(f"<p>{number * number}" for number in range(9999))).encode()
+    rows, _ = read(response(gzip.compress(page)[:5000], HTML, "Content-Encoding: gzip"))
+    assert [row["alt"] for row in rows] == ["kite"]
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [
+        (PAGE.format("Grüße").encode(), "text/html; charset=utf-8"),
+        (PAGE.format("Grüße").encode("latin-1"), 'text/html;charset="ISO-8859-1"'),
+        (PAGE.format("Grüße").encode("utf-8-sig"), "text/html; charset=latin-1"),
+        (PAGE.format("Grüße").encode("utf-16"), "text/html"),
+        (b"<meta charset=windows-1252>" + PAGE.format("Grüße").encode("cp1252"), "text/html"),
+        (b"<meta charset=windows-1252>" + PAGE.format("Grüße").encode("cp1252"), "text/html; charset=utf-8"),
+        (b"<meta charset=utf-8>" + PAGE.format("Grüße").encode(), "text/html; charset=nonsense"),
+        (PAGE.format("Grüße").encode(), "text/html"),
+    ],
+)
+def test_charsets(body: bytes, content_type: str) -> None:
+    rows, _ = read(response(body, f"Content-Type: {content_type}"))
+    assert [row["alt"] for row in rows] == ["Grüße"]
+
+
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [
+        ("shift_jis", "赤い凧と古い橋"),
+        ("gb18030", "红色风筝和老桥"),
+        ("koi8-r", "красный змей"),
+        ("tis-620", "ว่าวสีแดง"),
+    ],
+)
+def test_charsets_of_the_world(charset: str, text: str) -> None:
+    rows, _ = read(response(PAGE.format(text).encode(charset), f"Content-Type: text/html; charset={charset}"))
+    assert [row["alt"] for row in rows] == [text]
+
+
+def test_every_address_of_an_image_with_all_its_texts() -> None:
+    page = b"""<base href="/x/"><base href="/y/">
+        <img src="data:image/gif;base64,R0" data-src="b.jpg" srcset="s.jpg 320w, l.jpg 800w" alt="kite" title="">
+        <img data-srcset="a.jpg, b.jpg 1.5x,c.jpg 2x" data-image-title="caption">
+        <noscript><img src="n.jpg" alt="x &amp; y"></noscript><img alt="none">
+        <script>"<img src=no.jpg>"</script><!-- <img src="no.jpg"> --><template><img src="t.jpg"></template>"""
+    rows, _ = read(response(page, HTML))
+    assert {row["base"] for row in rows} == {"http://h.org/x/"}
+    found = [{key: value for key, value in row.items() if key not in ("page", "base")} for row in rows]
+    assert found[:3] == [
+        {"url": url, "alt": "kite", "title": ""} for url in ("data:image/gif;base64,R0", "b.jpg", "l.jpg")
+    ]
+    assert found[3:6] == [
+        {"url": "c.jpg", "data-image-title": "caption"},
+        {"url": "n.jpg", "alt": "x & y"},
+        {"url": "", "alt": "none"},
+    ]
+
+
+@pytest.mark.parametrize(
+    ("source_set", "url"),
+    [
+        ("a.jpg", "a.jpg"),
+        ("", ""),
+        ("a.jpg 100w, b.jpg 200w", "b.jpg"),
+        ("a.jpg 2x, b.jpg", "a.jpg"),
+        ("a.jpg,b.jpg 2x", "a.jpg,b.jpg"),
+        ("a.jpg, b.jpg 2x", "b.jpg"),
+        ("\n a.jpg 1.5x,\n b.jpg 1e1x ", "b.jpg"),
+        ("data:image/png;base64,AA== 1x, b.jpg 3x", "b.jpg"),
+        ("a.jpg nonsense, b.jpg 1w", "b.jpg"),
+        (", ,", ""),
+        ("a.jpg 100w 50h, b.jpg 99w", "a.jpg"),
+    ],
+)
+def test_the_largest_of_a_source_set(source_set: str, url: str) -> None:
+    assert largest_source(source_set) == url
+
+
+def test_records_that_are_no_pages() -> None:
+    page = PAGE.format("kite").encode()
+    data = (
+        response(page, "Content-Type: image/png")
+        + response(page, HTML, kind="request")
+        + response(page, HTML, kind="revisit")
+        + response(page, HTML, kind="conversion")
+        + response(page, "Content-Type: text/html", kind="resource", url="<http://r.org/>")
+    )
+    rows, log = read(data)
+    assert [row["page"] for row in rows] == ["http://r.org/"]
+    assert not log.faults
+
+
+GOOD = response(PAGE.format("good").encode(), HTML)
+BODY = response(PAGE.format("kite").encode() + b"\r\n\r\nWARC/1.0\r\n no record <img src=b alt=more>", HTML)
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(
+    ("damaged", "alts", "faults"),
+    [
+        (BODY, ["kite", "more"], 0),
+        (BODY.replace(b"th: ", b"th: 9999999"), ["kite"], 2),
+        (BODY.replace(b"th: ", b"th: 1"), ["kite"], 2),
+        (BODY[:-40], ["kite"], 2),
+        (b"junk" * 100, [], 1),
+    ],
+)
+def test_damage_ends_where_it_is(damaged: bytes, alts: list[str], faults: int, packed: bool) -> None:
+    pack = gzip.compress if packed else bytes
+    rows, log = read(pack(GOOD) + pack(damaged + b"\r\n\r\n") + pack(GOOD))
+    assert [row["alt"] for row in rows if row["alt"] != "more"] == ["good", *[a for a in alts if a != "more"], "good"]
+    assert bool(log.faults) == bool(faults)
