@@ -43,11 +43,11 @@ def key_images(task: dict, ranges: Ranges, rules: UniqueRules) -> Receipt:
     """Take away what a filter or a removal list rejects, and send the keys of the rest to where equal ones meet.
 
     `task` holds group, status (range -> status files), candidates and chosen (folders to read from and to write to),
-    passed (path of the uids that passed the filter, or None) and keys (path of slices to write). Reasons: filter,
+    passed (path of the uids that passed the filter, or None; no file: none did) and keys (path of slices to write). Reasons: filter,
     removed.
     """
     removals = read_removals(rules.removals)
-    passed = _read(task["passed"])["uid"].combine_chunks() if task["passed"] else None
+    passed = _passed(task["passed"]) if task["passed"] else None
     receipt = Receipt(f"keys of group {task['group']}")
     keys = []
     for number in ranges.in_group(task["group"]):
@@ -70,6 +70,10 @@ def key_images(task: dict, ranges: Ranges, rules: UniqueRules) -> Receipt:
     receivers = top_bits(hash64(0, "duplicates", _chunk(table["key"])), ranges.groups)
     write_slices(task["keys"], table, receivers, ranges.groups)
     return receipt
+
+
+def _passed(path: str) -> pa.Array:
+    return _read(path)["uid"].combine_chunks() if storage.exists(path) else pa.array([], pa.string())
 
 
 def _phashes(rows: pa.Table, status_files: list[str]) -> pa.Array:

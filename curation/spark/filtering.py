@@ -22,6 +22,8 @@ def filter_images(
 ) -> int:
     """Write the uids that pass an SQL expression, `00000.parquet` for each group, and return their number.
 
+    A group may have no file: Spark leaves out what it knows to be empty.
+
     The expression is over the columns of the shards' side-cars and of the score tables (Parquet with a column uid,
     joined on it; where a table lacks an image its columns are null). What is not true does not pass, null included.
     Raises HeadtailError for an expression or a table that does not fit.
@@ -41,6 +43,7 @@ def filter_images(
         write_rows(path, uids.sort_by("uid"))
         yield receipt_batch(Receipt(path, rows_in=uids.num_rows, rows_out=uids.num_rows))
 
+    storage.remove(folder)
     try:
         receipts = collect_receipts(passing.repartitionById(groups, "group").mapInArrow(write, RECEIPTS))
     except PySparkException as error:

@@ -48,7 +48,7 @@ def run_tasks(spark: SparkSession, function: Callable[[Task], Receipt], tasks: l
 def require_single_attempts(spark: SparkSession) -> None:
     """Raise HeadtailError where Spark may run a task twice at once, or take back an executor with its work."""
     for key in ("spark.speculation", "spark.dynamicAllocation.enabled"):
-        if spark.conf.get(key, "false") == "true":
+        if spark.sparkContext.getConf().get(key, "false") == "true":
             raise HeadtailError(f"{key}=true would fetch images twice: set it to false for this job")
 
 

@@ -4,15 +4,18 @@ import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from pyspark.sql import SparkSession
+from pyspark import SparkConf
 
 from conf.compose import compose_config
 from conf.schema import DownloadImagesConfig, WriteShardsConfig
 from curation.errors import HeadtailError
+from curation.spark.tasks import require_single_attempts
 from jobs import download_images, write_shards
 from tests.http_server import ImageServer
 from tests.shard_data import curate, curated_rows
@@ -160,11 +163,11 @@ def test_names_that_do_not_resolve_are_told_before(tmp_path: Path, capsys: pytes
     assert "DNS will be the bottleneck: of 9 names 9 did not resolve" in capsys.readouterr().err
 
 
-def test_speculation_is_refused(spark: SparkSession, server: ImageServer, tmp_path: Path) -> None:
-    curate(tmp_path, rows_of(server, 5))
-    spark.conf.set("spark.speculation", "true")
-    try:
-        with pytest.raises(HeadtailError, match=r"spark.speculation=true would fetch images twice"):
-            download(tmp_path)
-    finally:
-        spark.conf.unset("spark.speculation")
+@pytest.mark.parametrize("key", ["spark.speculation", "spark.dynamicAllocation.enabled"])
+def test_what_would_fetch_twice_is_refused(key: str) -> None:
+    def session(conf: SparkConf) -> Any:
+        return SimpleNamespace(sparkContext=SimpleNamespace(getConf=lambda: conf))
+
+    require_single_attempts(session(SparkConf(False)))
+    with pytest.raises(HeadtailError, match=f"{key}=true would fetch images twice"):
+        require_single_attempts(session(SparkConf(False).set(key, "true")))
