@@ -69,6 +69,7 @@ def test_the_page_asks_for_nothing(page: Page) -> None:
             assert value.startswith("data:")
         if tag == "a" and name == "href":
             assert re.match(r"#[a-z]+$|https?://", value)
+    assert ("link", "rel", "icon") in page.attributes, "else browsers ask for /favicon.ico"
     policy = next(value for tag, name, value in page.attributes if (tag, name) == ("meta", "content"))
     assert "default-src 'none'" in policy
     html = render(example_report())

@@ -11,6 +11,7 @@ import pytest
 
 from curation import stats
 from curation.counts import merge_partials
+from curation.matched import Matched
 from curation.receipts import merge_receipts
 from curation.schemas import CURATED, DOWNLOAD_STATUS, MATCHES
 from curation.shards import SAMPLES
@@ -141,7 +142,7 @@ def sidecar(rows: int, seed: int) -> list[dict]:
 
 @pytest.mark.parametrize("group", [1, 3])
 def test_shard_stats_and_samples_do_not_depend_on_the_grouping(tmp_path: Path, group: int) -> None:
-    shards = [sidecar(40, seed) for seed in range(6)]
+    shards = [sidecar(rows, seed) for seed, rows in enumerate((150, 9, 9, 9, 0, 9))]
     paths = [write(tmp_path / f"{index}.parquet", rows, SAMPLES) for index, rows in enumerate(shards)]
     tasks = [
         {"task": str(start), "shards": [{"sidecar": p, "tar": f"{p}.tar"} for p in paths[start : start + group]]}
@@ -158,6 +159,23 @@ def test_shard_stats_and_samples_do_not_depend_on_the_grouping(tmp_path: Path, g
     draws = stats.draw(5, "sample", pa.array([row["uid"] for row in rows]))
     expected = [rows[index]["uid"] for index in np.argsort(draws)[: stats.SAMPLES]]
     assert [one["uid"] for one in chosen] == expected
+
+
+def test_states_take_batch_after_batch() -> None:
+    images = make_images(40)
+    a, b = (Matched(pa.RecordBatch.from_pylist(some, CURATED)) for some in split(images, 2))
+    one, other, both = stats.TextStats(), stats.TextStats(), stats.TextStats()
+    for matched, state in ((a, one), (b, other)):
+        kept = np.arange(len(matched.codes)) % 3 > 0
+        state.add(matched, kept)
+        both.add(matched, kept)
+    assert both == one.merge(other)
+    rows = pa.RecordBatch.from_pylist(sidecar(30, 1), SAMPLES)
+    whole, halves = stats.ShardStats(), stats.ShardStats()
+    whole.add(rows)
+    halves.add(rows.slice(0, 11))
+    halves.add(rows.slice(11))
+    assert whole == halves
 
 
 @pytest.mark.parametrize("kind", [stats.TextStats, stats.DownloadStats, stats.ShardStats])
@@ -214,6 +232,11 @@ def test_coarse_bins_hold_every_value(scale: int) -> None:
     assert sum(found["counts"]) + found["beyond"] == 5000
     assert sum(found["counts"]) >= 4950
     assert found["counts"] == np.histogram(values * 10, np.array(found["edges"]) - 0.5)[0].tolist()
+
+
+def test_coarse_bins_tell_what_lies_beyond() -> None:
+    found = stats.coarse_bins({"0": 500, "7": 497, "4000": 2, "3000": 1}, 16)
+    assert found == {"edges": [16 * edge for edge in range(9)], "counts": [500, *[0] * 6, 497], "beyond": 3}
 
 
 def test_coarse_bins_of_nothing() -> None:
