@@ -65,7 +65,7 @@ def character_classes(singles: bool) -> np.ndarray:
     classes[_INVISIBLE] = BLANK
     classes[0] = MARK
     for point in np.flatnonzero(edge_class(Edges.script)).tolist():
-        if point < 0x80 or point >= 0xFF00:
+        if point < 0x80 or 0xFF00 <= point < 0x10000:
             classes[point] = MARK  # symbols such as + and the full-width tilde, which are no P
         elif singles and classes[point] == WORD:
             classes[point] = SINGLE

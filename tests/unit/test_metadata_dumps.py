@@ -1,0 +1,173 @@
+"""A dump is read once, whole or in ranges, cut off or damaged; every page is accounted for."""
+
+import bz2
+import gzip
+import random
+import re
+from pathlib import Path
+
+import pytest
+
+from curation.receipts import Receipt
+from metadata.dumps import plan_ranges, read_pages, read_site
+from metadata.wikipedia import DumpSettings, read_articles
+from tests.conftest import SHARED, needs_shared
+from tests.dump_data import article, dump, multistream
+
+LARGEST = 1 << 20
+
+
+def titles(path: Path, ranges: list[tuple[int, int | None]] | None = None) -> tuple[list[str], Receipt]:
+    site = read_site(str(path))
+    found, total = [], Receipt("all")
+    for start, end in ranges or [(0, None)]:
+        receipt = Receipt("range")
+        pages = [page.title for page in read_pages(str(path), start, end, LARGEST, site, receipt)]
+        receipt.rows_out = len(pages)
+        found += pages
+        total = total.merge(receipt.check())
+    return found, total
+
+
+@pytest.mark.parametrize("ending", [".xml", ".xml.gz", ".xml.bz2"])
+def test_every_packing_gives_the_same_pages(tmp_path: Path, ending: str) -> None:
+    data = dump([(f"Page {number}", f"text {number}") for number in range(50)])
+    path = tmp_path / f"d{ending}"
+    path.write_bytes({".xml": bytes, ".xml.gz": gzip.compress, ".xml.bz2": bz2.compress}[ending](data))
+    found, receipt = titles(path)
+    assert found == [f"Page {number}" for number in range(50)]
+    assert receipt.failures == []
+
+
+def test_ranges_give_every_page_once_wherever_streams_and_ranges_are_cut(tmp_path: Path) -> None:
+    rng = random.Random(7)
+    data = dump([(f"Page {number}", "word " * rng.randrange(1, 300)) for number in range(300)])
+    tags = [match.start() for match in re.finditer(b"<page>", data)]
+    path = tmp_path / "d.xml.bz2"
+    for trial in range(20):
+        cuts = rng.sample(range(1, len(data)), 40) if trial % 2 else [tag + rng.randrange(-2, 8) for tag in tags[5::9]]
+        path.write_bytes(multistream(data, cuts))
+        ranges = plan_ranges(str(path), path.stat().st_size, rng.choice([200, 500, 1500]))
+        assert len(ranges) > 1
+        found, receipt = titles(path, ranges)
+        assert found == [f"Page {number}" for number in range(300)], trial
+        assert receipt.failures == []
+
+
+def test_a_cut_off_file_gives_what_came_before(tmp_path: Path) -> None:
+    data = dump([(f"Page {number}", "a b c") for number in range(100)])
+    whole = multistream(data, range(1000, len(data), 1000))
+    path = tmp_path / "d.xml.bz2"
+    path.write_bytes(whole[: len(whole) // 2])
+    found, receipt = titles(path)
+    assert found == [f"Page {number}" for number in range(len(found))]
+    assert 30 < len(found) < 60
+    assert receipt.drops == {"cut_off": 1}
+    assert receipt.failures[0]["error"] == "the file ends within a stream"
+
+
+def test_a_dump_without_its_end_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "d.xml.bz2"
+    path.write_bytes(bz2.compress(dump([("A", "a")], closed=False)))
+    found, receipt = titles(path)
+    assert found == ["A"]
+    assert "without </mediawiki>" in receipt.failures[0]["error"]
+
+
+def test_reading_goes_on_after_damage(tmp_path: Path) -> None:
+    rng = random.Random(1)
+    data = dump([(f"Page {number}", rng.randbytes(500).hex()) for number in range(100)])
+    packed = bytearray(multistream(data, range(10_000, len(data), 10_000)))
+    middle = len(packed) // 2
+    packed[middle : middle + 40] = bytes(40)
+    path = tmp_path / "d.xml.bz2"
+    path.write_bytes(packed)
+    found, receipt = titles(path)
+    assert 75 < len(found) < 99
+    assert "Page 0" in found
+    assert "Page 99" in found
+    assert len(receipt.failures) == 1
+    assert receipt.drops["cut_off"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("rest", "reason"),
+    [
+        ("<ns>0</ns><revision><text>broken & bare</text></revision>", "bad_xml"),
+        ("<ns>0</ns><revision><text>\x02</text></revision>", "bad_xml"),
+        ("<ns>0</ns><revision><text deleted='deleted' /></revision>", "no_text"),
+        ("<ns>0</ns><revision><model>json</model><text>{}</text></revision>", "no_text"),
+        (article("word " * 300_000), "too_large"),
+        (article("{{" * 100), "too_deep"),
+        (article("talk", namespace=1), "other_namespace"),
+        (article("#REDIRECT [[A]]", more='<redirect title="A" />'), "redirect"),
+        (article("#ПЕРЕНАПРАВЛЕНИЕ [[А]]"), "redirect"),
+        (article("#redirect: [[A]]"), "redirect"),
+    ],
+)
+def test_drops_have_reasons(tmp_path: Path, rest: str, reason: str) -> None:
+    path = tmp_path / "d.xml"
+    path.write_bytes(dump([("Before", "one"), ("Odd", rest), ("After", "two")]))
+    receipt = Receipt("r")
+    texts = list(read_articles(str(path), 0, None, DumpSettings(max_page_bytes=LARGEST), receipt))
+    assert [text.strip() for text in texts] == ["one", "two"]
+    assert receipt.check().drops == {reason: 1}
+
+
+def test_old_dumps_tell_the_namespace_by_the_title(tmp_path: Path) -> None:
+    path = tmp_path / "d.xml"
+    rest = "<revision><text>a</text></revision>"
+    path.write_bytes(dump([("Talk:A", rest), ("Star Trek: Voyager", rest), ("category:B", rest)]))
+    site = read_site(str(path))
+    pages = list(read_pages(str(path), 0, None, LARGEST, site, Receipt("r")))
+    assert [page.namespace for page in pages] == [1, 0, 14]
+
+
+def test_the_last_revision_counts(tmp_path: Path) -> None:
+    path = tmp_path / "d.xml"
+    revisions = "".join(f"<revision><text>{text}</text></revision>" for text in ("old", "new"))
+    path.write_bytes(dump([("A", f"<ns>0</ns>{revisions}")]))
+    site = read_site(str(path))
+    assert [page.wikitext for page in read_pages(str(path), 0, None, LARGEST, site, Receipt("r"))] == ["new"]
+
+
+@pytest.mark.parametrize(
+    ("wiki", "code"), [("be_x_oldwiki", "be_tarask"), ("enwiktionary", None), ("zh_yuewiki", "zh_yue")]
+)
+def test_the_head_tells_the_language(tmp_path: Path, wiki: str, code: str | None) -> None:
+    path = tmp_path / "d.xml"
+    path.write_bytes(dump([], wiki))
+    site = read_site(str(path))
+    assert (site.language and site.language.code) == code
+    assert site.link_names == ["Media", "File", "Category"]
+
+
+def test_what_is_no_dump(tmp_path: Path) -> None:
+    for name, data in (("empty.xml.bz2", b""), ("noise.xml.bz2", b"BZh9 noise"), ("text.xml", b"hello")):
+        path = tmp_path / name
+        path.write_bytes(data)
+        found, receipt = titles(path)
+        assert found == []
+        assert read_site(str(path)).language is None
+        assert receipt.rows_in == 0
+
+
+@needs_shared
+@pytest.mark.parametrize(
+    ("name", "lang", "pages", "articles", "failures"),
+    [
+        ("aawiki-20260101-pages-meta-current.xml.bz2", "aa", 507, 0, 0),
+        ("ltgwiki-whole.xml.bz2", "ltg", 2004, 903, 0),
+        ("enwiki-206-pages.xml.bz2", "en", 206, 106, 0),
+        ("jawiki-66-pages-cut-off.xml.bz2", "ja", 66, 48, 1),
+    ],
+)
+def test_real_dumps(name: str, lang: str, pages: int, articles: int, failures: int) -> None:
+    path = str(SHARED / "wikidump" / name)
+    receipt = Receipt(name)
+    texts = list(read_articles(path, 0, None, DumpSettings(), receipt))
+    site = read_site(path)
+    assert site.language is not None
+    assert site.language.code == lang
+    assert (receipt.rows_in, len(texts), len(receipt.failures)) == (pages, articles, failures)
+    receipt.check()
