@@ -413,6 +413,24 @@ class WriteShardsConfig(JobConfig):
 
 
 @dataclass
+class CheckShardsConfig(Settings):
+    """Settings of check_shards; an argument without a key is the folder."""
+
+    bare_argument: ClassVar[str] = "shards"
+    shards: str = setting(MISSING, "folder of shards to look at")
+    spark: SparkConfig = setting(SparkConfig, "session")
+
+
+@dataclass
+class RemoveSamplesConfig(Settings):
+    """Settings of remove_samples."""
+
+    shards: str = setting(MISSING, "folder of shards to take samples out of")
+    uids: list[str] = setting(MISSING, "uids or sha256 of images, or files that list them one a line")
+    spark: SparkConfig = setting(SparkConfig, "session")
+
+
+@dataclass
 class ReportStatsConfig(JobConfig):
     """Settings of report_stats."""
 

@@ -43,8 +43,8 @@ def key_images(task: dict, ranges: Ranges, rules: UniqueRules) -> Receipt:
     """Take away what a filter or a removal list rejects, and send the keys of the rest to where equal ones meet.
 
     `task` holds group, status (range -> status files), candidates and chosen (folders to read from and to write to),
-    passed (path of the uids that passed the filter, or None; no file: none did) and keys (path of slices to write). Reasons: filter,
-    removed.
+    passed (path of the uids that passed the filter, or None; no file: none did) and keys (path of slices to write).
+    Reasons: filter, removed.
     """
     removals = read_removals(rules.removals)
     passed = _passed(task["passed"]) if task["passed"] else None

@@ -13,6 +13,7 @@ from curation.errors import HeadtailError
 
 KINDS = {24: "uid", 64: "sha256", 16: "phash"}
 """What a line is, by its number of hex digits."""
+EXPECTED = "a uid (24 hex digits), a sha256 (64) or a perceptual hash (16)"
 _HEX = re.compile(r"[0-9a-f]+")
 
 
@@ -32,22 +33,32 @@ class Removals:
 
 
 @lru_cache(4)
-def read_removals(paths: tuple[str, ...]) -> Removals:
-    """Return the removals that text files list, a uid (24 hex digits), sha256 (64) or perceptual hash (16) a line.
+def read_removals(sources: tuple[str, ...]) -> Removals:
+    """Return the removals that sources name: a value itself, or a text file that lists them one a line.
 
-    Blank lines and what follows `#` are left out. Raises HeadtailError with file and line for anything else.
+    A value is a uid (24 hex digits), a sha256 (64) or a perceptual hash (16). Blank lines and what follows `#` are
+    left out. Raises HeadtailError with file and line for anything else.
     """
     found: dict[str, list[str]] = {}
-    for path in paths:
-        with storage.open_input(path) as file:
+    for source in sources:
+        if kind := _kind(source.lower()):
+            found.setdefault(kind, []).append(source.lower())
+            continue
+        try:
+            file = storage.open_input(source)
+        except FileNotFoundError:
+            raise HeadtailError(f"{source} is neither a file nor {EXPECTED}") from None
+        with file:
             for number, line in enumerate(file, 1):
                 value = line.split(b"#")[0].strip().decode("utf-8", "replace").lower()
                 if not value:
                     continue
-                if len(value) not in KINDS or not _HEX.fullmatch(value):
-                    raise HeadtailError(
-                        f"{path}, line {number}: expected a uid (24 hex digits), a sha256 (64) or a perceptual hash "
-                        f"(16), got {value[:80]!r}"
-                    )
-                found.setdefault(KINDS[len(value)], []).append(value)
+                kind = _kind(value)
+                if not kind:
+                    raise HeadtailError(f"{source}, line {number}: expected {EXPECTED}, got {value[:80]!r}")
+                found.setdefault(kind, []).append(value)
     return Removals({kind: pa.array(values, pa.string()) for kind, values in found.items()})
+
+
+def _kind(value: str) -> str:
+    return KINDS.get(len(value), "") if _HEX.fullmatch(value) else ""

@@ -1,6 +1,7 @@
 """A folder of shards: made as a whole, numbered without gaps, described by a manifest written last."""
 
 import json
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from curation.tables import MANIFEST, Part, Recipe, Table
 STAGE = "write_shards"
 SIZES = "sizes.json"
 README = "README.md"
+REMOVALS = "removals.txt"
 
 
 class ShardSet(Table):
@@ -60,15 +62,53 @@ class ShardSet(Table):
             if name not in written and name.endswith((".tar", ".parquet")):
                 storage.remove(storage.join(self.path, name))
         outputs = [output for receipt in receipts for output in receipt.outputs]
-        sizes = {output["tar"]: output["rows"] for output in outputs}
-        storage.write_bytes(storage.join(self.path, SIZES), json.dumps(sizes, indent=1).encode() + b"\n")
-        total = Receipt(STAGE, selection.rows_in, sum(sizes.values()), selection.drops, outputs=outputs)
+        self._write_sizes(outputs)
+        rows = sum(output["rows"] for output in outputs)
+        total = Receipt(STAGE, selection.rows_in, rows, selection.drops, outputs=outputs)
         for receipt in receipts:
             total.facts.update(receipt.facts)
         part = self.commit(0, recipe, [total], seconds, **facts)
         storage.write_bytes(storage.join(self.path, README), shard_readme(part).encode())
         storage.remove(work)
         return part
+
+    def removal_lists(self) -> list[str]:
+        """Return the list of samples that were taken out of this set, if there is one: they must not come back."""
+        path = storage.join(self.path, REMOVALS)
+        return [path] if storage.exists(path) else []
+
+    def amend(self, receipts: Sequence[Receipt]) -> Part:
+        """Bring sizes.json, the manifest and the list of removals in line with shards that were written again."""
+        (part,) = self.parts()
+        manifest = dict(part.manifest)
+        changed = {output["tar"]: dict(output) for receipt in receipts for output in receipt.outputs}
+        removed = [line for output in changed.values() for line in output.pop("removed")]
+        for output in changed.values():
+            output["path"] = output["path"].rsplit("/", 1)[-1]
+        manifest["files"] = [changed.get(entry["tar"], entry) for entry in manifest["files"]]
+        rows = sum(entry["rows"] for entry in manifest["files"])
+        drops = Counter(manifest["drops"])
+        drops["removed"] += manifest["rows_out"] - rows
+        manifest |= {"rows_out": rows, "drops": dict(sorted(drops.items()))}
+        manifest["facts"]["tar_bytes"] = sum(entry["tar_bytes"] for entry in manifest["files"])
+        self._list_removed(removed)
+        self._write_sizes(manifest["files"])
+        storage.write_json(storage.join(self.path, MANIFEST), manifest)
+        part = Part(self.path, manifest)
+        storage.write_bytes(storage.join(self.path, README), shard_readme(part).encode())
+        return part
+
+    def _list_removed(self, lines: list[str]) -> None:
+        known = []
+        for path in self.removal_lists():
+            with storage.open_input(path) as file:
+                known = file.read().decode().split()
+        found = sorted({*known, *lines})
+        storage.write_bytes(storage.join(self.path, REMOVALS), "".join(f"{line}\n" for line in found).encode())
+
+    def _write_sizes(self, outputs: Sequence[dict]) -> None:
+        sizes = {output["tar"]: output["rows"] for output in outputs}
+        storage.write_bytes(storage.join(self.path, SIZES), json.dumps(sizes, indent=1).encode() + b"\n")
 
 
 def _names(output: dict) -> tuple[str, str]:

@@ -22,6 +22,8 @@ JOBS = (
     "download_images",
     "write_shards",
     "report_stats",
+    "check_shards",
+    "remove_samples",
     "build_metadata",
     "fetch_sources",
 )
@@ -43,11 +45,14 @@ def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: 
     """Compose the job's configuration from the command line and run it.
 
     A user's mistake is one line on standard error and exit code 1. The job's name is its file's, unless given; the
-    class of its configuration is the annotation of `run`'s only parameter.
+    class of its configuration is the annotation of `run`'s only parameter, and may name the setting that an argument
+    without a key is for.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     job = job or Path(sys.modules[run.__module__].__file__ or "").stem
     kind = get_type_hints(run)["config"]
+    if bare := getattr(kind, "bare_argument", ""):
+        arguments = [each if "=" in each or each.startswith("-") else f"{bare}={each}" for each in arguments]
     if {"-h", "--help"} & set(arguments):
         print(f"headtail {job} key=value ...\n\n{_first_line(job)}\n\n{settings_help(kind)}")  # noqa: T201
         return

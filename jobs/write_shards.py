@@ -33,7 +33,7 @@ def run(config: WriteShardsConfig) -> None:
     spark = open_session(STAGE, **vars(config.spark))
     steps, facts = Selecting(ranges, lists.path, shards.work_folder(recipe), status), {}
     bounds = {name: value for name, value in vars(config.filters).items() if name != "near_duplicates"}
-    rules = UniqueRules(config.filters.near_duplicates, tuple(config.removals))
+    rules = UniqueRules(config.filters.near_duplicates, (*config.removals, *shards.removal_lists()))
     selection = select(spark, steps, ranges, ImageFilters(**bounds), rules, config.filter, config.scores)
     rows = lists.path
     if again and selection.rows_out:

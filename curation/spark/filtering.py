@@ -25,13 +25,14 @@ def filter_images(
     A group may have no file: Spark leaves out what it knows to be empty.
 
     The expression is over the columns of the shards' side-cars and of the score tables (Parquet with a column uid,
-    joined on it; where a table lacks an image its columns are null). What is not true does not pass, null included.
+    joined on it; where a table lacks an image its columns are null, where it has several rows one that passes is
+    enough). What is not true does not pass, null included.
     Raises HeadtailError for an expression or a table that does not fit.
     """
     try:
         images = spark.read.parquet(*candidates).select(*SAMPLES.names, "group")
         passing = images.transform(join_scores, [spark.read.parquet(path) for path in scores])
-        passing = passing.where(expression).select("uid", "group").distinct()
+        passing = passing.where(expression).select("uid", "group")
     except PySparkException as error:
         raise HeadtailError(f"filter={expression!r}: {_first_line(error)}") from error
 
@@ -39,9 +40,9 @@ def filter_images(
         context = TaskContext.get()
         assert context is not None
         path = storage.join(folder, f"{context.partitionId():05d}.parquet")
-        uids = pa.Table.from_batches([batch.select(["uid"]).cast(PASSED) for batch in batches], PASSED)
-        write_rows(path, uids.sort_by("uid"))
-        yield receipt_batch(Receipt(path, rows_in=uids.num_rows, rows_out=uids.num_rows))
+        uids = pa.chunked_array([batch["uid"] for batch in batches], pa.string()).unique().sort()
+        write_rows(path, pa.table([uids], PASSED))
+        yield receipt_batch(Receipt(path, rows_in=len(uids), rows_out=len(uids)))
 
     storage.remove(folder)
     try:

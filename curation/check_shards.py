@@ -1,0 +1,178 @@
+"""Looking at shards through a trainer's eyes: whatever would crash, hang, mislead or be skipped is told."""
+
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pyarrow.parquet as pq
+from PIL import Image
+from webdataset.tariterators import group_by_keys, tar_file_expander
+
+from curation import storage
+from curation.receipts import Receipt
+from curation.shards import shard_name
+
+IMAGES = ("jpg", "png", "jpeg", "webp")
+"""Extensions in the order in which OpenCLIP looks for the image of a sample."""
+MAX_PIXELS = 25_000_000
+"""OpenCLIP leaves out larger images."""
+MAX_FAILURES = 20
+"""Problems of one shard that are told one by one; all are counted."""
+
+
+def plan_checks(folder: str) -> tuple[list[dict], list[str]]:
+    """Return a task for each tar of a folder, and what is wrong with the folder itself."""
+    names = storage.list_folder(folder)
+    tars = [name for name in names if name.endswith(".tar")]
+    problems = [] if tars else ["there is no tar"]
+    sizes = _read_object(folder, "sizes.json", problems)
+    manifest = _read_object(folder, "_manifest.json", problems)
+    digests = {entry.get("tar"): entry.get("tar_sha256") for entry in manifest.get("files", [])}
+    expected = [f"{shard_name(number, len(tars))}.tar" for number in range(len(tars))]
+    if tars != expected:
+        odd = sorted(set(tars) ^ set(expected))
+        problems.append(f"tars are not numbered without gaps: see {', '.join(odd[:5])}")
+    if sizes and set(sizes) != set(tars):
+        problems.append(f"sizes.json does not list the tars: see {', '.join(sorted(set(sizes) ^ set(tars))[:5])}")
+    if manifest and set(digests) != set(tars):
+        problems.append("_manifest.json does not list the tars")
+    tasks = [
+        {
+            "tar": storage.join(folder, name),
+            "sidecar": storage.join(folder, name.replace(".tar", ".parquet")),
+            "size": sizes.get(name),
+            "sha256": digests.get(name),
+        }
+        for name in tars
+    ]
+    return tasks, problems
+
+
+def _read_object(folder: str, name: str, problems: list[str]) -> dict[str, Any]:
+    try:
+        found = storage.read_json(storage.join(folder, name))
+    except FileNotFoundError:
+        problems.append(f"{name} is missing")
+        return {}
+    except ValueError as error:
+        problems.append(f"{name} is not JSON: {error}")
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def check_shard(task: dict) -> Receipt:
+    """Read one tar as OpenCLIP's loader does, and compare it with its side-car, sizes.json and the manifest.
+
+    `task` holds tar and sidecar (paths), size (samples by sizes.json) and sha256 (by the manifest), None where
+    unknown. Rows are samples, dropped by what is wrong with them; failures tell the first of them, and what is wrong
+    with the shard itself.
+    """
+    receipt = Receipt(task["tar"])
+    keys: list[str] = []
+    with storage.open_input(task["tar"]) as file:
+        digest = _Digest(file)
+        try:
+            for sample in _samples(task["tar"], digest):
+                keys.append(sample["__key__"])
+                receipt.rows_in += 1
+                if problem := sample_problem(sample):
+                    receipt.drops[problem.split(":")[0]] += 1
+                    _tell(receipt, f"{sample['__key__']}: {problem}")
+                else:
+                    receipt.rows_out += 1
+            digest.finish()
+        except Exception as error:
+            # webdataset and tarfile raise anything; a trainer's loader would die or skip the rest.
+            _tell(receipt, f"the tar breaks off after {len(keys)} samples: {type(error).__name__}: {error}")
+    for problem in _shard_problems(task, keys, digest):
+        _tell(receipt, problem)
+    return receipt
+
+
+class _Digest(io.RawIOBase):
+    """A stream that hashes what is read of it and remembers its end, which tells a whole tar."""
+
+    def __init__(self, file: Any) -> None:
+        self._file, self._hash, self.tail = file, hashlib.sha256(), b""
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._file.read(size)
+        self._hash.update(data)
+        self.tail = (self.tail + data)[-1024:] if data else self.tail
+        return data
+
+    def finish(self) -> None:
+        """Read what the tar reader left unread: padding."""
+        while self.read(1 << 20):
+            pass
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+
+def _samples(path: str, stream: io.RawIOBase) -> Iterator[dict[str, Any]]:
+    """Samples as webdataset groups them; OpenCLIP takes the same steps with an eye closed to errors."""
+    return group_by_keys(tar_file_expander([{"url": path, "stream": stream}], handler=_raise), handler=_raise)
+
+
+def _raise(error: Exception) -> bool:
+    raise error
+
+
+def sample_problem(sample: dict[str, Any]) -> str:
+    """Return what is wrong with a sample, as `kind` or `kind: detail`; empty where nothing is."""
+    image = next((sample[ext] for ext in IMAGES if ext in sample), None)
+    if missing := [name for name, there in (("image", image), ("txt", sample.get("txt"))) if not there]:
+        return f"no_{missing[0]}"
+    if "." in sample["__key__"] or "/" in sample["__key__"]:
+        return "bad_key"
+    try:
+        text = sample["txt"].decode()
+        meta = json.loads(sample["json"]) if "json" in sample else None
+    except ValueError as error:
+        return f"bad_text: {error}"
+    if not isinstance(meta, dict):
+        return "no_json"
+    if meta.get("uid") != sample["__key__"] or meta.get("text") != text:
+        return "json_differs: uid or text is not that of the sample"
+    try:
+        with Image.open(io.BytesIO(image)) as opened:
+            size = opened.size
+            opened.convert("RGB")
+    except Exception as error:
+        # Damaged files make decoders raise anything.
+        return f"undecodable: {type(error).__name__}: {error}"
+    if size[0] * size[1] > MAX_PIXELS:
+        return f"too_many_pixels: {size[0]} x {size[1]}"
+    if size != (meta.get("width"), meta.get("height")):
+        return "json_differs: width or height is not the image's"
+    return ""
+
+
+def _shard_problems(task: dict, keys: list[str], digest: _Digest) -> Iterator[str]:
+    if digest.tail != bytes(1024):
+        yield "the tar does not end in two empty blocks"
+    if task["size"] is not None and task["size"] != len(keys):
+        yield f"sizes.json says {task['size']} samples, the tar has {len(keys)}"
+    if task["sha256"] is not None and task["sha256"] != digest.sha256:
+        yield f"sha256 is {digest.sha256}, the manifest says {task['sha256']}"
+    if twice := [key for key, count in Counter(keys).items() if count > 1]:
+        yield f"keys that are not unique: {', '.join(twice[:5])}"
+    try:
+        with storage.open_input(task["sidecar"]) as file:
+            listed = pq.read_table(file, columns=["uid"])["uid"].to_pylist()
+    except FileNotFoundError:
+        yield "there is no side-car"
+    else:
+        if listed != keys:
+            yield "the side-car does not list the samples of the tar"
+
+
+def _tell(receipt: Receipt, problem: str) -> None:
+    receipt.facts["problems"] += 1
+    if len(receipt.failures) < MAX_FAILURES:
+        receipt.failures.append({"file": receipt.task, "offset": None, "error": problem[:300], "records_read": None})

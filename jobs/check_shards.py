@@ -1,0 +1,33 @@
+"""Look at shards the way trainers read them, and tell whatever they would trip over."""
+
+from conf.schema import CheckShardsConfig
+from curation.check_shards import check_shard, plan_checks
+from curation.errors import HeadtailError
+from curation.progress import Stage, say
+from curation.receipts import merge_receipts
+from curation.spark.session import open_session
+from curation.spark.tasks import run_tasks
+from jobs.cli import launch
+
+NAME = "check_shards"
+SHOWN = 20
+
+
+def run(config: CheckShardsConfig) -> None:
+    """Check every shard of a folder; problems are told one a line, and make the job fail."""
+    tasks, problems = plan_checks(config.shards)
+    stage = Stage(NAME, f"{len(tasks):,} tars in {config.shards}")
+    spark = open_session(NAME, **vars(config.spark))
+    total = merge_receipts(NAME, run_tasks(spark, check_shard, tasks))
+    stage.end(total)
+    count = len(problems) + total.facts["problems"]
+    problems += [f"{failure['file']}: {failure['error']}" for failure in total.failures]
+    for problem in problems[:SHOWN]:
+        say(NAME, problem)
+    if problems:
+        raise HeadtailError(f"{count:,} problems in {config.shards}, the first {min(count, SHOWN)} are above")
+    say(NAME, f"{total.rows_out:,} samples in {len(tasks):,} tars are fit for training")
+
+
+if __name__ == "__main__":
+    launch(run)

@@ -1,0 +1,34 @@
+"""Take samples out of finished shards: opt-outs, benchmark images."""
+
+from functools import partial
+
+from conf.schema import RemoveSamplesConfig
+from curation.progress import Stage, say
+from curation.receipts import merge_receipts
+from curation.removals import read_removals
+from curation.removing import plan_removing, remove_from_shard
+from curation.shard_set import ShardSet
+from curation.spark.session import open_session
+from curation.spark.tasks import run_tasks
+from jobs.cli import launch
+
+NAME = "remove_samples"
+
+
+def run(config: RemoveSamplesConfig) -> None:
+    """Write the shards that hold the samples again, and only them; they stay away from later sets in the folder."""
+    removals = read_removals(tuple(config.uids))
+    shards = ShardSet(config.shards)
+    (part,) = shards.require("write_shards")
+    stage = Stage(NAME, f"{len(part.files):,} shards in {shards.path}")
+    spark = open_session(NAME, **vars(config.spark))
+    receipts = run_tasks(spark, partial(remove_from_shard, removals=removals), plan_removing(part))
+    total = merge_receipts(NAME, receipts)
+    if total.outputs:
+        shards.amend(receipts)
+    stage.end(total)
+    say(NAME, f"{total.drops['removed']:,} samples removed, {len(total.outputs):,} shards written again")
+
+
+if __name__ == "__main__":
+    launch(run)

@@ -1,0 +1,181 @@
+"""Every fault that a trainer would trip over is told, and a good set has none; samples can be taken out."""
+
+import hashlib
+import io
+import json
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from curation import tar
+from curation.check_shards import check_shard, plan_checks
+from curation.lists import Ranges
+from curation.receipts import merge_receipts
+from curation.removals import read_removals
+from curation.removing import plan_removing, remove_from_shard
+from curation.shard_set import ShardSet
+from tests.http_server import draw
+from tests.shard_data import curated_rows
+from tests.unit.test_shards import URLS, bodies, make_shards, samples, stored
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Shards of 8, 8 and 4 samples."""
+    downloads, lists = stored(tmp_path, curated_rows(URLS[:20]), bodies(20), Ranges(1, 0))
+    make_shards(tmp_path, downloads, lists, Ranges(1, 0), size=8)
+    return tmp_path
+
+
+def problems(folder: Path) -> list[str]:
+    tasks, found = plan_checks(str(folder / "shards"))
+    total = merge_receipts("check", [check_shard(task).check() for task in tasks])
+    assert total.facts["problems"] == len(total.failures)
+    return found + [f"{Path(failure['file']).name}: {failure['error']}" for failure in total.failures]
+
+
+def test_a_good_set_has_no_problem(folder: Path) -> None:
+    assert problems(folder) == []
+
+
+def rewrite(path: Path, change: Callable[[list[tuple[str, bytes]]], list[tuple[str, bytes]]]) -> None:
+    """Change the members of a tar."""
+    with tarfile.open(path) as archive:
+        members = [(member.name, archive.extractfile(member).read()) for member in archive]
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, data in change(members):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+    path.write_bytes(out.getvalue())
+
+
+def without(ending: str) -> Callable:
+    return lambda members: [member for k, member in enumerate(members) if k > 2 or not member[0].endswith(ending)]
+
+
+def with_data(ending: str, data: bytes) -> Callable:
+    return lambda members: [
+        (name, data if k < 3 and name.endswith(ending) else old) for k, (name, old) in enumerate(members)
+    ]
+
+
+def large_image() -> bytes:
+    out = io.BytesIO()
+    Image.new("L", (5001, 5000)).save(out, "PNG")
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (without(".txt"), "no_txt"),
+        (without(".jpg"), "no_image"),
+        (without(".json"), "no_json"),
+        (with_data(".txt", b""), "no_txt"),
+        (with_data(".txt", b"\xff\xfe"), "bad_text"),
+        (with_data(".txt", b"another text"), "json_differs: uid or text"),
+        (with_data(".json", b"{"), "bad_text"),
+        (with_data(".json", b"[]"), "no_json"),
+        (with_data(".jpg", draw(1)[:-200]), "undecodable"),
+        (with_data(".jpg", b"<html>"), "undecodable"),
+        (with_data(".jpg", draw(1, size=(9, 9))), "json_differs: width or height"),
+        (with_data(".jpg", large_image()), "too_many_pixels: 5001 x 5000"),
+        (lambda members: members + members[:3], "keys that are not unique"),
+        (lambda members: [(name.replace(".", ".x.", 1), data) for name, data in members], "no_image"),
+        (lambda members: members[3:], "sizes.json says 8 samples, the tar has 7"),
+        (lambda members: members[3:6] + members[:3] + members[6:], "the side-car does not list the samples"),
+        (lambda members: [*members, (members[-1][0][:25] + "note", b"x")], "sha256 is "),
+    ],
+)
+def test_every_fault_of_a_sample_is_told(folder: Path, change: Callable, problem: str) -> None:
+    rewrite(folder / "shards/00001.tar", change)
+    found = problems(folder)
+    assert any(line.startswith("00001.tar") and problem in line for line in found), found
+    assert all(line.startswith("00001.tar") for line in found)
+
+
+@pytest.mark.parametrize(
+    ("damage", "problem"),
+    [
+        (lambda data: data[: len(data) // 2], "breaks off"),
+        (lambda data: data.rstrip(b"\0") + bytes(600), "does not end in two empty blocks"),
+        (lambda data: data[: len(data) // 2] + b"\xff" * 2000 + data[len(data) // 2 + 2000 :], "00001.tar"),
+        (lambda _: b"", "breaks off"),
+    ],
+)
+def test_every_fault_of_a_tar_is_told(folder: Path, damage: Callable[[bytes], bytes], problem: str) -> None:
+    path = folder / "shards/00001.tar"
+    path.write_bytes(damage(path.read_bytes()))
+    assert any(problem in line for line in problems(folder))
+
+
+def test_every_fault_of_the_folder_is_told(folder: Path) -> None:
+    shards = folder / "shards"
+    (shards / "00001.tar").rename(shards / "00007.tar")
+    found = "\n".join(problems(folder))
+    assert "tars are not numbered without gaps: see 00001.tar, 00007.tar" in found
+    assert "sizes.json does not list the tars" in found
+    assert "_manifest.json does not list the tars" in found
+    assert "00007.tar: there is no side-car" in found
+    (shards / "sizes.json").write_text("{")
+    (shards / "_manifest.json").unlink()
+    found = "\n".join(problems(folder))
+    assert "sizes.json is not JSON" in found
+    assert "_manifest.json is missing" in found
+    for path in shards.glob("*.tar"):
+        path.unlink()
+    assert "there is no tar" in problems(folder)
+
+
+def test_removing_writes_only_the_shards_concerned(folder: Path) -> None:
+    shards = ShardSet(str(folder / "shards"))
+    before = {path.name: path.read_bytes() for path in (folder / "shards").glob("*.tar")}
+    kept = samples(folder)
+    victims = [kept[9][0], kept[12][0], kept[19][0]]
+    removals = read_removals((victims[0]["uid"], victims[1]["sha256"], victims[2]["uid"].upper()))
+    (part,) = shards.parts()
+    receipts = [remove_from_shard(task, removals).check() for task in plan_removing(part)]
+    after = shards.amend(receipts)
+    now = {path.name: path.read_bytes() for path in (folder / "shards").glob("*.tar")}
+    assert [name for name in sorted(now) if now[name] != before[name]] == ["00001.tar", "00002.tar"]
+    gone = {meta["uid"] for meta in victims}
+    assert samples(folder) == [sample for sample in kept if sample[0]["uid"] not in gone]
+    assert problems(folder) == []
+    assert (after.manifest["rows_out"], after.manifest["drops"]) == (17, {"removed": 3})
+    assert after.receipt.check().rows_in == 20
+    assert json.loads((folder / "shards/sizes.json").read_text()) == {"00000.tar": 8, "00001.tar": 6, "00002.tar": 3}
+    listed = read_removals(tuple(shards.removal_lists()))
+    assert sorted(listed.values["uid"].to_pylist()) == sorted(gone)
+    assert sorted(listed.values["sha256"].to_pylist()) == sorted(meta["sha256"] for meta in victims)
+    again = [remove_from_shard(task, removals).check() for task in plan_removing(after)]
+    assert not any(receipt.outputs for receipt in again)
+
+
+def test_a_stopped_removal_can_be_repeated(folder: Path) -> None:
+    shards = ShardSet(str(folder / "shards"))
+    removals = read_removals((samples(folder)[1][0]["uid"],))
+    (part,) = shards.parts()
+    whole = (folder / "shards/00000.parquet").read_bytes()
+    expected = [remove_from_shard(task, removals) for task in plan_removing(part)]
+    (folder / "shards/00000.parquet").write_bytes(whole)  # stopped between tar and side-car
+    for _ in range(2):  # and then between the side-car and the manifest
+        receipts = [remove_from_shard(task, removals).check() for task in plan_removing(part)]
+        assert receipts[0].outputs[0]["tar_sha256"] == expected[0].outputs[0]["tar_sha256"]
+    shards.amend(receipts)
+    assert problems(folder) == []
+    assert pq.read_metadata(folder / "shards/00000.parquet").num_rows == 7
+
+
+def test_tars_written_again_are_what_write_shards_writes(folder: Path) -> None:
+    (part,) = ShardSet(str(folder / "shards")).parts()
+    rewritten = remove_from_shard({**plan_removing(part)[0], "rows": -1}, read_removals(()))
+    assert rewritten.outputs[0]["tar_sha256"] == part.manifest["files"][0]["tar_sha256"]
+    data = (folder / "shards/00000.tar").read_bytes()
+    assert hashlib.sha256(data).hexdigest() == part.manifest["files"][0]["tar_sha256"]
+    assert len(data) % tar.RECORD == 0
