@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from curation import storage
 from curation.balancing import keep_probabilities
 from curation.counts import CountFiles
-from curation.draws import draw, hash64
+from curation.draws import draw
 from curation.errors import HeadtailError
 from curation.matched import Matched, read_matched
 from curation.receipts import Receipt
@@ -49,15 +49,13 @@ class Drawn:
     """What was drawn of a batch of n images with k texts.
 
     `probabilities` float64[k] and `kept` bool[k] of the texts; `chosen` int64[n], the row of the image's text or -1
-    where the image is not kept; `image_probabilities` float64[n]; `expected` float64[k]: the probability that the
-    image is kept with this very text, which sums to the image's.
+    where the image is not kept; `image_probabilities` float64[n].
     """
 
     probabilities: np.ndarray
     kept: np.ndarray
     chosen: np.ndarray
     image_probabilities: np.ndarray
-    expected: np.ndarray
 
 
 def text_probabilities(matched: Matched, counts: CountFiles, t: Mapping[str, float]) -> np.ndarray:
@@ -72,58 +70,107 @@ def text_probabilities(matched: Matched, counts: CountFiles, t: Mapping[str, flo
 
 def draw_batch(matched: Matched, probabilities: np.ndarray, unit: str, seed: int) -> Drawn:
     """Draw a batch, given the texts' keep probabilities."""
-    order = choice_order(matched, seed)
     if unit == "pair":
         # Where p = 1 no draw is needed: u < 1 always.
-        u = np.zeros(len(probabilities))
+        kept = np.ones(len(probabilities), bool)
         unsure = np.flatnonzero(probabilities < 1.0)
-        u[unsure] = draw(seed, "keep", *matched.keys(unsure))
-        kept = u < probabilities
-        chosen, image_probabilities, expected = _choose_pairs(matched.starts, order, probabilities, kept)
+        kept[unsure] = matched.draw_texts(seed, "keep", unsure) < probabilities[unsure]
+        several, image_probabilities = _several_kept(matched.starts, probabilities, kept)
+        chosen = _first_kept(matched.starts, choice_order(matched, seed, several), kept)
     else:
         # Every image has a text, its first by the key.
-        first = order[matched.starts[:-1]]
-        image_probabilities = probabilities[first]
+        chosen = choice_order(matched, seed)[matched.starts[:-1]]
+        image_probabilities = probabilities[chosen]
         image_kept = draw(seed, "keep", matched.batch["uid"]) < image_probabilities
-        chosen = np.where(image_kept, first, -1)
         kept = np.zeros(len(probabilities), bool)
-        kept[first] = image_kept
-        expected = np.zeros(len(probabilities))
-        expected[first] = image_probabilities
-    return Drawn(probabilities, kept, chosen, image_probabilities, expected)
+        kept[chosen] = image_kept
+        chosen[~image_kept] = -1
+    return Drawn(probabilities, kept, chosen, image_probabilities)
 
 
-def choice_order(matched: Matched, seed: int) -> np.ndarray:
-    """Return the texts' rows, image by image, each image's sorted by the choose_text key: int64[k]."""
-    order = np.arange(len(matched.codes))
+def choice_order(matched: Matched, seed: int, images: np.ndarray | None = None) -> np.ndarray:
+    """Return the texts' rows, image by image, each image's sorted by the choose_text key: int64[k].
+
+    With `images`, bool[n], only theirs are sorted.
+    """
     sizes = np.diff(matched.starts)
-    rows = np.flatnonzero(np.repeat(sizes > 1, sizes))
-    keys = hash64(seed, "choose_text", *matched.keys(rows))
-    order[rows] = rows[np.lexsort((keys, matched.images_of_texts[rows]))]
+    rows = np.flatnonzero(np.repeat(sizes > 1 if images is None else images, sizes))
+    keys = np.zeros(len(matched.codes), np.uint64)
+    keys[rows] = matched.hash_texts(seed, "choose_text", rows)
+    return _sort_within_images(matched.starts, keys)
+
+
+@numba.njit(cache=True, nogil=True)
+def _sort_within_images(starts: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Insertion sort of each image's rows by key: there are few, at most max_texts."""
+    order = np.arange(len(keys))
+    for image in range(len(starts) - 1):
+        for at in range(starts[image] + 1, starts[image + 1]):
+            row = order[at]
+            place = at
+            while place > starts[image] and keys[order[place - 1]] > keys[row]:
+                order[place] = order[place - 1]
+                place -= 1
+            order[place] = row
     return order
 
 
 @numba.njit(cache=True, nogil=True)
-def _choose_pairs(
-    starts: np.ndarray, order: np.ndarray, probabilities: np.ndarray, kept: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _several_kept(starts: np.ndarray, probabilities: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which images have several texts kept, and each image's keep probability."""
     images = len(starts) - 1
-    chosen = np.full(images, -1, np.int64)
+    several = np.empty(images, np.bool_)
     image_probabilities = np.empty(images)
-    expected = np.empty(len(order))
     for image in range(images):
-        missed = 1.0
+        missed, found = 1.0, 0
         for row in range(starts[image], starts[image + 1]):
             missed *= 1.0 - probabilities[row]
+            found += kept[row]
+        several[image] = found > 1
         image_probabilities[image] = 1.0 - missed
+    return several, image_probabilities
+
+
+@numba.njit(cache=True, nogil=True)
+def _first_kept(starts: np.ndarray, order: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    chosen = np.full(len(starts) - 1, -1, np.int64)
+    for image in range(len(chosen)):
+        for at in range(starts[image], starts[image + 1]):
+            if kept[order[at]]:
+                chosen[image] = order[at]
+                break
+    return chosen
+
+
+def expected_of_texts(
+    matched: Matched, probabilities: np.ndarray, unit: str, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return each text's expected pairs, and the probability that its image is kept with it as its text: float64[k].
+
+    Where the texts of an image share a language, which of them it is makes no difference to the sums by language:
+    the latter then speaks of the order they stand in (unit=pair).
+    """
+    if unit == "image":
+        expected = np.zeros(len(probabilities))
+        first = choice_order(matched, seed)[matched.starts[:-1]]
+        expected[first] = probabilities[first]
+        return expected, expected
+    if not matched.images:
+        return probabilities, probabilities
+    lowest, highest = (function.reduceat(matched.codes, matched.starts[:-1]) for function in (np.minimum, np.maximum))
+    order = choice_order(matched, seed, lowest != highest)
+    return probabilities, _expected_images(matched.starts, order, probabilities)
+
+
+@numba.njit(cache=True, nogil=True)
+def _expected_images(starts: np.ndarray, order: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    expected = np.empty(len(order))
+    for image in range(len(starts) - 1):
         missed = 1.0
         for at in range(starts[image], starts[image + 1]):
-            row = order[at]
-            if kept[row] and chosen[image] < 0:
-                chosen[image] = row
-            expected[row] = probabilities[row] * missed
-            missed *= 1.0 - probabilities[row]
-    return chosen, image_probabilities, expected
+            expected[order[at]] = probabilities[order[at]] * missed
+            missed *= 1.0 - probabilities[order[at]]
+    return expected
 
 
 def curated_batch(matched: Matched, drawn: Drawn) -> pa.RecordBatch:
@@ -177,9 +224,9 @@ def balance_bucket(task: dict, drawing: Drawing) -> Receipt:
             drawn = draw_batch(matched, probabilities, drawing.unit, drawing.seed)
             sink.write(curated_batch(matched, drawn))
             receipt.facts["texts_kept"] += int(drawn.kept.sum())
-            pairs = probabilities if drawing.unit == "pair" else drawn.expected
+            pairs, images = expected_of_texts(matched, probabilities, drawing.unit, drawing.seed)
             _expect(receipt.facts, "expected_pairs", matched, pairs)
-            _expect(receipt.facts, "expected_images", matched, drawn.expected)
+            _expect(receipt.facts, "expected_images", matched, images)
     receipt.rows_out = sink.rows
     receipt.drops["not_drawn"] = receipt.rows_in - receipt.drops["merged_into_image"] - receipt.rows_out
     receipt.outputs.append(sink.output())

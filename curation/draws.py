@@ -14,6 +14,8 @@ u = top 53 bits of XXH64(bytes, seed=XXH64("seed:purpose")) / 2^53, where the by
 by 0x1f. Published programs (`xxhash`, `xxhsum`) give the same number.
 """
 
+from collections.abc import Sequence
+
 import numba
 import numpy as np
 import pyarrow as pa
@@ -26,34 +28,35 @@ _P5 = np.uint64(0x27D4EB2F165667C5)
 _SEPARATOR = 0x1F
 
 
-def draw(seed: int, purpose: str, *keys: pa.Array) -> np.ndarray:
+def draw(seed: int, purpose: str, *keys: pa.Array, at: Sequence[np.ndarray] | None = None) -> np.ndarray:
     """One number in [0, 1) per row, a function of nothing but the seed, the purpose and the row's keys.
 
-    `keys` are string arrays of one length without nulls, slices among them. Returns float64 of that length; every
+    `keys` are one or two string arrays without nulls, slices among them. With `at`, the rows are those of
+    keys[0][at[0]] and keys[1][at[1]], read where they are, without a copy; else the keys' own. Returns float64; every
     value is a multiple of 2^-53. Raises ValueError on nulls, other types, or keys of unequal length.
 
     >>> draw(0, "keep", pa.array(["a", "b"]), pa.array(["x", "x"])).round(4).tolist()
     [0.9913, 0.622]
     """
-    return (hash64(seed, purpose, *keys) >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return (hash64(seed, purpose, *keys, at=at) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
-def hash64(seed: int, purpose: str, *keys: pa.Array) -> np.ndarray:
+def hash64(seed: int, purpose: str, *keys: pa.Array, at: Sequence[np.ndarray] | None = None) -> np.ndarray:
     """The 64-bit hash behind `draw`, for ordering: uint64, same arguments, same errors."""
-    if not keys:
-        raise ValueError("a draw needs at least one key")
-    offsets, data = _string_buffers(keys[0])
-    for key in keys[1:]:
-        if len(key) != len(keys[0]):
-            raise ValueError(f"keys of a draw differ in length: {len(keys[0])} and {len(key)}")
-        offsets, data = _join(offsets, data, *_string_buffers(key))
-    return _hash_rows(offsets, data, np.uint64(hash_seed(seed, purpose)))
+    if len(keys) not in (1, 2):
+        raise ValueError(f"a draw has one or two keys, got {len(keys)}")
+    buffers = [_string_buffers(key) for key in keys]
+    rows = [np.arange(len(key)) for key in keys] if at is None else at
+    if len({len(places) for places in rows}) > 1:
+        raise ValueError(f"keys of a draw differ in length: {' and '.join(str(len(places)) for places in rows)}")
+    key_seed = np.uint64(hash_seed(seed, purpose))
+    return _hash_rows(*buffers[0], rows[0], *buffers[-1], rows[-1], len(keys) == 2, key_seed)
 
 
 def hash_seed(seed: int, purpose: str) -> int:
     """What seeds the hash of one purpose: XXH64 of "seed:purpose"."""
     name = np.frombuffer(f"{seed}:{purpose}".encode(), dtype=np.uint8)
-    return int(_xxh64(name, 0, len(name), np.uint64(0)))
+    return int(_xxh64(np.zeros(0, np.uint64), 0, name, 0, len(name), np.uint64(0)))
 
 
 def _string_buffers(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
@@ -63,7 +66,7 @@ def _string_buffers(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     if array.null_count:
         raise ValueError(f"a key of a draw holds {array.null_count} nulls")
     if len(array) == 0:
-        return np.zeros(1, np.int64), np.zeros(0, np.uint8)
+        return np.zeros(1, np.int32), np.zeros(0, np.uint8)
     _, offsets, data = array.buffers()
     kind = np.int32 if pa.types.is_string(array.type) else np.int64
     rows = np.frombuffer(offsets, dtype=kind)[array.offset : array.offset + len(array) + 1]
@@ -71,39 +74,90 @@ def _string_buffers(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 
 @numba.njit(cache=True, nogil=True)
-def _join(
-    offsets: np.ndarray, data: np.ndarray, more_offsets: np.ndarray, more_data: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Each row of one array, the separator, the same row of the other."""
-    rows = len(offsets) - 1
-    total = np.int64(offsets[rows] - offsets[0]) + np.int64(more_offsets[rows] - more_offsets[0]) + rows
-    joined = np.empty(total, np.uint8)
-    starts = np.empty(rows + 1, np.int64)
-    at = np.uint64(0)  # unsigned: a signed index is tested for being negative, which triples the time
-    for row in range(rows):
-        starts[row] = at
-        at = _copy(joined, at, data, np.uint64(offsets[row]), np.uint64(offsets[row + 1]))
-        joined[at] = _SEPARATOR
-        at += np.uint64(1)
-        at = _copy(joined, at, more_data, np.uint64(more_offsets[row]), np.uint64(more_offsets[row + 1]))
-    starts[rows] = at
-    return starts, joined
-
-
-@numba.njit(cache=True, nogil=True)
-def _copy(joined: np.ndarray, at: np.uint64, data: np.ndarray, start: np.uint64, end: np.uint64) -> np.uint64:
-    size = end - start
-    for index in range(size):
-        joined[at + index] = data[start + index]
-    return at + size
-
-
-@numba.njit(cache=True, nogil=True)
-def _hash_rows(offsets: np.ndarray, data: np.ndarray, seed: np.uint64) -> np.ndarray:
-    hashes = np.empty(len(offsets) - 1, np.uint64)
-    for row in range(len(hashes)):
-        hashes[row] = _xxh64(data, offsets[row], offsets[row + 1], seed)
+def _hash_rows(
+    offsets: np.ndarray,
+    data: np.ndarray,
+    rows: np.ndarray,
+    second_offsets: np.ndarray,
+    second_data: np.ndarray,
+    second_rows: np.ndarray,
+    both: bool,
+    seed: np.uint64,
+) -> np.ndarray:
+    hashes = np.empty(len(rows), np.uint64)
+    words = np.zeros(64, np.uint64)
+    for k in range(len(rows)):
+        start, end = np.int64(offsets[rows[k]]), np.int64(offsets[rows[k] + 1])
+        if not both:
+            hashes[k] = _xxh64(words, 0, data, start, end, seed)
+            continue
+        # The first key, the separator and so much of the second that stripes of 32 bytes are full are put together;
+        # the rest of the second is hashed where it is.
+        size = end - start + 1
+        more, more_end = np.int64(second_offsets[second_rows[k]]), np.int64(second_offsets[second_rows[k] + 1])
+        taken = min(-size % 32, more_end - more)
+        if (size + taken) // 8 + 2 > len(words):
+            words = np.zeros((size + taken) // 4 + 4, np.uint64)
+        _append(words, 0, data, start, end)
+        words[(size - 1) // 8] |= np.uint64(_SEPARATOR) << np.uint64((size - 1) % 8 * 8)
+        _append(words, size, second_data, more, more + taken)
+        size += taken
+        if size % 32 == 0:
+            hashes[k] = _xxh64(words, size // 32, second_data, more + taken, more_end, seed)
+        else:
+            hashes[k] = _xxh64(words, size // 32, words.view(np.uint8), size // 32 * 32, size, seed)
     return hashes
+
+
+@numba.njit(cache=True, nogil=True)
+def _append(words: np.ndarray, size: int, data: np.ndarray, start: int, end: int) -> None:
+    """Put data[start:end] behind the `size` bytes in `words`; the bytes behind the last one are zero.
+
+    By words, not by bytes: keys are short, and copying is what draws cost.
+    """
+    place = np.uint64(size // 8)
+    shift = np.uint64(size % 8 * 8)
+    back = np.uint64(64) - shift
+    carry = words[place] if shift else np.uint64(0)
+    at = np.uint64(start)
+    stop = np.uint64(end)
+    eight = np.uint64(8)
+    while stop - at >= eight:
+        word = _load(data, at)
+        words[place] = carry | word << shift
+        carry = word >> back if shift else np.uint64(0)
+        place += np.uint64(1)
+        at += eight
+    last = _last(data, at, stop)
+    words[place] = carry | last << shift
+    words[place + np.uint64(1)] = last >> back if shift else np.uint64(0)
+
+
+@numba.njit(cache=True, nogil=True)
+def _load(data: np.ndarray, at: np.uint64) -> np.uint64:
+    """Eight bytes at any address, little-endian; written out, for the compiler to make one load of it."""
+    return (
+        np.uint64(data[at])
+        | np.uint64(data[at + np.uint64(1)]) << np.uint64(8)
+        | np.uint64(data[at + np.uint64(2)]) << np.uint64(16)
+        | np.uint64(data[at + np.uint64(3)]) << np.uint64(24)
+        | np.uint64(data[at + np.uint64(4)]) << np.uint64(32)
+        | np.uint64(data[at + np.uint64(5)]) << np.uint64(40)
+        | np.uint64(data[at + np.uint64(6)]) << np.uint64(48)
+        | np.uint64(data[at + np.uint64(7)]) << np.uint64(56)
+    )
+
+
+@numba.njit(cache=True, nogil=True)
+def _last(data: np.ndarray, at: np.uint64, stop: np.uint64) -> np.uint64:
+    """The bytes data[at:stop], fewer than eight, as a little-endian word; 0 if there are none."""
+    rest, last = stop - at, np.uint64(0)
+    if rest and stop >= np.uint64(8):
+        # The eight bytes that end here, some of them before the key, cost less than a loop.
+        return _load(data, stop - np.uint64(8)) >> (np.uint64(64) - rest * np.uint64(8))
+    for index in range(rest):
+        last |= np.uint64(data[at + np.uint64(index)]) << np.uint64(8 * index)
+    return last
 
 
 @numba.njit(cache=True, nogil=True)
@@ -112,47 +166,49 @@ def _rotate(value: np.uint64, bits: int) -> np.uint64:
 
 
 @numba.njit(cache=True, nogil=True)
-def _word(data: np.ndarray, at: int, width: int) -> np.uint64:
-    """Little-endian, byte by byte: rows start at any address; the compiler makes one load of it."""
-    value = np.uint64(0)
-    for index in range(width):
-        value |= np.uint64(data[np.uint64(at + index)]) << np.uint64(8 * index)
-    return value
-
-
-@numba.njit(cache=True, nogil=True)
 def _round(lane: np.uint64, word: np.uint64) -> np.uint64:
     return _rotate(lane + word * _P2, 31) * _P1
 
 
 @numba.njit(cache=True, nogil=True)
-def _xxh64(data: np.ndarray, start: int, end: int, seed: np.uint64) -> np.uint64:
-    """XXH64 of data[start:end], after its specification (doc/xxhash_spec.md of Cyan4973/xxHash)."""
-    at = np.int64(start)
-    stop = np.int64(end)
-    if stop - at >= 32:
+def _xxh64(words: np.ndarray, stripes: int, data: np.ndarray, start: int, end: int, seed: np.uint64) -> np.uint64:
+    """XXH64 of that many stripes of four little-endian words, followed by data[start:end].
+
+    After the specification, doc/xxhash_spec.md of Cyan4973/xxHash.
+    """
+    size = stripes * 32 + end - start
+    at, stop, eight = np.uint64(start), np.uint64(end), np.uint64(8)
+    if size >= 32:
         a, b, c, d = seed + _P1 + _P2, seed + _P2, seed, seed - _P1
-        while stop - at >= 32:
-            a = _round(a, _word(data, at, 8))
-            b = _round(b, _word(data, at + 8, 8))
-            c = _round(c, _word(data, at + 16, 8))
-            d = _round(d, _word(data, at + 24, 8))
-            at += 32
+        for stripe in range(stripes):
+            a = _round(a, words[np.uint64(4 * stripe)])
+            b = _round(b, words[np.uint64(4 * stripe + 1)])
+            c = _round(c, words[np.uint64(4 * stripe + 2)])
+            d = _round(d, words[np.uint64(4 * stripe + 3)])
+        while stop - at >= np.uint64(32):
+            a = _round(a, _load(data, at))
+            b = _round(b, _load(data, at + eight))
+            c = _round(c, _load(data, at + np.uint64(16)))
+            d = _round(d, _load(data, at + np.uint64(24)))
+            at += np.uint64(32)
         value = _rotate(a, 1) + _rotate(b, 7) + _rotate(c, 12) + _rotate(d, 18)
         for lane in (a, b, c, d):
             value = (value ^ _round(np.uint64(0), lane)) * _P1 + _P4
     else:
         value = seed + _P5
-    value += np.uint64(stop - np.int64(start))
-    while stop - at >= 8:
-        value = _rotate(value ^ _round(np.uint64(0), _word(data, at, 8)), 27) * _P1 + _P4
-        at += 8
-    if stop - at >= 4:
-        value = _rotate(value ^ (_word(data, at, 4) * _P1), 23) * _P2 + _P3
-        at += 4
-    while at < stop:
-        value = _rotate(value ^ (np.uint64(data[at]) * _P5), 11) * _P1
-        at += 1
+    value += np.uint64(size)
+    while stop - at >= eight:
+        value = _rotate(value ^ _round(np.uint64(0), _load(data, at)), 27) * _P1 + _P4
+        at += eight
+    rest = stop - at
+    word = _last(data, at, stop)
+    if rest >= np.uint64(4):
+        value = _rotate(value ^ ((word & np.uint64(0xFFFFFFFF)) * _P1), 23) * _P2 + _P3
+        word >>= np.uint64(32)
+        rest -= np.uint64(4)
+    for _ in range(rest):
+        value = _rotate(value ^ ((word & np.uint64(0xFF)) * _P5), 11) * _P1
+        word >>= eight
     value = (value ^ (value >> np.uint64(33))) * _P2
     value = (value ^ (value >> np.uint64(29))) * _P3
     return value ^ (value >> np.uint64(32))

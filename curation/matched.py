@@ -3,6 +3,7 @@
 import posixpath
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation import storage
+from curation.draws import draw, hash64
 from curation.errors import HeadtailError
 from curation.merging import MAX_TEXTS, merge_buckets
 from curation.receipts import Receipt
@@ -41,7 +43,7 @@ class Matched:
         self.langs: list[str] = sorted(encoded.dictionary.to_pylist())
         self.codes = rank[encoded.indices.to_numpy()] if len(encoded) else np.zeros(0, np.int32)
 
-    @property
+    @cached_property
     def images_of_texts(self) -> np.ndarray:
         """The image of each text, int64[k]."""
         return np.repeat(np.arange(self.images), np.diff(self.starts))
@@ -55,10 +57,17 @@ class Matched:
         elif self.langs:
             yield self.langs[0], np.arange(len(self.codes))
 
-    def keys(self, rows: np.ndarray) -> tuple[pa.Array, pa.Array]:
-        """Return (uid, text) of some texts: what draws are keyed by."""
-        uids = self.batch["uid"].take(pa.array(self.images_of_texts[rows]))
-        return uids, pc.struct_field(self.structs, "text").take(pa.array(rows))
+    def hash_texts(self, seed: int, purpose: str, rows: np.ndarray) -> np.ndarray:
+        """Return the hash of (uid, text) of some texts, uint64."""
+        return hash64(seed, purpose, *self._keys, at=(self.images_of_texts[rows], rows))
+
+    def draw_texts(self, seed: int, purpose: str, rows: np.ndarray) -> np.ndarray:
+        """Return the draw of (uid, text) of some texts, float64."""
+        return draw(seed, purpose, *self._keys, at=(self.images_of_texts[rows], rows))
+
+    @property
+    def _keys(self) -> tuple[pa.Array, pa.Array]:
+        return self.batch["uid"], pc.struct_field(self.structs, "text")
 
 
 def _starts(lists: pa.ListArray) -> np.ndarray:

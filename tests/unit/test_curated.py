@@ -14,6 +14,7 @@ from curation.curated import (
     balance_bucket,
     curated_batch,
     draw_batch,
+    expected_of_texts,
     take_expectations,
     text_probabilities,
 )
@@ -137,8 +138,8 @@ def test_expectations_are_sums_of_probabilities(unit: str, tmp_path: Path) -> No
     assert sum(expected["expected_images"].values()) == pytest.approx(drawn.image_probabilities.sum(), rel=1e-7)
     for code, lang in enumerate(matched.langs):
         rows_of_lang = matched.codes == code
-        assert expected["expected_images"][lang] == pytest.approx(drawn.expected[rows_of_lang].sum(), rel=1e-7)
-        pairs = probabilities if unit == "pair" else drawn.expected
+        pairs, images = expected_of_texts(matched, probabilities, unit, 2)
+        assert expected["expected_images"][lang] == pytest.approx(images[rows_of_lang].sum(), rel=1e-7)
         assert expected["expected_pairs"][lang] == pytest.approx(pairs[rows_of_lang].sum(), rel=1e-7)
     assert not [key for receipt in receipts for key in receipt.facts if ":" in key]
 

@@ -26,10 +26,25 @@ def test_hash_equals_the_xxhash_package_at_every_length() -> None:
 
 @pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
 def test_keys_are_joined_and_slices_are_honoured(kind: pa.DataType) -> None:
-    first, second, third = _words(500, 1), _words(500, 2), _words(500, 3)
-    arrays = [pa.array(column, kind).slice(37, 400) for column in (first, second, third)]
-    rows = list(zip(first, second, third, strict=True))[37:437]
+    first, second = _words(500, 1), _words(500, 2)
+    arrays = [pa.array(column, kind).slice(37, 400) for column in (first, second)]
+    rows = list(zip(first, second, strict=True))[37:437]
     assert hash64(-7, "order", *arrays).tolist() == _expected(-7, "order", rows)
+    assert hash64(-7, "order", arrays[1]).tolist() == _expected(-7, "order", [row[1:] for row in rows])
+
+
+def test_the_separator_may_fall_on_any_byte_of_a_word() -> None:
+    rows = [("u" * first, "t" * second) for first in range(70) for second in range(70)]
+    found = hash64(1, "keep", pa.array([row[0] for row in rows]), pa.array([row[1] for row in rows]))
+    assert found.tolist() == _expected(1, "keep", rows)
+
+
+def test_rows_may_be_picked_from_each_key() -> None:
+    first, second = _words(30, 5), _words(50, 6)
+    at = [np.array([0, 0, 29, 7]), np.array([49, 1, 1, 0])]
+    rows = [(first[i], second[k]) for i, k in zip(*at, strict=True)]
+    keys = [pa.array(first), pa.array(["x", *second]).slice(1)]
+    assert hash64(2, "keep", *keys, at=at).tolist() == _expected(2, "keep", rows)
 
 
 def test_a_draw_is_the_top_53_bits() -> None:
@@ -63,7 +78,8 @@ def test_empty_input_gives_no_draws() -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ([], "at least one key"),
+        ([], "one or two keys, got 0"),
+        ([pa.array(["a"])] * 3, "one or two keys, got 3"),
         ([pa.array(["a", None])], "1 nulls"),
         ([pa.array([1])], "int64"),
         ([pa.array(["a"]), pa.array(["a", "b"])], "differ in length: 1 and 2"),
