@@ -402,6 +402,9 @@ class WriteShardsConfig(JobConfig):
     downloads: str = table("downloads", "images to read")
     shards: str = table("shards", "folder of shards to write")
     samples_per_shard: int = setting(10_000, "samples in a shard; the last holds the rest", unit="samples", minimum=1)
+    max_shard_bytes: int = setting(
+        4 << 30, "images of one shard together: where they are large it holds fewer samples", unit="bytes", minimum=1
+    )
     filters: FiltersConfig = setting(FiltersConfig, "which images become samples")
     removals: list[str] = setting([], "lists of images to leave out: a uid, sha256 or perceptual hash a line")
     scores: list[str] = setting([], "Parquet tables with a column uid, joined for the filter")

@@ -15,7 +15,7 @@ from curation.perceptual import phashes_path
 from curation.receipts import Receipt
 from curation.removals import read_removals
 from curation.schemas import CANDIDATES
-from curation.selection import write_rows
+from curation.selection import survivors_output, write_rows
 
 KEYS = pa.schema(
     [
@@ -138,8 +138,8 @@ def drop_duplicates(task: dict, ranges: Ranges) -> Receipt:
         place = pc.index_in(rows["uid"], _chunk(losers["uid"]))
         receipt.drops.update(losers["reason"].take(place.drop_null()).to_pylist())
         kept = rows.filter(place.is_null())
-        output = write_rows(storage.join(task["survivors"], list_name(number)), kept)
-        receipt.outputs.append({"range": number, **output, "image_bytes": pc.sum(kept["bytes"]).as_py() or 0})
+        path = storage.join(task["survivors"], list_name(number))
+        receipt.outputs.append(survivors_output(number, path, kept))
         receipt.rows_out += kept.num_rows
     return receipt
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation import storage
@@ -24,7 +23,7 @@ from curation.second_balance import (
     second_thresholds,
     weigh_survivors,
 )
-from curation.selection import write_rows
+from curation.selection import survivors_output, write_rows
 from curation.tables import Table
 from curation.thresholds import Distributions, Rule, Wish
 
@@ -105,11 +104,11 @@ def draw_images(task: dict, ranges: Ranges, second: SecondDrawing) -> Receipt:
         curated = pa.Table.from_batches(rows, CURATED)
         left = images.filter(pa.array(np.concatenate(kept))) if kept else images
         write_rows(storage.join(task["drawn"], list_name(number)), curated)
-        output = write_rows(storage.join(task["balanced"], list_name(number)), _with_draws(left, curated))
+        path = storage.join(task["balanced"], list_name(number))
+        receipt.outputs.append(survivors_output(number, path, _with_draws(left, curated)))
         receipt.rows_in += images.num_rows
         receipt.rows_out += left.num_rows
         receipt.drops["not_drawn"] += images.num_rows - left.num_rows
-        receipt.outputs.append({"range": number, **output, "image_bytes": pc.sum(left["bytes"]).as_py() or 0})
     receipt.facts.update(shortfall.facts())
     return receipt
 

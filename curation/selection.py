@@ -51,6 +51,11 @@ def write_rows(path: str, rows: pa.Table) -> dict:
     return sink.output()
 
 
+def survivors_output(number: int, path: str, rows: pa.Table) -> dict:
+    """Write the survivors of a range; return its output: range, path, rows, and the largest image in bytes."""
+    return {"range": number, **write_rows(path, rows), "largest": pc.max(rows["bytes"]).as_py() or 0}
+
+
 def _join(listed: pa.Table, status: pa.Table, group: int, receipt: Receipt) -> pa.Table:
     place = pc.index_in(listed["uid"], status["uid"].combine_chunks())
     count = listed.num_rows

@@ -5,6 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
+
 from curation import storage
 from curation.lists import Ranges, list_name
 from curation.receipts import Receipt
@@ -116,15 +119,24 @@ def _names(output: dict) -> tuple[str, str]:
 
 
 def plan_shard_tasks(
-    folder: str, work: str, lists: str, survivors: Receipt, status: dict[str, list[str]], samples_per_shard: int
+    folder: str,
+    work: str,
+    lists: str,
+    survivors: Receipt,
+    status: dict[str, list[str]],
+    samples_per_shard: int,
+    max_shard_bytes: int,
 ) -> list[dict]:
     """Return a task for `write_shard` for every shard, in order.
 
-    `survivors` is the summed account of `keep_images`; `status` the status files of each range.
+    `survivors` is the summed account of the last step of selecting; `status` the status files of each range. The
+    sizes of single images are read only where the bound in bytes can be reached.
     """
     outputs = {output["range"]: output for output in survivors.outputs}
-    rows = {number: outputs[number]["rows"] for number in sorted(outputs)}
-    shards = plan_shards(rows, samples_per_shard)
+    largest = max((output["largest"] for output in survivors.outputs), default=0)
+    bounded = largest * samples_per_shard > max_shard_bytes
+    sizes = ((number, _image_bytes(outputs[number], bounded)) for number in sorted(outputs))
+    shards = plan_shards(sizes, samples_per_shard, max_shard_bytes)
 
     def piece_task(piece: Piece) -> dict:
         files = status.get(str(piece.range), [])
@@ -148,6 +160,13 @@ def plan_shard_tasks(
             }
         )
     return tasks
+
+
+def _image_bytes(output: dict, needed: bool) -> np.ndarray:
+    if not needed:
+        return np.zeros(output["rows"], np.int64)
+    with storage.open_input(output["path"]) as file:
+        return pq.read_table(file, columns=["bytes"])["bytes"].to_numpy()
 
 
 class Selecting:

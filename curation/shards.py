@@ -1,17 +1,19 @@
 """Writing shards: WebDataset tars with dense numbers whose bytes depend on the samples alone.
 
-The samples stand in one global order, that of the lists; shard k holds the places [k * S, (k + 1) * S) of it. A task
-writes one shard by copying byte ranges out of the tars that the downloads wrote in that same order.
+The samples stand in one global order, that of the lists; shard k holds the places [k * S, (k + 1) * S) of it, where no
+bound in bytes makes shards smaller. A task writes one shard by copying byte ranges out of the tars that the downloads
+wrote in that same order.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import msgspec
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -33,23 +35,32 @@ class Piece:
     end: int
 
 
-def plan_shards(rows: dict[int, int], samples_per_shard: int) -> list[list[Piece]]:
-    """Cut the samples of all ranges, `rows` per range in ascending order, into shards of equal size but the last.
+def plan_shards(ranges: Iterable[tuple[int, np.ndarray]], samples_per_shard: int, max_bytes: int) -> list[list[Piece]]:
+    """Cut the samples of all ranges into shards of equal size but the last, or smaller where their images are large.
 
-    >>> plan_shards({0: 3, 1: 2}, 2)[1]
-    [Piece(range=0, start=2, end=3), Piece(range=1, start=0, end=1)]
+    `ranges` yields each range's number, ascending, and the bytes of its images in their order, int64. A single image
+    larger than `max_bytes` has a shard of its own.
+
+    >>> plan_shards([(0, np.array([1, 1, 1])), (1, np.array([1, 9]))], 2, 8)[1:]
+    [[Piece(range=0, start=2, end=3), Piece(range=1, start=0, end=1)], [Piece(range=1, start=1, end=2)]]
     """
     shards: list[list[Piece]] = []
-    room = 0
-    for number, count in rows.items():
+    room, space = 0, 0
+    for number, sizes in ranges:
+        ends = np.cumsum(sizes)
         start = 0
-        while start < count:
-            if room == 0:
+        while start < len(sizes):
+            before = int(ends[start - 1]) if start else 0
+            fitting = int(np.searchsorted(ends, before + space, side="right")) - start
+            taken = min(room, fitting)
+            if taken <= 0:
                 shards.append([])
-                room = samples_per_shard
-            taken = min(room, count - start)
-            shards[-1].append(Piece(number, start, start + taken))
-            start, room = start + taken, room - taken
+                room, space = samples_per_shard, max(max_bytes, int(sizes[start]))
+                continue
+            end = start + taken
+            shards[-1].append(Piece(number, start, end))
+            room, space = room - taken, space - (int(ends[end - 1]) - before)
+            start = end
     return shards
 
 

@@ -32,15 +32,16 @@ def run(config: WriteShardsConfig) -> None:
     stage = Stage(STAGE, f"{lists.receipt.rows_out:,} images of {ranges.count:,} lists")
     spark = open_session(STAGE, **vars(config.spark))
     steps, facts = Selecting(ranges, lists.path, shards.work_folder(recipe), status), {}
-    bounds = {name: value for name, value in vars(config.filters).items() if name != "near_duplicates"}
+    sides = {name: value for name, value in vars(config.filters).items() if name != "near_duplicates"}
     rules = UniqueRules(config.filters.near_duplicates, (*config.removals, *shards.removal_lists()))
-    selection = select(spark, steps, ranges, ImageFilters(**bounds), rules, config.filter, config.scores)
+    selection = select(spark, steps, ranges, ImageFilters(**sides), rules, config.filter, config.scores)
     rows = lists.path
     if again and selection.rows_out:
         wanted_t = reference_t(config.thresholds, first)
         selection, facts["second_balance"] = balance_again(spark, steps, ranges, first, wanted_t, selection)
         rows = steps.folder("drawn")
-    tasks = plan_shard_tasks(shards.path, steps.work, rows, selection, status, config.samples_per_shard)
+    bounds = (config.samples_per_shard, config.max_shard_bytes)
+    tasks = plan_shard_tasks(shards.path, steps.work, rows, selection, status, *bounds)
     shards.retract()
     receipts = run_tasks(spark, write_shard, tasks)
     stage.end(shards.publish(recipe, steps.work, receipts, selection, stage.seconds, **facts).receipt)
@@ -49,8 +50,8 @@ def run(config: WriteShardsConfig) -> None:
 def shard_settings(config: WriteShardsConfig) -> dict:
     """Return what decides the shards, the files that filters read among it."""
     files = {name: [vars(file) for file in list_files(getattr(config, name))] for name in ("removals", "scores")}
-    chosen = {"filters": vars(config.filters), "filter": config.filter, "samples_per_shard": config.samples_per_shard}
-    return chosen | files
+    chosen = {name: getattr(config, name) for name in ("filter", "samples_per_shard", "max_shard_bytes")}
+    return {"filters": vars(config.filters), **chosen, **files}
 
 
 if __name__ == "__main__":

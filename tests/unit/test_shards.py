@@ -26,7 +26,7 @@ from curation.removals import read_removals
 from curation.schemas import DOWNLOAD_STATUS, SAMPLES
 from curation.selection import ImageFilters, select_images, write_rows
 from curation.shard_set import Selecting, ShardSet, plan_shard_tasks
-from curation.shards import Piece, plan_shards, shard_name, write_shard
+from curation.shards import plan_shards, shard_name, write_shard
 from curation.tables import Part, Recipe
 from tests.http_server import draw
 from tests.shard_data import curated_rows
@@ -90,6 +90,7 @@ def make_shards(
     size: int = 10,
     filters: ImageFilters = NO_FILTERS,
     rules: UniqueRules = NO_RULES,
+    max_bytes: int = 1 << 30,
 ) -> Part:
     """What the job does."""
     shards = ShardSet(f"{folder}/shards")
@@ -110,7 +111,7 @@ def make_shards(
     drops = first.drops + second.drops + third.drops
     selection = Receipt("selected", first.rows_in, third.rows_out, drops, outputs=third.outputs).check()
     shards.retract()
-    tasks = plan_shard_tasks(shards.path, work, lists.path, selection, status, size)
+    tasks = plan_shard_tasks(shards.path, work, lists.path, selection, status, size, max_bytes)
     return shards.publish(recipe, work, [write_shard(task).check() for task in tasks], selection, 0)
 
 
@@ -306,18 +307,38 @@ def test_an_image_tar_that_was_cut_off_stops_the_job(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("shards/*.tar"))
 
 
-@pytest.mark.parametrize("seed", range(20))
-def test_shards_are_dense_whatever_the_ranges_hold(seed: int) -> None:
+@pytest.mark.parametrize("seed", range(30))
+def test_shards_are_dense_and_bounded_whatever_the_ranges_hold(seed: int) -> None:
     random = np.random.default_rng(seed)
-    rows = {k: int(n) for k, n in enumerate(random.choice([0, 0, 1, 7, 30], random.integers(0, 12)))}
-    size = int(random.integers(1, 25))
-    shards = plan_shards(rows, size)
-    places = [(piece.range, row) for pieces in shards for piece in pieces for row in range(piece.start, piece.end)]
-    assert places == [(number, row) for number, count in rows.items() for row in range(count)]
-    counts = [sum(piece.end - piece.start for piece in pieces) for pieces in shards]
-    assert all(count == size for count in counts[:-1])
-    assert not counts or 0 < counts[-1] <= size
-    assert Piece(0, 0, 0) not in [piece for pieces in shards for piece in pieces]
+    counts = random.choice([0, 0, 1, 7, 30], random.integers(0, 12))
+    ranges = [(3 * k, random.integers(1, 100, n)) for k, n in enumerate(counts)]
+    size, most = int(random.integers(1, 25)), int(random.choice([1, 50, 120, 500, 1 << 40]))
+    expected: list[list[tuple[int, int]]] = []
+    room = space = 0
+    for number, sizes in ranges:
+        for row, one in enumerate(sizes):
+            if room == 0 or one > space:
+                expected.append([])
+                room, space = size, max(most, one)
+            expected[-1].append((number, row))
+            room, space = room - 1, space - one
+    found = plan_shards(ranges, size, most)
+    places = [[(p.range, row) for p in pieces for row in range(p.start, p.end)] for pieces in found]
+    assert places == expected
+    assert all(piece.end > piece.start for pieces in found for piece in pieces)
+
+
+def test_a_bound_in_bytes_makes_shards_smaller(tmp_path: Path) -> None:
+    images = bodies()
+    downloads, lists = stored(tmp_path, curated_rows(URLS), images, Ranges(2, 0))
+    make_shards(tmp_path, downloads, lists, Ranges(2, 0), size=20, max_bytes=20_000)
+    found = samples(tmp_path)
+    assert len(found) == 57
+    sizes = list(json.loads((tmp_path / "shards/sizes.json").read_text()).values())
+    assert len(sizes) > 3
+    ends = np.cumsum(sizes)
+    for start, end in zip([0, *ends], ends, strict=False):
+        assert sum(len(image) for _, _, image, _ in found[start:end]) <= 20_000
 
 
 def test_shard_names_sort_as_numbers() -> None:
