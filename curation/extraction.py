@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from curation import text_rules, urls
 from curation.archives import ReadLog
+from curation.distinct import Distinct
 from curation.language import LanguageRules, detect_languages
 from curation.links import Links
 from curation.receipts import Receipt
@@ -31,7 +32,7 @@ from curation.wat import WatReader
 
 LOGIC_VERSION = 1
 """Raised when the same settings and inputs give other rows."""
-HELD_BYTES = 160 << 20
+HELD_BYTES = 96 << 20
 """Pairs of a file are held until its end, so that a later alt can replace an earlier title; more are passed on."""
 _CRAWL = re.compile(r"CC-MAIN-\d{4}-\d{2}(?!\d)")
 
@@ -87,7 +88,7 @@ def iter_pairs(path: str, settings: ExtractionSettings, receipt: Receipt) -> Ite
         reader = _reader(file, log, settings)
         distinct = Distinct()
         for links in reader:
-            distinct.add(candidates(links, settings, receipt), receipt.drops)
+            _count(receipt.drops, "same_text", distinct.add(candidates(links, settings, receipt)))
             if distinct.held_bytes > HELD_BYTES:
                 yield from _finish(distinct.take(), reader, path, settings, receipt)
         receipt.facts.update(reader.counts)
@@ -135,47 +136,10 @@ def candidates(links: Links, settings: ExtractionSettings, receipt: Receipt) -> 
             "uid": uids_of(absolute).take(at),
             "url": absolute.take(at),
             "text": texts.take(pa.array(keep)),
-            "text_key": pa.array(keys, pa.string()).take(pa.array(rank[keep])),
-            "page_url": links.page_urls.take(pa.array(links.page[link[keep]])),
+            "text_key": pa.DictionaryArray.from_arrays(pa.array(rank[keep].astype(np.int8)), pa.array(keys)),
+            "page_url": pa.DictionaryArray.from_arrays(pa.array(links.page[link[keep]]), links.page_urls),
         }
     )
-
-
-class Distinct:
-    """The distinct (uid, text) of a file, in the order in which they came first, under their smallest text key."""
-
-    def __init__(self) -> None:
-        self._row_of: dict[tuple[str, str], int] = {}
-        self._first_row = 0
-        self._batches: list[pa.RecordBatch] = []
-        self._text_keys: list[str] = []
-        self.held_bytes = 0
-
-    def add(self, batch: pa.RecordBatch, drops: Counter[str]) -> None:
-        """Hold the rows that are new, and count the rest as `same_text`."""
-        new: list[int] = []
-        rows = zip(*(batch[name].to_pylist() for name in ("uid", "text", "text_key")), strict=True)
-        for index, (uid, text, text_key) in enumerate(rows):
-            row = self._row_of.setdefault((uid, text), self._first_row + len(self._text_keys))
-            held = row - self._first_row
-            if held == len(self._text_keys):
-                self._text_keys.append(text_key)
-                new.append(index)
-            elif held >= 0 and text_key < self._text_keys[held]:
-                self._text_keys[held] = text_key
-        _count(drops, "same_text", batch.num_rows - len(new))
-        self._batches.append(batch.take(pa.array(new, pa.int64())))
-        self.held_bytes += self._batches[-1].nbytes
-
-    def take(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows held, and hold none; rows like them are known still."""
-        at = 0
-        for batch in self._batches:
-            keys = pa.array(self._text_keys[at : at + batch.num_rows], pa.string())
-            yield batch.set_column(batch.schema.get_field_index("text_key"), "text_key", keys)
-            at += batch.num_rows
-        self._first_row += at
-        self._batches, self._text_keys, self.held_bytes = [], [], 0
 
 
 def _finish(
@@ -204,7 +168,7 @@ def _finish(
         receipt.rows_out += rows
         if rows:
             columns = {name: batch[name] for name in batch.schema.names}
-            columns |= {"lang": lang, "lang_score": score}
+            columns |= {"page_url": batch["page_url"].dictionary_decode(), "lang": lang, "lang_score": score}
             columns |= {"crawl": pa.repeat(crawl, rows), "source_file": pa.repeat(os.path.basename(path), rows)}
             yield pa.record_batch([columns[name] for name in PAIRS.names], schema=PAIRS)
 

@@ -8,9 +8,10 @@ alt-text stays a text even if an escape were forgotten.
 from importlib.resources import files
 from typing import Any
 
+from curation import report_balance, storage
 from curation import report_sections as sections
-from curation import storage
 from curation.charts import byte_size, escape, exact, foreign, number, plural
+from curation.report_tables import BEFORE_AFTER
 
 FORMAT = 1
 """Version of report.json; it rises when a value changes its meaning or goes away."""
@@ -19,8 +20,8 @@ PAGE, VALUES = "index.html", "report.json"
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _SECTIONS = (
     ("Funnel", "Every record, accounted for", sections.funnel),
-    ("Balance", "The head comes down, the tail stays", sections.balance),
-    ("Samples", "What came out", sections.samples),
+    ("Balance", "The head comes down, the tail stays", report_balance.balance),
+    ("Samples", "What came out", report_balance.samples),
     ("Languages", "Language by language", sections.languages),
     ("Texts", "How much a text says", sections.texts),
     ("Images", "Downloads and images", sections.images),
@@ -62,7 +63,7 @@ def render(report: dict[str, Any]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
         f'<link rel="icon" href="data:,"><title>{escape(_headline(report))} · headtail</title>'
-        f"<style>{style}{sections.tab_rules(len(report['entries']))}</style></head><body>"
+        f"<style>{style}{report_balance.tab_rules(len(report['entries']))}</style></head><body>"
         f'{_header(report)}<nav aria-label="Contents"><ul>{links}</ul></nav><main>{main}</main>'
         f"<footer>Written by headtail {escape(report['run']['versions'].get('headtail', ''))}. "
         "The same numbers are in <code>report.json</code> beside this page.</footer></body></html>\n"
@@ -95,14 +96,14 @@ def _header(report: dict[str, Any]) -> str:
         f'<span style="width:{step["count"] / highest * 100:.4g}%"></span></span></li>'
         for step in steps
     )
-    pictures = [sections.picture(sample["thumbnail"]) for sample in report["samples"][:_TILES]]
+    pictures = [report_balance.picture(sample["thumbnail"]) for sample in report["samples"][:_TILES]]
     tiles = "".join(f'<img src="{picture}" alt="">' for picture in pictures)
     mosaic = f'<div class="mosaic" aria-hidden="true">{tiles}</div>' if len(pictures) == _TILES else ""
     return (
         '<header><div class="lead"><div>'
         f'<p class="kicker">Curation report · {escape(report["run"]["finished"][:10])}</p>'
         f'<h1>{escape(_headline(report))}</h1><p class="standfirst">{_lede(report)}</p></div>{mosaic}</div>'
-        f'<ol class="overview">{rows}</ol>{sections.BEFORE_AFTER}</header>'
+        f'<ol class="overview">{rows}</ol>{BEFORE_AFTER}</header>'
     )
 
 

@@ -226,7 +226,7 @@ class Found:
     """All that a report is made of.
 
     By language: `counts` as of `compare_counts`, `thresholds` rows, `lists` as of `named_lists`. `samples` are as of
-    `read_previews`.
+    `read_previews`, `second_balance` as of `RunTables`.
     """
 
     stages: Mapping[str, Stage]
@@ -235,6 +235,7 @@ class Found:
     thresholds: Mapping[str, Values]
     lists: Mapping[str, Values]
     samples: Sequence[Values]
+    second_balance: Values | None
 
 
 def report_values(found: Found, run: Values, metadata: Values) -> Values:
@@ -264,6 +265,7 @@ def report_values(found: Found, run: Values, metadata: Values) -> Values:
         "images": image_values(sums.shards),
         "samples": sample_values(found.samples, found.lists),
         "failures": failure_values(stages.values()),
+        "second_balance": found.second_balance,
         "never_matching": never_matching_values(found.lists),
     }
 

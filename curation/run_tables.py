@@ -120,6 +120,10 @@ class RunTables:
         rows = [row for part in self.parts["thresholds"] for path in part.files for row in _read(path)]
         return {row["lang"]: row for row in rows}
 
+    def second_balance(self) -> dict[str, Any] | None:
+        """Return what the second balance told: t by language and the shortfall; None where there was none."""
+        return next((part.manifest.get("second_balance") for part in self.parts["write_shards"]), None)
+
     def plan(self, tasks: int, work: str) -> list[dict]:
         """Return tasks for `count_part`, at most about `tasks` of each kind; `work` is a folder for their files."""
         curated = [file for part in self.parts["balance_pairs"] for file in part.files]

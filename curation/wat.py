@@ -27,7 +27,7 @@ from curation.urls import join_bases
 
 ENTITIES_DECODED_SINCE = "2019-07"
 """WATs written from then on hold texts and URLs with HTML entities decoded."""
-WINDOW_BYTES = 1 << 23
+WINDOW_BYTES = 1 << 22
 TEXT_KEYS = ("alt", "title")
 
 _DATE = re.compile(rb"(?im)^WARC-Date:[ \t]*(\d{4}-\d\d)")
@@ -46,7 +46,7 @@ class WatReader:
     def __init__(self, file: BinaryIO, log: ReadLog, decode_entities: bool | None = None) -> None:
         self._file, self._log = file, log
         self._decode_entities = decode_entities
-        self._tail = np.zeros(0, np.uint8)
+        self._scan_room = wat_scan.new_scan(0)
         self.counts: Counter[str] = Counter()
         self.crawl = ""
 
@@ -75,8 +75,11 @@ class WatReader:
     def _scan(self, window: "_GrowingBuffer", final: bool) -> Iterator[Links]:
         data, at, status = window.bytes(), 0, wat_scan.DECODE
         decoded: list[Links] = []
+        if len(self._scan_room.url_data) < len(data):
+            self._scan_room = wat_scan.new_scan(max(len(data), WINDOW_BYTES * 2))
+        scan = self._scan_room
         while status == wat_scan.DECODE:
-            scan = wat_scan.new_scan(len(data) - at)
+            scan.counts[:] = 0
             at, status = wat_scan.scan_records(data, at, final, scan)
             self._count(scan)
             if status == wat_scan.DECODE:
@@ -113,18 +116,18 @@ class WatReader:
 
     def _links_of(self, scan: wat_scan.Scan, data: np.ndarray) -> Links:
         links, pages = int(scan.counts[wat_scan.LINKS]), int(scan.counts[wat_scan.PAGES])
-        page_urls = string_array(scan.page_offsets[: pages + 1], scan.page_data)
+        page_urls = _strings(scan.page_offsets, scan.page_data, pages)
         with_base = np.flatnonzero(scan.page_flags[:pages] & wat_scan.BASE_SEEN)
         texts = {
-            "alt": string_array(scan.alt_offsets[: links + 1], scan.alt_data, scan.alt_valid[:links]),
-            "title": string_array(scan.title_offsets[: links + 1], scan.title_data, scan.title_valid[:links]),
+            "alt": _strings(scan.alt_offsets, scan.alt_data, links, scan.alt_valid),
+            "title": _strings(scan.title_offsets, scan.title_data, links, scan.title_valid),
         }
         bases = page_urls
         if len(with_base):
             found = [_base_of(data[slice(*scan.page_bodies[page].tolist())].tobytes()) for page in with_base.tolist()]
             bases = join_bases(page_urls, with_base, found)
-        urls = string_array(scan.url_offsets[: links + 1], scan.url_data)
-        return Links(urls, scan.link_page[:links], page_urls, bases, texts)
+        urls = _strings(scan.url_offsets, scan.url_data, links)
+        return Links(urls, scan.link_page[:links].copy(), page_urls, bases, texts)
 
     def _without_entities(self, links: Links) -> Links:
         texts = {key: _unescape_entities(values) for key, values in links.texts.items()}
@@ -153,6 +156,12 @@ class _GrowingBuffer:
         rest = self._data[count : self.size].copy()
         self.size = len(rest)
         self._data[: self.size] = rest
+
+
+def _strings(offsets: np.ndarray, data: np.ndarray, rows: int, valid: np.ndarray | None = None) -> pa.Array:
+    """What a scan wrote, copied: its room is used again."""
+    used = offsets[: rows + 1].copy()
+    return string_array(used, data[: used[-1]].copy(), None if valid is None else valid[:rows])
 
 
 def _decode(body: bytes) -> Any:

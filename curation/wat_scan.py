@@ -46,7 +46,7 @@ class Scan(NamedTuple):
 
 
 def new_scan(plain_bytes: int) -> Scan:
-    """Room for whatever so many bytes can hold; untouched pages of it cost nothing."""
+    """Room for whatever so many bytes can hold; memory that stays untouched costs nothing. `counts` start at 0."""
     links = plain_bytes // 18 + 2
     pages = plain_bytes // 24 + 2
     return Scan(

@@ -1,0 +1,50 @@
+"""The distinct rows of a file against a dictionary."""
+
+import random
+
+import pyarrow as pa
+import pytest
+
+from curation import distinct
+from curation.distinct import Distinct
+
+KEYS = ["alt", "caption", "title"]
+
+
+def batch_of(rows: list[tuple[str, str, str, int]]) -> pa.RecordBatch:
+    uids, texts, keys, numbers = zip(*rows, strict=True) if rows else ((), (), (), ())
+    ranks = pa.array([KEYS.index(key) for key in keys], pa.int8())
+    text_key = pa.DictionaryArray.from_arrays(ranks, pa.array(KEYS))
+    strings = {"uid": pa.array(uids, pa.string()), "text": pa.array(texts, pa.string()), "text_key": text_key}
+    return pa.record_batch({**strings, "number": pa.array(numbers, pa.int64())})
+
+
+@pytest.mark.parametrize("slots", [16, 1 << 16])
+def test_first_row_under_smallest_key(slots: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distinct, "START_SLOTS", slots)
+    rng = random.Random(4)
+    found, dropped, number = Distinct(), 0, 0
+    expected: dict[tuple[str, str], list] = {}
+    for size in (0, 1, 5, 300, 0, 2000, 700):
+        rows = []
+        for _ in range(size):
+            uid, text = f"{rng.randrange(40):024x}", rng.choice("abcdefghij") * rng.randrange(5)
+            rows.append((uid, text, rng.choice(KEYS), number))
+            known = expected.setdefault((uid, text), [rows[-1][2], number])
+            known[0] = min(known[0], rows[-1][2])
+            number += 1
+        dropped += found.add(batch_of(rows))
+    taken = [row for batch in found.take() for row in batch.to_pylist()]
+    assert [(row["uid"], row["text"], row["text_key"], row["number"]) for row in taken] == [
+        (*key, *value) for key, value in expected.items()
+    ]
+    assert dropped == number - len(expected)
+
+
+def test_rows_taken_are_known_still() -> None:
+    found = Distinct()
+    found.add(batch_of([("u", "a", "title", 0), ("u", "b", "title", 1)]))
+    assert [row["text"] for batch in found.take() for row in batch.to_pylist()] == ["a", "b"]
+    assert found.held_bytes == 0
+    assert found.add(batch_of([("u", "b", "alt", 2), ("u", "c", "title", 3)])) == 1
+    assert [(row["text"], row["number"]) for batch in found.take() for row in batch.to_pylist()] == [("c", 3)]
