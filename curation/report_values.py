@@ -21,10 +21,8 @@ from curation.stats import (
     DownloadStats,
     ShardStats,
     TextStats,
-    coarse_bins,
-    compare_counts,
-    named_bins,
 )
+from curation.summaries import coarse_bins, compare_counts, named_bins
 
 LANGUAGES_IN_FULL = 12
 """Languages with a curve and their most frequent entries, those with the most matches."""

@@ -2,7 +2,7 @@
 
 A state is a handful of counters; the state of two parts is the sum of their states, so that any grouping of files into
 tasks gives the same report. Tasks carry their states in the facts of their receipts, which Spark counts once. Shares,
-bins and curves are made at the end, from sums.
+bins and curves are made at the end, from sums (curation/summaries.py).
 """
 
 from collections import Counter
@@ -24,13 +24,11 @@ from curation.receipts import Receipt
 ENTRIES_PER_TEXT = (1, 2, 3, 4, 5, 6, 8, 10, 15)
 TEXTS_PER_IMAGE = (1, 2, 3, 5, 10, 20)
 """Lower bounds of bins; the last bin has no upper one."""
-TOP_ENTRIES = 20
 SAMPLES = 24
 PIXEL_STEP, ASPECT_STEP, BYTE_STEP = 16, 0.05, 1000
-"""Widths of the fine bins that sizes are counted in: pixels, ratio, bytes. `coarse_bins` joins them for display."""
+"""Widths of the fine bins of sizes: pixels, ratio, bytes. `summaries.coarse_bins` joins them for display."""
 FINE_BINS = 4096
 """Sizes beyond so many fine bins are counted in the last."""
-COLUMNS = 24
 
 
 @dataclass
@@ -132,9 +130,6 @@ def _count_fine(counter: Counter[str], values: np.ndarray, step: float) -> None:
         counter[str(number)] += count
 
 
-# --- tasks ------------------------------------------------------------------------------------------------------------
-
-
 def match_stats(task: dict, max_texts: int) -> Receipt:
     """Count the images and texts of some buckets of `matches`.
 
@@ -213,93 +208,3 @@ def _finish(receipt: Receipt, stats: State) -> Receipt:
     receipt.rows_out = receipt.rows_in - receipt.drops.total()
     receipt.facts.update(stats.to_facts())
     return receipt.check()
-
-
-# --- from sums to what is shown ---------------------------------------------------------------------------------------
-
-
-def named_bins(bounds: Sequence[int], before: Counter[str], after: Counter[str]) -> list[dict[str, Any]]:
-    """Return rows {bin, before, after} of the bins up to the last that holds anything.
-
-    >>> named_bins((1, 2, 5), Counter({"2": 3}), Counter())
-    [{'bin': '1', 'before': 0, 'after': 0}, {'bin': '2–4', 'before': 3, 'after': 0}]
-    """
-    rows = []
-    for low, high in zip(bounds, [*bounds[1:], None], strict=True):
-        name = f"{low} and more" if high is None else str(low) if high == low + 1 else f"{low}–{high - 1}"
-        rows.append({"bin": name, "before": before[str(low)], "after": after[str(low)]})
-    while rows and not rows[-1]["before"] + rows[-1]["after"]:
-        rows.pop()
-    return rows
-
-
-def coarse_bins(fine: Mapping[str, int], step: float) -> dict[str, Any]:
-    """Join fine bins into at most COLUMNS columns of one round width that hold 99% of the values or more.
-
-    Returns {edges, counts (one fewer), beyond: values past the last edge}.
-    """
-    counts = np.zeros(max(map(int, fine), default=-1) + 1, np.int64)
-    for number, count in fine.items():
-        counts[int(number)] = count
-    if not len(counts):
-        return {"edges": [0], "counts": [], "beyond": 0}
-    wanted = int(np.searchsorted(np.cumsum(counts), 0.99 * counts.sum())) + 1
-    joined = next(width for width in _round_widths() if wanted <= width * COLUMNS)
-    columns = -(-wanted // joined)
-    shown = np.zeros(columns * joined, np.int64)
-    shown[: len(counts)] = counts[: len(shown)]
-    edges = [round(index * joined * step, 6) for index in range(columns + 1)]
-    return {
-        "edges": edges,
-        "counts": shown.reshape(columns, joined).sum(axis=1).tolist(),
-        "beyond": int(counts[len(shown) :].sum()),
-    }
-
-
-def _round_widths() -> Iterable[int]:
-    power = 1
-    while True:
-        yield from (power, 2 * power, 4 * power, 5 * power)
-        power *= 10
-
-
-def compare_counts(before: np.ndarray, after: np.ndarray, t: float | None) -> dict[str, Any]:
-    """Compare a language's entry counts before and after balancing.
-
-    Both are int64 by entry_id, `after` no longer than `before`. Returns sums, the most frequent entry_ids of either,
-    with both counts, and the curve of the papers' figure: entries in the order of their counts before, rarest first,
-    with both cumulative counts; `threshold` is the number of entries with 0 < count < t.
-    """
-    after = np.concatenate([after, np.zeros(len(before) - len(after), np.int64)])
-    met = np.flatnonzero(before)
-    order = met[np.argsort(before[met], kind="stable")]
-    sums_before, sums_after = np.cumsum(before[order]), np.cumsum(after[order])
-    at = thin(sums_before)
-    return {
-        "entries_matched": len(order),
-        "matches_before": int(before.sum()),
-        "matches_after": int(after.sum()),
-        "top_before": _top(before, before, after),
-        "top_after": _top(after, before, after),
-        "curve": {
-            "entries": [0, *(at + 1).tolist()],
-            "before": [0, *sums_before[at].tolist()],
-            "after": [0, *sums_after[at].tolist()],
-            "threshold": None if t is None else int(np.searchsorted(before[order], t, side="left")),
-        },
-    }
-
-
-def _top(by: np.ndarray, before: np.ndarray, after: np.ndarray) -> list[dict[str, int]]:
-    """The entries with the largest counts, the smaller entry_id first on ties."""
-    ids = np.lexsort((np.arange(len(by)), -by))[:TOP_ENTRIES]
-    return [{"entry_id": i, "before": int(before[i]), "after": int(after[i])} for i in ids.tolist() if by[i]]
-
-
-def thin(values: np.ndarray, points: int = 160) -> np.ndarray:
-    """Indices of at most 2 * `points` of a rising curve's values, close where it is steep, with first and last."""
-    if len(values) <= 2 * points:
-        return np.arange(len(values))
-    by_position = np.linspace(0, len(values) - 1, points).astype(np.int64)
-    by_height = np.searchsorted(values, np.linspace(values[0], values[-1], points))
-    return np.unique(np.concatenate([by_position, by_height.clip(0, len(values) - 1)]))

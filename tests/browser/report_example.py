@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from curation.stats import thin
+from curation.summaries import thin
 
 HOSTILE = (
     "<script>window.hacked = 1</script>",
@@ -96,6 +96,9 @@ def example_report() -> dict[str, Any]:
                 {"file": "crawl/3/warc.wat.gz", "offset": 1_204_882, "error": "truncated", "records_read": 412},
                 {"file": HOSTILE[2], "offset": None, "error": HOSTILE[1], "records_read": 0},
             ],
+        },
+        "second_balance": {
+            "t": dict.fromkeys(NAMES, 41.5), "missing_texts": 12.5, "missing_share": 0.021, "sufficient_headroom": 0.31,
         },
         "never_matching": {
             "total": 214,

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation import stats
+from curation import stats, summaries
 from curation.counts import merge_partials
 from curation.matched import Matched
 from curation.receipts import merge_receipts
@@ -197,7 +197,7 @@ def test_states_merge_like_their_facts(kind: type[stats.State]) -> None:
 def test_compare_counts() -> None:
     before = np.array([5, 0, 1, 100, 20, 20])
     after = np.array([5, 0, 1, 25, 19])
-    found = stats.compare_counts(before, after, 20.0)
+    found = summaries.compare_counts(before, after, 20.0)
     assert (found["entries_matched"], found["matches_before"], found["matches_after"]) == (5, 146, 50)
     assert [top["entry_id"] for top in found["top_before"]] == [3, 4, 5, 0, 2]
     assert found["top_after"] == [
@@ -216,7 +216,7 @@ def test_compare_counts() -> None:
 
 def test_curves_of_long_lists_are_thinned_and_keep_their_ends() -> None:
     before = np.random.default_rng(1).zipf(1.3, 50_000).clip(max=10**7)
-    found = stats.compare_counts(before, before // 2, None)
+    found = summaries.compare_counts(before, before // 2, None)
     curve = found["curve"]
     assert len(curve["entries"]) < 400
     assert (curve["entries"][-1], curve["before"][-1]) == (50_000, before.sum())
@@ -227,17 +227,17 @@ def test_curves_of_long_lists_are_thinned_and_keep_their_ends() -> None:
 def test_coarse_bins_hold_every_value(scale: int) -> None:
     values = np.random.default_rng(2).integers(0, 4 * scale, 5000)
     fine = Counter(str(value) for value in values.tolist())
-    found = stats.coarse_bins(fine, 10)
-    assert len(found["counts"]) == len(found["edges"]) - 1 <= stats.COLUMNS
+    found = summaries.coarse_bins(fine, 10)
+    assert len(found["counts"]) == len(found["edges"]) - 1 <= summaries.COLUMNS
     assert sum(found["counts"]) + found["beyond"] == 5000
     assert sum(found["counts"]) >= 4950
     assert found["counts"] == np.histogram(values * 10, np.array(found["edges"]) - 0.5)[0].tolist()
 
 
 def test_coarse_bins_tell_what_lies_beyond() -> None:
-    found = stats.coarse_bins({"0": 500, "7": 497, "4000": 2, "3000": 1}, 16)
+    found = summaries.coarse_bins({"0": 500, "7": 497, "4000": 2, "3000": 1}, 16)
     assert found == {"edges": [16 * edge for edge in range(9)], "counts": [500, *[0] * 6, 497], "beyond": 3}
 
 
 def test_coarse_bins_of_nothing() -> None:
-    assert stats.coarse_bins({}, 1.0) == {"edges": [0], "counts": [], "beyond": 0}
+    assert summaries.coarse_bins({}, 1.0) == {"edges": [0], "counts": [], "beyond": 0}
