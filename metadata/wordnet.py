@@ -136,8 +136,8 @@ def _clean(name: str) -> str:
 def _read_header(path: str) -> tuple[str, str]:
     """Language (three letters) and licence of a tab file, from `# name <tab> lang <tab> url <tab> licence`."""
     lines = _open_text(path)
-    cells = next(lines, "").lstrip("# ").split("\t")
-    lines.close()
+    first = next(lines, "")
+    cells = first.lstrip("# ").split("\t") if first.startswith("#") else []
     stem = path.rsplit("/", 1)[-1].split(".")[0].rsplit("-", 1)[-1]
     code = cells[1].strip() if len(cells) > 1 else stem
     return code, cells[3].strip() if len(cells) > 3 else ""

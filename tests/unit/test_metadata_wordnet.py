@@ -1,0 +1,94 @@
+"""Names of synsets, from Princeton's files and from tab files of every layout."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from curation.errors import HeadtailError
+from metadata.wordnet import list_wordnets, read_names
+from tests.conftest import SHARED, needs_shared
+
+DATABASE = Path("/usr/share/wordnet")
+needs_database = pytest.mark.skipif(not DATABASE.is_dir(), reason="the package wordnet-base is not installed")
+
+NOUNS = """  1 This software and database is being provided to you, the LICENSEE
+00001740 03 n 01 entity 0 003 ~ 00001930 n 0000 ~ 00002137 n 0000 ~ 04424418 n 0000 | that which is perceived
+00002137 03 n 02 Abstract_entity 0 abstraction 6 010 @ 00001740 n 0000 | a general concept
+00002452 03 s 0b a 0 b(ip) 0 c 0 d 0 e 0 f 0 g 0 h 0 i 0 j 0 k(a) 0 000 | eleven words
+odd row
+00002684 03 n 01 entity 0 000 | the same name again
+"""
+
+
+def test_database_files(tmp_path: Path) -> None:
+    (tmp_path / "data.noun").write_text(NOUNS)
+    (tmp_path / "index.noun").write_text("ignored")
+    found = list_wordnets([str(tmp_path)])
+    assert list(found) == ["en"]
+    paths = [file.path for file in found["en"]]
+    names = read_names("en", paths, first_only=True)
+    assert names.counts == {"entity": 2, "abstract entity": 1, "a": 1}
+    assert names.receipt.check().drops == {"comment": 1, "malformed": 1}
+    every = read_names("en", paths, first_only=False).counts
+    assert list(every) == ["entity", "Abstract entity", "abstraction", *"abcdefghijk"]
+
+
+HEAD = "# W\tfra\thttp://x\tCC BY 3.0\n"
+TABS = {
+    "plain": (HEAD + "1-n\tlemma\tchat_noir\n", ["chat noir"], {"comment": 1}),
+    "with language": (HEAD + "1-n\tfra:lemma\tchat\n", ["chat"], {"comment": 1}),
+    "roots": (HEAD + "1-n\tlemma\tchat\n1-n\tfra:lemma:root\tch\n", ["chat"], {"comment": 1, "other_type": 1}),
+    "definitions": (HEAD + "1-n\tfra:def\t0\tun animal\n", [], {"comment": 1, "other_type": 1}),
+    "more columns": (HEAD + "1-n\tlemma\tchat\textra\n", ["chat"], {"comment": 1}),
+    "no header": ("1-n\tlemma\tchat\n", ["chat"], {}),
+    "broken": (HEAD + "1-n\tlemma\n\n1-n\tlemma\t \n", [], {"comment": 1, "malformed": 3}),
+    "windows letters": (HEAD + "1-n\tlemma\t\x9cuvre\n", ["œuvre"], {"comment": 1}),
+    "particles": (HEAD + "1-a\tfra:lemma\t美丽+的\n", ["美丽的"], {"comment": 1}),
+    "markup": (HEAD + "1-a\tlemma\t&lt;big&gt;\n1-a\tlemma\t(''x'') y\n", [], {"comment": 1, "malformed": 2}),
+}
+
+
+@pytest.mark.parametrize("name", TABS)
+@pytest.mark.parametrize("packed", [False, True])
+def test_tab_files(tmp_path: Path, name: str, packed: bool) -> None:
+    text, expected, drops = TABS[name]
+    path = tmp_path / ("wn-data-fra.tab.gz" if packed else "wn-data-fra.tab")
+    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+    assert list(list_wordnets([str(path)])) == ["fr"]
+    names = read_names("fr", [str(path)], first_only=True)
+    assert list(names.counts) == expected
+    assert names.receipt.check().drops == drops
+
+
+def test_albanian_is_not_alemannic(tmp_path: Path) -> None:
+    (tmp_path / "wn-data-als.tab").write_text("# Albanet\tals\tu\tCC BY 3.0\n1-n\tlemma\tmace\n")
+    assert list(list_wordnets([str(tmp_path)])) == ["sq"]
+
+
+def test_a_cut_off_file_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "wn-data-fra.tab.gz"
+    path.write_bytes(gzip.compress(b"# W\tfra\tu\tCC\n" + b"1-n\tlemma\tchat\n" * 9999)[:80])
+    with pytest.raises(HeadtailError, match="fetch it again"):
+        read_names("fr", [str(path)], first_only=True)
+
+
+@needs_database
+def test_debians_wordnet() -> None:
+    paths = [file.path for file in list_wordnets([str(DATABASE)])["en"]]
+    names = read_names("en", paths, first_only=True)
+    assert names.receipt.check().rows_out == 117_659
+    assert len(names.counts) == 86_571
+    assert names.counts["mr. moto"] == 1
+
+
+@needs_shared
+def test_real_tab_files() -> None:
+    found = list_wordnets([str(SHARED / "wordnet")])
+    assert set(found) == {"ar", "zh", "fr", "it", "ja", "th"}
+    for lang, files in found.items():
+        names = read_names(lang, [file.path for file in files], first_only=True)
+        names.receipt.check()
+        assert len(names.counts) > 2000, lang
+        assert not any(set(name) & set("\t\n_\u200e") for name in names.counts)
+    assert "œuvre" in read_names("fr", [file.path for file in found["fr"]], first_only=True).counts
