@@ -111,6 +111,15 @@ class MatchesTables:
         self.parts = [part for path in paths for part in Table(path).require("match_pairs")]
         self.buckets = plan_buckets([part.files for part in self.parts])
         settings = [part.manifest["settings"] for part in self.parts]
+        for part, each in zip(self.parts, settings, strict=True):
+            for name in ("metadata", "edges"):
+                first, found = (str(found.get(name))[:12] for found in (settings[0], each))
+                if found != first:
+                    # Ids of other lists, or matched by another rule, cannot be counted together.
+                    raise HeadtailError(
+                        f"matches in {part.path} were made with {name} {found}, those in {self.parts[0].path} with "
+                        f"{first}: run match_pairs again"
+                    )
         self.max_texts: int = max(each.get("max_texts", MAX_TEXTS) for each in settings)
 
     def inputs(self) -> list[dict]:

@@ -19,8 +19,10 @@ from curation.curated import (
     text_probabilities,
 )
 from curation.errors import HeadtailError
-from curation.matched import Matched, plan_buckets
+from curation.matched import Matched, MatchesTables, plan_buckets
+from curation.receipts import Receipt
 from curation.schemas import CURATED
+from curation.tables import Recipe, Table
 from tests.matches_data import Image, make_images, to_batch, write_matches
 
 T = {"de": 3.0, "en": 6.5, "fr": 2.0}
@@ -198,3 +200,15 @@ def test_parts_with_other_buckets_are_refused() -> None:
     with pytest.raises(HeadtailError, match=r"b has 1 buckets, a has 2: run match_pairs again"):
         plan_buckets([["a/bucket-0.parquet", "a/bucket-1.parquet"], ["b/bucket-0.parquet"]])
     assert plan_buckets([["a/1", "a/0"], ["b/0", "b/1"]]) == [["a/0", "b/0"], ["a/1", "b/1"]]
+
+
+@pytest.mark.parametrize("name", ["metadata", "edges"])
+def test_tables_made_with_other_metadata_are_refused(name: str, tmp_path: Path) -> None:
+    for table, found in (("a", "one"), ("b", "two")):
+        file = write_matches([], tmp_path / table / "part-00000" / "bucket-00000.parquet")
+        receipt = Receipt("m", outputs=[{"path": file, "rows": 0, "bytes": 0}])
+        settings = {"metadata": "same", "edges": "same", name: found}
+        Table(str(tmp_path / table)).commit(0, Recipe("match_pairs", 1, settings), [receipt], 0.0)
+    assert MatchesTables([str(tmp_path / "a")] * 2).max_texts == 64
+    with pytest.raises(HeadtailError, match=f"b/part-00000 were made with {name} two, those in .* with one: run match"):
+        MatchesTables([str(tmp_path / "a"), str(tmp_path / "b")])
