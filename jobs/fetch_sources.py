@@ -6,7 +6,7 @@ from pathlib import Path
 from conf.schema import FetchSourcesConfig
 from curation.errors import HeadtailError
 from curation.progress import say
-from curation.storage import write_json
+from curation.storage import exists, read_json, write_json
 from curation.tables import MANIFEST, versions
 from jobs.cli import launch
 from metadata.fetching import Fetcher, FetchSettings, NotThereError
@@ -28,20 +28,25 @@ def run(config: FetchSourcesConfig) -> None:
         )
     )
     folder = Path(config.sources)
+    manifest = str(folder / MANIFEST)
+    files = {row["path"]: row for row in read_json(manifest)["files"]} if exists(manifest) else {}
     missing: list[str] = []
-    fetched = []
+    fetched = 0
     for source in plan(config, fetcher, missing):
         try:
             digest = fetcher.fetch(source.url, folder / source.path, source.checksum)
         except NotThereError as error:
             missing.append(str(error))
             continue
+        fetched += 1
         say(NAME, source.path)
-        size = (folder / source.path).stat().st_size
-        fetched.append({"kind": source.kind, "path": source.path, "url": source.url, "bytes": size, "sha256": digest,
-                        "verified": source.checksum is not None, "licence": source.licence})  # fmt: skip
-        write_json(str(folder / MANIFEST), {"files": fetched, "missing": missing, "versions": versions()})
-    say(NAME, f"done: {len(fetched):,} files, {sum(row['bytes'] for row in fetched):,} bytes in {folder}")
+        files[source.path] = {
+            "kind": source.kind, "path": source.path, "url": source.url, "sha256": digest,
+            "bytes": (folder / source.path).stat().st_size, "verified": source.checksum is not None,
+            "licence": source.licence,
+        }  # fmt: skip
+        write_json(manifest, {"files": [files[path] for path in sorted(files)], "versions": versions()})
+    say(NAME, f"done: {fetched:,} files in {folder}")
     if missing:
         raise HeadtailError(f"{len(missing)} files are not there: {'; '.join(missing)}")
 

@@ -1,0 +1,170 @@
+"""Files arrive whole and verified from a server that breaks off, is busy, or sends the wrong bytes; politely."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from conf.compose import compose_config
+from conf.schema import FetchSourcesConfig
+from curation.errors import HeadtailError
+from jobs.fetch_sources import run
+from metadata.fetching import Fetcher, FetchSettings, NotThereError
+from metadata.sources import draw_days
+from tests.conftest import SHARED, needs_shared
+from tests.source_server import SourceServer
+
+DATA = bytes(range(256)) * 4000
+SHA1 = ("sha1", hashlib.sha1(DATA).hexdigest())
+
+
+@pytest.fixture
+def server() -> Iterator[SourceServer]:
+    with SourceServer({"/file": DATA, "/small": b"hello"}) as running:
+        yield running
+
+
+@pytest.fixture
+def waits() -> list[float]:
+    return []
+
+
+@pytest.fixture
+def fetcher(waits: list[float]) -> Fetcher:
+    settings = FetchSettings("test/1", pause_seconds=0.5, retries=3, retry_seconds=2, timeout_seconds=1)
+    return Fetcher(settings, waits.append)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        [], ["503"], ["429", "503"], ["break"], ["break", "break", "break"], ["no_length"], ["break", "ignore_range"],
+        ["break", "wrong_range"], ["weak", "break"], ["slow"], ["garbage"], ["break", "503", "break"],
+    ],
+    ids="-".join,
+)  # fmt: skip
+def test_a_file_arrives_whole(server: SourceServer, fetcher: Fetcher, tmp_path: Path, faults: list[str]) -> None:
+    server.faults["/file"] = list(faults)
+    path = tmp_path / "a" / "file"
+    assert fetcher.fetch(f"{server.url}/file", path, SHA1) == hashlib.sha256(DATA).hexdigest()
+    assert path.read_bytes() == DATA
+    assert [file.name for file in path.parent.iterdir()] == ["file"]
+    asked = len(server.requests)
+    fetcher.fetch(f"{server.url}/file", path, SHA1)
+    assert len(server.requests) == asked
+
+
+def test_it_goes_on_where_it_broke_off(server: SourceServer, fetcher: Fetcher, tmp_path: Path) -> None:
+    server.faults["/file"] = ["break", "503"]
+    fetcher.fetch(f"{server.url}/file", tmp_path / "file", SHA1)
+    half = f"bytes={len(DATA) // 2}-"
+    assert server.requests == [("/file", ""), ("/file", half), ("/file", half)]
+
+
+def test_a_file_that_changed_meanwhile_is_not_patched_together(
+    server: SourceServer, fetcher: Fetcher, tmp_path: Path
+) -> None:
+    server.faults["/file"] = ["break"] * 4
+    with pytest.raises(HeadtailError, match=r"broke off after .* \(4 tries\)"):
+        fetcher.fetch(f"{server.url}/file", tmp_path / "file")
+    assert (tmp_path / "file.part").exists()
+    assert not (tmp_path / "file").exists()
+    server.files["/file"] = DATA[::-1] + b"newer"
+    fetcher.fetch(f"{server.url}/file", tmp_path / "file")
+    assert (tmp_path / "file").read_bytes() == DATA[::-1] + b"newer"
+
+
+def test_wrong_bytes_are_refused(server: SourceServer, fetcher: Fetcher, tmp_path: Path) -> None:
+    server.faults["/file"] = ["garbage", "garbage"]
+    with pytest.raises(HeadtailError, match="try another mirror"):
+        fetcher.fetch(f"{server.url}/file", tmp_path / "file", SHA1)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_manners(server: SourceServer, fetcher: Fetcher, waits: list[float]) -> None:
+    server.faults["/small"] = ["429", "503", "503"]
+    assert fetcher.read(f"{server.url}/small") == b"hello"
+    # Retry-After, then doubled waits; before each further request the pause.
+    assert waits == [7.0, 0.5, 4.0, 0.5, 8.0, 0.5]
+    assert set(server.agents) == {"test/1"}
+
+
+def test_what_is_not_there_is_not_asked_again(server: SourceServer, fetcher: Fetcher, tmp_path: Path) -> None:
+    with pytest.raises(NotThereError, match="404"):
+        fetcher.fetch(f"{server.url}/none", tmp_path / "none")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://h/x", "/etc/passwd"])
+def test_only_http(fetcher: Fetcher, tmp_path: Path, url: str) -> None:
+    with pytest.raises(HeadtailError, match="only http and https"):
+        fetcher.fetch(url, tmp_path / "x")
+
+
+def test_no_redirect_into_files(server: SourceServer, fetcher: Fetcher, tmp_path: Path) -> None:
+    server.faults["/file"] = ["redirect_file"]
+    with pytest.raises(HeadtailError, match="not allowed"):
+        fetcher.fetch(f"{server.url}/file", tmp_path / "x")
+
+
+def test_limits(server: SourceServer, tmp_path: Path) -> None:
+    fetcher = Fetcher(FetchSettings("t", max_bytes=1000), lambda _: None)
+    with pytest.raises(HeadtailError, match="more than 1,000"):
+        fetcher.fetch(f"{server.url}/file", tmp_path / "x")
+    with pytest.raises(HeadtailError, match="larger than 100 bytes"):
+        fetcher.read(f"{server.url}/file", 100)
+
+
+def test_drawn_days() -> None:
+    first, last = date(2024, 1, 1), date(2025, 12, 31)
+    days = draw_days(3, 20, first, last)
+    assert len(set(days)) == 20
+    assert all(first <= day <= last for day in days)
+    assert draw_days(3, 5, first, last) == days[:5]
+    assert draw_days(4, 20, first, last) != days
+    with pytest.raises(HeadtailError, match="731 days"):
+        draw_days(3, 732, first, last)
+
+
+def fetch(server: SourceServer, folder: Path, *overrides: str) -> None:
+    mirrors = [f"{name}_mirror={server.url}" for name in ("dumps", "pageviews", "wordnet")]
+    pauses = ["pause_seconds=0", "retry_seconds=0"]
+    overrides = (f"sources={folder}", *mirrors, *pauses, *overrides)
+    run(compose_config("fetch_sources", FetchSourcesConfig, list(overrides)))
+
+
+@needs_shared
+def test_the_job(tmp_path: Path) -> None:
+    english = (SHARED / "wikidump" / "enwiki-206-pages.xml.bz2").read_bytes()
+    french = (SHARED / "wordnet" / "fra" / "wn-data-fra.tab.gz").read_bytes()
+    views = (SHARED / "pageviews" / "pageviews-hourly-sample.txt").read_bytes()
+    names = [f"enwiki-20260101-pages-articles{part}.bz2" for part in
+             ("-multistream1.xml-p1p9", "-multistream2.xml-p10p99", "-multistream.xml", ".xml")]  # fmt: skip
+    sums = "".join(f"{hashlib.sha1(english).hexdigest()}  {name}\n" for name in [*names, "enwiki-20260101-x.sql.gz"])
+    files = {f"/enwiki/20260101/{name}": english for name in names}
+    files |= {
+        "/enwiki/latest/enwiki-latest-sha1sums.txt": sums.encode(),
+        "/wns/fra/wn-data-fra.tab": french,
+        "/wns/fra/LICENSE": b"CeCILL-C",
+        "/other/pageviews/2026/2026-01/pageviews-20260131-040000.gz": views,
+    }
+    with SourceServer(files) as server:
+        server.faults = {f"/enwiki/20260101/{names[0]}": ["503", "break"], "/wns/fra/LICENSE": ["503"]}
+        with pytest.raises(HeadtailError, match=r"1 files are not there: .*frwiki-latest-sha1sums.txt: 404"):
+            fetch(server, tmp_path, "languages=[en,fr]", "days=[2026-01-31]", "hours=[4]")
+        asked = len(server.requests)
+        fetch(server, tmp_path, "languages=[en]", "days=[2026-01-31]", "hours=[4]")
+        assert server.requests[asked:] == [("/enwiki/latest/enwiki-latest-sha1sums.txt", "")]
+    found = {str(path.relative_to(tmp_path)): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    manifest = json.loads(found.pop("_manifest.json"))
+    assert found == {
+        f"dumps/enwiki/{names[0]}": english, f"dumps/enwiki/{names[1]}": english,
+        "pageviews/pageviews-20260131-040000.gz": views, "wordnet/fra/wn-data-fra.tab": french,
+        "wordnet/fra/LICENSE": b"CeCILL-C",
+    }  # fmt: skip
+    rows = {row["path"]: row for row in manifest["files"]}
+    assert {path: row["verified"] for path, row in rows.items()} == {path: path.startswith("dumps") for path in found}
+    assert all(row["sha256"] == hashlib.sha256(found[path]).hexdigest() for path, row in rows.items())
