@@ -157,6 +157,34 @@ def test_another_seed_is_an_independent_draw(tmp_path: Path) -> None:
     assert abs(both - p.sum()) < 5 * np.sqrt((p * (1 - p)).sum())
 
 
+@pytest.mark.parametrize("unit", ["pair", "image"])
+def test_over_2000_seeds_each_text_is_kept_with_its_probability(unit: str, tmp_path: Path) -> None:
+    """False alarms: each of some 800 texts and images may lie 5 standard deviations off (5.7e-7), all together a
+    chi-squared value 6 of its standard deviations off (below 1e-6): one list of seeds in 2,000 would fail by chance.
+    """
+    rows = make_images(300, seed=12, entries=40, most=2)
+    matched, counts = Matched(to_batch(rows)), CountFiles(_files(rows, tmp_path))
+    p = text_probabilities(matched, counts, T)
+    kept, images = np.zeros(len(p)), np.zeros(len(rows))
+    for seed in range(2000):
+        drawn = draw_batch(matched, p, unit, seed)
+        kept += drawn.kept
+        images += drawn.chosen >= 0
+    sizes = np.diff(matched.starts)
+    if unit == "image":  # a text has to be taken first, one of the image's
+        p = p / np.repeat(sizes, sizes)
+        image_p = np.add.reduceat(p, matched.starts[:-1])
+    else:
+        image_p = 1 - np.multiply.reduceat(1 - p, matched.starts[:-1])
+    for seen, share in ((kept, p), (images, image_p)):
+        sure = np.isclose(share, 1.0, rtol=0, atol=1e-12)
+        assert (seen[sure] == 2000).all()
+        z = (seen - 2000 * share)[~sure] / np.sqrt(2000 * share * (1 - share))[~sure]
+        assert len(z) > 60
+        assert np.abs(z).max() < 5
+        assert abs((z**2).sum() - len(z)) < 6 * np.sqrt(2 * len(z))
+
+
 def test_an_empty_bucket_gives_an_empty_file(tmp_path: Path) -> None:
     task = {"task": "0", "files": [write_matches([], tmp_path / "m")], "output": str(tmp_path / "c")}
     receipt = balance_bucket(task, Drawing("pair", 0, str(tmp_path), T, 64))
