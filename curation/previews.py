@@ -13,6 +13,7 @@ import pyarrow as pa
 from PIL import Image
 
 from curation import storage
+from curation.encoding import KEPT_FORMATS
 from curation.receipts import Receipt
 
 SIDE_PIXELS = 288
@@ -78,7 +79,7 @@ def _sample(values: dict[str, Any], image: bytes) -> dict[str, Any]:
 def thumbnail(image: bytes) -> str:
     """Return a small JPEG of an image as a data: URL; an image that cannot be shown gives an empty one."""
     try:
-        with Image.open(io.BytesIO(image)) as opened:
+        with Image.open(io.BytesIO(image), formats=tuple(KEPT_FORMATS)) as opened:
             opened.draft("RGB", (2 * SIDE_PIXELS, 2 * SIDE_PIXELS))
             small = opened.convert("RGBA" if opened.has_transparency_data else "RGB")
         small.thumbnail((SIDE_PIXELS, SIDE_PIXELS))

@@ -1,0 +1,114 @@
+"""Previews: small pictures of whatever lies in a shard, and the words of entries."""
+
+import base64
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from PIL import Image
+
+from curation.previews import (
+    NO_PICTURE,
+    SIDE_PIXELS,
+    plan_entries,
+    plan_previews,
+    read_entries,
+    read_previews,
+    thumbnail,
+)
+from curation.tar import TarWriter
+
+
+def encoded(mode: str, size: tuple[int, int] = (600, 200), kind: str = "PNG", colour: object = None) -> bytes:
+    data = io.BytesIO()
+    Image.new(mode, size, colour).save(data, kind)  # type: ignore[arg-type]
+    return data.getvalue()
+
+
+def decoded(url: str) -> Image.Image:
+    head, _, data = url.partition(",")
+    assert head == "data:image/jpeg;base64"
+    return Image.open(io.BytesIO(base64.b64decode(data)))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA", "P", "1", "I;16"])
+def test_every_mode_becomes_a_small_jpeg(mode: str) -> None:
+    picture = decoded(thumbnail(encoded(mode)))
+    assert (picture.format, picture.mode, picture.size) == ("JPEG", "RGB", (SIDE_PIXELS, SIDE_PIXELS // 3))
+
+
+def test_cmyk_becomes_rgb() -> None:
+    assert decoded(thumbnail(encoded("CMYK", kind="JPEG"))).mode == "RGB"
+
+
+def test_what_shines_through_is_white() -> None:
+    assert decoded(thumbnail(encoded("RGBA", colour=(0, 0, 0, 0)))).getpixel((5, 5)) == (255, 255, 255)
+
+
+def test_small_images_are_not_enlarged() -> None:
+    assert decoded(thumbnail(encoded("RGB", (3, 2)))).size == (3, 2)
+
+
+@pytest.mark.parametrize("image", [b"", b"no image", encoded("RGB")[:60], encoded("RGB", kind="TIFF")])
+def test_what_is_no_image_of_a_shard_gives_no_picture(image: bytes) -> None:
+    assert thumbnail(image) == NO_PICTURE
+
+
+def test_bombs_give_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    assert thumbnail(encoded("RGB")) == NO_PICTURE
+
+
+def test_samples_are_read_from_their_shards(tmp_path: Path) -> None:
+    tar = tmp_path / "00000.tar"
+    with open(tar, "wb") as file:
+        writer = TarWriter(file)
+        for uid in ("a", "b", "c"):
+            text = {"text": uid, "text_key": "alt", "lang": "en", "lang_score": 1.0, "entry_ids": [1, 2]}
+            text |= {"keep_probability": 0.5, "kept": True}
+            values = {"uid": uid, "url": "http://x/", "text": uid, "lang": "en", "keep_probability": 0.5}
+            values |= {"width": 6, "height": 2, "sha256": "0", "texts": [text]}
+            writer.add(f"{uid}.json", json.dumps(values).encode())
+            writer.add(f"{uid}.txt", uid.encode())
+            writer.add(f"{uid}.png", encoded("RGB", (6, 2)))
+        writer.close()
+    (task,) = plan_previews([{"uid": "c", "tar": str(tar)}, {"uid": "a", "tar": str(tar)}])
+    receipt = read_previews(task)
+    assert [sample["uid"] for sample in receipt.outputs] == ["a", "c"]
+    assert receipt.outputs[1]["texts"] == [
+        {"text": "c", "lang": "en", "keep_probability": 0.5, "kept": True, "entry_ids": [1, 2]}
+    ]
+    assert decoded(receipt.outputs[0]["thumbnail"]).size == (6, 2)
+
+
+def test_a_sample_that_its_shard_has_not_is_no_silence(tmp_path: Path) -> None:
+    tar = tmp_path / "00000.tar"
+    with open(tar, "wb") as file:
+        TarWriter(file).close()
+    with pytest.raises(AssertionError, match="1 unaccounted for"):
+        read_previews({"tar": str(tar), "uids": ["a"]})
+
+
+class Store:
+    def entries(self, lang: str) -> pa.StringArray:
+        return pa.array([f"{lang} a", None, "Mr. Smith", f"{lang} c"])
+
+    def unmatchable(self, lang: str) -> np.ndarray:
+        return np.array([2] if lang == "en" else [], np.int32)
+
+
+def test_entries_are_named_counted_and_judged() -> None:
+    tasks = plan_entries(["de", "en"], [("en", 3), ("en", 0), ("en", 3)])
+    assert tasks == [{"lang": "de", "ids": []}, {"lang": "en", "ids": [0, 3]}]
+    de, en = (read_entries(task, Store()).outputs[0] for task in tasks)
+    assert de == {"lang": "de", "entries": 3, "never": 0, "examples": [], "texts": {}}
+    assert en == {
+        "lang": "en",
+        "entries": 3,
+        "never": 1,
+        "examples": ["Mr. Smith"],
+        "texts": {"0": "en a", "3": "en c"},
+    }
