@@ -79,6 +79,8 @@ class SourceKind(Enum):
     """What kind of files the pairs come from."""
 
     wat = "wat"
+    warc = "warc"
+    table = "table"
 
 
 @dataclass
@@ -90,6 +92,13 @@ class SourceConfig(Settings):
     paths: list[str] = setting(MISSING, "files, folders or globs")
     crawl: str = setting("", "name of the crawl, where the path does not tell (CC-MAIN-2024-22)")
     entities: Entities = setting(Entities.auto, "decode HTML entities of WATs; auto: of those before mid-2019")
+    url_column: str = setting("url", "column of image URLs (kind table)")
+    text_columns: dict[str, str] = setting(
+        {}, "text keys and their columns (kind table), e.g. source.text_columns.alt=TEXT; none: alt=text"
+    )
+    carry: dict[str, str] = setting({}, "columns kept beside (kind table): name in pairs and column")
+    names: list[str] = setting([], "names of the columns of CSV and TSV files without a header, in their order")
+    limit: int | None = setting(None, "take a sample of so many files, drawn by seed", unit="files", minimum=1)
 
 
 @dataclass
@@ -100,6 +109,16 @@ class UrlsConfig(Settings):
     allow_private_hosts: list[str] = setting(
         [], "networks whose addresses may stand in a URL and may be fetched from, e.g. [127.0.0.1/32]"
     )
+    block_hosts: list[str] = setting([], "hosts, or files of hosts, that are refused with their subdomains")
+    removals: list[str] = setting([], "uids or URLs, or files of them, that are left out: opt-outs")
+
+
+class Emails(Enum):
+    """What becomes of e-mail addresses in texts."""
+
+    keep = "keep"
+    mask = "mask"
+    drop = "drop"
 
 
 @dataclass
@@ -113,6 +132,10 @@ class TextConfig(Settings):
         0.1, "texts with a larger share of U+FFFD, which stands for broken bytes, are dropped", minimum=0, maximum=1
     )
     collapse_blanks: bool = setting(False, "make one blank of each run of white space (the papers keep runs)")
+    emails: Emails = setting(Emails.keep, "e-mail addresses: keep, mask (as [email]), or drop the text")
+    word_lists: str = setting(
+        "", "word lists, a word a line, {lang} standing for the code: texts with a word of their language's are dropped"
+    )
 
 
 @dataclass

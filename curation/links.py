@@ -1,6 +1,6 @@
 """Image links as a source finds them: the form in which every source hands its finds to the rules."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -13,7 +13,8 @@ class Links:
 
     `urls` as they stand in the page (string, length n); `page` the index of each link's page (int32, length n) in
     `page_urls` and `bases` (string, length p); `texts` maps a text key to the texts as they stand (string with
-    nulls where the link has none, length n each).
+    nulls where the link has none, length n each); `carry` are further columns that are kept beside (string with
+    nulls, length n each).
     """
 
     urls: pa.Array
@@ -21,6 +22,7 @@ class Links:
     page_urls: pa.Array
     bases: pa.Array
     texts: dict[str, pa.Array]
+    carry: dict[str, pa.Array] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.urls)
@@ -39,4 +41,5 @@ class Links:
             pa.concat_arrays([part.page_urls for part in parts]),
             pa.concat_arrays([part.bases for part in parts]),
             {key: pa.concat_arrays([part.texts[key] for part in parts]) for key in parts[0].texts},
+            {key: pa.concat_arrays([part.carry[key] for part in parts]) for key in parts[0].carry},
         )

@@ -4,17 +4,24 @@ Tab, CR and LF become blanks and the ends are stripped of Unicode white space; i
 published algorithm keeps them, unless `collapse_blanks` is set.
 """
 
+import re
 from dataclasses import dataclass
 
 import numba
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.strings import buffers_of, string_array
 
-REASONS = ("", "blank_text", "short_text", "long_text", "broken_text")
+REASONS = ("", "blank_text", "short_text", "long_text", "broken_text", "email")
 """Drop reasons by the number that `clean_texts` gives; 0 is a text that stays."""
-KEPT, BLANK, SHORT, LONG, BROKEN = range(5)
+KEPT, BLANK, SHORT, LONG, BROKEN, EMAIL = range(6)
+MASK = "[email]"
+# A local part of at most 64 characters that begins where no such character stands before it: linear on any text.
+_ADDRESS = re.compile(
+    r"(?<![\w.%+-])[\w.%+-]{1,64}@(?=[\w.-]{1,255})[^\W_](?:[\w-]{0,62}\.){1,8}[^\W\d_]{2,24}(?![\w-])"
+)
 
 
 @dataclass(frozen=True)
@@ -22,13 +29,17 @@ class TextRules:
     """Bounds of a text.
 
     `min_chars` and `max_chars` count characters after stripping (None: no bound); `max_replacement_share` is the
-    largest share of U+FFFD, which stands for bytes that were no text.
+    largest share of U+FFFD, which stands for bytes that were no text. `emails` says what becomes of e-mail
+    addresses: keep, mask (each becomes MASK) or drop (the text is dropped). `word_lists` is the path of word lists,
+    `{lang}` standing for the code: texts that hold a word of their language's list are dropped.
     """
 
     min_chars: int | None = None
     max_chars: int | None = None
     max_replacement_share: float = 0.1
     collapse_blanks: bool = False
+    emails: str = "keep"
+    word_lists: str = ""
 
 
 def clean_texts(texts: pa.Array, rules: TextRules) -> tuple[pa.Array, np.ndarray]:
@@ -41,7 +52,23 @@ def clean_texts(texts: pa.Array, rules: TextRules) -> tuple[pa.Array, np.ndarray
     cleaned_offsets, cleaned, reasons = _clean_rows(
         offsets, data, rules.min_chars or 0, rules.max_chars or 0, rules.max_replacement_share, rules.collapse_blanks
     )
-    return string_array(cleaned_offsets, cleaned), reasons
+    kept = string_array(cleaned_offsets, cleaned)
+    return (kept, reasons) if rules.emails == "keep" else _without_emails(kept, reasons, rules.emails == "drop")
+
+
+def _without_emails(texts: pa.Array, reasons: np.ndarray, drop: bool) -> tuple[pa.Array, np.ndarray]:
+    found = np.flatnonzero(pc.match_substring(texts, "@").to_numpy(zero_copy_only=False))
+    changed = {row: _ADDRESS.sub(MASK, texts[row].as_py()) for row in found.tolist()}
+    changed = {row: text for row, text in changed.items() if text != texts[row].as_py()}
+    if not changed:
+        return texts, reasons
+    rows = np.array(sorted(changed))
+    if drop:
+        reasons[rows] = EMAIL
+        return texts, reasons
+    mask = np.zeros(len(texts), bool)
+    mask[rows] = True
+    return pc.replace_with_mask(texts, pa.array(mask), pa.array([changed[row] for row in rows.tolist()])), reasons
 
 
 @numba.njit(cache=True, nogil=True)

@@ -12,12 +12,12 @@ import numba
 import numpy as np
 import pyarrow as pa
 
-from curation import link_hosts
+from curation import link_hosts, opt_outs
 from curation.strings import buffers_of, string_array
 
-REASONS = ("", "empty_url", "data_url", "bad_url", "scheme", "private_host", "blocked_host")
+REASONS = ("", "empty_url", "data_url", "bad_url", "scheme", "private_host", "blocked_host", "removed")
 """Drop reasons by the number that `resolve_urls` gives; 0 is a URL that stays."""
-KEPT, EMPTY, DATA, BAD, SCHEME, PRIVATE, BLOCKED = range(7)
+KEPT, EMPTY, DATA, BAD, SCHEME, PRIVATE, BLOCKED, REMOVED = range(8)
 _ODD_HOST = 255
 
 
@@ -26,11 +26,13 @@ class UrlRules:
     """Which hosts are refused.
 
     `allow_private_hosts` are networks such as `127.0.0.1/32` whose addresses (and, for loopback networks, the name
-    `localhost`) are let through. `block_hosts` are names that are refused with all their subdomains.
+    `localhost`) are let through. `block_hosts` are names, or files of names, that are refused with all their
+    subdomains. `removals` are uids or URLs, or files of them, that nobody wants to see again.
     """
 
     allow_private_hosts: tuple[str, ...] = ()
-    block_hosts: frozenset[str] = frozenset()
+    block_hosts: tuple[str, ...] = ()
+    removals: tuple[str, ...] = ()
 
 
 def resolve_urls(urls: pa.Array, bases: pa.Array, page: np.ndarray, rules: UrlRules) -> tuple[pa.Array, np.ndarray]:
@@ -52,8 +54,9 @@ def resolve_urls(urls: pa.Array, bases: pa.Array, page: np.ndarray, rules: UrlRu
     for row in odd.tolist():
         reasons[row] = verdicts[link_hosts.judge_host(authority_of(resolved[row].as_py()), rules.allow_private_hosts)]
     if rules.block_hosts:
+        blocked = opt_outs.read_hosts(rules.block_hosts)
         for row in np.flatnonzero(reasons == KEPT).tolist():
-            if link_hosts.is_listed(host_of(resolved[row].as_py()), rules.block_hosts):
+            if link_hosts.is_listed(host_of(resolved[row].as_py()), blocked):
                 reasons[row] = BLOCKED
     return resolved, reasons
 

@@ -37,6 +37,7 @@ class WarcReader:
     def __init__(self, file: BinaryIO, log: ReadLog) -> None:
         self._file, self._log = file, log
         self.counts: Counter[str] = Counter()
+        self.drops: Counter[str] = Counter()
         self.crawl = ""
 
     def __iter__(self) -> Iterator[Links]:

@@ -12,6 +12,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import msgspec
@@ -48,6 +49,7 @@ class WatReader:
         self._decode_entities = decode_entities
         self._scan_room = wat_scan.new_scan(0)
         self.counts: Counter[str] = Counter()
+        self.drops: Counter[str] = Counter()
         self.crawl = ""
 
     def __iter__(self) -> Iterator[Links]:
@@ -131,7 +133,7 @@ class WatReader:
 
     def _without_entities(self, links: Links) -> Links:
         texts = {key: _unescape_entities(values) for key, values in links.texts.items()}
-        return Links(_unescape_entities(links.urls), links.page, links.page_urls, links.bases, texts)
+        return replace(links, urls=_unescape_entities(links.urls), texts=texts)
 
 
 class _GrowingBuffer:

@@ -4,7 +4,8 @@ from dataclasses import asdict
 from functools import partial
 
 from conf.schema import ExtractPairsConfig
-from curation.extraction import LOGIC_VERSION, ExtractionSettings, extract_file
+from curation.caption_tables import TableColumns
+from curation.extraction import LOGIC_VERSION, ExtractionSettings, extract_file, list_paths, sample_files
 from curation.language import LanguageRules
 from curation.progress import Stage, say
 from curation.spark.session import open_session
@@ -18,19 +19,42 @@ from jobs.cli import launch
 NAME = "extract_pairs"
 
 
+SUFFIXES = {
+    "wat": (".wat", ".wat.gz"),
+    "warc": (".warc", ".warc.gz"),
+    "table": (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz"),
+}
+"""What is taken of a folder."""
+
+
+def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
+    """Return the settings of extraction as plain values."""
+    source, text = config.source, vars(config.text)
+    columns = TableColumns(
+        source.url_column,
+        tuple(sorted(source.text_columns.items())) or TableColumns.texts,
+        tuple(sorted(source.carry.items())),
+        tuple(source.names),
+    )
+    return ExtractionSettings(
+        source=source.kind.value,
+        entities=source.entities.value,
+        crawl=source.crawl,
+        urls=UrlRules(**{name: tuple(values) for name, values in vars(config.urls).items()}),
+        texts=TextRules(**{**text, "emails": text["emails"].value}),
+        language=LanguageRules(languages=tuple(config.languages), **vars(config.language)),
+        columns=columns,
+    )
+
+
 def run(config: ExtractPairsConfig) -> None:
     """Write the parts of `pairs` that are not there yet: one Parquet file for each input file."""
-    settings = ExtractionSettings(
-        source=config.source.kind.value,
-        entities=config.source.entities.value,
-        crawl=config.source.crawl,
-        urls=UrlRules(tuple(config.urls.allow_private_hosts)),
-        texts=TextRules(**vars(config.text)),
-        language=LanguageRules(languages=tuple(config.languages), **vars(config.language)),
-    )
-    files = [vars(file) for file in list_files(config.source.paths, (".wat", ".wat.gz"))]
+    settings = settings_of(config)
+    listed = sample_files(list_files(config.source.paths, SUFFIXES[settings.source]), config.source.limit, config.seed)
+    files = [vars(file) for file in listed]
+    lists = [vars(file) for file in list_files(list_paths(settings))]
     table = Table(config.pairs)
-    recipe = Recipe(NAME, LOGIC_VERSION, asdict(settings), files)
+    recipe = Recipe(NAME, LOGIC_VERSION, {**asdict(settings), "lists": lists}, files)
     parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite)
     if not plans:
         say(NAME, f"is done: {sum_receipts(parts).rows_out:,} pairs of {len(files):,} files in {table.path}")

@@ -1,0 +1,175 @@
+"""Tables of image URLs and captions: Parquet, CSV, TSV, JSON lines, as data sets are published in them."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import msgspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from curation.archives import ReadLog, read_plain
+from curation.links import Links
+
+BATCH_ROWS = 20_000
+MAX_LINE_BYTES = 64 << 20
+NO_PAGE = pa.array([""])
+
+csv.field_size_limit(MAX_LINE_BYTES)
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """Which columns hold what.
+
+    `url` names the column of image URLs; `texts` are (text key, column) pairs; `carry` are (name in pairs, column)
+    pairs of columns that are kept beside. `names` are the columns of text files without a header, in their order.
+    """
+
+    url: str = "url"
+    texts: tuple[tuple[str, str], ...] = (("alt", "text"),)
+    carry: tuple[tuple[str, str], ...] = ()
+    names: tuple[str, ...] = ()
+
+    @property
+    def wanted(self) -> list[str]:
+        """The columns that are read."""
+        return list(dict.fromkeys([self.url, *(name for _, name in (*self.texts, *self.carry))]))
+
+
+class TableReader:
+    """Reads one table; `counts` and `drops` (bad_row: not as many fields as columns, or no JSON object) are filled."""
+
+    def __init__(self, file: BinaryIO, log: ReadLog, path: str, columns: TableColumns) -> None:
+        self._file, self._log, self._path, self._columns = file, log, path, columns
+        self.counts: Counter[str] = Counter()
+        self.drops: Counter[str] = Counter()
+        self.crawl = ""
+
+    def __iter__(self) -> Iterator[Links]:
+        is_parquet = self._file.read(4) == b"PAR1"
+        self._file.seek(0)
+        for table in self._read_parquet() if is_parquet else self._read_lines():
+            missing = [name for name in self._columns.wanted if name not in table]
+            if missing:
+                self._log.fault(0, f"there is no column {', '.join(missing)}; there are {', '.join(table)}")
+                return
+            columns = {name: _strings(table[name]) for name in self._columns.wanted}
+            rows = len(columns[self._columns.url])
+            self.counts["records_read"] += rows
+            yield Links(
+                pc.fill_null(columns[self._columns.url], ""),
+                np.zeros(rows, np.int32),
+                NO_PAGE,
+                NO_PAGE,
+                {key: columns[name] for key, name in self._columns.texts},
+                {key: columns[name] for key, name in self._columns.carry},
+            )
+
+    def _read_parquet(self) -> Iterator[dict[str, pa.Array]]:
+        try:
+            file = pq.ParquetFile(self._file)
+        except (OSError, pa.ArrowException) as error:
+            self._log.fault(0, f"no Parquet file that can be read: {error}")
+            return
+        there = file.schema_arrow.names
+        wanted = [name for name in self._columns.wanted if name in there]
+        if len(wanted) < len(self._columns.wanted):
+            yield {name: pa.nulls(0) for name in there}
+            return
+        for group in range(file.num_row_groups):
+            try:
+                for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=wanted):
+                    yield {name: batch[name] for name in wanted}
+            except (OSError, pa.ArrowException) as error:
+                self._log.fault(0, f"row group {group} cannot be read: {error}")
+        self._log.bytes_read += self._file.tell()
+
+    def _read_lines(self) -> Iterator[dict[str, list]]:
+        name = self._path.lower().removesuffix(".gz")
+        if name.endswith((".jsonl", ".ndjson", ".json")):
+            return self._in_batches(self._json_rows(), self._columns.wanted)
+        rows = self._csv_rows() if name.endswith(".csv") else self._tsv_rows()
+        names = list(self._columns.names) or next(rows, [])
+        return self._in_batches(self._of_width(rows, len(names)), names)
+
+    def _of_width(self, rows: Iterator[list[str]], width: int) -> Iterator[list[str]]:
+        for row in rows:
+            if len(row) == width:
+                yield row
+            else:
+                self.drops["bad_row"] += 1
+
+    def _in_batches(self, rows: Iterable[list], names: list[str]) -> Iterator[dict[str, list]]:
+        held: list[list] = []
+        for row in rows:
+            held.append(row)
+            if len(held) == BATCH_ROWS:
+                yield dict(zip(names, map(list, zip(*held, strict=True)), strict=True))
+                held = []
+        if held or not self.counts["records_read"]:
+            values = map(list, zip(*held, strict=True)) if held else [[] for _ in names]
+            yield dict(zip(names, values, strict=True))
+
+    def _lines(self) -> Iterator[bytes]:
+        rest = b""
+        for piece in read_plain(self._file, self._log):
+            *lines, rest = (rest + piece).split(b"\n")
+            yield from lines
+            if len(rest) > MAX_LINE_BYTES:
+                self._log.fault(self._log.bytes_read, f"a line of more than {MAX_LINE_BYTES} bytes")
+                rest = b""
+        if rest:
+            yield rest
+
+    def _tsv_rows(self) -> Iterator[list[str]]:
+        return (line.decode("utf-8", "replace").removesuffix("\r").split("\t") for line in self._lines())
+
+    def _csv_rows(self) -> Iterator[list[str]]:
+        lines = (line.decode("utf-8", "replace") + "\n" for line in self._lines())
+        rows = csv.reader(lines)
+        while True:
+            try:
+                yield next(rows)
+            except StopIteration:
+                return
+            except csv.Error:
+                self.drops["bad_row"] += 1
+
+    def _json_rows(self) -> Iterator[list[Any]]:
+        for line in self._lines():
+            if not line.strip():
+                continue
+            try:
+                row = msgspec.json.decode(line)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                row = None
+            if isinstance(row, dict):
+                yield [row.get(name) for name in self._columns.wanted]
+            else:
+                self.drops["bad_row"] += 1
+
+
+def _strings(values: pa.Array | list) -> pa.Array:
+    """The values as strings, what is no text as null; numbers, which can be carried along, in digits."""
+    if isinstance(values, list):
+        return pa.array([_string(value) for value in values], pa.string())
+    if pa.types.is_dictionary(values.type):
+        values = values.dictionary_decode()
+    if pa.types.is_string(values.type):
+        return values
+    if pa.types.is_large_string(values.type) or pa.types.is_integer(values.type) or pa.types.is_null(values.type):
+        return values.cast(pa.string())
+    return pa.array([_string(value) for value in values.to_pylist()], pa.string())
+
+
+def _string(value: Any) -> str | None:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) and value == value else None
