@@ -1,0 +1,78 @@
+import random
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from curation.matching import Engine
+from curation.text import Edges
+from metadata.store import clean_entries
+from tests.conftest import needs_shared
+from tests.real_texts import all_lines, captions, english_entries, lemmas, sentences, wat_texts
+from tests.unit.test_matching import make_matcher, scan
+
+pytestmark = needs_shared
+
+
+def both(texts: list[str], raw: list[str], edges: Edges, folder: Path) -> pa.ListArray:
+    """The ids of both engines, which must not differ."""
+    entries, _ = clean_entries(raw)
+    tokens, reference = (
+        make_matcher(engine, entries, edges, folder).match(pa.array(texts))
+        for engine in (Engine.tokens, Engine.ahocorasick)
+    )
+    same = tokens.equals(reference.cast(tokens.type))
+    if not same:  # name the first text that shows it
+        for text, ours, theirs in zip(texts, tokens.to_pylist(), reference.to_pylist(), strict=True):
+            assert ours == theirs, text
+    assert same
+    return tokens
+
+
+def test_english_entries_on_real_captions_and_alts(tmp_path: Path) -> None:
+    edges = Edges.script
+    texts = captions() + wat_texts()
+    assert len(texts) > 50_000
+    ids = both(texts, english_entries(), edges, tmp_path)
+    assert len(ids.flatten()) > 400_000
+    # A few against the definition itself, which takes its time.
+    chosen = random.Random(1).sample(range(len(texts)), 30)
+    entries, _ = clean_entries(english_entries())
+    expected = scan([texts[index] for index in chosen], entries.to_pylist(), edges)
+    assert ids.take(pa.array(chosen)).to_pylist() == expected
+
+
+@pytest.mark.parametrize("edges", Edges)
+def test_every_line_of_the_real_data(edges: Edges, tmp_path: Path) -> None:
+    texts = all_lines()
+    assert len(texts) > 200_000
+    raw = english_entries()[::4] + lemmas("cow/wn-data-cmn") + lemmas("wikt/wn-wikt-jpn") + lemmas("wikt/wn-wikt-tha")
+    raw += lemmas("arb/wn-data-arb") + lemmas("fra/wn-data-fra") + lemmas("ita/wn-data-ita")
+    ids = both(texts, raw, edges, tmp_path)
+    assert np.diff(ids.offsets.to_numpy()).max() > 100
+
+
+@pytest.mark.parametrize("engine", Engine)
+@pytest.mark.parametrize("edges", Edges)
+def test_69_languages_with_entries_cut_from_their_sentences(edges: Edges, engine: Engine, tmp_path: Path) -> None:
+    draw = random.Random(5)
+    found = sentences()
+    assert len(found) == 69
+    total = 0
+    for code, texts in found.items():
+        raw = []
+        for text in draw.sample(texts, 40):
+            start = draw.randrange(len(text))
+            raw += [
+                text[start : start + draw.randint(1, 12)],
+                text[start:].split(" ")[0],
+                *draw.sample(text.split(" "), 1),
+            ]
+            raw += [" ".join(text.split(" ")[1:3])]
+        entries, _ = clean_entries(raw)
+        expected = scan(texts, entries.to_pylist(), edges)
+        assert make_matcher(engine, entries, edges, tmp_path).match(pa.array(texts)).to_pylist() == expected, code
+        total += sum(map(len, expected))
+        assert edges == Edges.blank or any(expected), code  # whole sentences are one word there in some scripts
+    assert total > 69 * 100
