@@ -14,10 +14,16 @@ from curation.errors import HeadtailError
 
 
 def setting(
-    default: Any, meaning: str, *, unit: str = "", minimum: float | None = None, maximum: float | None = None
+    default: Any,
+    meaning: str,
+    *,
+    unit: str = "",
+    above: float | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
 ) -> Any:
-    """Declare a field of a configuration; ranges are inclusive, `unit` is for the help only."""
-    metadata = {"meaning": meaning, "unit": unit, "minimum": minimum, "maximum": maximum}
+    """Declare a field of a configuration; `unit` is for the help and for messages."""
+    metadata = {"meaning": meaning, "unit": unit, "above": above, "minimum": minimum, "maximum": maximum}
     if isinstance(default, list | dict):
         return field(default_factory=lambda: default.copy(), metadata=metadata)
     if isinstance(default, type):
@@ -45,6 +51,9 @@ class Settings:
     def _check(self, name: str, value: float, metadata: Any) -> None:
         low, high = metadata.get("minimum"), metadata.get("maximum")
         unit = f" {metadata['unit']}" if metadata.get("unit") else ""
+        above = metadata.get("above")
+        if above is not None and not value > above:
+            raise HeadtailError(f"{self._key(name)} must be above {above}{unit}, got {value}")
         if low is not None and not value >= low:
             raise HeadtailError(f"{self._key(name)} must be at least {low}{unit}, got {value}")
         if high is not None and not value <= high:
@@ -194,7 +203,7 @@ class BalanceConfig(Settings):
 
     topic: ClassVar[str] = "balance"
     t: float | None = setting(
-        None, "threshold of the reference language: entries with more matches are thinned", unit="matches", minimum=1e-9
+        None, "threshold of the reference language: entries with more matches are thinned", unit="matches", above=0
     )
     tail_share: float | None = setting(
         None, "share of all matches that falls on tail entries, in every language", minimum=0, maximum=1
@@ -213,7 +222,7 @@ class BalanceConfig(Settings):
     headroom: float = setting(
         1.0,
         "share of images assumed to survive download and filters: t speaks of the survivors' counts",
-        minimum=1e-3,
+        above=0,
         maximum=1,
     )
 
