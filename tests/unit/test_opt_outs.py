@@ -1,0 +1,106 @@
+"""Rules by lists: hosts, opt-outs, words; and e-mail addresses."""
+
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from curation.extraction import ExtractionSettings, list_paths, sample_files
+from curation.language import LanguageRules
+from curation.opt_outs import are_removed, read_hosts, read_removals, word_pattern
+from curation.storage import FileInfo
+from curation.text_rules import REASONS, TextRules, clean_texts
+from curation.uids import uid_of
+from curation.urls import UrlRules
+from tests.conftest import SHARED, needs_shared
+from tests.unit.test_extraction import extract, image, wat_record
+
+
+def test_hosts_of_lists_and_hosts_files(tmp_path: Path) -> None:
+    path = tmp_path / "hosts.txt"
+    path.write_text("# ads\n0.0.0.0 Ads.example.org\n*.tracker.net # all\n\nplain.com.\n")
+    assert read_hosts((str(path), "x.org")) == {"ads.example.org", "tracker.net", "plain.com", "x.org"}
+
+
+def test_removals_are_uids_or_urls() -> None:
+    removals = read_removals((uid_of("u1"), "http://h.org/a.jpg#x"))
+    uids = pa.array([uid_of("u1"), uid_of("u2"), uid_of("http://h.org/a.jpg#x"), "f" * 24])
+    assert are_removed(uids, removals).tolist() == [True, False, True, False]
+    assert are_removed(uids, np.zeros(0, "S24")).tolist() == [False] * 4
+
+
+def test_lists_drop_with_reasons_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "words_en.txt").write_text("bad word\nRotten\n")
+    (tmp_path / "opt-outs.txt").write_text("http://h.org/out.jpg\n")
+    links = [
+        image("http://h.org/1.jpg", alt="a Bad Word here"),
+        image("http://h.org/2.jpg", alt="unrotten, badword"),
+        image("http://h.org/out.jpg", alt="kite", title="the kite"),
+        image("http://x.ads.org/3.jpg", alt="ad"),
+        image("http://h.org/4.jpg", alt="write to me@h.org"),
+    ]
+    settings = ExtractionSettings(
+        urls=UrlRules(block_hosts=("ads.org",), removals=(str(tmp_path / "opt-outs.txt"),)),
+        texts=TextRules(word_lists=str(tmp_path / "words_{lang}.txt"), emails="mask"),
+    )
+    receipt, rows = extract(tmp_path, wat_record("http://h.org/", links), urls=settings.urls, texts=settings.texts)
+    assert [row["text"] for row in rows] == ["unrotten, badword", "write to [email]"]
+    assert receipt.drops == {"listed_word": 1, "removed": 2, "blocked_host": 1}
+    assert list_paths(settings) == [str(tmp_path / "opt-outs.txt"), str(tmp_path / "words_*.txt")]
+
+
+@needs_shared
+def test_words_of_languages_without_blanks() -> None:
+    lists = str(SHARED / "safety" / "ldnoobw_{lang}")
+    word = (SHARED / "safety" / "ldnoobw_ja").read_text().split()[0]
+    assert word_pattern(lists, "ja").search(f"前{word}後")
+    assert word_pattern(lists, "de").search("klassisch") is None
+    assert word_pattern(lists, "xx") is None
+    assert word_pattern(lists, "../../x") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("me@example.org", "[email]"),
+        ("Mail: a.b+c@mail.example.co.uk, thanks", "Mail: [email], thanks"),
+        ("two@h.org and three@h.org", "[email] and [email]"),
+        ("müller@bücher.de.", "[email]."),
+        ("@handle", "@handle"),
+        ("a@b", "a@b"),
+        ("price @ 5.99", "price @ 5.99"),
+        ("x@1.5", "x@1.5"),
+    ],
+)
+def test_emails(text: str, masked: str) -> None:
+    texts = pa.array(["plain", text])
+    assert clean_texts(texts, TextRules(emails="mask"))[0].to_pylist() == ["plain", masked]
+    reasons = clean_texts(texts, TextRules(emails="drop"))[1]
+    assert [REASONS[reason] for reason in reasons] == ["", "email" if text != masked else ""]
+    assert clean_texts(texts, TextRules())[0].to_pylist() == ["plain", text]
+
+
+def test_emails_take_linear_time() -> None:
+    hostile = [
+        "a" * 200_000 + "@",
+        "@a" * 100_000,
+        "a@" + "a." * 100_000,
+        "a@" + "a-" * 100_000,
+        "." * 200_000 + "@b.c",
+    ]
+    started = time.process_time()
+    clean_texts(pa.array(hostile), TextRules(emails="mask"))
+    assert time.process_time() - started < 5
+
+
+def test_a_sample_of_files_is_nested_and_drawn_by_seed() -> None:
+    files = [FileInfo(f"s3://b/{number}.wat.gz", 1, "") for number in range(100)]
+    ten, twenty = sample_files(files, 10, 1), sample_files(files, 20, 1)
+    assert len(ten) == 10
+    assert set(ten) < set(twenty)
+    assert ten == sorted(ten, key=files.index)
+    assert sample_files(files, 10, 2) != ten
+    assert sample_files(files, None, 1) == sample_files(files, 100, 1) == files
+    assert LanguageRules().model == "lid.176.ftz"
