@@ -465,6 +465,22 @@ class RemoveSamplesConfig(Settings):
     spark: SparkConfig = setting(SparkConfig, "session")
 
 
+class ExportFormat(Enum):
+    """Formats of other projects."""
+
+    datacomp = "datacomp"
+
+
+@dataclass
+class ExportConfig(JobConfig):
+    """Settings of export."""
+
+    format: ExportFormat = setting(ExportFormat.datacomp, "datacomp: sorted 128-bit uids, a .npy of u8,u8")
+    pairs: str = table("pairs", "table of pairs, which has the other project's uids")
+    curated: str = table("curated", "table of kept images to export")
+    exported: str = setting("", "file to write; none: datacomp_uids.npy in the folder of the run")
+
+
 @dataclass
 class ReportStatsConfig(JobConfig):
     """Settings of report_stats."""

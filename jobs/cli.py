@@ -24,6 +24,7 @@ JOBS = (
     "report_stats",
     "check_shards",
     "remove_samples",
+    "export",
     "build_metadata",
     "fetch_sources",
 )
