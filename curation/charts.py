@@ -51,6 +51,17 @@ def exact(value: float) -> str:
     return short if short[-1] not in "TBM" else f'<span title="{int(value):,}">{short}</span>'
 
 
+def spelled(value: float) -> str:
+    """A count for a headline: as `number`, its suffix in words.
+
+    >>> spelled(1234), spelled(104_000_000_000)
+    ('1,234', '104 billion')
+    """
+    short = number(value)
+    words = {"M": "million", "B": "billion", "T": "trillion"}
+    return f"{short[:-1]} {words[short[-1]]}" if short[-1] in words else short
+
+
 def plural(count: int, noun: str, plural_noun: str = "") -> str:
     """A count with its noun.
 

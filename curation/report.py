@@ -10,7 +10,7 @@ from typing import Any
 
 from curation import report_balance, storage
 from curation import report_sections as sections
-from curation.charts import byte_size, escape, exact, foreign, number, plural
+from curation.charts import byte_size, escape, exact, foreign, number, plural, spelled
 from curation.report_tables import BEFORE_AFTER
 
 FORMAT = 1
@@ -84,7 +84,7 @@ def check_balance(report: dict[str, Any]) -> None:
 def _headline(report: dict[str, Any]) -> str:
     steps = report["overview"]
     first = next((step for step in steps if step["headline"]), steps[0])
-    return f"{number(first['count'])} {first['unit']} became {number(steps[-1]['count'])} {steps[-1]['unit']}"
+    return f"{spelled(first['count'])} {first['unit']} became {spelled(steps[-1]['count'])} {steps[-1]['unit']}"
 
 
 def _header(report: dict[str, Any]) -> str:

@@ -164,9 +164,10 @@ def problems(report: Values) -> str:
         ]
         heads = ["File", "At byte", "Records read before"]
         table = unfold(rows, lambda some: table_of(heads, some, "wide", last="What went wrong"), "failures")
+        first = f" The first {len(rows)} are listed." if len(rows) < failures["total"] else ""
         said = (
             f"<h3>Places where reading failed: {number(failures['total'])}</h3>"
-            f'<p class="soft">What stood before the damage was kept.</p><div class="scroll">{table}</div>'
+            f'<p class="soft">What stood before the damage was kept.{first}</p><div class="scroll">{table}</div>'
         )
     else:
         said = "<h3>Files</h3><p>All input files could be read to their ends.</p>"
