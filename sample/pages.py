@@ -20,8 +20,16 @@ OWN_SHARE = 0.5
 """Links to pictures of the own site; the others go to what is popular everywhere."""
 CARELESS_SHARE = 0.93
 """Of the texts of a careless picture, those that say nearly nothing."""
-CAMERA_SHARE = 0.06
-"""Of the alts that are there: names that a camera gave, which hold no entry of any list."""
+IDLE_SHARE = 0.08
+"""Of the alts that are there: those that hold no entry of any list, and say nothing of the picture."""
+IDLE_TEXTS = (
+    "Untitled",
+    "Homepage banner",
+    "Click here to enlarge",
+    "Download our brochure",
+    "IMG_{}.JPG",
+    "DSC{}.JPG",
+)
 _DATA_URL = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmci"
 
 
@@ -85,8 +93,8 @@ class PageMaker:
         elif fate < 1 - MISSING_ALT_SHARE:
             careless = picture.careless and rng.random() < CARELESS_SHARE
             link["alt"] = book.text(picture.scene, careless, rng)
-            if rng.random() < CAMERA_SHARE:
-                link["alt"] = f"{rng.choice(('IMG_', 'DSC', 'P10'))}{rng.randrange(10**5):05}.JPG"
+            if rng.random() < IDLE_SHARE:
+                link["alt"] = rng.choice(IDLE_TEXTS).format(f"{rng.randrange(10**5):05}")
         if rng.random() < TITLE_SHARE:
             link["title"] = book.text(picture.scene, False, rng)
         return link
