@@ -44,6 +44,7 @@ MEANINGS = {
     "short_text": "the text is shorter than the limit",
     "long_text": "the text is longer than the limit",
     "broken_text": "too many characters of the text are broken",
+    "email": "the text holds an e-mail address",
     "empty_url": "the link names no image",
     "data_url": "the image is part of the page itself (a data: address)",
     "bad_url": "the address cannot be understood",

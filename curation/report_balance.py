@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from curation.charts import Line, curves, escape, exact, foreign, number, percent, plural
+from curation.charts import Line, byte_size, curves, escape, exact, foreign, number, percent, plural
 from curation.report_tables import BEFORE_AFTER, Values, bars_of, row_of, table_of
 
 
@@ -101,10 +101,16 @@ def samples(report: Values) -> str:
     shown = report["samples"]
     if not shown:
         return "<p>This run wrote no samples.</p>"
+    written = report["shards"]
+    where = (
+        f"<p>The samples are in {plural(written['count'], 'shard')}, {byte_size(written['bytes'])}, in "
+        f'<span class="path">{foreign(written["path"])}</span>. This trains OpenCLIP on them:</p>'
+        f'<pre class="path">{escape(written["command"])}</pre>'
+    )
     return (
         f"<p>{len(shown)} of {number(report['overview'][-1]['count'])} samples, drawn by a keyed hash of their ids, so "
         "that the same seed shows the same ones. p is the probability with which balancing kept the image.</p>"
-        f'<div class="samples">{"".join(_sample(sample) for sample in shown)}</div>'
+        f'<div class="samples">{"".join(_sample(sample) for sample in shown)}</div>{where}'
     )
 
 

@@ -224,7 +224,7 @@ class Found:
     """All that a report is made of.
 
     By language: `counts` as of `compare_counts`, `thresholds` rows, `lists` as of `named_lists`. `samples` are as of
-    `read_previews`, `second_balance` as of `RunTables`.
+    `read_previews`, `second_balance` and `shards` (`written`) as of `RunTables`.
     """
 
     stages: Mapping[str, Stage]
@@ -234,6 +234,7 @@ class Found:
     lists: Mapping[str, Values]
     samples: Sequence[Values]
     second_balance: Values | None
+    shards: Values | None
 
 
 def report_values(found: Found, run: Values, metadata: Values) -> Values:
@@ -261,6 +262,7 @@ def report_values(found: Found, run: Values, metadata: Values) -> Values:
         "texts_per_image": named_bins(TEXTS_PER_IMAGE, sums.matches.texts_per_image, sums.curated.texts_per_image),
         "downloads": download_values(sums.downloads),
         "images": image_values(sums.shards),
+        "shards": found.shards,
         "samples": sample_values(found.samples, found.lists),
         "failures": failure_values(stages.values()),
         "second_balance": found.second_balance,

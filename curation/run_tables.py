@@ -24,6 +24,7 @@ from curation.stats import (
     shard_stats,
 )
 from curation.tables import Part, Recipe, Table, sum_receipts
+from curation.training import openclip_command
 
 STAGE = "report_stats"
 LOGIC_VERSION = 1
@@ -123,6 +124,19 @@ class RunTables:
     def second_balance(self) -> dict[str, Any] | None:
         """Return what the second balance told: t by language and the shortfall; None where there was none."""
         return next((part.manifest.get("second_balance") for part in self.parts["write_shards"]), None)
+
+    def written(self) -> dict[str, Any] | None:
+        """Return where the shards are and how to train on them; None where there are none."""
+        files = [file for part in self.parts["write_shards"] for file in part.manifest["files"]]
+        if not files:
+            return None
+        sizes = {file["tar"]: file["rows"] for file in files}
+        return {
+            "path": self.shards.path,
+            "count": len(files),
+            "bytes": sum(file["tar_bytes"] for file in files),
+            "command": openclip_command(self.shards.path, sizes),
+        }
 
     def plan(self, tasks: int, work: str) -> list[dict]:
         """Return tasks for `count_part`, at most about `tasks` of each kind; `work` is a folder for their files."""

@@ -42,7 +42,9 @@ def run(config: ReportStatsConfig) -> None:
     named = run_tasks(spark, partial(read_entries, store=store), entries)
     lists = values.named_lists([output for receipt in named for output in receipt.outputs], LANGUAGES)
     report = values.report_values(
-        values.Found(tables.stages(), sums, counts, thresholds, lists, samples, tables.second_balance()),
+        values.Found(
+            tables.stages(), sums, counts, thresholds, lists, samples, tables.second_balance(), tables.written()
+        ),
         run={"id": recipe.id, "finished": datetime.now(UTC).isoformat(timespec="seconds"), "seed": config.seed},
         metadata={"id": store.hash},
     )

@@ -97,6 +97,10 @@ def example_report() -> dict[str, Any]:
                 {"file": HOSTILE[2], "offset": None, "error": HOSTILE[1], "records_read": 0},
             ],
         },
+        "shards": {
+            "path": "/data/run/shards", "count": 25, "bytes": 131_000_222,
+            "command": "python -m open_clip_train.main --train-data '/data/run/shards/{00000..00024}.tar'",
+        },
         "second_balance": {
             "t": dict.fromkeys(NAMES, 41.5), "missing_texts": 12.5, "missing_share": 0.021, "sufficient_headroom": 0.31,
         },

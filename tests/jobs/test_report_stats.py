@@ -67,6 +67,8 @@ def test_downloads_and_samples_agree_with_their_tables(finished: Path, report: d
     written = {row["uid"]: row for file in files for row in pq.read_table(file).to_pylist()}
     assert report["overview"][-1]["count"] == len(written)
     assert len(report["samples"]) == 24
+    assert report["shards"]["count"] == len(files)
+    assert f"--train-num-samples {len(written)} " in report["shards"]["command"]
     for sample in report["samples"]:
         assert sample["text"] == written[sample["uid"]]["text"]
         assert sample["thumbnail"].startswith("data:image/jpeg;base64,")

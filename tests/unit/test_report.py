@@ -15,8 +15,8 @@ from tests.browser.report_example import HOSTILE, example_report
 
 VOID = {"meta", "link", "img", "input", "br", "path"}
 ALLOWED = """
-html head meta link title style body header nav main section footer div p span a h1 h2 h3 ul ol li table thead tbody tr
-th td input label figure figcaption img details summary dl dt dd svg path rect b i code bdi br
+html head meta link title style body header nav main section footer div p span pre a h1 h2 h3 ul ol li table thead
+tbody tr th td input label figure figcaption img details summary dl dt dd svg path rect b i code bdi br
 """
 
 
@@ -112,7 +112,7 @@ def test_the_values_are_json() -> None:
 def without_downloads(report: dict[str, Any]) -> None:
     report["stages"] = report["stages"][:3]
     report["overview"] = report["overview"][:5]
-    report["samples"], report["second_balance"] = [], None
+    report["samples"], report["second_balance"], report["shards"] = [], None, None
     report["downloads"] = {"attempted": 0, "bytes": 0, "statuses": []}
     report["images"] = {key: {"edges": [0], "counts": [], "beyond": 0} for key in report["images"]}
 
