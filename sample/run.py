@@ -27,7 +27,7 @@ def settings(sample: Path, output: Path) -> list[str]:
         "urls.allow_private_hosts=127.0.0.1/32",  # the sample's host is this machine
         "max_failed_share=0.3",  # two of its eight files are damaged on purpose
         "buckets=8",
-        "samples_per_shard=250",
+        "samples_per_shard=100",
         "spark.master=local[2]",
     ]
 
