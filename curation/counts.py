@@ -37,6 +37,9 @@ class CountArrays:
 
     def add(self, matched: Matched) -> None:
         """Count every entry of every text once."""
+        if len(matched.langs) == 1:
+            _count_all(matched.ids, self._array(matched.langs[0], int(matched.ids.max(initial=-1)) + 1))
+            return
         for lang, rows in matched.rows_by_lang():
             top = _largest_id(rows, matched.id_offsets, matched.ids)
             _count(rows, matched.id_offsets, matched.ids, self._array(lang, top + 1))
@@ -63,9 +66,9 @@ class CountArrays:
     def items(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield (lang, counts) in the order of the languages' codes, without trailing zeros, none all zero."""
         for lang in sorted(self.arrays):
-            counts = np.trim_zeros(self.arrays[lang], "b")
-            if len(counts):
-                yield lang, counts
+            met = np.flatnonzero(self.arrays[lang])
+            if len(met):
+                yield lang, self.arrays[lang][: met[-1] + 1]
 
 
 class CountFiles:
@@ -208,6 +211,12 @@ def _largest_id(rows: np.ndarray, id_offsets: np.ndarray, ids: np.ndarray) -> in
         if id_offsets[row + 1] > id_offsets[row]:
             top = max(top, ids[id_offsets[row + 1] - 1])  # ids are sorted
     return top
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_all(ids: np.ndarray, counts: np.ndarray) -> None:
+    for at in range(len(ids)):
+        counts[np.uint32(ids[at])] += 1  # unsigned: ids are not negative
 
 
 @numba.njit(cache=True, nogil=True)

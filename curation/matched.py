@@ -15,6 +15,7 @@ from curation.draws import draw, hash64
 from curation.errors import HeadtailError
 from curation.merging import MAX_TEXTS, merge_buckets
 from curation.receipts import Receipt
+from curation.strings import buffers_of
 from curation.tables import Table
 
 COUNTED_COLUMNS = ["texts.list.element.lang", "texts.list.element.entry_ids"]
@@ -23,8 +24,9 @@ COUNTED_COLUMNS = ["texts.list.element.lang", "texts.list.element.entry_ids"]
 class Matched:
     """The texts of a batch of images.
 
-    With n images, k texts and m matched entries: `starts` int64[n + 1] (texts of image i are starts[i]:starts[i + 1]),
-    `langs` (the batch's languages, sorted) and `codes` int32[k] into it, `id_offsets` int64[k + 1], `ids` int32[m].
+    With n `images`, k `texts` and m matched entries: `starts` int64[n + 1] (texts of image i are
+    starts[i]:starts[i + 1]), `langs` (the batch's languages, sorted) and `codes` int32[k] into it, `id_offsets`
+    int64[k + 1] (ids of text k are id_offsets[k]:id_offsets[k + 1]), `ids` int32[m].
     """
 
     def __init__(self, batch: pa.RecordBatch) -> None:
@@ -32,16 +34,25 @@ class Matched:
         texts = batch["texts"]
         self.images = len(texts)
         self.structs: pa.StructArray = texts.flatten()
-        self.starts = _starts(texts)
-        entry_ids = pc.struct_field(self.structs, "entry_ids")
-        self.id_offsets = _starts(entry_ids)
-        self.ids = entry_ids.flatten().to_numpy()
-        encoded = pc.struct_field(self.structs, "lang").dictionary_encode()
-        order = np.argsort(np.asarray(encoded.dictionary.to_pylist(), dtype=object))
-        rank = np.empty(len(order), np.int32)
-        rank[order] = np.arange(len(order), dtype=np.int32)
-        self.langs: list[str] = sorted(encoded.dictionary.to_pylist())
-        self.codes = rank[encoded.indices.to_numpy()] if len(encoded) else np.zeros(0, np.int32)
+        self.texts = len(self.structs)
+        self._entry_ids = pc.struct_field(self.structs, "entry_ids")
+        self.ids = self._entry_ids.flatten().to_numpy()
+        self.langs, self._ranks = _languages(pc.struct_field(self.structs, "lang"))
+
+    @cached_property
+    def starts(self) -> np.ndarray:
+        """Where each image's texts start, int64[n + 1]."""
+        return _starts(self.batch["texts"])
+
+    @cached_property
+    def id_offsets(self) -> np.ndarray:
+        """Where each text's ids start, int64[k + 1]."""
+        return _starts(self._entry_ids)
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """The language of each text, int32[k]."""
+        return np.zeros(self.texts, np.int32) if self._ranks is None else self._ranks
 
     @cached_property
     def images_of_texts(self) -> np.ndarray:
@@ -55,7 +66,7 @@ class Matched:
             ends = np.cumsum(np.bincount(self.codes, minlength=len(self.langs)))
             yield from zip(self.langs, np.split(order, ends[:-1]), strict=True)
         elif self.langs:
-            yield self.langs[0], np.arange(len(self.codes))
+            yield self.langs[0], np.arange(self.texts)
 
     def hash_texts(self, seed: int, purpose: str, rows: np.ndarray) -> np.ndarray:
         """Return the hash of (uid, text) of some texts, uint64."""
@@ -68,6 +79,23 @@ class Matched:
     @property
     def _keys(self) -> tuple[pa.Array, pa.Array]:
         return self.batch["uid"], pc.struct_field(self.structs, "text")
+
+
+def _languages(lang: pa.StringArray) -> tuple[list[str], np.ndarray | None]:
+    """Return the languages, sorted, and the place of each text's among them, int32; None: there is only one."""
+    if not len(lang):
+        return [], None
+    offsets, data = buffers_of(lang)
+    size = offsets[1] - offsets[0]
+    if (np.diff(offsets) == size).all():
+        # Mostly one language, at least in batches of one: comparing bytes is a tenth of the work of encoding.
+        found = data[offsets[0] : offsets[-1]].reshape(len(lang), size)
+        if (found == found[0]).all():
+            return [lang[0].as_py()], None
+    encoded = lang.dictionary_encode()
+    names = encoded.dictionary.to_pylist()
+    ranks = np.argsort(np.argsort(np.array(names, dtype=object))).astype(np.int32)
+    return sorted(names), ranks[encoded.indices.to_numpy()]
 
 
 def _starts(lists: pa.ListArray) -> np.ndarray:
@@ -90,7 +118,7 @@ def read_matched(
     for batch in merge_buckets(files, dropped, max_texts) if merged else storage.read_batches(files[0], columns):
         matched = Matched(batch)
         images += matched.images
-        receipt.facts["texts"] += len(matched.codes)
+        receipt.facts["texts"] += matched.texts
         receipt.facts["matches"] += len(matched.ids)
         yield matched
     receipt.rows_in += rows_in

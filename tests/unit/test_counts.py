@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as pq
+import pytest
 
 from curation.counts import (
     CountArrays,
@@ -24,8 +25,9 @@ def _as_dict(counts: list[tuple[str, np.ndarray]]) -> dict[tuple[str, int], int]
     return {(lang, int(i)): int(values[i]) for lang, values in counts for i in np.flatnonzero(values)}
 
 
-def test_counts_equal_a_loop_over_slices() -> None:
-    rows = make_images(400, seed=1)
+@pytest.mark.parametrize("langs", [("en",), ("de", "en", "fr"), ("en", "es"), ("", "x", "xx")])
+def test_counts_equal_a_loop_over_slices(langs: tuple[str, ...]) -> None:
+    rows = make_images(400, seed=1, langs=langs)
     batch = to_batch(rows)
     counts = CountArrays()
     for start, size in ((0, 1), (1, 0), (1, 150), (151, 249)):

@@ -1,0 +1,310 @@
+"""Counting and balancing against the least a pass can cost, and against the published loops: `make bench NAME=balance`.
+
+Synthetic `matches` (tests/benchmarks/generate_matches.py) with all columns. In one warm session, taken in turn, the
+fastest of each:
+
+- `ratio_scan_count`: `count_entries` over a mapInArrow that reads the same columns and yields its row counts.
+- `ratio_copy_balance`: `balance_pairs` over a mapInArrow that reads the same columns, keeps an equal share by a row
+  mask and writes `curated`'s schema.
+- `..._tasks`: the same two jobs, written for our own tasks with pyarrow: no pass through the JVM, a harder measure.
+- `ratio_python_loop_count`, `ratio_python_loop_draw`: the published loops, text by text and entry by entry, over ours,
+  on one core without Spark, on the same batches in memory; ours with the keyed hash of every draw.
+- `growth`: seconds of both jobs on all texts over 4 times those on a quarter.
+- `peak_memory_gib`: driver, JVM and workers together, proportional shares of memory, during our jobs.
+
+Arguments: texts=20000000 rounds=3 memory_texts=1000000 folder=(a temporary one). The last line is one JSON object.
+"""
+
+import json
+import os
+import random
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.functions import col
+from pyspark.sql.functions import sum as sum_of
+
+from conf.compose import compose_config
+from conf.schema import BalancePairsConfig, CountEntriesConfig
+from curation import storage
+from curation.balancing import Distribution, entry_probabilities
+from curation.counts import CountArrays
+from curation.curated import draw_batch, text_probabilities
+from curation.matched import COUNTED_COLUMNS, Matched
+from curation.receipts import Receipt
+from curation.schemas import CURATED, CURATED_TEXT, MATCHES, TEXT
+from curation.spark.session import close_session, open_session
+from curation.spark.tasks import run_tasks
+from curation.tables import Table
+from jobs import balance_pairs, count_entries
+from tests.benchmarks.generate_matches import make_batch, write_matches_table
+
+TAIL_SHARE = 0.06
+CURATED_DDL = (
+    "uid string, url string, text string, lang string, keep_probability double, "
+    "texts array<struct<text: string, text_key: string, lang: string, lang_score: float, entry_ids: array<int>, "
+    "keep_probability: double, kept: boolean>>"
+)
+
+
+def run_count(output: Path) -> None:
+    """Our job, made to run again."""
+    shutil.rmtree(output / "entry_counts", ignore_errors=True)
+    count_entries.run(compose_config("count_entries", CountEntriesConfig, [f"output={output}"]))
+
+
+def run_balance(output: Path) -> None:
+    """Our job, made to run again."""
+    shutil.rmtree(output / "curated", ignore_errors=True)
+    shutil.rmtree(output / "thresholds", ignore_errors=True)
+    balance_pairs.run(
+        compose_config("balance_pairs", BalancePairsConfig, [f"output={output}", f"balance.tail_share={TAIL_SHARE}"])
+    )
+
+
+def read_matches(spark: SparkSession, output: Path) -> DataFrame:
+    """The same files, through Spark's reader."""
+    return spark.read.parquet(*Table(str(output / "matches")).files())
+
+
+def scan_spark(spark: SparkSession, output: Path) -> None:
+    """The least a mapInArrow can do with what counting reads."""
+
+    def rows(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield pa.record_batch({"rows": [batch.num_rows]})
+
+    columns = read_matches(spark, output).select(col("texts.lang").alias("lang"), col("texts.entry_ids").alias("ids"))
+    columns.mapInArrow(rows, "rows long").agg(sum_of("rows")).collect()
+
+
+def masked(batch: pa.RecordBatch, share: float) -> pa.RecordBatch:
+    """An equal share of the rows, by a mask, in `curated`'s schema."""
+    mask = (np.arange(batch.num_rows) * share) % 1.0 >= 1.0 - share
+    kept = batch.filter(pa.array(mask))
+    lists = kept["texts"]
+    texts = lists.flatten()
+    first = pa.array(lists.offsets.to_numpy()[:-1] - lists.offsets[0].as_py())
+    # Spark's lists may hold nulls, for all it knows.
+    fields = [pa.compute.struct_field(texts, field.name).cast(field.type) for field in TEXT]
+    more = [pa.repeat(0.5, len(texts)), pa.repeat(True, len(texts))]
+    structs = pa.StructArray.from_arrays([*fields, *more], fields=list(CURATED_TEXT))
+    offsets = pa.array(lists.offsets.to_numpy() - lists.offsets[0].as_py())
+    again = pa.ListArray.from_arrays(offsets, structs, type=CURATED.field("texts").type)
+    columns = [kept["uid"], kept["url"], fields[0].take(first), fields[2].take(first), pa.repeat(0.5, len(kept)), again]
+    return pa.record_batch(columns, schema=CURATED)
+
+
+def copy_spark(spark: SparkSession, output: Path, share: float) -> None:
+    """Read, mask, write, through Spark's reader and writer."""
+
+    def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            yield masked(batch, share)
+
+    frame = read_matches(spark, output).select("uid", "url", "texts").mapInArrow(work, CURATED_DDL)
+    frame.write.mode("overwrite").option("compression", "zstd").parquet(str(output / "copy"))
+
+
+def scan_task(task: dict) -> Receipt:
+    """The same scan as a task of ours."""
+    rows = sum(batch.num_rows for batch in storage.read_batches(task["file"], COUNTED_COLUMNS))
+    return Receipt(task["file"], rows_in=rows, rows_out=rows)
+
+
+def copy_task(task: dict, share: float) -> Receipt:
+    """The same copy as a task of ours."""
+    receipt = Receipt(task["file"])
+    with storage.ParquetSink(task["output"], CURATED) as sink:
+        for batch in storage.read_batches(task["file"], MATCHES.names):
+            receipt.rows_in += batch.num_rows
+            sink.write(masked(batch, share))
+    receipt.rows_out = receipt.rows_in
+    return receipt
+
+
+def run_over_files(spark: SparkSession, output: Path, function: Callable[[dict], Receipt]) -> None:
+    """A task a bucket, as our jobs have them."""
+    files = Table(str(output / "matches")).files()
+    run_tasks(spark, function, [{"file": f, "output": str(output / "copy" / f.split("/")[-1])} for f in files])
+
+
+class PeakMemory:
+    """Samples the memory of this process and all it started: proportional set sizes, so shared pages count once."""
+
+    def __init__(self) -> None:
+        self.gib = 0.0
+        self._stop = threading.Event()
+
+    def __enter__(self) -> "PeakMemory":
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._stop.wait(0.3):
+            self.gib = max(self.gib, sum(map(_proportional_bytes, _descendants(os.getpid()))) / 2**30)
+
+
+def _descendants(pid: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            except OSError:
+                continue
+            children.setdefault(parent, []).append(int(entry.name))
+    found, todo = [], [pid]
+    while todo:
+        found.append(todo.pop())
+        todo += children.get(found[-1], [])
+    return found
+
+
+def _proportional_bytes(pid: int) -> int:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
+
+
+def in_memory(texts: int) -> dict[str, float]:
+    """The published loops and ours, on the same texts."""
+    rng = np.random.default_rng(1)
+    batches: list[pa.RecordBatch] = []
+    while sum(len(batch["texts"].flatten()) for batch in batches) < texts:
+        batches.append(make_batch(rng, np.sort(rng.integers(0, 65536, 16_384))))
+    lists = [
+        ids for batch in batches for ids in pa.compute.struct_field(batch["texts"].flatten(), "entry_ids").to_pylist()
+    ]
+    counted = CountArrays()
+    for batch in batches:
+        counted.add(Matched(batch))
+    counts = dict(counted.items())
+    # As many matches as the whole table has, so that probabilities are as there.
+    counts["en"] = counts["en"] * (20_000_000 // texts)
+    t = {"en": Distribution(counts["en"]).t_of_share(TAIL_SHARE)}
+    probabilities = entry_probabilities(counts["en"], t["en"])
+
+    def count_loop() -> np.ndarray:
+        entry_counts = np.zeros(500_000, np.int64)
+        for ids in lists:
+            for entry_id in ids:
+                entry_counts[entry_id] += 1
+        return entry_counts
+
+    def draw_loop() -> int:
+        kept = []
+        for index, ids in enumerate(lists):
+            for entry_id in ids:
+                if random.random() < probabilities[entry_id]:
+                    kept.append(index)
+                    break
+        return len(kept)
+
+    def count_ours() -> np.ndarray:
+        found = CountArrays()
+        for batch in batches:
+            found.add(Matched(batch))
+        return dict(found.items())["en"]
+
+    def draw_ours() -> int:
+        kept = 0
+        for batch in batches:
+            matched = Matched(batch)
+            kept += int(draw_batch(matched, text_probabilities(matched, counts, t), "pair", 0).kept.sum())
+        return kept
+
+    assert np.array_equal(np.trim_zeros(count_loop(), "b"), count_ours())
+    loop, ours = draw_loop(), draw_ours()
+    assert abs(loop - ours) < 5 * np.sqrt(len(lists)), (loop, ours)
+    best = interleaved({"cl": count_loop, "co": count_ours, "dl": draw_loop, "do": draw_ours}, 5, time.process_time)
+    return {
+        "loop_count_ns": best["cl"] / len(lists) * 1e9,
+        "ours_count_ns": best["co"] / len(lists) * 1e9,
+        "loop_draw_ns": best["dl"] / len(lists) * 1e9,
+        "ours_draw_ns": best["do"] / len(lists) * 1e9,
+        "ratio_python_loop_count": best["cl"] / best["co"],
+        "ratio_python_loop_draw": best["dl"] / best["do"],
+    }
+
+
+def interleaved(sides: dict[str, Callable], rounds: int, clock: Callable[[], float]) -> dict[str, float]:
+    """The fastest seconds of each side, taken in turn."""
+    best: dict[str, float] = {}
+    for _ in range(rounds):
+        for name, function in sides.items():
+            start = clock()
+            function()
+            best[name] = min(best.get(name, np.inf), clock() - start)
+    return best
+
+
+def in_spark(folder: Path, texts: int, rounds: int) -> dict[str, float]:
+    """Both jobs and what they are measured against, on the whole table and a quarter of it."""
+    whole, quarter = folder / "whole", folder / "quarter"
+    made = write_matches_table(str(whole / "matches"), texts)
+    write_matches_table(str(quarter / "matches"), texts // 4)
+    spark = open_session("bench", "local[2]", "1g", {})
+    run_count(quarter)
+    run_balance(quarter)
+    scan_spark(spark, quarter)
+    run_count(whole)
+    run_balance(whole)
+    (part,) = Table(str(whole / "curated")).parts()
+    share = part.receipt.rows_out / part.receipt.rows_in
+    sides = {
+        "scan_spark": partial(scan_spark, spark, whole),
+        "scan_tasks": partial(run_over_files, spark, whole, scan_task),
+        "count": partial(run_count, whole),
+        "copy_spark": partial(copy_spark, spark, whole, share),
+        "copy_tasks": partial(run_over_files, spark, whole, partial(copy_task, share=share)),
+        "balance": partial(run_balance, whole),
+        "count_quarter": partial(run_count, quarter),
+        "balance_quarter": partial(run_balance, quarter),
+    }
+    best = interleaved(sides, rounds, time.monotonic)
+    with PeakMemory() as memory:
+        run_count(whole)
+        run_balance(whole)
+    return {
+        "texts": made,
+        "kept_share_of_images": share,
+        **{f"{name}_seconds": seconds for name, seconds in best.items()},
+        "ratio_scan_count": best["count"] / best["scan_spark"],
+        "ratio_scan_count_tasks": best["count"] / best["scan_tasks"],
+        "ratio_copy_balance": best["balance"] / best["copy_spark"],
+        "ratio_copy_balance_tasks": best["balance"] / best["copy_tasks"],
+        "growth": (best["count"] + best["balance"]) / 4 / (best["count_quarter"] + best["balance_quarter"]),
+        "peak_memory_gib": memory.gib,
+    }
+
+
+def main() -> None:
+    """Run all, and print the result as the last line."""
+    given = dict(argument.split("=", 1) for argument in sys.argv[1:])
+    found = in_memory(int(given.get("memory_texts", 1_000_000)))
+    print(json.dumps(found))
+    with tempfile.TemporaryDirectory(dir=given.get("folder")) as folder:
+        found |= in_spark(Path(folder), int(given.get("texts", 20_000_000)), int(given.get("rounds", 3)))
+        close_session()
+    print(json.dumps({name: round(value, 4) for name, value in found.items()}))
+
+
+if __name__ == "__main__":
+    main()
