@@ -23,6 +23,8 @@ def run(config: CurateConfig) -> None:
     match_pairs.run(config)
     count_entries.run(config)
     balance_pairs.run(config)
+    if config.forecast:
+        return
     if config.download_images:
         download_images.run(config)
         write_shards.run(config)
