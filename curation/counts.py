@@ -6,6 +6,7 @@ count is 0. Workers map these arrays into memory from flat files, and open only 
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 
 import numba
 import numpy as np
@@ -104,6 +105,15 @@ def save_array(path: str, values: np.ndarray) -> None:
 
 
 def _load_remote(path: str) -> np.ndarray:
+    fs, inner = storage.filesystem(path)
+    info = fs.info(inner)
+    version = [str(info.get(key)) for key in ("size", "ETag", "etag", "mtime", "LastModified", "created")]
+    return _fetch(path, tuple(version))
+
+
+@lru_cache(maxsize=64)
+def _fetch(path: str, version: tuple[str, ...]) -> np.ndarray:  # noqa: ARG001 the key of the cache
+    """What cannot be mapped is fetched once by a worker process, not by each of its tasks."""
     with storage.open_input(path) as file:
         return np.load(io.BytesIO(file.read()), allow_pickle=False)
 

@@ -12,7 +12,8 @@ fastest of each:
 - `growth`: seconds of both jobs on all texts over 4 times those on a quarter.
 - `peak_memory_gib`: driver, JVM and workers together, proportional shares of memory, during our jobs.
 
-Arguments: texts=20000000 rounds=3 memory_texts=1000000 folder=(a temporary one). The last line is one JSON object.
+Arguments: texts=20000000 rounds=3 memory_texts=1000000 folder=(a temporary
+one; what is made in a given one stays, for the next run of that size). The last line is one JSON object.
 """
 
 import json
@@ -255,11 +256,17 @@ def interleaved(sides: dict[str, Callable], rounds: int, clock: Callable[[], flo
     return best
 
 
+def prepare(folder: Path, texts: int) -> int:
+    """Write the synthetic table, unless an earlier run has left it; returns its texts."""
+    parts = Table(str(folder / "matches")).parts()
+    return parts[0].receipt.facts["texts"] if parts else write_matches_table(str(folder / "matches"), texts)
+
+
 def in_spark(folder: Path, texts: int, rounds: int) -> dict[str, float]:
     """Both jobs and what they are measured against, on the whole table and a quarter of it."""
     whole, quarter = folder / "whole", folder / "quarter"
-    made = write_matches_table(str(whole / "matches"), texts)
-    write_matches_table(str(quarter / "matches"), texts // 4)
+    made = prepare(whole, texts)
+    prepare(quarter, texts // 4)
     spark = open_session("bench", "local[2]", "1g", {})
     run_count(quarter)
     run_balance(quarter)
@@ -300,8 +307,9 @@ def main() -> None:
     given = dict(argument.split("=", 1) for argument in sys.argv[1:])
     found = in_memory(int(given.get("memory_texts", 1_000_000)))
     print(json.dumps(found))
-    with tempfile.TemporaryDirectory(dir=given.get("folder")) as folder:
-        found |= in_spark(Path(folder), int(given.get("texts", 20_000_000)), int(given.get("rounds", 3)))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(given.get("folder", temporary))
+        found |= in_spark(folder, int(given.get("texts", 20_000_000)), int(given.get("rounds", 3)))
         close_session()
     print(json.dumps({name: round(value, 4) for name, value in found.items()}))
 

@@ -5,11 +5,13 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from curation import storage
 from curation.counts import (
     CountArrays,
     CountFiles,
     count_buckets,
     plan_counting,
+    save_array,
     write_entry_counts,
 )
 from curation.matched import Matched
@@ -81,3 +83,18 @@ def test_nothing_matched_gives_an_empty_table(tmp_path: Path) -> None:
     assert count_buckets(tasks[0], 64).rows_in == 0
     assert write_entry_counts(tasks, str(tmp_path)).facts["entries"] == 0
     assert pq.read_table(tmp_path / "entry_counts.parquet").num_rows == 0
+
+
+def test_counts_elsewhere_are_fetched_once_and_again_when_they_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = "memory://counts"
+    fetched = []
+    open_input = storage.open_input
+    monkeypatch.setattr(storage, "open_input", lambda path: fetched.append(path) or open_input(path))
+    save_array(f"{folder}/en.npy", np.array([1, 2]))
+    for _ in range(3):
+        assert CountFiles(folder)["en"].tolist() == [1, 2]
+    assert CountFiles(folder)["de"].tolist() == []
+    assert len(fetched) == 1
+    save_array(f"{folder}/en.npy", np.array([1, 3]))
+    assert CountFiles(folder)["en"].tolist() == [1, 3]
+    assert CountFiles(folder).langs() == ["en"]
