@@ -98,7 +98,8 @@ class SourceConfig(Settings):
 
     topic: ClassVar[str] = "source"
     kind: SourceKind = setting(SourceKind.wat, "kind of the files")
-    paths: list[str] = setting(MISSING, "files, folders or globs")
+    paths: list[str] = setting(MISSING, "files, folders, globs, URLs, crawls (CC-MAIN-2024-22) or *.paths.gz lists")
+    prefix: str = setting("https://data.commoncrawl.org/", "where crawls and the files of lists lie, or s3://commoncrawl/")
     crawl: str = setting("", "name of the crawl, where the path does not tell (CC-MAIN-2024-22)")
     entities: Entities = setting(Entities.auto, "decode HTML entities of WATs; auto: of those before mid-2019")
     url_column: str = setting("url", "column of image URLs (kind table)")
@@ -517,6 +518,9 @@ class BuildMetadataConfig(JobConfig):
     """Settings of build_metadata."""
 
     languages: list[str] = setting(MISSING, "Wikipedia codes, e.g. [en,de,zh]")
+    sources: str = setting(
+        "", "folder that fetch_sources filled: its dumps/, pageviews/ and wordnet/ are read beside what is given"
+    )
     dumps: list[str] = setting(
         [],
         "dumps (.xml.bz2, .xml.gz, .xml) or tables of articles (.parquet: url, title, text): files, folders, globs; "
@@ -561,3 +565,19 @@ class FetchSourcesConfig(Settings):
     retries: int = setting(5, "tries of a file after the first", minimum=0)
     retry_seconds: float = setting(5.0, "before the first retry; doubled each time", unit="seconds", minimum=0)
     timeout_seconds: float = setting(60.0, "without an answer", unit="seconds", minimum=1)
+
+
+@dataclass
+class ExplainConfig(Settings):
+    """Settings of explain; an argument without a key is the text."""
+
+    bare_argument: ClassVar[str] = "text"
+    text: str = setting(MISSING, "text to explain")
+    entry_lists: str = setting(MISSING, "folder of {lang}.json or {lang}.txt, or one such file: the metadata")
+    output: str = setting("", "folder of a run, whose counts, thresholds and edge rule are taken")
+    matches: str = table("matches", "table of matches of the run")
+    entry_counts: str = table("entry_counts", "table of counts of the run")
+    thresholds: str = table("thresholds", "table of thresholds of the run")
+    edges: Edges = setting(Edges.script, "edge rule, without a run: blank, script, script_kana")
+    lang: str = setting("", "language of the text; empty: it is detected")
+    language_model: str = setting("lid.176.ftz", "fastText model, or the path of another")

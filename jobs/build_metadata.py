@@ -12,7 +12,7 @@ from curation.storage import join, remove
 from curation.tables import MANIFEST, Recipe, Table
 from jobs.cli import launch
 from metadata.build import LOGIC_VERSION, Rules
-from metadata.inputs import Counted, MetadataInputs, list_inputs, plan_articles
+from metadata.inputs import Counted, MetadataInputs, fetched, list_inputs, plan_articles
 from metadata.lists import merge_lists, plan_wikis
 from metadata.manifest import finished, render_table, write_manifest
 from metadata.spark.build import gather_terms, set_partitions
@@ -31,7 +31,12 @@ def run(config: BuildMetadataConfig) -> None:
     row_rules = {"min_row_views": chosen.pop("title_min_row_views"), "any_colon": chosen.pop("title_any_colon")}
     rules = Rules(**chosen)
     inputs = list_inputs(
-        config.languages, config.dumps, config.pageviews, config.wordnet, config.custom_before, config.custom_after
+        config.languages,
+        [*config.dumps, *fetched(config.sources, "dumps")],
+        [*config.pageviews, *fetched(config.sources, "pageviews")],
+        [*config.wordnet, *fetched(config.sources, "wordnet")],
+        config.custom_before,
+        config.custom_after,
     )
     ngrams = count_articles(config, inputs)
     views = count_titles(config, inputs, TitleSettings(tuple(inputs.codes), namespaces=inputs.namespaces, **row_rules))

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from curation.errors import HeadtailError
-from curation.storage import FileInfo, join, list_files
+from curation.storage import FileInfo, exists, join, list_files
 from curation.tables import Part
 from metadata.dumps import plan_ranges
 from metadata.languages import LANGUAGES, OTHER, Language, language_of
@@ -104,6 +104,12 @@ def split_language(path: str) -> tuple[str | None, str]:
     prefix, colon, rest = path.partition(":")
     language = language_of(prefix) if colon and not rest.startswith("//") else None
     return (language.code, rest) if language else (None, path)
+
+
+def fetched(sources: str, kind: str) -> list[str]:
+    """The folder of a kind of files that fetch_sources filled, if there is one."""
+    folder = join(sources, kind)
+    return [folder] if sources and exists(folder) else []
 
 
 def list_articles(paths: Iterable[str], languages: Iterable[str]) -> list[Articles]:

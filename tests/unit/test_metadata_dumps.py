@@ -6,11 +6,14 @@ import random
 import re
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from curation.errors import HeadtailError
 from curation.receipts import Receipt
 from metadata.dumps import plan_ranges, read_pages, read_site
-from metadata.wikipedia import DumpSettings, read_articles
+from metadata.wikipedia import DumpSettings, count_file, read_articles
 from tests.conftest import SHARED, needs_shared
 from tests.dump_data import article, dump, multistream
 
@@ -171,3 +174,17 @@ def test_real_dumps(name: str, lang: str, pages: int, articles: int, failures: i
     assert site.language.code == lang
     assert (receipt.rows_in, len(texts), len(receipt.failures)) == (pages, articles, failures)
     receipt.check()
+
+
+def test_tables_of_plain_articles(tmp_path: Path) -> None:
+    path, output = str(tmp_path / "articles.parquet"), str(tmp_path / "out.parquet")
+    rows = {"url": ["u"] * 4, "title": ["t"] * 4, "text": ["a cat", None, " ", "a dog"]}
+    pq.write_table(pa.table(rows), path)
+    task = {"input": path, "lang": "en", "start": 0, "end": None, "output": output}
+    receipt = count_file(task, DumpSettings()).check()
+    assert (receipt.rows_in, receipt.rows_out, receipt.drops) == (4, 2, {"no_text": 2})
+    counts = {(row["first"], row["second"]): row["count"] for row in pq.read_table(output).to_pylist()}
+    assert counts == {("a", None): 2, ("cat", None): 1, ("dog", None): 1, ("a", "cat"): 1, ("a", "dog"): 1}
+    pq.write_table(pa.table({"body": ["a"]}), path)
+    with pytest.raises(HeadtailError, match="has no column text"):
+        count_file(task, DumpSettings())
