@@ -25,6 +25,7 @@ JOBS = (
     "check_shards",
     "remove_samples",
     "export",
+    "explain",
     "build_metadata",
     "fetch_sources",
 )

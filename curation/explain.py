@@ -1,0 +1,108 @@
+"""Why a text is kept or dropped: its language, the entries that it holds, and what they make of its chances."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation import storage
+from curation.balancing import entry_probabilities
+from metadata.store import EntryStore
+
+
+@dataclass(frozen=True)
+class MatchedEntry:
+    """One entry that a text holds; `count` and `probability` are None where nothing was counted."""
+
+    entry_id: int
+    entry: str
+    source: str | None
+    count: int | None = None
+    probability: float | None = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is known of a text; `entries` is None where its language has no list, `t` where nothing was balanced."""
+
+    text: str
+    lang: str
+    lang_score: float | None
+    entries: list[MatchedEntry] | None
+    t: float | None = None
+
+    @property
+    def keep_probability(self) -> float | None:
+        """1 - prod(1 - entry_probability) over the matched entries; 0 without any."""
+        if self.entries is None or self.t is None:
+            return None
+        missed = 1.0
+        for entry in self.entries:
+            missed *= 1.0 - (entry.probability or 0.0)
+        return 1.0 - missed
+
+
+def explain_text(
+    text: str,
+    lang: str,
+    lang_score: float | None,
+    store: EntryStore,
+    counts: Mapping[int, int] | None,
+    t: float | None,
+) -> Explanation:
+    """Match one text, and look its entries up in the counts of its language and under that language's t."""
+    if lang not in store.languages:
+        return Explanation(text, lang, lang_score, None)
+    found = store.entry_list(lang)
+    (ids,) = store.matcher(lang).match(pa.array([text])).to_pylist()
+    entries = []
+    for entry_id in ids:
+        count = None if counts is None else counts.get(entry_id, 0)
+        probability = None if count is None or t is None else float(entry_probabilities(np.array([count]), t)[0])
+        entry, source = found.texts[entry_id].as_py(), found.sources[entry_id].as_py()
+        entries.append(MatchedEntry(entry_id, entry, source, count, probability))
+    return Explanation(text, lang, lang_score, entries, None if counts is None else t)
+
+
+def read_counts(files: list[str], lang: str) -> dict[int, int]:
+    """Return the counts of one language by entry id, from the files of `entry_counts`."""
+    counts: dict[int, int] = {}
+    for file in files:
+        for batch in storage.read_batches(file):
+            rows = batch.filter(pc.equal(batch.column("lang"), lang))
+            counts.update(zip(rows.column("entry_id").to_pylist(), rows.column("count").to_pylist(), strict=True))
+    return counts
+
+
+def read_threshold(files: list[str], lang: str) -> float | None:
+    """Return the t of one language, from the files of `thresholds`; None if it has none."""
+    rows = [row for file in files for batch in storage.read_batches(file) for row in batch.to_pylist()]
+    return next((row["t"] for row in rows if row["lang"] == lang), None)
+
+
+def tell(found: Explanation) -> Iterator[str]:
+    """Yield the lines of an explanation for a reader; rarest entries first, for they decide."""
+    score = "" if found.lang_score is None else f", score {found.lang_score:.2f}"
+    yield f"text              {found.text}"
+    yield f"language          {found.lang}{score}"
+    if found.entries is None:
+        yield f"dropped           there is no entry list of language {found.lang} (no_metadata)"
+        return
+    if not found.entries:
+        yield "dropped           no entry occurs in it (unmatched)"
+        return
+    if found.t is not None:
+        yield f"t                 {found.t:,.6g}: entries with fewer matches are the tail"
+    rows = [["id", "entry", "source", "count", "entry_probability"]]
+    for entry in sorted(found.entries, key=lambda entry: (entry.count or 0, entry.entry_id)):
+        count = "" if entry.count is None else f"{entry.count:,}"
+        probability = "" if entry.probability is None else f"{entry.probability:.6g}"
+        rows.append([str(entry.entry_id), entry.entry, entry.source or "", count, probability])
+    shown = [column for column in range(5) if any(row[column] for row in rows[1:])]
+    widths = {column: max(len(row[column]) for row in rows) for column in shown}
+    for row in rows:
+        yield "  " + "  ".join(row[column].ljust(widths[column]) for column in shown).rstrip()
+    if found.keep_probability is not None:
+        yield f"keep_probability  {found.keep_probability:.6g}: each entry is drawn once, one success keeps the text"

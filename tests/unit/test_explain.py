@@ -1,0 +1,79 @@
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from conf.schema import ExplainConfig
+from curation import storage
+from curation.errors import HeadtailError
+from curation.explain import explain_text, tell
+from curation.receipts import Receipt
+from curation.schemas import ENTRY_COUNTS, THRESHOLDS
+from curation.tables import Recipe, Table
+from jobs import explain
+from metadata.store import EntryStore
+
+
+@pytest.fixture
+def lists(tmp_path: Path) -> Path:
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "en.txt").write_text("dog\na photo\na\ncat")
+    return tmp_path / "lists"
+
+
+def test_a_text_by_the_numbers(lists: Path) -> None:
+    store = EntryStore.open(str(lists))
+    found = explain_text("a photo of a dog", "en", 0.9, store, {0: 10, 1: 40, 2: 1000}, 20.0)
+    assert [(entry.entry_id, entry.entry, entry.count, entry.probability) for entry in found.entries] == [
+        (0, "dog", 10, 1.0),
+        (1, "a photo", 40, 0.5),
+        (2, "a", 1000, 0.02),
+    ]
+    assert found.keep_probability == 1.0
+    found = explain_text("a photo", "en", 0.9, store, {0: 10, 1: 40, 2: 1000}, 20.0)
+    assert found.keep_probability == pytest.approx(1 - 0.5 * 0.98)
+    lines = list(tell(found))
+    assert lines[-1].startswith("keep_probability  0.51")
+    assert [line.split()[0] for line in lines[3:-1]] == ["id", "1", "2"]  # the rare one first
+
+
+def test_what_is_dropped_and_why(lists: Path) -> None:
+    store = EntryStore.open(str(lists))
+    assert "no_metadata" in list(tell(explain_text("ein Hund", "de", 0.9, store, None, None)))[-1]
+    assert "unmatched" in list(tell(explain_text("xyz", "en", None, store, None, None)))[-1]
+    bare = list(tell(explain_text("a dog", "en", None, store, None, None)))
+    assert bare[2].split() == ["id", "entry"]
+    assert explain_text("a dog", "en", None, store, None, 20.0).keep_probability is None
+
+
+def test_the_job_takes_the_numbers_of_a_run(lists: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    store = EntryStore.open(str(lists))
+    settings = {"edges": "blank", "metadata": store.hash}
+    rows = {
+        "matches": (None, settings),
+        "entry_counts": (pa.table([["de", "en", "en"], [0, 0, 2], [7, 10, 1000]], schema=ENTRY_COUNTS), {}),
+        "thresholds": (pa.table([["en"], [20.0], [0.1], [2], [1010], [1.0], [1.0]], schema=THRESHOLDS), {}),
+    }
+    for name, (content, made_with) in rows.items():
+        table, receipt = Table(str(tmp_path / name)), Receipt(name)
+        folder = table.begin(0)
+        if content:
+            with storage.ParquetSink(f"{folder}/part.parquet", content.schema) as sink:
+                sink.write(content.to_batches()[0])
+            receipt = Receipt(name, len(content), len(content), Counter(), outputs=[sink.output()])
+        table.commit(0, Recipe(name, 1, made_with), [receipt], 0)
+    values = {name: str(tmp_path / name) for name in rows}
+    config = {"text": "a photo of a dog", "entry_lists": str(lists), "output": str(tmp_path), **values}
+    explain.run(ExplainConfig(**config))
+    told = capsys.readouterr().out
+    assert "language          en, score" in told
+    assert "keep_probability  1:" in told
+    assert [line.split()[:3] for line in told.splitlines() if line.startswith("  ")][1:] == [
+        ["1", "a", "photo"],  # matched, though never counted
+        ["0", "dog", "10"],
+        ["2", "a", "1,000"],
+    ]
+    (lists / "en.txt").write_text("dog")
+    with pytest.raises(HeadtailError, match="were made with metadata"):
+        explain.run(ExplainConfig(**config))
