@@ -25,8 +25,9 @@ from curation.language import DEFAULT_MODEL, NO_MODEL, LanguageRules, detect_lan
 from curation.links import Links
 from curation.opt_outs import are_removed, is_file, read_removals, word_pattern
 from curation.receipts import Receipt
+from curation.remote import open_patiently
 from curation.schemas import PAIRS
-from curation.storage import FileInfo, ParquetSink, open_input
+from curation.storage import FileInfo, ParquetSink
 from curation.text_rules import TextRules
 from curation.uids import uids_of
 from curation.urls import UrlRules
@@ -114,7 +115,7 @@ def iter_pairs(path: str, settings: ExtractionSettings, receipt: Receipt) -> Ite
     started = time.perf_counter()
     log = ReadLog()
     try:
-        file = open_input(path)
+        file = open_patiently(path)
     except OSError as error:
         receipt.failures.append(_failure(path, 0, error, receipt))
         return

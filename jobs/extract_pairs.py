@@ -8,6 +8,7 @@ from curation.caption_tables import TableColumns
 from curation.extraction import LOGIC_VERSION, ExtractionSettings, extract_file, list_paths, sample_files
 from curation.language import LanguageRules
 from curation.progress import Stage, say
+from curation.remote import list_sources
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from curation.storage import join, list_files
@@ -50,8 +51,8 @@ def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
 def run(config: ExtractPairsConfig) -> None:
     """Write the parts of `pairs` that are not there yet: one Parquet file for each input file."""
     settings = settings_of(config)
-    listed = sample_files(list_files(config.source.paths, SUFFIXES[settings.source]), config.source.limit, config.seed)
-    files = [vars(file) for file in listed]
+    listed = list_sources(config.source.paths, SUFFIXES[settings.source], settings.source, config.source.prefix)
+    files = [vars(file) for file in sample_files(listed, config.source.limit, config.seed)]
     lists = [vars(file) for file in list_files(list_paths(settings))]
     table = Table(config.pairs)
     recipe = Recipe(NAME, LOGIC_VERSION, {**asdict(settings), "lists": lists}, files)

@@ -1,0 +1,203 @@
+"""Inputs that lie elsewhere: read in a stream, taken up again where a connection broke, with growing pauses."""
+
+import contextlib
+import gzip
+import http.client
+import io
+import random
+import re
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable
+from typing import Any, BinaryIO
+
+from curation.errors import HeadtailError
+from curation.storage import FileInfo, filesystem, is_local, list_files, open_input
+
+TRIES = 8
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 60.0
+TIMEOUT_SECONDS = 60.0
+BUFFER_BYTES = 1 << 20
+PASSING_STATUS = frozenset((403, 408, 425, 429, 500, 502, 503, 504, 520, 522, 524))
+"""Answers that mean: later. CommonCrawl says 403 to those who ask too often."""
+COMMON_CRAWL = "https://data.commoncrawl.org/"
+_CRAWL = re.compile(r"CC-MAIN-\d{4}-\d{2}")
+
+
+class PassingError(OSError):
+    """A failure after which the same request may succeed; `pause` is what the server asked for, in seconds."""
+
+    def __init__(self, message: str, pause: float = 0.0) -> None:
+        super().__init__(message)
+        self.pause = pause
+
+
+def open_patiently(path: str) -> BinaryIO:
+    """Open an input for reading bytes, seekable; what is remote is tried TRIES times at every place.
+
+    Raises FileNotFoundError where there is none, OSError with the path and the last answer where it cannot be had.
+    """
+    if is_local(path):
+        return open_input(path)
+    opener = _open_http if path.startswith(("http://", "https://")) else _open_elsewhere
+    file = io.BufferedReader(_PatientFile(path, opener), BUFFER_BYTES)
+    file.peek(1)
+    return file
+
+
+class _PatientFile(io.RawIOBase):
+    def __init__(self, path: str, opener: Callable[[str, int], tuple[Any, int | None]]) -> None:
+        self._path, self._opener = path, opener
+        self._stream: Any = None
+        self._size: int | None = None
+        self._at = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def tell(self) -> int:
+        return self._at
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        if whence == io.SEEK_END and self._size is None:
+            raise io.UnsupportedOperation(f"{self._path}: its size is not known")
+        target = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size or 0}[whence]
+        if target != self._at:
+            self._close_stream()
+            self._at = target
+        return self._at
+
+    def readinto(self, buffer: Any) -> int:
+        tries = 0
+        while True:
+            try:
+                return self._read_once(buffer)
+            except FileNotFoundError:
+                raise
+            except (PassingError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+                self._close_stream()
+                tries += 1
+                if tries == TRIES:
+                    raise OSError(f"{self._path}: given up at byte {self._at} after {TRIES} tries: {error}") from error
+                pause = FIRST_PAUSE_SECONDS * 2 ** (tries - 1) * random.uniform(0.5, 1.5)
+                pause = max(pause, getattr(error, "pause", 0.0))
+                time.sleep(min(pause, LONGEST_PAUSE_SECONDS))
+
+    def _read_once(self, buffer: Any) -> int:
+        if self._stream is None:
+            if self._size is not None and self._at >= self._size:
+                return 0
+            self._stream, self._size = self._opener(self._path, self._at)
+        data = self._stream.read(len(buffer))
+        if not data and self._size is not None and self._at < self._size:
+            raise PassingError(f"the connection ended at byte {self._at} of {self._size}")
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def _close_stream(self) -> None:
+        if self._stream is not None:
+            with contextlib.suppress(OSError):
+                self._stream.close()
+        self._stream = None
+
+    def close(self) -> None:
+        self._close_stream()
+        super().close()
+
+
+def _open_http(url: str, at: int) -> tuple[Any, int | None]:
+    """Return the response from a byte on, and the size of the whole if the server tells."""
+    request = urllib.request.Request(url, headers={"User-Agent": "headtail", "Accept-Encoding": "identity"})
+    if at:
+        request.add_header("Range", f"bytes={at}-")
+    try:
+        response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        error.close()
+        answer = f"{error.code} {error.reason}"
+        if error.code in (404, 410):
+            raise FileNotFoundError(f"{url}: {answer}") from None
+        if error.code == 416 and at:
+            return io.BytesIO(), at
+        if error.code in PASSING_STATUS:
+            after = error.headers.get("Retry-After", "")
+            raise PassingError(answer, float(after) if after.isdigit() else 0.0) from None
+        raise OSError(f"{url}: {answer}") from None
+    except (urllib.error.URLError, OSError) as error:
+        raise PassingError(str(getattr(error, "reason", error))) from error
+    length = response.headers.get("Content-Length", "")
+    size = int(length) + (at if response.status == 206 else 0) if length.isdigit() else None
+    if at and response.status != 206:  # the server knows no ranges
+        left = at
+        while left and (skipped := len(response.read(min(left, BUFFER_BYTES)))):
+            left -= skipped
+    return response, size
+
+
+def _open_elsewhere(path: str, at: int) -> tuple[Any, int | None]:
+    """Return a file of any other file system from a byte on, and its size."""
+    fs, inner = filesystem(path)
+    try:
+        stream = fs.open(inner, "rb")
+        stream.seek(at)
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # every file system has errors of its own
+        raise PassingError(f"{type(error).__name__}: {error}") from error
+    return _Translated(stream), getattr(stream, "size", None)
+
+
+class _Translated:
+    """A stream whose errors, whatever they are called, are passing ones."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._stream.read(size)
+        except Exception as error:
+            raise PassingError(f"{type(error).__name__}: {error}") from error
+
+    def close(self) -> None:
+        self._stream.close()
+
+
+def list_sources(
+    paths: Iterable[str], suffixes: tuple[str, ...], kind: str = "wat", prefix: str = COMMON_CRAWL
+) -> list[FileInfo]:
+    """Return the input files that paths name, sorted: files, folders, globs, URLs, a crawl, or a list of paths.
+
+    A crawl (`CC-MAIN-2024-22`) stands for its `wat.paths.gz` (or `warc.paths.gz`) under `prefix`; the lines of a
+    file called `*.paths` or `*.paths.gz` are paths under `prefix`. For these and for http URLs no request is made for
+    each file: their size and version stay unknown.
+    """
+    found: dict[str, FileInfo] = {}
+    for path in paths:
+        if _CRAWL.fullmatch(path):
+            path = f"{prefix}crawl-data/{path}/{kind}.paths.gz"
+        if path.endswith((".paths", ".paths.gz")):
+            listed = [line if "://" in line else prefix + line for line in _read_list(path)]
+            files = [FileInfo(line, -1, "") for line in listed]
+        elif path.startswith(("http://", "https://")):
+            files = [FileInfo(path, -1, "")]
+        else:
+            files = list_files([path], suffixes)
+        found |= {file.path: file for file in files}
+    return [found[path] for path in sorted(found)]
+
+
+def _read_list(path: str) -> list[str]:
+    try:
+        with open_patiently(path) as file:
+            data = file.read()
+        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
+    except (OSError, EOFError, UnicodeDecodeError) as error:
+        raise HeadtailError(f"the list of files {path} cannot be read: {error}") from None
+    return [line.strip() for line in text.splitlines() if line.strip()]

@@ -1,0 +1,165 @@
+"""Remote inputs: a local server that misbehaves, and a local S3."""
+
+import gzip
+import http.server
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from curation import remote
+from curation.errors import HeadtailError
+from curation.extraction import ExtractionSettings, extract_file
+from curation.language import LanguageRules
+from curation.remote import list_sources, open_patiently
+from tests.unit.test_extraction import image, wat_record
+
+DATA = bytes(range(256)) * 9000
+WAT = b"".join(
+    gzip.compress(wat_record(f"http://h.org/{n}/", [image("a.jpg", alt=f"kite {n}")]), mtime=0) for n in range(3000)
+)
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Serves DATA and WAT with the fault that the path names."""
+
+    seen: ClassVar[Counter[str]] = Counter()
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        fault, _, name = self.path.strip("/").partition("/")
+        count = self.seen[self.path]
+        self.seen[self.path] += 1
+        data = WAT if "wat.gz" in name else DATA
+        if "paths" in name:
+            data = gzip.compress(b"ok/1.wat.gz\nok/2.wat.gz\n")
+        if fault.isdigit() and (count < 3 or name.startswith("always")):
+            self.send_error(int(fault))
+            return
+        start = self.headers.get("Range", "")
+        at = int(start[6:-1]) if start and fault != "noranges" else 0
+        self.send_response(206 if at else 200)
+        self.send_header("Content-Length", str(len(data) - at))
+        self.end_headers()
+        body = data[at:]
+        if fault in ("breaks", "noranges") and count < 4:
+            self.wfile.write(body[: len(body) // 3])
+            self.close_connection = True
+        elif fault == "reset" and count < 2:
+            self.connection.close()
+        else:
+            self.wfile.write(body)
+
+    def log_message(self, *arguments: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[str]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_address[1]}"
+    server.shutdown()
+
+
+@pytest.fixture(autouse=True)
+def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "FIRST_PAUSE_SECONDS", 0.001)
+    Handler.seen.clear()
+
+
+@pytest.mark.parametrize("fault", ["ok", "403", "429", "500", "503", "breaks", "noranges"])
+def test_passing_faults_are_overcome(host: str, fault: str) -> None:
+    with open_patiently(f"{host}/{fault}/data") as file:
+        assert file.read() == DATA
+        file.seek(1000)
+        assert file.read(500) == DATA[1000:1500]
+
+
+@pytest.mark.parametrize(("fault", "error"), [("404", FileNotFoundError), ("400", OSError), ("429", OSError)])
+def test_lasting_faults_tell_the_url_and_the_last_answer(host: str, fault: str, error: type[OSError]) -> None:
+    url = f"{host}/{fault}/always"
+    with pytest.raises(error, match=f"{url}: .*{fault}"), open_patiently(url) as file:
+        file.read()
+    assert Handler.seen[f"/{fault}/always"] == (remote.TRIES if fault == "429" else 1)
+
+
+def test_a_server_asks_for_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(remote.time, "sleep", pauses.append)
+
+    def refuse(_path: str, _at: int) -> Any:
+        raise remote.PassingError("429 Too Many Requests", 7.0)
+
+    file = remote._PatientFile("x", refuse)
+    with pytest.raises(OSError, match="given up at byte 0 after 8 tries: 429"):
+        file.read(1)
+    assert pauses == [7.0] * 7
+
+
+@pytest.mark.parametrize("fault", ["ok", "breaks", "503"])
+def test_a_remote_wat_gives_what_the_local_one_gives(host: str, fault: str, tmp_path: Path) -> None:
+    settings = ExtractionSettings(language=LanguageRules("none", ("en",)))
+    (tmp_path / "a.wat.gz").write_bytes(WAT)
+    outputs = []
+    for path in (str(tmp_path / "a.wat.gz"), f"{host}/{fault}/a.wat.gz"):
+        receipt = extract_file({"input": path, "output": str(tmp_path / "out.parquet")}, settings)
+        assert receipt.rows_out == 3000
+        assert not receipt.failures
+        outputs.append((tmp_path / "out.parquet").read_bytes())
+    assert outputs[0] == outputs[1]
+    # One request for the file and one for its last member, which is looked at again: is it whole?
+    assert Handler.seen[f"/{fault}/a.wat.gz"] <= (2 if fault == "ok" else 7)
+
+
+def test_a_file_that_is_gone_is_a_failure(host: str, tmp_path: Path) -> None:
+    task = {"input": f"{host}/404/always.wat.gz", "output": str(tmp_path / "out.parquet")}
+    receipt = extract_file(task, ExtractionSettings(language=LanguageRules("none", ("en",))))
+    assert "404" in receipt.failures[0]["error"]
+
+
+def test_lists_of_files(host: str, tmp_path: Path) -> None:
+    (tmp_path / "a.wat.gz").write_bytes(b"x")
+    (tmp_path / "wat.paths").write_text("crawl/1.wat.gz\n\nhttps://other.org/2.wat.gz\n")
+    files = list_sources(
+        [str(tmp_path / "wat.paths"), str(tmp_path), f"{host}/ok/x.wat.gz"], (".wat.gz",), prefix="s3://b/"
+    )
+    assert [file.path for file in files] == [
+        str(tmp_path / "a.wat.gz"),
+        f"{host}/ok/x.wat.gz",
+        "https://other.org/2.wat.gz",
+        "s3://b/crawl/1.wat.gz",
+    ]
+    listed = list_sources(["CC-MAIN-2024-22"], (".wat.gz",), prefix=f"{host}/ok/")
+    assert [file.path for file in listed] == [f"{host}/ok/ok/{number}.wat.gz" for number in (1, 2)]
+    assert list(Handler.seen) == ["/ok/crawl-data/CC-MAIN-2024-22/wat.paths.gz"]
+    with pytest.raises(HeadtailError, match=r"the list of files .*404"):
+        list_sources([f"{host}/404/always.paths.gz"], ())
+
+
+def test_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3fs = pytest.importorskip("s3fs")
+    moto = pytest.importorskip("moto.server")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
+    server.start()
+    try:
+        endpoint = "http://{}:{}".format(*server.get_host_and_port())
+        for name, value in (("AWS_ENDPOINT_URL", endpoint), ("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x")):
+            monkeypatch.setenv(name, value)
+        s3fs.S3FileSystem.clear_instance_cache()
+        fs = s3fs.S3FileSystem()
+        fs.mkdir("crawl")
+        fs.pipe("crawl/a/1.wat.gz", WAT)
+        files = list_sources(["s3://crawl/a"], (".wat.gz",))
+        assert [(file.path, file.size) for file in files] == [("s3://crawl/a/1.wat.gz", len(WAT))]
+        settings = ExtractionSettings(language=LanguageRules("none", ("en",)))
+        task = {"input": files[0].path, "output": str(tmp_path / "out.parquet")}
+        assert extract_file(task, settings).rows_out == 3000
+        with pytest.raises(FileNotFoundError), open_patiently("s3://crawl/none") as file:
+            file.read(1)
+    finally:
+        server.stop()
+        s3fs.S3FileSystem.clear_instance_cache()
