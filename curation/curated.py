@@ -58,13 +58,22 @@ class Drawn:
     image_probabilities: np.ndarray
 
 
-def text_probabilities(matched: Matched, counts: CountFiles, t: Mapping[str, float]) -> np.ndarray:
-    """Return the keep_probability of every text, float64[k]; a language without t raises HeadtailError."""
-    out = np.zeros(len(matched.codes))
+def text_probabilities(
+    matched: Matched,
+    counts: CountFiles | Mapping[str, np.ndarray],
+    t: Mapping[str, float],
+    unknown: float | None = None,
+) -> np.ndarray:
+    """Return the keep_probability of every text, float64[k].
+
+    A text in a language without t has the probability `unknown`; if that is None, HeadtailError is raised.
+    """
+    out = np.full(matched.texts, np.nan if unknown is None else unknown)
     for lang, rows in matched.rows_by_lang():
-        if lang not in t:
+        if lang in t:
+            keep_probabilities(rows, matched.id_offsets, matched.ids, counts[lang], t[lang], out)
+        elif unknown is None:
             raise HeadtailError(f"matches hold texts in {lang}, which entry_counts has not: run count_entries again")
-        keep_probabilities(rows, matched.id_offsets, matched.ids, counts[lang], t[lang], out)
     return out
 
 

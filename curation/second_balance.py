@@ -95,8 +95,13 @@ def draw_survivors(
     for batch in batches:
         matched = Matched(batch)
         first = first_probabilities(matched)
-        wanted = text_probabilities(matched, second.counts, second.t)
-        shortfall.add(first, wanted, _weights(matched, second.unit))
+        # A language of which no text was kept has no estimate, and none of its texts can come back.
+        wanted = text_probabilities(matched, second.counts, second.t, unknown=1.0)
+        weights = _weights(matched, second.unit)
+        if second.unit == "image":  # of an image one text is drawn, each as likely as the others
+            sizes = np.diff(matched.starts)
+            weights //= np.repeat(sizes, sizes)
+        shortfall.add(first, wanted, weights)
         yield matched, draw_batch(matched, np.minimum(first, wanted), second.unit, second.seed)
 
 
