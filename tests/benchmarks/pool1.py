@@ -5,7 +5,7 @@ match nothing, 16,000 above t = 20,000 that hold 94.5% of 5.67 billion matches, 
 million, 25%. Scaled down by 100, entries and all, these totals do not say how matches are spread over texts, which
 decides what is kept. So several pools are made with the same counts of entries:
 
-- how many entries a text matches: all alike, Poisson, or geometric (many texts with one, some with very many);
+- how many entries a text matches: all alike, or geometric (many texts with one, some with very many);
 - which go together: by chance, or like to like (texts of rare entries have more of them): the matches are sorted by
   log(count) + `mixing` * noise and dealt out to the texts in this order.
 
@@ -28,6 +28,7 @@ from curation.schemas import MATCHES, TEXT
 ENTRIES, UNMATCHED, HEAD = 500_000, 114_000, 16_000
 T, TEXTS, MATCHES_IN_HEAD, MATCHES_IN_TAIL = 20_000, 1.6e9, 5.35e9, 0.32e9
 BATCH = 65_536
+POOLS = (("geometric", None), ("geometric", 2.0), ("geometric", 1.0), ("alike", None), ("alike", 2.0), ("alike", 1.0))
 
 
 def entry_counts(scale: int) -> np.ndarray:
@@ -55,12 +56,7 @@ def _power_law(ranks: np.ndarray, total: float) -> np.ndarray:
 def text_sizes(kind: str, texts: int, matches: int, rng: np.random.Generator) -> np.ndarray:
     """How many entries each text matches, at least one, `matches` in all."""
     mean = matches / texts
-    if kind == "alike":
-        sizes = np.full(texts, int(mean))
-    elif kind == "poisson":
-        sizes = 1 + rng.poisson(mean - 1, texts)
-    else:
-        sizes = rng.geometric(1 / mean, texts)
+    sizes = np.full(texts, int(mean)) if kind == "alike" else rng.geometric(1 / mean, texts)
     # Single matches are added or taken, to meet the sum.
     missing = matches - int(sizes.sum())
     picked = rng.permutation(np.flatnonzero(sizes > 1) if missing < 0 else texts)[: abs(missing)]
@@ -137,14 +133,13 @@ def main() -> None:
     scale = int(given.get("scale", 100))
     counts = entry_counts(scale)
     results = {}
-    for kind in ("alike", "poisson", "geometric"):
-        for mixing in (None, 4.0, 2.0, 1.0):
-            rng = np.random.default_rng(0)
-            sizes = text_sizes(kind, int(TEXTS / scale), int(counts.sum()), rng)
-            ids = deal(counts, sizes, mixing, rng)
-            name = f"{kind}, {'by chance' if mixing is None else f'mixing {mixing:g}'}"
-            results[name] = {key: round(value, 4) for key, value in forecast(batches(ids, sizes), scale).items()}
-            print(name, results[name], flush=True)
+    for kind, mixing in POOLS:
+        rng = np.random.default_rng(0)
+        sizes = text_sizes(kind, int(TEXTS / scale), int(counts.sum()), rng)
+        ids = deal(counts, sizes, mixing, rng)
+        name = f"{kind}, {'by chance' if mixing is None else f'mixing {mixing:g}'}"
+        results[name] = {key: round(value, 4) for key, value in forecast(batches(ids, sizes), scale).items()}
+        print(name, results[name], flush=True)
     print(json.dumps(results))
 
 
