@@ -21,6 +21,7 @@ _STREAM = re.compile(rb"BZh[1-9]1AY&SY")
 _READ = 1 << 20
 _PAGE, _PAGE_END, _DUMP_END = b"<page>", b"</page>", b"</mediawiki>"
 _SITE_BYTES = 4 << 20
+_NUMBER = re.compile("-?[0-9]{1,6}")
 # A redirect of an old dump, which has no element for it: the magic word in any language, then a link.
 _REDIRECT = re.compile(r"\s*#[^\W\d_]+(?: [^\W\d_]+)?\s*:?\s*\[\[")
 
@@ -57,7 +58,7 @@ def read_site(path: str) -> Site:
     """Return the wiki that a dump's head names; one without a readable head gets no language and no names."""
     head = b""
     with open_input(path) as file:
-        for _, data in _decompressed(file, path, 0, None, Receipt(path)):
+        for _, data in _decompressed(file, path, 0, Receipt(path)):
             head += data
             if b"</siteinfo>" in head or _PAGE in head or len(head) > _SITE_BYTES:
                 break
@@ -69,7 +70,8 @@ def read_site(path: str) -> Site:
         info = ElementTree.fromstring(head[start : end + len(b"</siteinfo>")])
     except ElementTree.ParseError:
         return Site(None, {})
-    names = {int(entry.get("key", "0")): entry.text or "" for entry in info.iter("namespace")}
+    spaces = [(entry.get("key", ""), entry.text or "") for entry in info.iter("namespace")]
+    names = {int(key): name for key, name in spaces if _NUMBER.fullmatch(key)}
     database = (info.findtext("dbname") or "").strip()
     if database:
         return Site(language_of(database.removesuffix("wiki")) if database.endswith("wiki") else None, names)
@@ -94,7 +96,7 @@ def read_pages(
     at the next stream.
     """
     with open_input(path) as file:
-        stream = _decompressed(file, path, start, end, receipt)
+        stream = _decompressed(file, path, start, receipt)
         for chunk in _split_pages(stream, path, end, max_page_bytes, receipt):
             receipt.facts["xml_bytes"] += len(chunk)
             page = _parse_page(chunk, site)
@@ -104,10 +106,8 @@ def read_pages(
                 yield page
 
 
-def _decompressed(
-    file: BinaryIO, path: str, start: int, end: int | None, receipt: Receipt
-) -> Iterator[tuple[int, bytes | None]]:
-    """Yield (offset of the compressed stream, decompressed bytes), on past `end` for as long as it is asked.
+def _decompressed(file: BinaryIO, path: str, start: int, receipt: Receipt) -> Iterator[tuple[int, bytes | None]]:
+    """Yield (offset of the compressed stream, decompressed bytes) from the first stream at or after `start` on.
 
     None instead of bytes: what follows does not continue what came before, for there is damage between.
     """
@@ -145,7 +145,6 @@ def _decompressed(
         receipt.facts["compressed_bytes"] += consumed - len(machine.unused_data)
         after = offset + consumed - len(machine.unused_data)
         offset, pending = _next_stream(file, after, machine.unused_data)
-    del end
 
 
 def _next_stream(file: BinaryIO, position: int, rest: bytes) -> tuple[int | None, bytes | None]:
@@ -247,7 +246,7 @@ def _parse_page(chunk: bytes, site: Site) -> Page | None:
         return None
     title = page.findtext("title") or ""
     number = page.findtext("ns")
-    namespace = int(number) if number and number.lstrip("-").isdigit() else _namespace_of(title, site)
+    namespace = int(number) if number and _NUMBER.fullmatch(number) else _namespace_of(title, site)
     revision = (page.findall("revision") or [page])[-1]
     wikitext = revision.findtext("text") if revision.findtext("model", "wikitext") == "wikitext" else None
     is_redirect = page.find("redirect") is not None or bool(_REDIRECT.match(wikitext or ""))

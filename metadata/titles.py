@@ -10,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import BinaryIO
 from urllib.parse import unquote_to_bytes
 
@@ -99,6 +100,14 @@ def _lines(file: BinaryIO, path: str, receipt: Receipt) -> Iterator[bytes]:
         receipt.failures.append(told)
 
 
+@lru_cache(maxsize=4096)
+def _wikipedia(domain: bytes) -> str | None:
+    """The code of the Wikipedia that a row is of, None for another project."""
+    name, _, suffix = domain.partition(b".")
+    language = language_of(name.decode("ascii", "replace")) if suffix in (b"", b"m", b"zero") else None
+    return language.code if language else None
+
+
 def _read_row(
     line: bytes, settings: TitleSettings, namespaces: dict[str, frozenset[str]]
 ) -> tuple[str, str, int] | str:
@@ -106,14 +115,9 @@ def _read_row(
     cells = line.rstrip(b"\r\n").split(b" ")
     if len(cells) != 4 or not cells[2].isdigit() or not cells[1] or not cells[0]:
         return "malformed"
-    domain, _, suffix = cells[0].partition(b".")
-    if suffix not in (b"", b"m", b"zero"):
-        return "other_project"
-    language = language_of(domain.decode("ascii", "replace"))
-    if language is None:
-        return "other_project"
-    if language.code not in settings.languages:
-        return "other_language"
+    code = _wikipedia(cells[0])
+    if code not in settings.languages:
+        return "other_language" if code else "other_project"
     views = int(cells[2][:15])
     if views < settings.min_row_views:
         return "few_views"
@@ -125,9 +129,9 @@ def _read_row(
     if title in ("", "-") or _CONTROL.search(title):
         return "bad_title"
     prefix, colon, _ = title.partition(":")
-    if colon and (settings.any_colon or prefix.strip().lower() in namespaces.get(language.code, _NAMESPACES)):
+    if colon and (settings.any_colon or prefix.strip().lower() in namespaces.get(code, _NAMESPACES)):
         return "namespace"
-    return language.code, title, views
+    return code, title, views
 
 
 def _batch(sums: Counter[tuple[str, str]]) -> pa.RecordBatch:

@@ -98,6 +98,8 @@ def test_reading_goes_on_after_damage(tmp_path: Path) -> None:
     [
         ("<ns>0</ns><revision><text>broken & bare</text></revision>", "bad_xml"),
         ("<ns>0</ns><revision><text>\x02</text></revision>", "bad_xml"),
+        ("<ns>0</ns><revision><text>&bomb;</text></revision>", "bad_xml"),
+        (f"<ns>{'9' * 5000}</ns><revision><text /></revision>", "no_text"),
         ("<ns>0</ns><revision><text deleted='deleted' /></revision>", "no_text"),
         ("<ns>0</ns><revision><model>json</model><text>{}</text></revision>", "no_text"),
         (article("word " * 300_000), "too_large"),
