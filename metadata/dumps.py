@@ -95,15 +95,27 @@ def read_pages(
     the file, `too_large`, `bad_xml`. Damage goes to its `failures`, what came before it is kept, and reading goes on
     at the next stream.
     """
+    cutter = _PageCutter(max_page_bytes, receipt)
+    offset, damaged = None, False
     with open_input(path) as file:
-        stream = _decompressed(file, path, start, receipt)
-        for chunk in _split_pages(stream, path, end, max_page_bytes, receipt):
-            receipt.facts["xml_bytes"] += len(chunk)
-            page = _parse_page(chunk, site)
-            if page is None:
-                receipt.drops["bad_xml"] += 1
-            else:
-                yield page
+        for offset, data in _decompressed(file, path, start, receipt):
+            if data is None:
+                cutter.cut_off()
+                damaged = True
+            if end is not None and offset >= end:
+                cutter.leave()
+            for chunk in cutter.feed(data or b""):
+                receipt.facts["xml_bytes"] += len(chunk)
+                page = _parse_page(chunk, site)
+                if page is None:
+                    receipt.drops["bad_xml"] += 1
+                else:
+                    yield page
+            if cutter.finished:
+                return
+    cutter.cut_off()
+    if end is None and offset is not None and not (damaged or cutter.saw_end):
+        _note(receipt, path, offset, EOFError("the dump ends without </mediawiki>: it is cut off"))
 
 
 def _decompressed(file: BinaryIO, path: str, start: int, receipt: Receipt) -> Iterator[tuple[int, bytes | None]]:
@@ -177,66 +189,79 @@ def _note(receipt: Receipt, path: str, offset: int, error: Exception) -> None:
     )
 
 
-def _split_pages(
-    stream: Iterator[tuple[int, bytes | None]], path: str, end: int | None, max_page_bytes: int, receipt: Receipt
-) -> Iterator[bytes]:
-    """Cut decompressed bytes into `<page>...</page>`; stop where a page begins in a stream at or after `end`."""
-    buffer = bytearray()
-    foreign: int | None = None  # position in the buffer from which pages belong to the next range
-    searched = 0
-    oversized = closed = False
-    offset = None
-    for offset, data in stream:
-        if data is None:
-            closed = True  # the damage is noted already
-            if buffer.startswith(_PAGE) or oversized:
-                receipt.rows_in += 1
-                receipt.drops["cut_off"] += 1
-            buffer, searched, oversized = bytearray(), 0, False
-            if end is not None and offset >= end:
+class _PageCutter:
+    """Cuts the decompressed bytes of a range into `<page>...</page>`, each a row in of the receipt."""
+
+    def __init__(self, max_page_bytes: int, receipt: Receipt) -> None:
+        self._max_page_bytes, self._receipt = max_page_bytes, receipt
+        self._buffer = bytearray()
+        self._own: int | None = None  # bytes of the buffer in which a page of this range can begin; None: any
+        self._in_page = False  # the buffer begins with a page, or with what is left of one that is too large
+        self._too_large = False
+        self._searched = 0
+        self.saw_end = False
+
+    @property
+    def finished(self) -> bool:
+        """Whether no further byte is wanted."""
+        return not self._in_page and self._own is not None and self._own <= 0
+
+    def leave(self) -> None:
+        """Pages that begin in what is fed from now on belong to the next range."""
+        if self._own is None:
+            self._own = len(self._buffer)
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Yield the pages that end in these bytes."""
+        self._buffer += data
+        while not self.finished:
+            if not self._in_page and not self._find_page():
                 return
-            continue
-        if end is not None and foreign is None and offset >= end:
-            foreign = len(buffer)
-        buffer += data
-        while foreign is None or foreign > 0:
-            if not buffer.startswith(_PAGE) and not oversized:
-                begin = buffer.find(_PAGE)
-                closed = closed or (begin < 0 and _DUMP_END in buffer)
-                cut = begin if begin >= 0 else max(0, len(buffer) - len(_DUMP_END) + 1)
-                del buffer[:cut]
-                foreign = None if foreign is None else foreign - cut
-                searched = 0
-                if begin < 0:
-                    break
-                continue
-            close = buffer.find(_PAGE_END, searched)
-            if close < 0:
-                searched = max(0, len(buffer) - len(_PAGE_END) + 1)
-                if len(buffer) > max_page_bytes:
-                    # Keep nothing of it but what may be the beginning of its end.
-                    oversized = True
-                    foreign = None if foreign is None else max(1, foreign - searched)
-                    del buffer[:searched]
-                    searched = 0
-                break
-            receipt.rows_in += 1
-            close += len(_PAGE_END)
-            if oversized or close > max_page_bytes:
-                receipt.drops["too_large"] += 1
-                oversized = False
-            else:
-                yield bytes(buffer[:close])
-            del buffer[:close]
-            foreign = None if foreign is None else foreign - close
-            searched = 0
-        else:
-            return
-    if buffer.startswith(_PAGE) or oversized:
-        receipt.rows_in += 1
-        receipt.drops["cut_off"] += 1
-    if not closed and end is None and offset is not None:
-        _note(receipt, path, offset, EOFError("the dump ends without </mediawiki>: it is cut off"))
+            page = self._end_page()
+            if page is None:
+                return
+            if page:
+                yield page
+
+    def cut_off(self) -> None:
+        """What follows does not continue what was fed: the page that is open is lost."""
+        if self._in_page:
+            self._receipt.rows_in += 1
+            self._receipt.drops["cut_off"] += 1
+        self._in_page = self._too_large = False
+        self._forget(len(self._buffer))
+
+    def _forget(self, size: int) -> None:
+        del self._buffer[:size]
+        self._own = None if self._own is None else self._own - size
+        self._searched = 0
+
+    def _find_page(self) -> bool:
+        begin = self._buffer.find(_PAGE)
+        self.saw_end = self.saw_end or (begin < 0 and _DUMP_END in self._buffer)
+        # Without a page keep what may be the beginning of its tag, or of the dump's end.
+        self._forget(begin if begin >= 0 else max(0, len(self._buffer) - len(_DUMP_END) + 1))
+        self._in_page = begin >= 0 and (self._own is None or self._own > 0)
+        return self._in_page
+
+    def _end_page(self) -> bytes | None:
+        """The page that the buffer begins with; None: it goes on, empty: it was too large."""
+        close = self._buffer.find(_PAGE_END, self._searched)
+        if close < 0:
+            self._searched = max(0, len(self._buffer) - len(_PAGE_END) + 1)
+            if len(self._buffer) > self._max_page_bytes:
+                self._too_large = True
+                self._forget(self._searched)
+            return None
+        close += len(_PAGE_END)
+        self._too_large = self._too_large or close > self._max_page_bytes
+        page = b"" if self._too_large else bytes(self._buffer[:close])
+        self._receipt.rows_in += 1
+        if self._too_large:
+            self._receipt.drops["too_large"] += 1
+        self._forget(close)
+        self._in_page = self._too_large = False
+        return page
 
 
 def _parse_page(chunk: bytes, site: Site) -> Page | None:
