@@ -1,40 +1,13 @@
-"""Tokens of a text, and counts of words and of pairs of words.
+"""Counts of words and of pairs of words (see `metadata.tokens`), in flat arrays."""
 
-A *token* is what stands between white space; each punctuation mark and each character of a script that is written
-without blanks is a token of its own (Demystifying CLIP Data, arXiv 2309.16671, and Meta CLIP 2, arXiv 2507.22062). A
-*word* is a token that is no punctuation. A *bigram* is two words in a row: punctuation and the end of a page stand
-between words that do not follow one another, a line break does not.
-
-Languages that are written without blanks are segmented first: bo and dz at the tsheg, the others by the dictionaries
-of ICU (`icu4py`); without it each of their characters is a word.
-"""
-
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from collections.abc import Iterable, Iterator
 
 import numba
 import numpy as np
 import pyarrow as pa
 
-from curation.text import Edges, edge_class
 from metadata.languages import Language
-
-WORD, BLANK, MARK, SINGLE = 0, 1, 2, 3
-"""Classes of characters: part of a word, white space, punctuation, a word of its own."""
-PAGE_END = "\0"
-"""Stands between texts: no word, and no bigram across it."""
-
-# Marks inside words: the middle dot of Catalan, geresh and gershayim of Hebrew, the tsheg between Tibetan syllables.
-_WITHIN_WORDS = "\u00b7\u05f3\u05f4\u0f0b\u0f0c"
-# Characters without width that end up between words: zero-width space, joiner, byte order mark, directions.
-_INVISIBLE = [0x200B, 0x2060, 0xFEFF, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
-_TSHEG = "\u0f0b"
-# Character classes that Python's and Java's regular expressions read alike.
-TIBETAN = "[\u0f00-\u0fff]"
-UNSPACED = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0002ebef]"
-ALPHABETIC = "[0-9A-Za-z\u00c0-\u058f\uff10-\uff5a]"
+from metadata.tokens import BLANK, MARK, PAGE_END, WORD, character_classes, segmenter
 
 COUNTS = pa.schema(
     [
@@ -46,64 +19,6 @@ COUNTS = pa.schema(
     ]
 )
 """Partial counts: `source` is unigram or bigram; `second` is null for a unigram. The same n-gram may come again."""
-
-
-@cache
-def character_classes(singles: bool) -> np.ndarray:
-    """The class of each code point, uint8 of length 0x110000; with `singles` false, SINGLE characters are WORD.
-
-    Punctuation is Unicode's (categories P) and all of ASCII's and of the published edge class.
-    """
-    classes = np.zeros(0x110000, np.uint8)
-    for point in range(0x20000):
-        character = chr(point)
-        category = unicodedata.category(character)
-        if character.isspace() or category == "Cc":
-            classes[point] = BLANK
-        elif category[0] == "P" and character not in _WITHIN_WORDS:
-            classes[point] = MARK
-    classes[_INVISIBLE] = BLANK
-    classes[0] = MARK
-    for point in np.flatnonzero(edge_class(Edges.script)).tolist():
-        if point < 0x80 or 0xFF00 <= point < 0x10000:
-            classes[point] = MARK  # symbols such as + and the full-width tilde, which are no P
-        elif singles and classes[point] == WORD:
-            classes[point] = SINGLE
-    classes.flags.writeable = False
-    return classes
-
-
-def join_bigram(first: str, second: str, blanks: bool) -> str:
-    """Return the entry that two words in a row make in a language that separates its words by blanks, or does not.
-
-    Without blanks words are joined as they were written, but for two words of an alphabet; Tibetan syllables get
-    their tsheg, and scripts without blanks no blank in any language.
-
-    >>> join_bigram("日本", "語", False), join_bigram("Jimmy", "Carter", False), join_bigram("日", "本", True)
-    ('日本語', 'Jimmy Carter', '日本')
-    """
-    if re.search(TIBETAN, first[-1]) and re.search(TIBETAN, second[0]):
-        return f"{first}{_TSHEG}{second}"
-    unspaced = re.search(UNSPACED, first[-1]) and re.search(UNSPACED, second[0])
-    alphabetic = re.search(ALPHABETIC, first[-1]) and re.search(ALPHABETIC, second[0])
-    return f"{first}{'' if unspaced or not (blanks or alphabetic) else ' '}{second}"
-
-
-def segmenter(language: Language) -> tuple[str, Callable[[str], str] | None]:
-    """Return how a language's texts are cut into words, by name and as a function that sets blanks between them.
-
-    Names: `blanks` and `characters` (without a function), `tsheg`, `icu`.
-    """
-    if language.blanks:
-        return "blanks", None
-    if language.script == "Tibt":
-        return "tsheg", lambda text: text.replace(_TSHEG, " ").replace("\u0f0c", " ")
-    try:
-        from icu4py.breakers import WordBreaker
-    except ImportError:
-        return "characters", None
-    locale = {"Jpan": "ja", "Thai": "th", "Laoo": "lo", "Khmr": "km", "Mymr": "my"}.get(language.script, "zh")
-    return "icu", lambda text: " ".join(WordBreaker(text, locale))
 
 
 def count_ngrams(texts: Iterable[str], language: Language, max_bigrams: int = 1 << 21) -> Iterator[pa.RecordBatch]:

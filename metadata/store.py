@@ -41,6 +41,7 @@ from curation import storage, trie
 from curation.errors import HeadtailError
 from curation.matching import AhoCorasickMatcher, Engine, Matcher, TokenMatcher
 from curation.text import MARKS, Edges, can_match
+from metadata.languages import LANGUAGES, OTHER
 
 MAX_CHARACTERS = 256
 """Longer entries are dropped, as in Meta CLIP 2."""
@@ -60,6 +61,15 @@ class EntryList:
     sources: pa.StringArray
     scores: pa.DoubleArray
     drops: Counter[str]
+
+    def check_languages(self) -> None:
+        """Raise HeadtailError where a list is named by no language's code: no text would ever meet it."""
+        unknown = [code for code in self.languages if code != OTHER and code not in LANGUAGES]
+        if unknown:
+            raise HeadtailError(
+                f"{self._files[unknown[0]].path}: a list is named by the code of its language, as en.json, and "
+                f"{unknown[0]!r} is none"
+            )
 
     @cached_property
     def hash(self) -> str:

@@ -19,7 +19,7 @@ from curation.spark.tasks import plan_tasks
 from curation.storage import read_batches
 from metadata.build import PMI_STEPS, Rules
 from metadata.languages import LANGUAGES
-from metadata.ngrams import ALPHABETIC, TIBETAN, UNSPACED
+from metadata.tokens import ALPHABETIC, TIBETAN, UNSPACED
 
 COUNTS = "lang string, source string, first string, second string, count bigint"
 VIEWS = "lang string, title string, views bigint"

@@ -14,10 +14,10 @@ from conf.schema import BuildMetadataConfig
 from curation.receipts import Receipt
 from jobs.build_metadata import run
 from metadata.build import PMI_STEPS, Rules, percentile_rank
-from metadata.ngrams import join_bigram
 from metadata.spark.build import gather_terms
 from metadata.spark.terms import COUNTS, score_bigrams, sum_unigrams
 from metadata.store import EntryStore
+from metadata.tokens import join_bigram
 from metadata.wikipedia import DumpSettings, count_file, read_articles
 from tests.conftest import SHARED, needs_shared
 from tests.dump_data import count_naively, dump, multistream

@@ -9,7 +9,8 @@ import pytest
 from curation.receipts import Receipt
 from metadata import ngrams
 from metadata.languages import LANGUAGES
-from metadata.ngrams import count_ngrams, join_bigram, segmenter
+from metadata.ngrams import count_ngrams
+from metadata.tokens import join_bigram, segmenter
 from metadata.wikipedia import DumpSettings, read_articles
 from tests.conftest import SHARED, needs_shared
 from tests.dump_data import count_naively
