@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation import storage
 from curation.errors import HeadtailError
 from metadata.store import EntryStore, clean_entries
 
@@ -187,3 +188,12 @@ def test_an_empty_list(tmp_path: Path, content: bytes) -> None:
     store = EntryStore.open(str(tmp_path))
     assert len(store.entries("en")) == 0
     assert store.unmatchable("en").tolist() == []
+
+
+def test_lists_elsewhere_are_copied_into_the_cache(tmp_path: Path) -> None:
+    storage.write_bytes("memory://lists/en.txt", b"dog\ncat")
+    store = EntryStore.open("memory://lists", cache=str(tmp_path))
+    assert store.languages == ("en",)
+    assert store.matcher("en").match(pa.array(["a cat"])).to_pylist() == [[1]]
+    storage.write_bytes("memory://lists/en.txt", b"cat\ndog!")
+    assert EntryStore.open("memory://lists", cache=str(tmp_path)).entries("en").to_pylist() == ["cat", "dog!"]
