@@ -2,8 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := .venv/uv/bin/uv
+SHARDS ?= build/sample-run/shards
 
-.PHONY: help run test lint bench lock clean
+.PHONY: help run test lint bench check-training lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -22,6 +23,9 @@ lint: .venv/installed ## check style and formatting
 bench: .venv/installed ## run one benchmark, NAME=extract|match|balance|shards|metadata|scale
 	$(BIN)/python -m tests.benchmarks.$(NAME)
 
+check-training: build/training/installed ## train OpenCLIP on the shards of `make run`, SHARDS=folder on others (6 GB, once)
+	build/training/bin/python tests/training/check_training.py $(SHARDS)
+
 lock: .venv/installed ## resolve the dependencies again
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 		--all-extras pyproject.toml --output-file requirements.lock
@@ -38,4 +42,9 @@ clean: ## delete what make made
 	@echo 'installing the locked dependencies into .venv (about 2 GB, once)'
 	@VIRTUAL_ENV=$(CURDIR)/.venv $(UV) pip sync --quiet --require-hashes requirements.lock
 	@VIRTUAL_ENV=$(CURDIR)/.venv $(UV) pip install --quiet --no-deps --editable .
+	@touch $@
+
+build/training/installed: tests/training/requirements.txt .venv/installed
+	$(UV) venv --quiet --clear --python $(BIN)/python build/training
+	VIRTUAL_ENV=$(CURDIR)/build/training $(UV) pip install --quiet -r tests/training/requirements.txt
 	@touch $@

@@ -54,13 +54,14 @@ def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 class Resolver:
     """Resolves names to addresses that may be contacted, in threads of its own: the system's call knows no timeout.
 
-    Answers, failures among them, are remembered for five minutes.
+    Answers are remembered for five minutes; a failure is when it happened twice, so that a retry asks again.
     """
 
     def __init__(self, allowed_networks: Sequence[str], threads: int) -> None:
         self._allowed: list[Network] = [ipaddress.ip_network(network) for network in allowed_networks]
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
         self._known: dict[tuple[str, int], tuple[float, list[SocketAddress] | FetchError]] = {}
+        self._failed: set[tuple[str, int]] = set()
 
     def close(self) -> None:
         """Let the threads end without waiting for name servers."""
@@ -80,7 +81,10 @@ class Resolver:
                     future.cancel()
                     raise FetchError("dns", "the name server took too long") from None
             known = (time.monotonic() + REMEMBER_SECONDS, answer)
-            self._known[host, port] = known
+            if not isinstance(answer, FetchError) or answer.status != "dns" or (host, port) in self._failed:
+                self._known[host, port] = known
+            else:
+                self._failed.add((host, port))
         if isinstance(known[1], FetchError):
             raise FetchError(known[1].status, str(known[1]))
         return known[1]

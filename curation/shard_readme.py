@@ -24,8 +24,8 @@ python -m open_clip_train.main --model ViT-B-32 --dataset-type webdataset \\
     --batch-size 256 --workers {workers} --epochs 1
 ```
 
-Add `--siglip --model ViT-B-16-SigLIP` for the sigmoid loss. Captions can be taken from the json instead of the txt
-with `--json-text-key text`. OpenCLIP wants at least as many shards as workers x GPUs.
+Add `--siglip` for the sigmoid loss. OpenCLIP wants at least as many shards as workers x GPUs. Versions of its trainer
+that take captions from the json find them with `--json-text-key text`.
 
 ## Hugging Face datasets
 

@@ -133,6 +133,19 @@ def test_a_name_server_that_does_not_answer_costs_no_more_than_the_time(monkeypa
     one.close()
 
 
+def test_a_name_that_does_not_resolve_is_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def getaddrinfo(host: str, _: int, **__: object) -> list:
+        asked.append(host)
+        raise socket.gaierror(-2, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    one = fetcher(retries=1, timeout_seconds=5)
+    for _ in range(3):
+        assert (one.fetch("http://gone.example/a.jpg").status, len(asked)) == ("dns", 2)
+
+
 def test_retries_happen_only_where_the_reason_can_pass(server: ImageServer) -> None:
     for path, attempts in (("status/404?x", 1), ("status/503?x", 3), ("image/9.jpg", 1)):
         server.hits.clear()

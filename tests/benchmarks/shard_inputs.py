@@ -1,0 +1,117 @@
+"""Downloads of any size without a network: lists, tars and download_status as download_images leaves them."""
+
+import hashlib
+import io
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from PIL import Image
+
+from curation.downloads import LOGIC_VERSION, RANGES, STAGE, Downloads, compared
+from curation.images import DownloadSettings
+from curation.lists import Ranges, list_name
+from curation.receipts import Receipt
+from curation.schemas import DOWNLOAD_STATUS, LISTS
+from curation.selection import write_rows
+from curation.storage import write_json
+from curation.tables import Recipe, Table
+from curation.tar import TarWriter
+
+PICTURES = 400
+PER_RANGE = 6250
+BALANCE = {
+    "seed": 0, "unit": "pair", "rule": {"reference": "en", "others": "tail_share", "t_by_language": {}}, "t": None,
+    "tail_share": 0.06, "target_images": None, "headroom": 1.0,
+}  # fmt: skip
+"""What balance_pairs notes of itself."""
+
+
+def pictures(count: int, side: int, quality: int, seed: int = 0) -> list[bytes]:
+    """Return distinct JPEGs with as much detail as photographs: noise of several scales."""
+    random = np.random.default_rng(seed)
+    found = []
+    for _ in range(count):
+        canvas = np.zeros((side * 3 // 4, side, 3), np.float32)
+        for scale, weight in ((8, 90), (32, 60), (128, 16)):
+            small = random.integers(0, 255, (scale * 3 // 4, scale, 3), np.uint8)
+            canvas += weight / 255 * np.asarray(Image.fromarray(small).resize((side, side * 3 // 4)), np.float32)
+        out = io.BytesIO()
+        Image.fromarray(canvas.clip(0, 255).astype(np.uint8)).save(out, "JPEG", quality=quality)
+        found.append(out.getvalue())
+    return found
+
+
+def with_comment(picture: bytes, number: int) -> bytes:
+    """Return the JPEG with a comment that makes it a file of its own."""
+    comment = b"%015d" % number
+    return picture[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + picture[2:]
+
+
+def write_downloads(folder: Path, images: int, side: int = 384, quality: int = 89) -> Ranges:
+    """Write lists and downloads of `images` distinct images of about 20 KB each."""
+    ranges = Ranges(1 << max(0, (images // PER_RANGE - 1).bit_length()), 0)
+    lists, downloads = Table(f"{folder}/lists"), Downloads(f"{folder}/downloads")
+    write_json(f"{folder}/downloads/{RANGES}", vars(ranges))
+    rows = _curated(images, ranges)
+    numbers = ranges.of(rows["order"].to_numpy())
+    out, receipts = lists.begin(0), []
+    for number in range(ranges.count):
+        start, end = np.searchsorted(numbers, [number, number + 1]).tolist()
+        output = write_rows(f"{out}/{list_name(number)}", rows.slice(start, end - start))
+        receipts.append(Receipt(str(number), end - start, end - start, outputs=[output]))
+    part = lists.commit(0, Recipe("plan_lists", 1, vars(ranges), []), receipts, 0.0, balance=BALANCE)
+    recipe = Recipe(STAGE, LOGIC_VERSION, compared(DownloadSettings()), [part.input()])
+    number, receipts, faces = downloads.begin_generation(recipe), [], pictures(PICTURES, side, quality)
+    for path in part.files:
+        receipts.append(_store(path, f"{downloads.part_path(number)}/{path.rsplit('/', 1)[-1]}", faces, side))
+    downloads.commit(number, recipe, receipts, 0.0, complete=True)
+    return ranges
+
+
+def _curated(images: int, ranges: Ranges) -> pa.Table:
+    """Rows as of `curated`: one to three texts with about four entries each."""
+    urls = [f"https://images.example.org/{number}.jpg" for number in range(images)]
+    rows = []
+    for number, url in enumerate(urls):
+        uid = hashlib.sha224(url.encode()).hexdigest()[:24]
+        texts = [
+            {
+                "text": f"A photograph of thing {number % 997} beside thing {(number + k) % 13} — version {number}",
+                "text_key": "alt",
+                "lang": "en",
+                "lang_score": 0.93,
+                "entry_ids": [k, 17, number % 5000, 7000 + number % 71],
+                "keep_probability": 0.37,
+                "kept": k == 0,
+            }
+            for k in range(1 + number % 3)
+        ]  # fmt: skip
+        rows.append(
+            {"uid": uid, "url": url, "text": texts[0]["text"], "lang": "en", "keep_probability": 0.4, "texts": texts}
+        )
+    order = ranges.order(pa.array([row["uid"] for row in rows]))
+    table = pa.Table.from_pylist([row | {"order": int(o)} for row, o in zip(rows, order, strict=True)], LISTS)
+    return table.sort_by([("order", "ascending"), ("uid", "ascending")])
+
+
+def _store(source: str, out: str, faces: list[bytes], side: int) -> Receipt:
+    rows = pq.read_table(source, columns=["uid", "url", "order"]).to_pylist()
+    with open(out.replace(".parquet", ".tar"), "wb") as file:
+        writer = TarWriter(file)
+        status = [_status(row, writer, faces, side) for row in rows]
+        writer.close()
+    output = write_rows(out, pa.Table.from_pylist(status, DOWNLOAD_STATUS))
+    return Receipt(out, len(rows), len(rows), outputs=[output])
+
+
+def _status(row: dict, writer: TarWriter, faces: list[bytes], side: int) -> dict:
+    number = int(row["url"].rsplit("/", 1)[-1][:-4])
+    body = with_comment(faces[number % len(faces)], number)
+    sides = {"width": side, "height": side * 3 // 4, "original_width": side, "original_height": side * 3 // 4}
+    return dict.fromkeys(DOWNLOAD_STATUS.names) | row | sides | {
+        "status": "success", "redirects": 0, "attempts": 1, "seconds": 0.1, "ext": "jpg", "http_status": 200,
+        "sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body), "source_bytes": len(body),
+        "offset": writer.add(f"{row['uid']}.jpg", body),
+    }  # fmt: skip
