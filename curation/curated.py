@@ -80,10 +80,7 @@ def text_probabilities(
 def draw_batch(matched: Matched, probabilities: np.ndarray, unit: str, seed: int) -> Drawn:
     """Draw a batch, given the texts' keep probabilities."""
     if unit == "pair":
-        # Where p = 1 no draw is needed: u < 1 always.
-        kept = np.ones(len(probabilities), bool)
-        unsure = np.flatnonzero(probabilities < 1.0)
-        kept[unsure] = matched.draw_texts(seed, "keep", unsure) < probabilities[unsure]
+        kept = matched.keep_texts(seed, probabilities)
         several, image_probabilities = _several_kept(matched.starts, probabilities, kept)
         chosen = _first_kept(matched.starts, choice_order(matched, seed, several), kept)
     else:

@@ -41,16 +41,28 @@ def draw(seed: int, purpose: str, *keys: pa.Array, at: Sequence[np.ndarray] | No
     return (hash64(seed, purpose, *keys, at=at) >> np.uint64(11)).astype(np.float64) * 2.0**-53
 
 
+def keep(probabilities: np.ndarray, seed: int, purpose: str, *keys: pa.Array, at: Sequence[np.ndarray]) -> np.ndarray:
+    """Return whether each row's draw is below its probability, bool: `draw(...) < probabilities`, in one step.
+
+    Where a probability is 1 nothing has to be hashed.
+    """
+    return _below(*_arguments(keys, at), np.uint64(hash_seed(seed, purpose)), probabilities)
+
+
 def hash64(seed: int, purpose: str, *keys: pa.Array, at: Sequence[np.ndarray] | None = None) -> np.ndarray:
     """The 64-bit hash behind `draw`, for ordering: uint64, same arguments, same errors."""
+    return _hash_rows(*_arguments(keys, at), np.uint64(hash_seed(seed, purpose)))
+
+
+def _arguments(keys: Sequence[pa.Array], at: Sequence[np.ndarray] | None) -> tuple:
+    """What the kernels take: offsets, bytes and rows of the first and the last key, and whether there are two."""
     if len(keys) not in (1, 2):
         raise ValueError(f"a draw has one or two keys, got {len(keys)}")
     buffers = [_string_buffers(key) for key in keys]
     rows = [np.arange(len(key)) for key in keys] if at is None else at
     if len({len(places) for places in rows}) > 1:
         raise ValueError(f"keys of a draw differ in length: {' and '.join(str(len(places)) for places in rows)}")
-    key_seed = np.uint64(hash_seed(seed, purpose))
-    return _hash_rows(*buffers[0], rows[0], *buffers[-1], rows[-1], len(keys) == 2, key_seed)
+    return *buffers[0], rows[0], *buffers[-1], rows[-1], len(keys) == 2
 
 
 def hash_seed(seed: int, purpose: str) -> int:
@@ -85,28 +97,71 @@ def _hash_rows(
     seed: np.uint64,
 ) -> np.ndarray:
     hashes = np.empty(len(rows), np.uint64)
-    words = np.zeros(64, np.uint64)
+    words = _scratch(offsets)
     for k in range(len(rows)):
-        start, end = np.int64(offsets[rows[k]]), np.int64(offsets[rows[k] + 1])
-        if not both:
-            hashes[k] = _xxh64(words, 0, data, start, end, seed)
-            continue
-        # The first key, the separator and so much of the second that stripes of 32 bytes are full are put together;
-        # the rest of the second is hashed where it is.
-        size = end - start + 1
-        more, more_end = np.int64(second_offsets[second_rows[k]]), np.int64(second_offsets[second_rows[k] + 1])
-        taken = min(-size % 32, more_end - more)
-        if (size + taken) // 8 + 2 > len(words):
-            words = np.zeros((size + taken) // 4 + 4, np.uint64)
-        _append(words, 0, data, start, end)
-        words[(size - 1) // 8] |= np.uint64(_SEPARATOR) << np.uint64((size - 1) % 8 * 8)
-        _append(words, size, second_data, more, more + taken)
-        size += taken
-        if size % 32 == 0:
-            hashes[k] = _xxh64(words, size // 32, second_data, more + taken, more_end, seed)
-        else:
-            hashes[k] = _xxh64(words, size // 32, words.view(np.uint8), size // 32 * 32, size, seed)
+        row, second = rows[k], second_rows[k]
+        hashes[k] = _hash(words, offsets, data, row, second_offsets, second_data, second, both, seed)
     return hashes
+
+
+@numba.njit(cache=True, nogil=True)
+def _below(
+    offsets: np.ndarray,
+    data: np.ndarray,
+    rows: np.ndarray,
+    second_offsets: np.ndarray,
+    second_data: np.ndarray,
+    second_rows: np.ndarray,
+    both: bool,
+    seed: np.uint64,
+    probabilities: np.ndarray,
+) -> np.ndarray:
+    kept = np.ones(len(rows), np.bool_)
+    words = _scratch(offsets)
+    for k in range(len(rows)):
+        if probabilities[k] < 1.0:
+            row, second = rows[k], second_rows[k]
+            found = _hash(words, offsets, data, row, second_offsets, second_data, second, both, seed)
+            kept[k] = np.float64(found >> np.uint64(11)) * 2.0**-53 < probabilities[k]
+    return kept
+
+
+@numba.njit(cache=True, nogil=True)
+def _scratch(offsets: np.ndarray) -> np.ndarray:
+    """Room for the longest first key, the separator and the filling of a stripe."""
+    longest = 0
+    for row in range(len(offsets) - 1):
+        longest = max(longest, offsets[row + 1] - offsets[row])
+    return np.zeros(longest // 8 + 8, np.uint64)
+
+
+@numba.njit(cache=True, nogil=True)
+def _hash(
+    words: np.ndarray,
+    offsets: np.ndarray,
+    data: np.ndarray,
+    row: int,
+    second_offsets: np.ndarray,
+    second_data: np.ndarray,
+    second_row: int,
+    both: bool,
+    seed: np.uint64,
+) -> np.uint64:
+    start, end = np.int64(offsets[row]), np.int64(offsets[row + 1])
+    if not both:
+        return _xxh64(words, 0, data, start, end, seed)
+    # The first key, the separator and so much of the second that stripes of 32 bytes are full are put together; the
+    # rest of the second is hashed where it is.
+    size = end - start + 1
+    more, more_end = np.int64(second_offsets[second_row]), np.int64(second_offsets[second_row + 1])
+    taken = min(-size % 32, more_end - more)
+    _append(words, 0, data, start, end)
+    words[(size - 1) // 8] |= np.uint64(_SEPARATOR) << np.uint64((size - 1) % 8 * 8)
+    _append(words, size, second_data, more, more + taken)
+    size += taken
+    if size % 32 == 0:
+        return _xxh64(words, size // 32, second_data, more + taken, more_end, seed)
+    return _xxh64(words, size // 32, words.view(np.uint8), size // 32 * 32, size, seed)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation import storage
-from curation.draws import draw, hash64
+from curation.draws import hash64, keep
 from curation.errors import HeadtailError
 from curation.merging import MAX_TEXTS, merge_buckets
 from curation.receipts import Receipt
@@ -72,9 +72,9 @@ class Matched:
         """Return the hash of (uid, text) of some texts, uint64."""
         return hash64(seed, purpose, *self._keys, at=(self.images_of_texts[rows], rows))
 
-    def draw_texts(self, seed: int, purpose: str, rows: np.ndarray) -> np.ndarray:
-        """Return the draw of (uid, text) of some texts, float64."""
-        return draw(seed, purpose, *self._keys, at=(self.images_of_texts[rows], rows))
+    def keep_texts(self, seed: int, probabilities: np.ndarray) -> np.ndarray:
+        """Return which texts are kept, bool[k]: their draw of (uid, text) is below their probability."""
+        return keep(probabilities, seed, "keep", *self._keys, at=(self.images_of_texts, np.arange(self.texts)))
 
     @property
     def _keys(self) -> tuple[pa.Array, pa.Array]:

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 import xxhash
 
-from curation.draws import draw, hash64, hash_seed
+from curation.draws import draw, hash64, hash_seed, keep
 
 
 def _words(rows: int, seed: int) -> list[str]:
@@ -45,6 +45,17 @@ def test_rows_may_be_picked_from_each_key() -> None:
     rows = [(first[i], second[k]) for i, k in zip(*at, strict=True)]
     keys = [pa.array(first), pa.array(["x", *second]).slice(1)]
     assert hash64(2, "keep", *keys, at=at).tolist() == _expected(2, "keep", rows)
+
+
+def test_keeping_is_drawing_below_a_probability() -> None:
+    keys = pa.array(_words(3000, 7)), pa.array(_words(3000, 8))
+    u = draw(4, "keep", *keys)
+    probabilities = np.concatenate([u[:1000], np.nextafter(u[1000:2000], 1), np.linspace(0, 1, 1000)])
+    at = [np.arange(3000)] * 2
+    kept = keep(probabilities, 4, "keep", *keys, at=at)
+    assert kept.tolist() == (u < probabilities).tolist()
+    assert not kept[:1000].any()
+    assert kept[1000:2000].all()
 
 
 def test_a_draw_is_the_top_53_bits() -> None:
