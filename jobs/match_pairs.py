@@ -22,6 +22,7 @@ NAME = "match_pairs"
 def run(config: MatchPairsConfig) -> None:
     """Match the parts of `pairs` that `matches` does not hold yet, and merge them into it."""
     store = EntryStore.open(config.entry_lists, config.matching.edges.value)
+    store.check_languages()
     settings = MatchSettings(config.matching.matcher.value, tuple(config.languages), config.matching.max_texts)
     pairs = {part.id: part for part in Table(config.pairs).require("extract_pairs")}
     rules = {

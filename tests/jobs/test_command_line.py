@@ -1,5 +1,6 @@
 """The jobs as a user starts them: three ways, one line for a mistake, killed and started again."""
 
+import gzip
 import os
 import signal
 import subprocess
@@ -10,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from curation.spark.java import java_home
-from tests.conftest import ROOT
+from curation.tables import Table
+from tests.conftest import ROOT, SHARED, needs_shared
 from tests.jobs.conftest import Sample, rows, tar_bytes
 
 BIN = Path(sys.executable).parent
@@ -81,6 +83,33 @@ def test_a_mistake_under_spark_submit_is_one_line_too(tmp_path: Path) -> None:
     told = done.stdout + done.stderr  # spark-submit passes both on as its standard output
     assert "there is no setting 'balance.t'" in told
     assert "Traceback" not in told
+
+
+def test_a_list_that_no_language_is_named_by_is_refused(finished: Path, tmp_path: Path) -> None:
+    entries = tmp_path / "entries-en.json"
+    entries.write_text('["red"]')
+    settings = [f"output={tmp_path}/run", f"pairs={finished}/pairs", f"entry_lists={entries}"]
+    done = call(str(BIN / "headtail"), "match_pairs", *settings)
+    assert done.returncode == 1
+    assert "named by the code of its language, as en.json, and 'entries-en' is none" in done.stderr
+
+
+@needs_shared
+def test_all_real_wats_through_the_chain_without_the_download(tmp_path: Path) -> None:
+    """Truncated, odd and old archives: each is read, and what was read adds up."""
+    lists = tmp_path / "lists"
+    lists.mkdir()
+    (lists / "en.json").write_bytes(gzip.decompress((SHARED / "metadata" / "entries-en-415k.json.gz").read_bytes()))
+    settings = [f"source.paths={SHARED / 'wat'}", f"entry_lists={lists}", "download_images=false", "buckets=2"]
+    local = ["spark.master=local[2]", "spark.driver_memory=1g"]
+    done = call(str(BIN / "headtail"), "curate", f"output={tmp_path}/run", *settings, *local)
+    assert done.returncode == 0, done.stderr
+    (part,) = Table(str(tmp_path / "run" / "pairs")).parts()
+    assert len(part.files) == len(part.inputs()) == 29
+    assert part.receipt.rows_in == part.receipt.rows_out + part.receipt.drops.total() > 1000
+    matched = rows(tmp_path / "run", "matches")
+    assert matched.num_rows > 50
+    assert (tmp_path / "run" / "report" / "index.html").exists()
 
 
 @pytest.mark.parametrize("wait", ["pairs", "matches", "downloads"])
