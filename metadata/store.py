@@ -62,15 +62,6 @@ class EntryList:
     scores: pa.DoubleArray
     drops: Counter[str]
 
-    def check_languages(self) -> None:
-        """Raise HeadtailError where a list is named by no language's code: no text would ever meet it."""
-        unknown = [code for code in self.languages if code != OTHER and code not in LANGUAGES]
-        if unknown:
-            raise HeadtailError(
-                f"{self._files[unknown[0]].path}: a list is named by the code of its language, as en.json, and "
-                f"{unknown[0]!r} is none"
-            )
-
     @cached_property
     def hash(self) -> str:
         """SHA-256 in hex of what decides the ids of matches: the texts in their order, holes included."""
@@ -123,6 +114,15 @@ class EntryStore:
         """SHA-256 in hex over all lists; independent of the edge rule and of the format of the files."""
         parts = [f"{lang}:{self.list_hash(lang)}" for lang in self.languages]
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def check_languages(self) -> None:
+        """Raise HeadtailError where a list is named by no language's code: no text would ever meet it."""
+        unknown = [code for code in self.languages if code != OTHER and code not in LANGUAGES]
+        if unknown:
+            raise HeadtailError(
+                f"{self._files[unknown[0]].path}: a list is named by the code of its language, as en.json, and "
+                f"{unknown[0]!r} is none"
+            )
 
     def list_hash(self, lang: str) -> str:
         """SHA-256 in hex of one list; taken from the compiled form if there is one, for that costs no parsing."""
