@@ -5,10 +5,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.balancing import entry_probabilities
-from curation.counts import CountFiles, save_array
+from curation.counts import CountArrays, CountFiles, save_array
 from curation.errors import HeadtailError
+from curation.matched import Matched
 from curation.schemas import THRESHOLDS
 from curation.thresholds import Distributions, Rule, Wish, write_probabilities, write_thresholds
+from tests.matches_data import make_images, to_batch
 
 COUNTS = {"en": np.array([1, 2, 3, 4, 90]), "de": np.array([0, 10, 20, 30, 40]), "fr": np.array([7])}
 
@@ -40,6 +42,18 @@ def test_a_tail_share_holds_for_every_language() -> None:
 def test_a_reference_without_matches_names_the_others() -> None:
     with pytest.raises(HeadtailError, match=r"language ja: set balance\.reference to one of: de, en, fr"):
         Rule(reference="ja").thresholds(_distributions(), [5.0])
+
+
+def test_a_language_without_matches_has_no_threshold(tmp_path: Path) -> None:
+    counted = CountArrays()
+    counted.add(Matched(to_batch(make_images(50, seed=1, langs=("en",)))))
+    counted.arrays["de"] = np.zeros(9, np.int64)
+    for lang, values in counted.items():
+        save_array(str(tmp_path / f"{lang}.npy"), values)
+    distributions = Distributions.of_files(CountFiles(str(tmp_path)))
+    assert list(Wish(Rule(t_by_language={"de": 3.0}), t=2.0).thresholds(distributions)) == ["en"]
+    with pytest.raises(HeadtailError, match=r"language de: set balance\.reference to one of: en"):
+        Wish(Rule(reference="de"), t=2.0).thresholds(distributions)
 
 
 def test_headroom_raises_every_threshold_that_was_given_as_a_count() -> None:
