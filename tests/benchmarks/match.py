@@ -137,7 +137,7 @@ steps = {"import_seconds": time.perf_counter() - start}
 texts = pa.array(json.load(open(sys.argv[2])))
 before = private()
 start = time.perf_counter()
-EntryStore.open(sys.argv[3]).matcher("xx").match(texts[:1])
+EntryStore.open(sys.argv[3]).matcher("en").match(texts[:1])
 steps["kernel_seconds"] = time.perf_counter() - start
 kernel = private()
 start = time.perf_counter()
@@ -155,8 +155,8 @@ def measure_worker(folder: Path) -> Figures:
     """Compile once, then let one worker after another open the list, the first still there."""
     store = english_store(folder)
     (folder / "tiny").mkdir()
-    (folder / "tiny/xx.txt").write_text("dog\n")
-    EntryStore.open(str(folder / "tiny")).matcher("xx")  # loads the kernels
+    (folder / "tiny/en.txt").write_text("dog\n")
+    EntryStore.open(str(folder / "tiny")).matcher("en")  # loads the kernels
     path = store.compile("en")
     path.unlink()
     store = english_store(folder)

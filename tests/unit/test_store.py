@@ -68,6 +68,10 @@ def test_what_cannot_be_used_leaves_a_hole() -> None:
 def test_a_file_is_a_store_of_one_language(lists: Path) -> None:
     assert EntryStore.open(str(lists / "en.json")).languages == ("en",)
     assert EntryStore.open(str(lists / "en.json"), lang="de").languages == ("de",)
+    (lists / "en.json").rename(lists / "metadata.json")
+    assert EntryStore.open(str(lists / "metadata.json"), lang="en").languages == ("en",)
+    with pytest.raises(HeadtailError, match="'metadata' is none"):
+        EntryStore.open(str(lists / "metadata.json")).check_languages()
 
 
 def test_the_hash_tells_contents_not_files(lists: Path, tmp_path: Path) -> None:
