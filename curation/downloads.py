@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from curation import storage
 from curation.errors import HeadtailError
-from curation.images import DownloadSettings, images_path
+from curation.images import DownloadSettings
 from curation.lists import Ranges, count_ranges, list_name
 from curation.receipts import Receipt
 from curation.tables import MANIFEST, Part, Recipe, Table
@@ -16,6 +16,8 @@ STAGE = "download_images"
 LOGIC_VERSION = 1
 RANGES = "_ranges.json"
 RECIPE = "_recipe.json"
+CROWDED = 4
+"""Lists that are so many times longer than asked for, since more was curated later, are cut finer."""
 
 
 class Downloads(Table):
@@ -28,10 +30,11 @@ class Downloads(Table):
     def plan_ranges(
         self, settings: DownloadSettings, images: int, images_per_list: int, seed: int, overwrite: bool
     ) -> Ranges:
-        """Return the ranges that the first plan fixed, or fix them now.
+        """Return the ranges that the first plan fixed, or fix them now; finer ones where there is far more to fetch.
 
-        Where images were stored with other settings, or ordered with another seed, everything is deleted with
-        `overwrite`, else HeadtailError tells the difference.
+        Finer ranges lie within the old ones, whose files then serve several. Where images were stored with other
+        settings, or ordered with another seed, everything is deleted with `overwrite`, else HeadtailError tells the
+        difference.
         """
         path = storage.join(self.path, RANGES)
         planned = Ranges(**storage.read_json(path)) if storage.exists(path) else None
@@ -48,20 +51,23 @@ class Downloads(Table):
             self._clear()
             planned = Ranges(count_ranges(images, images_per_list), seed)
             storage.write_json(path, asdict(planned))
+        if images > CROWDED * planned.count * images_per_list:
+            planned = Ranges(count_ranges(images, images_per_list), seed)
+            storage.write_json(path, asdict(planned))
         return planned
 
-    def ranges(self) -> Ranges:
-        """Return the ranges; raises HeadtailError where nothing was planned."""
-        try:
-            return Ranges(**storage.read_json(storage.join(self.path, RANGES)))
-        except FileNotFoundError:
-            raise HeadtailError(f"{self.path} holds no downloads: run {STAGE} first or set its path") from None
-
-    def begin_generation(self, recipe: Recipe) -> int:
+    def begin_generation(self, recipe: Recipe, ranges: Ranges) -> int:
         """Make the folder of a new generation and return its number."""
         number = max((int(part.path[-5:]) for part in self.parts()), default=-1) + 1
-        storage.write_json(storage.join(self.begin(number), RECIPE), asdict(recipe))
+        noted = {"recipe": asdict(recipe), "ranges": ranges.count}
+        storage.write_json(storage.join(self.begin(number), RECIPE), noted)
         return number
+
+    def end_generation(
+        self, number: int, recipe: Recipe, ranges: Ranges, receipts: list[Receipt], seconds: float
+    ) -> Receipt:
+        """Make a generation exist in which every list was fetched, and return its account."""
+        return self.commit(number, recipe, receipts, seconds, ranges=ranges.count, complete=True).receipt
 
     def _clear(self) -> None:
         for name in storage.list_folder(self.path):
@@ -85,21 +91,32 @@ class Downloads(Table):
                 if name != RECIPE and name.partition(".")[0] not in finished:
                     storage.remove(storage.join(folder, name))
             closed = [Receipt.from_json(json.dumps(storage.read_json(storage.join(folder, name)))) for name in receipts]
-            recipe = Recipe(**storage.read_json(storage.join(folder, RECIPE)))
+            noted = storage.read_json(storage.join(folder, RECIPE))
+            facts = {"ranges": noted["ranges"], "complete": False}
             seconds = sum(receipt.seconds for receipt in closed)
-            return self.commit(int(folder[-5:]), recipe, closed, seconds, complete=False).receipt
+            return self.commit(int(folder[-5:]), Recipe(**noted["recipe"]), closed, seconds, **facts).receipt
         return None
 
     def has_all(self, lists: Part) -> bool:
         """Whether a generation is complete that was made from just these lists."""
         return any(part.manifest.get("complete") and part.inputs()[0]["id"] == lists.id for part in self.parts())
 
-    def status_files(self) -> dict[str, list[str]]:
-        """Return the status files of each range (its number as text), oldest generation first."""
+    def status_files(self, ranges: Ranges | None = None) -> dict[str, list[str]]:
+        """Return the status files that hold images of each range (its number as text), oldest generation first.
+
+        Without `ranges` each file is named once, under the coarsest ranges of all generations. With finer ones than a
+        generation's own, a file is named under each range within its own, and holds images of the others, too.
+        """
+        parts = self.parts()
+        count = ranges.count if ranges else min((part.manifest["ranges"] for part in parts), default=1)
         found: dict[str, list[str]] = defaultdict(list)
-        for part in self.parts():
+        for part in parts:
+            own = part.manifest["ranges"]
             for file in part.files:
-                found[str(int(file[-len("000000.parquet") : -len(".parquet")]))].append(file)
+                number = int(file[-len("000000.parquet") : -len(".parquet")])
+                # A file's range begins at number / own of the whole order, and ends before (number + 1) / own.
+                for within in range(number * count // own, max((number + 1) * count // own, number * count // own + 1)):
+                    found[str(within)].append(file)
         return found
 
     def inputs(self) -> list[dict]:
@@ -124,7 +141,7 @@ def compared(settings: DownloadSettings) -> dict:
 
 def plan_downloads(downloads: Downloads, lists: Part, ranges: Ranges, folder: str) -> list[dict]:
     """Return a task for `download_list` for every range."""
-    earlier = downloads.status_files()
+    earlier = downloads.status_files(ranges)
     return [
         {
             "list": storage.join(lists.path, list_name(number)),
@@ -133,8 +150,3 @@ def plan_downloads(downloads: Downloads, lists: Part, ranges: Ranges, folder: st
         }
         for number in range(ranges.count)
     ]
-
-
-def tars(status_files: list[str]) -> list[str]:
-    """Return the tars that belong to status files."""
-    return [images_path(path) for path in status_files]

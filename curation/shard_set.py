@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from curation import storage
+from curation.images import images_path
 from curation.lists import Ranges, list_name
 from curation.receipts import Receipt
 from curation.shard_readme import shard_readme
@@ -143,7 +144,7 @@ def plan_shard_tasks(
         return {
             "survivors": outputs[piece.range]["path"],
             "list": storage.join(lists, list_name(piece.range)),
-            "tars": [path.removesuffix(".parquet") + ".tar" for path in files],
+            "tars": [images_path(path) for path in files],
             "start": piece.start,
             "end": piece.end,
         }

@@ -33,7 +33,7 @@ def run(config: DownloadImagesConfig) -> None:
         return
     stage = Stage(STAGE, f"{ranges.count:,} lists of {images:,} images")
     recipe = Recipe(STAGE, LOGIC_VERSION, compared(settings), [lists.input()])
-    number = downloads.begin_generation(recipe)
+    number = downloads.begin_generation(recipe, ranges)
     tasks = plan_downloads(downloads, lists, ranges, downloads.part_path(number))
     spark = open_session(STAGE, **vars(config.spark))
     require_single_attempts(spark)
@@ -45,8 +45,7 @@ def run(config: DownloadImagesConfig) -> None:
     receipts = run_tasks(spark, fetch, tasks[:first])
     check_success(merge_receipts(STAGE, receipts), config.download.min_success_share)
     receipts += run_tasks(spark, fetch, tasks[first:])
-    part = downloads.commit(number, recipe, receipts, stage.seconds, complete=True)
-    stage.end(part.receipt)
+    stage.end(downloads.end_generation(number, recipe, ranges, receipts, stage.seconds))
 
 
 def download_settings(config: DownloadImagesConfig) -> DownloadSettings:

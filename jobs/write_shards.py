@@ -3,6 +3,7 @@
 from conf.schema import WriteShardsConfig
 from curation.downloads import Downloads
 from curation.duplicates import UniqueRules
+from curation.lists import Ranges
 from curation.progress import Stage, say
 from curation.rebalancing import FirstBalance, reference_t
 from curation.selection import ImageFilters
@@ -20,7 +21,8 @@ def run(config: WriteShardsConfig) -> None:
     """Select among the downloaded images, balance again where asked, and write the rest in the final order."""
     lists = Table(config.lists).require("download_images")[0]
     downloads = Downloads(config.downloads)
-    ranges, status = downloads.ranges(), downloads.status_files()
+    ranges = Ranges(**lists.manifest["settings"])
+    status = downloads.status_files(ranges)
     shards = ShardSet(config.shards)
     first = FirstBalance.of_settings(lists.manifest["balance"])
     again = first.wish.headroom < 1.0 if config.second_balance is None else config.second_balance

@@ -63,10 +63,10 @@ def write_downloads(folder: Path, images: int, side: int = 384, quality: int = 8
         receipts.append(Receipt(str(number), end - start, end - start, outputs=[output]))
     part = lists.commit(0, Recipe("plan_lists", 1, vars(ranges), []), receipts, 0.0, balance=BALANCE)
     recipe = Recipe(STAGE, LOGIC_VERSION, compared(DownloadSettings()), [part.input()])
-    number, receipts, faces = downloads.begin_generation(recipe), [], pictures(PICTURES, side, quality)
+    number, receipts, faces = downloads.begin_generation(recipe, ranges), [], pictures(PICTURES, side, quality)
     for path in part.files:
         receipts.append(_store(path, f"{downloads.part_path(number)}/{path.rsplit('/', 1)[-1]}", faces, side))
-    downloads.commit(number, recipe, receipts, 0.0, complete=True)
+    downloads.end_generation(number, recipe, ranges, receipts, 0.0)
     return ranges
 
 

@@ -174,7 +174,7 @@ def prepare_memory(_: int, folder: Path, count: int) -> Callable[[str], int]:
 
             downloads = Downloads(f"{folder}/downloads")
             (lists,) = Table(f"{folder}/lists").parts()
-            make_shards(folder, downloads, lists, downloads.ranges(), size=1 << 30)
+            make_shards(folder, downloads, lists, Ranges(**lists.manifest["settings"]), size=1 << 30)
         else:
             (task,) = download_tasks(folder, folder / "ours", count, lists=1)
             download_list(task, download_settings())

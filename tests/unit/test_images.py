@@ -61,11 +61,11 @@ def download(
     """What the job does; stops like a killed one after some lists."""
     downloads.close_unfinished()
     recipe = Recipe(STAGE, LOGIC_VERSION, compared(settings), [lists.input()])
-    number = downloads.begin_generation(recipe)
+    number = downloads.begin_generation(recipe, ranges)
     tasks = plan_downloads(downloads, lists, ranges, downloads.part_path(number))
     receipts = [download_list(task, settings).check() for task in tasks[:stop_after]]
     if stop_after > len(tasks):
-        downloads.commit(number, recipe, receipts, 0, complete=True)
+        downloads.end_generation(number, recipe, ranges, receipts, 0)
     return receipts
 
 
@@ -174,6 +174,24 @@ def test_a_larger_selection_fetches_only_what_is_new(tmp_path: Path, server: Ima
     assert set(statuses(downloads).values()) == {"success"}
 
 
+def test_far_more_images_are_cut_into_finer_lists(tmp_path: Path, server: ImageServer) -> None:
+    rows = curated_rows([server.url(f"image/{index}.jpg") for index in range(90)])
+    downloads = Downloads(str(tmp_path / "downloads"))
+    coarse = downloads.plan_ranges(SETTINGS, 20, 10, seed=0, overwrite=False)
+    download(downloads, plan(tmp_path, rows[:20], coarse), coarse)
+    assert downloads.plan_ranges(SETTINGS, 79, 10, seed=0, overwrite=False) == coarse == Ranges(2, 0)
+    fine = downloads.plan_ranges(SETTINGS, 90, 10, seed=0, overwrite=False)
+    assert fine == Ranges(16, 0)
+    download(downloads, plan(tmp_path, rows, fine), fine)
+    assert (len(server.hits), set(server.hits.values())) == (90, {1})
+    assert set(statuses(downloads).values()) == {"success"}
+    named = [path for paths in downloads.status_files().values() for path in paths]
+    assert len(named) == len(set(named)), "a report counts every file once"
+    for number in range(16):
+        listed = pq.read_table(tmp_path / "lists/part-00000" / list_name(number))["uid"].to_pylist()
+        assert set(listed) <= set(read_status(downloads.status_files(fine)[str(number)])["uid"].to_pylist())
+
+
 def test_a_stopped_run_goes_on_with_the_lists_it_had_not_finished(tmp_path: Path, server: ImageServer) -> None:
     ranges = Ranges(8, 0)
     lists = plan(tmp_path, curated_rows([server.url(f"image/{index}.jpg") for index in range(80)]), ranges)
@@ -225,7 +243,7 @@ def test_other_settings_do_not_touch_what_is_there(tmp_path: Path, server: Image
     assert downloads.plan_ranges(SETTINGS, 1, 10, seed=0, overwrite=False) == Ranges(1, 0)
     download(downloads, lists, Ranges(1, 0))
     faster = DownloadSettings(FetchSettings(timeout_seconds=9, retries=3, max_bytes=1 << 20), SETTINGS.image, 1)
-    assert downloads.plan_ranges(faster, 99, 1, seed=0, overwrite=False) == Ranges(1, 0)
+    assert downloads.plan_ranges(faster, 4, 1, seed=0, overwrite=False) == Ranges(1, 0)
     larger = DownloadSettings(SETTINGS.fetch, ImageSettings(size=64))
     with pytest.raises(HeadtailError, match=r"image.size was 32, is 64.*overwrite=true"):
         downloads.plan_ranges(larger, 1, 10, seed=0, overwrite=False)

@@ -42,7 +42,7 @@ def test_the_steps_draw_what_one_draw_over_all_survivors_does(tmp_path: Path, un
     image = draw_image(1)
     images = {row["url"]: image if alive else "timeout" for row, alive in zip(rows, survives, strict=True)}
     downloads, lists = stored(tmp_path, rows, images, ranges)
-    steps = Selecting(ranges, lists.path, str(tmp_path / "work"), downloads.status_files())
+    steps = Selecting(ranges, lists.path, str(tmp_path / "work"), downloads.status_files(ranges))
     for task in steps.select():
         task["candidates"] = steps.folder("survivors")
         select_images(task, ranges, ImageFilters()).check()
@@ -91,7 +91,7 @@ def test_the_first_pass_is_read_from_its_settings() -> None:
 def test_nothing_left_is_nothing_drawn(tmp_path: Path) -> None:
     ranges = Ranges(1, 0)
     downloads, lists = stored(tmp_path, first_pass("pair")[:3], {}, ranges)
-    steps = Selecting(ranges, lists.path, str(tmp_path / "work"), downloads.status_files())
+    steps = Selecting(ranges, lists.path, str(tmp_path / "work"), downloads.status_files(ranges))
     for task in steps.select():
         task["candidates"] = steps.folder("survivors")
         select_images(task, ranges, ImageFilters()).check()

@@ -45,7 +45,7 @@ def stored(
     lists, downloads = plan(folder, rows, ranges), Downloads(f"{folder}/downloads")
     for generation in range(generations):
         recipe = Recipe(STAGE, LOGIC_VERSION, compared(DownloadSettings()), [lists.input()])
-        number, receipts = downloads.begin_generation(recipe), []
+        number, receipts = downloads.begin_generation(recipe, ranges), []
         for path in lists.files:
             mine = [
                 row for k, row in enumerate(pq.read_table(path).to_pylist())
@@ -55,7 +55,7 @@ def stored(
             if not mine:
                 continue
             receipts.append(_store(out, mine, images))
-        downloads.commit(number, recipe, receipts, 0, complete=True)
+        downloads.end_generation(number, recipe, ranges, receipts, 0)
     return downloads, lists
 
 
@@ -97,7 +97,7 @@ def make_shards(
     recipe = Recipe(
         "write_shards", 1, {"size": size, "filters": vars(filters), "rules": vars(rules)}, downloads.inputs()
     )
-    work, status = shards.work_folder(recipe), downloads.status_files()
+    work, status = shards.work_folder(recipe), downloads.status_files(ranges)
     steps = Selecting(ranges, lists.path, work, status)
     accounts = [[select_images(task, ranges, filters).check() for task in steps.select()]]
     if rules.near:
