@@ -9,6 +9,8 @@ import pyarrow as pa
 from curation.draws import hash64
 
 START_SLOTS = 1 << 16
+BATCH_ROWS = 32_768
+"""Rows of a batch that goes on: texts that repeat within it are worked on once."""
 
 
 class Distinct:
@@ -41,14 +43,25 @@ class Distinct:
         return rows - len(new)
 
     def take(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows held, text_key as strings, and hold none; rows like them are known still."""
-        for batch in self._batches:
-            ranks = self._ranks[self._taken_rows : self._taken_rows + batch.num_rows]
-            at = batch.schema.get_field_index("text_key")
-            text_keys = batch[at].dictionary.take(pa.array(ranks))
-            yield batch.set_column(at, "text_key", text_keys)
+        """Yield the rows held, in batches of about BATCH_ROWS, and hold none; rows like them are known still.
+
+        text_key comes as strings, other dictionary arrays are decoded too.
+        """
+        batches, self._batches, self.held_bytes = self._batches, [], 0
+        chunk: list[pa.RecordBatch] = []
+        for index, batch in enumerate(batches):
+            ranks = pa.array(self._ranks[self._taken_rows : self._taken_rows + batch.num_rows])
             self._taken_rows += batch.num_rows
-        self._batches, self.held_bytes = [], 0
+            keys = pa.DictionaryArray.from_arrays(ranks, batch["text_key"].dictionary)
+            columns = {name: batch[name] for name in batch.schema.names} | {"text_key": keys}
+            decoded = {
+                name: values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
+                for name, values in columns.items()
+            }
+            chunk.append(pa.record_batch(decoded))
+            if sum(part.num_rows for part in chunk) >= BATCH_ROWS or index == len(batches) - 1:
+                yield pa.Table.from_batches(chunk).combine_chunks().to_batches()[0]
+                chunk = []
 
     def _make_room(self, rows: int) -> None:
         needed = self._rows + rows

@@ -36,7 +36,8 @@ from curation.wat import WatReader
 
 LOGIC_VERSION = 1
 """Raised when the same settings and inputs give other rows."""
-HELD_BYTES = 96 << 20
+BATCH_LINKS = 100_000
+HELD_BYTES = 48 << 20
 """Pairs of a file are held until its end, so that a later alt can replace an earlier title; more are passed on."""
 _CRAWL = re.compile(r"CC-MAIN-\d{4}-\d{2}(?!\d)")
 
@@ -122,7 +123,7 @@ def iter_pairs(path: str, settings: ExtractionSettings, receipt: Receipt) -> Ite
     with file:
         reader = _reader(file, log, path, settings)
         distinct = Distinct()
-        for links in reader:
+        for links in (part for batch in reader for part in batch.slices(BATCH_LINKS)):
             _count(receipt.drops, "same_text", distinct.add(candidates(links, settings, receipt)))
             if distinct.held_bytes > HELD_BYTES:
                 yield from _finish(distinct.take(), reader, path, settings, receipt)
@@ -212,7 +213,7 @@ def _finish(
         receipt.rows_out += rows
         if rows:
             columns = {name: batch[name] for name in batch.schema.names}
-            pages = batch["page_url"].dictionary_decode()
+            pages = batch["page_url"]
             pages = pc.if_else(pc.equal(pages, ""), pa.scalar(None, pa.string()), pages)
             columns |= {"page_url": pages, "lang": lang, "lang_score": score}
             columns |= {"crawl": pa.repeat(crawl, rows), "source_file": pa.repeat(os.path.basename(path), rows)}

