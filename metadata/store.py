@@ -300,7 +300,7 @@ def _compiled_folder(folder: str) -> Path:
 @lru_cache(maxsize=1)
 def _user_cache() -> Path:
     """A folder that only this user writes: a file that others could have planted is not to be mapped."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "headtail"
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "headtail"
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder
