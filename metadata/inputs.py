@@ -12,7 +12,7 @@ from metadata.languages import LANGUAGES, OTHER, Language, language_of
 from metadata.wikipedia import site_of
 from metadata.wordnet import list_wordnets
 
-DUMP_ENDINGS = (".xml.bz2", ".xml.gz", ".xml", ".parquet")
+ARTICLE_ENDINGS = (".bz2", ".gz", ".xml", ".parquet")
 LICENCES = {
     "articles": "CC BY-SA 4.0 and GFDL (Wikipedia's text; dumps from before June 2023: CC BY-SA 3.0 and GFDL)",
     "page views": "CC0 1.0 (Wikimedia)",
@@ -122,8 +122,9 @@ def list_articles(paths: Iterable[str], languages: Iterable[str]) -> list[Articl
     chosen = set(languages)
     for path in paths:
         lang, rest = split_language(path)
-        for file in list_files([rest], DUMP_ENDINGS):
-            if file.path.endswith(("-index.txt.bz2", "-index.txt")):
+        for file in list_files([rest], ARTICLE_ENDINGS):
+            # Parts are called `...-multistream1.xml-p1p41242.bz2`; their indexes are no XML.
+            if ".xml" not in file.path.rsplit("/", 1)[-1] and not file.path.endswith(".parquet"):
                 continue
             site = site_of(file.path)
             code = lang or (site.language.code if site and site.language else None)

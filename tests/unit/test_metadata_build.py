@@ -1,5 +1,6 @@
 """Rules, order, caps and drops of a list; the lists of a store in their order."""
 
+import bz2
 from collections import Counter
 from pathlib import Path
 
@@ -154,6 +155,10 @@ def test_whose_dump_it_is(tmp_path: Path) -> None:
     assert [(entry.lang, entry.file.path[-5:]) for entry in found] == [("de", "a.xml"), ("fr", "c.xml")]
     with pytest.raises(HeadtailError, match="does not tell which Wikipedia"):
         list_articles([f"{tmp_path}/c.xml"], ["de"])
+    (tmp_path / "parts").mkdir()
+    for name in ("enwiki-1-pages-articles-multistream1.xml-p1p9.bz2", "enwiki-1-multistream-index1.txt-p1p9.bz2"):
+        (tmp_path / "parts" / name).write_bytes(bz2.compress(dump([("A", "a")])))
+    assert [entry.file.path[-9:] for entry in list_articles([f"{tmp_path}/parts"], ["en"])] == ["-p1p9.bz2"]
     tasks = plan_articles(list(found[0].ranges(1 << 20)), "/out")
     assert tasks == [
         {"input": str(tmp_path / "a.xml"), "lang": "de", "start": 0, "end": None, "output": "/out/00000.parquet"}
