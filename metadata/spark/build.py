@@ -102,7 +102,7 @@ def _counted_row(source: str, counted: tuple[int, int, int] | None, rules: Rules
         row.note = (
             "no words: no dump of this wiki, or no article in it"
             if source == "unigram"
-            else "no page views of this wiki"
+            else "no page views of this wiki, or none that count"
         )
     return row
 
