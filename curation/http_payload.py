@@ -115,12 +115,9 @@ def decode_html(page: Payload) -> str:
             return body[len(mark) :].decode(encoding, "replace")
     named = _CHARSET.search(page.content_type)
     declared = _codec(named.group(1).decode("ascii", "replace")) if named else None
-    guesses = [declared] if declared else []
-    guesses.append(detect_encoding(body, from_html_meta=True) or "utf-8")
-    guesses.append(detect_encoding(body) or "utf-8")
-    for encoding in guesses:
+    for guess in (lambda: declared, lambda: detect_encoding(body, from_html_meta=True), lambda: detect_encoding(body)):
         try:
-            return body.decode(encoding)
+            return body.decode(guess() or "utf-8")
         except (UnicodeDecodeError, LookupError):
             continue
     return body.decode(declared or "utf-8", "replace")
