@@ -37,7 +37,7 @@ from curation.wat import WatReader
 LOGIC_VERSION = 1
 """Raised when the same settings and inputs give other rows."""
 BATCH_LINKS = 100_000
-HELD_BYTES = 48 << 20
+HELD_BYTES = 24 << 20
 """Pairs of a file are held until its end, so that a later alt can replace an earlier title; more are passed on."""
 _CRAWL = re.compile(r"CC-MAIN-\d{4}-\d{2}(?!\d)")
 
