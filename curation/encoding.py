@@ -17,6 +17,8 @@ MAX_PIXELS = 89_000_000
 MAX_SCANS = 200
 """Start-of-scan markers in a JPEG: each costs a pass over all pixels, so a small file could take hours."""
 _SCAN = b"\xff\xda"
+ORIENTATION = 0x0112
+"""The EXIF tag; 5 to 8 turn by a quarter."""
 WHITE = (255, 255, 255)
 
 
@@ -104,9 +106,9 @@ def _open(body: bytes) -> Image.Image:
 
 
 def _encode(image: Image.Image, body: bytes, settings: ImageSettings) -> Encoded:
-    turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    orientation = image.getexif().get(ORIENTATION, 1)
     width, height = image.size
-    original = (height, width) if turned else (width, height)
+    original = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
     if settings.resize == "original" and _is_kept(image):
         image.load()  # a body that cannot be decoded is no image
         data = strip_metadata(body, image.format or "")
@@ -115,7 +117,7 @@ def _encode(image: Image.Image, body: bytes, settings: ImageSettings) -> Encoded
         # Lets the decoder leave out what resizing would throw away.
         target = _scaled(image.size, settings)
         image.draft(None, (2 * target[0], 2 * target[1]))
-    pixels = _rgb(ImageOps.exif_transpose(image))
+    pixels = _rgb(ImageOps.exif_transpose(image) if orientation in range(2, 9) else image)
     pixels = _resize(pixels, original, settings)
     pixels.info = {}  # a comment in there would be saved, too
     out = io.BytesIO()
@@ -129,8 +131,8 @@ def _is_kept(image: Image.Image) -> bool:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode in ("RGB", "L"):
-        return image.convert("RGB")
+    if image.mode == "RGB":
+        return image  # convert() would copy
     if image.mode.startswith("I"):  # 16 bits of grey: convert() would cut them off at 255
         return image.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
@@ -157,7 +159,8 @@ def _scaled(size: tuple[int, int], settings: ImageSettings) -> tuple[int, int]:
 def _resize(image: Image.Image, original: tuple[int, int], settings: ImageSettings) -> Image.Image:
     scaled = _scaled(original, settings)
     if scaled != image.size:
-        image = image.resize(scaled, Image.Resampling.BICUBIC)
+        smaller = scaled[0] < image.width
+        image = image.resize(scaled, Image.Resampling.HAMMING if smaller else Image.Resampling.BICUBIC)
     square = (settings.size, settings.size)
     if settings.resize == "center_crop" and min(scaled) >= settings.size:
         left, top = (scaled[0] - settings.size) // 2, (scaled[1] - settings.size) // 2

@@ -65,7 +65,7 @@ def test_what_is_removed_stays_away(run: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["shards={run}/nothing", "uids=[aa]"], "nothing holds no complete table"),
+        (["shards={run}/nothing", f"uids=[{'0' * 24}]"], "nothing holds no complete table"),
         (["shards={run}/shards", "uids=[aa]"], "aa is neither a file nor a uid"),
     ],
 )
