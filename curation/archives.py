@@ -80,6 +80,7 @@ def _read_pieces(file: BinaryIO, log: ReadLog) -> Iterator[bytes]:
     try:
         while piece := reader.read(PIECE_BYTES):
             given += len(piece)
+            log.bytes_read = reader.inner_tell()
             yield piece
         last_member = reader.frame_start_position()
     except OSError:
@@ -92,6 +93,7 @@ def _read_pieces(file: BinaryIO, log: ReadLog) -> Iterator[bytes]:
             pass
         return
     file.seek(0)
+    log.bytes_read = 0
     for piece in read_members(file, log):
         if given >= len(piece):
             given -= len(piece)
