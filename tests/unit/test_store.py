@@ -70,7 +70,7 @@ def test_a_file_is_a_store_of_one_language(lists: Path) -> None:
     assert EntryStore.open(str(lists / "en.json"), lang="de").languages == ("de",)
     (lists / "en.json").rename(lists / "metadata.json")
     assert EntryStore.open(str(lists / "metadata.json"), lang="en").languages == ("en",)
-    with pytest.raises(HeadtailError, match="'metadata' is none"):
+    with pytest.raises(HeadtailError, match=r"'metadata' is none"):
         EntryStore.open(str(lists / "metadata.json")).check_languages()
 
 
