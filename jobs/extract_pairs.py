@@ -22,7 +22,7 @@ NAME = "extract_pairs"
 
 SUFFIXES = {
     "wat": (".wat", ".wat.gz"),
-    "warc": (".warc", ".warc.gz"),
+    "warc": (".warc", ".warc.gz", ".arc", ".arc.gz"),  # ARCs are not read: the failures say so
     "table": (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz"),
 }
 """What is taken of a folder."""
