@@ -1,12 +1,19 @@
+import datetime
 import hashlib
 import ipaddress
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from curation.connections import Resolver, is_public
 from curation.fetch import Fetcher, FetchSettings, opted_out
@@ -233,3 +240,49 @@ def test_no_thread_or_socket_is_left_behind(server: ImageServer) -> None:
     one.close()
     time.sleep(0.3)
     assert threading.active_count() <= before + 2  # the server's own
+
+
+@pytest.fixture
+def tls_server(tmp_path: Path) -> Iterator[tuple[ImageServer, Path]]:
+    """The server behind TLS, with a certificate for 127.0.0.1 that nobody has signed."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path / "certificate.pem"
+    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(certificate.public_bytes(Encoding.PEM) + secret)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(path)
+    with ImageServer() as server:
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        yield server, path
+
+
+def test_certificates_are_checked_and_time_is_bounded_behind_tls(tls_server: tuple[ImageServer, Path]) -> None:
+    server, certificate = tls_server
+    url = server.url("image/6.jpg").replace("http:", "https:")
+    assert fetcher().fetch(url).status == "tls"
+    one = fetcher(retries=0)
+    one._tls.load_verify_locations(certificate)
+    found = one.fetch(url)
+    assert (found.status, found.body) == ("success", draw(6)), found.error
+    start = time.monotonic()
+    assert one.fetch(url.replace("image/6.jpg", "slow-body")).status == "timeout"
+    assert time.monotonic() - start < 3
+    server.targets["plain"] = "file:///etc/passwd"
+    assert one.fetch(url.replace("image/6.jpg", "redirect-to/plain")).status == "scheme"
+
+
+def test_a_handshake_that_never_comes_ends_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        start = time.monotonic()
+        found = fetcher(retries=0).fetch(f"https://127.0.0.1:{silent.getsockname()[1]}/a.jpg")
+        assert found.status == "timeout"
+        assert time.monotonic() - start < 3
