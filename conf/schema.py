@@ -99,7 +99,9 @@ class SourceConfig(Settings):
     topic: ClassVar[str] = "source"
     kind: SourceKind = setting(SourceKind.wat, "kind of the files")
     paths: list[str] = setting(MISSING, "files, folders, globs, URLs, crawls (CC-MAIN-2024-22) or *.paths.gz lists")
-    prefix: str = setting("https://data.commoncrawl.org/", "where crawls and the files of lists lie, or s3://commoncrawl/")
+    prefix: str = setting(
+        "https://data.commoncrawl.org/", "where crawls and the files of lists lie, or s3://commoncrawl/"
+    )
     crawl: str = setting("", "name of the crawl, where the path does not tell (CC-MAIN-2024-22)")
     entities: Entities = setting(Entities.auto, "decode HTML entities of WATs; auto: of those before mid-2019")
     url_column: str = setting("url", "column of image URLs (kind table)")

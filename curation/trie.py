@@ -14,7 +14,7 @@ collisions cost a step, never a wrong id.
 
 | table | key | the node that the row leads to |
 |---|---|---|
-| `slots` | a piece | where a match begins: after (blank, piece), or after (piece) if it is a blank or of the edge class |
+| `slots` | a piece | where a match begins: after (blank, piece), or after (piece) for a blank or the edge class |
 | `steps` | node << 32 and the number of the next piece's slot | after that piece |
 
 | word of a row | holds |

@@ -17,7 +17,9 @@ def fake_java(folder: Path, version: str) -> Path:
     program = folder / "bin" / "java"
     program.parent.mkdir(parents=True)
     program.write_text(
-        f'#!/bin/sh\nif [ "$1" = -version ]; then echo \'openjdk version "{version}"\' >&2; else printf "%s|" "$@"; fi\n'
+        "#!/bin/sh\n"
+        f'if [ "$1" = -version ]; then echo \'openjdk version "{version}"\' >&2\n'
+        'else printf "%s|" "$@"; fi\n'
     )
     program.chmod(0o755)
     return program

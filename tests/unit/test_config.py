@@ -60,7 +60,7 @@ def test_a_mistake_is_one_line(override: str, told: str) -> None:
 
 
 def test_what_must_be_given_is_named() -> None:
-    with pytest.raises(HeadtailError, match="output, entry_lists, source.paths must be given"):
+    with pytest.raises(HeadtailError, match=r"output, entry_lists, source\.paths must be given"):
         compose_config("curate", CurateConfig, [])
 
 
