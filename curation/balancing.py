@@ -64,7 +64,6 @@ class Distribution:
         return float(self._cumulated[below - 1] if below else 0) + (len(self.counts) - below) * t
 
 
-@numba.njit(cache=True, nogil=True)
 def keep_probabilities(
     rows: np.ndarray, id_offsets: np.ndarray, ids: np.ndarray, counts: np.ndarray, t: float, out: np.ndarray
 ) -> None:
@@ -73,11 +72,29 @@ def keep_probabilities(
     Text `row` has the sorted ids[id_offsets[row]:id_offsets[row + 1]]; the float64 product runs over them in this
     order, so that the number is the same everywhere. An id beyond the end of `counts` has count 0.
     """
+    beyond = largest_id(rows, id_offsets, ids) + 1 - len(counts)
+    if beyond > 0:
+        counts = np.concatenate([counts, np.zeros(beyond, counts.dtype)])
+    _keep_probabilities(rows, id_offsets, ids, counts, t, out)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _keep_probabilities(
+    rows: np.ndarray, id_offsets: np.ndarray, ids: np.ndarray, counts: np.ndarray, t: float, out: np.ndarray
+) -> None:
     for row in rows:
         missed = 1.0
         for at in range(id_offsets[row], id_offsets[row + 1]):
-            count = float(counts[ids[at]]) if ids[at] < len(counts) else 0.0
-            missed *= 1.0 - t / max(count, t)
-            if missed == 0.0:
-                break
+            # No branch but the loop's, for the loads of several texts to be under way at once.
+            missed *= 1.0 - t / max(float(counts[np.uint32(ids[at])]), t)
         out[row] = 1.0 - missed
+
+
+@numba.njit(cache=True, nogil=True)
+def largest_id(rows: np.ndarray, id_offsets: np.ndarray, ids: np.ndarray) -> int:
+    """Return the largest entry id of some texts, whose ids are sorted; -1 if they have none."""
+    top = -1
+    for row in rows:
+        if id_offsets[row + 1] > id_offsets[row]:
+            top = max(top, ids[id_offsets[row + 1] - 1])
+    return top

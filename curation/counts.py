@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation import storage
+from curation.balancing import largest_id
 from curation.errors import HeadtailError
 from curation.matched import COUNTED_COLUMNS, Matched, MatchesTables, read_matched
 from curation.receipts import Receipt
@@ -42,13 +43,13 @@ class CountArrays:
             _count_all(matched.ids, self._array(matched.langs[0], int(matched.ids.max(initial=-1)) + 1))
             return
         for lang, rows in matched.rows_by_lang():
-            top = _largest_id(rows, matched.id_offsets, matched.ids)
+            top = largest_id(rows, matched.id_offsets, matched.ids)
             _count(rows, matched.id_offsets, matched.ids, self._array(lang, top + 1))
 
     def add_weighted(self, matched: Matched, weights: np.ndarray) -> None:
         """Count every entry of a text with the text's int64 weight; weight 0 leaves the text out."""
         for lang, rows in matched.rows_by_lang():
-            top = _largest_id(rows, matched.id_offsets, matched.ids)
+            top = largest_id(rows, matched.id_offsets, matched.ids)
             _count_weighted(rows, matched.id_offsets, matched.ids, weights, self._array(lang, top + 1))
 
     def merge(self, other: "CountArrays") -> None:
@@ -212,15 +213,6 @@ def _rows(lang: str, values: np.ndarray) -> pa.RecordBatch:
     langs = pc.fill_null(pa.nulls(len(ids), pa.string()), lang)
     columns = [langs, pa.array(ids.astype(np.int32)), pa.array(values[ids])]
     return pa.record_batch(columns, schema=ENTRY_COUNTS)
-
-
-@numba.njit(cache=True, nogil=True)
-def _largest_id(rows: np.ndarray, id_offsets: np.ndarray, ids: np.ndarray) -> int:
-    top = -1
-    for row in rows:
-        if id_offsets[row + 1] > id_offsets[row]:
-            top = max(top, ids[id_offsets[row + 1] - 1])  # ids are sorted
-    return top
 
 
 @numba.njit(cache=True, nogil=True)

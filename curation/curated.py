@@ -81,8 +81,10 @@ def draw_batch(matched: Matched, probabilities: np.ndarray, unit: str, seed: int
     """Draw a batch, given the texts' keep probabilities."""
     if unit == "pair":
         kept = matched.keep_texts(seed, probabilities)
-        several, image_probabilities = _several_kept(matched.starts, probabilities, kept)
-        chosen = _first_kept(matched.starts, choice_order(matched, seed, several), kept)
+        chosen, image_probabilities, undecided = _choose(matched.starts, probabilities, kept)
+        if len(undecided):
+            keys = matched.hash_texts(seed, "choose_text", undecided)
+            _decide(undecided, matched.images_of_texts, keys, chosen)
     else:
         # Every image has a text, its first by the key.
         chosen = choice_order(matched, seed)[matched.starts[:-1]]
@@ -122,30 +124,40 @@ def _sort_within_images(starts: np.ndarray, keys: np.ndarray) -> np.ndarray:
 
 
 @numba.njit(cache=True, nogil=True)
-def _several_kept(starts: np.ndarray, probabilities: np.ndarray, kept: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return which images have several texts kept, and each image's keep probability."""
+def _choose(
+    starts: np.ndarray, probabilities: np.ndarray, kept: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the kept text of each image (-1: none), the images' probabilities, and the rows still to choose from:
+    the kept texts of images that have several.
+    """
     images = len(starts) - 1
-    several = np.empty(images, np.bool_)
+    chosen = np.empty(images, np.int64)
     image_probabilities = np.empty(images)
+    undecided, several = np.empty(len(kept), np.int32), 0
     for image in range(images):
         missed, found = 1.0, 0
+        chosen[image] = -1
         for row in range(starts[image], starts[image + 1]):
             missed *= 1.0 - probabilities[row]
-            found += kept[row]
-        several[image] = found > 1
+            if kept[row]:
+                # Written in any case, and counted only if another one follows.
+                undecided[several + found] = row
+                chosen[image] = row
+                found += 1
         image_probabilities[image] = 1.0 - missed
-    return several, image_probabilities
+        several += found if found > 1 else 0
+    return chosen, image_probabilities, undecided[:several]
 
 
 @numba.njit(cache=True, nogil=True)
-def _first_kept(starts: np.ndarray, order: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    chosen = np.full(len(starts) - 1, -1, np.int64)
-    for image in range(len(chosen)):
-        for at in range(starts[image], starts[image + 1]):
-            if kept[order[at]]:
-                chosen[image] = order[at]
-                break
-    return chosen
+def _decide(rows: np.ndarray, images: np.ndarray, keys: np.ndarray, chosen: np.ndarray) -> None:
+    """Set the chosen text of each image among rows, which come image by image, to the one with the smallest key."""
+    best = 0
+    for k in range(len(rows)):
+        image = images[rows[k]]
+        if k == 0 or images[rows[best]] != image or keys[k] < keys[best]:
+            best = k
+            chosen[image] = rows[k]
 
 
 def expected_of_texts(
@@ -161,10 +173,10 @@ def expected_of_texts(
         first = choice_order(matched, seed)[matched.starts[:-1]]
         expected[first] = probabilities[first]
         return expected, expected
-    if not matched.images:
-        return probabilities, probabilities
-    lowest, highest = (function.reduceat(matched.codes, matched.starts[:-1]) for function in (np.minimum, np.maximum))
-    order = choice_order(matched, seed, lowest != highest)
+    order = matched.rows
+    if len(matched.langs) > 1:
+        lowest, highest = (end.reduceat(matched.codes, matched.starts[:-1]) for end in (np.minimum, np.maximum))
+        order = choice_order(matched, seed, lowest != highest)
     return probabilities, _expected_images(matched.starts, order, probabilities)
 
 

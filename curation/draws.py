@@ -59,7 +59,7 @@ def _arguments(keys: Sequence[pa.Array], at: Sequence[np.ndarray] | None) -> tup
     if len(keys) not in (1, 2):
         raise ValueError(f"a draw has one or two keys, got {len(keys)}")
     buffers = [_string_buffers(key) for key in keys]
-    rows = [np.arange(len(key)) for key in keys] if at is None else at
+    rows = [np.arange(len(key), dtype=np.int32) for key in keys] if at is None else at
     if len({len(places) for places in rows}) > 1:
         raise ValueError(f"keys of a draw differ in length: {' and '.join(str(len(places)) for places in rows)}")
     return *buffers[0], rows[0], *buffers[-1], rows[-1], len(keys) == 2

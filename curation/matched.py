@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
+import numba
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -24,9 +25,9 @@ COUNTED_COLUMNS = ["texts.list.element.lang", "texts.list.element.entry_ids"]
 class Matched:
     """The texts of a batch of images.
 
-    With n `images`, k `texts` and m matched entries: `starts` int64[n + 1] (texts of image i are
+    With n `images`, k `texts` and m matched entries: `starts` int32[n + 1] (texts of image i are
     starts[i]:starts[i + 1]), `langs` (the batch's languages, sorted) and `codes` int32[k] into it, `id_offsets`
-    int64[k + 1] (ids of text k are id_offsets[k]:id_offsets[k + 1]), `ids` int32[m].
+    int32[k + 1] (ids of text k are id_offsets[k]:id_offsets[k + 1]), `ids` int32[m].
     """
 
     def __init__(self, batch: pa.RecordBatch) -> None:
@@ -41,12 +42,12 @@ class Matched:
 
     @cached_property
     def starts(self) -> np.ndarray:
-        """Where each image's texts start, int64[n + 1]."""
+        """Where each image's texts start, int32[n + 1]."""
         return _starts(self.batch["texts"])
 
     @cached_property
     def id_offsets(self) -> np.ndarray:
-        """Where each text's ids start, int64[k + 1]."""
+        """Where each text's ids start, int32[k + 1]."""
         return _starts(self._entry_ids)
 
     @cached_property
@@ -55,18 +56,23 @@ class Matched:
         return np.zeros(self.texts, np.int32) if self._ranks is None else self._ranks
 
     @cached_property
+    def rows(self) -> np.ndarray:
+        """The numbers of all texts, int32[k]."""
+        return np.arange(self.texts, dtype=np.int32)
+
+    @cached_property
     def images_of_texts(self) -> np.ndarray:
-        """The image of each text, int64[k]."""
-        return np.repeat(np.arange(self.images), np.diff(self.starts))
+        """The image of each text, int32[k]."""
+        return _parents(self.starts, self.texts)
 
     def rows_by_lang(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield (lang, its texts' rows, ascending) for the languages of the batch, in order."""
         if len(self.langs) > 1:
-            order = np.argsort(self.codes, kind="stable")
+            order = np.argsort(self.codes, kind="stable").astype(np.int32)
             ends = np.cumsum(np.bincount(self.codes, minlength=len(self.langs)))
             yield from zip(self.langs, np.split(order, ends[:-1]), strict=True)
         elif self.langs:
-            yield self.langs[0], np.arange(self.texts)
+            yield self.langs[0], self.rows
 
     def hash_texts(self, seed: int, purpose: str, rows: np.ndarray) -> np.ndarray:
         """Return the hash of (uid, text) of some texts, uint64."""
@@ -74,7 +80,7 @@ class Matched:
 
     def keep_texts(self, seed: int, probabilities: np.ndarray) -> np.ndarray:
         """Return which texts are kept, bool[k]: their draw of (uid, text) is below their probability."""
-        return keep(probabilities, seed, "keep", *self._keys, at=(self.images_of_texts, np.arange(self.texts)))
+        return keep(probabilities, seed, "keep", *self._keys, at=(self.images_of_texts, self.rows))
 
     @property
     def _keys(self) -> tuple[pa.Array, pa.Array]:
@@ -98,9 +104,19 @@ def _languages(lang: pa.StringArray) -> tuple[list[str], np.ndarray | None]:
     return sorted(names), ranks[encoded.indices.to_numpy()]
 
 
+@numba.njit(cache=True, nogil=True)
+def _parents(starts: np.ndarray, texts: int) -> np.ndarray:
+    parents = np.empty(texts, np.int32)
+    for image in range(len(starts) - 1):
+        for row in range(starts[image], starts[image + 1]):
+            parents[row] = image
+    return parents
+
+
 def _starts(lists: pa.ListArray) -> np.ndarray:
-    offsets = lists.offsets.to_numpy().astype(np.int64)
-    return offsets - offsets[0]
+    """The lists' offsets, from 0; those of a whole array are not copied: memory is what a pass spends its time on."""
+    offsets = lists.offsets.to_numpy()
+    return offsets - offsets[0] if offsets[0] else offsets
 
 
 def read_matched(

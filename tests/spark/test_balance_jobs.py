@@ -127,7 +127,7 @@ def test_several_tables_and_parts_are_read_as_one(run_of_7: Path, tmp_path: Path
     ("overrides", "message"),
     [
         (["balance.t=5", "balance.tail_share=0.1"], "balance.t and balance.tail_share are given: each decides"),
-        (["balance.t=0"], "balance.t must be at least"),
+        (["balance.t=0"], "balance.t must be above 0 matches, got 0"),
         (["balance.reference=ja", "balance.t=5"], "set balance.reference to one of: de, en, fr"),
         (["balance.t_by_language.en=5"], "balance.t_by_language names the reference en"),
         (["balance.t_by_language.de=0"], "balance.t_by_language.de must be above 0 matches, got 0"),
