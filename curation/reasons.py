@@ -45,6 +45,8 @@ MEANINGS = {
     "long_text": "the text is longer than the limit",
     "broken_text": "too many characters of the text are broken",
     "email": "the text holds an e-mail address",
+    "listed_word": "the text holds a word of a word list",
+    "bad_row": "the row of the table cannot be read",
     "empty_url": "the link names no image",
     "data_url": "the image is part of the page itself (a data: address)",
     "bad_url": "the address cannot be understood",

@@ -15,8 +15,10 @@ SETTINGS = {
     "spark.sql.execution.arrow.maxBytesPerBatch": str(64 << 20),
     "spark.io.compression.codec": "zstd",
     "spark.sql.session.timeZone": "UTC",
-    # Workers import what the driver imports.
+    # A library of img2dataset would ask the network for its updates.
     "spark.executorEnv.NO_ALBUMENTATIONS_UPDATE": "1",
+    # Arrow's own pool keeps what a task has freed: 470 MB instead of 417 in extraction.
+    "spark.executorEnv.ARROW_DEFAULT_MEMORY_POOL": "system",
 }
 
 
