@@ -13,8 +13,8 @@ help: ## show this
 run: .venv/installed ## make the sample crawl and curate it: shards and a report in build/sample-run
 	@$(BIN)/python -m sample.run $(ARGS)
 
-test: .venv/installed ## run all tests
-	$(BIN)/python -m pytest $(ARGS)
+test: .venv/installed ## run all tests, two files at a time
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: .venv/installed ## check style and formatting
 	$(BIN)/ruff check .
