@@ -112,11 +112,14 @@ def test_all_real_wats_through_the_chain_without_the_download(tmp_path: Path) ->
     assert (tmp_path / "run" / "report" / "index.html").exists()
 
 
-@pytest.mark.parametrize("wait", ["pairs", "matches", "downloads"])
+@pytest.mark.parametrize("wait", ["pairs", "matches"])
 def test_killed_and_started_again_it_ends_with_the_same_bytes(
     sample: Sample, finished: Path, tmp_path: Path, wait: str
 ) -> None:
-    """Killed as soon as the table it waits for begins to exist: in the middle of the stage that writes it."""
+    """Killed as soon as a table begins to exist: in the middle of the stage that writes it.
+
+    tests/jobs/test_shards_killed.py does so with downloads and shards.
+    """
     run = tmp_path / "run"
     command = [str(BIN / "headtail"), "curate", *sample.overrides(run, "files_per_part=3")]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
