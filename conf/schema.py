@@ -90,6 +90,7 @@ class SourceKind(Enum):
     wat = "wat"
     warc = "warc"
     table = "table"
+    webdataset = "webdataset"
 
 
 @dataclass
@@ -104,11 +105,15 @@ class SourceConfig(Settings):
     )
     crawl: str = setting("", "name of the crawl, where the path does not tell (CC-MAIN-2024-22)")
     entities: Entities = setting(Entities.auto, "decode HTML entities of WATs; auto: of those before mid-2019")
-    url_column: str = setting("url", "column of image URLs (kind table)")
+    url_column: str = setting("url", "column of image URLs (kind table), or key in the json (webdataset)")
     text_columns: dict[str, str] = setting(
-        {}, "text keys and their columns (kind table), e.g. source.text_columns.alt=TEXT; none: alt=text"
+        {},
+        "text keys and their columns (kind table; webdataset: txt or a key in the json), "
+        "e.g. source.text_columns.alt=TEXT; none: alt=text",
     )
-    carry: dict[str, str] = setting({}, "columns kept beside (kind table): name in pairs and column")
+    carry: dict[str, str] = setting(
+        {}, "columns kept beside (kind table), or keys in the json (webdataset): name in pairs and column"
+    )
     names: list[str] = setting([], "names of the columns of CSV and TSV files without a header, in their order")
     limit: int | None = setting(None, "take a sample of so many files, drawn by seed", unit="files", minimum=1)
 
@@ -422,6 +427,7 @@ class BalancePairsConfig(JobConfig):
 class DownloadImagesConfig(JobConfig):
     """Settings of download_images."""
 
+    pairs: str = table("pairs", "table of pairs, which tells where images lie that need no download")
     curated: str = table("curated", "table of kept images to read")
     lists: str = table("lists", "curated images in the final order, to write")
     downloads: str = table("downloads", "images and their download_status to write")

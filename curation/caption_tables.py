@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.archives import ReadLog, read_plain
+from curation.json_text import decode_json, plain_text
 from curation.links import Links
 
 BATCH_ROWS = 20_000
@@ -58,7 +58,7 @@ class TableReader:
             if missing:
                 self._log.fault(0, f"there is no column {', '.join(missing)}; there are {', '.join(table)}")
                 return
-            columns = {name: _strings(table[name]) for name in self._columns.wanted}
+            columns = {name: strings_of(table[name]) for name in self._columns.wanted}
             rows = len(columns[self._columns.url])
             self.counts["records_read"] += rows
             yield Links(
@@ -144,18 +144,15 @@ class TableReader:
         for line in self._lines():
             if not line.strip():
                 continue
-            try:
-                row = msgspec.json.decode(line)
-            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                row = None
+            row = decode_json(line)
             if isinstance(row, dict):
                 yield [row.get(name) for name in self._columns.wanted]
             else:
                 self.drops["bad_row"] += 1
 
 
-def _strings(values: pa.Array | list) -> pa.Array:
-    """The values as strings, what is no text as null; numbers, which can be carried along, in digits."""
+def strings_of(values: pa.Array | list) -> pa.Array:
+    """Return values as strings, what is no text as null; numbers, which can be carried along, in digits."""
     if isinstance(values, list):
         return pa.array([_string(value) for value in values], pa.string())
     if pa.types.is_dictionary(values.type):
@@ -171,5 +168,5 @@ def _string(value: Any) -> str | None:
     if isinstance(value, bytes):
         return value.decode("utf-8", "replace")
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode()
+        return plain_text(value)
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) and value == value else None

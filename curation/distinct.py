@@ -1,6 +1,11 @@
-"""The distinct (uid, text) of a file, in little memory: a table of 128-bit hashes."""
+"""The distinct (uid, text) of a file of any size in little memory: a table of 128-bit hashes, and files beyond it."""
 
-from collections.abc import Iterator
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
 
 import numba
 import numpy as np
@@ -11,36 +16,74 @@ from curation.draws import hash64
 START_SLOTS = 1 << 16
 BATCH_ROWS = 32_768
 """Rows of a batch that goes on: texts that repeat within it are worked on once."""
+HELD_BYTES = 24 << 20
+"""Rows are held until the end, so that a later alt can replace an earlier title; more are passed on."""
+MAX_ROWS = 1 << 20
+"""Distinct rows that are known at a time; rows that are none of them wait in files, cut by their hashes."""
+WAITING_BITS = 4
+"""Bits of the hash that cut the rows of a table that was full."""
+
+
+def distinct_rows(batches: Iterable[pa.RecordBatch], drops: Counter[str], level: int = 0) -> Iterator[pa.RecordBatch]:
+    """Yield the distinct rows in batches of about BATCH_ROWS, each as Distinct has it; `same_text` counts the others.
+
+    In the order in which they came first, but for those that had to wait in local files. `level` is the number of
+    times that the rows have waited already.
+    """
+    with Distinct(level) as distinct:
+        for batch in batches:
+            if repeats := distinct.add(batch):
+                drops["same_text"] += repeats
+            if distinct.held_bytes > HELD_BYTES:
+                yield from distinct.take()
+        yield from distinct.take()
+        for waiting in distinct.waiting():
+            yield from distinct_rows(waiting, drops, level + 1)
 
 
 class Distinct:
     """Holds the distinct rows of a file in the order in which they came first, under their smallest text key.
 
     The rows have the columns uid, text and text_key, a dictionary array whose dictionary is sorted and the same in
-    every batch. 25 to 33 bytes are kept of each row for good, the rows themselves until `take`.
+    every batch. 25 bytes or so are kept of each of MAX_ROWS rows for good, the rows themselves until `take`.
     """
 
-    def __init__(self) -> None:
-        self._slots = np.full(START_SLOTS, -1, np.int64)
+    def __init__(self, level: int = 0) -> None:
+        self._slots = np.full(START_SLOTS, -1, np.int32)
         self._hashes = np.empty((START_SLOTS // 2, 2), np.uint64)
         self._ranks = np.empty(START_SLOTS // 2, np.int8)
         self._rows = 0
         self._taken_rows = 0
         self._batches: list[pa.RecordBatch] = []
+        self._files = _Files(level)
         self.held_bytes = 0
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
+
     def add(self, batch: pa.RecordBatch) -> int:
-        """Hold the rows that are new; returns how many were not."""
+        """Hold the rows that are new; returns how many were known."""
         rows = batch.num_rows
-        self._make_room(rows)
+        self._make_room(min(self._rows + rows, MAX_ROWS))
         hashes = np.stack([hash64(0, "distinct", batch[name]) for name in ("uid", "text")], axis=1)
         ranks = batch["text_key"].indices.to_numpy(zero_copy_only=False)
-        new = _insert(self._slots, self._hashes, self._ranks, self._rows, hashes, ranks)
+        new, beyond = _insert(self._slots, self._hashes, self._ranks, self._rows, MAX_ROWS, hashes, ranks)
         if len(new):
             self._rows += len(new)
             self._batches.append(batch if len(new) == rows else batch.take(pa.array(new)))
             self.held_bytes += self._batches[-1].nbytes
-        return rows - len(new)
+        if len(beyond):
+            self._files.write(batch.take(pa.array(beyond)), hashes[beyond, 1])
+        return rows - len(new) - len(beyond)
+
+    def waiting(self) -> Iterator[Iterator[pa.RecordBatch]]:
+        """Yield the rows that found no room, repeats among them, in lots that have none in common; nothing is known
+        any more."""
+        self._slots, self._hashes = self._slots[:0], self._hashes[:0]
+        return self._files.read()
 
     def take(self) -> Iterator[pa.RecordBatch]:
         """Yield the rows held, in batches of about BATCH_ROWS, and hold none; rows like them are known still.
@@ -54,25 +97,59 @@ class Distinct:
             self._taken_rows += batch.num_rows
             keys = pa.DictionaryArray.from_arrays(ranks, batch["text_key"].dictionary)
             columns = {name: batch[name] for name in batch.schema.names} | {"text_key": keys}
-            decoded = {
-                name: values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
-                for name, values in columns.items()
-            }
-            chunk.append(pa.record_batch(decoded))
+            chunk.append(pa.record_batch({name: _decoded(values) for name, values in columns.items()}))
             if sum(part.num_rows for part in chunk) >= BATCH_ROWS or index == len(batches) - 1:
                 yield pa.Table.from_batches(chunk).combine_chunks().to_batches()[0]
                 chunk = []
 
-    def _make_room(self, rows: int) -> None:
-        needed = self._rows + rows
+    def _make_room(self, needed: int) -> None:
         if needed <= len(self._ranks):
             return
         size = 1 << (needed * 2 - 1).bit_length()
         hashes, ranks = np.empty((size // 2, 2), np.uint64), np.empty(size // 2, np.int8)
         hashes[: self._rows], ranks[: self._rows] = self._hashes[: self._rows], self._ranks[: self._rows]
         self._hashes, self._ranks = hashes, ranks
-        self._slots = np.full(size, -1, np.int64)
+        self._slots = np.full(size, -1, np.int32)
         _fill(self._slots, hashes, self._rows)
+
+
+class _Files:
+    """Rows in local files, cut by WAITING_BITS bits of their hash: other ones at each level."""
+
+    def __init__(self, level: int) -> None:
+        self._shift = np.uint64(64 - WAITING_BITS * (level + 1))
+        self._open = ExitStack()
+        self._paths: dict[int, Path] = {}
+        self._writers: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
+
+    def write(self, batch: pa.RecordBatch, hashes: np.ndarray) -> None:
+        if not self._paths:
+            self._folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="headtail-distinct-")))
+        lots = hashes >> self._shift & np.uint64((1 << WAITING_BITS) - 1)
+        columns = {name: batch[name] if name == "text_key" else _decoded(batch[name]) for name in batch.schema.names}
+        batch = pa.record_batch(columns)
+        for lot in np.unique(lots).tolist():
+            if lot not in self._paths:
+                self._paths[lot] = self._folder / f"{lot}.arrow"
+                options = pa.ipc.IpcWriteOptions(compression="zstd")
+                self._writers[lot] = self._open.enter_context(
+                    pa.ipc.new_stream(str(self._paths[lot]), batch.schema, options=options)
+                )
+            self._writers[lot].write_batch(batch.take(pa.array(np.flatnonzero(lots == lot))))
+
+    def read(self) -> Iterator[Iterator[pa.RecordBatch]]:
+        for writer in self._writers.values():
+            writer.close()
+        for lot in sorted(self._paths):
+            with pa.OSFile(str(self._paths[lot])) as file:
+                yield iter(pa.ipc.open_stream(file))
+
+    def close(self) -> None:
+        self._open.close()
+
+
+def _decoded(values: pa.Array) -> pa.Array:
+    return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
 
 
 @numba.njit(cache=True, nogil=True)
@@ -83,24 +160,36 @@ def _fill(slots: np.ndarray, hashes: np.ndarray, rows: int) -> None:
 
 @numba.njit(cache=True, nogil=True)
 def _insert(
-    slots: np.ndarray, hashes: np.ndarray, ranks: np.ndarray, rows: int, more: np.ndarray, more_ranks: np.ndarray
-) -> np.ndarray:
-    """Give new hashes the row numbers from `rows` on, lower the rank of known ones; returns the places of the new."""
-    new = np.empty(len(more), np.int64)
-    count = 0
+    slots: np.ndarray,
+    hashes: np.ndarray,
+    ranks: np.ndarray,
+    rows: int,
+    most: int,
+    more: np.ndarray,
+    more_ranks: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Give new hashes the row numbers from `rows` up to `most`, lower the rank of known ones.
+
+    Returns the places of the new, and of those that there was no number for.
+    """
+    new, beyond = np.empty(len(more), np.int64), np.empty(len(more), np.int64)
+    count, without = 0, 0
     for index in range(len(more)):
         slot = _slot(slots, hashes, more[index, 0], more[index, 1])
         row = slots[slot]
-        if row < 0:
+        if row >= 0:
+            ranks[row] = min(ranks[row], more_ranks[index])
+        elif rows + count == most:
+            beyond[without] = index
+            without += 1
+        else:
             row = rows + count
             slots[slot] = row
             hashes[row] = more[index]
             ranks[row] = more_ranks[index]
             new[count] = index
             count += 1
-        else:
-            ranks[row] = min(ranks[row], more_ranks[index])
-    return new[:count]
+    return new[:count], beyond[:without]
 
 
 @numba.njit(cache=True, nogil=True)

@@ -4,6 +4,8 @@ A sender writes one Arrow file whose record batch number g is the slice of recei
 every sender's file, a seek and a read each. What is handed over are small columns; image bytes never are.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import pyarrow as pa
 
@@ -26,9 +28,12 @@ def write_slices(path: str, table: pa.Table, receivers: np.ndarray, count: int) 
 
 def read_slices(folder: str, receiver: int) -> pa.Table:
     """Return the rows for one receiver out of all senders' files in a folder, in the order of the files' names."""
-    batches = []
+    return pa.Table.from_batches(iter_slices(folder, receiver))
+
+
+def iter_slices(folder: str, receiver: int) -> Iterator[pa.RecordBatch]:
+    """Yield what `read_slices` returns, the rows of one sender after the other."""
     for name in storage.list_folder(folder):
         if name.endswith(SUFFIX) and not name.startswith("."):
             with storage.open_input(storage.join(folder, name)) as file:
-                batches.append(pa.ipc.open_file(file).get_batch(receiver))
-    return pa.Table.from_batches(batches)
+                yield pa.ipc.open_file(file).get_batch(receiver)

@@ -19,14 +19,15 @@ import pyarrow.compute as pc
 from curation import text_rules, urls
 from curation.archives import ReadLog
 from curation.caption_tables import TableColumns, TableReader
-from curation.distinct import Distinct
+from curation.distinct import distinct_rows
 from curation.draws import hash64
 from curation.language import DEFAULT_MODEL, NO_MODEL, LanguageRules, detect_languages
 from curation.links import Links
 from curation.opt_outs import are_removed, is_file, read_removals, word_pattern
 from curation.receipts import Receipt
 from curation.remote import open_patiently
-from curation.schemas import PAIRS
+from curation.sample_tars import SampleReader
+from curation.schemas import PAIRS, STORED
 from curation.storage import FileInfo, ParquetSink
 from curation.text_rules import TextRules
 from curation.uids import uids_of
@@ -37,8 +38,9 @@ from curation.wat import WatReader
 LOGIC_VERSION = 1
 """Raised when the same settings and inputs give other rows."""
 BATCH_LINKS = 100_000
-HELD_BYTES = 24 << 20
-"""Pairs of a file are held until its end, so that a later alt can replace an earlier title; more are passed on."""
+WITH_COLUMNS = ("table", "webdataset")
+WITH_IMAGES = "webdataset"
+"""The source whose images are there already."""
 _CRAWL = re.compile(r"CC-MAIN-\d{4}-\d{2}(?!\d)")
 
 
@@ -59,8 +61,8 @@ class Reader(Protocol):
 class ExtractionSettings:
     """Everything that decides the rows of a file.
 
-    `source` is wat, warc or table (with `columns`); `entities` auto, always or never decodes HTML entities of WATs,
-    auto by the file's date; `crawl` names the crawl where the path does not.
+    `source` is wat, warc, table or webdataset (the last two with `columns`); `entities` auto, always or never decodes
+    HTML entities of WATs, auto by the file's date; `crawl` names the crawl where the path does not.
     """
 
     source: str = "wat"
@@ -73,9 +75,9 @@ class ExtractionSettings:
 
     @property
     def schema(self) -> pa.Schema:
-        """The schema of the pairs: PAIRS and the columns that are carried along, as strings."""
-        carried = [pa.field(name, pa.string()) for name, _ in self.columns.carry if self.source == "table"]
-        return pa.schema([*PAIRS, *carried])
+        """The schema of the pairs: PAIRS, the columns that are carried along, as strings, and where the image lies."""
+        carried = [pa.field(name, pa.string()) for name, _ in self.columns.carry if self.source in WITH_COLUMNS]
+        return pa.schema([*PAIRS, *carried, *(STORED if self.source == WITH_IMAGES else [])])
 
 
 def list_paths(settings: ExtractionSettings) -> list[str]:
@@ -122,16 +124,13 @@ def iter_pairs(path: str, settings: ExtractionSettings, receipt: Receipt) -> Ite
         return
     with file:
         reader = _reader(file, log, path, settings)
-        distinct = Distinct()
-        for links in (part for batch in reader for part in batch.slices(BATCH_LINKS)):
-            _count(receipt.drops, "same_text", distinct.add(candidates(links, settings, receipt)))
-            if distinct.held_bytes > HELD_BYTES:
-                yield from _finish(distinct.take(), reader, path, settings, receipt)
+        links = (part for batch in reader for part in batch.slices(BATCH_LINKS))
+        distinct = distinct_rows((candidates(part, settings, receipt) for part in links), receipt.drops)
+        yield from _finish(distinct, reader, path, settings, receipt)
         receipt.rows_in += reader.drops.total()
         receipt.drops.update(reader.drops)
         receipt.facts.update(reader.counts)
         receipt.facts["bytes_read"] += log.bytes_read
-        yield from _finish(distinct.take(), reader, path, settings, receipt)
     receipt.failures += [_failure(path, offset, error, receipt) for offset, error in log.faults]
     if log.more_faults:
         receipt.failures.append(_failure(path, log.bytes_read, f"and {log.more_faults} more faults", receipt))
@@ -141,6 +140,8 @@ def iter_pairs(path: str, settings: ExtractionSettings, receipt: Receipt) -> Ite
 def _reader(file: BinaryIO, log: ReadLog, path: str, settings: ExtractionSettings) -> Reader:
     if settings.source == "table":
         return TableReader(file, log, path, settings.columns)
+    if settings.source == WITH_IMAGES:
+        return SampleReader(file, log, settings.columns)
     if settings.source == "warc":
         return WarcReader(file, log)
     return WatReader(file, log, {"auto": None, "always": True, "never": False}[settings.entities])
@@ -169,6 +170,10 @@ def candidates(links: Links, settings: ExtractionSettings, receipt: Receipt) -> 
         links.urls.take(pa.array(wanted)), links.bases, links.page[wanted], settings.urls
     )
     uids = uids_of(absolute)
+    if links.image_uids is not None:
+        bare = url_reason == urls.EMPTY
+        url_reason[bare] = urls.KEPT
+        uids = pc.if_else(pa.array(bare), links.image_uids.take(pa.array(wanted)), uids)
     url_reason[(url_reason == urls.KEPT) & are_removed(uids, read_removals(settings.urls.removals))] = urls.REMOVED
     _count_reasons(receipt.drops, urls.REASONS, url_reason[back])
     keep = np.flatnonzero(url_reason[back] == urls.KEPT)
@@ -189,7 +194,6 @@ def _finish(
     """Add language, crawl and file; drop what the language rules refuse."""
     rules, schema = settings.language, settings.schema
     named = _CRAWL.search(path)
-    crawl = settings.crawl or (named.group() if named else reader.crawl)
     for batch in batches:
         rows = batch.num_rows
         if rules.model == NO_MODEL:
@@ -216,7 +220,9 @@ def _finish(
             pages = batch["page_url"]
             pages = pc.if_else(pc.equal(pages, ""), pa.scalar(None, pa.string()), pages)
             columns |= {"page_url": pages, "lang": lang, "lang_score": score}
+            crawl = settings.crawl or (named.group() if named else reader.crawl)
             columns |= {"crawl": pa.repeat(crawl, rows), "source_file": pa.repeat(os.path.basename(path), rows)}
+            columns |= {"image_file": pa.repeat(path, rows)} if settings.source == WITH_IMAGES else {}
             yield pa.record_batch([columns[name] for name in schema.names], schema=schema)
 
 

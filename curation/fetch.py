@@ -28,8 +28,8 @@ REDIRECTS = (301, 302, 303, 307, 308)
 PASSING_CODES = frozenset((408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524))
 PASSING = frozenset(("timeout", "dns", "connection", "truncated", "busy"))
 """Reasons that can pass: worth another attempt."""
-RETRIED_LATER = PASSING | {"private_address"}
-"""What another run with `retry_failed` tries again: names may lead elsewhere by then, or be allowed."""
+RETRIED_LATER = PASSING | {"private_address", "unreadable"}
+"""What another run with `retry_failed` tries again: names may lead elsewhere by then, or be allowed; files be back."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,8 @@ from curation.encoding import Encoded, ImageError, ImageSettings, encode_image
 from curation.errors import HeadtailError
 from curation.fetch import RETRIED_LATER, Fetched, Fetcher, FetchSettings
 from curation.receipts import Receipt
-from curation.schemas import DOWNLOAD_STATUS
+from curation.schemas import DOWNLOAD_STATUS, STORED
+from curation.stored_images import take_image
 from curation.tar import TarWriter
 
 SPOOL_PREFIX = ".spool-"
@@ -74,8 +75,9 @@ def download_list(task: dict, settings: DownloadSettings) -> Receipt:
 
     `task` holds list (its path), earlier (paths of the status files of the list's images so far, oldest first) and
     out (path of the status file to write). What was attempted before is left alone, but with `retry_failed` what
-    failed for a reason that can pass. The images lie in the tar in the final order. Nothing is written where
-    nothing is new. The receipt, `<name>.json`, is written last: without it the list counts as not fetched.
+    failed for a reason that can pass. Where the list says that an image lies in a shard, it is taken from there. The
+    images lie in the tar in the final order. Nothing is written where nothing is new. The receipt, `<name>.json`, is
+    written last: without it the list counts as not fetched.
     """
     if storage.exists(receipt_path(task["out"])):
         # The engine may run a finished task again when a machine was lost.
@@ -112,7 +114,8 @@ def download_list(task: dict, settings: DownloadSettings) -> Receipt:
 
 def _new_rows(task: dict, retry_failed: bool) -> pa.Table:
     with storage.open_input(task["list"]) as file:
-        rows = pq.read_table(file, columns=["uid", "url", "order"])
+        # Columns that are not there, as those of STORED, are left out.
+        rows = pq.ParquetFile(file).read(["uid", "url", "order", *STORED.names])
     attempted = read_status(task["earlier"], ["uid", "order", "status"])
     if retry_failed:
         attempted = attempted.filter(pc.invert(pc.is_in(attempted["status"], pa.array(sorted(RETRIED_LATER)))))
@@ -155,16 +158,16 @@ class _Spool:
 class _Sink:
     """What img2dataset's worker is given: a fetch, a resizer and a sample writer that share one dict of outcomes."""
 
-    def __init__(self, rows: int, settings: ImageSettings, fetcher: Fetcher, spool: _Spool) -> None:
+    def __init__(self, rows: int, settings: ImageSettings, fetch: Callable[[int, str], Fetched], spool: _Spool) -> None:
         self.outcomes: list[_Outcome | None] = [None] * rows
         self.fault: BaseException | None = None
-        self._settings, self._fetcher, self._spool = settings, fetcher, spool
+        self._settings, self._fetch, self._spool = settings, fetch, spool
         self._encoded: Encoded | None = None
 
     def fetch(self, row: tuple[int, str], **_: Any) -> tuple[int, io.BytesIO | None, str | None]:
         """Stands in for `download_image_with_retry`; called by many threads, each row once."""
         key, url = row
-        fetched = self._fetcher.fetch(url)
+        fetched = self._fetch(key, url)
         body, fetched.body = fetched.body, None
         self.outcomes[key] = _Outcome(fetched, len(body) if body is not None else None)
         return (key, io.BytesIO(body), None) if body is not None else (key, None, fetched.status)
@@ -210,7 +213,14 @@ def _download(rows: pa.Table, settings: DownloadSettings, scratch: str, spool: _
     with pa.OSFile(shard, "wb") as file, pa.ipc.new_file(file, urls.schema) as writer:
         writer.write_table(urls)
     fetcher = Fetcher(settings.fetch, settings.threads)
-    sink = _Sink(rows.num_rows, settings.image, fetcher, spool)
+    places = rows.select(STORED.names).to_pylist() if STORED.names[0] in rows.column_names else None
+
+    def fetch(row: int, url: str) -> Fetched:
+        if places and places[row]["image_file"]:
+            return take_image(places[row], settings.fetch.max_bytes)
+        return fetcher.fetch(url)
+
+    sink = _Sink(rows.num_rows, settings.image, fetch, spool)
     try:
         _worker(sink, rows.num_rows, settings.threads, scratch)((0, shard))
     finally:

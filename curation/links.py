@@ -14,8 +14,8 @@ class Links:
 
     `urls` as they stand in the page (string, length n); `page` the index of each link's page (int32, length n) in
     `page_urls` and `bases` (string, length p); `texts` maps a text key to the texts as they stand (string with
-    nulls where the link has none, length n each); `carry` are further columns that are kept beside (string with
-    nulls, length n each).
+    nulls where the link has none, length n each); `carry` are further columns that are kept beside (length n each).
+    `image_uids` (string, length n) are the uids of links without a URL, where their images are at hand.
     """
 
     urls: pa.Array
@@ -24,6 +24,7 @@ class Links:
     bases: pa.Array
     texts: dict[str, pa.Array]
     carry: dict[str, pa.Array] = field(default_factory=dict)
+    image_uids: pa.Array | None = None
 
     def __len__(self) -> int:
         return len(self.urls)
@@ -35,7 +36,8 @@ class Links:
                 {key: values.slice(at, most) for key, values in columns.items()} for columns in (self.texts, self.carry)
             )
             urls, page = self.urls.slice(at, most), self.page[at : at + most]
-            yield replace(self, urls=urls, page=page, texts=texts, carry=carry)
+            uids = None if self.image_uids is None else self.image_uids.slice(at, most)
+            yield replace(self, urls=urls, page=page, texts=texts, carry=carry, image_uids=uids)
 
     @classmethod
     def concat(cls, parts: list[Self]) -> Self | None:

@@ -15,6 +15,7 @@ from curation.draws import hash64
 from curation.exchange import read_slices, write_slices
 from curation.receipts import Receipt
 from curation.schemas import CURATED, LISTS, check_schema
+from curation.stored_images import add_places, read_places
 
 MAX_GROUPS = 1024
 """Receivers of an exchange: more would make slices of a few rows."""
@@ -104,6 +105,17 @@ def _write_slices(batches: list[pa.RecordBatch], out: str, ranges: Ranges, recei
     receipt.rows_out += rows.num_rows
 
 
+def slice_places(task: dict, ranges: Ranges) -> Receipt:
+    """Cut where the images of one file of `pairs` lie into slices for the groups of ranges; task: path, out."""
+    receipt = Receipt(task["path"])
+    for number, rows in enumerate(read_places(task["path"])):
+        receivers = top_bits(ranges.order(rows["uid"].combine_chunks()), ranges.groups)
+        write_slices(f"{task['out']}-{number:04d}.arrow", rows, receivers, ranges.groups)
+        receipt.rows_in += rows.num_rows
+    receipt.rows_out = receipt.rows_in
+    return receipt
+
+
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
@@ -111,15 +123,17 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
 def write_lists(task: dict, ranges: Ranges) -> Receipt:
     """Write the lists of one group of ranges: curated rows and `order`, sorted by (order, uid).
 
-    `task` holds group, slices (the folder they are in) and folder, where to write. A range without images gets a
-    list without rows.
+    `task` holds group, slices (the folder they are in), places (the folder of slices of where images lie that are there
+    already, if any do) and folder, where to write. A range without images gets a list without rows.
     """
     rows = read_slices(task["slices"], task["group"]).sort_by([("order", "ascending"), ("uid", "ascending")])
+    if task.get("places"):
+        rows = add_places(rows, task["places"], task["group"])
     numbers = ranges.of(rows["order"].to_numpy())
     receipt = Receipt(f"lists of group {task['group']}", rows_in=rows.num_rows)
     for number in ranges.in_group(task["group"]):
         start, end = np.searchsorted(numbers, [number, number + 1]).tolist()
-        with storage.ParquetSink(storage.join(task["folder"], list_name(number)), LISTS) as sink:
+        with storage.ParquetSink(storage.join(task["folder"], list_name(number)), rows.schema) as sink:
             for batch in rows.slice(start, end - start).combine_chunks().to_batches():
                 sink.write(batch)
         receipt.rows_out += sink.rows

@@ -37,8 +37,9 @@ def check_names(task: dict, threads: int) -> Receipt:
     `task` holds list. Facts of the receipt: names, failed, milliseconds (the median of one name's time).
     """
     with storage.open_input(task["list"]) as file:
-        urls = pq.read_table(file, columns=["url"])["url"].slice(0, 20 * NAMES).to_pylist()
-    names = sorted({name for name in map(_name, urls) if name})[:NAMES]
+        rows = pq.ParquetFile(file).read(["url", "image_file"]).slice(0, 20 * NAMES).to_pylist()
+    names = {_name(row["url"]) for row in rows if not row.get("image_file")}
+    names = sorted(name for name in names if name)[:NAMES]
     receipt = Receipt(f"names of {task['list']}")
     if names:
         with ThreadPoolExecutor(threads) as pool:

@@ -29,7 +29,9 @@ STAGES = {
         "Draws every text with its keep probability. An image stays if one of its texts does.",
         "images",
     ),
-    "download_images": StageText("Download images", "Fetches the images that were kept.", "images"),
+    "download_images": StageText(
+        "Download images", "Fetches the images that were kept, or takes them out of the shards they lie in.", "images"
+    ),
     "write_shards": StageText(
         "Write shards",
         "Joins the downloaded images with their texts, filters them, and packs them into tar files.",
@@ -47,6 +49,8 @@ MEANINGS = {
     "email": "the text holds an e-mail address",
     "listed_word": "the text holds a word of a word list",
     "bad_row": "the row of the table cannot be read",
+    "bad_sample": "the json or the text of the sample cannot be read",
+    "no_image": "the sample has no whole image",
     "empty_url": "the link names no image",
     "data_url": "the image is part of the page itself (a data: address)",
     "bad_url": "the address cannot be understood",
@@ -76,6 +80,7 @@ MEANINGS = {
     "tls": "the host’s certificate is not valid",
     "truncated": "the answer ended early",
     "connection": "the connection could not be made, or broke",
+    "unreadable": "the shard that held it is gone or has changed",
     "too_large": "more bytes than allowed",
     "too_many_pixels": "more pixels than allowed",
     "undecodable": "the image is damaged",

@@ -47,6 +47,55 @@ def open_patiently(path: str) -> BinaryIO:
     return file
 
 
+def read_range(path: str, start: int, size: int) -> bytes:
+    """Return so many bytes of a file from `start` on, fewer where it ends; what is remote is tried TRIES times.
+
+    Raises OSError with the path and the last answer where they cannot be had.
+    """
+    if is_local(path):
+        with open_input(path) as file:
+            file.seek(start)
+            return file.read(size)
+    if path.startswith(("http://", "https://")):
+        return _patiently(path, start, lambda: _read_http(path, start, size))
+    fs, inner = filesystem(path)
+    return _patiently(path, start, lambda: _passing(lambda: fs.cat_file(inner, start=start, end=start + size)))
+
+
+def _read_http(url: str, start: int, size: int) -> bytes:
+    stream, _ = _open_http(url, start, start + size)
+    with contextlib.closing(stream):
+        return stream.read(size)
+
+
+def _passing(action: Callable[[], Any]) -> Any:
+    """What an action of any file system gives; its errors, whatever they are called, are passing ones."""
+    try:
+        return action()
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise PassingError(f"{type(error).__name__}: {error}") from error
+
+
+def _patiently(path: str, at: int, action: Callable[[], Any], failed: Callable[[], None] = lambda: None) -> Any:
+    """What an action gives, tried TRIES times with growing pauses; `failed` is called after each that did not work."""
+    tries = 0
+    while True:
+        try:
+            return action()
+        except FileNotFoundError:
+            raise
+        except (PassingError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+            failed()
+            tries += 1
+            if tries == TRIES:
+                raise OSError(f"{path}: given up at byte {at} after {TRIES} tries: {error}") from error
+            pause = FIRST_PAUSE_SECONDS * 2 ** (tries - 1) * random.uniform(0.5, 1.5)
+            pause = max(pause, getattr(error, "pause", 0.0))
+            time.sleep(min(pause, LONGEST_PAUSE_SECONDS))
+
+
 class _PatientFile(io.RawIOBase):
     def __init__(self, path: str, opener: Callable[[str, int], tuple[Any, int | None]]) -> None:
         self._path, self._opener = path, opener
@@ -73,20 +122,7 @@ class _PatientFile(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        tries = 0
-        while True:
-            try:
-                return self._read_once(buffer)
-            except FileNotFoundError:
-                raise
-            except (PassingError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-                self._close_stream()
-                tries += 1
-                if tries == TRIES:
-                    raise OSError(f"{self._path}: given up at byte {self._at} after {TRIES} tries: {error}") from error
-                pause = FIRST_PAUSE_SECONDS * 2 ** (tries - 1) * random.uniform(0.5, 1.5)
-                pause = max(pause, getattr(error, "pause", 0.0))
-                time.sleep(min(pause, LONGEST_PAUSE_SECONDS))
+        return _patiently(self._path, self._at, lambda: self._read_once(buffer), self._close_stream)
 
     def _read_once(self, buffer: Any) -> int:
         if self._stream is None:
@@ -111,11 +147,11 @@ class _PatientFile(io.RawIOBase):
         super().close()
 
 
-def _open_http(url: str, at: int) -> tuple[Any, int | None]:
-    """Return the response from a byte on, and the size of the whole if the server tells."""
+def _open_http(url: str, at: int, end: int | None = None) -> tuple[Any, int | None]:
+    """Return the response from a byte on, or to `end`, and the size of the whole if the server tells."""
     request = urllib.request.Request(url, headers={"User-Agent": "headtail", "Accept-Encoding": "identity"})
-    if at:
-        request.add_header("Range", f"bytes={at}-")
+    if at or end:
+        request.add_header("Range", f"bytes={at}-{end - 1 if end else ''}")
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
@@ -143,27 +179,19 @@ def _open_http(url: str, at: int) -> tuple[Any, int | None]:
 def _open_elsewhere(path: str, at: int) -> tuple[Any, int | None]:
     """Return a file of any other file system from a byte on, and its size."""
     fs, inner = filesystem(path)
-    try:
-        stream = fs.open(inner, "rb")
-        stream.seek(at)
-    except FileNotFoundError:
-        raise
-    except Exception as error:  # every file system has errors of its own
-        raise PassingError(f"{type(error).__name__}: {error}") from error
+    stream = _passing(lambda: fs.open(inner, "rb"))
+    _passing(lambda: stream.seek(at))
     return _Translated(stream), getattr(stream, "size", None)
 
 
 class _Translated:
-    """A stream whose errors, whatever they are called, are passing ones."""
+    """A stream whose errors are passing ones."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
 
     def read(self, size: int) -> bytes:
-        try:
-            return self._stream.read(size)
-        except Exception as error:
-            raise PassingError(f"{type(error).__name__}: {error}") from error
+        return _passing(lambda: self._stream.read(size))
 
     def close(self) -> None:
         self._stream.close()

@@ -29,6 +29,7 @@ CURATED_TEXT = pa.struct(
 def _table(**columns: pa.DataType) -> pa.Schema:
     nullable = {"lang_score", "error", "page_url", "width", "height", "sha256", "bytes", "http_status"}
     nullable |= {"content_type", "source_bytes", "original_width", "original_height", "ext", "offset"}
+    nullable |= {"image_file", "image_offset", "image_bytes", "image_sha256"}
     return pa.schema([pa.field(name, kind, nullable=name in nullable) for name, kind in columns.items()])
 
 
@@ -36,6 +37,10 @@ PAIRS = _table(
     uid=pa.string(), url=pa.string(), text=pa.string(), text_key=pa.string(), lang=pa.string(),
     lang_score=pa.float32(), page_url=pa.string(), crawl=pa.string(), source_file=pa.string(),
 )  # fmt: skip
+STORED = _table(
+    image_file=pa.string(), image_offset=pa.int64(), image_bytes=pa.int64(), image_sha256=pa.string()
+)  # fmt: skip
+"""Where an image lies that is there already: further columns of pairs, and of lists, of shards that others wrote."""
 MATCHES = _table(uid=pa.string(), url=pa.string(), texts=pa.list_(pa.field("element", TEXT, nullable=False)))
 ENTRY_COUNTS = _table(lang=pa.string(), entry_id=pa.int32(), count=pa.int64())
 THRESHOLDS = _table(

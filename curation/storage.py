@@ -17,7 +17,7 @@ from fsspec.implementations.local import LocalFileSystem
 from curation.errors import HeadtailError
 
 ROW_GROUP_ROWS = 65_536
-PLAIN_COLUMNS = ("uid", "url", "text", "page_url", "sha256")
+PLAIN_COLUMNS = ("uid", "url", "text", "page_url", "sha256", "image_sha256")
 """Columns of nearly distinct strings: a dictionary would only cost time."""
 
 

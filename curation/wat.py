@@ -8,20 +8,19 @@ Most bytes are links that are no images. They are not decoded: see curation/wat_
 """
 
 import html
-import json
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, BinaryIO
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation import wat_scan
 from curation.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
+from curation.json_text import decode_json, plain_text
 from curation.links import Links
 from curation.strings import string_array
 from curation.urls import join_bases
@@ -86,7 +85,7 @@ class WatReader:
             self._count(scan)
             if status == wat_scan.DECODE:
                 body, stop = scan.page_bodies[scan.counts[wat_scan.PAGES] - 1].tolist()
-                page = _decode(data[body:stop].tobytes())
+                page = decode_json(data[body:stop].tobytes())
                 if page is None:
                     self.counts["broken_records"] += 1
                     self._log.fault(self._log.bytes_read, "a record is no JSON")
@@ -170,17 +169,6 @@ def _strings(offsets: np.ndarray, data: np.ndarray, rows: int, valid: np.ndarray
     return string_array(used, data[: used[-1]].copy(), None if valid is None else valid[:rows])
 
 
-def _decode(body: bytes) -> Any:
-    try:
-        return msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        pass
-    try:  # takes lone surrogates and control characters, which msgspec refuses
-        return json.loads(body.decode("utf-8", "replace"), strict=False)
-    except (ValueError, RecursionError):
-        return None
-
-
 def _metadata_of(page: Any) -> dict[str, Any]:
     for key in _METADATA:
         page = page.get(key) if isinstance(page, dict) else None
@@ -189,14 +177,14 @@ def _metadata_of(page: Any) -> dict[str, Any]:
 
 def _base_of(body: bytes) -> str:
     """`Head.Base` of a record; nothing if there is none. Where the record is no JSON, the first that looks like it."""
-    page = _decode(body)
+    page = decode_json(body)
     if page is None:
         found = _BASE.search(body)
-        base = _decode(found.group(1)) if found else None
+        base = decode_json(found.group(1)) if found else None
     else:
         head = _metadata_of(page).get("Head")
         base = head.get("Base") if isinstance(head, dict) else None
-    return _plain(base) if isinstance(base, str) else ""
+    return plain_text(base) if isinstance(base, str) else ""
 
 
 def _links_of_page(page: Any, page_url: pa.Array) -> Links:
@@ -206,22 +194,23 @@ def _links_of_page(page: Any, page_url: pa.Array) -> Links:
     found = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
     images = [link for link in found if link.get("path") == "IMG@/src"]
     base = head.get("Base") if isinstance(head, dict) else None
-    bases = join_bases(page_url, np.zeros(1, np.int64), [_plain(base)]) if isinstance(base, str) else page_url
+    bases = join_bases(page_url, np.zeros(1, np.int64), [plain_text(base)]) if isinstance(base, str) else page_url
     columns = {
-        key: pa.array([_plain(link[key]) if isinstance(link.get(key), str) else None for link in images], pa.string())
+        key: pa.array(
+            [plain_text(link[key]) if isinstance(link.get(key), str) else None for link in images], pa.string()
+        )
         for key in ("url", *TEXT_KEYS)
     }
     return Links(pc.fill_null(columns.pop("url"), ""), np.zeros(len(images), np.int32), page_url, bases, columns)
 
 
-def _plain(value: str) -> str:
-    """The text without lone surrogates, which JSON can spell and UTF-8 cannot."""
-    return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+def _text_of(value: Any) -> str | None:
+    return plain_text(value) if isinstance(value, str) else None
 
 
 def _unescape_entities(texts: pa.Array) -> pa.Array:
     marked = pc.match_substring(texts, "&")
     if not marked.true_count:
         return texts
-    decoded = [_plain(html.unescape(text)) for text in texts.filter(marked).to_pylist()]
+    decoded = [plain_text(html.unescape(text)) for text in texts.filter(marked).to_pylist()]
     return pc.replace_with_mask(texts, pc.fill_null(marked, False), pa.array(decoded, pa.string()))

@@ -7,13 +7,14 @@ from curation.downloads import LOGIC_VERSION, STAGE, Downloads, compared, plan_d
 from curation.encoding import ImageSettings
 from curation.fetch import FetchSettings
 from curation.images import DownloadSettings, download_list
-from curation.lists import Ranges, slice_curated, write_lists
+from curation.lists import Ranges, slice_curated, slice_places, write_lists
 from curation.preflight import check_names, check_success, name_advice
 from curation.progress import Stage, say
 from curation.receipts import Receipt, merge_receipts
 from curation.spark.session import open_session
 from curation.spark.tasks import require_single_attempts, run_tasks
 from curation.storage import join, remove
+from curation.stored_images import hold_images
 from curation.tables import Part, Recipe, Table, sum_receipts
 from jobs.cli import launch
 
@@ -73,26 +74,33 @@ def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
 
 
 def plan_lists(config: DownloadImagesConfig, curated: list[Part], ranges: Ranges) -> Part:
-    """Write the lists of the present `curated`, if they are not there."""
-    table = Table(config.lists)
-    recipe = Recipe("plan_lists", 1, vars(ranges), [part.input() for part in curated])
+    """Write the lists of the present `curated`, if they are not there: images that lie in shards with their places."""
+    table, pairs = Table(config.lists), Table(config.pairs)
+    stored = pairs.parts() if hold_images(pairs.files()) else []
+    recipe = Recipe("plan_lists", 1, vars(ranges), [part.input() for part in (*curated, *stored)])
     if part := table.done(recipe):
         return part
     stage = Stage("plan_lists", f"{ranges.count:,} ranges of the final order")
     spark = open_session(STAGE, **vars(config.spark))
     folder = table.begin(0)
-    slices = join(folder, "_slices")
-    files = [file for part in curated for file in part.files]
-    tasks = [{"path": path, "out": join(slices, f"{index:06d}")} for index, path in enumerate(files)]
-    sliced = run_tasks(spark, partial(slice_curated, ranges=ranges), tasks)
-    groups = [{"group": group, "slices": slices, "folder": folder} for group in range(ranges.groups)]
+    slices, places = join(folder, "_slices"), join(folder, "_places")
+    sliced = run_tasks(spark, partial(slice_curated, ranges=ranges), _slicing(curated, slices))
+    run_tasks(spark, partial(slice_places, ranges=ranges), _slicing(stored, places))
+    task = {"slices": slices, "places": places if stored else None, "folder": folder}
+    groups = [{"group": group, **task} for group in range(ranges.groups)]
     receipts: list[Receipt] = run_tasks(spark, partial(write_lists, ranges=ranges), groups)
     remove(slices)
+    remove(places)
     if sum(one.rows_out for one in sliced) != sum(one.rows_in for one in receipts):
         raise AssertionError(f"{table.path}: rows were lost between slices and lists")
     part = table.commit(0, recipe, receipts, stage.seconds, balance=curated[0].manifest["settings"])
     stage.end(part.receipt)
     return part
+
+
+def _slicing(parts: list[Part], folder: str) -> list[dict]:
+    files = [file for part in parts for file in part.files]
+    return [{"path": path, "out": join(folder, f"{index:06d}")} for index, path in enumerate(files)]
 
 
 if __name__ == "__main__":

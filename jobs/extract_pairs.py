@@ -24,6 +24,7 @@ SUFFIXES = {
     "wat": (".wat", ".wat.gz"),
     "warc": (".warc", ".warc.gz", ".arc", ".arc.gz"),  # ARCs are not read: the failures say so
     "table": (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz"),
+    "webdataset": (".tar", ".tar.gz", ".tgz"),  # packed ones are not read: the failures say so
 }
 """What is taken of a folder."""
 

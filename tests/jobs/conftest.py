@@ -20,8 +20,8 @@ from sample.run import settings
 class Sample:
     """The sample crawl in a folder; `curate` runs the chain over it in this process and returns the run's folder."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, host: ImageHost) -> None:
+        self.folder, self.host = folder, host
 
     def overrides(self, output: Path, *more: str) -> list[str]:
         return [*settings(self.folder, output), "spark.driver_memory=1g", *more]
@@ -40,8 +40,8 @@ def sample(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     folder = tmp_path_factory.mktemp("sample") / "crawl"
     make_sample(folder, port=port, scale=0.25)
     request.getfixturevalue("spark")  # one session for all runs in this process
-    with ImageHost(folder, port):
-        yield Sample(folder)
+    with ImageHost(folder, port) as host:
+        yield Sample(folder, host)
 
 
 @pytest.fixture(scope="session")

@@ -17,6 +17,10 @@ PRESETS = {
     "datacomp": ("table", TableColumns("url", (("alt", "text"),), (("datacomp_uid", "uid"),))),
     "coyo": ("table", TableColumns("url", (("alt", "text"),))),
     "cc3m": ("table", TableColumns("url", (("caption", "caption"),), (), ("caption", "url"))),
+    "webdataset": (
+        "webdataset",
+        TableColumns("url", (("caption", "caption"), ("txt", "txt")), (("datacomp_uid", "uid"),)),
+    ),
     "cc12m": ("table", TableColumns("url", (("caption", "caption"),), (), ("url", "caption"))),
 }
 

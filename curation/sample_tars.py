@@ -1,0 +1,137 @@
+"""WebDataset shards that others wrote, as img2dataset and DataComp do: samples of an image, a text and a json.
+
+The members of a sample stand one after the other and share the name up to the first dot. Images are not kept here:
+what goes on is where they lie, for the download to take them from there.
+"""
+
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.archives import ReadLog
+from curation.caption_tables import NO_PAGE, TableColumns, strings_of
+from curation.json_text import decode_json
+from curation.links import Links
+from curation.tar_members import Member, read_members
+from curation.uids import UID_CHARS
+
+IMAGES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "avif")
+TEXT = "txt"
+"""The caption's member, and its name among the columns, which are keys of the json otherwise."""
+MAX_TEXT_BYTES = 1 << 20
+"""A longer text or json is none."""
+BATCH_SAMPLES = 10_000
+BATCH_BYTES = 8 << 20
+_NAME = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)", re.DOTALL)
+
+
+@dataclass
+class _Sample:
+    key: str
+    members: dict[str, bytes | None] = field(default_factory=dict)
+    image: Member | None = None
+    sha256: str = ""
+
+
+class SampleReader:
+    """Reads the samples of one shard; `drops` counts those without a whole image (no_image) or with a broken json.
+
+    A sample whose json has no URL gets the first 24 hex digits of the SHA-256 of its image as its uid.
+    """
+
+    def __init__(self, file: BinaryIO, log: ReadLog, columns: TableColumns) -> None:
+        self._file, self._log, self._columns = file, log, columns
+        self._rows: list[list[Any]] = []
+        self._held_bytes = 0
+        self._json_seen = False
+        self.counts: Counter[str] = Counter()
+        self.drops: Counter[str] = Counter()
+        self.crawl = ""
+
+    def __iter__(self) -> Iterator[Links]:
+        sample: _Sample | None = None
+        for member in read_members(self._file, self._log):
+            named = _NAME.fullmatch(member.name) if member else None
+            if member and not named:
+                self.counts["other_members"] += 1
+                continue
+            key, kind = (named[1], named[2].lower()) if named else ("", "")
+            if sample and (key != sample.key or kind in sample.members):
+                self._take(sample, cut_off=member is None)
+                sample = None
+            if member:
+                sample = sample or _Sample(key)
+                _read(sample, member, kind)
+            if len(self._rows) >= BATCH_SAMPLES or self._held_bytes >= BATCH_BYTES:
+                yield self._links()
+        if sample:
+            self._take(sample, cut_off=False)
+        yield self._links()
+
+    def _take(self, sample: _Sample, cut_off: bool) -> None:
+        """Hold the row of a sample, or count why there is none; `cut_off` if there was damage behind its members."""
+        self.counts["records_read"] += 1
+        fields = self._fields(sample, cut_off)
+        if fields is None:
+            self.drops["bad_sample"] += 1
+        elif sample.image is None:
+            self.drops["no_image"] += 1
+        else:
+            values = [fields.get(name) for name in self._columns.wanted]
+            self._rows.append([*values, sample.image.offset, sample.image.size, sample.sha256])
+            self._held_bytes += sum(len(data) for data in sample.members.values() if data)
+
+    def _fields(self, sample: _Sample, cut_off: bool) -> dict[str, Any] | None:
+        """The values by column; None where the URL that the image may have cannot be known."""
+        if "json" not in sample.members and not (cut_off and self._json_seen):
+            fields = {}
+        else:
+            fields = decode_json(sample.members.get("json") or b"")
+            self._json_seen = True
+        if not isinstance(fields, dict):
+            return None
+        if TEXT not in sample.members:
+            return fields
+        text = sample.members[TEXT]
+        return None if text is None else fields | {TEXT: text}
+
+    def _links(self) -> Links:
+        rows, self._rows, self._held_bytes = self._rows, [], 0
+        names = self._columns.wanted
+        columns = list(map(list, zip(*rows, strict=True))) if rows else [[] for _ in range(len(names) + 3)]
+        *values, offsets, sizes, digests = columns
+        digests = pa.array(digests, pa.string())
+        strings = {name: strings_of(column) for name, column in zip(names, values, strict=True)}
+        carry = {key: strings[name] for key, name in self._columns.carry}
+        carry |= {"image_offset": pa.array(offsets, pa.int64()), "image_bytes": pa.array(sizes, pa.int64())}
+        carry["image_sha256"] = digests
+        return Links(
+            pc.fill_null(strings[self._columns.url], ""),
+            np.zeros(len(rows), np.int32),
+            NO_PAGE,
+            NO_PAGE,
+            {key: strings[name] for key, name in self._columns.texts},
+            carry,
+            pc.utf8_slice_codeunits(digests, 0, UID_CHARS),
+        )
+
+
+def _read(sample: _Sample, member: Member, kind: str) -> None:
+    """Read what is wanted of a member: of an image its hash."""
+    if kind in (TEXT, "json"):
+        sample.members[kind] = member.read(MAX_TEXT_BYTES)
+        return
+    sample.members[kind] = b""
+    if kind in IMAGES and sample.image is None:
+        digest = hashlib.sha256()
+        for chunk in member.chunks():
+            digest.update(chunk)
+        if member.is_whole and member.size:
+            sample.image, sample.sha256 = member, digest.hexdigest()

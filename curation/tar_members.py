@@ -1,0 +1,147 @@
+"""The members of tars that others wrote, in one pass and whatever they hold: names, places and data.
+
+Ustar, pax and GNU tars. Damage ends a member, not the file: from there on the blocks are looked through for the next
+header whose checksum is right.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO
+
+from curation.archives import MAGIC, ReadLog
+from curation.tar import BLOCK
+
+CHUNK_BYTES = 1 << 20
+MAX_EXTENSION_BYTES = 1 << 16
+"""The most that is read of a header beyond its block: long names and pax fields."""
+_REGULAR = (b"0", b"\0", b"7")
+_OCTAL = re.compile(rb"[ \0]*([0-7]*)[ \0]*")
+
+
+@dataclass
+class Member:
+    """A regular file in a tar: its name, where its data begins and ends, and the data, to be read before the next."""
+
+    name: str
+    offset: int
+    size: int
+    _file: BinaryIO
+    left: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.left = self.size
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of its data was read."""
+        return not self.left
+
+    def chunks(self) -> Iterator[bytes]:
+        """Yield the data in pieces; fewer than `size` bytes where the file ends too early."""
+        while self.left and (data := self._file.read(min(self.left, CHUNK_BYTES))):
+            self.left -= len(data)
+            yield data
+
+    def read(self, most: int) -> bytes | None:
+        """Return the data; None where it is longer than `most` or cut off."""
+        if self.size > most:
+            return None
+        data = b"".join(self.chunks())
+        return data if self.is_whole else None
+
+
+def read_members(file: BinaryIO, log: ReadLog) -> Iterator[Member | None]:
+    """Yield the regular files of a tar in their order; None wherever there is damage, which `log` tells."""
+    try:
+        yield from _Walk(file, log).members()
+    except (OSError, EOFError) as error:
+        log.fault(log.bytes_read, f"cannot be read any further: {error}")
+        yield None
+
+
+class _Walk:
+    def __init__(self, file: BinaryIO, log: ReadLog) -> None:
+        self._file, self._log = file, log
+
+    def members(self) -> Iterator[Member | None]:
+        log, lost, ended = self._log, False, False
+        extended: dict[str, bytes] = {}
+        if self._file.read(len(MAGIC)) == MAGIC:
+            log.fault(0, "a packed tar, which is not supported: unpack it")
+            yield None
+            return
+        self._file.seek(0)
+        while len(block := self._file.read(BLOCK)) == BLOCK:
+            start = log.bytes_read
+            log.bytes_read += BLOCK
+            header = _parse(block)
+            ended = not block.strip(b"\0")
+            if header is None:
+                if not lost and not ended:
+                    log.fault(start, "no tar header")
+                    yield None
+                lost = lost or not ended
+                continue
+            lost = False
+            name, kind, size = header
+            if kind in (b"x", b"L"):
+                member = Member("", log.bytes_read, size, self._file)
+                data = member.read(MAX_EXTENSION_BYTES) or b""
+                extended |= _pax_fields(data) if kind == b"x" else {"path": data.rstrip(b"\0")}
+            else:
+                size = int(extended["size"]) if re.fullmatch(rb"\d{1,18}", extended.get("size", b"")) else size
+                name = extended.get("path", name).decode("utf-8", "replace")
+                extended = {}
+                member = Member(name, log.bytes_read, size, self._file)
+                if kind in _REGULAR:
+                    yield member
+            if not self._pass(member):
+                log.fault(start, f"the file ends within a member: {name[:100]!r}")
+                yield None
+                return
+        if block or not ended:
+            log.fault(log.bytes_read, "the file ends without the end of a tar" if log.bytes_read else "no tar")
+            yield None
+
+    def _pass(self, member: Member) -> bool:
+        """Read on to the block behind a member; whether it was there."""
+        for _ in member.chunks():
+            pass
+        padding = -member.size % BLOCK
+        self._log.bytes_read += member.size - member.left
+        self._log.bytes_read += (skipped := len(self._file.read(padding)))
+        return member.is_whole and skipped == padding
+
+
+def _parse(block: bytes) -> tuple[bytes, bytes, int] | None:
+    """Name, type and size of a member by its header; None where the checksum is wrong."""
+    claimed = _OCTAL.fullmatch(block[148:156])
+    if not claimed or not claimed[1] or int(claimed[1], 8) != sum(block[:148]) + sum(block[156:]) + 8 * 32:
+        return None
+    size = _number(block[124:136])
+    if size < 0:
+        return None
+    name, kind = block[:100].partition(b"\0")[0], block[156:157]
+    prefix = block[345:500].partition(b"\0")[0] if block[257:263] == b"ustar\0" else b""
+    return (prefix + b"/" + name if prefix else name), kind, size if kind not in b"123456" else 0
+
+
+def _number(digits: bytes) -> int:
+    """A number in octal or, as GNU writes large ones, in binary; -1 for anything else."""
+    if digits[:1] == b"\x80":
+        return int.from_bytes(digits[1:])
+    found = _OCTAL.fullmatch(digits)
+    return int(found[1] or b"0", 8) if found else -1
+
+
+def _pax_fields(data: bytes) -> dict[str, bytes]:
+    r"""The fields of a pax header, `length key=value\n` each, as far as they can be read."""
+    fields: dict[str, bytes] = {}
+    while match := re.match(rb"(\d{1,6}) ([^=]+)=", data):
+        length = int(match[1])
+        if not match.end() < length <= len(data):
+            break
+        fields[match[2].decode("utf-8", "replace")] = data[match.end() : length - 1]
+        data = data[length:]
+    return fields

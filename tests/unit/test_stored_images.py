@@ -1,0 +1,99 @@
+"""Images that lie in shards of others: found again by uid, and taken only as they were."""
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from curation import storage
+from curation.images import download_list, read_status
+from curation.lists import Ranges, slice_places
+from curation.schemas import DOWNLOAD_STATUS, LISTS, STORED
+from curation.stored_images import add_places, hold_images, take_image
+from tests.http_server import ImageServer, draw
+from tests.unit.test_images import SETTINGS
+
+PLACES = pa.schema([pa.field("uid", pa.string()), *STORED])
+
+
+def write_places(path: Path, places: list[tuple[str, str, int]]) -> str:
+    """A file of pairs as far as places go: (uid, file, offset)."""
+    rows = [
+        {"uid": uid, "image_file": file, "image_offset": offset, "image_bytes": 1, "image_sha256": "x"}
+        for uid, file, offset in places
+    ]
+    with storage.ParquetSink(str(path), PLACES) as sink:
+        sink.write(pa.RecordBatch.from_pylist(rows, PLACES))
+    return str(path)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_places_come_to_the_rows_of_their_uid(tmp_path: Path, count: int) -> None:
+    ranges = Ranges(count, 0)
+    uids = [f"{k:024x}" for k in range(300)]
+    files = [
+        write_places(tmp_path / "0.parquet", [(uid, "a", k) for k, uid in enumerate(uids) if k % 3 == 0] * 2),
+        write_places(tmp_path / "1.parquet", [(uid, "b", k) for k, uid in enumerate(uids) if k % 3 != 2]),
+        write_places(tmp_path / "2.parquet", []),
+    ]
+    assert hold_images(files)
+    for number, path in enumerate(files):
+        slice_places({"path": path, "out": f"{tmp_path}/places/{number:06d}"}, ranges).check()
+    asked = pa.array(uids[50:])
+    group_of = ranges.of(ranges.order(asked))
+    for group in range(count):
+        rows = pa.table({"uid": asked.filter(pa.array(group_of == group))})
+        found = {row["uid"]: (row["image_file"], row["image_offset"]) for row in
+                 add_places(rows, f"{tmp_path}/places", group).to_pylist()}  # fmt: skip
+        assert found == {
+            uid: [("a", k), ("b", k), (None, None)][k % 3] for uid in rows["uid"].to_pylist() for k in [int(uid, 16)]
+        }
+
+
+def place_of(path: Path, data: bytes, offset: int = 5) -> dict[str, Any]:
+    path.write_bytes(bytes(offset) + data + b"rest")
+    return {
+        "image_file": str(path),
+        "image_offset": offset,
+        "image_bytes": len(data),
+        "image_sha256": hashlib.sha256(data).hexdigest(),
+    }
+
+
+def test_an_image_is_taken_as_it_was_or_not_at_all(tmp_path: Path) -> None:
+    place = place_of(tmp_path / "a.tar", b"image")
+    taken = take_image(place, 5)
+    assert (taken.status, taken.body, taken.sha256) == ("success", b"image", place["image_sha256"])
+    assert take_image(place, 4).status == "too_large"
+    for data in (bytes(5) + b"imagE", b"", None):
+        (tmp_path / "a.tar").unlink()
+        if data is not None:
+            (tmp_path / "a.tar").write_bytes(data)
+        changed = take_image(place, 5)
+        assert (changed.status, changed.body) == ("unreadable", None)
+        assert "a.tar" in (changed.error or "")
+
+
+def test_a_list_takes_what_lies_there_and_fetches_the_rest(tmp_path: Path) -> None:
+    uids = [f"{k:024x}" for k in range(6)]
+    with ImageServer() as server:
+        rows = []
+        for k, uid in enumerate(uids):
+            row = {"uid": uid, "url": server.url(f"image/{k}.jpg"), "text": "t", "lang": "en", "keep_probability": 1.0}
+            place = place_of(tmp_path / f"{k}.tar", draw(k)) if k % 2 else dict.fromkeys(STORED.names)
+            rows.append(row | {"texts": [], "order": k} | place)
+        rows[5]["image_sha256"] = "0" * 64
+        rows[1]["url"] = ""
+        with storage.ParquetSink(str(tmp_path / "list.parquet"), pa.schema([*LISTS, *STORED])) as sink:
+            sink.write(pa.RecordBatch.from_pylist(rows, pa.schema([*LISTS, *STORED])))
+        task = {"list": str(tmp_path / "list.parquet"), "earlier": [], "out": str(tmp_path / "range-000000.parquet")}
+        receipt = download_list(task, SETTINGS).check()
+        assert set(server.hits) == {f"/image/{k}.jpg" for k in (0, 2, 4)}
+    status = read_status([task["out"]])
+    assert status.drop_columns("generation").schema.equals(DOWNLOAD_STATUS)
+    assert status["status"].to_pylist() == ["success"] * 5 + ["unreadable"]
+    assert receipt.drops == {"unreadable": 1}
+    assert status["http_status"].to_pylist()[:2] == [200, None]
+    assert status["sha256"][1].as_py() == rows[1]["image_sha256"]
