@@ -16,7 +16,7 @@ from curation.draws import hash64
 START_SLOTS = 1 << 16
 BATCH_ROWS = 32_768
 """Rows of a batch that goes on: texts that repeat within it are worked on once."""
-HELD_BYTES = 24 << 20
+HELD_BYTES = 12 << 20
 """Rows are held until the end, so that a later alt can replace an earlier title; more are passed on."""
 MAX_ROWS = 1 << 20
 """Distinct rows that are known at a time; rows that are none of them wait in files, cut by their hashes."""

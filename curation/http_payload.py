@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from fastwarc.stream_io import BrotliReader
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
-MAX_HTML_BYTES = 32 << 20
-"""More of a page is not looked at; the largest that browsers are known to meet are a few megabytes."""
+MAX_HTML_BYTES = 8 << 20
+"""More of a page is not looked at; CommonCrawl stores 1 MB of each, since 2025 five."""
 
 _SNIFF = re.compile(rb"(?i)\A(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.DOTALL)
 _CHARSET = re.compile(rb"(?i)charset\s*=\s*[\"']?([^\s\"';,]+)")

@@ -21,7 +21,7 @@ NO_MODEL = "none"
 MODEL_CHARS = 4096
 """What the classifier sees of a text: its memory grows by a hundred bytes a character."""
 
-REMEMBERED_TEXTS = 1 << 16
+REMEMBERED_TEXTS = 1 << 14
 """Texts that a process remembers the language of: pages of one site repeat theirs."""
 
 

@@ -22,9 +22,13 @@ TEXT_KEYS = ("alt", "data-image-title", "title")
 SOURCES = ("src", "data-src", "data-original", "data-lazy-src", "data-lazy", "data-orig-file", "data-large-file")
 SOURCE_SETS = ("srcset", "data-srcset", "data-lazy-srcset")
 BATCH_LINKS = 20_000
-MAX_RECORD_BYTES = 64 << 20
+MAX_RECORD_BYTES = 8 << 20
 MAX_HEADER_BYTES = 1 << 20
 
+PIECE_CHARS = 1 << 20
+"""A parsed page takes up to 90 times its size, so larger ones are parsed in pieces."""
+_TOO_SHORT = "a record that is not as long as it says"
+_RAW = (("<!--", "-->"), ("<script", "</script"), ("<style", "</style"), ("<textarea", "</textarea"))
 _START = re.compile(rb"WARC/[01]\.\d+[ \t]*\r?\n")
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _FOLDED = re.compile(rb"\r?\n[ \t]+")
@@ -39,6 +43,7 @@ class WarcReader:
         self.counts: Counter[str] = Counter()
         self.drops: Counter[str] = Counter()
         self.crawl = ""
+        self._start = self._claimed = 0
 
     def __iter__(self) -> Iterator[Links]:
         batch = _Batch()
@@ -47,14 +52,21 @@ class WarcReader:
             page = page_of(headers, body)
             if page is None:
                 continue
-            found = image_links(page)
-            if found is None:
-                self._log.fault(self._log.bytes_read, "HTML that cannot be parsed")
-            elif found[1]:
-                self.counts["pages_read"] += 1
-                batch.add(headers.get(b"warc-target-uri", b""), *found)
-            if len(batch.urls) >= BATCH_LINKS:
-                yield batch.take()
+            if len(body) >= MAX_RECORD_BYTES:
+                self._log.fault(self._log.bytes_read, f"a page of more than {MAX_RECORD_BYTES} bytes is cut off there")
+            text, base, has_images = decode_html(page), "", False
+            del body, page  # as large as the text
+            for piece in pieces_of(text):
+                found = image_links(piece)
+                if found is None:
+                    self._log.fault(self._log.bytes_read, "HTML that cannot be parsed")
+                    continue
+                base, has_images = base or found[0], has_images or bool(found[1])
+                if found[1]:
+                    batch.add(headers.get(b"warc-target-uri", b""), base, found[1])
+                if len(batch.urls) >= BATCH_LINKS:
+                    yield batch.take()
+            self.counts["pages_read"] += has_images
         if not self.counts["records_read"] and not self._log.faults:
             self._log.fault(0, "there is no WARC record in it")
         if batch.urls:
@@ -79,8 +91,12 @@ class WarcReader:
                 headers, body, at = record
                 if headers:
                     yield headers, body
+                del body
+            self._start += at
             del data[:at]
             wanted = min(len(data) * 2 + 1, MAX_RECORD_BYTES + 1)
+        if self._start < self._claimed:
+            self._log.fault(self._log.bytes_read, _TOO_SHORT)
 
     def _next_record(self, data: bytearray, at: int, final: bool) -> tuple[dict[bytes, bytes], bytes, int] | None:
         """The record at or behind `at` and where it ends; None if the rest of it is still to be read."""
@@ -91,11 +107,14 @@ class WarcReader:
             found = _find_start(data, at)
             if found is None:
                 if len(data) - at > 32 and (final or len(data) - at > MAX_HEADER_BYTES):
-                    self._log.fault(self._log.bytes_read, "bytes that belong to no record")
+                    self._fault_of_foreign(at)
                     return {}, b"", len(data) - (0 if final else 16)
                 return None
-            self._log.fault(self._log.bytes_read, "bytes that belong to no record")
+            self._fault_of_foreign(at)
             start = found
+        if self._start + start.start() < self._claimed:
+            self._log.fault(self._log.bytes_read, _TOO_SHORT)
+            self._claimed = self._start + start.start()
         head_end = _HEADER_END.search(data, start.end() - 2, start.end() + MAX_HEADER_BYTES)
         if head_end is None:
             if not final and len(data) - start.start() < MAX_HEADER_BYTES:
@@ -115,8 +134,17 @@ class WarcReader:
         if following is None and not final and len(data) - body < MAX_RECORD_BYTES:
             return None
         end = following.start() if following else len(data)
-        self._log.fault(self._log.bytes_read, "a record that is not as long as it says")
+        if following or final or length < MAX_RECORD_BYTES:
+            self._log.fault(self._log.bytes_read, _TOO_SHORT)
+        else:  # the rest of it is passed over
+            end = body + MAX_RECORD_BYTES
+            self._claimed = self._start + stop
         return headers, bytes(data[body:end]), end
+
+    def _fault_of_foreign(self, at: int) -> None:
+        """Tell of bytes at `at` that are no record, unless they are the rest of one that was too large."""
+        if self._start + at >= self._claimed:
+            self._log.fault(self._log.bytes_read, "bytes that belong to no record")
 
 
 def _find_start(data: bytearray, at: int) -> re.Match[bytes] | None:
@@ -164,13 +192,29 @@ def page_of(headers: dict[bytes, bytes], body: bytes) -> Payload | None:
     return payload if payload.is_html else None
 
 
-def image_links(page: Payload) -> tuple[str, list[tuple[str, list[str | None]]]] | None:
+def pieces_of(text: str) -> Iterator[str]:
+    """Yield a page in pieces of PIECE_CHARS, cut before a tag; one that begins within a script or comment says so."""
+    start, opened = 0, ""
+    while start < len(text):
+        end = start + PIECE_CHARS
+        if end < len(text):
+            cut = text.rfind("<", start + 1, end)
+            end = cut if cut > start else end
+        piece = opened + text[start:end]
+        yield piece
+        start = end
+        lowered = piece.lower() if start < len(text) else ""
+        inside = (opener for opener, closer in _RAW if lowered.rfind(opener) > lowered.rfind(closer))
+        opened = next((opener if opener == "<!--" else f"{opener}>" for opener in inside), "")
+
+
+def image_links(text: str) -> tuple[str, list[tuple[str, list[str | None]]]] | None:
     """The base of a page (empty if it names none) and its image links: an address and the texts by TEXT_KEYS.
 
     None if the parser refuses the page.
     """
     try:
-        document = HTMLTree.parse(decode_html(page)).document
+        document = HTMLTree.parse(text).document
     except (HTMLParserException, ValueError):
         return None
     named = document.query_selector("base[href]")

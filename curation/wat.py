@@ -97,10 +97,11 @@ class WatReader:
                     decoded.append(_links_of_page(page, page_url))
             else:
                 decoded.append(self._links_of(scan, data))
+        links = Links.concat([part for part in decoded if len(part)])
+        del data, scan, decoded  # of a huge record they are as large as it is
         window.drop(at)
         if len(self._scan_room.url_data) > WINDOW_BYTES * 2:
             self._scan_room = wat_scan.new_scan(0)
-        links = Links.concat([part for part in decoded if len(part)])
         if links is not None:
             yield self._without_entities(links) if self._decode_entities else links
 
@@ -146,7 +147,9 @@ class _GrowingBuffer:
 
     def append(self, piece: bytes) -> None:
         if self.size + len(piece) > len(self._data):
-            grown = np.empty((self.size + len(piece)) * 5 // 4, np.uint8)
+            # Room for the largest record at once: what stays untouched costs nothing, a copy would.
+            room = max(wat_scan.MAX_RECORD_BYTES + 2 * WINDOW_BYTES, self.size + len(piece))
+            grown = np.empty(room, np.uint8)
             grown[: self.size] = self._data[: self.size]
             self._data = grown
         self._data[self.size : self.size + len(piece)] = np.frombuffer(piece, np.uint8)

@@ -17,7 +17,7 @@ MORE, DECODE = 0, 1
 """Why a scan stopped: it needs more bytes, or a record has to be decoded as a whole."""
 
 MAX_HEADER_BYTES = 1 << 20
-MAX_RECORD_BYTES = 64 << 20
+MAX_RECORD_BYTES = 32 << 20
 """A record is cut off here: what is read of it until then is kept."""
 
 LINKS, PAGES, RECORDS, BROKEN, FOREIGN, OVERSIZED = range(6)

@@ -7,6 +7,7 @@ import zlib
 import pyarrow as pa
 import pytest
 
+from curation import archives, warc
 from curation.archives import ReadLog
 from curation.warc import WarcReader, largest_source
 
@@ -181,3 +182,40 @@ def test_damage_ends_where_it_is(damaged: bytes, alts: list[str], faults: int, p
     rows, log = read(pack(GOOD) + pack(damaged + b"\r\n\r\n") + pack(GOOD))
     assert [row["alt"] for row in rows if row["alt"] != "more"] == ["good", *[a for a in alts if a != "more"], "good"]
     assert bool(log.faults) == bool(faults)
+
+
+def test_a_page_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    elements = [
+        '<img src="{0}.jpg" alt="kite {0}">',
+        "<script>var x = '<img src={0}.gif alt=no>';</script>",
+        "<!-- <img src={0}.gif alt=no> -->",
+        "<style>/* <img src={0}.gif alt=no> */</style>",
+        "<p>text {0} < 7",
+    ]
+    page = "<base href='/b/'>" + "".join(elements[n % 5].format(n) for n in range(2000))
+    record = response(page.encode(), HTML)
+    whole, log = read(record)
+    assert len(whole) == 400
+    assert not log.faults
+    for chars in (1000, 1013, 10_000):
+        monkeypatch.setattr(warc, "PIECE_CHARS", chars)
+        pieces, log = read(record)
+        assert pieces == whole
+        assert not log.faults
+
+
+def test_records_that_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warc, "MAX_RECORD_BYTES", 5000)
+    monkeypatch.setattr(warc, "MAX_HEADER_BYTES", 1000)
+    monkeypatch.setattr(archives, "READ_BYTES", 700)
+    kite, video = response(PAGE.format("kite").encode(), HTML), response(bytes(40_000), "Content-Type: video/mp4")
+    large = response(PAGE.format("large").encode() + b"x" * 40_000 + PAGE.format("lost").encode(), HTML)
+    for data, alts, faults in (
+        (kite + video + kite, ["kite", "kite"], []),
+        (kite + large + kite, ["kite", "large", "kite"], ["a page of more than 5000 bytes is cut off there"]),
+        (kite + video[:20_000], ["kite"], [warc._TOO_SHORT]),
+        (kite + video[:20_000] + b"\r\n" + kite, ["kite", "kite"], [warc._TOO_SHORT]),
+    ):
+        rows, log = read(data)
+        assert [row["alt"] for row in rows] == alts
+        assert [error for _, error in log.faults] == faults
