@@ -115,7 +115,9 @@ class SourceConfig(Settings):
         {}, "columns kept beside (kind table), or keys in the json (webdataset): name in pairs and column"
     )
     names: list[str] = setting([], "names of the columns of CSV and TSV files without a header, in their order")
-    limit: int | None = setting(None, "take a sample of so many files, drawn by seed", unit="files", minimum=1)
+    limit: int | None = setting(
+        None, "take a sample of so many files, or rows of all files together (kind table), drawn by seed", minimum=1
+    )
 
 
 @dataclass

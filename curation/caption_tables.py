@@ -1,6 +1,7 @@
 """Tables of image URLs and captions: Parquet, CSV, TSV, JSON lines, as data sets are published in them."""
 
 import csv
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -14,6 +15,9 @@ import pyarrow.parquet as pq
 from curation.archives import ReadLog, read_plain
 from curation.json_text import decode_json, plain_text
 from curation.links import Links
+from curation.receipts import Receipt
+from curation.remote import open_patiently
+from curation.row_sample import RowSample
 
 BATCH_ROWS = 20_000
 MAX_LINE_BYTES = 64 << 20
@@ -42,18 +46,22 @@ class TableColumns:
 
 
 class TableReader:
-    """Reads one table; `counts` and `drops` (bad_row: not as many fields as columns, or no JSON object) are filled."""
+    """Reads one table, or a sample of its rows.
 
-    def __init__(self, file: BinaryIO, log: ReadLog, path: str, columns: TableColumns) -> None:
+    `counts` and `drops` (bad_row: not as many fields as columns, or no JSON object) are filled meanwhile.
+    """
+
+    def __init__(
+        self, file: BinaryIO, log: ReadLog, path: str, columns: TableColumns, sample: RowSample | None = None
+    ) -> None:
         self._file, self._log, self._path, self._columns = file, log, path, columns
+        self._sample = sample
         self.counts: Counter[str] = Counter()
         self.drops: Counter[str] = Counter()
         self.crawl = ""
 
     def __iter__(self) -> Iterator[Links]:
-        is_parquet = self._file.read(4) == b"PAR1"
-        self._file.seek(0)
-        for table in self._read_parquet() if is_parquet else self._read_lines():
+        for table in self._read_parquet() if self._is_parquet() else self._read_lines():
             missing = [name for name in self._columns.wanted if name not in table]
             if missing:
                 self._log.fault(0, f"there is no column {', '.join(missing)}; there are {', '.join(table)}")
@@ -70,36 +78,68 @@ class TableReader:
                 {key: columns[name] for key, name in self._columns.carry},
             )
 
-    def _read_parquet(self) -> Iterator[dict[str, pa.Array]]:
+    def count(self) -> int:
+        """Return how many rows there are to be numbered: those that are of no use, too."""
+        if self._is_parquet():
+            file = self._open_parquet()
+            return file.metadata.num_rows if file else 0
+        return sum(1 for _ in self._rows()[0])
+
+    def _is_parquet(self) -> bool:
+        found = self._file.read(4) == b"PAR1"
+        self._file.seek(0)
+        return found
+
+    def _open_parquet(self) -> pq.ParquetFile | None:
         try:
-            file = pq.ParquetFile(self._file)
+            return pq.ParquetFile(self._file)
         except (OSError, pa.ArrowException) as error:
             self._log.fault(0, f"no Parquet file that can be read: {error}")
+            return None
+
+    def _read_parquet(self) -> Iterator[dict[str, pa.Array]]:
+        file = self._open_parquet()
+        if file is None:
             return
         there = file.schema_arrow.names
         wanted = [name for name in self._columns.wanted if name in there]
         if len(wanted) < len(self._columns.wanted):
             yield {name: pa.nulls(0) for name in there}
             return
+        start = 0
         for group in range(file.num_row_groups):
+            rows = file.metadata.row_group(group).num_rows
+            chosen = self._sample.mask(start, rows) if self._sample else np.ones(rows, bool)
+            start, at = start + rows, 0
             try:
-                for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=wanted):
+                for batch in file.iter_batches(BATCH_ROWS, row_groups=[group], columns=wanted) if chosen.any() else ():
+                    mask = pa.array(chosen[at : at + batch.num_rows])
+                    at += batch.num_rows
+                    batch = batch.filter(mask) if self._sample else batch
                     yield {name: batch[name] for name in wanted}
             except (OSError, pa.ArrowException) as error:
                 self._log.fault(0, f"row group {group} cannot be read: {error}")
         self._log.bytes_read += self._file.tell()
 
     def _read_lines(self) -> Iterator[dict[str, list]]:
-        name = self._path.lower().removesuffix(".gz")
-        if name.endswith((".jsonl", ".ndjson", ".json")):
-            return self._in_batches(self._json_rows(), self._columns.wanted)
-        rows = self._csv_rows() if name.endswith(".csv") else self._tsv_rows()
-        names = list(self._columns.names) or next(rows, [])
+        rows, names = self._rows()
+        if self._sample:
+            rows = _chosen(rows, self._sample)
+        if names is None:
+            return self._in_batches(self._json_rows(rows), self._columns.wanted)
         return self._in_batches(self._of_width(rows, len(names)), names)
 
-    def _of_width(self, rows: Iterator[list[str]], width: int) -> Iterator[list[str]]:
+    def _rows(self) -> tuple[Iterator[Any], list[str] | None]:
+        """The rows of a text file as they are numbered, and the names of their fields; None for lines of JSON."""
+        name = self._path.lower().removesuffix(".gz")
+        if name.endswith((".jsonl", ".ndjson", ".json")):
+            return (line for line in self._lines() if line.strip()), None
+        rows = self._csv_rows() if name.endswith(".csv") else self._tsv_rows()
+        return rows, list(self._columns.names) or next(rows, None) or []
+
+    def _of_width(self, rows: Iterator[list[str] | None], width: int) -> Iterator[list[str]]:
         for row in rows:
-            if len(row) == width:
+            if row is not None and len(row) == width:
                 yield row
             else:
                 self.drops["bad_row"] += 1
@@ -129,7 +169,7 @@ class TableReader:
     def _tsv_rows(self) -> Iterator[list[str]]:
         return (line.decode("utf-8", "replace").removesuffix("\r").split("\t") for line in self._lines())
 
-    def _csv_rows(self) -> Iterator[list[str]]:
+    def _csv_rows(self) -> Iterator[list[str] | None]:
         lines = (line.decode("utf-8", "replace") + "\n" for line in self._lines())
         rows = csv.reader(lines)
         while True:
@@ -138,17 +178,34 @@ class TableReader:
             except StopIteration:
                 return
             except csv.Error:
-                self.drops["bad_row"] += 1
+                yield None
 
-    def _json_rows(self) -> Iterator[list[Any]]:
-        for line in self._lines():
-            if not line.strip():
-                continue
+    def _json_rows(self, lines: Iterator[bytes]) -> Iterator[list[Any]]:
+        for line in lines:
             row = decode_json(line)
             if isinstance(row, dict):
                 yield [row.get(name) for name in self._columns.wanted]
             else:
                 self.drops["bad_row"] += 1
+
+
+def count_rows(task: dict, columns: TableColumns) -> Receipt:
+    """Count the rows of the table `task["input"]`; what cannot be read has none."""
+    receipt, log = Receipt(task["input"]), ReadLog()
+    try:
+        with open_patiently(task["input"]) as file:
+            receipt.rows_in = receipt.rows_out = TableReader(file, log, task["input"], columns).count()
+    except OSError as error:
+        log.fault(0, str(error))
+    receipt.failures = [{"file": task["input"], "offset": at, "error": error} for at, error in log.faults]
+    return receipt
+
+
+def _chosen(rows: Iterator[Any], sample: RowSample) -> Iterator[Any]:
+    start = 0
+    while some := list(itertools.islice(rows, BATCH_ROWS)):
+        yield from itertools.compress(some, sample.mask(start, len(some)).tolist())
+        start += len(some)
 
 
 def strings_of(values: pa.Array | list) -> pa.Array:

@@ -26,6 +26,7 @@ from curation.links import Links
 from curation.opt_outs import are_removed, is_file, read_removals, word_pattern
 from curation.receipts import Receipt
 from curation.remote import open_patiently
+from curation.row_sample import RowSample
 from curation.sample_tars import SampleReader
 from curation.schemas import PAIRS, STORED
 from curation.storage import FileInfo, ParquetSink
@@ -101,16 +102,22 @@ def sample_files(files: list[FileInfo], limit: int | None, seed: int) -> list[Fi
 
 
 def extract_file(task: dict, settings: ExtractionSettings) -> Receipt:
-    """Write the pairs of `task["input"]` to the Parquet file `task["output"]` and account for every candidate."""
+    """Write the pairs of `task["input"]` to the Parquet file `task["output"]` and account for every candidate.
+
+    With `task["sample"]`, the fields of a RowSample, of a table's rows only those are read.
+    """
     receipt = Receipt(task["input"])
+    sample = RowSample(**task["sample"]) if task.get("sample") else None
     with ParquetSink(task["output"], settings.schema) as sink:
-        for batch in iter_pairs(task["input"], settings, receipt):
+        for batch in iter_pairs(task["input"], settings, receipt, sample):
             sink.write(batch)
     receipt.outputs.append(sink.output())
     return receipt.check()
 
 
-def iter_pairs(path: str, settings: ExtractionSettings, receipt: Receipt) -> Iterator[pa.RecordBatch]:
+def iter_pairs(
+    path: str, settings: ExtractionSettings, receipt: Receipt, sample: RowSample | None = None
+) -> Iterator[pa.RecordBatch]:
     """Yield the pairs of one input file (schema PAIRS), and account for them in `receipt`.
 
     What can be read is yielded; where reading ends early or parts are damaged, `receipt.failures` tells.
@@ -123,7 +130,7 @@ def iter_pairs(path: str, settings: ExtractionSettings, receipt: Receipt) -> Ite
         receipt.failures.append(_failure(path, 0, error, receipt))
         return
     with file:
-        reader = _reader(file, log, path, settings)
+        reader = _reader(file, log, path, settings, sample)
         links = (part for batch in reader for part in batch.slices(BATCH_LINKS))
         distinct = distinct_rows((candidates(part, settings, receipt) for part in links), receipt.drops)
         yield from _finish(distinct, reader, path, settings, receipt)
@@ -137,9 +144,9 @@ def iter_pairs(path: str, settings: ExtractionSettings, receipt: Receipt) -> Ite
     receipt.seconds += time.perf_counter() - started
 
 
-def _reader(file: BinaryIO, log: ReadLog, path: str, settings: ExtractionSettings) -> Reader:
+def _reader(file: BinaryIO, log: ReadLog, path: str, settings: ExtractionSettings, sample: RowSample | None) -> Reader:
     if settings.source == "table":
-        return TableReader(file, log, path, settings.columns)
+        return TableReader(file, log, path, settings.columns, sample)
     if settings.source == WITH_IMAGES:
         return SampleReader(file, log, settings.columns)
     if settings.source == "warc":

@@ -4,14 +4,15 @@ from dataclasses import asdict
 from functools import partial
 
 from conf.schema import ExtractPairsConfig
-from curation.caption_tables import TableColumns
+from curation.caption_tables import TableColumns, count_rows
 from curation.extraction import LOGIC_VERSION, ExtractionSettings, extract_file, list_paths, sample_files
 from curation.language import LanguageRules
 from curation.progress import Stage, say
 from curation.remote import list_sources
+from curation.row_sample import sample_rows
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from curation.storage import join, list_files
+from curation.storage import FileInfo, join, list_files
 from curation.tables import Recipe, Table, check_failed_share, sum_receipts
 from curation.text_rules import TextRules
 from curation.urls import UrlRules
@@ -49,14 +50,47 @@ def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
     )
 
 
+def draw_sample(
+    config: ExtractPairsConfig, listed: list[FileInfo], settings: ExtractionSettings
+) -> tuple[list[FileInfo], dict[str, dict], dict]:
+    """Return the files to read, of a table the sample of rows of each by path, and what decides those rows."""
+    limit, seed = config.source.limit, config.seed
+    if settings.source != "table" or limit is None:
+        return sample_files(listed, limit, seed), {}, {}
+    counts = count_files(config, listed, settings.columns)
+    if limit >= sum(counts):
+        return listed, {}, {}
+    samples = sample_rows([file.path for file in listed], counts, limit, seed)
+    # A file without any row stays: it may be one that cannot be read.
+    kept = [(file, one) for file, one, rows in zip(listed, samples, counts, strict=True) if one.last >= 0 or not rows]
+    drawn = {"sample": {"limit": limit, "seed": seed, "of_rows": sum(counts)}}
+    return [file for file, _ in kept], {file.path: asdict(one) for file, one in kept}, drawn
+
+
+def count_files(config: ExtractPairsConfig, listed: list[FileInfo], columns: TableColumns) -> list[int]:
+    """Return the rows of each file, counted once: they are kept beside the pairs."""
+    table = Table(join(config.pairs, "_rows"))
+    recipe = Recipe("count_rows", 1, {"names": columns.names}, [vars(file) for file in listed])
+    part = table.done(recipe)
+    if part is None:
+        stage = Stage("count_rows", f"{len(listed):,} files")
+        table.begin(0)
+        spark = open_session(NAME, **vars(config.spark))
+        receipts = run_tasks(spark, partial(count_rows, columns=columns), [{"input": file.path} for file in listed])
+        counts = [receipt.rows_out for receipt in receipts]
+        part = table.commit(0, recipe, receipts, stage.seconds, counts=counts)
+        stage.end(part.receipt)
+    return part.manifest["counts"]
+
+
 def run(config: ExtractPairsConfig) -> None:
     """Write the parts of `pairs` that are not there yet: one Parquet file for each input file."""
     settings = settings_of(config)
     listed = list_sources(config.source.paths, SUFFIXES[settings.source], settings.source, config.source.prefix)
-    files = [vars(file) for file in sample_files(listed, config.source.limit, config.seed)]
     lists = [vars(file) for file in list_files(list_paths(settings))]
+    files, samples, drawn = draw_sample(config, listed, settings)
     table = Table(config.pairs)
-    recipe = Recipe(NAME, LOGIC_VERSION, {**asdict(settings), "lists": lists}, files)
+    recipe = Recipe(NAME, LOGIC_VERSION, {**asdict(settings), "lists": lists, **drawn}, [vars(file) for file in files])
     parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite)
     if not plans:
         say(NAME, f"is done: {sum_receipts(parts).rows_out:,} pairs of {len(files):,} files in {table.path}")
@@ -65,7 +99,11 @@ def run(config: ExtractPairsConfig) -> None:
         spark = open_session(NAME, **vars(config.spark))
         folder = table.begin(number)
         tasks = [
-            {"input": file["path"], "output": join(folder, f"{index:05d}.parquet")}
+            {
+                "input": file["path"],
+                "output": join(folder, f"{index:05d}.parquet"),
+                "sample": samples.get(file["path"]),
+            }
             for index, file in enumerate(part.inputs)
         ]
         receipts = run_tasks(spark, partial(extract_file, settings=settings), tasks)

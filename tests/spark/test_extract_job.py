@@ -1,0 +1,57 @@
+"""extract_pairs as a job: a sample of rows is the same however the files are cut into parts."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from conf.compose import compose_config
+from conf.schema import ExtractPairsConfig
+from curation.errors import HeadtailError
+from curation.tables import Table
+from jobs import extract_pairs
+
+pytestmark = pytest.mark.usefixtures("spark")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of 700 rows in seven files of three formats, and an empty one."""
+    folder = tmp_path_factory.mktemp("table")
+    for number in range(7):
+        rows = [{"url": f"http://h.org/{number}/{row}.jpg", "text": f"kite {row}"} for row in range(40 + number * 20)]
+        if number % 3 == 0:
+            pq.write_table(pa.Table.from_pylist(rows), folder / f"{number}.parquet", row_group_size=30)
+        elif number % 3 == 1:
+            (folder / f"{number}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        else:
+            lines = "".join(f"{row['url']}\t{row['text']}\n" for row in rows)
+            (folder / f"{number}.tsv").write_text("url\ttext\n" + lines)
+    (folder / "7.tsv").write_text("url\ttext\n")
+    return folder
+
+
+def extract(folder: Path, output: Path, *settings: str) -> list[str]:
+    given = [f"output={output}", "source=table", f"source.paths={folder}", "language.model=none", "languages=en"]
+    extract_pairs.run(compose_config("extract_pairs", ExtractPairsConfig, [*given, *settings]))
+    return [url for path in Table(f"{output}/pairs").files() for url in pq.read_table(path)["url"].to_pylist()]
+
+
+def test_a_sample_of_rows(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    found = extract(folder, tmp_path / "a", "source.limit=100")
+    assert len(found) == len(set(found)) == 100
+    assert len({url.split("/")[3] for url in found}) > 4
+    capsys.readouterr()
+    assert extract(folder, tmp_path / "a", "source.limit=100") == found
+    assert "count_rows" not in capsys.readouterr().err
+    assert extract(folder, tmp_path / "b", "source.limit=100", "files_per_part=1") == found
+    assert set(found) < set(extract(folder, tmp_path / "c", "source.limit=300"))
+    assert set(found) != set(extract(folder, tmp_path / "d", "source.limit=100", "seed=1"))
+    assert len(extract(folder, tmp_path / "e", "source.limit=3")) == 3
+    assert len(Table(f"{tmp_path}/e/pairs").parts()[0].inputs()) <= 4  # files without a row of the sample are not read
+    assert len(extract(folder, tmp_path / "f", "source.limit=5000")) == 700
+    with pytest.raises(HeadtailError, match=r"sample.limit was 100, is 200\): set overwrite=true"):
+        extract(folder, tmp_path / "a", "source.limit=200")
+    assert len(extract(folder, tmp_path / "a", "source.limit=200", "overwrite=true")) == 200
