@@ -105,6 +105,9 @@ class SourceConfig(Settings):
     )
     crawl: str = setting("", "name of the crawl, where the path does not tell (CC-MAIN-2024-22)")
     entities: Entities = setting(Entities.auto, "decode HTML entities of WATs; auto: of those before mid-2019")
+    max_file_bytes: int = setting(
+        64 << 30, "of a file no more is read, uncompressed: it may have no end", unit="bytes", minimum=1
+    )
     url_column: str = setting("url", "column of image URLs (kind table), or key in the json (webdataset)")
     text_columns: dict[str, str] = setting(
         {},

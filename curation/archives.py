@@ -28,8 +28,12 @@ BREAK = b"\r\n\r\n"
 
 @dataclass
 class ReadLog:
-    """What reading an archive gave: bytes of the file, uncompressed bytes, and faults as (offset, error)."""
+    """What reading a file gave: its bytes, uncompressed bytes, and faults as (offset, error).
 
+    Reading ends after `most_bytes`, uncompressed: a file may have no end.
+    """
+
+    most_bytes: int = 1 << 62
     bytes_read: int = 0
     plain_bytes: int = 0
     faults: list[tuple[int, str]] = field(default_factory=list)
@@ -63,6 +67,9 @@ def read_plain(file: BinaryIO, log: ReadLog) -> Iterator[bytes]:
     for piece in _read_pieces(file, log):
         log.plain_bytes += len(piece)
         yield piece
+        if log.plain_bytes >= log.most_bytes:
+            log.fault(log.bytes_read, f"more than {log.most_bytes} bytes (source.max_file_bytes): not read any further")
+            return
 
 
 def _read_pieces(file: BinaryIO, log: ReadLog) -> Iterator[bytes]:

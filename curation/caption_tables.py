@@ -20,7 +20,7 @@ from curation.remote import open_patiently
 from curation.row_sample import RowSample
 
 BATCH_ROWS = 20_000
-MAX_LINE_BYTES = 64 << 20
+MAX_LINE_BYTES = 16 << 20
 NO_PAGE = pa.array([""])
 
 csv.field_size_limit(MAX_LINE_BYTES)

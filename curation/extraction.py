@@ -63,12 +63,14 @@ class ExtractionSettings:
     """Everything that decides the rows of a file.
 
     `source` is wat, warc, table or webdataset (the last two with `columns`); `entities` auto, always or never decodes
-    HTML entities of WATs, auto by the file's date; `crawl` names the crawl where the path does not.
+    HTML entities of WATs, auto by the file's date; `crawl` names the crawl where the path does not. No more than
+    `max_file_bytes`, uncompressed, are read of a file.
     """
 
     source: str = "wat"
     entities: str = "auto"
     crawl: str = ""
+    max_file_bytes: int = 64 << 30
     urls: UrlRules = field(default_factory=UrlRules)
     texts: TextRules = field(default_factory=TextRules)
     language: LanguageRules = field(default_factory=LanguageRules)
@@ -123,7 +125,7 @@ def iter_pairs(
     What can be read is yielded; where reading ends early or parts are damaged, `receipt.failures` tells.
     """
     started = time.perf_counter()
-    log = ReadLog()
+    log = ReadLog(settings.max_file_bytes)
     try:
         file = open_patiently(path)
     except OSError as error:

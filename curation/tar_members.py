@@ -26,7 +26,7 @@ class Member:
     name: str
     offset: int
     size: int
-    _file: BinaryIO
+    _file: "_Bounded"
     left: int = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,24 +54,37 @@ class Member:
 def read_members(file: BinaryIO, log: ReadLog) -> Iterator[Member | None]:
     """Yield the regular files of a tar in their order; None wherever there is damage, which `log` tells."""
     try:
-        yield from _Walk(file, log).members()
+        packed = file.read(len(MAGIC)) == MAGIC
+        file.seek(0)
+        if packed:
+            raise OSError("a packed tar, which is not supported: unpack it")
+        yield from _Walk(_Bounded(file, log.most_bytes), log).members()
     except (OSError, EOFError) as error:
         log.fault(log.bytes_read, f"cannot be read any further: {error}")
         yield None
 
 
+class _Bounded:
+    """A file that may have no end: more than `most` bytes of it are an error."""
+
+    def __init__(self, file: BinaryIO, most: int) -> None:
+        self._file, self._left, self._most = file, most, most
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(size)
+        self._left -= len(data)
+        if self._left < 0:
+            raise OSError(f"more than {self._most} bytes (source.max_file_bytes)")
+        return data
+
+
 class _Walk:
-    def __init__(self, file: BinaryIO, log: ReadLog) -> None:
+    def __init__(self, file: _Bounded, log: ReadLog) -> None:
         self._file, self._log = file, log
 
     def members(self) -> Iterator[Member | None]:
         log, lost, ended = self._log, False, False
         extended: dict[str, bytes] = {}
-        if self._file.read(len(MAGIC)) == MAGIC:
-            log.fault(0, "a packed tar, which is not supported: unpack it")
-            yield None
-            return
-        self._file.seek(0)
         while len(block := self._file.read(BLOCK)) == BLOCK:
             start = log.bytes_read
             log.bytes_read += BLOCK

@@ -43,6 +43,7 @@ def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
         source=source.kind.value,
         entities=source.entities.value,
         crawl=source.crawl,
+        max_file_bytes=source.max_file_bytes,
         urls=UrlRules(**{name: tuple(values) for name, values in vars(config.urls).items()}),
         texts=TextRules(**{**text, "emails": text["emails"].value}),
         language=LanguageRules(languages=tuple(config.languages), **vars(config.language)),

@@ -27,6 +27,8 @@ def test_presets_and_overrides() -> None:
     assert compose("balance=metaclip_2_5b").balance.t == 170_000
     assert compose("balance=metaclip_400m", "balance.t=35000").balance.t == 35_000
     assert compose().balance.t is None
+    assert compose("language=none").language.model == "none"
+    assert compose("language.min_score=0.5").language.model == compose().language.model == "lid.176.ftz"
     assert compose("matching.edges=blank").matching.edges is Edges.blank
 
 

@@ -1,7 +1,9 @@
 """Extraction of whole files: every candidate is accounted for."""
 
 import gzip
+import io
 import json
+import tarfile
 from collections import Counter
 from pathlib import Path
 
@@ -9,12 +11,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation import extraction
 from curation.extraction import ExtractionSettings, extract_file, iter_pairs
 from curation.language import LanguageRules
 from curation.receipts import Receipt
 from curation.schemas import PAIRS
 
 ENGLISH = LanguageRules("none", ("en",))
+ENOUGH = 40 << 20
+"""More than any reader should take of a file that it is to read 200 kB of."""
 
 
 def wat_record(page_url: str, links: list[dict], head: dict | None = None) -> bytes:
@@ -103,3 +108,42 @@ def test_missing_file_is_a_failure_not_a_crash(tmp_path: Path) -> None:
     receipt = extract_file(task, ExtractionSettings(language=ENGLISH))
     assert [row["file"] for row in receipt.failures] == [task["input"]]
     assert pq.read_table(task["output"]).num_rows == 0
+
+
+class Endless(io.RawIOBase):
+    """A file that begins so and then repeats the rest for ever."""
+
+    def __init__(self, start: bytes, rest: bytes) -> None:
+        self._data, self.at = start + rest * (ENOUGH // len(rest)), 0
+
+    def read(self, size: int = -1) -> bytes:
+        assert 0 <= self.at + size < ENOUGH - 100_000, "would never end"
+        data = self._data[self.at : self.at + size]
+        self.at += len(data)
+        return data
+
+    def seek(self, offset: int, _whence: int = 0) -> int:
+        self.at = offset
+        return offset
+
+
+@pytest.mark.parametrize(
+    ("source", "start", "rest"),
+    [
+        ("wat", b"", wat_record("http://h.org/", [image("a.jpg", alt="kite")])),
+        ("wat", b"", gzip.compress(wat_record("http://h.org/", [image("a.jpg", alt="kite")]))),
+        ("wat", wat_record("http://h.org/", [image("a.jpg", alt="kite")]), b"x"),
+        ("warc", b"WARC/1.0\r\nContent-Length: 99999999999\r\n\r\n", b"x"),
+        ("table", b"url\ttext\n", b"http://h.org/a.jpg\tkite\n"),
+        ("table", b"url\ttext\n", b"x"),
+        ("webdataset", b"", bytes(512)),
+        ("webdataset", tarfile.TarInfo("a.jpg").tobuf()[:-512] + b"x" * 512, b"x"),
+    ],
+)
+def test_a_file_without_an_end(monkeypatch: pytest.MonkeyPatch, source: str, start: bytes, rest: bytes) -> None:
+    monkeypatch.setattr(extraction, "open_patiently", lambda _: Endless(start, rest))
+    receipt = Receipt("endless.tsv")
+    settings = ExtractionSettings(source, language=ENGLISH, max_file_bytes=200_000)
+    assert sum(batch.num_rows for batch in iter_pairs("endless.tsv", settings, receipt)) <= 1
+    receipt.check()
+    assert "source.max_file_bytes" in " ".join(failure["error"] for failure in receipt.failures)
