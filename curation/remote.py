@@ -63,9 +63,12 @@ def read_range(path: str, start: int, size: int) -> bytes:
 
 
 def _read_http(url: str, start: int, size: int) -> bytes:
-    stream, _ = _open_http(url, start, start + size)
+    stream, end = _open_http(url, start, start + size)
     with contextlib.closing(stream):
-        return stream.read(size)
+        data = stream.read(size)
+    if end is not None and len(data) < min(size, end - start):
+        raise PassingError(f"the connection ended at byte {start + len(data)} of {end}")
+    return data
 
 
 def _passing(action: Callable[[], Any]) -> Any:
@@ -148,7 +151,7 @@ class _PatientFile(io.RawIOBase):
 
 
 def _open_http(url: str, at: int, end: int | None = None) -> tuple[Any, int | None]:
-    """Return the response from a byte on, or to `end`, and the size of the whole if the server tells."""
+    """Return the response from a byte on, or to `end`, and where it ends if the server tells."""
     request = urllib.request.Request(url, headers={"User-Agent": "headtail", "Accept-Encoding": "identity"})
     if at or end:
         request.add_header("Range", f"bytes={at}-{end - 1 if end else ''}")

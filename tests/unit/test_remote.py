@@ -8,13 +8,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, ClassVar
 
+import pyarrow.parquet as pq
 import pytest
 
 from curation import remote
+from curation.caption_tables import TableColumns
 from curation.errors import HeadtailError
 from curation.extraction import ExtractionSettings, extract_file
 from curation.language import LanguageRules
-from curation.remote import list_sources, open_patiently
+from curation.remote import list_sources, open_patiently, read_range
+from curation.stored_images import take_image
+from tests.sample_tars import picture, sample, write_tar
 from tests.unit.test_extraction import image, wat_record
 
 DATA = bytes(range(256)) * 9000
@@ -27,24 +31,26 @@ class Handler(http.server.BaseHTTPRequestHandler):
     """Serves DATA and WAT with the fault that the path names."""
 
     seen: ClassVar[Counter[str]] = Counter()
+    tar: ClassVar[bytes] = b""
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
         fault, _, name = self.path.strip("/").partition("/")
         count = self.seen[self.path]
         self.seen[self.path] += 1
-        data = WAT if "wat.gz" in name else DATA
+        data = WAT if "wat.gz" in name else self.tar if "tar" in name else DATA
         if "paths" in name:
             data = gzip.compress(b"ok/1.wat.gz\nok/2.wat.gz\n")
         if fault.isdigit() and (count < 3 or name.startswith("always")):
             self.send_error(int(fault))
             return
         start = self.headers.get("Range", "")
-        at = int(start[6:-1]) if start and fault != "noranges" else 0
-        self.send_response(206 if at else 200)
-        self.send_header("Content-Length", str(len(data) - at))
+        first, _, last = start.removeprefix("bytes=").partition("-") if fault != "noranges" else ("", "", "")
+        at, end = int(first or 0), int(last or len(data) - 1) + 1
+        self.send_response(206 if first else 200)
+        body = data[at:end]
+        self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        body = data[at:]
         if fault in ("breaks", "noranges") and count < 4:
             self.wfile.write(body[: len(body) // 3])
             self.close_connection = True
@@ -71,12 +77,16 @@ def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     Handler.seen.clear()
 
 
-@pytest.mark.parametrize("fault", ["ok", "403", "429", "500", "503", "breaks", "noranges"])
+@pytest.mark.parametrize("fault", ["ok", "403", "429", "500", "503", "breaks", "noranges", "reset"])
 def test_passing_faults_are_overcome(host: str, fault: str) -> None:
     with open_patiently(f"{host}/{fault}/data") as file:
         assert file.read() == DATA
         file.seek(1000)
         assert file.read(500) == DATA[1000:1500]
+    Handler.seen.clear()
+    assert read_range(f"{host}/{fault}/data", 1000, 500) == DATA[1000:1500]
+    assert read_range(f"{host}/{fault}/data", 0, 10) == DATA[:10]
+    assert read_range(f"{host}/{fault}/data", len(DATA) - 10, 500) == DATA[-10:]
 
 
 @pytest.mark.parametrize(("fault", "error"), [("404", FileNotFoundError), ("400", OSError), ("429", OSError)])
@@ -140,6 +150,19 @@ def test_lists_of_files(host: str, tmp_path: Path) -> None:
         list_sources([f"{host}/404/always.paths.gz"], ())
 
 
+def test_images_of_a_remote_shard_are_taken_by_their_ranges(host: str, tmp_path: Path) -> None:
+    members = [member for n in range(3) for member in sample(f"{n}", picture(n), f"kite {n}")]
+    Handler.tar = write_tar(tmp_path / "a.tar", members)
+    columns = TableColumns(texts=(("txt", "txt"),))
+    settings = ExtractionSettings("webdataset", language=LanguageRules("none", ("en",)), columns=columns)
+    receipt = extract_file({"input": f"{host}/503/a.tar", "output": str(tmp_path / "out.parquet")}, settings)
+    assert not receipt.failures
+    for number, place in enumerate(pq.read_table(tmp_path / "out.parquet").to_pylist()):
+        assert take_image(place, 1 << 20).body == picture(number)
+    Handler.tar = b""
+    assert take_image(place, 1 << 20).status == "unreadable"
+
+
 def test_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     s3fs = pytest.importorskip("s3fs")
     moto = pytest.importorskip("moto.server")
@@ -158,6 +181,9 @@ def test_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         settings = ExtractionSettings(language=LanguageRules("none", ("en",)))
         task = {"input": files[0].path, "output": str(tmp_path / "out.parquet")}
         assert extract_file(task, settings).rows_out == 3000
+        assert read_range("s3://crawl/a/1.wat.gz", 100, 50) == WAT[100:150]
+        with pytest.raises(FileNotFoundError):
+            read_range("s3://crawl/none", 0, 5)
         with pytest.raises(FileNotFoundError), open_patiently("s3://crawl/none") as file:
             file.read(1)
     finally:
