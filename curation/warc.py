@@ -1,8 +1,4 @@
-"""WARC files: image links of the HTML pages themselves.
-
-They give what a WAT leaves out: the largest image of a `srcset`, and the attributes in which pages keep the address of
-an image that is loaded late. Each address of an image is a link of its own, with all texts of the image.
-"""
+"""WARC files: the records, those of them that are HTML pages, and the image links of these."""
 
 import re
 from collections import Counter
@@ -11,28 +7,20 @@ from typing import BinaryIO
 
 import numpy as np
 import pyarrow as pa
-from resiliparse.parse.html import HTMLParserException, HTMLTree
 
 from curation.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
 from curation.http_payload import Payload, decode_html, read_http
 from curation.links import Links
+from curation.page_images import TEXT_KEYS, image_links, pieces_of
 from curation.urls import join_bases
 
-TEXT_KEYS = ("alt", "data-image-title", "title")
-SOURCES = ("src", "data-src", "data-original", "data-lazy-src", "data-lazy", "data-orig-file", "data-large-file")
-SOURCE_SETS = ("srcset", "data-srcset", "data-lazy-srcset")
 BATCH_LINKS = 20_000
 MAX_RECORD_BYTES = 8 << 20
 MAX_HEADER_BYTES = 1 << 20
-
-PIECE_CHARS = 1 << 20
-"""A parsed page takes up to 90 times its size, so larger ones are parsed in pieces."""
 _TOO_SHORT = "a record that is not as long as it says"
-_RAW = (("<!--", "-->"), ("<script", "</script"), ("<style", "</style"), ("<textarea", "</textarea"))
 _START = re.compile(rb"WARC/[01]\.\d+[ \t]*\r?\n")
 _HEADER_END = re.compile(rb"\r?\n\r?\n")
 _FOLDED = re.compile(rb"\r?\n[ \t]+")
-_CANDIDATE = re.compile(r"[\s,]*(\S*[^\s,])(?:,|\s+([^,(]*(?:\([^)]*\)[^,(]*)*)(?:,|$)|$)")
 
 
 class WarcReader:
@@ -190,70 +178,6 @@ def page_of(headers: dict[bytes, bytes], body: bytes) -> Payload | None:
     else:
         return None
     return payload if payload.is_html else None
-
-
-def pieces_of(text: str) -> Iterator[str]:
-    """Yield a page in pieces of PIECE_CHARS, cut before a tag; one that begins within a script or comment says so."""
-    start, opened = 0, ""
-    while start < len(text):
-        end = start + PIECE_CHARS
-        if end < len(text):
-            cut = text.rfind("<", start + 1, end)
-            end = cut if cut > start else end
-        piece = opened + text[start:end]
-        yield piece
-        start = end
-        lowered = piece.lower() if start < len(text) else ""
-        inside = (opener for opener, closer in _RAW if lowered.rfind(opener) > lowered.rfind(closer))
-        opened = next((opener if opener == "<!--" else f"{opener}>" for opener in inside), "")
-
-
-def image_links(text: str) -> tuple[str, list[tuple[str, list[str | None]]]] | None:
-    """The base of a page (empty if it names none) and its image links: an address and the texts by TEXT_KEYS.
-
-    None if the parser refuses the page.
-    """
-    try:
-        document = HTMLTree.parse(text).document
-    except (HTMLParserException, ValueError):
-        return None
-    named = document.query_selector("base[href]")
-    base = named.getattr("href") if named else ""
-    links = []
-    # A slice is a plain list; going over the live collection would wrap every node of the page, at 35 times the cost.
-    for element in document.query_selector_all("img")[:]:
-        texts = [element.getattr(key) for key in TEXT_KEYS]
-        links += [(url, texts) for url in _addresses(element)]
-    return _plain(base or ""), links
-
-
-def _addresses(element: object) -> list[str]:
-    """The distinct addresses of an image, `src` first; an image without any has the empty one."""
-    found = [element.getattr(name) for name in SOURCES] + [
-        largest_source(element.getattr(name) or "") for name in SOURCE_SETS
-    ]
-    return list(dict.fromkeys(url for url in found if url)) or [""]
-
-
-def largest_source(source_set: str) -> str:
-    """The address with the largest width or density of a `srcset`.
-
-    >>> largest_source("a.jpg 1x, b.jpg?w=1,2 2x")
-    'b.jpg?w=1,2'
-    """
-    best, size = "", -1.0
-    for url, descriptor in _CANDIDATE.findall(source_set):
-        try:
-            measure = float(descriptor.split()[0][:-1]) if descriptor.split() else 1.0
-        except ValueError:
-            measure = 0.0
-        if measure > size:
-            best, size = url, measure
-    return best
-
-
-def _plain(text: str) -> str:
-    return text.encode("utf-8", "replace").decode() if text else text
 
 
 class _Batch:

@@ -7,9 +7,10 @@ import zlib
 import pyarrow as pa
 import pytest
 
-from curation import archives, warc
+from curation import archives, page_images, warc
 from curation.archives import ReadLog
-from curation.warc import WarcReader, largest_source
+from curation.page_images import largest_source
+from curation.warc import WarcReader
 
 PAGE = '<html><body><img src="a.jpg" alt="{}"></body></html>'
 
@@ -198,7 +199,7 @@ def test_a_page_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(whole) == 400
     assert not log.faults
     for chars in (1000, 1013, 10_000):
-        monkeypatch.setattr(warc, "PIECE_CHARS", chars)
+        monkeypatch.setattr(page_images, "PIECE_CHARS", chars)
         pieces, log = read(record)
         assert pieces == whole
         assert not log.faults
