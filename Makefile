@@ -20,7 +20,7 @@ lint: .venv/installed ## check style and formatting
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-bench: .venv/installed ## run one benchmark, NAME=extract|match|balance|shards|metadata|scale
+bench: .venv/installed ## run one benchmark, NAME=extract|extract_memory|match|balance|shards|metadata|scale
 	$(BIN)/python -m tests.benchmarks.$(NAME)
 
 check-training: build/training/installed ## train OpenCLIP on the shards of `make run`, SHARDS=folder on others (6 GB, once)

@@ -22,6 +22,7 @@ MAX_ROWS = 1 << 20
 """Distinct rows that are known at a time; rows that are none of them wait in files, cut by their hashes."""
 WAITING_BITS = 4
 """Bits of the hash that cut the rows of a table that was full."""
+_ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 def distinct_rows(batches: Iterable[pa.RecordBatch], drops: Counter[str], level: int = 0) -> Iterator[pa.RecordBatch]:
@@ -76,12 +77,11 @@ class Distinct:
             self._batches.append(batch if len(new) == rows else batch.take(pa.array(new)))
             self.held_bytes += self._batches[-1].nbytes
         if len(beyond):
-            self._files.write(batch.take(pa.array(beyond)), hashes[beyond, 1])
+            self._files.write(batch.take(pa.array(beyond)), hashes[beyond, 0] * _ODD + hashes[beyond, 1])
         return rows - len(new) - len(beyond)
 
     def waiting(self) -> Iterator[Iterator[pa.RecordBatch]]:
-        """Yield the rows that found no room, repeats among them, in lots that have none in common; nothing is known
-        any more."""
+        """Yield the rows that found no room, repeats among them, in lots without a common one; forget the others."""
         self._slots, self._hashes = self._slots[:0], self._hashes[:0]
         return self._files.read()
 
@@ -117,7 +117,7 @@ class _Files:
     """Rows in local files, cut by WAITING_BITS bits of their hash: other ones at each level."""
 
     def __init__(self, level: int) -> None:
-        self._shift = np.uint64(64 - WAITING_BITS * (level + 1))
+        self._shift = np.uint64(64 - WAITING_BITS * (level % (64 // WAITING_BITS) + 1))
         self._open = ExitStack()
         self._paths: dict[int, Path] = {}
         self._writers: dict[int, pa.ipc.RecordBatchStreamWriter] = {}

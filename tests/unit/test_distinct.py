@@ -42,21 +42,21 @@ def test_first_row_under_smallest_key(slots: int, monkeypatch: pytest.MonkeyPatc
     assert dropped == number - len(expected)
 
 
-@pytest.mark.parametrize(("rows", "held"), [(50, 1 << 30), (3, 1 << 30), (50, 1)])
-def test_more_rows_than_there_is_room_for(rows: int, held: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("rows", "held", "text"), [(50, 1 << 30, "{}"), (3, 1 << 30, "{}"), (50, 1, "the same")])
+def test_more_rows_than_there_is_room_for(rows: int, held: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distinct, "MAX_ROWS", rows)
     monkeypatch.setattr(distinct, "HELD_BYTES", held)
     monkeypatch.setattr(distinct, "START_SLOTS", 16)
     rng = random.Random(5)
     names = [f"{rng.randrange(900):024x}" for _ in range(3000)]
-    given = [(name, f"text of {name}", rng.choice(KEYS), number) for number, name in enumerate(names)]
+    given = [(name, text.format(name), rng.choice(KEYS), number) for number, name in enumerate(names)]
     drops: Counter[str] = Counter()
     batches = list(distinct_rows((batch_of(given[at : at + 70]) for at in range(0, 3000, 70)), drops))
     found = {row["uid"]: row for batch in batches for row in batch.to_pylist()}
     assert sum(batch.num_rows for batch in batches) == len(found) == len(set(names)) == 3000 - drops["same_text"]
     first = {}
-    for uid, text, key, number in given:
-        first.setdefault(uid, {"uid": uid, "text": text, "text_key": key, "number": number})
+    for uid, words, key, number in given:
+        first.setdefault(uid, {"uid": uid, "text": words, "text_key": key, "number": number})
         first[uid]["text_key"] = min(first[uid]["text_key"], key) if held > 1 else found[uid]["text_key"]
     assert found == first
     assert [row["uid"] for batch in batches for row in batch.to_pylist()][:rows] == list(first)[:rows]
