@@ -294,7 +294,7 @@ class DownloadConfig(Settings):
     retry_failed: bool = setting(False, "try again what failed in earlier runs for a reason that can pass")
     max_bytes: int = setting(10 << 20, "larger files are refused", unit="bytes", minimum=1)
     max_pixels: int = setting(
-        40_000_000, "larger images are refused, undecoded", unit="pixels", minimum=1, maximum=89_000_000
+        25_000_000, "larger images are refused, undecoded", unit="pixels", minimum=1, maximum=89_000_000
     )
     min_success_share: float = setting(
         0.2, "the job stops where less of the first lists' images arrive", minimum=0, maximum=1

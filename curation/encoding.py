@@ -36,7 +36,7 @@ class ImageSettings:
     size: int = 512
     only_if_bigger: bool = True
     quality: int = 95
-    max_pixels: int = 40_000_000
+    max_pixels: int = 25_000_000
 
 
 @dataclass
@@ -74,7 +74,7 @@ def encode_image(body: bytes, settings: ImageSettings) -> Encoded:
             width, height = image.size
             if width * height > settings.max_pixels:
                 raise ImageError("too_many_pixels", f"{width} x {height}")
-            if image.format == "JPEG" and body.count(_SCAN) > MAX_SCANS:
+            if _kind(image) == "JPEG" and body.count(_SCAN) > MAX_SCANS:
                 raise ImageError("undecodable", f"more than {MAX_SCANS} scans")
             return _encode(image, body, settings)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -111,9 +111,9 @@ def _encode(image: Image.Image, body: bytes, settings: ImageSettings) -> Encoded
     original = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
     if settings.resize == "original" and _is_kept(image):
         image.load()  # a body that cannot be decoded is no image
-        data = strip_metadata(body, image.format or "")
-        return Encoded(data, KEPT_FORMATS[image.format or ""], width, height, width, height)
-    if image.format == "JPEG":
+        data = strip_metadata(body, _kind(image))
+        return Encoded(data, KEPT_FORMATS[_kind(image)], width, height, width, height)
+    if _kind(image) == "JPEG":
         # Lets the decoder leave out what resizing would throw away.
         target = _scaled(image.size, settings)
         image.draft(None, (2 * target[0], 2 * target[1]))
@@ -125,9 +125,15 @@ def _encode(image: Image.Image, body: bytes, settings: ImageSettings) -> Encoded
     return Encoded(out.getvalue(), "jpg", *pixels.size, *original)
 
 
+def _kind(image: Image.Image) -> str:
+    """The image's format; cameras and phones write JPEGs with further pictures behind the first (MPO)."""
+    return "JPEG" if image.format == "MPO" else image.format or ""
+
+
 def _is_kept(image: Image.Image) -> bool:
     """Still RGB or grey images of the formats that trainers read."""
-    return image.format in KEPT_FORMATS and image.mode != "CMYK" and not getattr(image, "is_animated", False)
+    animated = image.format != "MPO" and getattr(image, "is_animated", False)
+    return _kind(image) in KEPT_FORMATS and image.mode != "CMYK" and not animated
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -1,57 +1,57 @@
 """Cutting metadata out of image files without touching a pixel: positions, names, comments do not belong to us."""
 
+import re
 from collections.abc import Iterator
 
+KEPT_SEGMENTS = frozenset((*range(0xC0, 0xD0), 0xDA, 0xDB, 0xDC, 0xDD))
+"""What a JPEG needs to be drawn: frames, tables, scans. APPn, comments and reserved segments are not among them."""
 KEPT_CHUNKS = frozenset(
     (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"bKGD", b"pHYs")
 )
 """What a PNG needs to be drawn: eXIf, tEXt, zTXt, iTXt, tIME, iCCP and unknown chunks are not among them."""
-DROPPED_WEBP = (b"EXIF", b"XMP ", b"ICCP")
+KEPT_WEBP = frozenset((b"VP8 ", b"VP8L", b"VP8X", b"ALPH"))
 _ALPHA_AND_ANIMATION = 0b0001_0010
 _STANDALONE = frozenset((0x01, *range(0xD0, 0xD9)))
+_AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
+"""The first marker after entropy-coded data, in which ff is followed by 00 or a restart."""
 
 
 def strip_metadata(data: bytes, kind: str) -> bytes:
     """Return a JPEG, PNG or WebP file without EXIF, XMP, IPTC, comments, colour profiles or anything after its end.
 
-    Raises ValueError where the file does not follow its format.
+    The data must be an image that decodes.
     """
     return b"".join({"JPEG": _jpeg, "PNG": _png, "WEBP": _webp}[kind](data))
 
 
 def _jpeg(data: bytes) -> Iterator[bytes]:
-    """Keep all segments but APPn (APP0 JFIF and APP14 Adobe, which say how to read colours, stay) and comments."""
+    """Keep the segments that draw, and of JFIF (no thumbnail) and Adobe the heads that say how to read colours."""
     yield data[:2]
     at = 2
-    while at + 4 <= len(data):
-        if data[at] != 0xFF:
-            raise ValueError("a JPEG segment does not begin with ff")
+    # Decoders pass over what stands between segments, and so it goes.
+    while 0 <= (at := data.find(b"\xff", at)) <= len(data) - 4:
         marker = data[at + 1]
-        if marker == 0xFF:  # fill bytes
+        if marker in (0x00, 0xFF):
             at += 1
             continue
         if marker == 0xD9:
             break
         if marker in _STANDALONE:
-            yield data[at : at + 2]
             at += 2
             continue
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         if marker == 0xDA:
-            end = _scan_end(data, end)
-        if not (0xE1 <= marker <= 0xEF and marker != 0xEE) and marker != 0xFE:
+            found = _AFTER_SCAN.search(data, end)
+            end = found.start() if found else len(data)
+        head = data[at + 4 : min(at + 16, end)]
+        if marker in KEPT_SEGMENTS:
             yield data[at:end]
+        elif marker == 0xE0 and head.startswith(b"JFIF\0") and len(head) == 12:
+            yield b"\xff\xe0\x00\x10" + head + b"\0\0"
+        elif marker == 0xEE and head.startswith(b"Adobe") and len(head) == 12:
+            yield b"\xff\xee\x00\x0e" + head
         at = end
     yield b"\xff\xd9"
-
-
-def _scan_end(data: bytes, at: int) -> int:
-    """The offset of the first marker after entropy-coded data, in which ff is followed by 00 or a restart."""
-    while (at := data.find(b"\xff", at)) >= 0 and at + 1 < len(data):
-        if data[at + 1] != 0 and not 0xD0 <= data[at + 1] <= 0xD7 and data[at + 1] != 0xFF:
-            return at
-        at += 1
-    return len(data)
 
 
 def _png(data: bytes) -> Iterator[bytes]:
@@ -79,6 +79,6 @@ def _webp_chunks(data: bytes) -> Iterator[bytes]:
         chunk = data[at:end]
         if kind == b"VP8X":  # its flags tell of the chunks that go
             chunk = chunk[:8] + bytes([chunk[8] & _ALPHA_AND_ANIMATION]) + chunk[9:]
-        if kind not in DROPPED_WEBP:
+        if kind in KEPT_WEBP:
             yield chunk
         at = end

@@ -95,6 +95,56 @@ def test_jpegs_of_all_sorts_survive_stripping(options: dict) -> None:
     assert opened(found.data).tobytes() == opened(body).tobytes()
 
 
+def several_pictures(**options: Any) -> bytes:
+    """A JPEG as cameras write them, with a further picture behind the first."""
+    out = io.BytesIO()
+    further = Image.new("RGB", (64, 48), (9, 200, 9))
+    Image.open(io.BytesIO(draw(1))).save(out, "MPO", save_all=True, append_images=[further], **options)
+    assert Image.open(io.BytesIO(out.getvalue())).format == "MPO"
+    return out.getvalue()
+
+
+def test_of_several_pictures_in_a_jpeg_the_first_is_kept_as_it_is() -> None:
+    body = several_pictures(comment=b"SECRET")
+    found = encode_image(body, ImageSettings(resize="original"))
+    assert (found.ext, opened(found.data).format) == ("jpg", "JPEG")
+    assert opened(found.data).tobytes() == opened(body).tobytes()
+    assert b"SECRET" not in found.data
+    assert len(found.data) < 0.7 * len(body)
+
+
+def segment(marker: int, content: bytes) -> bytes:
+    return bytes((0xFF, marker)) + (len(content) + 2).to_bytes(2, "big") + content
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        segment(0xE0, b"JFXX\0\x10SECRET-THUMBNAIL"),
+        segment(0xE0, b"JFIF\0\x01\x02\0\0\x01\0\x01\x01\x02SECRET"),
+        segment(0xEE, b"SECRET"),
+        segment(0xEE, b"Adobe\0\x64\0\0\0\0\x01SECRET"),
+        segment(0xED, b"SECRET"),
+        segment(0xFE, b"SECRET"),
+        b"SECRET",
+    ],
+)
+def test_nothing_hides_between_the_segments_of_an_original(extra: bytes) -> None:
+    body = draw(1)
+    found = encode_image(body[:20] + extra + body[20:], ImageSettings(resize="original"))
+    assert b"SECRET" not in found.data
+    assert opened(found.data).tobytes() == opened(body).tobytes()
+
+
+def test_unknown_chunks_of_a_webp_go() -> None:
+    body = draw(1, "WEBP", exif=Image.Exif())
+    body = body[:12] + body[12:] + b"JUNK" + (6).to_bytes(4, "little") + b"SECRET"
+    body = body[:4] + (len(body) - 8).to_bytes(4, "little") + body[8:]
+    found = encode_image(body, ImageSettings(resize="original"))
+    assert b"SECRET" not in found.data
+    assert opened(found.data).tobytes() == opened(draw(1, "WEBP")).tobytes()
+
+
 def test_what_follows_the_end_of_an_original_is_cut_off() -> None:
     for kind in ("JPEG", "PNG", "WEBP"):
         found = encode_image(draw(1, kind) + b"SECRET" * 100, ImageSettings(resize="original"))
@@ -163,6 +213,7 @@ def test_cmyk_and_animations_come_out_as_plain_rgb(resize: str) -> None:
         (png_bomb(10_000), "too_many_pixels"),
         (webp_bomb(), "too_many_pixels"),
         (draw(1)[:-2] + b"\xff\xda\x00\x08" * 1000, "undecodable"),
+        (several_pictures() + b"\xff\xda\x00\x08" * 1000, "undecodable"),
     ],
 )
 def test_what_is_no_image_is_told_apart(body: bytes, status: str) -> None:
