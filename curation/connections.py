@@ -111,23 +111,32 @@ def _is_literal(host: str) -> bool:
     return True
 
 
-class _Deadline:
-    """Mixed into a socket: each read may take what is left until `deadline`, so that drops of data cannot hold it."""
+class _Bounded:
+    """Mixed into a socket: all reads together may take until `deadline` and bring `room` bytes.
 
-    deadline: float
+    So neither drops of data can hold it, nor can a flood of headers, interim answers or chunk extensions, which
+    http.client reads without end, cost more than a large image does.
+    """
+
+    # A TLS handshake does not read through here: the socket's own timeout bounds it.
+    deadline = float("inf")
+    room = 0
 
     def recv_into(self, *arguments: Any) -> int:
         self.settimeout(remaining(self.deadline))
-        return super().recv_into(*arguments)
+        count = super().recv_into(*arguments)
+        self.room -= count
+        if self.room < 0:
+            raise FetchError("too_large", "headers or chunks without end")
+        return count
 
 
-class _PlainSocket(_Deadline, socket.socket):
+class _PlainSocket(_Bounded, socket.socket):
     pass
 
 
-class _TlsSocket(_Deadline, ssl.SSLSocket):
-    # The handshake reads before the deadline can be set: the socket's own timeout bounds it.
-    deadline = float("inf")
+class _TlsSocket(_Bounded, ssl.SSLSocket):
+    pass
 
 
 def remaining(deadline: float) -> float:
@@ -139,15 +148,24 @@ def remaining(deadline: float) -> float:
 
 
 class Connection(http.client.HTTPConnection):
-    """An HTTP connection, with TLS if a context is given, to one of the given addresses, until a deadline."""
+    """An HTTP connection, with TLS if a context is given, to one of the given addresses, until a deadline.
+
+    `room`: bytes that may arrive in all.
+    """
 
     TLS_SOCKET: ClassVar[type[ssl.SSLSocket]] = _TlsSocket
 
     def __init__(
-        self, host: str, port: int, addresses: list[SocketAddress], deadline: float, context: ssl.SSLContext | None
+        self,
+        host: str,
+        port: int,
+        addresses: list[SocketAddress],
+        deadline: float,
+        room: int,
+        context: ssl.SSLContext | None,
     ) -> None:
         super().__init__(host, port)
-        self._addresses, self._deadline, self._context = addresses, deadline, context
+        self._addresses, self._deadline, self._room, self._context = addresses, deadline, room, context
         if context:
             self.default_port = http.client.HTTPS_PORT  # else `Host:` would name the port, which some servers mind
 
@@ -156,23 +174,25 @@ class Connection(http.client.HTTPConnection):
         failure: OSError = OSError("no address")
         for index, (family, address) in enumerate(self._addresses):
             share = 1.0 if index == len(self._addresses) - 1 else CONNECT_SHARE
-            sock = _PlainSocket(family, socket.SOCK_STREAM)
-            sock.deadline = self._deadline
+            try:
+                sock = _PlainSocket(family, socket.SOCK_STREAM)
+            except OSError as error:  # a machine without IPv6
+                failure = error
+                continue
             try:
                 sock.settimeout(remaining(self._deadline) * share)
                 sock.connect(address)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.sock = self._wrap(sock)
+                self.sock.deadline, self.sock.room = self._deadline, self._room
                 return
             except OSError as error:
                 sock.close()
                 failure = error
         raise failure
 
-    def _wrap(self, sock: _PlainSocket) -> socket.socket:
+    def _wrap(self, sock: _PlainSocket) -> Any:
         if self._context is None:
             return sock
         sock.settimeout(remaining(self._deadline))
-        wrapped = self._context.wrap_socket(sock, server_hostname=self.host)
-        wrapped.deadline = self._deadline
-        return wrapped
+        return self._context.wrap_socket(sock, server_hostname=self.host)

@@ -90,7 +90,8 @@ class Downloads(Table):
             for name in names:
                 if name != RECIPE and name.partition(".")[0] not in finished:
                     storage.remove(storage.join(folder, name))
-            closed = [Receipt.from_json(json.dumps(storage.read_json(storage.join(folder, name)))) for name in receipts]
+            paths = [storage.join(folder, name) for name in receipts]
+            closed = [Receipt.from_json(json.dumps(storage.read_json(path))).moved_to(folder) for path in paths]
             noted = storage.read_json(storage.join(folder, RECIPE))
             facts = {"ranges": noted["ranges"], "complete": False}
             seconds = sum(receipt.seconds for receipt in closed)
@@ -140,9 +141,12 @@ def compared(settings: DownloadSettings) -> dict:
 
 
 def plan_downloads(downloads: Downloads, lists: Part, ranges: Ranges, folder: str) -> list[dict]:
-    """Return a task for `download_list` for every range."""
+    """Return a task for `download_list` for every range, first those of which nothing was attempted.
+
+    By these a run that goes on is judged: of the others too little may be new to tell that nothing arrives.
+    """
     earlier = downloads.status_files(ranges)
-    return [
+    tasks = [
         {
             "list": storage.join(lists.path, list_name(number)),
             "earlier": earlier.get(str(number), []),
@@ -150,3 +154,4 @@ def plan_downloads(downloads: Downloads, lists: Part, ranges: Ranges, folder: st
         }
         for number in range(ranges.count)
     ]
+    return sorted(tasks, key=lambda task: bool(task["earlier"]))

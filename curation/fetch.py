@@ -9,20 +9,30 @@ behind one, addresses could not be judged.
 import contextlib
 import hashlib
 import http.client
+import re
 import ssl
 import string
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
+from tempfile import SpooledTemporaryFile
+from typing import IO
 from urllib.parse import quote, urljoin, urlsplit
 
 from curation.connections import Connection, FetchError, Resolver
+from curation.errors import HeadtailError
 
 MAX_REDIRECTS = 5
 RETRY_PAUSE_SECONDS = 0.5
 CHUNK_BYTES = 1 << 16
+MEMORY_BYTES = 1 << 20
+"""Larger bodies wait on disk: a task has twice as many bodies as threads."""
+ERROR_CHARACTERS = 200
+HEAD_BYTES = 1 << 18
+"""Room for headers and the frames of chunks, beside the body."""
+_AGENT = re.compile(r"[^\s:]+")
 VALUED_DIRECTIVES = ("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview")
 REDIRECTS = (301, 302, 303, 307, 308)
 PASSING_CODES = frozenset((408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524))
@@ -53,12 +63,14 @@ class FetchSettings:
 class Fetched:
     """What came of one URL: `status` is success or the reason, `seconds` the time it took with all attempts.
 
-    `sha256` (hex) is of the body as it was sent, before any decoding of the image.
+    `body` is a file that whoever takes it closes; its size and `sha256` (hex) are those of the image file, a
+    Content-Encoding undone.
     """
 
     status: str
     error: str | None = None
-    body: bytes | None = None
+    body: IO[bytes] | None = None
+    source_bytes: int | None = None
     sha256: str | None = None
     http_status: int | None = None
     content_type: str | None = None
@@ -66,12 +78,33 @@ class Fetched:
     attempts: int = 0
     seconds: float = 0.0
 
+    def keep(self, chunks: Iterable[bytes], folder: str | None = None) -> None:
+        """Store a body that is not empty, a large one in a file without a name in `folder`.
+
+        Raises HeadtailError where it cannot be stored: a full disk is no host's fault.
+        """
+        with contextlib.ExitStack() as stack:
+            body, digest = stack.enter_context(SpooledTemporaryFile(MEMORY_BYTES, dir=folder)), hashlib.sha256()
+            for chunk in chunks:
+                digest.update(chunk)
+                try:
+                    body.write(chunk)
+                except OSError as error:
+                    raise HeadtailError(f"a body could not be stored: {error}") from error
+            if size := body.tell():
+                body.seek(0)
+                stack.pop_all()
+                self.body, self.source_bytes, self.sha256 = body, size, digest.hexdigest()
+
 
 class Fetcher:
-    """Fetches URLs from many threads; remembers addresses, and until when a host asked to be left alone."""
+    """Fetches URLs from many threads; remembers addresses, and until when a host asked to be left alone.
 
-    def __init__(self, settings: FetchSettings, threads: int) -> None:
-        self.settings = settings
+    Large bodies lie in files without names in `folder`, or where the system keeps such.
+    """
+
+    def __init__(self, settings: FetchSettings, threads: int, folder: str | None = None) -> None:
+        self.settings, self._folder = settings, folder
         self._resolver = Resolver(settings.allow_private_hosts, threads)
         self._not_before: dict[str, float] = {}
         self._tls = _tls_context()
@@ -96,13 +129,11 @@ class Fetcher:
                 result.status = "success"
                 break
             except FetchError as error:
-                result.status, result.error = error.status, str(error)[:200] or None
+                result.status, result.error = error.status, str(error)[:ERROR_CHARACTERS] or None
                 pause = max(RETRY_PAUSE_SECONDS, error.retry_after)
                 if error.status not in PASSING or left == 1 or time.monotonic() + pause >= deadline:
                     break
                 time.sleep(pause)
-        if result.status != "success":
-            result.body = None
         result.seconds = time.monotonic() - start
         return result
 
@@ -127,7 +158,8 @@ class Fetcher:
         if wait > 0:
             raise FetchError("busy", "host asked to be left alone", retry_after=wait)
         addresses = self._resolver.resolve(host, port, deadline)
-        connection = Connection(host, port, addresses, deadline, self._tls if parts.scheme == "https" else None)
+        room = self.settings.max_bytes + HEAD_BYTES
+        connection = Connection(host, port, addresses, deadline, room, self._tls if parts.scheme == "https" else None)
         try:
             # What has been quoted stays so; blanks, controls and other scripts are quoted now.
             target = quote(parts.path or "/", safe=string.punctuation)
@@ -155,15 +187,17 @@ class Fetcher:
         if not 200 <= response.status < 300:
             retry_after = _retry_after(response.getheader("Retry-After"))
             if response.status in (429, 503) and retry_after:
-                self._not_before[key] = time.monotonic() + retry_after
+                self._not_before[key] = max(self._not_before.get(key, 0.0), time.monotonic() + retry_after)
             status = "busy" if response.status in PASSING_CODES else "http_error"
             raise FetchError(status, f"HTTP {response.status}", retry_after)
         if opted_out(response.headers.get_all("X-Robots-Tag", []), self.settings):
             raise FetchError("opted_out", "X-Robots-Tag")
-        body = _bounded_body(response, self.settings.max_bytes)
-        if not body:
+        chunks = _bounded(response, self.settings.max_bytes)
+        if (response.getheader("Content-Encoding") or "identity").strip().lower() in ("gzip", "x-gzip", "deflate"):
+            chunks = _inflated(chunks, self.settings.max_bytes)
+        result.keep(chunks, self._folder)
+        if not result.body:
             raise FetchError("empty", "no bytes")
-        result.body, result.sha256 = body, hashlib.sha256(body).hexdigest()
 
 
 @contextlib.contextmanager
@@ -188,53 +222,54 @@ def _told_as_fetch_error() -> Iterator[None]:
 def opted_out(headers: list[str], settings: FetchSettings) -> bool:
     """Whether X-Robots-Tag headers forbid the use of an image, to all or to our user agent.
 
+    A name with a colon addresses what follows it, up to the next such name: proxies join headers with commas.
+
     >>> opted_out(["otherbot: noai", "nofollow, noindex"], FetchSettings())
     True
     """
-    token = settings.user_agent_token.strip().lower()
+    ours = ("", "*", settings.user_agent_token.strip().lower())
     for header in headers:
-        agent, colon, rest = header.lower().partition(":")
-        addressed = bool(colon) and "," not in agent and agent.strip() not in VALUED_DIRECTIVES
-        if addressed and agent.strip() != token:
-            continue
-        named = {directive.strip() for directive in (rest if addressed else header.lower()).split(",")}
-        if "none" in named:  # short for both of these
-            named |= {"noindex", "nofollow"}
-        if not named.isdisjoint(settings.directives):
-            return True
+        agent = ""
+        for piece in header.lower().split(","):
+            name, colon, directive = (part.strip() for part in piece.partition(":"))
+            if colon and _AGENT.fullmatch(name) and name not in VALUED_DIRECTIVES:
+                agent = name
+            else:
+                directive = name
+            named = ("noindex", "nofollow") if directive == "none" else (directive,)
+            if agent in ours and not set(named).isdisjoint(settings.directives):
+                return True
     return False
 
 
-def _bounded_body(response: http.client.HTTPResponse, max_bytes: int) -> bytes:
-    declared = response.length
+def _bounded(response: http.client.HTTPResponse, max_bytes: int) -> Iterator[bytes]:
+    """Yield the body as it is sent."""
+    declared, total = response.length, 0
     if declared is not None and declared > max_bytes:
         raise FetchError("too_large", f"{declared} bytes declared")
-    chunks, total = [], 0
     while chunk := response.read(CHUNK_BYTES):
         total += len(chunk)
         if total > max_bytes:
             raise FetchError("too_large", f"more than {max_bytes} bytes")
-        chunks.append(chunk)
+        yield chunk
     if declared is not None and total < declared:
         raise FetchError("truncated", f"{total} of {declared} bytes")
-    body = b"".join(chunks)
-    if (response.getheader("Content-Encoding") or "identity").strip().lower() in ("gzip", "x-gzip", "deflate"):
-        body = _inflate(body, max_bytes)
-    return body
 
 
-def _inflate(body: bytes, max_bytes: int) -> bytes:
+def _inflated(chunks: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
     """Undo a Content-Encoding that nobody asked for; 47: gzip or zlib, whichever it is."""
-    inflater = zlib.decompressobj(47)
-    try:
-        plain = inflater.decompress(body, max_bytes + 1)
-    except zlib.error as error:
-        raise FetchError("truncated", f"Content-Encoding: {error}") from None
-    if len(plain) > max_bytes:
-        raise FetchError("too_large", f"more than {max_bytes} bytes when inflated")
+    inflater, total = zlib.decompressobj(47), 0
+    for chunk in chunks:
+        try:
+            plain = inflater.decompress(chunk, max_bytes - total + 1)
+        except zlib.error as error:
+            raise FetchError("truncated", f"Content-Encoding: {error}") from None
+        total += len(plain)
+        if total > max_bytes:
+            raise FetchError("too_large", f"more than {max_bytes} bytes when inflated")
+        yield plain
     if not inflater.eof:
         raise FetchError("truncated", "Content-Encoding ended early")
-    return plain
 
 
 def _host(host: str | None) -> str:
@@ -247,9 +282,9 @@ def _retry_after(value: str | None) -> float:
     """Seconds that a Retry-After header asks for: a number or a date; 0 if it says nothing."""
     if not value:
         return 0.0
-    if value.strip().isdigit():
+    if value.strip().isdecimal():
         return float(value.strip()[:9])
-    with contextlib.suppress(ValueError, TypeError):
+    with contextlib.suppress(ValueError, TypeError, OverflowError):
         return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
     return 0.0
 

@@ -1,7 +1,6 @@
 """Downloading one list of images, with img2dataset's worker and a fetch that may go nowhere it should not."""
 
 import functools
-import io
 import json
 import os
 import tempfile
@@ -10,7 +9,7 @@ import types
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
@@ -20,13 +19,14 @@ import pyarrow.parquet as pq
 from curation import storage
 from curation.encoding import Encoded, ImageError, ImageSettings, encode_image
 from curation.errors import HeadtailError
-from curation.fetch import RETRIED_LATER, Fetched, Fetcher, FetchSettings
+from curation.fetch import ERROR_CHARACTERS, RETRIED_LATER, Fetched, Fetcher, FetchSettings
 from curation.receipts import Receipt
 from curation.schemas import DOWNLOAD_STATUS, STORED
 from curation.stored_images import take_image
 from curation.tar import TarWriter
 
 SPOOL_PREFIX = ".spool-"
+STOPPED = "stopped"
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def download_list(task: dict, settings: DownloadSettings) -> Receipt:
     receipt.rows_out = counts.pop("success", 0)
     receipt.drops.update(counts)
     receipt.facts["image_bytes"] = sum(outcome.size for outcome in outcomes)
-    receipt.facts["source_bytes"] = sum(outcome.source_bytes or 0 for outcome in outcomes)
+    receipt.facts["source_bytes"] = sum(outcome.fetched.source_bytes or 0 for outcome in outcomes)
     receipt.facts["attempts"] = sum(outcome.fetched.attempts for outcome in outcomes)
     receipt.seconds = time.monotonic() - start
     storage.write_bytes(receipt_path(task["out"]), receipt.check().to_json().encode())
@@ -127,7 +127,6 @@ class _Outcome:
     """What came of one image; its bytes lie in the spool at `spooled`."""
 
     fetched: Fetched
-    source_bytes: int | None = None
     encoded: Encoded | None = None
     size: int = 0
     spooled: int = 0
@@ -164,21 +163,28 @@ class _Sink:
         self._settings, self._fetch, self._spool = settings, fetch, spool
         self._encoded: Encoded | None = None
 
-    def fetch(self, row: tuple[int, str], **_: Any) -> tuple[int, io.BytesIO | None, str | None]:
+    def fetch(self, row: tuple[int, str], **_: Any) -> tuple[int, IO[bytes] | None, str | None]:
         """Stands in for `download_image_with_retry`; called by many threads, each row once."""
         key, url = row
-        fetched = self._fetch(key, url)
+        try:
+            if self.fault:
+                return key, None, STOPPED
+            fetched = self._fetch(key, url)
+        except BaseException as error:
+            # The worker's pool would wait for this row for ever.
+            self.fault = self.fault or error
+            return key, None, STOPPED
         body, fetched.body = fetched.body, None
-        self.outcomes[key] = _Outcome(fetched, len(body) if body is not None else None)
-        return (key, io.BytesIO(body), None) if body is not None else (key, None, fetched.status)
+        self.outcomes[key] = _Outcome(fetched)
+        return key, body, None if body is not None else fetched.status
 
-    def resize(self, stream: io.BytesIO, _boxes: object = None) -> tuple[Any, ...]:
+    def resize(self, stream: IO[bytes], _boxes: object = None) -> tuple[Any, ...]:
         """Stands in for the Resizer; the worker calls it and then `write` for the same row."""
         self._encoded = None
         try:
-            self._encoded = encoded = encode_image(stream.getvalue(), self._settings)
+            self._encoded = encoded = encode_image(stream.read(), self._settings)
         except ImageError as error:
-            return None, None, None, None, None, f"{error.status}: {error}"
+            return None, None, None, None, None, f"{error.status}: {error}"[:ERROR_CHARACTERS]
         except BaseException as error:
             self.fault = self.fault or error
             raise
@@ -188,6 +194,8 @@ class _Sink:
 
     def write(self, data: bytes | None, key: str, _caption: object, meta: dict[str, Any]) -> None:
         """Stands in for the sample writer's."""
+        if self.fault:
+            return
         try:
             outcome = self.outcomes[int(key)]
             assert outcome is not None
@@ -212,12 +220,12 @@ def _download(rows: pa.Table, settings: DownloadSettings, scratch: str, spool: _
     urls = rows.select(["url"])
     with pa.OSFile(shard, "wb") as file, pa.ipc.new_file(file, urls.schema) as writer:
         writer.write_table(urls)
-    fetcher = Fetcher(settings.fetch, settings.threads)
+    fetcher = Fetcher(settings.fetch, settings.threads, scratch)
     places = rows.select(STORED.names).to_pylist() if STORED.names[0] in rows.column_names else None
 
     def fetch(row: int, url: str) -> Fetched:
         if places and places[row]["image_file"]:
-            return take_image(places[row], settings.fetch.max_bytes)
+            return take_image(places[row], settings.fetch.max_bytes, scratch)
         return fetcher.fetch(url)
 
     sink = _Sink(rows.num_rows, settings.image, fetch, spool)
@@ -271,11 +279,11 @@ def _status_table(rows: pa.Table, outcomes: list[_Outcome]) -> pa.Table:
     fetched = [outcome.fetched for outcome in outcomes]
     encoded = [asdict(outcome.encoded) if outcome.encoded else {} for outcome in outcomes]
     columns: dict[str, Any] = {name: rows[name].combine_chunks() for name in ("uid", "url", "order")}
-    for name in ("status", "error", "http_status", "content_type", "redirects", "attempts", "seconds", "sha256"):
+    names = ("status", "error", "http_status", "content_type", "redirects", "attempts", "seconds")
+    for name in (*names, "source_bytes", "sha256"):
         columns[name] = [getattr(one, name) for one in fetched]
     for name in ("width", "height", "original_width", "original_height", "ext"):
         columns[name] = [one.get(name) for one in encoded]
-    columns["source_bytes"] = [outcome.source_bytes for outcome in outcomes]
     columns["offset"] = [outcome.offset for outcome in outcomes]
     columns["bytes"] = [outcome.size if outcome.encoded else None for outcome in outcomes]
     return pa.table([pa.array(columns[field.name], field.type) for field in DOWNLOAD_STATUS], DOWNLOAD_STATUS)

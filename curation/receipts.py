@@ -66,6 +66,12 @@ class Receipt:
         both.rows_in, both.rows_out, both.outputs = self.rows_in, other.rows_out, other.outputs
         return both
 
+    def moved_to(self, folder: str) -> Self:
+        """Return self with its outputs in `folder`: a run that was stopped may have named the folder otherwise."""
+        for output in self.outputs:
+            output["path"] = f"{folder}/{output['path'].rsplit('/', 1)[-1]}"
+        return self
+
     def to_json(self) -> str:
         """Return a compact JSON object."""
         return json.dumps(vars(self), separators=(",", ":"))

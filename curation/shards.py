@@ -81,7 +81,8 @@ def write_shard(task: dict) -> Receipt:
     receipt is there has been written by an earlier run and is left alone.
     """
     if storage.exists(task["receipt"]):
-        return Receipt.from_json(json.dumps(storage.read_json(task["receipt"])))
+        written = Receipt.from_json(json.dumps(storage.read_json(task["receipt"])))
+        return written.moved_to(task["sidecar"].rsplit("/", 1)[0])
     receipt = Receipt(task["tar"])
     digest, size = hashlib.sha256(), 0
     with storage.AtomicFile(task["tar"]) as file, storage.ParquetSink(task["sidecar"], SAMPLES) as sink:

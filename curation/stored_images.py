@@ -66,8 +66,11 @@ def add_places(rows: pa.Table, slices: str, group: int) -> pa.Table:
     return rows
 
 
-def take_image(place: dict[str, Any], max_bytes: int) -> Fetched:
-    """Read one image from its place (STORED); status too_large, or unreadable where it is not there any more."""
+def take_image(place: dict[str, Any], max_bytes: int, folder: str | None = None) -> Fetched:
+    """Read one image from its place (STORED); status too_large, or unreadable where it is not there any more.
+
+    A large one waits in `folder`, as a fetched one does.
+    """
     start = time.monotonic()
     result = Fetched("success", attempts=1)
     if place["image_bytes"] > max_bytes:
@@ -77,7 +80,7 @@ def take_image(place: dict[str, Any], max_bytes: int) -> Fetched:
         body = read_range(place["image_file"], place["image_offset"], place["image_bytes"])
         if hashlib.sha256(body).hexdigest() != place["image_sha256"]:
             raise OSError(f"{place['image_file']} has changed since its pairs were extracted")
-        result.body, result.sha256 = body, place["image_sha256"]
+        result.keep([body], folder)
     except OSError as error:
         result.status, result.error = "unreadable", str(error)[:200]
     result.seconds = time.monotonic() - start

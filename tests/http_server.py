@@ -199,10 +199,30 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(draw(4), X_Robots_Tag=self.server.robots[rest])
 
     def way_gzip(self, rest: str) -> None:
-        """/gzip and /gzip/bomb: compressed although nobody asked"""
+        """/gzip, /gzip/bomb, /gzip/short: compressed although nobody asked"""
         # Not larger, or packing it takes longer than some clients wait.
-        body = bytes(16 << 20) if rest else draw(5)
-        self.answer(gzip.compress(body, 1), Content_Encoding="gzip")
+        packed = gzip.compress(bytes(16 << 20) if rest == "bomb" else draw(5), 1)
+        self.answer(packed[:-20] if rest == "short" else packed, Content_Encoding="gzip")
+
+    def way_flood(self, rest: str) -> None:
+        """/flood/<what>: frames without end around a body that never comes"""
+        line = b"X-Flood: " + b"a" * 60_000 + b"\r\n"
+        begin, again = {
+            "headers": (b"HTTP/1.1 200 OK\r\n", b"X-Flood: a\r\n"),
+            "long-headers": (b"HTTP/1.1 200 OK\r\n", line),
+            "interim": (b"", b"HTTP/1.1 100 Continue\r\n" + line + b"\r\n"),
+            "extensions": (
+                b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n",
+                b"1;" + b"a" * 60_000 + b"\r\na\r\n",
+            ),
+            "trailers": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n", line),
+        }[rest]
+        try:
+            self.wfile.write(begin)
+            while not self.server.stopping.is_set():
+                self.wfile.write(again)
+        except OSError:
+            pass
 
 
 class ImageServer(ThreadingHTTPServer):

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from curation.connections import Resolver, is_public
-from curation.fetch import Fetcher, FetchSettings, opted_out
+from curation.fetch import MEMORY_BYTES, Fetcher, FetchSettings, _retry_after, opted_out
 from tests.http_server import ImageServer, draw
 
 LOOPBACK = ("127.0.0.1/32",)
@@ -62,6 +62,12 @@ def fetcher(**settings: Any) -> Fetcher:
         ("loop", "redirects", 302),
         ("gzip", "success", 200),
         ("gzip/bomb", "too_large", 200),
+        ("gzip/short", "truncated", 200),
+        ("flood/headers", "connection", None),
+        ("flood/long-headers", "too_large", None),
+        ("flood/interim", "too_large", None),
+        ("flood/extensions", "too_large", 200),
+        ("flood/trailers", "too_large", 200),
     ],
 )
 def test_each_misbehaviour_has_its_status(server: ImageServer, path: str, status: str, http_status: int | None) -> None:
@@ -171,9 +177,35 @@ def test_retry_after_is_obeyed(server: ImageServer) -> None:
     assert (after.status, sum(server.hits.values()) - hits) == ("busy", 0), "the host asked to be left alone"
 
 
+@pytest.mark.parametrize(
+    "value", ["\u00b2", "soon", "-5", "Mon, 01 Jan 0001 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -2359"]
+)
+def test_a_retry_after_that_says_nothing_is_no_obstacle(value: str) -> None:
+    assert _retry_after(value) >= 0.0
+
+
+@pytest.mark.parametrize("size", [MEMORY_BYTES - 5, MEMORY_BYTES + 5, 3 * MEMORY_BYTES])
+def test_large_bodies_come_whole_and_wait_on_disk(server: ImageServer, size: int) -> None:
+    server.bodies["large"] = hashlib.sha256(b"seed").digest() * (size // 32) + bytes(size % 32)
+    found = fetcher(max_bytes=size, timeout_seconds=9).fetch(server.url("body/large"))
+    assert found.body._rolled == (size > MEMORY_BYTES)
+    assert found.body.read() == server.bodies["large"]
+    assert (found.source_bytes, found.sha256) == (size, hashlib.sha256(server.bodies["large"]).hexdigest())
+
+
+def test_a_machine_without_ipv6_takes_the_next_address(server: ImageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def getaddrinfo(_: str, port: int, **__: object) -> list:
+        no_such_family = (12345, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))
+        return [no_such_family, (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    assert fetcher().fetch(f"http://two.example:{server.server_port}/image/1.jpg").status == "success"
+
+
 def test_the_body_hash_and_type_are_told(server: ImageServer) -> None:
     found = fetcher().fetch(server.url("image/7.jpg"))
-    assert found.body == draw(7)
+    assert found.body.read() == draw(7)
+    assert found.source_bytes == len(draw(7))
     assert found.sha256 == hashlib.sha256(draw(7)).hexdigest()
     assert found.content_type == "image/jpeg"
 
@@ -197,6 +229,10 @@ def test_the_user_agent_names_us_and_no_credentials_are_sent(server: ImageServer
         ("curator: nofollow", False),
         ("unavailable_after: 25 Jun 2010 15:00:00 PST", False),
         ("noindex, unavailable_after: 25 Jun 2010 15:00:00 PST", True),
+        ("otherbot: nofollow, curator: noai", True),
+        ("curator: nofollow, otherbot: noai", False),
+        ("*: noai", True),
+        ("unavailable_after: Friday, 25-Jun-10 15:00:00 PST, noai", True),
         ("", False),
         (":", False),
     ],
@@ -272,7 +308,7 @@ def test_certificates_are_checked_and_time_is_bounded_behind_tls(tls_server: tup
     one = fetcher(retries=0)
     one._tls.load_verify_locations(certificate)
     found = one.fetch(url)
-    assert (found.status, found.body) == ("success", draw(6)), found.error
+    assert (found.status, found.body and found.body.read()) == ("success", draw(6)), found.error
     start = time.monotonic()
     assert one.fetch(url.replace("image/6.jpg", "slow-body")).status == "timeout"
     assert time.monotonic() - start < 3

@@ -26,7 +26,7 @@ from curation.lists import Ranges, count_ranges, list_name, slice_curated, write
 from curation.receipts import Receipt
 from curation.schemas import CURATED, DOWNLOAD_STATUS
 from curation.tables import Part, Recipe, Table
-from tests.http_server import ImageServer, draw
+from tests.http_server import ImageServer, draw, png_bomb, webp_bomb
 from tests.shard_data import curate, curated_rows
 
 SETTINGS = DownloadSettings(
@@ -111,26 +111,49 @@ def test_every_attempt_has_a_row_and_images_lie_where_it_says(tmp_path: Path, se
         "image/3.webp": "success",
         "image/4.gif": "success",
         "gone": "http_error",
+        "status/410": "http_error",
         "status/503": "busy",
+        "once/500/x": "success",
         "html": "not_an_image",
+        "hangup": "connection",
+        "slow-head": "timeout",
+        "slow-body": "timeout",
+        "short-chunks": "truncated",
+        "endless/chunked": "too_large",
         "short": "truncated",
         "long": "undecodable",
         "endless": "too_large",
         "silent": "timeout",
         "robots/x": "opted_out",
         "body/svg": "vector_image",
-        "body/bomb": "too_many_pixels",
+        "body/png-bomb": "too_many_pixels",
+        "body/webp-bomb": "too_many_pixels",
+        "body/jpeg-cut-off": "undecodable",
+        "body/jpeg-corrupt": "undecodable",
+        "gzip/bomb": "too_large",
+        "flood/interim": "too_large",
         "loop": "redirects",
         "redirect-to/file": "scheme",
+        "redirect-to/ftp": "scheme",
         "redirect-to/other": "private_address",
+        "redirect-to/other-6": "private_address",
         "reset": "connection",
         "empty": "empty",
     }
-    from tests.http_server import png_bomb
-
-    server.bodies |= {"svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>", "bomb": png_bomb()}
+    server.bodies |= {
+        "svg": b"<svg xmlns='http://www.w3.org/2000/svg'/>",
+        "png-bomb": png_bomb(),
+        "webp-bomb": webp_bomb(),
+        "jpeg-cut-off": draw(8)[:-300],
+        "jpeg-corrupt": draw(8).replace(b"\xff\xc0\x00\x11\x08", b"\xff\xc0\x00\x11\x0c"),
+    }
     server.robots["x"] = "noai"
-    server.targets |= {"file": "file:///etc/passwd", "other": f"http://127.0.0.2:{server.server_port}/image/1.jpg"}
+    server.targets |= {
+        "file": "file:///etc/passwd",
+        "ftp": "ftp://127.0.0.1/x",
+        "other": f"http://127.0.0.2:{server.server_port}/image/1.jpg",
+        "other-6": f"http://[::1]:{server.server_port}/image/1.jpg",
+    }
     rows = curated_rows([server.url(path) for path in expected])
     lists = plan(tmp_path, rows, Ranges(2, 0))
     downloads = Downloads(str(tmp_path / "downloads"))
@@ -152,7 +175,6 @@ def test_every_attempt_has_a_row_and_images_lie_where_it_says(tmp_path: Path, se
             image = Image.open(io.BytesIO(whole[row["offset"] : row["offset"] + row["bytes"]]))
             assert image.size == (row["width"], row["height"])
             assert row["seconds"] > 0
-            assert row["attempts"] == 1
     bodies = {row["url"]: row["sha256"] for path in files for row in pq.read_table(path).to_pylist()}
     assert bodies[server.url("image/2.png")] == hashlib.sha256(draw(2, "PNG")).hexdigest()
     assert not list(tmp_path.glob("downloads/part-00000/.spool*"))
@@ -210,6 +232,38 @@ def test_a_stopped_run_goes_on_with_the_lists_it_had_not_finished(tmp_path: Path
     assert [part.manifest["complete"] for part in downloads.parts()] == [False, True]
     assert sorted(path.name for path in folder.iterdir() if "00003" in path.name or "00004" in path.name) == []
     assert len(statuses(downloads)) == 80
+
+
+def test_a_stopped_run_goes_on_where_its_folder_was_moved_to(tmp_path: Path, server: ImageServer) -> None:
+    ranges = Ranges(4, 0)
+    rows = curated_rows([server.url(f"image/{index}.jpg") for index in range(20)])
+    lists = plan(tmp_path / "here", rows, ranges)
+    download(Downloads(str(tmp_path / "here/downloads")), lists, ranges, stop_after=2)
+    (tmp_path / "here").rename(tmp_path / "there")
+    lists = Table(f"{tmp_path}/there/lists").parts()[0]
+    downloads = Downloads(str(tmp_path / "there/downloads"))
+    download(downloads, lists, ranges)
+    assert set(server.hits.values()) == {1}
+    assert set(statuses(downloads).values()) == {"success"}
+
+
+def test_lists_that_were_never_attempted_come_first(tmp_path: Path, server: ImageServer) -> None:
+    ranges = Ranges(4, 0)
+    lists = plan(tmp_path, curated_rows([server.url(f"image/{index}.jpg") for index in range(20)]), ranges)
+    downloads = Downloads(str(tmp_path / "downloads"))
+    download(downloads, lists, ranges, stop_after=2)
+    downloads.close_unfinished()
+    tasks = plan_downloads(downloads, lists, ranges, downloads.part_path(1))
+    assert [bool(task["earlier"]) for task in tasks] == [False, False, True, True]
+
+
+def test_a_fault_of_ours_ends_the_task(tmp_path: Path, server: ImageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    lists = plan(tmp_path, curated_rows([server.url(f"image/{index}.jpg") for index in range(60)]), Ranges(1, 0))
+    monkeypatch.setattr("curation.fetch.SpooledTemporaryFile.write", partial(_raise, OSError(28, "No space left")))
+    out = tmp_path / "part" / list_name(0)
+    with pytest.raises(HeadtailError, match=r"a body could not be stored.*No space left"):
+        download_list({"list": lists.files[0], "earlier": [], "out": str(out)}, SETTINGS)
+    assert sum(server.hits.values()) <= SETTINGS.threads, "the rest is not fetched"
 
 
 def test_a_task_run_again_by_the_engine_fetches_nothing(tmp_path: Path, server: ImageServer) -> None:

@@ -158,7 +158,7 @@ def test_images_of_a_remote_shard_are_taken_by_their_ranges(host: str, tmp_path:
     receipt = extract_file({"input": f"{host}/503/a.tar", "output": str(tmp_path / "out.parquet")}, settings)
     assert not receipt.failures
     for number, place in enumerate(pq.read_table(tmp_path / "out.parquet").to_pylist()):
-        assert take_image(place, 1 << 20).body == picture(number)
+        assert take_image(place, 1 << 20).body.read() == picture(number)
     Handler.tar = b""
     assert take_image(place, 1 << 20).status == "unreadable"
 

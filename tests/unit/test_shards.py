@@ -27,7 +27,7 @@ from curation.schemas import DOWNLOAD_STATUS, SAMPLES
 from curation.selection import ImageFilters, select_images, write_rows
 from curation.shard_set import Selecting, ShardSet, plan_shard_tasks
 from curation.shards import plan_shards, shard_name, write_shard
-from curation.tables import Part, Recipe
+from curation.tables import Part, Recipe, Table
 from tests.http_server import draw
 from tests.shard_data import curated_rows
 from tests.unit.test_images import plan
@@ -288,6 +288,39 @@ def test_a_stopped_run_writes_no_shard_twice(tmp_path: Path, monkeypatch: pytest
     make_shards(tmp_path, downloads, lists, Ranges(2, 0))
     assert set(written.values()) == {1}
     assert len(samples(tmp_path)) == 57
+
+
+def test_a_stopped_run_goes_on_where_its_folder_was_moved_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    downloads, lists = stored(tmp_path / "here", curated_rows(URLS), bodies(), Ranges(2, 0))
+    real, written = write_shard, []
+
+    def stopping(task: dict) -> Receipt:
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(task["tar"])
+        return real(task)
+
+    monkeypatch.setattr("tests.unit.test_shards.write_shard", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        make_shards(tmp_path / "here", downloads, lists, Ranges(2, 0))
+    monkeypatch.undo()
+    (tmp_path / "here").rename(tmp_path / "there")
+    lists = Table(f"{tmp_path}/there/lists").parts()[0]
+    part = make_shards(tmp_path / "there", Downloads(f"{tmp_path}/there/downloads"), lists, Ranges(2, 0))
+    assert [entry["path"] for entry in part.manifest["files"]] == [f"{k:05d}.parquet" for k in range(6)]
+    assert sum(pq.read_metadata(path).num_rows for path in part.files) == 57
+
+
+def test_the_readme_counts_and_names_what_is_there(tmp_path: Path) -> None:
+    downloads, lists = stored(tmp_path, curated_rows(URLS), bodies(50), Ranges(2, 0))
+    make_shards(tmp_path, downloads, lists, Ranges(2, 0))
+    text = (tmp_path / "shards/README.md").read_text()
+    assert text.startswith("# 50 image-text samples in 5 WebDataset shards")
+    assert f"--train-data '{tmp_path}/shards/{{00000..00004}}.tar' --train-num-samples 50" in text
+    assert "--siglip" in text
+    assert "--json-text-key text" in text
+    assert f'load_dataset("webdataset", data_files={{"train": "{tmp_path}/shards/*.tar"}}' in text
+    assert "not_attempted 7" in text
 
 
 def test_without_images_there_are_no_shards(tmp_path: Path) -> None:
