@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +20,6 @@ from curation.storage import write_json
 from curation.tables import Recipe, Table
 from curation.tar import TarWriter
 
-PICTURES = 400
 PER_RANGE = 6250
 BALANCE = {
     "seed": 0, "unit": "pair", "rule": {"reference": "en", "others": "tail_share", "t_by_language": {}}, "t": None,
@@ -28,25 +28,25 @@ BALANCE = {
 """What balance_pairs notes of itself."""
 
 
-def pictures(count: int, side: int, quality: int, seed: int = 0) -> list[bytes]:
-    """Return distinct JPEGs with as much detail as photographs: noise of several scales."""
+def pictures(count: int, side: int, quality: int, seed: int = 0) -> Iterator[bytes]:
+    """Yield distinct JPEGs with as much detail as photographs, noise of several scales, that look different."""
     random = np.random.default_rng(seed)
-    found = []
+    height = side * 3 // 4
+
+    def noise(cells: int, weight: int, times: int = 1) -> np.ndarray:
+        small = random.integers(0, 255, (cells * 3 // 4, cells, 3), np.uint8)
+        large = Image.fromarray(small).resize((side * times, height * times))
+        return (np.asarray(large, np.float32) * (weight / 255)).astype(np.uint8)
+
+    shapes = [noise(8, 90) for _ in range(64)]
+    texture = noise(128, 60, times=4) + noise(512, 16, times=4)
     for _ in range(count):
-        canvas = np.zeros((side * 3 // 4, side, 3), np.float32)
-        for scale, weight in ((8, 90), (32, 60), (128, 16)):
-            small = random.integers(0, 255, (scale * 3 // 4, scale, 3), np.uint8)
-            canvas += weight / 255 * np.asarray(Image.fromarray(small).resize((side, side * 3 // 4)), np.float32)
+        down, right = random.integers(0, (3 * height, 3 * side))
+        shape = shapes[random.integers(len(shapes))]
         out = io.BytesIO()
-        Image.fromarray(canvas.clip(0, 255).astype(np.uint8)).save(out, "JPEG", quality=quality)
-        found.append(out.getvalue())
-    return found
-
-
-def with_comment(picture: bytes, number: int) -> bytes:
-    """Return the JPEG with a comment that makes it a file of its own."""
-    comment = b"%015d" % number
-    return picture[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + picture[2:]
+        canvas = shape + texture[down : down + height, right : right + side]
+        Image.fromarray(canvas).save(out, "JPEG", quality=quality)
+        yield out.getvalue()
 
 
 def write_downloads(folder: Path, images: int, side: int = 384, quality: int = 89) -> Ranges:
@@ -63,7 +63,7 @@ def write_downloads(folder: Path, images: int, side: int = 384, quality: int = 8
         receipts.append(Receipt(str(number), end - start, end - start, outputs=[output]))
     part = lists.commit(0, Recipe("plan_lists", 1, vars(ranges), []), receipts, 0.0, balance=BALANCE)
     recipe = Recipe(STAGE, LOGIC_VERSION, compared(DownloadSettings()), [part.input()])
-    number, receipts, faces = downloads.begin_generation(recipe, ranges), [], pictures(PICTURES, side, quality)
+    number, receipts, faces = downloads.begin_generation(recipe, ranges), [], pictures(images, side, quality)
     for path in part.files:
         receipts.append(_store(path, f"{downloads.part_path(number)}/{path.rsplit('/', 1)[-1]}", faces, side))
     downloads.end_generation(number, recipe, ranges, receipts, 0.0)
@@ -96,7 +96,7 @@ def _curated(images: int, ranges: Ranges) -> pa.Table:
     return table.sort_by([("order", "ascending"), ("uid", "ascending")])
 
 
-def _store(source: str, out: str, faces: list[bytes], side: int) -> Receipt:
+def _store(source: str, out: str, faces: Iterator[bytes], side: int) -> Receipt:
     rows = pq.read_table(source, columns=["uid", "url", "order"]).to_pylist()
     with open(out.replace(".parquet", ".tar"), "wb") as file:
         writer = TarWriter(file)
@@ -106,9 +106,8 @@ def _store(source: str, out: str, faces: list[bytes], side: int) -> Receipt:
     return Receipt(out, len(rows), len(rows), outputs=[output])
 
 
-def _status(row: dict, writer: TarWriter, faces: list[bytes], side: int) -> dict:
-    number = int(row["url"].rsplit("/", 1)[-1][:-4])
-    body = with_comment(faces[number % len(faces)], number)
+def _status(row: dict, writer: TarWriter, faces: Iterator[bytes], side: int) -> dict:
+    body = next(faces)
     sides = {"width": side, "height": side * 3 // 4, "original_width": side, "original_height": side * 3 // 4}
     return dict.fromkeys(DOWNLOAD_STATUS.names) | row | sides | {
         "status": "success", "redirects": 0, "attempts": 1, "seconds": 0.1, "ext": "jpg", "http_status": 200,

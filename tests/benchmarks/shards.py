@@ -214,8 +214,6 @@ def measure_shards(folder: Path, images: int, rounds: int) -> dict[str, float]:
         for name, side, what in (("one", one, ""), ("copy", copy, ""), ("near", one, "near"), ("two", two, "")):
             times[name].append(side.run(what))
             print(f"{name:10} {times[name][-1]:.2f} s", flush=True)
-            if what == "near":  # few distinct pictures: the next side needs the whole set
-                one.run()
     for side in (one, two, copy):
         side.close()
     memory = Side(prepare_memory, 1, folder, 0)
@@ -235,7 +233,7 @@ def measure_shards(folder: Path, images: int, rounds: int) -> dict[str, float]:
 
 def measure_downloads(folder: Path, count: int, rounds: int) -> dict[str, float]:
     """download_images and img2dataset, two processes each, from one local server."""
-    faces = pictures(64, 640, 88, seed=1)
+    faces = list(pictures(64, 640, 88, seed=1))
     with ImageHost(faces) as host:
         urls = [host.url(number) for number in range(count)]
         uids = pa.array([f"{number:024x}" for number in range(count)])
