@@ -32,30 +32,38 @@ class Removals:
         return removed
 
 
-@lru_cache(4)
 def read_removals(sources: tuple[str, ...]) -> Removals:
-    """Return the removals that sources name: a value itself, or a text file that lists them one a line.
+    """Return the removals that sources name: a value itself, or text files (folders, globs) with one a line.
 
     A value is a uid (24 hex digits), a sha256 (64) or a perceptual hash (16). Blank lines and what follows `#` are
     left out. Raises HeadtailError with file and line for anything else.
     """
-    found: dict[str, list[str]] = {}
+    values = tuple(source.lower() for source in sources if _kind(source.lower()))
+    files: list[storage.FileInfo] = []
     for source in sources:
-        if kind := _kind(source.lower()):
-            found.setdefault(kind, []).append(source.lower())
-            continue
-        try:
-            file = storage.open_input(source)
-        except FileNotFoundError:
-            raise HeadtailError(f"{source} is neither a file nor {EXPECTED}") from None
-        with file:
+        if not _kind(source.lower()):
+            try:
+                files += storage.list_files([source])
+            except HeadtailError:
+                raise HeadtailError(f"{source} is neither a file nor {EXPECTED}") from None
+    return _read(values, tuple(files))
+
+
+@lru_cache(4)
+def _read(values: tuple[str, ...], files: tuple[storage.FileInfo, ...]) -> Removals:
+    # Remembered by size and time: a worker process outlives a list that is written again.
+    found: dict[str, list[str]] = {}
+    for value in values:
+        found.setdefault(_kind(value), []).append(value)
+    for info in files:
+        with storage.open_input(info.path) as file:
             for number, line in enumerate(file, 1):
                 value = line.split(b"#")[0].strip().decode("utf-8", "replace").lower()
                 if not value:
                     continue
                 kind = _kind(value)
                 if not kind:
-                    raise HeadtailError(f"{source}, line {number}: expected {EXPECTED}, got {value[:80]!r}")
+                    raise HeadtailError(f"{info.path}, line {number}: expected {EXPECTED}, got {value[:80]!r}")
                 found.setdefault(kind, []).append(value)
     return Removals({kind: pa.array(values, pa.string()) for kind, values in found.items()})
 

@@ -11,6 +11,7 @@ from curation.receipts import Receipt
 from curation.removals import Removals
 from curation.schemas import SAMPLES
 from curation.selection import write_rows
+from curation.shard_set import note_name, read_lines, write_lines
 from curation.tables import Part
 from curation.tar import end, member
 
@@ -31,8 +32,9 @@ def remove_from_shard(task: dict, removals: Removals) -> Receipt:
     """Write a shard again without the samples that are to be removed, if it holds any.
 
     `task` holds tar, sidecar and rows (samples by the manifest). The side-car is written last, and a shard whose
-    side-car and manifest disagree is looked at again, so a run that was stopped can be repeated. The output is that
-    of `write_shard`, with `removed`: uids and hashes of what went; there is none for a shard left as it is.
+    side-car and manifest disagree is looked at again, so a run that was stopped can be repeated. What goes is noted
+    by uid and hash before, in a file beside the shard: it must stay away even if this run is never repeated. The
+    output is that of `write_shard`; there is none for a shard left as it is.
     """
     with storage.open_input(task["sidecar"]) as file:
         rows = pq.read_table(file)
@@ -43,12 +45,18 @@ def remove_from_shard(task: dict, removals: Removals) -> Receipt:
         return receipt
     gone = rows.filter(pa.array(removed))
     kept = rows.filter(pa.array(~removed))
+    name = task["tar"].rsplit("/", 1)[-1]
+    _note(task["tar"].removesuffix(name) + note_name(name), gone["uid"].to_pylist() + gone["sha256"].to_pylist())
     size, digest = _copy_without(task["tar"], frozenset(gone["uid"].to_pylist()))
     output = write_rows(task["sidecar"], kept.cast(SAMPLES))
-    name = task["tar"].rsplit("/", 1)[-1]
-    lines = gone["uid"].to_pylist() + gone["sha256"].to_pylist()
-    receipt.outputs.append({**output, "tar": name, "tar_bytes": size, "tar_sha256": digest, "removed": lines})
+    receipt.outputs.append({**output, "tar": name, "tar_bytes": size, "tar_sha256": digest})
     return receipt
+
+
+def _note(path: str, lines: list[str]) -> None:
+    """Add lines to a note, which may be that of a run that was stopped."""
+    known = read_lines(path) if storage.exists(path) else []
+    write_lines(path, [*known, *lines])
 
 
 def _copy_without(path: str, uids: frozenset[str]) -> tuple[int, str]:

@@ -20,6 +20,7 @@ STAGE = "write_shards"
 SIZES = "sizes.json"
 README = "README.md"
 REMOVALS = "removals.txt"
+NOTE_PREFIX = ".removed-"
 
 
 class ShardSet(Table):
@@ -77,16 +78,18 @@ class ShardSet(Table):
         return part
 
     def removal_lists(self) -> list[str]:
-        """Return the list of samples that were taken out of this set, if there is one: they must not come back."""
-        path = storage.join(self.path, REMOVALS)
-        return [path] if storage.exists(path) else []
+        """Return the lists of samples that were taken out of this set, if there are any: they must not come back.
+
+        A run of remove_samples that was stopped leaves notes, which count as well.
+        """
+        names = [name for name in storage.list_folder(self.path) if name == REMOVALS or name.startswith(NOTE_PREFIX)]
+        return [storage.join(self.path, name) for name in names]
 
     def amend(self, receipts: Sequence[Receipt]) -> Part:
         """Bring sizes.json, the manifest and the list of removals in line with shards that were written again."""
         (part,) = self.parts()
         manifest = dict(part.manifest)
         changed = {output["tar"]: dict(output) for receipt in receipts for output in receipt.outputs}
-        removed = [line for output in changed.values() for line in output.pop("removed")]
         for output in changed.values():
             output["path"] = output["path"].rsplit("/", 1)[-1]
         manifest["files"] = [changed.get(entry["tar"], entry) for entry in manifest["files"]]
@@ -95,24 +98,40 @@ class ShardSet(Table):
         drops["removed"] += manifest["rows_out"] - rows
         manifest |= {"rows_out": rows, "drops": dict(sorted(drops.items()))}
         manifest["facts"]["tar_bytes"] = sum(entry["tar_bytes"] for entry in manifest["files"])
-        self._list_removed(removed)
+        self._gather_notes()
         self._write_sizes(manifest["files"])
         storage.write_json(storage.join(self.path, MANIFEST), manifest)
         part = Part(self.path, manifest)
         storage.write_bytes(storage.join(self.path, README), shard_readme(part).encode())
         return part
 
-    def _list_removed(self, lines: list[str]) -> None:
-        known = []
-        for path in self.removal_lists():
-            with storage.open_input(path) as file:
-                known = file.read().decode().split()
-        found = sorted({*known, *lines})
-        storage.write_bytes(storage.join(self.path, REMOVALS), "".join(f"{line}\n" for line in found).encode())
+    def _gather_notes(self) -> None:
+        paths = self.removal_lists()
+        listed = storage.join(self.path, REMOVALS)
+        write_lines(listed, [line for path in paths for line in read_lines(path)])
+        for path in paths:
+            if path != listed:
+                storage.remove(path)
 
     def _write_sizes(self, outputs: Sequence[dict]) -> None:
         sizes = {output["tar"]: output["rows"] for output in outputs}
         storage.write_bytes(storage.join(self.path, SIZES), json.dumps(sizes, indent=1).encode() + b"\n")
+
+
+def note_name(tar: str) -> str:
+    """Name of the file that notes what is taken out of a shard."""
+    return f"{NOTE_PREFIX}{tar}.txt"
+
+
+def read_lines(path: str) -> list[str]:
+    """Return the lines of a list of removals."""
+    with storage.open_input(path) as file:
+        return file.read().decode().split()
+
+
+def write_lines(path: str, lines: list[str]) -> None:
+    """Write a list of removals, each once."""
+    storage.write_bytes(path, "".join(f"{line}\n" for line in sorted(set(lines))).encode())
 
 
 def _names(output: dict) -> tuple[str, str]:

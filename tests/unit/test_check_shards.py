@@ -159,17 +159,22 @@ def test_removing_writes_only_the_shards_concerned(folder: Path) -> None:
 
 def test_a_stopped_removal_can_be_repeated(folder: Path) -> None:
     shards = ShardSet(str(folder / "shards"))
-    removals = read_removals((samples(folder)[1][0]["uid"],))
+    victim = samples(folder)[1][0]
+    removals = read_removals((victim["uid"],))
     (part,) = shards.parts()
     whole = (folder / "shards/00000.parquet").read_bytes()
     expected = [remove_from_shard(task, removals) for task in plan_removing(part)]
     (folder / "shards/00000.parquet").write_bytes(whole)  # stopped between tar and side-car
     for _ in range(2):  # and then between the side-car and the manifest
+        listed = read_removals(tuple(shards.removal_lists()))
+        assert listed.values["sha256"].to_pylist() == [victim["sha256"]], "even if it is never repeated"
         receipts = [remove_from_shard(task, removals).check() for task in plan_removing(part)]
         assert receipts[0].outputs[0]["tar_sha256"] == expected[0].outputs[0]["tar_sha256"]
     shards.amend(receipts)
     assert problems(folder) == []
     assert pq.read_metadata(folder / "shards/00000.parquet").num_rows == 7
+    assert (folder / "shards/removals.txt").read_text().split() == sorted([victim["uid"], victim["sha256"]])
+    assert not list((folder / "shards").glob(".*"))
 
 
 def test_tars_written_again_are_what_write_shards_writes(folder: Path) -> None:

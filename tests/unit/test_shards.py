@@ -253,6 +253,18 @@ def test_a_removal_list_with_anything_else_is_refused(tmp_path: Path, text: str)
         read_removals((str(path),))
 
 
+def test_a_removal_list_that_was_written_again_is_read_again(tmp_path: Path) -> None:
+    path = tmp_path / "removals.txt"
+    for digit in "12":
+        path.write_text(digit * 24 + "\n" + digit * 64)
+        found = read_removals((str(path), "0" * 16)).values
+        assert {kind: values.to_pylist() for kind, values in found.items()} == {
+            "phash": ["0" * 16],
+            "uid": [digit * 24],
+            "sha256": [digit * 64],
+        }
+
+
 def test_a_new_set_replaces_the_old_one_whole(tmp_path: Path) -> None:
     rows, images = curated_rows(URLS), bodies()
     downloads, lists = stored(tmp_path, rows, images, Ranges(2, 0))
