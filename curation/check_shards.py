@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 from webdataset.tariterators import group_by_keys, tar_file_expander
@@ -167,6 +168,8 @@ def _shard_problems(task: dict, keys: list[str], digest: _Digest) -> Iterator[st
             listed = pq.read_table(file, columns=["uid"])["uid"].to_pylist()
     except FileNotFoundError:
         yield "there is no side-car"
+    except (OSError, pa.ArrowException) as error:
+        yield f"the side-car cannot be read: {error}"
     else:
         if listed != keys:
             yield "the side-car does not list the samples of the tar"

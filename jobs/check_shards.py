@@ -5,8 +5,10 @@ from curation.check_shards import check_shard, plan_checks
 from curation.errors import HeadtailError
 from curation.progress import Stage, say
 from curation.receipts import merge_receipts
+from curation.spark.checking import shared_keys
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
+from curation.storage import join, list_folder
 from jobs.cli import launch
 
 NAME = "check_shards"
@@ -20,6 +22,8 @@ def run(config: CheckShardsConfig) -> None:
     spark = open_session(NAME, **vars(config.spark))
     total = merge_receipts(NAME, run_tasks(spark, check_shard, tasks))
     stage.end(total)
+    sidecars = [join(config.shards, name) for name in list_folder(config.shards) if name.endswith(".parquet")]
+    problems += [f"key {key} stands in several tars" for key in shared_keys(spark, sidecars)]
     count = len(problems) + total.facts["problems"]
     problems += [f"{failure['file']}: {failure['error']}" for failure in total.failures]
     for problem in problems[:SHOWN]:

@@ -40,9 +40,10 @@ def pictures(count: int, side: int, quality: int, seed: int = 0) -> Iterator[byt
 
     shapes = [noise(8, 90) for _ in range(64)]
     texture = noise(128, 60, times=4) + noise(512, 16, times=4)
-    for _ in range(count):
-        down, right = random.integers(0, (3 * height, 3 * side))
-        shape = shapes[random.integers(len(shapes))]
+    places = random.choice(9 * height * side, count, replace=False)
+    for number, place in enumerate(places.tolist()):
+        down, right = divmod(place, 3 * side)
+        shape = shapes[number % len(shapes)]
         out = io.BytesIO()
         canvas = shape + texture[down : down + height, right : right + side]
         Image.fromarray(canvas).save(out, "JPEG", quality=quality)

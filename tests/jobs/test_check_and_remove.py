@@ -41,6 +41,18 @@ def test_a_cut_off_tar_makes_the_check_fail(run: Path) -> None:
     assert done.stderr.splitlines()[-1].startswith("headtail check_shards: ")
 
 
+def test_keys_of_two_tars_and_a_damaged_side_car_are_told(run: Path, capsys: pytest.CaptureFixture) -> None:
+    for ending in ("tar", "parquet"):
+        shutil.copy(run / f"shards/00000.{ending}", run / f"shards/00001.{ending}")
+    (run / "shards/00002.parquet").write_bytes(b"PAR1 damaged PAR1")
+    first = pq.read_table(run / "shards/00000.parquet")["uid"].to_pylist()
+    with pytest.raises(HeadtailError, match="problems in"):
+        check(run)
+    told = capsys.readouterr().err
+    assert f"key {min(first)} stands in several tars" in told
+    assert "00002.tar: the side-car cannot be read" in told
+
+
 def test_what_is_removed_stays_away(run: Path, tmp_path: Path) -> None:
     before = tar_bytes(run)
     rows = pq.read_table(run / "shards/00000.parquet").to_pylist()
