@@ -188,7 +188,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--images", type=int, default=50_000)
     parser.add_argument("--urls", type=int, default=4_000)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--folder", type=Path, default=Path("build/bench-shards").absolute())
     asked = parser.parse_args()
     shutil.rmtree(asked.folder, ignore_errors=True)
