@@ -71,7 +71,7 @@ class Resolver:
         """Return the host's permitted addresses; raises FetchError (dns, private_address) or TimeoutError."""
         known = self._known.get((host, port))
         if known is None or known[0] < time.monotonic():
-            if _is_literal(host):
+            if is_literal(host):
                 answer = self._look_up(host, port)
             else:
                 future = self._threads.submit(self._look_up, host, port)
@@ -103,7 +103,8 @@ class Resolver:
         return any(address in network for network in self._allowed) or is_public(address)
 
 
-def _is_literal(host: str) -> bool:
+def is_literal(host: str) -> bool:
+    """Whether a host is an address and no name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

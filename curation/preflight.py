@@ -1,6 +1,5 @@
 """Looking before fetching millions of images: do names resolve fast enough, do the first lists succeed?"""
 
-import ipaddress
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 import pyarrow.parquet as pq
 
 from curation import storage
+from curation.connections import is_literal
 from curation.errors import HeadtailError
 from curation.receipts import Receipt
 
@@ -53,10 +53,9 @@ def check_names(task: dict, threads: int) -> Receipt:
 def _name(url: str) -> str | None:
     try:
         name = urlsplit(url).hostname or ""
-        ipaddress.ip_address(name)
     except ValueError:
-        return name if "." in name else None
-    return None
+        return None
+    return name if "." in name and not is_literal(name) else None
 
 
 def _resolve(name: str) -> tuple[bool, float]:

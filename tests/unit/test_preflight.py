@@ -1,0 +1,72 @@
+import socket
+import time
+from collections import Counter
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curation import preflight
+from curation.errors import HeadtailError
+from curation.preflight import check_names, check_success, name_advice
+from curation.receipts import Receipt
+
+
+def names_of(folder: Path, urls: list[str]) -> Receipt:
+    pq.write_table(pa.table({"url": urls}), folder / "list.parquet")
+    return check_names({"list": str(folder / "list.parquet")}, threads=8)
+
+
+def test_each_name_is_asked_for_once_and_addresses_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def getaddrinfo(name: str, *_: object, **__: object) -> list:
+        asked.append(name)
+        if name.startswith("gone"):
+            raise socket.gaierror(-2, "Name or service not known")
+        return [name]
+
+    monkeypatch.setattr(preflight, "getaddrinfo", getaddrinfo)
+    urls = [
+        "http://a.example/1",
+        "http://A.example:81/2",
+        "https://gone.example/",
+        "http://127.0.0.1/",
+        "http://[1/",
+        "x",
+    ]
+    found = names_of(tmp_path, urls)
+    assert sorted(asked) == ["a.example", "gone.example"]
+    assert (found.facts["names"], found.facts["failed"]) == (2, 1)
+    assert "of 2 names 1 did not resolve" in name_advice(found)
+
+
+def test_slow_names_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    urls = [f"http://host-{k}.example/" for k in range(6)]
+    monkeypatch.setattr(preflight, "getaddrinfo", lambda *_, **__: ["there"])
+    assert name_advice(names_of(tmp_path, urls)) is None
+    monkeypatch.setattr(preflight, "getaddrinfo", lambda *_, **__: time.sleep(0.4) or ["there"])
+    assert "0 did not resolve, the median took 4" in name_advice(names_of(tmp_path, urls))
+
+
+def test_without_names_there_is_no_advice(tmp_path: Path) -> None:
+    assert name_advice(names_of(tmp_path, ["http://127.0.0.1/"])) is None
+
+
+@pytest.mark.parametrize(
+    ("reason", "advice"),
+    [
+        ("dns", "caching resolver"),
+        ("timeout", "raise download.timeout_seconds"),
+        ("private_address", "urls.allow_private_hosts"),
+        ("busy", "retry_failed=true"),
+        ("http_error", "see download_status"),
+    ],
+)
+def test_too_few_successes_come_with_advice_for_the_commonest_reason(reason: str, advice: str) -> None:
+    few = Receipt("first", 100, 10, Counter({reason: 60, "empty": 30}))
+    with pytest.raises(HeadtailError, match=rf"10 of the first 100 .*60 failed by {reason}: .*{advice}"):
+        check_success(few, 0.2)
+    check_success(few, 0.1)
+    check_success(Receipt("first", 19, 0, Counter({reason: 19})), 0.2)
