@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -31,8 +32,8 @@ def curated_rows(urls: list[str], texts: list[str] | None = None) -> list[dict]:
     return sorted(rows, key=lambda row: row["uid"])
 
 
-def curate(folder: Path | str, rows: list[dict], buckets: int = 3) -> Part:
-    """The rows as the table `curated` in a folder."""
+def curate(folder: Path | str, rows: list[dict], buckets: int = 3, **asked: Any) -> Part:
+    """The rows as the table `curated` in a folder; `asked` is what else balance_pairs was asked for."""
     table = Table(f"{folder}/curated")
     path, receipts = table.begin(0), []
     for bucket in range(buckets):
@@ -42,6 +43,6 @@ def curate(folder: Path | str, rows: list[dict], buckets: int = 3) -> Part:
         receipts.append(Receipt(str(bucket), len(mine), len(mine), outputs=[sink.output()]))
     uids = "".join(row["uid"] for row in rows)
     rule = {"reference": "en", "others": "tail_share", "t_by_language": {}}
-    wish = {"rule": rule, "t": None, "tail_share": 0.06, "target_images": None, "headroom": 1.0}
+    wish = {"rule": rule, "t": None, "tail_share": 0.06, "target_images": None, "headroom": 1.0} | asked
     settings = {"seed": 0, "unit": "pair", **wish, "rows": hashlib.sha256(uids.encode()).hexdigest()}
     return table.commit(0, Recipe("balance_pairs", 1, settings), receipts, 0)

@@ -112,6 +112,27 @@ def test_a_filter_reads_scores_and_side_car_columns(server: ImageServer, tmp_pat
     assert shard(tmp_path, "filter=width > 100000")["rows_out"] == 0
 
 
+def test_shards_are_balanced_again_by_what_arrived(
+    server: ImageServer, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    rows = rows_of(server)
+    for row in rows:  # a single entry, drawn with t / headroom = 100 of 120
+        row["texts"] = [row["texts"][0] | {"entry_ids": [5], "keep_probability": 100 / 120}]
+    curate(tmp_path, rows, rule={"reference": "en", "others": "same_t", "t_by_language": {}}, t=50.0, headroom=0.5)
+    download(tmp_path)
+    manifest = shard(tmp_path)
+    arrived = manifest["rows_in"] - manifest["drops"]["not_downloaded"] - manifest["drops"]["duplicate_image"]
+    assert manifest["rows_out"] + manifest["drops"]["not_drawn"] == arrived
+    assert manifest["settings"]["second_balance"]
+    assert manifest["second_balance"]["t"] == {"en": 50.0}
+    table = pa.concat_tables([pq.read_table(path) for path in sorted((tmp_path / "shards").glob("*.parquet"))])
+    # Each survivor stands for 1.2 images, so the estimated count is 1.2 times what arrived.
+    assert table["keep_probability"].unique().to_pylist() == [pytest.approx(50 / (1.2 * arrived))]
+    assert 0 < manifest["drops"]["not_drawn"] < arrived
+    assert "second_balance" not in shard(tmp_path, "second_balance=false")
+    assert "threw away" not in capsys.readouterr().err
+
+
 def _downloaded(folder: Path) -> set[str]:
     rows = [row for path in folder.glob("downloads/part-*/range-*.parquet") for row in pq.read_table(path).to_pylist()]
     return {row["uid"] for row in rows if row["status"] == "success"}
