@@ -81,6 +81,8 @@ def take_image(place: dict[str, Any], max_bytes: int, folder: str | None = None)
         if hashlib.sha256(body).hexdigest() != place["image_sha256"]:
             raise OSError(f"{place['image_file']} has changed since its pairs were extracted")
         result.keep([body], folder)
+        if not result.body:
+            result.status = "empty"
     except OSError as error:
         result.status, result.error = "unreadable", str(error)[:200]
     result.seconds = time.monotonic() - start

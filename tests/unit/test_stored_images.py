@@ -67,6 +67,7 @@ def test_an_image_is_taken_as_it_was_or_not_at_all(tmp_path: Path) -> None:
     taken = take_image(place, 5)
     assert (taken.status, taken.body.read(), taken.sha256) == ("success", b"image", place["image_sha256"])
     assert take_image(place, 4).status == "too_large"
+    assert take_image(place_of(tmp_path / "b.tar", b""), 5).status == "empty"
     for data in (bytes(5) + b"imagE", b"", None):
         (tmp_path / "a.tar").unlink()
         if data is not None:
