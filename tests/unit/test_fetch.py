@@ -1,12 +1,16 @@
 import datetime
+import gzip
 import hashlib
 import ipaddress
 import socket
 import ssl
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
+from itertools import cycle
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -276,6 +280,60 @@ def test_no_thread_or_socket_is_left_behind(server: ImageServer) -> None:
     one.close()
     time.sleep(0.3)
     assert threading.active_count() <= before + 2  # the server's own
+
+
+def answers(count: int) -> list[bytes]:
+    """Answers of all sorts with bytes changed, doubled, taken away at random."""
+    random = Random(7)
+    whole = [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Type: image/jpeg\r\n\r\nabcd",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3;x=y\r\nabc\r\n0\r\nX-Trailer: a\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.2:1/\xc3\xa9[x]?%00\r\n\r\n",
+        b"HTTP/1.1 302 Found\r\nLocation: //[::ffff:7f00:2%25x]:080/a\r\n\r\n",
+        b"HTTP/1.1 429 Later\r\nRetry-After: Mon, 01 Jan 0100 00:00:00 -2359\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"image"),
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200\r\nX-Robots-Tag: noai,:,a:b\r\n\r\nx",
+    ]
+    found = []
+    for number in range(count):
+        data = bytearray(whole[number % len(whole)])
+        for _ in range(random.randrange(4)):
+            at = random.randrange(len(data))
+            piece = random.choice(
+                [b"", bytes([random.randrange(256)]), b"\r\n", b"\n", b"\xb2", b":", b"99999999999999999999"]
+            )
+            data[at : at + random.choice([0, 1, 1, 8])] = piece
+        found.append(bytes(data))
+    return found
+
+
+def test_no_answer_raises_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Redirects that chance makes lead to no one.
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **b: real(*a, **b, flags=socket.AI_NUMERICHOST))
+    monkeypatch.setattr("curation.connections.is_public", lambda _: False)
+    sent = answers(1500)
+
+    def serve(listener: socket.socket) -> None:
+        for answer in cycle(sent):  # a redirect may lead here again
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(answer)
+                connection.shutdown(socket.SHUT_WR)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=serve, args=(listener,), daemon=True).start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/a.jpg"
+        one, found = fetcher(retries=0), Counter()
+        for _ in sent:
+            one._not_before.clear()
+            result = one.fetch(url)
+            assert (result.body is not None) == (result.status == "success")
+            found[result.status] += 1
+    expected = {"success", "busy", "private_address", "truncated", "connection", "http_error", "opted_out"}
+    assert expected <= set(found), found
+    assert "timeout" not in found
 
 
 @pytest.fixture
