@@ -1,0 +1,31 @@
+"""Run the parts that arguments name, or all, and print one JSON object last.
+
+Arguments: parts=shuffle shuffle_rows=1400000 folder=(where temporary files go)
+"""
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+from tests.benchmarks.scale import shuffle
+
+PARTS = {
+    "shuffle": lambda folder, given: shuffle.measure(folder, int(given.get("shuffle_rows", 1_400_000))),
+}
+
+
+def main() -> None:
+    """Run each part in a temporary folder of its own."""
+    given = dict(argument.split("=", 1) for argument in sys.argv[1:])
+    found: dict[str, float] = {}
+    for name in given.get("parts", ",".join(PARTS)).split(","):
+        with tempfile.TemporaryDirectory(dir=given.get("folder"), prefix=f"headtail-{name}-") as folder:
+            figures = PARTS[name](Path(folder), given)
+        print(f"{name}: {figures}", flush=True)
+        found |= figures
+    print(json.dumps({name: round(value, 4) for name, value in found.items()}))
+
+
+if __name__ == "__main__":
+    main()
