@@ -17,12 +17,10 @@ one; what is made in a given one stays, for the next run of that size). The last
 """
 
 import json
-import os
 import random
 import shutil
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -48,6 +46,7 @@ from curation.spark.tasks import run_tasks
 from curation.tables import Table
 from jobs import balance_pairs, count_entries
 from tests.benchmarks.generate_matches import make_batch, write_matches_table
+from tests.benchmarks.memory import PeakMemory
 
 TAIL_SHARE = 0.06
 CURATED_DDL = (
@@ -137,51 +136,6 @@ def run_over_files(spark: SparkSession, output: Path, function: Callable[[dict],
     """A task a bucket, as our jobs have them."""
     files = Table(str(output / "matches")).files()
     run_tasks(spark, function, [{"file": f, "output": str(output / "copy" / f.split("/")[-1])} for f in files])
-
-
-class PeakMemory:
-    """Samples the memory of this process and all it started: proportional set sizes, so shared pages count once."""
-
-    def __init__(self) -> None:
-        self.gib = 0.0
-        self._stop = threading.Event()
-
-    def __enter__(self) -> "PeakMemory":
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.3):
-            self.gib = max(self.gib, sum(map(_proportional_bytes, _descendants(os.getpid()))) / 2**30)
-
-
-def _descendants(pid: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            except OSError:
-                continue
-            children.setdefault(parent, []).append(int(entry.name))
-    found, todo = [], [pid]
-    while todo:
-        found.append(todo.pop())
-        todo += children.get(found[-1], [])
-    return found
-
-
-def _proportional_bytes(pid: int) -> int:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:")), 0)
 
 
 def in_memory(texts: int) -> dict[str, float]:

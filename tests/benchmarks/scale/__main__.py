@@ -1,6 +1,6 @@
 """Run the parts that arguments name, or all, and print one JSON object last.
 
-Arguments: parts=shuffle shuffle_rows=1400000 folder=(where temporary files go)
+Arguments: parts=plan,shuffle archives=100000 shuffle_rows=1400000 folder=(where temporary files go)
 """
 
 import json
@@ -8,9 +8,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks.scale import shuffle
+from tests.benchmarks.scale import plan, shuffle
 
 PARTS = {
+    "plan": lambda folder, given: plan.measure(folder, int(given.get("archives", 100_000))),
     "shuffle": lambda folder, given: shuffle.measure(folder, int(given.get("shuffle_rows", 1_400_000))),
 }
 

@@ -21,7 +21,6 @@ from curation.spark.matching import match_to_buckets
 from curation.spark.session import close_session, open_session
 from curation.storage import ParquetSink
 from curation.uids import uids_of
-from metadata.store import EntryStore
 from tests.benchmarks.match import english_store
 from tests.conftest import SHARED
 from tests.real_texts import captions
