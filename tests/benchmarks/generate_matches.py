@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation import storage
 from curation.receipts import Receipt
@@ -18,6 +19,7 @@ MEAN_IDS = 3.5
 WORDS = 30_000
 EXPONENT = 1.05
 """Of the Zipf-like law of entries: the head has hundreds of thousands of matches, most entries a handful."""
+_VOCABULARY = pa.array([f"word{k * k:x}" for k in range(WORDS)])
 _HEX = np.frombuffer(b"".join(b"%02x" % value for value in range(256)), np.uint8).reshape(256, 2)
 
 
@@ -55,10 +57,9 @@ def make_batch(rng: np.random.Generator, prefixes: np.ndarray) -> pa.RecordBatch
     sizes = 1 + rng.geometric(1 / TEXTS_PER_IMAGE, images) - 1
     texts = int(sizes.sum())
     words = 1 + rng.poisson(6, texts)
-    vocabulary = pa.array([f"word{k * k:x}" for k in range(WORDS)])
     picked = (WORDS * rng.random(words.sum()) ** 3).astype(np.int32)
-    joined = pa.compute.binary_join(
-        pa.ListArray.from_arrays(_offsets(words), vocabulary.take(pa.array(picked))), pa.scalar(" ")
+    joined = pc.binary_join(
+        pa.ListArray.from_arrays(_offsets(words), _VOCABULARY.take(pa.array(picked))), pa.scalar(" ")
     )
     columns = {
         "text": joined,
@@ -69,7 +70,7 @@ def make_batch(rng: np.random.Generator, prefixes: np.ndarray) -> pa.RecordBatch
     }
     structs = pa.StructArray.from_arrays([columns[field.name] for field in TEXT], fields=list(TEXT))
     lists = pa.ListArray.from_arrays(_offsets(sizes), structs, type=MATCHES.field("texts").type)
-    urls = pa.compute.binary_join_element_wise("https://images.example.org/photos/2024/", uids, ".jpg", "")
+    urls = pc.binary_join_element_wise("https://images.example.org/photos/2024/", uids, ".jpg", "")
     return pa.record_batch([uids, urls, lists], schema=MATCHES)
 
 
@@ -79,7 +80,7 @@ def _uids(rng: np.random.Generator, prefixes: np.ndarray) -> pa.Array:
     digits = np.ascontiguousarray(_HEX[raw].reshape(-1))
     offsets = np.arange(len(prefixes) + 1, dtype=np.int32) * 24
     uids = pa.StringArray.from_buffers(len(prefixes), pa.py_buffer(offsets), pa.py_buffer(digits))
-    return uids.take(pa.compute.sort_indices(uids))
+    return uids.take(pc.sort_indices(uids))
 
 
 def _entry_ids(rng: np.random.Generator, texts: int) -> pa.Array:
@@ -90,12 +91,12 @@ def _entry_ids(rng: np.random.Generator, texts: int) -> pa.Array:
     ranks = (1 + rng.random(sizes.sum()) * (ENTRIES**power - 1)) ** (1 / power)
     ids = (ranks.astype(np.int64) * 250_007 % ENTRIES).astype(np.int32)
     rows = np.repeat(np.arange(texts), sizes)
-    order = np.lexsort((ids, rows))
-    ids = ids[order]
-    first = np.ones(len(ids), bool)
-    first[1:] = (ids[1:] != ids[:-1]) | (rows[1:] != rows[:-1])
-    counts = np.bincount(rows[first], minlength=texts)
-    return pa.ListArray.from_arrays(_offsets(counts), pa.array(ids[first]), type=TEXT["entry_ids"].type)
+    keys = np.sort(rows << 32 | ids)
+    first = np.ones(len(keys), bool)
+    first[1:] = keys[1:] != keys[:-1]
+    keys = keys[first]
+    counts = np.bincount(keys >> 32, minlength=texts)
+    return pa.ListArray.from_arrays(_offsets(counts), pa.array(keys.astype(np.int32)), type=TEXT["entry_ids"].type)
 
 
 def _offsets(sizes: np.ndarray) -> pa.Array:

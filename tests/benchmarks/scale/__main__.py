@@ -1,6 +1,7 @@
 """Run the parts that arguments name, or all, and print one JSON object last.
 
-Arguments: parts=plan,shuffle archives=100000 shuffle_rows=1400000 folder=(where temporary files go)
+Arguments: parts=plan,growth,shuffle archives=100000 texts=100000000 shuffle_rows=1400000
+folder=(where temporary files go, a folder of a part's own each; growth takes 10 GB)
 """
 
 import json
@@ -8,10 +9,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks.scale import plan, shuffle
+from tests.benchmarks.scale import growth, plan, shuffle
 
 PARTS = {
     "plan": lambda folder, given: plan.measure(folder, int(given.get("archives", 100_000))),
+    "growth": lambda folder, given: growth.measure(folder, int(given.get("texts", 100_000_000))),
     "shuffle": lambda folder, given: shuffle.measure(folder, int(given.get("shuffle_rows", 1_400_000))),
 }
 
