@@ -67,8 +67,8 @@ def shuffle_write_bytes(spark: SparkSession) -> list[int]:
     return [stages.apply(index).shuffleWriteBytes() for index in range(stages.size())]
 
 
-def write_real_pairs(folder: Path, rows: int) -> list[str]:
-    """Write a table of pairs in FILES files; returns their paths."""
+def write_real_pairs(folder: Path, rows: int, files: int = FILES) -> list[str]:
+    """Write pairs in so many files; returns their paths."""
     draw, rng = random.Random(0), np.random.default_rng(0)
     real = pq.read_table(SHARED / "captions/laion-10000.parquet")["URL"].drop_null().to_pylist()
     texts = pa.array(captions())
@@ -76,7 +76,7 @@ def write_real_pairs(folder: Path, rows: int) -> list[str]:
     urls = pa.array([_another(draw.choice(real), draw) for _ in range(images)])
     picked = rng.permutation(np.append(np.arange(images), rng.integers(0, images, rows - images)))
     paths = []
-    for number, part in enumerate(np.array_split(picked, FILES)):
+    for number, part in enumerate(np.array_split(picked, files)):
         paths.append(str(folder / f"real-pairs-{number}.parquet"))
         with ParquetSink(paths[-1], PAIRS) as sink:
             for start in range(0, len(part), 50_000):
