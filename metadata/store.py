@@ -134,7 +134,8 @@ class EntryStore:
     def entry_list(self, lang: str) -> EntryList:
         """Return the list of a language; raises HeadtailError if there is none or it cannot be read."""
         if lang not in self._lists:
-            self._lists[lang] = read_entries(str(self._local(lang)))
+            # Only the last one is kept: 329 lists as texts would take gigabytes.
+            self._lists = {lang: read_entries(str(self._local(lang)))}
         return self._lists[lang]
 
     def entries(self, lang: str) -> pa.StringArray:

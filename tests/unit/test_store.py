@@ -12,6 +12,7 @@ import pytest
 
 from curation import storage
 from curation.errors import HeadtailError
+from metadata.languages import LANGUAGES
 from metadata.store import EntryStore, clean_entries
 
 
@@ -142,6 +143,16 @@ def test_a_store_travels_light(lists: Path) -> None:
     carried = pickle.dumps(store)
     assert len(carried) < 2000
     assert pickle.loads(carried).matcher("de").match(pa.array(["ein Hund"])).to_pylist() == [[0]]
+
+
+def test_the_texts_of_one_list_are_held_at_a_time(tmp_path: Path) -> None:
+    for lang in sorted(LANGUAGES)[:20]:
+        (tmp_path / f"{lang}.txt").write_text("\n".join(f"{lang} entry {number}" for number in range(20_000)))
+    store = EntryStore.open(str(tmp_path))
+    before = pa.total_allocated_bytes()
+    _ = store.hash
+    held = pa.total_allocated_bytes() - before
+    assert held < 2 * store.entries(store.languages[0]).nbytes
 
 
 def test_many_processes_build_one_list_once(lists: Path) -> None:
