@@ -1,4 +1,4 @@
-"""Skewed data: one image with most texts, one entry in a third of all, one language with nine tenths, many languages."""
+"""Skewed data: one image with most texts, one entry in a third of all, a language with nine tenths."""
 
 import random
 from collections import Counter

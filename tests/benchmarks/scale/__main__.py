@@ -1,7 +1,7 @@
 """Run the parts that arguments name, or all, and print one JSON object last.
 
-Arguments: parts=plan,growth,shuffle,workers archives=100000 texts=100000000 shuffle_rows=1400000
-megabytes=300 rows=1600000 rounds=2 folder=(where temporary files go, a folder of a part's own each; growth takes 10 GB)
+Arguments: parts=plan,growth,shuffle,skew,workers archives=100000 texts=100000000 shuffle_rows=1400000
+icon_texts=2000000 megabytes=300 rows=1600000 rounds=2 folder=(where temporary files go; growth needs 10 GB)
 """
 
 import json
@@ -9,12 +9,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tests.benchmarks.scale import growth, plan, shuffle, workers
+from tests.benchmarks.scale import growth, plan, shuffle, skew, workers
 
 PARTS = {
     "plan": lambda folder, given: plan.measure(folder, int(given.get("archives", 100_000))),
     "growth": lambda folder, given: growth.measure(folder, int(given.get("texts", 100_000_000))),
     "shuffle": lambda folder, given: shuffle.measure(folder, int(given.get("shuffle_rows", 1_400_000))),
+    "skew": lambda folder, given: skew.measure(folder, int(given.get("icon_texts", 2_000_000))),
     "workers": lambda folder, given: workers.measure(
         folder, int(given.get("megabytes", 300)), int(given.get("rows", 1_600_000)), int(given.get("rounds", 2))
     ),
