@@ -21,7 +21,7 @@ lint: .venv/installed ## check style and formatting
 	$(BIN)/ruff format --check .
 
 bench: .venv/installed ## run one benchmark, NAME=extract|extract_memory|match|balance|shards|metadata|scale
-	$(BIN)/python -m tests.benchmarks.$(NAME)
+	$(BIN)/python -m tests.benchmarks.$(NAME) $(ARGS)
 
 check-training: build/training/installed ## train OpenCLIP on the shards of `make run`, SHARDS=folder on others (6 GB, once)
 	build/training/bin/python tests/training/check_training.py $(SHARDS)

@@ -594,3 +594,33 @@ class ExplainConfig(Settings):
     edges: Edges = setting(Edges.script, "edge rule, without a run: blank, script, script_kana")
     lang: str = setting("", "language of the text; empty: it is detected")
     language_model: str = setting("lid.176.ftz", "fastText model, or the path of another")
+
+
+@dataclass
+class EstimateConfig(Settings):
+    """Settings of estimate: the assumptions that are not measured."""
+
+    archives: float = setting(100_000, "archives to read: one crawl has about 100,000", unit="files", minimum=1)
+    archive_bytes: float = setting(200e6, "size of an archive, compressed", unit="bytes", minimum=1)
+    image_links: float = setting(1_270_000, "image links of an archive", minimum=1)
+    pairs_per_archive: float = setting(
+        100_000, "texts of images of an archive that pass all rules, distinct within it", unit="texts", minimum=1
+    )
+    match_share: float = setting(0.5, "share of texts that an entry matches", minimum=0, maximum=1)
+    distinct_share: float = setting(
+        0.6, "share of the matched texts that is left when those of all archives are merged", minimum=0, maximum=1
+    )
+    texts_per_image: float = setting(1.2, "matched texts of an image", minimum=1)
+    keep_share: float = setting(0.23, "share of the images that balancing keeps", minimum=0, maximum=1)
+    languages: int = setting(1, "entry lists", minimum=1)
+    entries_per_list: float = setting(500_000, "entries of a list", minimum=1)
+    success_share: float = setting(0.6, "share of the images that can still be fetched", minimum=0, maximum=1)
+    fetched_bytes: float = setting(100_000, "size of an image as sent", unit="bytes", minimum=1)
+    stored_bytes: float = setting(30_000, "size of an image as stored", unit="bytes", minimum=1)
+    cores: int = setting(1000, "cores at work at once", minimum=1)
+    price_core_hour: float = setting(0.04, "a core for an hour", unit="$", minimum=0)
+    price_terabyte_month: float = setting(23.0, "a terabyte of storage for a month", unit="$", minimum=0)
+    price_terabyte_read: float = setting(
+        0.0, "a terabyte of archives or images that is read; nothing where they lie next door", unit="$", minimum=0
+    )
+    months: float = setting(1.0, "time that tables and shards are kept", unit="months", minimum=0)

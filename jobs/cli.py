@@ -26,6 +26,7 @@ JOBS = (
     "remove_samples",
     "export",
     "explain",
+    "estimate",
     "build_metadata",
     "fetch_sources",
 )

@@ -1,0 +1,14 @@
+"""Estimate what a run will cost: core-hours, memory, bytes and dollars of each stage."""
+
+from conf.schema import EstimateConfig
+from curation.estimate import Assumptions, estimate_text
+from jobs.cli import launch
+
+
+def run(config: EstimateConfig) -> None:
+    """Print the estimate."""
+    print(estimate_text(Assumptions(**vars(config))))  # noqa: T201 what was asked for
+
+
+if __name__ == "__main__":
+    launch(run)
