@@ -13,6 +13,7 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
+from fsspec.spec import AbstractBufferedFile
 
 from curation.errors import HeadtailError
 
@@ -31,8 +32,11 @@ class FileInfo:
 
 
 def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    """Return the file system of a path or URL, and the path within it."""
-    return fsspec.core.url_to_fs(path)
+    """Return the file system of a path or URL, and the path within it.
+
+    Listings are not remembered: what other processes have written since has to be seen.
+    """
+    return fsspec.core.url_to_fs(path, use_listings_cache=False)
 
 
 def is_local(path: str) -> bool:
@@ -151,7 +155,11 @@ class AtomicFile:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if not self._local:
-            self._file.discard() if kind and hasattr(self._file, "discard") else self._file.close()
+            if not kind:
+                self._file.close()
+            elif isinstance(self._file, AbstractBufferedFile):
+                self._file.discard()
+                self._file.closed = True  # else it would be uploaded when it is collected
             return
         self._file.close()
         if kind:

@@ -18,6 +18,7 @@ from curation.extraction import ExtractionSettings, extract_file
 from curation.language import LanguageRules
 from curation.remote import list_sources, open_patiently, read_range
 from curation.stored_images import take_image
+from tests.s3_server import s3_server
 from tests.sample_tars import picture, sample, write_tar
 from tests.unit.test_extraction import image, wat_record
 
@@ -164,17 +165,7 @@ def test_images_of_a_remote_shard_are_taken_by_their_ranges(host: str, tmp_path:
 
 
 def test_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    s3fs = pytest.importorskip("s3fs")
-    moto = pytest.importorskip("moto.server")
-    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0)
-    server.start()
-    try:
-        endpoint = "http://{}:{}".format(*server.get_host_and_port())
-        for name, value in (("AWS_ENDPOINT_URL", endpoint), ("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x")):
-            monkeypatch.setenv(name, value)
-        s3fs.S3FileSystem.clear_instance_cache()
-        fs = s3fs.S3FileSystem()
-        fs.mkdir("crawl")
+    with s3_server("crawl", monkeypatch) as fs:
         fs.pipe("crawl/a/1.wat.gz", WAT)
         files = list_sources(["s3://crawl/a"], (".wat.gz",))
         assert [(file.path, file.size) for file in files] == [("s3://crawl/a/1.wat.gz", len(WAT))]
@@ -186,6 +177,3 @@ def test_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             read_range("s3://crawl/none", 0, 5)
         with pytest.raises(FileNotFoundError), open_patiently("s3://crawl/none") as file:
             file.read(1)
-    finally:
-        server.stop()
-        s3fs.S3FileSystem.clear_instance_cache()
