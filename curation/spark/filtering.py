@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
+from py4j.protocol import Py4JJavaError
 from pyspark import TaskContext
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
@@ -35,6 +36,13 @@ def filter_images(
         passing = passing.where(expression).select("uid", "group")
     except PySparkException as error:
         raise HeadtailError(f"filter={expression!r}: {_first_line(error)}") from error
+    except Py4JJavaError as error:
+        if "No FileSystem for scheme" not in str(error.java_exception):
+            raise
+        raise HeadtailError(
+            f"filter={expression!r} has Spark itself read {candidates[0]}, which it cannot yet: docs/scale.md "
+            "says what to add (for s3://: spark=s3)"
+        ) from error
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         context = TaskContext.get()

@@ -1,12 +1,14 @@
 """A user's mistake in a setting is one line that says what to do; values arrive typed and checked."""
 
 import importlib
+from pathlib import Path
 from typing import get_type_hints
 
+import pyspark
 import pytest
 
 from conf.compose import compose_config, settings_help
-from conf.schema import CurateConfig, Edges
+from conf.schema import CurateConfig, Edges, WriteShardsConfig
 from curation.errors import HeadtailError
 from jobs.cli import JOBS
 
@@ -79,3 +81,14 @@ def test_every_job_composes_with_what_it_requires(job: str) -> None:
     lines = settings_help(kind).splitlines()
     required = [line.split()[0] for line in lines if line.endswith(", required")]
     assert isinstance(compose_config(job, kind, [f"{name}=/x" for name in required]), kind)
+
+
+def test_the_preset_for_s3_names_the_hadoop_that_spark_brings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9000")
+    conf = compose_config("write_shards", WriteShardsConfig, ["output=/x", "spark=s3"]).spark.conf
+    (jar,) = Path(pyspark.__file__).parent.glob("jars/hadoop-client-api-*.jar")
+    assert conf["spark.jars.packages"].rpartition(":")[2] == jar.stem.rpartition("-")[2]
+    assert conf["spark.hadoop.fs.s3a.endpoint"] == "http://127.0.0.1:9000"
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    conf = compose_config("write_shards", WriteShardsConfig, ["output=/x", "spark=s3"]).spark.conf
+    assert conf["spark.hadoop.fs.s3a.endpoint"] == ""

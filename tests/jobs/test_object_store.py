@@ -1,0 +1,80 @@
+"""A whole run on s3://: archives, entry lists, tables, downloads, shards and report, byte for byte the local run's."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.jobs.conftest import Sample
+from tests.s3_server import s3_server
+
+RUN = "s3://bucket/run"
+
+
+@pytest.fixture
+def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    with s3_server("bucket", monkeypatch) as fs:
+        yield fs
+
+
+def headtail(job: str, *arguments: str, code: int = 0) -> str:
+    """Run a job as a user does: a process of its own, which finds the server in its environment."""
+    command = [sys.executable, "-m", f"jobs.{job}", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == code, done.stderr
+    return done.stderr
+
+
+def rows_and_bytes(folder: Path) -> dict[str, bytes]:
+    """The files of a run that hold rows, bytes and images, by their paths."""
+    tables = ("pairs", "matches", "entry_counts", "thresholds", "curated", "lists", "shards")
+    files = [path for table in tables for path in sorted((folder / table).rglob("*.*")) if path.is_file()]
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in files
+        if not path.name.startswith((".", "_", "README"))
+    }
+
+
+def test_a_whole_run_lies_on_an_object_store(sample: Sample, finished: Path, tmp_path: Path, s3: Any) -> None:
+    s3.put(f"{sample.folder}/wat/", "bucket/crawl/wat/", recursive=True)
+    s3.put(f"{sample.folder}/entries/", "bucket/entries/", recursive=True)
+    places = [f"output={RUN}", "source.paths=s3://bucket/crawl/wat", "entry_lists=s3://bucket/entries"]
+    arguments = [*sample.overrides(tmp_path), *places]
+    headtail("curate", *arguments)
+
+    s3.get("bucket/run/", f"{tmp_path}/run/", recursive=True)
+    here, there = rows_and_bytes(finished), rows_and_bytes(tmp_path / "run")
+    assert sorted(here) == sorted(there)
+    assert [name for name in here if here[name] != there[name]] == []
+    assert told_of(tmp_path / "run") == told_of(finished)
+    assert not [name for name in s3.find("bucket/run") if ".tmp" in name or "/.work" in name or "_slices" in name]
+
+    again = headtail("curate", *arguments)
+    assert again.count(" is done: ") == len([line for line in again.splitlines() if " starts: " in line]) + 7
+
+    shards = [f"output={RUN}", "spark.master=local[2]", "filter=width > 8"]
+    assert "filter='width > 8' has Spark itself read s3://bucket/run/" in headtail("write_shards", *shards, code=1)
+
+    told = headtail("check_shards", f"{RUN}/shards", "spark.master=local[2]")
+    assert "are fit for training" in told
+    uid = first_uid(there)
+    headtail("remove_samples", f"shards={RUN}/shards", f"uids=[{uid}]", "spark.master=local[2]")
+    assert f"{uid}.json".encode() not in b"".join(s3.cat(s3.glob("bucket/run/shards/*.tar")).values())
+    assert "are fit for training" in headtail("check_shards", f"{RUN}/shards", "spark.master=local[2]")
+
+
+def told_of(run: Path) -> dict[str, Any]:
+    """What a report tells of the data; not how long it took, nor where it lies."""
+    report = json.loads((run / "report/report.json").read_text())
+    return {name: report[name] for name in ("overview", "languages", "entries", "samples", "downloads")}
+
+
+def first_uid(files: dict[str, bytes]) -> str:
+    """The uid of the first sample of the first shard."""
+    return files["shards/00000.tar"].split(b".json", 1)[0].decode()
