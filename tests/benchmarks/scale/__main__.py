@@ -1,7 +1,7 @@
 """Run the parts that arguments name, or all, and print one JSON object last.
 
 Arguments: parts=plan,growth,shuffle,skew,workers archives=100000 texts=100000000 shuffle_rows=1400000
-icon_texts=2000000 megabytes=300 rows=1600000 rounds=2 folder=(where temporary files go; growth needs 10 GB)
+icon_texts=2000000 megabytes=150 rows=800000 rounds=2 folder=(where temporary files go; growth needs 10 GB)
 """
 
 import json
@@ -17,7 +17,7 @@ PARTS = {
     "shuffle": lambda folder, given: shuffle.measure(folder, int(given.get("shuffle_rows", 1_400_000))),
     "skew": lambda folder, given: skew.measure(folder, int(given.get("icon_texts", 2_000_000))),
     "workers": lambda folder, given: workers.measure(
-        folder, int(given.get("megabytes", 300)), int(given.get("rows", 1_600_000)), int(given.get("rounds", 2))
+        folder, int(given.get("megabytes", 150)), int(given.get("rows", 800_000)), int(given.get("rounds", 2))
     ),
 }
 
