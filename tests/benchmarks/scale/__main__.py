@@ -1,7 +1,8 @@
 """Run the parts that arguments name, or all, and print one JSON object last.
 
 Arguments: parts=plan,growth,shuffle,skew,workers archives=100000 texts=100000000 shuffle_rows=1400000
-icon_texts=2000000 megabytes=150 rows=800000 rounds=2 folder=(where temporary files go; growth needs 10 GB)
+shuffle_buckets=64 icon_texts=2000000 megabytes=150 rows=800000 rounds=2
+folder=(where temporary files go; growth needs 10 GB)
 """
 
 import json
@@ -14,7 +15,9 @@ from tests.benchmarks.scale import growth, plan, shuffle, skew, workers
 PARTS = {
     "plan": lambda folder, given: plan.measure(folder, int(given.get("archives", 100_000))),
     "growth": lambda folder, given: growth.measure(folder, int(given.get("texts", 100_000_000))),
-    "shuffle": lambda folder, given: shuffle.measure(folder, int(given.get("shuffle_rows", 1_400_000))),
+    "shuffle": lambda folder, given: shuffle.measure(
+        folder, int(given.get("shuffle_rows", 1_400_000)), int(given.get("shuffle_buckets", 64))
+    ),
     "skew": lambda folder, given: skew.measure(folder, int(given.get("icon_texts", 2_000_000))),
     "workers": lambda folder, given: workers.measure(
         folder, int(given.get("megabytes", 150)), int(given.get("rows", 800_000)), int(given.get("rounds", 2))

@@ -25,14 +25,13 @@ from tests.benchmarks.match import english_store
 from tests.conftest import SHARED
 from tests.real_texts import captions
 
-BUCKETS = 64
 FILES = 2
 """With 1.4 million rows each has as much as a task of the job takes: 64 MB."""
 SECOND_TEXTS = 0.15
 _DIGIT = re.compile("[0-9]")
 
 
-def measure(folder: Path, rows: int) -> dict[str, float]:
+def measure(folder: Path, rows: int, buckets: int) -> dict[str, float]:
     """Match `rows` pairs and put the shuffle's bytes beside those of the files."""
     files = write_real_pairs(folder, rows)
     store = english_store(folder)
@@ -41,13 +40,14 @@ def measure(folder: Path, rows: int) -> dict[str, float]:
     tasks = [{"inputs": [file]} for file in files]
     start = time.monotonic()
     receipt = match_to_buckets(
-        spark, tasks, read_pairs, store, MatchSettings(), BUCKETS, str(folder / "shuffled_matches")
+        spark, tasks, read_pairs, store, MatchSettings(), buckets, str(folder / "shuffled_matches")
     )
     seconds = time.monotonic() - start
     shuffled = max(shuffle_write_bytes(spark))
     close_session()
     written = sum(output["bytes"] for output in receipt.outputs)
     return {
+        "shuffle_buckets": buckets,
         "shuffle_texts": receipt.rows_out,
         "shuffle_bytes_per_match": shuffled / receipt.rows_out,
         "bytes_per_match": written / receipt.rows_out,
