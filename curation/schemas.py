@@ -59,8 +59,8 @@ DOWNLOAD_STATUS = _table(
     source_bytes=pa.int64(), original_width=pa.int32(), original_height=pa.int32(), width=pa.int32(),
     height=pa.int32(), ext=pa.string(), offset=pa.int64(), bytes=pa.int64(), order=pa.uint64(),
 )  # fmt: skip
-"""One attempted image. `sha256` and `source_bytes` are of the image file as sent; `offset` and `bytes` tell where the image
-as stored lies in the tar of the same name."""
+"""One attempted image. `sha256` and `source_bytes` are of the image file as sent; `offset` and `bytes` tell where the
+image as stored lies in the tar of the same name."""
 _SAMPLE_FACTS = (
     "sha256", "source_bytes", "original_width", "original_height", "width", "height", "ext", "bytes",
 )  # fmt: skip
