@@ -40,7 +40,10 @@ class CountArrays:
     def add(self, matched: Matched) -> None:
         """Count every entry of every text once."""
         if len(matched.langs) == 1:
-            _count_all(matched.ids, self._array(matched.langs[0], int(matched.ids.max(initial=-1)) + 1))
+            (lang,), ids = matched.langs, matched.ids
+            counted = _count_from(0, ids, self._array(lang, 0))
+            if counted < len(ids):
+                _count_from(counted, ids, self._array(lang, int(ids.max()) + 1))
             return
         for lang, rows in matched.rows_by_lang():
             top = largest_id(rows, matched.id_offsets, matched.ids)
@@ -60,17 +63,18 @@ class CountArrays:
     def _array(self, lang: str, size: int) -> np.ndarray:
         counts = self.arrays.get(lang, NO_COUNTS)
         if size > len(counts):
-            # Doubling keeps the copying linear; the slack is cut off when the counts are read out.
-            counts = np.concatenate([counts, np.zeros(max(size, 2 * len(counts)) - len(counts), np.int64)])
+            # Doubling keeps the copying linear; the slack, which no memory is spent on until it is written to, is cut
+            # off when the counts are read out.
+            counts, shorter = np.zeros(2 * size, np.int64), counts
+            counts[: len(shorter)] = shorter
             self.arrays[lang] = counts
         return counts
 
     def items(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield (lang, counts) in the order of the languages' codes, without trailing zeros, none all zero."""
         for lang in sorted(self.arrays):
-            met = np.flatnonzero(self.arrays[lang])
-            if len(met):
-                yield lang, self.arrays[lang][: met[-1] + 1]
+            if size := _met(self.arrays[lang]):
+                yield lang, self.arrays[lang][:size]
 
 
 class CountFiles:
@@ -216,9 +220,24 @@ def _rows(lang: str, values: np.ndarray) -> pa.RecordBatch:
 
 
 @numba.njit(cache=True, nogil=True)
-def _count_all(ids: np.ndarray, counts: np.ndarray) -> None:
-    for at in range(len(ids)):
-        counts[np.uint32(ids[at])] += 1  # unsigned: ids are not negative
+def _met(counts: np.ndarray) -> int:
+    """How many counts there are up to the last that is not 0."""
+    size = len(counts)
+    while size and not counts[size - 1]:
+        size -= 1
+    return size
+
+
+@numba.njit(cache=True, nogil=True)
+def _count_from(start: int, ids: np.ndarray, counts: np.ndarray) -> int:
+    """Count ids[start:] until one is met that is beyond the end of `counts`; returns its place, or len(ids)."""
+    size = np.uint32(len(counts))
+    for at in range(start, len(ids)):
+        entry_id = np.uint32(ids[at])  # unsigned: ids are not negative
+        if entry_id >= size:
+            return at
+        counts[entry_id] += 1
+    return len(ids)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -22,7 +22,7 @@ from curation.matched import Matched, read_matched
 from curation.receipts import Receipt
 from curation.schemas import CURATED, CURATED_TEXT, TEXT
 
-LOGIC_VERSION = 1
+LOGIC_VERSION = 2
 FIXED = 2**32
 """Expectations are added as int64 multiples of 1 / FIXED, so that no order of addition can show; a task may hold 2^31
 texts."""

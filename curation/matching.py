@@ -31,7 +31,7 @@ MATCHED = pa.schema(
 """A row of `pairs` that matches, on its way to the images of `matches`."""
 READ_COLUMNS = MATCHED.names[:-1]
 """What matching reads of `pairs`."""
-LOGIC_VERSION = 1
+LOGIC_VERSION = 2
 """Raised when the same settings and pairs give other matches."""
 TASK_BYTES = 64 << 20
 """Small files of pairs share a task up to this size."""

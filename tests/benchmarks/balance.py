@@ -8,7 +8,9 @@ fastest of each:
   mask and writes `curated`'s schema.
 - `..._tasks`: the same two jobs, written for our own tasks with pyarrow: no pass through the JVM, a harder measure.
 - `ratio_python_loop_count`, `ratio_python_loop_draw`: the published loops, text by text and entry by entry, over ours,
-  on one core without Spark, on the same batches in memory; ours with the keyed hash of every draw.
+  on one core without Spark, on the same texts in memory, each side in its natural form: lists of ids, Arrow batches.
+  Both say which texts are kept, ours by the keyed hash of every draw. `..._draw_images`: ours chooses the text of
+  every image as well, which the loop does not.
 - `growth`: seconds of both jobs on all texts over 4 times those on a quarter.
 - `peak_memory_gib`: driver, JVM and workers together, proportional shares of memory, during our jobs.
 
@@ -182,20 +184,31 @@ def in_memory(texts: int) -> dict[str, float]:
         kept = 0
         for batch in batches:
             matched = Matched(batch)
+            kept += int(matched.keep_texts(0, text_probabilities(matched, counts, t)).sum())
+        return kept
+
+    def draw_images_ours() -> int:
+        kept = 0
+        for batch in batches:
+            matched = Matched(batch)
             kept += int(draw_batch(matched, text_probabilities(matched, counts, t), "pair", 0).kept.sum())
         return kept
 
     assert np.array_equal(np.trim_zeros(count_loop(), "b"), count_ours())
     loop, ours = draw_loop(), draw_ours()
     assert abs(loop - ours) < 5 * np.sqrt(len(lists)), (loop, ours)
-    best = interleaved({"cl": count_loop, "co": count_ours, "dl": draw_loop, "do": draw_ours}, 5, time.process_time)
+    assert draw_images_ours() == ours
+    sides = {"cl": count_loop, "co": count_ours, "dl": draw_loop, "do": draw_ours, "di": draw_images_ours}
+    best = interleaved(sides, 5, time.process_time)
     return {
         "loop_count_ns": best["cl"] / len(lists) * 1e9,
         "ours_count_ns": best["co"] / len(lists) * 1e9,
         "loop_draw_ns": best["dl"] / len(lists) * 1e9,
         "ours_draw_ns": best["do"] / len(lists) * 1e9,
+        "ours_draw_images_ns": best["di"] / len(lists) * 1e9,
         "ratio_python_loop_count": best["cl"] / best["co"],
         "ratio_python_loop_draw": best["dl"] / best["do"],
+        "ratio_python_loop_draw_images": best["dl"] / best["di"],
     }
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import xxhash
 
 from curation.counts import CountArrays, CountFiles, count_buckets, merge_partials, save_array
 from curation.curated import (
@@ -24,16 +23,13 @@ from curation.receipts import Receipt
 from curation.schemas import CURATED
 from curation.tables import Recipe, Table
 from tests.matches_data import Image, make_images, to_batch, write_matches
+from tests.wyhash import keyed
 
 T = {"de": 3.0, "en": 6.5, "fr": 2.0}
 
 
-def _key(seed: int, purpose: str, *keys: str) -> int:
-    return xxhash.xxh64_intdigest("\x1f".join(keys).encode(), seed=xxhash.xxh64_intdigest(f"{seed}:{purpose}".encode()))
-
-
 def _draw(seed: int, *keys: str) -> float:
-    return (_key(seed, "keep", *keys) >> 11) / 2**53
+    return (keyed(seed, "keep", *keys) >> 11) / 2**53
 
 
 def _counts(rows: list[Image]) -> Counter:
@@ -50,7 +46,7 @@ def _curate(rows: list[Image], unit: str, seed: int, t: dict[str, float]) -> lis
             for i in text["entry_ids"]:
                 missed *= 1.0 - t[text["lang"]] / max(counts[text["lang"], i], t[text["lang"]])
             texts.append({**text, "keep_probability": 1.0 - missed, "kept": False})
-        by_key = sorted(texts, key=lambda text: _key(seed, "choose_text", row["uid"], text["text"]))
+        by_key = sorted(texts, key=lambda text: keyed(seed, "choose_text", row["uid"], text["text"]))
         if unit == "pair":
             missed = 1.0
             for text in texts:
