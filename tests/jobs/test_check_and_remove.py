@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -33,7 +34,9 @@ def test_the_shards_of_a_run_are_fit_for_training(run: Path, capsys: pytest.Capt
 
 def test_a_cut_off_tar_makes_the_check_fail(run: Path) -> None:
     path = run / "shards/00000.tar"
-    path.write_bytes(path.read_bytes()[:100_000])
+    with tarfile.open(path) as archive:
+        image = archive.getmembers()[29]
+    path.write_bytes(path.read_bytes()[: image.offset_data + image.size // 2])
     command = [str(Path(sys.executable).parent / "headtail"), "check_shards", f"{run}/shards", "spark.driver_memory=1g"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
@@ -42,8 +45,8 @@ def test_a_cut_off_tar_makes_the_check_fail(run: Path) -> None:
 
 
 def test_keys_of_two_tars_and_a_damaged_side_car_are_told(run: Path, capsys: pytest.CaptureFixture) -> None:
-    for ending in ("tar", "parquet"):
-        shutil.copy(run / f"shards/00000.{ending}", run / f"shards/00001.{ending}")
+    for name in ("00001.tar", "00001.parquet", "00002.tar"):
+        shutil.copy(run / f"shards/00000{name[5:]}", run / f"shards/{name}")
     (run / "shards/00002.parquet").write_bytes(b"PAR1 damaged PAR1")
     first = pq.read_table(run / "shards/00000.parquet")["uid"].to_pylist()
     with pytest.raises(HeadtailError, match="problems in"):
