@@ -4,7 +4,7 @@ BIN := .venv/bin
 UV := .venv/uv/bin/uv
 SHARDS ?= build/sample-run/shards
 
-.PHONY: help run test lint bench check-training lock clean
+.PHONY: help run test lint bench pack check-training lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -25,6 +25,12 @@ bench: .venv/installed ## run one benchmark, NAME=extract|extract_memory|match|b
 
 check-training: build/training/installed ## train OpenCLIP on the shards of `make run`, SHARDS=folder on others (6 GB, once)
 	build/training/bin/python tests/training/check_training.py $(SHARDS)
+
+pack: .venv/installed ## build the wheel, and an archive of the environment for the workers of a cluster, in dist/
+	@rm -rf build/pack-run
+	@$(BIN)/python -m sample.run output=build/pack-run 2>build/pack.log || { cat build/pack.log; exit 1; }
+	@$(UV) build --quiet --wheel --out-dir dist
+	@$(BIN)/python -m curation.spark.packing dist/headtail-*.whl dist/headtail-env.tar.gz
 
 lock: .venv/installed ## resolve the dependencies again
 	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
