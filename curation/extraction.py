@@ -29,7 +29,7 @@ from curation.remote import open_patiently
 from curation.row_sample import RowSample
 from curation.sample_tars import SampleReader
 from curation.schemas import PAIRS, STORED
-from curation.storage import FileInfo, ParquetSink
+from curation.storage import FileInfo, ParquetSink, is_local
 from curation.text_rules import TextRules
 from curation.uids import uids_of
 from curation.urls import UrlRules
@@ -129,6 +129,8 @@ def iter_pairs(
     try:
         file = open_patiently(path)
     except OSError as error:
+        if isinstance(error, FileNotFoundError | PermissionError) and is_local(path):
+            raise  # the driver has listed it: this machine is at fault, not the file
         receipt.failures.append(_failure(path, 0, error, receipt))
         return
     with file:

@@ -18,8 +18,10 @@ import pyarrow.parquet as pq
 
 from curation import storage
 from curation.encoding import Encoded, ImageError, ImageSettings, encode_image
-from curation.errors import HeadtailError
+from curation.errors import HeadtailError, host_name
+from curation.fences import WRITER, Fence
 from curation.fetch import ERROR_CHARACTERS, RETRIED_LATER, Fetched, Fetcher, FetchSettings
+from curation.preflight import MIN_JUDGED
 from curation.receipts import Receipt
 from curation.schemas import DOWNLOAD_STATUS, STORED
 from curation.stored_images import take_image
@@ -27,16 +29,21 @@ from curation.tar import TarWriter
 
 SPOOL_PREFIX = ".spool-"
 STOPPED = "stopped"
+UNREACHED = frozenset(("dns", "connection", "timeout"))
 
 
 @dataclass(frozen=True)
 class DownloadSettings:
-    """How the images of a list are fetched and stored; `threads` fetch at once, one encodes."""
+    """How the images of a list are fetched and stored; `threads` fetch at once, one encodes.
+
+    `doubt_network`: where no host of a whole list can be reached, it is this machine that is cut off.
+    """
 
     fetch: FetchSettings = field(default_factory=FetchSettings)
     image: ImageSettings = field(default_factory=ImageSettings)
     threads: int = 32
     retry_failed: bool = False
+    doubt_network: bool = True
 
 
 def images_path(status_path: str) -> str:
@@ -87,17 +94,30 @@ def download_list(task: dict, settings: DownloadSettings) -> Receipt:
     receipt = Receipt(task["list"], rows_in=rows.num_rows)
     if not rows.num_rows:
         return receipt
-    folder = os.path.dirname(task["out"])
+    # An attempt whose machine was given up may go on: a tar of one and a status file of another must not meet.
+    folder, name = os.path.split(task["out"])
+    with Fence(os.path.join(folder, f".{name}{WRITER}")) as attempt, attempt.held():
+        _fetch_rows(task["out"], rows, settings, receipt)
+        receipt.seconds = time.monotonic() - start
+        storage.write_bytes(receipt_path(task["out"]), receipt.check().to_json().encode())
+    return receipt
+
+
+def _fetch_rows(out: str, rows: pa.Table, settings: DownloadSettings, receipt: Receipt) -> None:
+    """Fetch images, write tar and status file, and account for them."""
+    folder = os.path.dirname(out)
     local = folder if storage.is_local(folder) else None
     if local:
         os.makedirs(local, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=SPOOL_PREFIX, dir=local) as scratch:
+    with tempfile.TemporaryDirectory(storage.TEMPORARY, SPOOL_PREFIX, local) as scratch:
         spool = _Spool(os.path.join(scratch, "images"))
         with spool:
             outcomes = _download(rows, settings, scratch, spool)
-        _write_images(task["out"], rows, outcomes, spool)
+        if settings.doubt_network:
+            _check_reached(out, outcomes)
+        _write_images(out, rows, outcomes, spool)
     status = _status_table(rows, outcomes)
-    with storage.ParquetSink(task["out"], DOWNLOAD_STATUS) as sink:
+    with storage.ParquetSink(out, DOWNLOAD_STATUS) as sink:
         for batch in status.to_batches():
             sink.write(batch)
     receipt.outputs.append(sink.output())
@@ -107,9 +127,6 @@ def download_list(task: dict, settings: DownloadSettings) -> Receipt:
     receipt.facts["image_bytes"] = sum(outcome.size for outcome in outcomes)
     receipt.facts["source_bytes"] = sum(outcome.fetched.source_bytes or 0 for outcome in outcomes)
     receipt.facts["attempts"] = sum(outcome.fetched.attempts for outcome in outcomes)
-    receipt.seconds = time.monotonic() - start
-    storage.write_bytes(receipt_path(task["out"]), receipt.check().to_json().encode())
-    return receipt
 
 
 def _new_rows(task: dict, retry_failed: bool) -> pa.Table:
@@ -131,6 +148,17 @@ class _Outcome:
     size: int = 0
     spooled: int = 0
     offset: int | None = None
+
+
+def _check_reached(out: str, outcomes: list[_Outcome]) -> None:
+    """Raise HeadtailError where not one host was reached, so that another machine tries the list."""
+    statuses = Counter(outcome.fetched.status for outcome in outcomes)
+    if len(outcomes) >= MIN_JUDGED and not statuses.keys() - UNREACHED:
+        status, count = statuses.most_common(1)[0]
+        raise HeadtailError(
+            f"{host_name()} reached none of the {len(outcomes):,} images of {os.path.basename(out)} "
+            f"({status} {count:,}): is it cut off from the network? download.min_success_share=0 takes it as it is"
+        )
 
 
 class _Spool:

@@ -14,7 +14,7 @@ from curation.lists import Ranges, list_name
 from curation.receipts import Receipt
 from curation.shard_readme import shard_readme
 from curation.shards import Piece, plan_shards, shard_name
-from curation.tables import MANIFEST, Part, Recipe, Table
+from curation.tables import MANIFEST, Part, Recipe, Table, sweep
 
 STAGE = "write_shards"
 SIZES = "sizes.json"
@@ -101,6 +101,7 @@ class ShardSet(Table):
         self._gather_notes()
         self._write_sizes(manifest["files"])
         storage.write_json(storage.join(self.path, MANIFEST), manifest)
+        sweep(self.path)
         part = Part(self.path, manifest)
         storage.write_bytes(storage.join(self.path, README), shard_readme(part).encode())
         return part

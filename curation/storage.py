@@ -1,10 +1,12 @@
 """Files: local paths and anything fsspec knows, written under a temporary name and renamed."""
 
+import errno
 import json
 import os
 import posixpath
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -17,6 +19,7 @@ from fsspec.spec import AbstractBufferedFile
 
 from curation.errors import HeadtailError
 
+TEMPORARY = ".tmp"
 ROW_GROUP_ROWS = 65_536
 PLAIN_COLUMNS = ("uid", "url", "text", "page_url", "sha256", "image_sha256")
 """Columns of nearly distinct strings: a dictionary would only cost time."""
@@ -108,8 +111,15 @@ def list_folder(path: str) -> list[str]:
 def remove(path: str) -> None:
     """Delete a file or a folder with all in it, if it is there."""
     fs, inner = filesystem(path)
-    if fs.exists(inner):
-        fs.rm(inner, recursive=True)
+    for last in (False, False, False, True):
+        try:
+            if fs.exists(inner):
+                fs.rm(inner, recursive=True)
+            return
+        except OSError as error:
+            # Somebody else adds to it or deletes it at the same time: a task of a run that was killed just now.
+            if last or error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
+                raise
 
 
 def write_bytes(path: str, data: bytes) -> None:
@@ -129,6 +139,19 @@ def read_json(path: str) -> Any:
         return json.load(file)
 
 
+_questions: list[Callable[[], None]] = []
+
+
+@contextmanager
+def asked_before_renaming(question: Callable[[], None]) -> Iterator[None]:
+    """Call a function before each file that gets its final name in this process; what it raises keeps the file back."""
+    _questions.append(question)
+    try:
+        yield
+    finally:
+        _questions.remove(question)
+
+
 class AtomicFile:
     """A file for writing bytes that appears under its name only when the `with` block ends without an error.
 
@@ -144,28 +167,49 @@ class AtomicFile:
         if self._local:
             folder, name = os.path.split(self._inner)
             os.makedirs(folder, exist_ok=True)
-            self._temporary = os.path.join(folder, f".{name}.{uuid.uuid4().hex[:8]}.tmp")
+            self._temporary = os.path.join(folder, f".{name}.{uuid.uuid4().hex[:8]}{TEMPORARY}")
         self._file: Any = None
 
     def __enter__(self) -> BinaryIO:
-        self._file = open(self._temporary, "wb") if self._local else self._fs.open(self._inner, "wb")
+        try:
+            self._file = open(self._temporary, "wb") if self._local else self._fs.open(self._inner, "wb")
+        except OSError as error:
+            self._name(error)
+            raise
         return self._file
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if not self._local:
+        try:
             if not kind:
+                for question in _questions:
+                    question()
+            self._end(keep=not kind)
+        except BaseException as failure:
+            self._end(keep=False)
+            self._name(failure)
+            raise
+        self._name(error)
+
+    def _end(self, keep: bool) -> None:
+        if keep:
+            self._file.close()
+            if self._local:
+                os.replace(self._temporary, self._inner)
+        elif self._local:
+            with suppress(OSError):  # what is still to be written has no room either
                 self._file.close()
-            elif isinstance(self._file, AbstractBufferedFile):
-                self._file.discard()
-                self._file.closed = True  # else it would be uploaded when it is collected
-            return
-        self._file.close()
-        if kind:
-            os.unlink(self._temporary)
-        else:
-            os.replace(self._temporary, self._inner)
+            with suppress(FileNotFoundError):
+                os.unlink(self._temporary)
+        elif isinstance(self._file, AbstractBufferedFile):
+            self._file.discard()
+            self._file.closed = True  # else it would be uploaded when it is collected
+
+    def _name(self, error: BaseException | None) -> None:
+        """Say which file it was: what goes wrong in writing tells no path."""
+        if isinstance(error, OSError) and error.errno and error.filename in (None, self._temporary):
+            error.filename = self.path
 
 
 class ParquetSink:

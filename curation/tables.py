@@ -8,6 +8,7 @@ the format.
 import hashlib
 import json
 import platform
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -19,6 +20,7 @@ import pyarrow as pa
 
 from curation import storage
 from curation.errors import HeadtailError
+from curation.fences import WRITER
 from curation.receipts import Receipt, merge_receipts
 
 MANIFEST = "_manifest.json"
@@ -136,6 +138,7 @@ class Table:
     def commit(self, index: int, recipe: Recipe, receipts: Sequence[Receipt], seconds: float, **facts: Any) -> Part:
         """Check the receipts' sum, write the manifest, and so make the part exist. `facts` go into the manifest."""
         path = self.part_path(index)
+        sweep(path)
         total = merge_receipts(path, receipts)
         files = [{**output, "path": output["path"].removeprefix(f"{path}/")} for output in total.outputs]
         manifest = {
@@ -236,6 +239,13 @@ class Table:
         return "" if same else difference(part, recipe)
 
 
+def sweep(folder: str) -> None:
+    """Delete what killed tasks had begun to write in a folder."""
+    for name in storage.list_folder(folder):
+        if name.startswith(".") and name.endswith((storage.TEMPORARY, WRITER)):
+            storage.remove(storage.join(folder, name))
+
+
 def difference(part: Part, recipe: Recipe) -> str:
     """Say in a line how the recipe of a part differs from another: `lang.min_score was 0.0, is 0.5`."""
     if part.manifest["logic_version"] != recipe.logic_version:
@@ -264,8 +274,10 @@ def _flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 def versions() -> dict[str, str]:
     """Return the versions of what made a part, for the record only."""
-    names = ("headtail", "pyspark", "pyarrow", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in names}}
+    # A cluster's pyspark is no installed distribution.
+    spark = sys.modules.get("pyspark")
+    found = {name: version(name) for name in ("headtail", "pyarrow", "numpy")}
+    return {"python": platform.python_version(), **found, "pyspark": spark.__version__ if spark else "none"}
 
 
 def sum_receipts(parts: Iterable[Part]) -> Receipt:

@@ -47,7 +47,7 @@ def run(config: BalancePairsConfig) -> None:
     thresholds_folder, curated_folder = thresholds.begin(0), curated.begin(0)
     drawing = Drawing(unit, config.seed, counts.folder, t, matches.max_texts)
     tasks = plan_balancing(matches.buckets, curated_folder)
-    receipts = run_tasks(spark, partial(balance_bucket, drawing=drawing), tasks)
+    receipts = run_tasks(spark, partial(balance_bucket, drawing=drawing), tasks, curated_folder)
     expected = take_expectations(receipts)
     write_probabilities(counts, t, config.entry_probabilities)
     receipt = write_thresholds(counts, t, expected, thresholds_folder)

@@ -56,7 +56,7 @@ def run(config: BuildMetadataConfig) -> None:
     terms = gather_terms(spark, ngrams.files, views.files, inputs.codes, rules)
     plans = plan_wikis(inputs.wordnet, terms.rows, rules)
     wikis = write_wiki_lists(spark, terms.terms, plans, rules, config.entry_lists)
-    lists = run_tasks(spark, merge_lists, inputs.merges(config.entry_lists))
+    lists = run_tasks(spark, merge_lists, inputs.merges(config.entry_lists), config.entry_lists)
     failures = ngrams.failures + views.failures
     manifest = write_manifest(config.entry_lists, recipe, inputs, [wiki.task for wiki in wikis], lists, failures)
     print(render_table(manifest))  # noqa: T201
@@ -75,8 +75,9 @@ def count_articles(config: BuildMetadataConfig, inputs: MetadataInputs) -> Count
     for number, part in plans:
         stage = Stage(NAME, f"words of {len(part.inputs):,} ranges of dumps, part {number}")
         spark = open_session(NAME, **vars(config.spark))
-        tasks = plan_articles(part.inputs, table.begin(number))
-        receipts = run_tasks(spark, partial(count_file, settings=settings), tasks)
+        folder = table.begin(number)
+        tasks = plan_articles(part.inputs, folder)
+        receipts = run_tasks(spark, partial(count_file, settings=settings), tasks, folder)
         parts.append(table.commit(number, part, receipts, stage.seconds))
         stage.end(parts[-1].receipt)
     return Counted.of(parts, {entry["path"] for entry in wanted})
@@ -97,7 +98,7 @@ def count_titles(config: BuildMetadataConfig, inputs: MetadataInputs, settings: 
             {"input": file.path, "output": join(folder, f"{index:05d}.parquet")}
             for index, file in enumerate(inputs.page_views)
         ]
-        receipts = run_tasks(spark, partial(count_views, settings=settings), tasks)
+        receipts = run_tasks(spark, partial(count_views, settings=settings), tasks, folder)
         part = table.commit(0, recipe, receipts, stage.seconds)
         stage.end(part.receipt)
     return Counted.of([part], {file.path for file in inputs.page_views})

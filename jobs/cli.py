@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 from conf.compose import compose_config, settings_help
-from curation.errors import HeadtailError
+from curation.errors import HeadtailError, faults_told
 
 JOBS = (
     "curate",
@@ -61,7 +61,8 @@ def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: 
         return
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        run(compose_config(job, kind, arguments))
+        with faults_told():
+            run(compose_config(job, kind, arguments))
     except HeadtailError as error:
         _fail(f"headtail {job}", str(error))
     except KeyboardInterrupt:

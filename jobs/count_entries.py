@@ -26,7 +26,7 @@ def run(config: CountEntriesConfig) -> None:
     spark = open_session(NAME, **vars(config.spark))
     folder = table.begin(0)
     tasks = plan_counting(matches.buckets, spark.sparkContext.defaultParallelism, folder)
-    receipts = run_tasks(spark, partial(count_buckets, max_texts=matches.max_texts), tasks)
+    receipts = run_tasks(spark, partial(count_buckets, max_texts=matches.max_texts), tasks, folder)
     receipts.append(write_entry_counts(tasks, folder))
     stage.end(table.commit(0, recipe, receipts, stage.seconds).receipt)
 

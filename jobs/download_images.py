@@ -35,7 +35,8 @@ def run(config: DownloadImagesConfig) -> None:
     stage = Stage(STAGE, f"{ranges.count:,} lists of {images:,} images")
     recipe = Recipe(STAGE, LOGIC_VERSION, compared(settings), [lists.input()])
     number = downloads.begin_generation(recipe, ranges)
-    tasks = plan_downloads(downloads, lists, ranges, downloads.part_path(number))
+    folder = downloads.part_path(number)
+    tasks = plan_downloads(downloads, lists, ranges, folder)
     spark = open_session(STAGE, **vars(config.spark))
     require_single_attempts(spark)
     first = spark.sparkContext.defaultParallelism
@@ -43,9 +44,9 @@ def run(config: DownloadImagesConfig) -> None:
     if advice := name_advice(names[0]):
         say(STAGE, advice)
     fetch = partial(download_list, settings=settings)
-    receipts = run_tasks(spark, fetch, tasks[:first])
+    receipts = run_tasks(spark, fetch, tasks[:first], folder)
     check_success(merge_receipts(STAGE, receipts), config.download.min_success_share)
-    receipts += run_tasks(spark, fetch, tasks[first:])
+    receipts += run_tasks(spark, fetch, tasks[first:], folder)
     stage.end(downloads.end_generation(number, recipe, ranges, receipts, stage.seconds))
 
 
@@ -70,6 +71,7 @@ def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
         ),
         threads=chosen.threads,
         retry_failed=chosen.retry_failed,
+        doubt_network=chosen.min_success_share > 0,
     )
 
 
@@ -84,11 +86,11 @@ def plan_lists(config: DownloadImagesConfig, curated: list[Part], ranges: Ranges
     spark = open_session(STAGE, **vars(config.spark))
     folder = table.begin(0)
     slices, places = join(folder, "_slices"), join(folder, "_places")
-    sliced = run_tasks(spark, partial(slice_curated, ranges=ranges), _slicing(curated, slices))
-    run_tasks(spark, partial(slice_places, ranges=ranges), _slicing(stored, places))
+    sliced = run_tasks(spark, partial(slice_curated, ranges=ranges), _slicing(curated, slices), slices)
+    run_tasks(spark, partial(slice_places, ranges=ranges), _slicing(stored, places), places)
     task = {"slices": slices, "places": places if stored else None, "folder": folder}
     groups = [{"group": group, **task} for group in range(ranges.groups)]
-    receipts: list[Receipt] = run_tasks(spark, partial(write_lists, ranges=ranges), groups)
+    receipts: list[Receipt] = run_tasks(spark, partial(write_lists, ranges=ranges), groups, folder)
     remove(slices)
     remove(places)
     if sum(one.rows_out for one in sliced) != sum(one.rows_in for one in receipts):

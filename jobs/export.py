@@ -26,12 +26,12 @@ def run(config: ExportConfig) -> None:
     work = f"{output}.parts"
     remove(work)
     sliced = [{"path": file, "out": join(work, "slices", f"{k:06d}")} for k, file in enumerate(pairs)]
-    run_tasks(spark, partial(slice_pairs, buckets=len(curated)), sliced)
+    run_tasks(spark, partial(slice_pairs, buckets=len(curated)), sliced, join(work, "slices"))
     tasks = [
         {"curated": file, "receiver": k, "slices": join(work, "slices"), "output": join(work, f"{k:06d}.npy")}
         for k, file in enumerate(curated)
     ]
-    receipts = run_tasks(spark, collect_uids, tasks)
+    receipts = run_tasks(spark, collect_uids, tasks, work)
     merge_uids([task["output"] for task in tasks], output)
     remove(work)
     stage.end(merge_receipts(NAME, receipts))

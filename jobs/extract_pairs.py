@@ -107,7 +107,7 @@ def run(config: ExtractPairsConfig) -> None:
             }
             for index, file in enumerate(part.inputs)
         ]
-        receipts = run_tasks(spark, partial(extract_file, settings=settings), tasks)
+        receipts = run_tasks(spark, partial(extract_file, settings=settings), tasks, folder)
         parts.append(table.commit(number, part, receipts, stage.seconds))
         stage.end(parts[-1].receipt)
     check_failed_share(parts, config.max_failed_share)

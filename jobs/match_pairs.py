@@ -53,7 +53,7 @@ def run(config: MatchPairsConfig) -> None:
         merge = plan.begin_merge()
         stage = Stage(NAME, f"merging {len(merge.parts)} parts in {config.buckets} buckets")
         tasks = plan_merge([part.path for part in merge.parts], merge.folder, config.buckets)
-        receipts = run_tasks(spark, partial(merge_bucket, max_texts=settings.max_texts), tasks)
+        receipts = run_tasks(spark, partial(merge_bucket, max_texts=settings.max_texts), tasks, merge.folder)
         stage.end(merge.commit(receipts, stage.seconds).receipt)
 
 

@@ -22,7 +22,7 @@ def run(config: RemoveSamplesConfig) -> None:
     (part,) = shards.require("write_shards")
     stage = Stage(NAME, f"{len(part.files):,} shards in {shards.path}")
     spark = open_session(NAME, **vars(config.spark))
-    receipts = run_tasks(spark, partial(remove_from_shard, removals=removals), plan_removing(part))
+    receipts = run_tasks(spark, partial(remove_from_shard, removals=removals), plan_removing(part), shards.path)
     total = merge_receipts(NAME, receipts)
     if total.outputs:
         shards.amend(receipts)

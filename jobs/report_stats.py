@@ -33,7 +33,7 @@ def run(config: ReportStatsConfig) -> None:
     work = join(config.report, ".work")
     tasks = tables.plan(TASKS_PER_CORE * spark.sparkContext.defaultParallelism, work)
     counting = partial(count_part, seed=config.seed, max_texts=tables.matches.max_texts)
-    sums = Sums.of(tasks, run_tasks(spark, counting, tasks))
+    sums = Sums.of(tasks, run_tasks(spark, counting, tasks, work))
     previews = run_tasks(spark, read_previews, plan_previews(sums.samples))
     samples = values.in_order([output for receipt in previews for output in receipt.outputs], sums.samples)
     thresholds = tables.thresholds()

@@ -45,7 +45,7 @@ def run(config: WriteShardsConfig) -> None:
     bounds = (config.samples_per_shard, config.max_shard_bytes)
     tasks = plan_shard_tasks(shards.path, steps.work, rows, selection, status, *bounds)
     shards.retract()
-    receipts = run_tasks(spark, write_shard, tasks)
+    receipts = run_tasks(spark, write_shard, tasks, shards.path)
     stage.end(shards.publish(recipe, steps.work, receipts, selection, stage.seconds, **facts).receipt)
 
 

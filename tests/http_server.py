@@ -231,8 +231,8 @@ class ImageServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 256
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
-        super().__init__((host, 0), Handler)
+    def __init__(self, host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__((host, port), Handler)
         self.hits: Counter[str] = Counter()
         self.agents: set[str] = set()
         self.first: dict[str, float] = {}

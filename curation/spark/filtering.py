@@ -13,7 +13,7 @@ from curation.errors import HeadtailError
 from curation.receipts import Receipt
 from curation.schemas import SAMPLES
 from curation.selection import write_rows
-from curation.spark.tasks import RECEIPTS, collect_receipts, receipt_batch
+from curation.spark.tasks import collect_receipts, receipt_batch
 
 PASSED = pa.schema([pa.field("uid", pa.string(), nullable=False)])
 
@@ -54,7 +54,7 @@ def filter_images(
 
     storage.remove(folder)
     try:
-        receipts = collect_receipts(passing.repartitionById(groups, "group").mapInArrow(write, RECEIPTS))
+        receipts = collect_receipts(passing.repartitionById(groups, "group"), write, folder)
     except PySparkException as error:
         raise HeadtailError(f"filter={expression!r}: {_first_line(error)}") from error
     return sum(receipt.rows_out for receipt in receipts)

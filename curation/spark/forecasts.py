@@ -34,7 +34,7 @@ class Forecaster:
         """Return what is expected of each language, and of ALL, at each point; one pass over the data."""
         grid = Grid(self.unit, self.seed, self.counts.folder, ts, self.matches.max_texts)
         tasks = plan_counting(self.matches.buckets, self.spark.sparkContext.defaultParallelism, self.folder)
-        run_tasks(self.spark, partial(forecast_buckets, grid=grid), tasks)
+        run_tasks(self.spark, partial(forecast_buckets, grid=grid), tasks, self.folder)
         expected = add_forecasts([task["output"] for task in tasks])
         storage.remove(self.folder)
         return expected

@@ -20,7 +20,7 @@ from curation.matching import ENTRY_IDS, MATCHED, MatchSettings, MatchStore, ite
 from curation.merging import merge_images
 from curation.receipts import Receipt, merge_receipts
 from curation.schemas import MATCHES
-from curation.spark.tasks import RECEIPTS, Task, collect_receipts, plan_tasks, receipt_batch
+from curation.spark.tasks import Task, collect_receipts, on_worker, plan_tasks, receipt_batch
 from curation.storage import ParquetSink
 
 ReadPairs = Callable[[Task, Receipt], Iterator[pa.RecordBatch]]
@@ -46,13 +46,10 @@ def match_to_buckets(
 
     Returns the checked account from pairs to texts of `matches`, with the fact `images`.
     """
-    matched = plan_tasks(spark, tasks).mapInArrow(
-        partial(_match_tasks, read=read, store=store, settings=settings, buckets=buckets), SHUFFLED
-    )
-    written = shuffle_to_buckets(matched, buckets).mapInArrow(
-        partial(_write_bucket, folder=folder, buckets=buckets, max_texts=settings.max_texts), RECEIPTS
-    )
-    receipts = collect_receipts(written)
+    match = partial(_match_tasks, read=read, store=store, settings=settings, buckets=buckets)
+    write = partial(_write_bucket, folder=folder, buckets=buckets, max_texts=settings.max_texts)
+    matched = plan_tasks(spark, tasks).mapInArrow(on_worker(match), SHUFFLED)
+    receipts = collect_receipts(shuffle_to_buckets(matched, buckets), write, folder)
     first = merge_receipts(folder, [receipt for receipt in receipts if not receipt.outputs])
     return first.then(merge_receipts(folder, [receipt for receipt in receipts if receipt.outputs]))
 

@@ -33,15 +33,15 @@ def select(
     scores: Sequence[str],
 ) -> Receipt:
     """Filter, remove and deduplicate; return the account of all steps, whose outputs are the survivors by range."""
-    selected = run_tasks(spark, partial(select_images, ranges=ranges, filters=filters), steps.select())
+    selected = run_tasks(spark, partial(select_images, ranges=ranges, filters=filters), steps.select(), steps.work)
     if expression:
         folders = (steps.folder("candidates"), steps.folder("passed"))
         filter_images(spark, [folders[0]], scores, expression, folders[1], ranges.groups)
     if rules.near:
-        run_tasks(spark, hash_images, steps.hash())
-    keyed = run_tasks(spark, partial(key_images, ranges=ranges, rules=rules), steps.key(bool(expression)))
-    run_tasks(spark, partial(find_duplicates, ranges=ranges), steps.find())
-    unique = run_tasks(spark, partial(drop_duplicates, ranges=ranges), steps.drop())
+        run_tasks(spark, hash_images, steps.hash(), steps.work)
+    keyed = run_tasks(spark, partial(key_images, ranges=ranges, rules=rules), steps.key(bool(expression)), steps.work)
+    run_tasks(spark, partial(find_duplicates, ranges=ranges), steps.find(), steps.work)
+    unique = run_tasks(spark, partial(drop_duplicates, ranges=ranges), steps.drop(), steps.work)
     return follow(selected, keyed, unique)
 
 
@@ -55,9 +55,9 @@ def balance_again(
 ) -> tuple[Receipt, dict[str, Any]]:
     """Draw again among the survivors; return the account of all steps, and what the manifest tells of the draw."""
     tasks = steps.weigh()
-    run_tasks(spark, partial(weigh_images, ranges=ranges, unit=first.unit), tasks)
+    run_tasks(spark, partial(weigh_images, ranges=ranges, unit=first.unit), tasks, steps.work)
     second = plan_second_draw([task["weights"] for task in tasks], first, reference_t, steps.folder("counts"))
-    drawn = run_tasks(spark, partial(draw_images, ranges=ranges, second=second), steps.draw())
+    drawn = run_tasks(spark, partial(draw_images, ranges=ranges, second=second), steps.draw(), steps.work)
     shortfall = Shortfall()
     for receipt in drawn:
         shortfall.merge(receipt.facts)

@@ -2,10 +2,15 @@
 
 import os
 import sys
+from collections.abc import Mapping
 from importlib.resources import files
 
+from py4j.protocol import Py4JError
+from pyspark import SparkConf, SparkContext
 from pyspark.sql import SparkSession
 
+from curation.errors import HeadtailError
+from curation.spark.faults import fault_line
 from curation.spark.java import ensure_java
 
 SETTINGS = {
@@ -25,15 +30,24 @@ SETTINGS = {
 }
 
 
-def open_session(name: str, master: str | None, driver_memory: str, conf: dict[str, str]) -> SparkSession:
+def open_session(
+    name: str,
+    master: str | None,
+    driver_memory: str,
+    conf: Mapping[str, str],
+    fallbacks: Mapping[str, str] | None = None,
+    python: str | None = None,
+) -> SparkSession:
     """Return the session of a job: spark-submit's, where that started us, else a local one.
 
-    `master` None leaves the choice to spark-submit (local[*] without it); `conf` wins over our settings.
+    `master` None leaves the choice to spark-submit (local[*] without it); `conf` wins over our settings, `fallbacks`
+    are for what spark-submit and the cluster leave open. Raises HeadtailError for settings that lose data.
     """
-    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    os.environ.setdefault("PYSPARK_PYTHON", python or sys.executable)
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     builder = SparkSession.builder.appName(f"headtail {name}")
-    ours = dict(SETTINGS)
+    given = _given() if submitted else frozenset()
+    ours = {key: value for key, value in (fallbacks or {}).items() if key not in given} | SETTINGS
     if not submitted:
         ensure_java()
         ours |= {
@@ -49,11 +63,38 @@ def open_session(name: str, master: str | None, driver_memory: str, conf: dict[s
             del ours["spark.driver.host"], ours["spark.driver.bindAddress"]
     elif master:
         builder = builder.master(master)
-    for key, value in (ours | conf).items():
+    for key, value in {**ours, **conf}.items():
         builder = builder.config(key, value)
-    spark = builder.getOrCreate()
+    try:
+        spark = builder.getOrCreate()
+    except Py4JError as error:
+        raise HeadtailError(fault_line(error) or f"Spark does not start: {error}") from error
+    refuse_loss(spark)
+    if submitted:
+        _quieten(spark)
     spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+def _given() -> frozenset[str]:
+    """The settings of spark-submit's command line and of the cluster's spark-defaults.conf: the JVM knows them."""
+    SparkContext._ensure_initialized()
+    return frozenset(key for key, _ in SparkConf().getAll())
+
+
+def refuse_loss(spark: SparkSession) -> None:
+    """Raise HeadtailError where a setting would leave rows out without a word."""
+    for key in ("spark.sql.files.ignoreCorruptFiles", "spark.sql.files.ignoreMissingFiles"):
+        if spark.conf.get(key, "false").lower() == "true":
+            raise HeadtailError(f"{key}=true would leave rows out without a word: set it to false")
+
+
+def _quieten(spark: SparkSession) -> None:
+    """Give the driver's log our settings: spark-submit has set up its own by now."""
+    jvm = spark.sparkContext._jvm
+    assert jvm is not None
+    settings = jvm.java.io.File(_log_settings()).toURI()
+    jvm.org.apache.logging.log4j.core.config.Configurator.reconfigure(settings)
 
 
 def _log_settings() -> str:

@@ -1,18 +1,23 @@
 """Running a list of tasks on the cluster: one task a partition, a pure function each, receipts back."""
 
 import json
-import re
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 
 import pyarrow as pa
-from pyspark.errors import PythonException
+from py4j.protocol import Py4JError
+from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from curation.errors import HeadtailError
+from curation.errors import HeadtailError, faults_told
+from curation.fences import WRITER, Fence
 from curation.receipts import Receipt
+from curation.spark.faults import fault_line
+from curation.storage import join
 
 Task = dict
+Work = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 TASKS = "partition int, task string"
 RECEIPTS = "receipt string"
 
@@ -28,11 +33,14 @@ def plan_tasks(spark: SparkSession, tasks: list[Task]) -> DataFrame:
     return spark.createDataFrame(rows, TASKS).repartitionById(len(tasks), "partition")
 
 
-def run_tasks(spark: SparkSession, function: Callable[[Task], Receipt], tasks: list[Task]) -> list[Receipt]:
+def run_tasks(
+    spark: SparkSession, function: Callable[[Task], Receipt], tasks: list[Task], folder: str = ""
+) -> list[Receipt]:
     """Run `function` on each task, spread over the cluster, and return the checked receipts in the tasks' order.
 
-    The function writes its outputs atomically, so a task that is tried again, or twice at once, does no harm;
-    receipts are results of tasks, which Spark takes exactly once.
+    The function writes its outputs atomically, so a task that is tried again, or twice at once, does no harm; nobody
+    but these tasks writes to `folder` meanwhile (curation.fences). Receipts are results of tasks, which Spark takes
+    exactly once.
     """
     if not tasks:
         return []
@@ -42,7 +50,7 @@ def run_tasks(spark: SparkSession, function: Callable[[Task], Receipt], tasks: l
             for task in batch.column("task").to_pylist():
                 yield receipt_batch(timed(function, json.loads(task)))
 
-    return collect_receipts(plan_tasks(spark, tasks).mapInArrow(work, RECEIPTS))
+    return collect_receipts(plan_tasks(spark, tasks), work, folder)
 
 
 def require_single_attempts(spark: SparkSession) -> None:
@@ -65,13 +73,26 @@ def receipt_batch(receipt: Receipt) -> pa.RecordBatch:
     return pa.record_batch({"receipt": pa.array([receipt.to_json()], pa.string())})
 
 
-def collect_receipts(receipts: DataFrame) -> list[Receipt]:
-    """Return the receipts that the tasks of a DataFrame (receipt) yield."""
-    try:
-        return [Receipt.from_json(row.receipt) for row in receipts.collect()]
-    except PythonException as error:
-        # A user's mistake that only a worker could see is told as one, without the stacks of two languages.
-        told = re.findall(rf"^{HeadtailError.__module__}\.HeadtailError: (.*)$", str(error), re.MULTILINE)
-        if told:
-            raise HeadtailError(told[-1]) from error
-        raise
+def collect_receipts(rows: DataFrame, work: Work, folder: str = "") -> list[Receipt]:
+    """Return the receipts that `work` yields for the partitions of a DataFrame, writing to `folder` as `run_tasks`.
+
+    Raises HeadtailError for what a user can mend, without the stacks of two languages.
+    """
+    with Fence(join(folder, WRITER)) if folder else nullcontext() as fence:
+        receipts = rows.mapInArrow(on_worker(work, fence), RECEIPTS)
+        try:
+            return [Receipt.from_json(row.receipt) for row in receipts.collect()]
+        except (PySparkException, Py4JError) as error:
+            if line := fault_line(error):
+                raise HeadtailError(line) from error
+            raise
+
+
+def on_worker(work: Work, fence: Fence | None = None) -> Work:
+    """Return work that holds a fence, and tells a fault of the worker's files as HeadtailError."""
+
+    def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        with faults_told(), fence.held() if fence else nullcontext():
+            yield from work(batches)
+
+    return run

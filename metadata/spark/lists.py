@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from curation.receipts import Receipt
-from curation.spark.tasks import RECEIPTS, collect_receipts, receipt_batch
+from curation.spark.tasks import collect_receipts, receipt_batch
 from metadata.build import Rules
 from metadata.lists import WikiPlan, write_wiki_list
 
@@ -26,7 +26,7 @@ def write_wiki_lists(
         .sortWithinPartitions("lang", "source", F.col("score").desc(), "text")
     )
     write = partial(_write_lists, plans=plans, rules=rules, folder=folder)
-    return collect_receipts(gathered.mapInArrow(write, RECEIPTS))
+    return collect_receipts(gathered, write, folder)
 
 
 def _write_lists(

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812
 
-from curation.spark.tasks import plan_tasks
+from curation.spark.tasks import on_worker, plan_tasks
 from curation.storage import read_batches
 from metadata.build import PMI_STEPS, Rules
 from metadata.languages import LANGUAGES
@@ -35,7 +35,7 @@ def read_files(spark: SparkSession, files: list[str], columns: str) -> DataFrame
             for path in batch.column("task").to_pylist():
                 yield from read_batches(path.strip('"'))
 
-    return plan_tasks(spark, files).mapInArrow(read, columns)  # type: ignore[arg-type]
+    return plan_tasks(spark, files).mapInArrow(on_worker(read), columns)  # type: ignore[arg-type]
 
 
 def sum_unigrams(counts: DataFrame) -> DataFrame:

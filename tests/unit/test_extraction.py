@@ -103,8 +103,15 @@ def test_languages(tmp_path: Path, rules: LanguageRules, kept: set[str], drops: 
     assert receipt.drops == drops
 
 
-def test_missing_file_is_a_failure_not_a_crash(tmp_path: Path) -> None:
+def test_a_file_that_this_machine_does_not_see_is_no_failure_of_the_file(tmp_path: Path) -> None:
     task = {"input": str(tmp_path / "none.wat.gz"), "output": str(tmp_path / "out.parquet")}
+    with pytest.raises(FileNotFoundError):
+        extract_file(task, ExtractionSettings(language=ENGLISH))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_opened_is_a_failure_not_a_crash(tmp_path: Path) -> None:
+    task = {"input": f"{tmp_path}", "output": str(tmp_path / "out.parquet")}  # a folder
     receipt = extract_file(task, ExtractionSettings(language=ENGLISH))
     assert [row["file"] for row in receipt.failures] == [task["input"]]
     assert pq.read_table(task["output"]).num_rows == 0

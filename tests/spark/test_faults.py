@@ -1,0 +1,57 @@
+"""What goes wrong on a cluster is one line; what would lose rows is refused."""
+
+import pytest
+from pyspark.errors import PySparkException
+from pyspark.sql import SparkSession
+
+from curation.errors import HeadtailError
+from curation.receipts import Receipt
+from curation.spark.faults import fault_line
+from curation.spark.session import open_session
+from curation.spark.tasks import run_tasks
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("ModuleNotFoundError: No module named 'curation'", "the workers' Python lacks headtail: give spark-submit"),
+        (
+            'Lost task 0.3 (TID 3): java.io.IOException: Cannot run program "./env/bin/python": error=2, No such file',
+            "the workers do not have the driver's Python",
+        ),
+        ("[PYTHON_VERSION_MISMATCH] Python in worker has different version: 3.10 than that in driver: 3.11",
+         "the workers' Python is another"),
+        ("ExecutorLostFailure (executor 3 exited caused by one of the running tasks) Reason: Command exited with "
+         "code 137", "executors were lost as often as spark.task.maxFailures allows"),
+        ("Traceback:\ncuration.errors.HeadtailError: worker-7: /data: No space left on device\n\n\tat org.apache",
+         "worker-7: /data: No space left on device"),
+    ],
+)  # fmt: skip
+def test_faults_of_a_cluster_have_a_line(said: str, told: str) -> None:
+    line = fault_line(PySparkException(said))
+    assert line is not None
+    assert line.startswith(told)
+    assert "\n" not in line
+
+
+def test_what_is_no_known_fault_keeps_its_stack() -> None:
+    assert fault_line(PySparkException("KeyError: 'x'")) is None
+
+
+def test_a_file_that_a_worker_lacks_is_a_line_with_its_machine(spark: SparkSession) -> None:
+    def read(task: dict) -> Receipt:
+        with open(task["path"]) as file:
+            file.read()
+        return Receipt("")
+
+    with pytest.raises(HeadtailError, match=r"^[^:]+: /no/such/file: No such file or directory$"):
+        run_tasks(spark, read, [{"path": "/no/such/file"}])
+
+
+def test_settings_that_leave_rows_out_are_refused(spark: SparkSession) -> None:
+    spark.conf.set("spark.sql.files.ignoreCorruptFiles", "true")
+    try:
+        with pytest.raises(HeadtailError, match=r"ignoreCorruptFiles=true would leave rows out"):
+            open_session("tests", "local[2]", "1g", {})
+    finally:
+        spark.conf.unset("spark.sql.files.ignoreCorruptFiles")

@@ -1,0 +1,69 @@
+"""Who has been replaced writes nothing; who does not see the fence is told so."""
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from curation import storage
+from curation.errors import HeadtailError, faults_told
+from curation.fences import Fence
+from curation.tables import sweep
+
+
+def test_a_holder_writes_and_the_fence_goes(tmp_path: Path) -> None:
+    with Fence(f"{tmp_path}/.writer") as fence, fence.held():
+        storage.write_bytes(f"{tmp_path}/a", b"1")
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_a_holder_that_was_replaced_writes_nothing(tmp_path: Path) -> None:
+    old, new = Fence(f"{tmp_path}/.writer"), Fence(f"{tmp_path}/.writer")
+    old.__enter__()
+    with old.held():
+        with new, pytest.raises(HeadtailError, match="another run has begun"):
+            storage.write_bytes(f"{tmp_path}/a", b"old")
+        with pytest.raises(HeadtailError, match="another run has begun"):
+            storage.write_bytes(f"{tmp_path}/a", b"after the new one's end")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(HeadtailError, match="this one stops"):
+        old.__exit__(None, None, None)
+
+
+def test_a_holder_whose_folder_was_emptied_leaves_nothing(tmp_path: Path) -> None:
+    fence = Fence(f"{tmp_path}/part/.writer")
+    fence.__enter__()
+    file = storage.AtomicFile(f"{tmp_path}/part/a")
+    file.__enter__()
+    with fence.held():
+        storage.remove(f"{tmp_path}/part")
+        with pytest.raises(HeadtailError, match="another run has begun"):
+            file.__exit__(None, None, None)
+    assert not (tmp_path / "part").exists()
+
+
+def test_a_machine_that_does_not_see_the_folder_is_named(tmp_path: Path) -> None:
+    fence = Fence(f"{tmp_path}/elsewhere/.writer")
+    with pytest.raises(HeadtailError, match=r"does not see .*elsewhere/\.writer.* storage that all machines share"):
+        fence.held().__enter__()
+
+
+def test_what_goes_wrong_in_writing_names_the_file(tmp_path: Path) -> None:
+    with (
+        pytest.raises(HeadtailError, match=rf"{tmp_path}/a: No space left on device$"),
+        faults_told(),
+        storage.AtomicFile(f"{tmp_path}/a"),
+    ):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OSError, match="protocol"), faults_told():
+        raise OSError(errno.EPROTO, "protocol error")
+
+
+def test_sweeping_takes_what_killed_tasks_left(tmp_path: Path) -> None:
+    for name in (".a.parquet.12345678.tmp", ".writer", ".range-000001.parquet.writer", "a.parquet", "_manifest.json"):
+        (tmp_path / name).write_text("")
+    (tmp_path / ".spool-x.tmp").mkdir()
+    (tmp_path / ".work-1").mkdir()
+    sweep(str(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".work-1", "_manifest.json", "a.parquet"]
