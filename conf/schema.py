@@ -68,11 +68,13 @@ class Settings:
 
 @dataclass
 class SparkConfig(Settings):
-    """The session; under spark-submit its own options win over memory settings here."""
+    """The session; spark-submit's own options and the cluster's spark-defaults.conf win over `fallbacks` alone."""
 
     topic: ClassVar[str] = "spark"
     master: str | None = setting(None, "Spark master; none: spark-submit's choice, else local[*]")
     driver_memory: str = setting("2g", "heap of the driver (and of a local run)")
+    python: str | None = setting(None, "Python of the workers, in their folder; none: the driver's")
+    fallbacks: dict[str, str] = setting({}, "Spark settings where spark-submit and the cluster leave them open")
     conf: dict[str, str] = setting({}, "further Spark settings, e.g. '+spark.conf={spark.executor.memory: 8g}'")
 
 

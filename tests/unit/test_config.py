@@ -34,6 +34,15 @@ def test_presets_and_overrides() -> None:
     assert compose("matching.edges=blank").matching.edges is Edges.blank
 
 
+def test_clusters_take_the_python_of_the_archive_and_run_nothing_twice() -> None:
+    assert compose().spark.python is None
+    for cluster in ("standalone", "yarn", "k8s"):
+        chosen = compose(f"spark={cluster}", "+spark.conf={spark.executor.memory: 8g}").spark
+        assert chosen.python == "./env/bin/python"
+        assert chosen.conf["spark.speculation"] == "false"
+        assert chosen.conf["spark.executor.memory"] == "8g"
+
+
 @pytest.mark.parametrize(
     "path", ["/a=b/c.gz", "/crawl/*.wat.gz", "s3://bucket/x y/z", "/it's", "/a,/b", "[/a,/b]", "/a{1}"]
 )
