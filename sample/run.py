@@ -15,6 +15,7 @@ from sample.make import make_sample
 
 SAMPLE = Path("build/sample")
 OUTPUT = Path("build/sample-run")
+LOCAL = "spark.master=local[2]"
 
 
 def settings(sample: Path, output: Path) -> list[str]:
@@ -28,7 +29,6 @@ def settings(sample: Path, output: Path) -> list[str]:
         "max_failed_share=0.3",  # two of its eight files are damaged on purpose
         "buckets=8",
         "samples_per_shard=100",
-        "spark.master=local[2]",
     ]
 
 
@@ -41,4 +41,4 @@ def run(config: CurateConfig) -> None:
 if __name__ == "__main__":
     say("sample", f"is made in {SAMPLE}, unless it is there")
     make_sample(SAMPLE)
-    launch(run, [*settings(SAMPLE, OUTPUT), *sys.argv[1:]], job="curate")
+    launch(run, [*settings(SAMPLE, OUTPUT), LOCAL, *sys.argv[1:]], job="curate")

@@ -14,7 +14,7 @@ from curation.tables import Table
 from jobs import curate
 from sample.host import ImageHost
 from sample.make import make_sample
-from sample.run import settings
+from sample.run import LOCAL, settings
 
 
 class Sample:
@@ -23,8 +23,11 @@ class Sample:
     def __init__(self, folder: Path, host: ImageHost) -> None:
         self.folder, self.host = folder, host
 
+    def settings(self, output: Path) -> list[str]:
+        return settings(self.folder, output)
+
     def overrides(self, output: Path, *more: str) -> list[str]:
-        return [*settings(self.folder, output), "spark.driver_memory=1g", *more]
+        return [*self.settings(output), LOCAL, "spark.driver_memory=1g", *more]
 
     def curate(self, output: Path, *more: str) -> Path:
         curate.run(compose_config("curate", CurateConfig, self.overrides(output, *more)))

@@ -1,0 +1,33 @@
+"""A cluster of one master and two workers, the archive that its jobs run from, and the sample crawl."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from curation.spark.packing import pack
+from tests.cluster.cluster import Cluster
+from tests.conftest import ROOT
+from tests.jobs.conftest import finished, sample
+
+__all__ = ["finished", "sample"]
+
+
+@pytest.fixture(scope="session")
+def archive(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `make pack` makes; the local run before has compiled the kernels that it takes along."""
+    assert finished.exists()
+    folder = tmp_path_factory.mktemp("dist")
+    build = [str(ROOT / ".venv" / "uv" / "bin" / "uv"), "build", "--quiet", "--wheel", "--out-dir", str(folder)]
+    subprocess.run(build, cwd=ROOT, check=True)
+    (wheel,) = folder.glob("*.whl")
+    pack(wheel, folder / "headtail-env.tar.gz")
+    return folder / "headtail-env.tar.gz"
+
+
+@pytest.fixture(scope="session")
+def cluster(archive: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Two workers with a core each."""
+    with Cluster(tmp_path_factory.mktemp("cluster") / "cluster", archive) as cluster:
+        yield cluster
