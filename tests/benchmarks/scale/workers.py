@@ -1,8 +1,9 @@
 """Two workers with a core each against one worker with one core: the same jobs, real processes of a standalone cluster.
 
 `extract_pairs` reads synthetic WATs, `match_pairs` real captions with the list of 415,854 entries, each in tasks of
-equal size. A session is started and warmed by both jobs on little input before anything is timed. The sides are taken
-in turn, the fastest round of each counting; `speedup_two_workers` is of both jobs together.
+equal size. Each worker is bound to a core; the driver is not. A session is started and warmed by both jobs on little
+input before anything is timed. The sides are taken in turn, the fastest round of each counting; `speedup_two_workers`
+is of both jobs together.
 """
 
 import shutil
