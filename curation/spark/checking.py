@@ -1,8 +1,13 @@
 """What no task can see in a shard of its own: keys that stand in several."""
 
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
 
+import pyarrow as pa
 from pyspark.sql import SparkSession
+
+from curation.spark.tasks import plan_tasks
+from curation.storage import read_batches
 
 SHOWN = 5
 
@@ -14,6 +19,15 @@ def shared_keys(spark: SparkSession, sidecars: Sequence[str]) -> list[str]:
     """
     if not sidecars:
         return []
-    reader = spark.read.option("ignoreCorruptFiles", "true").schema("uid string")
-    counts = reader.parquet(*sidecars).groupBy("uid").count()
+    uids = plan_tasks(spark, [{"path": path} for path in sidecars]).mapInArrow(_read_uids, "uid string")
+    counts = uids.groupBy("uid").count()
     return [row.uid for row in counts.where("count > 1").orderBy("uid").limit(SHOWN).collect()]
+
+
+def _read_uids(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    for batch in batches:
+        for task in map(json.loads, batch.column("task").to_pylist()):
+            try:
+                yield from read_batches(task["path"], ["uid"])
+            except (OSError, pa.ArrowException):
+                continue

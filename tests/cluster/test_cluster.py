@@ -17,7 +17,7 @@ def mapped_files(cluster: Cluster) -> set[str]:
     found = set()
     for worker in cluster.workers:
         for pid, command in session(worker.process.pid):
-            if "python" in command.split(" ")[0]:
+            if Path(command.split(" ")[0]).name.startswith("python"):
                 try:
                     lines = Path(f"/proc/{pid}/maps").read_text().splitlines()
                 except OSError:
