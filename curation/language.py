@@ -21,8 +21,10 @@ NO_MODEL = "none"
 MODEL_CHARS = 4096
 """What the classifier sees of a text: its memory grows by a hundred bytes a character."""
 
-REMEMBERED_TEXTS = 1 << 14
+REMEMBERED_TEXTS = 1 << 16
 """Texts that a process remembers the language of: pages of one site repeat theirs."""
+REMEMBERED_CHARS = 256
+"""Longer texts are not remembered: they are rare, and would take the memory."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,10 @@ def detect_languages(texts: pa.Array, model: str = DEFAULT_MODEL) -> tuple[pa.Ar
     ['en', 'de']
     """
     encoded = texts.dictionary_encode()
-    found = [_classify(text[:MODEL_CHARS], model) for text in encoded.dictionary.to_pylist()]
+    found = [
+        _remembered(text, model) if len(text) <= REMEMBERED_CHARS else _classify(text[:MODEL_CHARS], model)
+        for text in encoded.dictionary.to_pylist()
+    ]
     codes = pa.array([code for code, _ in found], pa.string())
     scores = np.array([score for _, score in found], np.float32)
     index = encoded.indices
@@ -63,6 +68,10 @@ def detect_languages(texts: pa.Array, model: str = DEFAULT_MODEL) -> tuple[pa.Ar
 
 
 @lru_cache(REMEMBERED_TEXTS)
+def _remembered(text: str, model: str) -> tuple[str, float]:
+    return _classify(text, model)
+
+
 def _classify(text: str, model: str) -> tuple[str, float]:
     # The method under `predict`, which adds two microseconds to each text.
     found = load_model(model).f.predict(text.replace("\n", " ") + "\n", 1, 0.0, "strict")
