@@ -49,13 +49,14 @@ def draw(seed: int, purpose: str, *keys: pa.Array, at: Sequence[np.ndarray] | No
 
 
 def keep(
-    probabilities: np.ndarray, seed: int, purpose: str, first: pa.Array, second: pa.Array, parents: np.ndarray
+    probabilities: np.ndarray, seed: int, purpose: str, first: pa.Array, second: pa.Array, starts: np.ndarray
 ) -> np.ndarray:
-    """Return whether the draw of (first[parents[k]], second[k]) is below the probability k, bool.
+    """Return whether the draw of (first[i], second[k]), for each k from starts[i] to starts[i + 1], is below its
+    probability, bool.
 
-    Where a probability is 1 nothing has to be hashed; a key of `first` is hashed once, however many children it has.
+    Where a probability is 1 the second key is not hashed.
     """
-    return _below(*_string_buffers(second), hash64(seed, purpose, first), parents, probabilities)
+    return _below(*_string_buffers(second), hash64(seed, purpose, first), starts, probabilities)
 
 
 def hash64(seed: int, purpose: str, *keys: pa.Array, at: Sequence[np.ndarray] | None = None) -> np.ndarray:
@@ -121,13 +122,14 @@ def _hash_rows(offsets: np.ndarray, data: np.ndarray, rows: np.ndarray, hashes: 
 
 @numba.njit(cache=True, nogil=True)
 def _below(
-    offsets: np.ndarray, data: np.ndarray, seeds: np.ndarray, parents: np.ndarray, probabilities: np.ndarray
+    offsets: np.ndarray, data: np.ndarray, seeds: np.ndarray, starts: np.ndarray, probabilities: np.ndarray
 ) -> np.ndarray:
     kept = np.ones(len(probabilities), np.bool_)
-    for row in range(len(probabilities)):
-        if probabilities[row] < 1.0:
-            found = _wyhash(data, np.uint64(offsets[row]), np.uint64(offsets[row + 1]), seeds[parents[row]])
-            kept[row] = np.float64(found >> np.uint64(11)) * 2.0**-53 < probabilities[row]
+    for parent in range(len(seeds)):
+        for row in range(starts[parent], starts[parent + 1]):
+            if probabilities[row] < 1.0:
+                found = _wyhash(data, np.uint64(offsets[row]), np.uint64(offsets[row + 1]), seeds[parent])
+                kept[row] = np.float64(found >> np.uint64(11)) * 2.0**-53 < probabilities[row]
     return kept
 
 

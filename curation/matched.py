@@ -8,7 +8,6 @@ from functools import cached_property
 import numba
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation import storage
@@ -36,9 +35,9 @@ class Matched:
         self.images = len(texts)
         self.structs: pa.StructArray = texts.flatten()
         self.texts = len(self.structs)
-        self._entry_ids = pc.struct_field(self.structs, "entry_ids")
+        self._entry_ids = self.structs.field("entry_ids")
         self.ids = self._entry_ids.flatten().to_numpy()
-        self.langs, self._ranks = _languages(pc.struct_field(self.structs, "lang"))
+        self.langs, self._ranks = _languages(self.structs.field("lang"))
 
     @cached_property
     def starts(self) -> np.ndarray:
@@ -80,11 +79,11 @@ class Matched:
 
     def keep_texts(self, seed: int, probabilities: np.ndarray) -> np.ndarray:
         """Return which texts are kept, bool[k]: their draw of (uid, text) is below their probability."""
-        return keep(probabilities, seed, "keep", *self._keys, self.images_of_texts)
+        return keep(probabilities, seed, "keep", *self._keys, self.starts)
 
     @property
     def _keys(self) -> tuple[pa.Array, pa.Array]:
-        return self.batch["uid"], pc.struct_field(self.structs, "text")
+        return self.batch["uid"], self.structs.field("text")
 
 
 def _languages(lang: pa.StringArray) -> tuple[list[str], np.ndarray | None]:

@@ -62,12 +62,12 @@ def test_rows_may_be_picked_from_each_key() -> None:
 
 
 def test_keeping_is_drawing_below_a_probability() -> None:
-    keys = pa.array(_words(3000, 7)), pa.array(_words(3000, 8))
-    u = draw(4, "keep", *keys)
+    starts = np.array([0, 0, 5, 900, 900, 901, 3000], np.int32)
+    first, second = pa.array(_words(6, 7)), pa.array(_words(3000, 8))
+    parents = np.repeat(np.arange(6), np.diff(starts))
+    u = draw(4, "keep", first, second, at=[parents, np.arange(3000)])
     probabilities = np.concatenate([u[:1000], np.nextafter(u[1000:2000], 1), np.linspace(0, 1, 1000)])
-    parents = np.random.default_rng(9).permutation(3000).astype(np.int32)
-    first = keys[0].take(pa.array(np.argsort(parents)))
-    kept = keep(probabilities, 4, "keep", first, keys[1], parents)
+    kept = keep(probabilities, 4, "keep", first, second, starts)
     assert kept.tolist() == (u < probabilities).tolist()
     assert not kept[:1000].any()
     assert kept[1000:2000].all()
