@@ -28,53 +28,76 @@ PARTIALS = "_partials"
 MAX_PARTIALS = 256
 """More files of single tasks would make their addition on the driver the longest part."""
 
+MOST_RECENT_TEXTS = 2**31 - 1
+"""Texts that an int32 counts whatever they hold: each counts an entry once."""
 NO_COUNTS = np.zeros(0, np.int64)
 
 
 class CountArrays:
-    """Counts per language in memory, growing as entries are met."""
+    """Counts per language in memory, growing as entries are met.
+
+    Texts are counted in int32, whose arrays stay in the processor's cache, and added to the int64 counts before any of
+    these could overflow.
+    """
 
     def __init__(self) -> None:
-        self.arrays: dict[str, np.ndarray] = {}
+        self._totals: dict[str, np.ndarray] = {}
+        self._recent: dict[str, np.ndarray] = {}
+        self._recent_texts = 0
 
     def add(self, matched: Matched) -> None:
         """Count every entry of every text once."""
+        if self._recent_texts + matched.texts > MOST_RECENT_TEXTS:
+            self._settle()
+        self._recent_texts += matched.texts
         if len(matched.langs) == 1:
             (lang,), ids = matched.langs, matched.ids
-            counted = _count_from(0, ids, self._array(lang, 0))
+            counted = _count_from(0, ids, _grown(self._recent, lang, 0, np.int32))
             if counted < len(ids):
-                _count_from(counted, ids, self._array(lang, int(ids.max()) + 1))
+                _count_from(counted, ids, _grown(self._recent, lang, int(ids.max()) + 1, np.int32))
             return
         for lang, rows in matched.rows_by_lang():
             top = largest_id(rows, matched.id_offsets, matched.ids)
-            _count(rows, matched.id_offsets, matched.ids, self._array(lang, top + 1))
+            _count(rows, matched.id_offsets, matched.ids, _grown(self._recent, lang, top + 1, np.int32))
 
     def add_weighted(self, matched: Matched, weights: np.ndarray) -> None:
         """Count every entry of a text with the text's int64 weight; weight 0 leaves the text out."""
         for lang, rows in matched.rows_by_lang():
             top = largest_id(rows, matched.id_offsets, matched.ids)
-            _count_weighted(rows, matched.id_offsets, matched.ids, weights, self._array(lang, top + 1))
+            _count_weighted(rows, matched.id_offsets, matched.ids, weights, self._total(lang, top + 1))
 
     def merge(self, other: "CountArrays") -> None:
         """Add the counts of another."""
-        for lang, counts in other.arrays.items():
-            self._array(lang, len(counts))[: len(counts)] += counts
-
-    def _array(self, lang: str, size: int) -> np.ndarray:
-        counts = self.arrays.get(lang, NO_COUNTS)
-        if size > len(counts):
-            # Doubling keeps the copying linear; the slack, which no memory is spent on until it is written to, is cut
-            # off when the counts are read out.
-            counts, shorter = np.zeros(2 * size, np.int64), counts
-            counts[: len(shorter)] = shorter
-            self.arrays[lang] = counts
-        return counts
+        for lang, counts in other.items():
+            self._total(lang, len(counts))[: len(counts)] += counts
 
     def items(self) -> Iterator[tuple[str, np.ndarray]]:
         """Yield (lang, counts) in the order of the languages' codes, without trailing zeros, none all zero."""
-        for lang in sorted(self.arrays):
-            if size := _met(self.arrays[lang]):
-                yield lang, self.arrays[lang][:size]
+        self._settle()
+        for lang in sorted(self._totals):
+            if size := _met(self._totals[lang]):
+                yield lang, self._totals[lang][:size]
+
+    def _settle(self) -> None:
+        for lang, counts in self._recent.items():
+            size = _met(counts)
+            self._total(lang, size)[:size] += counts[:size]
+        self._recent, self._recent_texts = {}, 0
+
+    def _total(self, lang: str, size: int) -> np.ndarray:
+        return _grown(self._totals, lang, size, np.int64)
+
+
+def _grown(arrays: dict[str, np.ndarray], lang: str, size: int, kind: type) -> np.ndarray:
+    """The array of a language, with room for `size` counts."""
+    counts = arrays.get(lang, np.zeros(0, kind))
+    if size > len(counts):
+        # Doubling keeps the copying linear; the slack, which no memory is spent on until it is written to, is cut off
+        # when the counts are read out.
+        counts, shorter = np.zeros(2 * size, kind), counts
+        counts[: len(shorter)] = shorter
+        arrays[lang] = counts
+    return counts
 
 
 class CountFiles:

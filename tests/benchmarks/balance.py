@@ -40,7 +40,7 @@ from curation import storage
 from curation.balancing import Distribution, entry_probabilities
 from curation.counts import CountArrays
 from curation.curated import draw_batch, text_probabilities
-from curation.matched import COUNTED_COLUMNS, Matched
+from curation.matched import BATCH_IMAGES, COUNTED_COLUMNS, Matched
 from curation.receipts import Receipt
 from curation.schemas import CURATED, CURATED_TEXT, MATCHES, TEXT
 from curation.spark.session import close_session, open_session
@@ -145,7 +145,7 @@ def in_memory(texts: int) -> dict[str, float]:
     rng = np.random.default_rng(1)
     batches: list[pa.RecordBatch] = []
     while sum(len(batch["texts"].flatten()) for batch in batches) < texts:
-        batches.append(make_batch(rng, np.sort(rng.integers(0, 65536, 16_384))))
+        batches.append(make_batch(rng, np.sort(rng.integers(0, 65536, BATCH_IMAGES))))
     lists = [
         ids for batch in batches for ids in pa.compute.struct_field(batch["texts"].flatten(), "entry_ids").to_pylist()
     ]

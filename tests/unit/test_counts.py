@@ -37,6 +37,19 @@ def test_counts_equal_a_loop_over_slices(langs: tuple[str, ...]) -> None:
     assert _as_dict(list(counts.items())) == _expected(rows)
 
 
+def test_small_counts_are_added_to_large_ones_before_they_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = make_images(300, seed=4, langs=("en", "fr"))
+    texts = sum(len(row["texts"]) for row in rows)
+    monkeypatch.setattr("curation.counts.MOST_RECENT_TEXTS", texts // 3)
+    counts = CountArrays()
+    for start in range(0, 300, 50):
+        counts.add(Matched(to_batch(rows[start : start + 50])))
+        assert sum(int(found.max()) for found in counts._recent.values()) <= texts // 3
+    assert _as_dict(list(counts.items())) == _expected(rows)
+    counts.add(Matched(to_batch(rows)))
+    assert _as_dict(list(counts.items())) == {key: 2 * count for key, count in _expected(rows).items()}
+
+
 def test_weighted_counts_and_merging_equal_a_loop() -> None:
     rows = make_images(100, seed=2)
     halves = [CountArrays(), CountArrays()]

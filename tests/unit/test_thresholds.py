@@ -47,7 +47,6 @@ def test_a_reference_without_matches_names_the_others() -> None:
 def test_a_language_without_matches_has_no_threshold(tmp_path: Path) -> None:
     counted = CountArrays()
     counted.add(Matched(to_batch(make_images(50, seed=1, langs=("en",)))))
-    counted.arrays["de"] = np.zeros(9, np.int64)
     for lang, values in counted.items():
         save_array(str(tmp_path / f"{lang}.npy"), values)
     distributions = Distributions.of_files(CountFiles(str(tmp_path)))
