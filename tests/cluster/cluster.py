@@ -104,7 +104,7 @@ class Cluster:
         try:
             with urllib.request.urlopen(f"http://{self.host}:{self._web_port}/json/", timeout=5) as answer:
                 return json.load(answer)["aliveworkers"]
-        except OSError:
+        except (OSError, ValueError):  # a master that is just starting may answer with nothing
             return 0
 
     def kill_worker(self, worker: Worker) -> None:
