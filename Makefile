@@ -27,7 +27,7 @@ check-training: build/training/installed ## train OpenCLIP on the shards of `mak
 	build/training/bin/python tests/training/check_training.py $(SHARDS)
 
 pack: .venv/installed ## build the wheel, and an archive of the environment for the workers of a cluster, in dist/
-	@rm -rf build/pack-run
+	@rm -rf build/pack-run && mkdir -p build
 	@$(BIN)/python -m sample.run output=build/pack-run 2>build/pack.log || { cat build/pack.log; exit 1; }
 	@$(UV) build --quiet --wheel --out-dir dist
 	@$(BIN)/python -m curation.spark.packing dist/headtail-*.whl dist/headtail-env.tar.gz
