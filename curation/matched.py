@@ -101,17 +101,11 @@ def _languages(lang: pa.StringArray) -> tuple[list[str], np.ndarray | None]:
     return sorted(names), ranks[encoded.indices.to_numpy()]
 
 
-@numba.njit(cache=True, nogil=True)
 def _alike(offsets: np.ndarray, data: np.ndarray) -> bool:
     """Whether all strings of an array that has some are the same: as long as the first, and each as the one before."""
     size = offsets[1] - offsets[0]
-    # No early end: so the loops are done for many rows at once.
-    unlike = 0
-    for row in range(len(offsets) - 1):
-        unlike |= (offsets[row + 1] - offsets[row]) ^ size
-    for at in range(offsets[0] + size, offsets[-1]):
-        unlike |= data[at] ^ data[at - size]
-    return unlike == 0
+    body = data[offsets[0] : offsets[-1]]
+    return bool((np.diff(offsets) == size).all() and (body[size:] == body[: len(body) - size]).all())
 
 
 @numba.njit(cache=True, nogil=True)
