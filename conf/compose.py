@@ -99,9 +99,11 @@ def _quoted(override: str, known: dict[str, Any]) -> str:
     if name not in known:
         inside = any(name.startswith(f"{parent}.") for parent, (hint, _) in known.items() if get_origin(hint) is dict)
         return f"++{override.lstrip('+')}" if inside else override
+    hint = known[name][0]
+    if get_origin(hint) is dict:
+        return f"++{override.lstrip('+')}"
     if not value or value[0] in "'\"[{" or "${" in value or value == "null":
         return override
-    hint = known[name][0]
     if get_origin(hint) is list:
         return f"{key}=[{','.join(_quote(item) for item in value.split(','))}]"
     if hint is str or (isinstance(hint, UnionType) and str in get_args(hint)):

@@ -4,6 +4,7 @@ A job's configuration is a dataclass; `curate` inherits from the configurations 
 has one name everywhere. Ranges are checked when the dataclass is made.
 """
 
+import math
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from typing import Any, ClassVar
@@ -52,6 +53,8 @@ class Settings:
         low, high = metadata.get("minimum"), metadata.get("maximum")
         unit = f" {metadata['unit']}" if metadata.get("unit") else ""
         above = metadata.get("above")
+        if not math.isfinite(value):
+            raise HeadtailError(f"{self._key(name)} must be a finite number, got {value}")
         if above is not None and not value > above:
             raise HeadtailError(f"{self._key(name)} must be above {above}{unit}, got {value}")
         if low is not None and not value >= low:
@@ -250,9 +253,9 @@ class BalanceConfig(Settings):
             )
         if self.reference in self.t_by_language:
             raise HeadtailError(f"balance.t_by_language names the reference {self.reference}: set balance.t instead")
-        for lang, t in self.t_by_language.items():
-            if not t > 0:
-                raise HeadtailError(f"balance.t_by_language.{lang} must be above 0 matches, got {t}")
+        for name, t in {"t": self.t or 1.0, **{f"t_by_language.{k}": t for k, t in self.t_by_language.items()}}.items():
+            if not 0 < t / self.headroom < math.inf:
+                raise HeadtailError(f"balance.{name} must be above 0 matches, and finite, got {t}")
 
     @property
     def wished_tail_share(self) -> float | None:
@@ -429,6 +432,12 @@ class BalancePairsConfig(JobConfig):
     entry_lists: str = setting("", "the metadata, for a forecast to tell the entries without a match")
     rates: RatesConfig = setting(RatesConfig, "what the forecast reckons with")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for t in self.forecast_grid:
+            if not 0 < t / self.balance.headroom < math.inf:
+                raise HeadtailError(f"forecast_grid: thresholds must be above 0 matches, and finite, got {t}")
+
 
 @dataclass
 class DownloadImagesConfig(JobConfig):
@@ -460,7 +469,6 @@ class WriteShardsConfig(JobConfig):
     second_balance: bool | None = setting(
         None, "balance again what download and filters left; none: where the first pass drew with a headroom below 1"
     )
-    thresholds: str = table("thresholds", "table of the first pass's thresholds to read")
 
 
 @dataclass

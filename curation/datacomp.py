@@ -41,7 +41,7 @@ def slice_pairs(task: dict, buckets: int) -> Receipt:
         receipt.rows_in += batch.num_rows
         batch = batch.filter(pc.match_substring_regex(batch[UID], "^[0-9a-fA-F]{32}$").fill_null(False))
         texts = pa.array(hash64(0, "export", batch["text"]))
-        pending.append(pa.record_batch([batch["uid"], texts, batch[UID]], schema=_SLICES))
+        pending.append(pa.record_batch([batch["uid"], texts, pc.utf8_lower(batch[UID])], schema=_SLICES))
         if sum(one.num_rows for one in pending) >= SLICE_ROWS:
             _write(pending, task["out"], buckets, receipt)
             pending = []

@@ -76,10 +76,13 @@ def write_forecasts(
     """Write the table.
 
     `grid` are the reference thresholds as the user counts them, `ts` the first pass's thresholds of each language at
-    them, `list_sizes` the entries of each language's list, where that is known.
+    them, `list_sizes` the entries of each language's list, where that is known: those of a language without any match
+    are among the unmatched of all.
     """
     rows = []
-    for lang in counts.langs():
+    langs = counts.langs()
+    matchless = sum(size for lang, size in list_sizes.items() if lang not in langs)
+    for lang in langs:
         found = Distribution(counts.load(lang))
         for point, t in enumerate(ts[lang]):
             unmatched = list_sizes[lang] - len(found.counts) if lang in list_sizes else None
@@ -99,7 +102,8 @@ def write_forecasts(
                     **_expected(expected[lang], point, rates),
                 }
             )
-    rows += [_all([row for row in rows if row["point"] == point], expected[ALL], rates) for point in range(len(grid))]
+    by_point = [[row for row in rows if row["point"] == point] for point in range(len(grid))]
+    rows += [_all(single, matchless, expected[ALL], rates) for single in by_point]
     rows.sort(key=lambda row: (row["point"], row["lang"] != "all", row["lang"]))
     with storage.ParquetSink(storage.join(folder, "forecasts.parquet"), FORECASTS) as sink:
         sink.write(pa.RecordBatch.from_pylist(rows, FORECASTS))
@@ -120,7 +124,7 @@ def _expected(found: Expectation, point: int, rates: Rates) -> dict[str, float]:
     }
 
 
-def _all(rows: Sequence[dict], found: Expectation, rates: Rates) -> dict:
+def _all(rows: Sequence[dict], matchless: int, found: Expectation, rates: Rates) -> dict:
     matches = sum(row["matches"] for row in rows)
     unmatched = [row["entries_without_match"] for row in rows]
     return {
@@ -129,7 +133,7 @@ def _all(rows: Sequence[dict], found: Expectation, rates: Rates) -> dict:
         "lang": "all",
         "t": None,
         "tail_share": sum(row["tail_share"] * row["matches"] for row in rows) / matches,
-        "entries_without_match": None if None in unmatched else sum(unmatched),
+        "entries_without_match": None if None in unmatched else sum(unmatched) + matchless,
         "entries_below_t": sum(row["entries_below_t"] for row in rows),
         "entries_from_t": sum(row["entries_from_t"] for row in rows),
         "matches": matches,

@@ -14,7 +14,8 @@ With OpenCLIP: in `open_clip_train/data.py`, function `get_wds_dataset`, put the
         wds.decode("pilrgb", handler=log_and_continue),
         ...
 
-and set `--train-num-samples` to the share of samples kept (`expected_images` of the thresholds) times the samples.
+and set `--train-num-samples` to the samples that this keeps in an epoch: `expected_samples` of a forecast at the t of
+the probabilities.
 """
 
 import json

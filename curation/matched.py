@@ -172,6 +172,9 @@ class MatchesTables:
                         f"matches in {part.path} were made with {name} {found}, those in {self.parts[0].path} with "
                         f"{first}: run match_pairs again"
                     )
+        matched: list[list[str]] = [each.get("languages", []) for each in settings]
+        self.languages = {lang for langs in matched for lang in langs} if all(matched) else set[str]()
+        """Those that were matched; empty: all that there were lists of."""
         self.max_texts: int = max(each.get("max_texts", MAX_TEXTS) for each in settings)
 
     def inputs(self) -> list[dict]:

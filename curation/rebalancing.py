@@ -11,7 +11,6 @@ import pyarrow.parquet as pq
 from curation import storage
 from curation.counts import CountFiles, merge_partials, save_array, write_partial
 from curation.curated import curated_batch
-from curation.errors import HeadtailError
 from curation.lists import Ranges, list_name
 from curation.receipts import Receipt
 from curation.schemas import CANDIDATES, CURATED
@@ -24,7 +23,6 @@ from curation.second_balance import (
     weigh_survivors,
 )
 from curation.selection import survivors_output, write_rows
-from curation.tables import Table
 from curation.thresholds import Distributions, Rule, Wish
 
 BATCH_ROWS = 8192
@@ -40,20 +38,9 @@ class FirstBalance:
 
     @classmethod
     def of_settings(cls, settings: Mapping[str, Any]) -> "FirstBalance":
-        """Return it from the settings of balance_pairs."""
-        wished = {name: settings[name] for name in ("t", "tail_share", "target_images", "headroom")}
+        """Return it from the settings of balance_pairs, with what it solved for."""
+        wished = {name: settings[name] for name in ("t", "tail_share", "target_images", "headroom", "solved_t")}
         return cls(settings["unit"], settings["seed"], Wish(Rule(**settings["rule"]), **wished))
-
-
-def reference_t(thresholds: str, first: FirstBalance) -> float | None:
-    """Return the t that a wished number of images was solved to, in counts of survivors; None without such a wish."""
-    if first.wish.target_images is None:
-        return None
-    rows = [row for path in Table(thresholds).files() for row in _read(path, ["lang", "t"]).to_pylist()]
-    found = {row["lang"]: row["t"] for row in rows}
-    if first.wish.rule.reference not in found:
-        raise HeadtailError(f"{thresholds} does not tell t of {first.wish.rule.reference}: run balance_pairs again")
-    return found[first.wish.rule.reference] * first.wish.headroom
 
 
 def weigh_images(task: dict, ranges: Ranges, unit: str) -> Receipt:
@@ -75,15 +62,12 @@ def _curated(task: dict, number: int) -> Iterator[pa.RecordBatch]:
     yield from listed.take(rows).combine_chunks().to_batches(BATCH_ROWS)
 
 
-def plan_second_draw(weights: list[str], first: FirstBalance, reference_t: float | None, folder: str) -> SecondDrawing:
-    """Add the weights of all groups, store the estimated counts as flat files, and derive the thresholds.
-
-    `reference_t` is the t that a wished number of images was solved to, in counts of survivors; None otherwise.
-    """
+def plan_second_draw(weights: list[str], first: FirstBalance, folder: str) -> SecondDrawing:
+    """Add the weights of all groups, store the estimated counts as flat files, and derive the thresholds."""
     for lang, weighted in merge_partials(weights):
         save_array(storage.join(folder, f"{lang}.npy"), estimated_counts(weighted))
     counts = CountFiles(folder)
-    t = second_thresholds(first.wish, reference_t, Distributions.of_files(counts))
+    t = second_thresholds(first.wish, Distributions.of_files(counts))
     return SecondDrawing(first.unit, first.seed, counts, t)
 
 

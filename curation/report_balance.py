@@ -32,12 +32,12 @@ def balance(report: Values) -> str:
 def _second_balance(second: Values | None) -> str:
     if not second:
         return ""
-    missing = second["missing_share"]
-    cure = f"; a headroom of {number(second['sufficient_headroom'])} would have kept it" if missing >= 0.001 else ""
+    missing, enough = second["missing_share"], second["sufficient_headroom"]
+    raised = "" if enough is None else ", with a <i>t</i> raised for the losses of the download"
+    cure = f"; a headroom of {number(enough)} would have kept it" if enough and missing >= 0.001 else ""
     return (
-        "<p>What is shown here is the first pass, with a <i>t</i> raised for the losses of the download. Afterwards "
-        "the images were balanced again, in the counts of what arrived. The first pass had thrown away "
-        f"{percent(missing, 1)} of what the second wanted{cure}.</p>"
+        f"<p>What is shown here is the first pass{raised}. Afterwards the images were balanced again, in the counts of "
+        f"what arrived. The first pass had thrown away {percent(missing, 1)} of what the second wanted{cure}.</p>"
     )
 
 

@@ -74,13 +74,9 @@ def estimated_counts(weighted: np.ndarray) -> np.ndarray:
     return weighted / WEIGHT
 
 
-def second_thresholds(wish: Wish, reference_t: float | None, distributions: Distributions) -> dict[str, float]:
-    """Return each language's t over the estimated counts.
-
-    `wish` is the first pass's; where it asked for a number of images, `reference_t` is the t it was solved to, in
-    counts of survivors.
-    """
-    t = reference_t if wish.target_images is not None else wish.t
+def second_thresholds(wish: Wish, distributions: Distributions) -> dict[str, float]:
+    """Return each language's t over the estimated counts, for the wish of the first pass, solved if it had to be."""
+    t = wish.t if wish.solved_t is None else wish.solved_t * wish.headroom
     return Wish(wish.rule, t=t, tail_share=wish.tail_share).thresholds(distributions)
 
 
@@ -117,7 +113,7 @@ class Shortfall:
         """Add texts: their P1, P2 and weights (0 for those that stand for none)."""
         self.missing += int(np.rint(np.maximum(wanted - first, 0.0) * weights).sum())
         self.wanted += int(np.rint(wanted * weights).sum())
-        ratios = np.minimum(first / wanted, 1.0)[weights > 0]
+        ratios = np.divide(first, wanted, out=np.ones_like(first), where=wanted > first)[weights > 0]
         self.ratios += np.bincount((ratios * BINS).astype(np.int64), minlength=BINS + 1)
 
     def merge(self, facts: Counter[str]) -> None:
@@ -132,11 +128,11 @@ class Shortfall:
         ratios = {f"shortfall_ratio:{index}": int(n) for index, n in enumerate(self.ratios) if n}
         return {"shortfall_missing": self.missing, "shortfall_wanted": self.wanted, **ratios}
 
-    def describe(self, headroom: float) -> dict[str, Any]:
+    def describe(self, wish: Wish) -> dict[str, Any]:
         """Return the shortfall in texts, its share of what is wanted, and the headroom that would cure it.
 
-        The headroom is such that 99% of the survivors' texts have P2 <= P1, as far as P1 grows with t; it helps where
-        t or target_images was given, for a tail share does not depend on it.
+        With that headroom 99% of the survivors' texts have P2 <= P1, as far as P1 grows with t. There is none for a
+        tail share, whose first pass does not depend on it.
         """
         texts = int(self.ratios.sum())
         below = np.cumsum(self.ratios)
@@ -144,5 +140,5 @@ class Shortfall:
         return {
             "missing_texts": self.missing / WEIGHT,
             "missing_share": self.missing / self.wanted if self.wanted else 0.0,
-            "sufficient_headroom": headroom * min(ratio, 1.0),
+            "sufficient_headroom": wish.headroom * ratio if wish.tail_share is None else None,
         }

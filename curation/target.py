@@ -9,7 +9,7 @@ from curation.errors import HeadtailError
 
 TOLERANCE = 1e-3
 POINTS = 32
-SMALLEST_T = 1e-3
+SMALLEST_T = 1e-9
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ def solve_target(
     images = expect(ts.tolist())
     if wish > images[-1] * (1 + 1e-12):
         raise HeadtailError(
-            f"balance.target_images={wish:,.0f} is more than matches can give: at most {images[-1]:,.1f} are expected"
+            f"balance.target_images={wish:,.10g} is more than matches can give: at most {images[-1]:,.1f} are expected"
         )
-    if wish < images[0] * (1 - TOLERANCE):
+    if images[0] - wish > TOLERANCE * wish:
         raise HeadtailError(
-            f"balance.target_images={wish:,.0f} is less than the {images[0]:,.1f} images expected at t={SMALLEST_T:g}: "
-            "thresholds of other languages hold them"
+            f"balance.target_images={wish:,.10g} is less than the {images[0]:,.1f} images expected at "
+            f"t={SMALLEST_T:g}: thresholds of other languages hold them"
         )
     while True:
         nearest = int(np.argmin(np.abs(images - wish)))

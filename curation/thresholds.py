@@ -1,6 +1,7 @@
 """Thresholds: what the user wishes, as a t for every language."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
@@ -13,6 +14,7 @@ from curation.counts import CountFiles, save_array
 from curation.errors import HeadtailError
 from curation.receipts import Receipt
 from curation.schemas import THRESHOLDS
+from curation.tables import Part
 
 Value = TypeVar("Value")
 
@@ -83,8 +85,9 @@ class Wish:
     """What the user asks for: `t` of the reference language, a `tail_share` for every language, or `target_images`.
 
     `headroom` is the share of images assumed to survive download and filters. t speaks of the counts of what
-    survives, so the first pass, on the counts before, draws with t / headroom; target_images are survivors too. A
-    tail share is the same before and after an even loss, and leads to the threshold before as it is.
+    survives, so the first pass, on the counts before, draws with t / headroom; target_images are survivors too, and
+    `solved_t` the first pass's t of the reference language at which they are expected. A tail share is the same before
+    and after an even loss, and leads to the threshold before as it is.
     """
 
     rule: Rule
@@ -92,6 +95,7 @@ class Wish:
     tail_share: float | None = None
     target_images: float | None = None
     headroom: float = 1.0
+    solved_t: float | None = None
 
     @property
     def first_rule(self) -> Rule:
@@ -101,8 +105,9 @@ class Wish:
 
     def thresholds(self, distributions: Distributions) -> dict[str, float]:
         """Return the first pass's t of every language, in the order of their codes."""
-        if self.t is not None:
-            found = self.first_rule.thresholds(distributions, [self.t / self.headroom])
+        first_t = self.solved_t if self.t is None else self.t / self.headroom
+        if first_t is not None:
+            found = self.first_rule.thresholds(distributions, [first_t])
             return {lang: float(ts[0]) for lang, ts in found.items()}
         if self.tail_share is None:
             raise ValueError("a wish for images has to be solved first: it has no t")
@@ -110,7 +115,8 @@ class Wish:
 
     def describe(self, t: Mapping[str, float]) -> str:
         """Return what was asked and what it came to, for the stage's line."""
-        asked = f"t={self.t:,.8g}" if self.t is not None else f"tail_share={self.tail_share:g}"
+        name = next(name for name in ("t", "tail_share", "target_images") if getattr(self, name) is not None)
+        asked = f"{name}={getattr(self, name):,.10g}"
         reference = self.rule.reference
         came = f", first pass t={t[reference]:,.8g} for {reference}" if reference in t else ""
         return f"{asked}{came}, {len(t)} languages"
@@ -138,9 +144,19 @@ def write_thresholds(
     return Receipt(folder, rows_in=len(rows), rows_out=len(rows), outputs=[sink.output()])
 
 
-def write_probabilities(counts: CountFiles, t: Mapping[str, float], folder: str) -> None:
-    """Write `<lang>.npy` for each language: float32, indexed by entry_id; beyond its end the probability is 1."""
+def write_probabilities(counts: CountFiles, thresholds: Part, folder: str) -> None:
+    """Write `<lang>.npy` for each language, unless they are those of these thresholds: float32, indexed by entry_id.
+
+    Beyond the end of an array the probability is 1. `thresholds.json` beside them, written last, tells what they are.
+    """
+    rows = [row for file in thresholds.files for batch in storage.read_batches(file) for row in batch.to_pylist()]
+    told = {"id": thresholds.id, "t": {row["lang"]: row["t"] for row in rows}}
+    path = storage.join(folder, "thresholds.json")
+    with suppress(FileNotFoundError):
+        if storage.read_json(path) == told:
+            return
     storage.remove(folder)
-    for lang in counts.langs():
-        probabilities = entry_probabilities(counts.load(lang), t[lang])
+    for lang, t in told["t"].items():
+        probabilities = entry_probabilities(counts.load(lang), t)
         save_array(storage.join(folder, f"{lang}.npy"), probabilities.astype(np.float32))
+    storage.write_json(path, told)

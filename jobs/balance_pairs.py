@@ -1,5 +1,6 @@
 """Thin the head: derive a threshold for each language and draw the images to keep."""
 
+from collections.abc import Collection
 from dataclasses import asdict
 from functools import partial
 
@@ -29,9 +30,12 @@ def run(config: BalancePairsConfig) -> None:
     unit = config.balance.unit.value
     recipe = Recipe(NAME, LOGIC_VERSION, {"seed": config.seed, "unit": unit, **asdict(wish)}, matches.inputs())
     thresholds, curated = Table(config.thresholds), Table(config.curated)
-    if not config.forecast and thresholds.done(recipe) and (done := curated.done(recipe)):
+    if not config.forecast and (first := thresholds.done(recipe)) and (done := curated.done(recipe)):
+        write_probabilities(counts, first, config.entry_probabilities)
         say(NAME, f"is done: {done.receipt.rows_out:,} images in {curated.path}")
         return
+    if strangers := sorted(set(wish.rule.t_by_language) - set(counts.langs())):
+        say(NAME, f"no text matches an entry in {', '.join(strangers)}: their balance.t_by_language is not used")
     stage = Stage(NAME, f"{len(matches.buckets):,} buckets{', a forecast' * config.forecast}")
     spark = open_session(NAME, **vars(config.spark))
     forecaster = Forecaster(spark, matches, counts, unit, config.seed, join(config.forecasts, "_pass"))
@@ -41,7 +45,7 @@ def run(config: BalancePairsConfig) -> None:
     if config.forecast:
         plan = ForecastPlan(tuple(config.forecast_grid), Rates(config.balance.headroom, **vars(config.rates)))
         table = Table(config.forecasts)
-        sizes = entries_of_lists(config.entry_lists, counts.langs())
+        sizes = entries_of_lists(config.entry_lists, matches.languages)
         print(forecaster.forecast(solved, t, plan, sizes, table, recipe))  # noqa: T201 what was asked for
         return
     thresholds_folder, curated_folder = thresholds.begin(0), curated.begin(0)
@@ -49,19 +53,19 @@ def run(config: BalancePairsConfig) -> None:
     tasks = plan_balancing(matches.buckets, curated_folder)
     receipts = run_tasks(spark, partial(balance_bucket, drawing=drawing), tasks, curated_folder)
     expected = take_expectations(receipts)
-    write_probabilities(counts, t, config.entry_probabilities)
     receipt = write_thresholds(counts, t, expected, thresholds_folder)
-    part = curated.commit(0, recipe, receipts, stage.seconds)
-    thresholds.commit(0, recipe, [receipt], stage.seconds)
+    part = curated.commit(0, recipe, receipts, stage.seconds, solved_t=solved.solved_t)
+    first = thresholds.commit(0, recipe, [receipt], stage.seconds)
+    write_probabilities(counts, first, config.entry_probabilities)
     stage.end(part.receipt)
 
 
-def entries_of_lists(path: str, langs: list[str]) -> dict[str, int]:
-    """Return how many usable entries each language's list has; nothing where the lists are not given."""
+def entries_of_lists(path: str, langs: Collection[str]) -> dict[str, int]:
+    """Return how many usable entries the list of each language has (no `langs`: of all); nothing without lists."""
     if not path:
         return {}
     store = EntryStore.open(path)
-    return {lang: len(store.entries(lang).drop_null()) for lang in langs if lang in store.languages}
+    return {lang: len(store.entries(lang).drop_null()) for lang in store.languages if not langs or lang in langs}
 
 
 def wish_of(config: BalancePairsConfig) -> Wish:

@@ -82,6 +82,7 @@ def plan_lists(config: DownloadImagesConfig, curated: list[Part], ranges: Ranges
     recipe = Recipe("plan_lists", 1, vars(ranges), [part.input() for part in (*curated, *stored)])
     if part := table.done(recipe):
         return part
+    balance = curated[0].manifest["settings"] | {"solved_t": curated[0].manifest["solved_t"]}
     stage = Stage("plan_lists", f"{ranges.count:,} ranges of the final order")
     spark = open_session(STAGE, **vars(config.spark))
     folder = table.begin(0)
@@ -95,7 +96,7 @@ def plan_lists(config: DownloadImagesConfig, curated: list[Part], ranges: Ranges
     remove(places)
     if sum(one.rows_out for one in sliced) != sum(one.rows_in for one in receipts):
         raise AssertionError(f"{table.path}: rows were lost between slices and lists")
-    part = table.commit(0, recipe, receipts, stage.seconds, balance=curated[0].manifest["settings"])
+    part = table.commit(0, recipe, receipts, stage.seconds, balance=balance)
     stage.end(part.receipt)
     return part
 

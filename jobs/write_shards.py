@@ -5,7 +5,7 @@ from curation.downloads import Downloads
 from curation.duplicates import UniqueRules
 from curation.lists import Ranges
 from curation.progress import Stage, say
-from curation.rebalancing import FirstBalance, reference_t
+from curation.rebalancing import FirstBalance
 from curation.selection import ImageFilters
 from curation.shard_set import STAGE, Selecting, ShardSet, plan_shard_tasks
 from curation.shards import LOGIC_VERSION, write_shard
@@ -39,8 +39,7 @@ def run(config: WriteShardsConfig) -> None:
     selection = select(spark, steps, ranges, ImageFilters(**sides), rules, config.filter, config.scores)
     rows = lists.path
     if again and selection.rows_out:
-        wanted_t = reference_t(config.thresholds, first)
-        selection, facts["second_balance"] = balance_again(spark, steps, ranges, first, wanted_t, selection)
+        selection, facts["second_balance"] = balance_again(spark, steps, ranges, first, selection)
         rows = steps.folder("drawn")
     bounds = (config.samples_per_shard, config.max_shard_bytes)
     tasks = plan_shard_tasks(shards.path, steps.work, rows, selection, status, *bounds)

@@ -45,4 +45,4 @@ def curate(folder: Path | str, rows: list[dict], buckets: int = 3, **asked: Any)
     rule = {"reference": "en", "others": "tail_share", "t_by_language": {}}
     wish = {"rule": rule, "t": None, "tail_share": 0.06, "target_images": None, "headroom": 1.0} | asked
     settings = {"seed": 0, "unit": "pair", **wish, "rows": hashlib.sha256(uids.encode()).hexdigest()}
-    return table.commit(0, Recipe("balance_pairs", 1, settings), receipts, 0)
+    return table.commit(0, Recipe("balance_pairs", 1, settings), receipts, 0, solved_t=None)

@@ -40,7 +40,7 @@ class Forecaster:
         return expected
 
     def solve(self, wish: Wish) -> Wish:
-        """Return the wish with the t that a target of images leads to; a wish that has none is returned as it is."""
+        """Return the wish with the first pass's t that a target of images leads to; one without a target as it is."""
         if wish.target_images is None:
             return wish
         distributions = Distributions.of_files(self.counts)
@@ -55,7 +55,7 @@ class Forecaster:
         note = "" if found.exact else f", the nearest below a jump to {found.next_images:,.0f}"
         t = found.t * wish.headroom
         say("balance_pairs", f"expects {found.images:,.0f} samples at t={t:,.8g} of {wish.rule.reference}{note}")
-        return replace(wish, t=t, target_images=None)
+        return replace(wish, solved_t=found.t)
 
     def forecast(
         self,
@@ -69,16 +69,17 @@ class Forecaster:
         """Write the forecast of a grid and of the wish (its thresholds: `wished`), and return it as text."""
         distributions = Distributions.of_files(self.counts)
         largest = distributions.reference(wish.rule.reference).counts[-1]
-        grid = sorted(plan.grid or default_grid(float(largest) * wish.headroom))
+        grid = sorted(set(plan.grid) or default_grid(float(largest) * wish.headroom))
         ts = wish.first_rule.thresholds(distributions, [t / wish.headroom for t in grid])
         # The wish stands among the grid: its thresholds need not follow from the reference's.
         mine = wished[wish.rule.reference] * wish.headroom
         place = int(np.searchsorted(grid, mine))
-        ts = {lang: np.insert(values, place, wished[lang]) for lang, values in ts.items()}
+        if mine not in grid or any(values[place] != wished[lang] for lang, values in ts.items()):
+            ts = {lang: np.insert(values, place, wished[lang]) for lang, values in ts.items()}
+            grid.insert(place, mine)
         expected = self.expect(ts)
         folder = table.begin(0)
-        points = [*grid[:place], mine, *grid[place:]]
-        receipt = write_forecasts(self.counts, points, ts, expected, list_sizes, plan.rates, folder)
+        receipt = write_forecasts(self.counts, grid, ts, expected, list_sizes, plan.rates, folder)
         part = table.commit(0, recipe, [receipt], 0.0)
         rows = [row for batch in storage.read_batches(part.files[0]) for row in batch.to_pylist()]
         return forecast_text(rows, place, wish.rule.reference)

@@ -21,6 +21,7 @@ from curation.spark.tasks import run_tasks
 
 TOLD_SHARE = 0.001
 """A shortfall below this is not worth a line."""
+NO_SLACK = "balance.tail_share leaves no slack for an uneven loss, balance.t and balance.target_images with headroom do"
 
 
 def select(
@@ -50,24 +51,21 @@ def balance_again(
     steps: Selecting,
     ranges: Ranges,
     first: FirstBalance,
-    reference_t: float | None,
     selection: Receipt,
 ) -> tuple[Receipt, dict[str, Any]]:
     """Draw again among the survivors; return the account of all steps, and what the manifest tells of the draw."""
     tasks = steps.weigh()
     run_tasks(spark, partial(weigh_images, ranges=ranges, unit=first.unit), tasks, steps.work)
-    second = plan_second_draw([task["weights"] for task in tasks], first, reference_t, steps.folder("counts"))
+    second = plan_second_draw([task["weights"] for task in tasks], first, steps.folder("counts"))
     drawn = run_tasks(spark, partial(draw_images, ranges=ranges, second=second), steps.draw(), steps.work)
     shortfall = Shortfall()
     for receipt in drawn:
         shortfall.merge(receipt.facts)
-    told = shortfall.describe(first.wish.headroom)
+    told = shortfall.describe(first.wish)
     if told["missing_share"] >= TOLD_SHARE:
-        say(
-            STAGE,
-            f"the first balance threw away {told['missing_share']:.1%} of what is wanted now: "
-            f"balance.headroom={told['sufficient_headroom']:.2g} would have kept it",
-        )
+        enough = told["sufficient_headroom"]
+        cure = NO_SLACK if enough is None else f"balance.headroom={enough:.2g} would have kept it"
+        say(STAGE, f"the first balance threw away {told['missing_share']:.1%} of what is wanted now: {cure}")
     return follow([selection], drawn), {"t": dict(second.t), **told}
 
 

@@ -69,7 +69,7 @@ def open_session(
         spark = builder.getOrCreate()
     except Py4JError as error:
         raise HeadtailError(fault_line(error) or f"Spark does not start: {error}") from error
-    refuse_loss(spark)
+    refuse_settings(spark)
     if submitted:
         _quieten(spark)
     spark.sparkContext.setLogLevel("ERROR")
@@ -82,11 +82,19 @@ def _given() -> frozenset[str]:
     return frozenset(key for key, _ in SparkConf().getAll())
 
 
-def refuse_loss(spark: SparkSession) -> None:
-    """Raise HeadtailError where a setting would leave rows out without a word."""
+def refuse_settings(spark: SparkSession) -> None:
+    """Raise HeadtailError where settings would leave rows out without a word, or stop Spark's scheduler."""
     for key in ("spark.sql.files.ignoreCorruptFiles", "spark.sql.files.ignoreMissingFiles"):
         if spark.conf.get(key, "false").lower() == "true":
             raise HeadtailError(f"{key}=true would leave rows out without a word: set it to false")
+    conf = spark.sparkContext.getConf()
+    failures = int(conf.get("spark.task.maxFailures", "4"))
+    on_one = int(conf.get("spark.excludeOnFailure.task.maxTaskAttemptsPerNode", "2"))
+    if conf.get("spark.excludeOnFailure.enabled", "false").lower() == "true" and failures <= on_one:
+        raise HeadtailError(
+            f"spark.task.maxFailures={failures} is too low for spark.excludeOnFailure.enabled=true, which gives a task "
+            f"{on_one} attempts on one machine: set it to {on_one + 1} or more, or the other to false"
+        )
 
 
 def _quieten(spark: SparkSession) -> None:

@@ -23,7 +23,7 @@ from curation.tar import TarWriter
 PER_RANGE = 6250
 BALANCE = {
     "seed": 0, "unit": "pair", "rule": {"reference": "en", "others": "tail_share", "t_by_language": {}}, "t": None,
-    "tail_share": 0.06, "target_images": None, "headroom": 1.0,
+    "tail_share": 0.06, "target_images": None, "headroom": 1.0, "solved_t": None,
 }  # fmt: skip
 """What balance_pairs notes of itself."""
 

@@ -77,7 +77,9 @@ def meet(fault: str, folder: Path, archive: Path, port: int, expected: dict) -> 
         cluster.wait_for_workers(2)
         if fault != "cut_off":
             stack.enter_context(ImageHost(crawl, port))
-        tries = {"spark.task.maxFailures": "1" if fault == "executor_lost" else "4"}
+        tries = {"spark.task.maxFailures": "4"}
+        if fault == "executor_lost":
+            tries = {"spark.task.maxFailures": "1", "spark.excludeOnFailure.enabled": "false"}
         run = Job(cluster.submit("curate", *job, conf=tries, archived=fault != "no_archive"))
         if fault == "executor_lost" and run.starts("match_pairs"):
             while not any(map(cluster.kill_executor, cluster.workers)):

@@ -31,13 +31,16 @@ class Job:
         """The lines of headtail, without Spark's own."""
         return [line for line in self.lines if line[:17].rstrip() in STAGES or line.startswith("headtail ")]
 
-    def starts(self, stage: str) -> bool:
-        """Wait until a stage starts; whether it does before the job ends."""
-        while not any(line.startswith(f"{stage} ") and " starts: " in line for line in self.lines):
+    def starts(self, *stages: str) -> str | None:
+        """Wait until one of these stages has started, and return the first that has; None if the job ends before."""
+        while not (started := [stage for stage in stages if self._has_started(stage)]):
             if self.process.poll() is not None:
-                return False
+                return None
             time.sleep(0.02)
-        return True
+        return started[0]
+
+    def _has_started(self, stage: str) -> bool:
+        return any(line.startswith(f"{stage} ") and " starts: " in line for line in self.lines)
 
     def end(self, seconds: float = 600) -> int:
         """Wait for the end and return the exit code."""

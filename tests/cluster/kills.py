@@ -39,32 +39,29 @@ class Kill:
     seconds: float
 
 
-def draw(seed: int, count: int) -> list[list[Kill]]:
-    """Return the kills of each run, every stage about as often as any other, in the order of stages."""
-    random_ = random.Random(seed)
-    runs: list[list[Kill]] = []
-    left = 0
-    for number in range(count):
-        if not left:
-            left = min(len(STAGES), count - number)
-            stages = sorted(random_.sample(STAGES, left), key=STAGES.index)
-            runs.append([])
-        stage = stages[len(runs[-1])]
-        runs[-1].append(Kill(stage, random_.choice(VICTIMS), random_.randrange(2), random_.uniform(0.0, 2.5)))
-        left -= 1
-    return runs
+def draw(random_: random.Random, count: int) -> list[Kill]:
+    """Return the kills of one run: at most one in each stage, in the order of stages."""
+    stages = sorted(random_.sample(STAGES, min(count, len(STAGES))), key=STAGES.index)
+    return [Kill(stage, random_.choice(VICTIMS), random_.randrange(2), random_.uniform(0.0, 2.5)) for stage in stages]
 
 
 def curate(cluster: Cluster, job: list[str], kills: list[Kill]) -> Counter[str]:
-    """Run a job to its end through all kills; returns what happened."""
+    """Run a job to its end through all kills; returns what happened.
+
+    Who is killed in a stage's last moments may be killed in the next one, and a stage that is done by then when the
+    driver starts again is not met.
+    """
     happened: Counter[str] = Counter()
     pending = list(kills)
     while happened["starts"] < MOST_STARTS:
         happened["starts"] += 1
         run = Job(cluster.submit("curate", *job))
-        while pending and run.starts(pending[0].stage):
+        while stage := run.starts(*(kill.stage for kill in pending)):
+            while pending[0].stage != stage:
+                pending.pop(0)
             kill = pending.pop(0)
-            _strike(cluster, run, kill)
+            if not _strike(cluster, run, kill):
+                continue
             happened[kill.victim] += 1
             print(f"{kill.stage:16} {kill.victim} killed after {kill.seconds:.1f} s", file=sys.stderr, flush=True)
             if kill.victim == "driver":
@@ -74,21 +71,25 @@ def curate(cluster: Cluster, job: list[str], kills: list[Kill]) -> Counter[str]:
             if "Traceback" in run.said:
                 raise AssertionError(run.said)
             if code == 0:
-                happened["not_met"] += len(pending)
                 return happened
             happened["gave_up"] += 1
             print(*run.told[-1:], sep="\n", file=sys.stderr, flush=True)
     raise AssertionError(f"not done after {MOST_STARTS} starts:\n{run.said}")
 
 
-def _strike(cluster: Cluster, run: Job, kill: Kill) -> None:
+def _strike(cluster: Cluster, run: Job, kill: Kill) -> bool:
+    """Kill, unless the job comes to its end before."""
     deadline = time.monotonic() + 120
     alive = [worker for worker in cluster.workers if worker.process.poll() is None]
     while not any(cluster.executors(worker) for worker in alive):
+        if run.process.poll() is not None:
+            return False
         if time.monotonic() > deadline:
             raise TimeoutError(f"no executor came:\n{run.said}")
         time.sleep(0.05)
     time.sleep(kill.seconds)
+    if run.process.poll() is not None:
+        return False
     if kill.victim == "driver":
         run.kill()
     elif kill.victim == "worker":
@@ -97,6 +98,7 @@ def _strike(cluster: Cluster, run: Job, kill: Kill) -> None:
     else:
         busy = [worker for worker in alive if cluster.executors(worker)] or alive
         cluster.kill_executor(busy[kill.which % len(busy)])
+    return True
 
 
 def main(seed: int = 1, kills: int = 20, archive: str = "dist/headtail-env.tar.gz") -> int:
@@ -110,26 +112,27 @@ def main(seed: int = 1, kills: int = 20, archive: str = "dist/headtail-env.tar.g
             command = [sys.executable, "-m", "jobs.curate", *settings(folder / "crawl", folder / "local"), *CUT, LOCAL]
             subprocess.run(command, check=True, stderr=subprocess.DEVNULL, env=os.environ)
             expected = outcome(folder / "local")
-            runs = draw(seed, kills)
-            same, left = 0, []
-            for number, planned in enumerate(runs):
-                output = folder / f"run-{number}"
-                happened += curate(cluster, [*settings(folder / "crawl", output), *CUT], planned)
+            random_ = random.Random(seed)
+            runs, same, left = 0, 0, []
+            while (met := sum(happened[victim] for victim in set(VICTIMS))) < kills:
+                output = folder / f"run-{runs}"
+                happened += curate(cluster, [*settings(folder / "crawl", output), *CUT], draw(random_, kills - met))
+                runs += 1
                 same += outcome(output) == expected
                 left += leftovers(output)
     result = {
         "seed": seed,
-        "kills": sum(happened[victim] for victim in set(VICTIMS)),
+        "kills": met,
         **{f"{victim}s_killed": happened[victim] for victim in sorted(set(VICTIMS))},
         "starts": happened["starts"],
         "jobs_that_gave_up": happened["gave_up"],
-        "runs": len(runs),
+        "runs": runs,
         "runs_with_the_same_bytes": same,
         "leftovers": left,
         "seconds": round(time.monotonic() - began),
     }
     print(json.dumps(result))
-    return 0 if same == len(runs) and not left else 1
+    return 0 if same == runs and not left else 1
 
 
 if __name__ == "__main__":

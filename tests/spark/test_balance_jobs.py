@@ -87,6 +87,41 @@ def test_what_is_done_is_not_done_again(run_of_7: Path, capsys: pytest.CaptureFi
     assert len(lines) == 2
 
 
+def test_probabilities_that_are_missing_are_handed_over_again(run_of_7: Path, tmp_path: Path) -> None:
+    _balance(run_of_7, "balance.t=6.5", f"entry_probabilities={tmp_path}")
+    for lang in ("de", "en", "fr"):
+        assert (tmp_path / f"{lang}.npy").read_bytes() == (run_of_7 / f"entry_probabilities/{lang}.npy").read_bytes()
+
+
+def test_a_solved_target_is_drawn_as_it_was_solved(tmp_path: Path) -> None:
+    """Below a jump t is a count, of which no multiplication and division by headroom may make another."""
+    counts = {"en": [3, 7, 7, 7, 90], "de": [1, 1, 2, 10, 200]}
+    rows = [
+        {
+            "uid": f"{draws:024x}", "url": f"https://a.org/{draws}",
+            "texts": [{"text": f"{draws}", "text_key": "alt", "lang": lang, "lang_score": 1.0, "entry_ids": [entry]}],
+        }
+        for draws, (lang, entry) in enumerate(
+            (lang, entry) for lang, found in counts.items() for entry, count in enumerate(found) for _ in range(count)
+        )
+    ]  # fmt: skip
+    _write_table(rows, tmp_path / "matches", 1)
+    _count(tmp_path)
+    _balance(tmp_path, "balance.target_images=27", "balance.headroom=0.6")
+    thresholds = _read(tmp_path, "thresholds")
+    assert thresholds[1]["t"] == 7.0
+    assert sum(row["expected_images"] for row in thresholds) * 0.6 < 27
+    (part,) = Table(str(tmp_path / "curated")).parts()
+    assert part.manifest["solved_t"] == 7.0
+
+
+def test_a_threshold_of_a_language_without_matches_is_told(run_of_7: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    _balance(run_of_7, "balance.t=6.5", "balance.t_by_language.xx=5", "forecast=true", "forecast_grid=[6.5,2,2]")
+    told = capsys.readouterr()
+    assert "no text matches an entry in xx: their balance.t_by_language is not used" in told.err
+    assert [line.split()[0] for line in told.out.splitlines()[1:3]] == ["2", "6.5"]
+
+
 def test_another_threshold_draws_again_and_nests(run_of_7: Path, tmp_path: Path) -> None:
     before = {row["uid"] for row in _read(run_of_7, "curated")}
     common = [f"{name}={run_of_7 / name}" for name in ("matches", "entry_counts")]
@@ -130,8 +165,12 @@ def test_several_tables_and_parts_are_read_as_one(run_of_7: Path, tmp_path: Path
         (["balance.t=0"], "balance.t must be above 0 matches, got 0"),
         (["balance.reference=ja", "balance.t=5"], "set balance.reference to one of: de, en, fr"),
         (["balance.t_by_language.en=5"], "balance.t_by_language names the reference en"),
-        (["balance.t_by_language.de=0"], "balance.t_by_language.de must be above 0 matches, got 0"),
+        (["balance.t_by_language.de=0"], "balance.t_by_language.de must be above 0 matches, and finite, got 0"),
         (["balance.headroom=1.5"], "balance.headroom must be at most 1, got 1.5"),
+        (["balance.t=inf"], "balance.t must be a finite number, got inf"),
+        (["balance.t=1e308", "balance.headroom=0.5"], "balance.t must be above 0 matches, and finite, got 1e+308"),
+        (["balance.t_by_language={de:inf}"], "balance.t_by_language.de must be above 0 matches, and finite, got inf"),
+        (["forecast=true", "forecast_grid=[-5,50]"], "forecast_grid: thresholds must be above 0 matches, and finite"),
     ],
 )
 def test_what_cannot_be_is_told_in_a_line(run_of_7: Path, overrides: list[str], message: str) -> None:
@@ -185,11 +224,13 @@ def test_a_target_out_of_reach_is_one_line(run_of_7: Path, tmp_path: Path) -> No
 
 
 def test_a_forecast_counts_the_entries_that_nothing_matched(run_of_7: Path, tmp_path: Path) -> None:
-    for lang in ("de", "en", "fr"):
+    for lang in ("de", "en", "fr", "ja"):
         (tmp_path / f"lists/{lang}.txt").parent.mkdir(exist_ok=True)
         (tmp_path / f"lists/{lang}.txt").write_text("\n".join(f"entry {i}" for i in range(400)))
     _balance(run_of_7, "forecast=true", f"forecasts={tmp_path / 'forecasts'}", f"entry_lists={tmp_path / 'lists'}")
     counted = [row["lang"] for row in _read(run_of_7, "entry_counts")]
-    rows = [row for row in _read(tmp_path, "forecasts") if row["lang"] == "en"]
+    forecast = _read(tmp_path, "forecasts")
+    assert {row["entries_without_match"] for row in forecast if row["lang"] == "all"} == {4 * 400 - len(counted)}
+    rows = [row for row in forecast if row["lang"] == "en"]
     assert {row["entries_without_match"] for row in rows} == {400 - counted.count("en")}
     assert [row["reference_t"] for row in rows][:3] == [1.0, 2.0, 5.0]

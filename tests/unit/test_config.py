@@ -37,7 +37,7 @@ def test_presets_and_overrides() -> None:
 def test_clusters_take_the_python_of_the_archive_and_run_nothing_twice() -> None:
     assert compose().spark.python is None
     for cluster in ("standalone", "yarn", "k8s"):
-        chosen = compose(f"spark={cluster}", "+spark.conf={spark.executor.memory: 8g}").spark
+        chosen = compose(f"spark={cluster}", "spark.conf={spark.executor.memory: 8g}").spark
         assert chosen.python == "./env/bin/python"
         assert chosen.conf["spark.speculation"] == "false"
         assert chosen.conf["spark.executor.memory"] == "8g"
@@ -59,6 +59,7 @@ def test_paths_need_no_quotes(path: str) -> None:
         ("tail_share=0.1", "did you mean balance.tail_share"),
         ("balance=metaclip", "there are .*metaclip_400m"),
         ("balance.t=many", "balance.t: .*'many'"),
+        ("balance.t=nan", "balance.t must be a finite number, got nan"),
         ("balance.t=-1", "balance.t must be above 0 matches, got -1.0"),
         ("samples_per_shard=0", "samples_per_shard must be at least 1 samples, got 0"),
         ("balance.tail_share=1.5", "balance.tail_share must be at most 1, got 1.5"),

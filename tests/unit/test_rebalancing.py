@@ -50,7 +50,7 @@ def test_the_steps_draw_what_one_draw_over_all_survivors_does(tmp_path: Path, un
     weights = steps.weigh()
     weighed = [weigh_images(task, ranges, unit).check() for task in weights]
     assert sum(receipt.rows_in for receipt in weighed) == survives.sum()
-    second = plan_second_draw([task["weights"] for task in weights], first, None, steps.folder("counts"))
+    second = plan_second_draw([task["weights"] for task in weights], first, steps.folder("counts"))
     receipts = [draw_images(task, ranges, second).check() for task in steps.draw()]
 
     left = pa.RecordBatch.from_pylist([row for row, alive in zip(rows, survives, strict=True) if alive], CURATED)
@@ -76,14 +76,14 @@ def test_the_steps_draw_what_one_draw_over_all_survivors_does(tmp_path: Path, un
     merged = Shortfall()
     for receipt in receipts:
         merged.merge(receipt.facts)
-    assert merged.describe(0.5) == shortfall.describe(0.5)
+    assert merged.describe(first.wish) == shortfall.describe(first.wish)
 
 
 def test_the_first_pass_is_read_from_its_settings() -> None:
     wish = Wish(Rule("de", "same_t", {"en": 5.0}), t=7.0, headroom=0.5)
     settings = {
         "unit": "image", "seed": 9, "rule": vars(wish.rule), "t": 7.0, "tail_share": None, "target_images": None,
-        "headroom": 0.5,
+        "headroom": 0.5, "solved_t": None,
     }  # fmt: skip
     assert FirstBalance.of_settings(settings) == FirstBalance("image", 9, wish)
 

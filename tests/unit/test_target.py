@@ -59,3 +59,9 @@ def test_what_cannot_be_is_told() -> None:
     with pytest.raises(HeadtailError, match="less than the"):
         solve_target(5, EN, EN.max(), expect)
     assert solve_target(most, EN, EN.max(), expect).exact
+
+
+def test_few_of_many_entries_are_no_less_than_the_least() -> None:
+    expect, _ = _expectation({"en": np.full(100_000, 50)}, Rule())
+    for wish in (50, 99.90005):
+        assert solve_target(wish, np.full(100_000, 50), 50.0, expect).images == pytest.approx(wish, rel=TOLERANCE)

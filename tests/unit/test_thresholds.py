@@ -1,6 +1,8 @@
+import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -9,6 +11,7 @@ from curation.counts import CountArrays, CountFiles, save_array
 from curation.errors import HeadtailError
 from curation.matched import Matched
 from curation.schemas import THRESHOLDS
+from curation.tables import Part
 from curation.thresholds import Distributions, Rule, Wish, write_probabilities, write_thresholds
 from tests.matches_data import make_images, to_batch
 
@@ -81,8 +84,12 @@ def test_probabilities_are_handed_over_as_files_to_map(tmp_path: Path) -> None:
         save_array(str(tmp_path / f"counts/{lang}.npy"), counts)
     save_array(str(tmp_path / "out/of_an_older_run.npy"), np.zeros(1))
     t = {"de": 15.0, "en": 5.0, "fr": 7.0}
-    write_probabilities(CountFiles(str(tmp_path / "counts")), t, str(tmp_path / "out"))
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["de.npy", "en.npy", "fr.npy"]
+    pq.write_table(pa.table({"lang": list(t), "t": list(t.values())}), tmp_path / "t.parquet")
+    part = Part(str(tmp_path), {"id": "of t", "files": [{"path": "t.parquet"}]})
+    write_probabilities(CountFiles(str(tmp_path / "counts")), part, str(tmp_path / "out"))
+    names = ["de.npy", "en.npy", "fr.npy", "thresholds.json"]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
+    assert json.loads((tmp_path / "out/thresholds.json").read_text()) == {"id": "of t", "t": t}
     found = np.load(tmp_path / "out/de.npy", mmap_mode="r")
     assert found.dtype == np.float32
     assert found.tolist() == entry_probabilities(COUNTS["de"], 15.0).astype(np.float32).tolist()
