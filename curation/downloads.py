@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from curation import storage
 from curation.errors import HeadtailError
-from curation.images import DownloadSettings
+from curation.images import DownloadSettings, reached_nothing
 from curation.lists import Ranges, count_ranges, list_name
 from curation.receipts import Receipt
 from curation.tables import MANIFEST, Part, Recipe, Table
@@ -76,22 +76,29 @@ class Downloads(Table):
                 storage.remove(storage.join(self.path, name))
 
     def close_unfinished(self) -> Receipt | None:
-        """Turn what a stopped run finished into a part, throw away the rest, and return the part's account."""
+        """Turn what a stopped run finished into a part, throw away the rest, and return the part's account.
+
+        Lists of which no host was reached count as not finished: the network may be why the run was stopped.
+        """
         for name in storage.list_folder(self.path):
             folder = storage.join(self.path, name)
             if not name.startswith("part-") or storage.exists(storage.join(folder, MANIFEST)):
                 continue
             names = storage.list_folder(folder)
             receipts = [name for name in names if name.startswith("range-") and name.endswith(".json")]
-            finished = {name.removesuffix(".json") for name in receipts}
+            told = [Receipt.from_json(json.dumps(storage.read_json(storage.join(folder, name)))) for name in receipts]
+            finished = {
+                name.removesuffix(".json"): receipt
+                for name, receipt in zip(receipts, told, strict=True)
+                if not reached_nothing(receipt)
+            }
             if not finished or RECIPE not in names:
                 storage.remove(folder)
                 continue
             for name in names:
                 if name != RECIPE and name.partition(".")[0] not in finished:
                     storage.remove(storage.join(folder, name))
-            paths = [storage.join(folder, name) for name in receipts]
-            closed = [Receipt.from_json(json.dumps(storage.read_json(path))).moved_to(folder) for path in paths]
+            closed = [receipt.moved_to(folder) for receipt in finished.values()]
             noted = storage.read_json(storage.join(folder, RECIPE))
             facts = {"ranges": noted["ranges"], "complete": False}
             seconds = sum(receipt.seconds for receipt in closed)

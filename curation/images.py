@@ -30,13 +30,16 @@ from curation.tar import TarWriter
 SPOOL_PREFIX = ".spool-"
 STOPPED = "stopped"
 UNREACHED = frozenset(("dns", "connection", "timeout"))
+_reached_by_process: set[str] = set()
+"""What images came to that this process fetched from a host: until there is something, it may be cut off."""
 
 
 @dataclass(frozen=True)
 class DownloadSettings:
     """How the images of a list are fetched and stored; `threads` fetch at once, one encodes.
 
-    `doubt_network`: where no host of a whole list can be reached, it is this machine that is cut off.
+    `doubt_network`: where no host of a whole list can be reached, it is this machine that is cut off (unless the list
+    is a handful of images, and the machine has reached others before).
     """
 
     fetch: FetchSettings = field(default_factory=FetchSettings)
@@ -97,13 +100,13 @@ def download_list(task: dict, settings: DownloadSettings) -> Receipt:
     # An attempt whose machine was given up may go on: a tar of one and a status file of another must not meet.
     folder, name = os.path.split(task["out"])
     with Fence(os.path.join(folder, f".{name}{WRITER}")) as attempt, attempt.held():
-        _fetch_rows(task["out"], rows, settings, receipt)
+        _fetch_rows(task["out"], rows, settings, receipt, not task["earlier"])
         receipt.seconds = time.monotonic() - start
         storage.write_bytes(receipt_path(task["out"]), receipt.check().to_json().encode())
     return receipt
 
 
-def _fetch_rows(out: str, rows: pa.Table, settings: DownloadSettings, receipt: Receipt) -> None:
+def _fetch_rows(out: str, rows: pa.Table, settings: DownloadSettings, receipt: Receipt, whole_list: bool) -> None:
     """Fetch images, write tar and status file, and account for them."""
     folder = os.path.dirname(out)
     local = folder if storage.is_local(folder) else None
@@ -114,7 +117,7 @@ def _fetch_rows(out: str, rows: pa.Table, settings: DownloadSettings, receipt: R
         with spool:
             outcomes = _download(rows, settings, scratch, spool)
         if settings.doubt_network:
-            _check_reached(out, outcomes)
+            _check_reached(out, outcomes, whole_list)
         _write_images(out, rows, outcomes, spool)
     status = _status_table(rows, outcomes)
     with storage.ParquetSink(out, DOWNLOAD_STATUS) as sink:
@@ -150,10 +153,21 @@ class _Outcome:
     offset: int | None = None
 
 
-def _check_reached(out: str, outcomes: list[_Outcome]) -> None:
-    """Raise HeadtailError where not one host was reached, so that another machine tries the list."""
+def reached_nothing(receipt: Receipt) -> bool:
+    """Whether not one host of a list's new images was reached."""
+    return not receipt.rows_out and not receipt.drops.keys() - UNREACHED
+
+
+def _check_reached(out: str, outcomes: list[_Outcome], whole_list: bool) -> None:
+    """Raise HeadtailError where not one host was reached, so that another machine tries the list.
+
+    A handful may all be gone. If it is what is new in a list, it is; if it is a whole list, a machine that has not
+    reached any other is not believed.
+    """
     statuses = Counter(outcome.fetched.status for outcome in outcomes)
-    if len(outcomes) >= MIN_JUDGED and not statuses.keys() - UNREACHED:
+    if reached := statuses.keys() - UNREACHED:
+        _reached_by_process.update(reached)
+    elif len(outcomes) >= MIN_JUDGED or (whole_list and not _reached_by_process):
         status, count = statuses.most_common(1)[0]
         raise HeadtailError(
             f"{host_name()} reached none of the {len(outcomes):,} images of {os.path.basename(out)} "

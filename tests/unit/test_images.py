@@ -7,6 +7,7 @@ import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from curation.lists import Ranges, count_ranges, list_name, slice_curated, write
 from curation.receipts import Receipt
 from curation.schemas import CURATED, DOWNLOAD_STATUS
 from curation.tables import Part, Recipe, Table
+from tests.cluster.cluster import free_port
 from tests.http_server import ImageServer, draw, png_bomb, webp_bomb
 from tests.shard_data import curate, curated_rows
 
@@ -255,6 +257,40 @@ def test_lists_that_were_never_attempted_come_first(tmp_path: Path, server: Imag
     downloads.close_unfinished()
     tasks = plan_downloads(downloads, lists, ranges, downloads.part_path(1))
     assert [bool(task["earlier"]) for task in tasks] == [False, False, True, True]
+
+
+def test_a_machine_that_has_reached_no_host_is_not_believed(
+    tmp_path: Path, server: ImageServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a handful of images all may be gone; but not if a machine says so that reaches nothing else."""
+    monkeypatch.setattr("curation.images._reached_by_process", set())
+    ranges, closed = Ranges(1, 0), free_port()
+    for name, urls in (("gone", [f"http://127.0.0.1:{closed}/{k}.jpg" for k in range(3)]), ("there", ["html"])):
+        plan(tmp_path / name, curated_rows([url if ":" in url else server.url(url) for url in urls]), ranges)
+    tasks = {
+        name: {"list": f"{tmp_path}/{name}/lists/part-00000/{list_name(0)}", "out": f"{tmp_path}/{name}/{list_name(0)}"}
+        for name in ("gone", "there")
+    }
+    with pytest.raises(HeadtailError, match=r"reached none of the 3 images .*connection 3.*cut off from the network"):
+        download_list(tasks["gone"] | {"earlier": []}, SETTINGS)
+    download_list(tasks["there"] | {"earlier": []}, SETTINGS)
+    assert download_list(tasks["gone"] | {"earlier": []}, SETTINGS).drops == {"connection": 3}
+
+
+def test_a_list_of_which_nothing_was_reached_is_fetched_again_after_a_stop(tmp_path: Path, server: ImageServer) -> None:
+    ranges = Ranges(2, 0)
+    urls = [server.url(f"image/{index}.jpg") for index in range(30)]
+    lists = plan(tmp_path, curated_rows(urls), ranges)
+    downloads = Downloads(str(tmp_path / "downloads"))
+    first, _ = download(downloads, lists, ranges, stop_after=2)
+    receipt = tmp_path / "downloads/part-00000" / list_name(0).replace(".parquet", ".json")
+    receipt.write_text(replace(first, rows_out=0, drops=Counter(timeout=first.rows_out)).to_json())
+    closed = downloads.close_unfinished()
+    assert closed is not None
+    assert closed.rows_in == 30 - first.rows_in
+    assert len(list((tmp_path / "downloads/part-00000").glob("range-*"))) == 3
+    download(downloads, lists, ranges)
+    assert sorted(server.hits.values()) == [1] * closed.rows_in + [2] * first.rows_in
 
 
 def test_a_fault_of_ours_ends_the_task(tmp_path: Path, server: ImageServer, monkeypatch: pytest.MonkeyPatch) -> None:
