@@ -82,8 +82,11 @@ def meet(fault: str, folder: Path, archive: Path, port: int, expected: dict) -> 
             tries = {"spark.task.maxFailures": "1", "spark.excludeOnFailure.enabled": "false"}
         run = Job(cluster.submit("curate", *job, conf=tries, archived=fault != "no_archive"))
         if fault == "executor_lost" and run.starts("match_pairs"):
-            while not any(map(cluster.kill_executor, cluster.workers)):
+            while not all(map(cluster.executors, cluster.workers)):
                 time.sleep(0.1)
+            time.sleep(0.5)  # for their tasks to begin
+            for worker in cluster.workers:
+                cluster.kill_executor(worker)
         code = run.end()
         if "Traceback" in run.said:
             raise AssertionError(run.said)

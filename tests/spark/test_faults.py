@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 from curation.errors import HeadtailError
 from curation.receipts import Receipt
 from curation.spark.faults import fault_line
-from curation.spark.session import open_session
+from curation.spark.session import open_session, refuse_settings
 from curation.spark.tasks import run_tasks
 
 
@@ -46,6 +46,29 @@ def test_a_file_that_a_worker_lacks_is_a_line_with_its_machine(spark: SparkSessi
 
     with pytest.raises(HeadtailError, match=r"^[^:]+: /no/such/file: No such file or directory$"):
         run_tasks(spark, read, [{"path": "/no/such/file"}])
+
+
+class _Session:
+    """What is asked of a session."""
+
+    def __init__(self, **conf: str) -> None:
+        self.conf = {key.replace("_", "."): value for key, value in conf.items()}
+        self.sparkContext = self
+
+    def getConf(self) -> dict[str, str]:  # noqa: N802
+        return self.conf
+
+
+@pytest.mark.parametrize(
+    ("failures", "excluded", "refused"), [(2, "true", True), (3, "true", False), (1, "false", False)]
+)
+def test_fewer_tries_than_spark_can_bear_are_refused(failures: int, excluded: str, refused: bool) -> None:
+    session = _Session(spark_task_maxFailures=str(failures), spark_excludeOnFailure_enabled=excluded)
+    if refused:
+        with pytest.raises(HeadtailError, match=r"spark.task.maxFailures=2 is too low .* set it to 3 or more"):
+            refuse_settings(session)  # type: ignore[arg-type]
+    else:
+        refuse_settings(session)  # type: ignore[arg-type]
 
 
 def test_settings_that_leave_rows_out_are_refused(spark: SparkSession) -> None:
