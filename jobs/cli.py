@@ -3,11 +3,14 @@
 import ast
 import importlib
 import importlib.util
+import logging
 import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any, get_type_hints
 
 from conf.compose import compose_config, settings_help
@@ -59,19 +62,31 @@ def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: 
     if {"-h", "--help"} & set(arguments):
         print(f"headtail {job} key=value ...\n\n{_first_line(job)}\n\n{settings_help(kind)}")  # noqa: T201
         return
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    stops: list[int] = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, partial(_stop, stops))
+    # What py4j raises it tells with its stack as well, every interruption among it.
+    logging.root.addFilter(lambda record: "py4j" not in record.pathname)
+    logging.getLogger("py4j").setLevel(logging.CRITICAL)
     try:
         with faults_told():
             run(compose_config(job, kind, arguments))
-    except HeadtailError as error:
+    except (KeyboardInterrupt, Exception) as error:
+        if stops:  # whatever was raised: py4j, while it tidies up after an interruption, may raise something else
+            _fail(f"headtail {job}", "stopped; the same command goes on from here", code=130)
+        if isinstance(error, BrokenPipeError):
+            os._exit(1)
+        if not isinstance(error, HeadtailError):
+            raise
         _fail(f"headtail {job}", str(error))
-    except KeyboardInterrupt:
-        _fail(f"headtail {job}", "stopped; the same command goes on from here", code=130)
-    except BrokenPipeError:
-        os._exit(1)
     finally:
         if session := sys.modules.get("curation.spark.session"):
             session.close_session()
+
+
+def _stop(stops: list[int], number: int, _: FrameType | None) -> None:
+    stops.append(number)
+    raise KeyboardInterrupt
 
 
 def _first_line(job: str) -> str:

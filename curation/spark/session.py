@@ -1,8 +1,11 @@
 """The Spark session of a job."""
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from importlib.resources import files
 
 from py4j.protocol import Py4JError
@@ -65,10 +68,14 @@ def open_session(
         builder = builder.master(master)
     for key, value in {**ours, **conf}.items():
         builder = builder.config(key, value)
+    interrupted = signal.getsignal(signal.SIGINT)
     try:
         spark = builder.getOrCreate()
     except Py4JError as error:
         raise HeadtailError(fault_line(error) or f"Spark does not start: {error}") from error
+    if threading.current_thread() is threading.main_thread():
+        # pyspark's own handler first asks the JVM, over a connection that may be in the middle of an answer.
+        signal.signal(signal.SIGINT, interrupted)
     refuse_settings(spark)
     if submitted:
         _quieten(spark)
@@ -110,6 +117,7 @@ def _log_settings() -> str:
 
 
 def close_session() -> None:
-    """Stop the session, if there is one."""
-    if spark := SparkSession.getActiveSession():
-        spark.stop()
+    """Stop the session, if there is one, and if its JVM still is: a terminal's Ctrl-C goes to both."""
+    with suppress(Py4JError, OSError):
+        if spark := SparkSession.getActiveSession():
+            spark.stop()

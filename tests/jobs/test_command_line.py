@@ -134,3 +134,22 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(
     assert tar_bytes(run) == tar_bytes(finished)
     left = [path for path in run.rglob("*") if path.name.endswith(".tmp")]
     assert left == []
+
+
+@pytest.mark.parametrize("stopped_by", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_at_work_it_says_so_in_one_line(sample: Sample, tmp_path: Path, stopped_by: int) -> None:
+    """Ctrl-C goes to all processes of a terminal, the JVM among them; a scheduler's SIGTERM to the job alone."""
+    command = [str(BIN / "headtail"), "curate", *sample.overrides(tmp_path / "run", "files_per_part=1")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 240
+    while not (tmp_path / "run/pairs/part-00001").exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if stopped_by == signal.SIGINT:
+        os.killpg(process.pid, stopped_by)
+    else:
+        process.send_signal(stopped_by)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 130, told
+    last = told.splitlines()[-1]
+    assert last == "headtail curate: stopped; the same command goes on from here"
+    assert all(line.startswith(("extract_pairs ", "curate ")) for line in told.splitlines()[:-1]), told
