@@ -4,6 +4,7 @@ A job's configuration is a dataclass; `curate` inherits from the configurations 
 has one name everywhere. Ranges are checked when the dataclass is made.
 """
 
+import ipaddress
 import math
 from dataclasses import dataclass, field, fields
 from enum import Enum
@@ -139,6 +140,16 @@ class UrlsConfig(Settings):
     block_hosts: list[str] = setting([], "hosts, or files of hosts, that are refused with their subdomains")
     removals: list[str] = setting([], "uids or URLs, or files of them, that are left out: opt-outs")
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for network in self.allow_private_hosts:
+            try:
+                ipaddress.ip_network(network, strict=False)
+            except ValueError:
+                raise HeadtailError(
+                    f"urls.allow_private_hosts: {network} is no network such as 10.1.0.0/16 or 127.0.0.1/32"
+                ) from None
+
 
 class Emails(Enum):
     """What becomes of e-mail addresses in texts."""
@@ -224,10 +235,13 @@ class BalanceConfig(Settings):
         None, "threshold of the reference language: entries with more matches are thinned", unit="matches", above=0
     )
     tail_share: float | None = setting(
-        None, "share of all matches that falls on tail entries, in every language", minimum=0, maximum=1
+        None,
+        "share of all matches that falls on tail entries, in every language; 0.06 without a wish",
+        minimum=0,
+        maximum=1,
     )
     target_images: float | None = setting(
-        None, "number of samples to expect in the end: t is solved for", unit="images", minimum=1
+        None, "number of samples to expect in the end, if headroom is right: t is solved for", unit="images", minimum=1
     )
     reference: str = setting("en", "language that t speaks of")
     others: Others = setting(

@@ -61,7 +61,10 @@ def _read_object(folder: str, name: str, problems: list[str]) -> dict[str, Any]:
     except ValueError as error:
         problems.append(f"{name} is not JSON: {error}")
         return {}
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        problems.append(f"{name} is no JSON object")
+        return {}
+    return found
 
 
 def check_shard(task: dict) -> Receipt:

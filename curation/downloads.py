@@ -1,6 +1,5 @@
 """The table of downloads: parts are generations, each with the lists that one run fetched."""
 
-import hashlib
 import json
 from collections import defaultdict
 from dataclasses import asdict
@@ -128,14 +127,8 @@ class Downloads(Table):
         return found
 
     def inputs(self) -> list[dict]:
-        """What a downstream recipe holds: the generations by what came of them, which no recipe foretells."""
-        return [
-            {
-                "path": part.path,
-                "id": hashlib.sha256(json.dumps(part.manifest, sort_keys=True).encode()).hexdigest()[:32],
-            }
-            for part in self.parts()
-        ]
+        """What a downstream recipe holds: the generations by what came of them."""
+        return [part.outcome() for part in self.parts()]
 
 
 def compared(settings: DownloadSettings) -> dict:

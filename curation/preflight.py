@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from curation import storage
 from curation.connections import is_literal
 from curation.errors import HeadtailError
+from curation.fetch import RETRIED_LATER
 from curation.receipts import Receipt
 
 NAMES = 64
@@ -83,8 +84,9 @@ def check_success(receipt: Receipt, min_share: float) -> None:
     if receipt.rows_in < MIN_JUDGED or receipt.rows_out >= min_share * receipt.rows_in:
         return
     reason, count = receipt.drops.most_common(1)[0]
+    again = ", download.retry_failed=true tries again what failed" if reason in RETRIED_LATER else ""
     raise HeadtailError(
         f"{receipt.rows_out:,} of the first {receipt.rows_in:,} images arrived, less than "
         f"download.min_success_share={min_share}; {count:,} failed by {reason}: {ADVICE.get(reason, ELSE_ADVICE)}. "
-        "What was fetched is kept; set download.min_success_share=0 to go on as it is"
+        f"What was fetched is kept{again}; set download.min_success_share=0 to go on as it is"
     )

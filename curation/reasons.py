@@ -26,7 +26,8 @@ STAGES = {
     ),
     "balance_pairs": StageText(
         "Balance",
-        "Draws every text with its keep probability. An image stays if one of its texts does.",
+        "Draws every text with its keep probability. An image stays if one of its texts does, or, with unit=image, the "
+        "one that was taken for it.",
         "images",
     ),
     "download_images": StageText(

@@ -206,15 +206,18 @@ def list_sources(
     """Return the input files that paths name, sorted: files, folders, globs, URLs, a crawl, or a list of paths.
 
     A crawl (`CC-MAIN-2024-22`) stands for its `wat.paths.gz` (or `warc.paths.gz`) under `prefix`; the lines of a
-    file called `*.paths` or `*.paths.gz` are paths under `prefix`. For these and for http URLs no request is made for
-    each file: their size and version stay unknown.
+    file called `*.paths` or `*.paths.gz` are paths under `prefix`, unless they are absolute. For these and for http
+    URLs no request is made for each file: their size and version stay unknown.
     """
     found: dict[str, FileInfo] = {}
     for path in paths:
         if _CRAWL.fullmatch(path):
             path = f"{prefix}crawl-data/{path}/{kind}.paths.gz"
         if path.endswith((".paths", ".paths.gz")):
-            listed = [line if "://" in line else prefix + line for line in _read_list(path)]
+            within = prefix if prefix.endswith("/") else f"{prefix}/"
+            listed = [line if "://" in line or line.startswith("/") else within + line for line in _read_list(path)]
+            if not listed:
+                raise HeadtailError(f"the list of files {path} is empty")
             files = [FileInfo(line, -1, "") for line in listed]
         elif path.startswith(("http://", "https://")):
             files = [FileInfo(path, -1, "")]

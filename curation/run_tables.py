@@ -107,9 +107,12 @@ class RunTables:
         return self.matches.parts[0].manifest["settings"]["edges"]
 
     def recipe(self, settings: dict[str, Any]) -> Recipe:
-        """What decides the report: all parts of all tables; downloads by what came of them."""
-        inputs = [part.input() for name, parts in self.parts.items() if name != "download_images" for part in parts]
-        return Recipe(STAGE, LOGIC_VERSION, settings, [*inputs, *self.downloads.inputs()])
+        """What decides the report: all parts of all tables; downloads and shards by what came, or is left, of them."""
+        changing = ("download_images", "write_shards")
+        inputs = [part.input() for name, parts in self.parts.items() if name not in changing for part in parts]
+        return Recipe(
+            STAGE, LOGIC_VERSION, settings, inputs + [p.outcome() for name in changing for p in self.parts[name]]
+        )
 
     def stages(self) -> dict[str, Stage]:
         """Return the stages of the funnel that were run."""

@@ -66,16 +66,9 @@ def list_files(paths: Iterable[str], suffixes: tuple[str, ...] = ()) -> list[Fil
     """
     found: dict[str, FileInfo] = {}
     for path in paths:
-        fs, inner = filesystem(path)
-        if any(mark in path for mark in "*?["):
-            entries = list(fs.glob(inner, detail=True).values())
-        elif fs.isdir(inner):
-            entries = list(fs.find(inner, detail=True).values())
-            entries = [entry for entry in entries if _is_input(entry["name"], inner, suffixes)]
-        elif fs.exists(inner):
-            entries = [fs.info(inner)]
-        else:
-            entries = []
+        with _listing(path):
+            fs, inner = filesystem(path)
+            entries = _entries(fs, inner, path, suffixes)
         files = [entry for entry in entries if entry.get("type", "file") == "file"]
         if not files:
             ending = f" ending in {' or '.join(suffixes)}" if suffixes else ""
@@ -85,6 +78,26 @@ def list_files(paths: Iterable[str], suffixes: tuple[str, ...] = ()) -> list[Fil
             version = next((entry[key] for key in ("ETag", "etag", "mtime", "LastModified") if entry.get(key)), "")
             found[name] = FileInfo(name, entry.get("size") or -1, str(version))
     return [found[name] for name in sorted(found)]
+
+
+def _entries(fs: fsspec.AbstractFileSystem, inner: str, path: str, suffixes: tuple[str, ...]) -> list[dict]:
+    if any(mark in path for mark in "*?["):
+        return list(fs.glob(inner, detail=True).values())
+    if fs.isdir(inner):
+        entries = list(fs.find(inner, detail=True).values())
+        return [entry for entry in entries if _is_input(entry["name"], inner, suffixes)]
+    return [fs.info(inner)] if fs.exists(inner) else []
+
+
+@contextmanager
+def _listing(path: str) -> Iterator[None]:
+    """Tell in a line why a store cannot be listed: credentials, endpoints and clients raise errors of many kinds."""
+    try:
+        yield
+    except Exception as error:
+        if "://" not in path:
+            raise
+        raise HeadtailError(f"{path} cannot be listed: {type(error).__name__}: {error}") from error
 
 
 def _is_input(name: str, folder: str, suffixes: tuple[str, ...]) -> bool:

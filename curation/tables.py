@@ -83,6 +83,11 @@ class Part:
         """What a downstream recipe holds of it."""
         return {"path": self.path, "id": self.id}
 
+    def outcome(self) -> dict[str, str]:
+        """What a downstream recipe holds of a part by what came of it, which no recipe foretells."""
+        told = json.dumps(self.manifest, sort_keys=True).encode()
+        return {"path": self.path, "id": hashlib.sha256(told).hexdigest()[:32]}
+
     def inputs(self) -> list[dict]:
         """The inputs it was made from."""
         inputs = self.manifest["inputs"]
@@ -111,6 +116,10 @@ class Table:
                     found.append(Part(path, storage.read_json(storage.join(path, MANIFEST))))
                 except FileNotFoundError:
                     continue
+                except ValueError as error:
+                    raise HeadtailError(
+                        f"{path}/{MANIFEST} is damaged ({error}): remove it, to make the part again"
+                    ) from error
         return found
 
     def require(self, stage: str) -> list[Part]:

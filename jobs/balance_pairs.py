@@ -34,6 +34,8 @@ def run(config: BalancePairsConfig) -> None:
         write_probabilities(counts, first, config.entry_probabilities)
         say(NAME, f"is done: {done.receipt.rows_out:,} images in {curated.path}")
         return
+    if not counts.langs():
+        say(NAME, "no text matches an entry: see entry_lists and languages of match_pairs")
     if strangers := sorted(set(wish.rule.t_by_language) - set(counts.langs())):
         say(NAME, f"no text matches an entry in {', '.join(strangers)}: their balance.t_by_language is not used")
     stage = Stage(NAME, f"{len(matches.buckets):,} buckets{', a forecast' * config.forecast}")

@@ -40,6 +40,7 @@ def main() -> None:
     """Run the job that the first argument names."""
     job, *arguments = sys.argv[1:] or [""]
     if job in ("", "-h", "--help", "help"):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `headtail | head`
         print(USAGE, *(f"  {name:16} {_first_line(name)}" for name in JOBS), sep="\n")  # noqa: T201
     elif job not in JOBS:
         _fail("headtail", f"there is no job {job!r}: the jobs are {', '.join(JOBS)}")
@@ -58,8 +59,12 @@ def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: 
     job = job or Path(sys.modules[run.__module__].__file__ or "").stem
     kind = get_type_hints(run)["config"]
     if bare := getattr(kind, "bare_argument", ""):
-        arguments = [each if "=" in each or each.startswith("-") else f"{bare}={each}" for each in arguments]
+        given = [each for each in arguments if "=" not in each and not each.startswith("-")]
+        if len(given) > 1:
+            _fail(f"headtail {job}", f"{bare} is given twice, {given[0]!r} and {given[1]!r}: quote what has blanks")
+        arguments = [f"{bare}={each}" if each in given else each for each in arguments]
     if {"-h", "--help"} & set(arguments):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         print(f"headtail {job} key=value ...\n\n{_first_line(job)}\n\n{settings_help(kind)}")  # noqa: T201
         return
     stops: list[int] = []

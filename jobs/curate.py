@@ -19,6 +19,7 @@ from jobs.cli import launch
 
 def run(config: CurateConfig) -> None:
     """Run each job in its turn; those whose work is done say so and cost nothing."""
+    match_pairs.open_lists(config)  # before days are spent on what comes before
     extract_pairs.run(config)
     match_pairs.run(config)
     count_entries.run(config)

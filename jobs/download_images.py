@@ -8,7 +8,7 @@ from curation.encoding import ImageSettings
 from curation.fetch import FetchSettings
 from curation.images import DownloadSettings, download_list
 from curation.lists import Ranges, slice_curated, slice_places, write_lists
-from curation.preflight import check_names, check_success, name_advice
+from curation.preflight import MIN_JUDGED, check_names, check_success, name_advice
 from curation.progress import Stage, say
 from curation.receipts import Receipt, merge_receipts
 from curation.spark.session import open_session
@@ -45,7 +45,11 @@ def run(config: DownloadImagesConfig) -> None:
         say(STAGE, advice)
     fetch = partial(download_list, settings=settings)
     receipts = run_tasks(spark, fetch, tasks[:first], folder)
-    check_success(merge_receipts(STAGE, receipts), config.download.min_success_share)
+    judged = merge_receipts(STAGE, receipts)
+    if judged.rows_in < MIN_JUDGED and not settings.retry_failed:
+        # Too little is new: a run that was stopped for its failures is not over because nothing is left to fetch.
+        judged = merge_receipts(STAGE, [*(part.receipt for part in downloads.parts()), judged])
+    check_success(judged, config.download.min_success_share)
     receipts += run_tasks(spark, fetch, tasks[first:], folder)
     stage.end(downloads.end_generation(number, recipe, ranges, receipts, stage.seconds))
 

@@ -111,6 +111,8 @@ def run(config: ExtractPairsConfig) -> None:
         parts.append(table.commit(number, part, receipts, stage.seconds))
         stage.end(parts[-1].receipt)
     check_failed_share(parts, config.max_failed_share)
+    if not sum_receipts(parts).rows_out:
+        say(NAME, f"found no pair: are these files what source.kind={config.source.kind.value} says?")
 
 
 if __name__ == "__main__":

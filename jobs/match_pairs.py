@@ -4,6 +4,7 @@ from functools import partial
 
 from conf.schema import MatchPairsConfig
 from curation.buckets import merge_bucket, plan_merge
+from curation.errors import HeadtailError
 from curation.matching import LOGIC_VERSION, MatchSettings, plan_matching, read_pairs
 from curation.merged import MatchesPlan
 from curation.progress import Stage, say
@@ -19,10 +20,21 @@ from metadata.store import EntryStore
 NAME = "match_pairs"
 
 
-def run(config: MatchPairsConfig) -> None:
-    """Match the parts of `pairs` that `matches` does not hold yet, and merge them into it."""
+def open_lists(config: MatchPairsConfig) -> EntryStore:
+    """Return the entry lists; raises HeadtailError if they are not there, or lack a language that is asked for."""
     store = EntryStore.open(config.entry_lists, config.matching.edges.value)
     store.check_languages()
+    if missing := sorted(set(config.languages) - set(store.languages)):
+        there = ", ".join(sorted(store.languages)[:20])
+        raise HeadtailError(
+            f"languages: there is no entry list of {', '.join(missing)} in {config.entry_lists}, only of {there}"
+        )
+    return store
+
+
+def run(config: MatchPairsConfig) -> None:
+    """Match the parts of `pairs` that `matches` does not hold yet, and merge them into it."""
+    store = open_lists(config)
     settings = MatchSettings(config.matching.matcher.value, tuple(config.languages), config.matching.max_texts)
     pairs = {part.id: part for part in Table(config.pairs).require("extract_pairs")}
     rules = {

@@ -108,6 +108,8 @@ def split_language(path: str) -> tuple[str | None, str]:
 
 def fetched(sources: str, kind: str) -> list[str]:
     """The folder of a kind of files that fetch_sources filled, if there is one."""
+    if sources and not exists(sources):
+        raise HeadtailError(f"sources={sources} is not there: headtail fetch_sources fills it")
     folder = join(sources, kind)
     return [folder] if sources and exists(folder) else []
 

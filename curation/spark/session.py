@@ -10,6 +10,7 @@ from importlib.resources import files
 
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
+from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
 from curation.errors import HeadtailError
@@ -76,6 +77,8 @@ def open_session(
     if threading.current_thread() is threading.main_thread():
         # pyspark's own handler first asks the JVM, over a connection that may be in the middle of an answer.
         signal.signal(signal.SIGINT, interrupted)
+    # An error of a user's SQL expression would be told with 10 kB of JSON before our line.
+    PySparkLogger.getLogger("SQLQueryContextLogger").disabled = True
     refuse_settings(spark)
     if submitted:
         _quieten(spark)

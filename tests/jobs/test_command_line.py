@@ -43,6 +43,8 @@ def test_help_tells_type_unit_and_default() -> None:
     ("arguments", "told"),
     [
         (["curat"], "there is no job 'curat'"),
+        (["explain", "a", "dog"], "text is given twice, 'a' and 'dog': quote what has blanks"),
+        (["build_metadata", "output=/x", "languages=en", "sources=/no"], "sources=/no is not there"),
         (["count_entries", "matches=/nowhere", "entry_counts=/nowhere"], "must be given: output="),
         (["count_entries", "output=/nowhere"], "/nowhere/matches holds no complete table: run match_pairs first"),
         (["extract_pairs", "output=/nowhere", "source.paths=/no/such.wat.gz"], "/no/such.wat.gz names no file"),

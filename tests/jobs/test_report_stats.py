@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from conf.compose import compose_config
-from conf.schema import ReportStatsConfig
+from conf.schema import RemoveSamplesConfig, ReportStatsConfig
 from curation.errors import HeadtailError
-from jobs import report_stats
+from jobs import remove_samples, report_stats
 from tests.jobs.conftest import Sample, rows
 
 
@@ -110,3 +110,16 @@ def test_other_metadata_is_refused(finished: Path, sample: Sample, tmp_path: Pat
     lists.joinpath("la.txt").write_text("arbor\n")
     with pytest.raises(HeadtailError, match=r"was made with metadata .* give the entry_lists that match_pairs had"):
         run_report(finished, sample, f"entry_lists={lists}", f"report={tmp_path / 'report'}")
+
+
+def test_what_is_taken_out_of_the_shards_leaves_the_report(finished: Path, sample: Sample, tmp_path: Path) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    shown = json.loads((run / "report/report.json").read_text())["samples"][0]["uid"]
+    listed = tmp_path / "optouts.txt"
+    listed.write_text(f"{shown}\n")
+    settings = [f"shards={run}/shards", f"uids=[{listed}]", "spark.driver_memory=1g"]
+    remove_samples.run(compose_config("remove_samples", RemoveSamplesConfig, settings))
+    run_report(run, sample)
+    found = json.loads((run / "report/report.json").read_text())
+    assert shown not in [one["uid"] for one in found["samples"]]
+    assert found["overview"][-1]["count"] == sum(json.loads((run / "shards/sizes.json").read_text()).values())

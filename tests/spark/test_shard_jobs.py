@@ -182,9 +182,17 @@ def test_too_few_successes_stop_the_job_with_advice(server: ImageServer, tmp_pat
     assert not server.hits, "what was fetched before is kept"
 
 
+def test_a_stop_is_not_over_because_nothing_is_left_to_fetch(server: ImageServer, tmp_path: Path) -> None:
+    curate(tmp_path, curated_rows([server.url(f"gone/{k}") for k in range(30)]))
+    for _ in range(3):
+        with pytest.raises(HeadtailError, match="0 of the first 30 images arrived"):
+            download(tmp_path)
+    download(tmp_path, "download.min_success_share=0")
+
+
 def test_names_that_do_not_resolve_are_told_before(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     curate(tmp_path, curated_rows([f"http://host-{k}.invalid/a.jpg" for k in range(9)]))
-    download(tmp_path, "download.timeout_seconds=5")
+    download(tmp_path, "download.timeout_seconds=5", "download.min_success_share=0")
     assert "DNS will be the bottleneck: of 9 names 9 did not resolve" in capsys.readouterr().err
 
 

@@ -133,6 +133,11 @@ def test_every_fault_of_the_folder_is_told(folder: Path) -> None:
     assert "there is no tar" in problems(folder)
 
 
+def test_sizes_that_are_no_object_are_told(folder: Path) -> None:
+    (folder / "shards" / "sizes.json").write_text("1234")
+    assert "sizes.json is no JSON object" in plan_checks(str(folder / "shards"))[1]
+
+
 def test_removing_writes_only_the_shards_concerned(folder: Path) -> None:
     shards = ShardSet(str(folder / "shards"))
     before = {path.name: path.read_bytes() for path in (folder / "shards").glob("*.tar")}

@@ -59,6 +59,7 @@ def test_paths_need_no_quotes(path: str) -> None:
         ("tail_share=0.1", "did you mean balance.tail_share"),
         ("balance=metaclip", "there are .*metaclip_400m"),
         ("balance.t=many", "balance.t: .*'many'"),
+        ("urls.allow_private_hosts=localhost", "localhost is no network such as"),
         ("balance.t=nan", "balance.t must be a finite number, got nan"),
         ("balance.t=-1", "balance.t must be above 0 matches, got -1.0"),
         ("samples_per_shard=0", "samples_per_shard must be at least 1 samples, got 0"),
