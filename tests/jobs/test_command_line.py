@@ -51,6 +51,7 @@ def test_help_tells_type_unit_and_default() -> None:
         (["balance_pairs", "output=/x", "balance.tail_shar=0.1"], "did you mean balance.tail_share"),
         (["balance_pairs", "output=/x", "balance.tail_share=7"], "balance.tail_share must be at most 1, got 7"),
         (["match_pairs", "output=/x", "entry_lists=/no/lists"], "/no/lists"),
+        (["curate", "output=/x", "source.paths=/y", "entry_lists=/no/lists"], "/no/lists"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_1(arguments: list[str], told: str) -> None:
@@ -94,6 +95,14 @@ def test_a_list_that_no_language_is_named_by_is_refused(finished: Path, tmp_path
     done = call(str(BIN / "headtail"), "match_pairs", *settings)
     assert done.returncode == 1
     assert "named by the code of its language, as en.json, and 'entries-en' is none" in done.stderr
+
+
+def test_a_language_without_a_list_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    (tmp_path / "en.txt").write_text("dog\n")
+    given = ["output=/x", "source.paths=/y", f"entry_lists={tmp_path}", "languages=en,xx"]
+    done = call(str(BIN / "headtail"), "curate", *given)
+    assert done.returncode == 1
+    assert done.stderr.startswith("headtail curate: languages: there is no entry list of xx in ")
 
 
 @needs_shared

@@ -151,6 +151,25 @@ def test_lists_of_files(host: str, tmp_path: Path) -> None:
         list_sources([f"{host}/404/always.paths.gz"], ())
 
 
+def test_lists_may_hold_absolute_paths_and_prefixes_need_no_slash(tmp_path: Path) -> None:
+    (tmp_path / "wat.paths").write_text("/here/1.wat.gz\ncrawl/2.wat.gz\n")
+    found = list_sources([str(tmp_path / "wat.paths")], (), prefix="/data")
+    assert [file.path for file in found] == ["/data/crawl/2.wat.gz", "/here/1.wat.gz"]
+    (tmp_path / "none.paths").write_text("\n")
+    with pytest.raises(HeadtailError, match=r"the list of files .*none.paths is empty"):
+        list_sources([str(tmp_path / "none.paths")], ())
+
+
+def test_a_store_that_cannot_be_listed_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    with pytest.raises(HeadtailError, match=r"^s3://nope/x cannot be listed: \w+: "):
+        list_sources(["s3://nope/x"], ())
+
+
 def test_images_of_a_remote_shard_are_taken_by_their_ranges(host: str, tmp_path: Path) -> None:
     members = [member for n in range(3) for member in sample(f"{n}", picture(n), f"kite {n}")]
     Handler.tar = write_tar(tmp_path / "a.tar", members)

@@ -43,6 +43,13 @@ def test_a_part_exists_when_its_manifest_does(tmp_path: Path) -> None:
         table.require("count_entries")
 
 
+def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
+    (tmp_path / "part-00000").mkdir()
+    (tmp_path / "part-00000/_manifest.json").write_text('{"id": "a')
+    with pytest.raises(HeadtailError, match=r"part-00000/_manifest.json is damaged .*: remove it"):
+        Table(str(tmp_path)).parts()
+
+
 def test_begin_deletes_what_an_unfinished_run_left(tmp_path: Path) -> None:
     table = Table(str(tmp_path))
     write_bytes(f"{table.part_path(0)}/00007.parquet", b"half")
