@@ -54,7 +54,7 @@ class Settings:
         low, high = metadata.get("minimum"), metadata.get("maximum")
         unit = f" {metadata['unit']}" if metadata.get("unit") else ""
         above = metadata.get("above")
-        if not math.isfinite(value):
+        if isinstance(value, float) and not math.isfinite(value):
             raise HeadtailError(f"{self._key(name)} must be a finite number, got {value}")
         if above is not None and not value > above:
             raise HeadtailError(f"{self._key(name)} must be above {above}{unit}, got {value}")

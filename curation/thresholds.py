@@ -155,7 +155,10 @@ def write_probabilities(counts: CountFiles, thresholds: Part, folder: str) -> No
     with suppress(FileNotFoundError):
         if storage.read_json(path) == told:
             return
-    storage.remove(folder)
+    storage.remove(path)
+    for name in storage.list_folder(folder):
+        if name.endswith(".npy"):  # of an older run; whatever else a user keeps there stays
+            storage.remove(storage.join(folder, name))
     for lang, t in told["t"].items():
         probabilities = entry_probabilities(counts.load(lang), t)
         save_array(storage.join(folder, f"{lang}.npy"), probabilities.astype(np.float32))

@@ -77,7 +77,9 @@ def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: 
         with faults_told():
             run(compose_config(job, kind, arguments))
     except (KeyboardInterrupt, Exception) as error:
-        if stops:  # whatever was raised: py4j, while it tidies up after an interruption, may raise something else
+        if stops or isinstance(
+            error, KeyboardInterrupt
+        ):  # whatever was raised: py4j, while it tidies up after an interruption, may raise something else
             _fail(f"headtail {job}", "stopped; the same command goes on from here", code=130)
         if isinstance(error, BrokenPipeError):
             os._exit(1)

@@ -83,11 +83,12 @@ def test_probabilities_are_handed_over_as_files_to_map(tmp_path: Path) -> None:
     for lang, counts in COUNTS.items():
         save_array(str(tmp_path / f"counts/{lang}.npy"), counts)
     save_array(str(tmp_path / "out/of_an_older_run.npy"), np.zeros(1))
+    (tmp_path / "out/theirs.txt").write_text("stays")
     t = {"de": 15.0, "en": 5.0, "fr": 7.0}
     pq.write_table(pa.table({"lang": list(t), "t": list(t.values())}), tmp_path / "t.parquet")
     part = Part(str(tmp_path), {"id": "of t", "files": [{"path": "t.parquet"}]})
     write_probabilities(CountFiles(str(tmp_path / "counts")), part, str(tmp_path / "out"))
-    names = ["de.npy", "en.npy", "fr.npy", "thresholds.json"]
+    names = ["de.npy", "en.npy", "fr.npy", "theirs.txt", "thresholds.json"]
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == names
     assert json.loads((tmp_path / "out/thresholds.json").read_text()) == {"id": "of t", "t": t}
     found = np.load(tmp_path / "out/de.npy", mmap_mode="r")
