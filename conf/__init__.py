@@ -1,1 +1,1 @@
-"""The settings of the jobs: what they mean in schema.py, their values and presets in YAML."""
+"""The settings of the jobs. Open `schema.py` first: it declares each of them; YAML holds values and presets."""

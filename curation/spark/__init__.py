@@ -1,1 +1,4 @@
-"""Engine code of the pair side: session, tasks, and what shuffles."""
+"""Engine code of the pair side: the session, the tasks of a stage, the shuffle.
+
+Open `tasks.py` first: every stage runs as a list of tasks.
+"""

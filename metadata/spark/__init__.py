@@ -1,1 +1,1 @@
-"""Engine code of the metadata builder."""
+"""Engine code of the metadata builder. Open `build.py` first: it leads from partial counts to terms."""
