@@ -49,7 +49,7 @@ def write(path: Path) -> Path:
         lines = [mark.join(names)]
         lines += [mark.join(f'"{value}"' if mark == "," else value for value in row) for row in quoted]
     data = ("\r\n".join(lines) + "\r\n").encode()
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
     return path
 
 

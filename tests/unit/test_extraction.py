@@ -138,7 +138,7 @@ class Endless(io.RawIOBase):
     ("source", "start", "rest"),
     [
         ("wat", b"", wat_record("http://h.org/", [image("a.jpg", alt="kite")])),
-        ("wat", b"", gzip.compress(wat_record("http://h.org/", [image("a.jpg", alt="kite")]))),
+        ("wat", b"", gzip.compress(wat_record("http://h.org/", [image("a.jpg", alt="kite")]), mtime=0)),
         ("wat", wat_record("http://h.org/", [image("a.jpg", alt="kite")]), b"x"),
         ("warc", b"WARC/1.0\r\nContent-Length: 99999999999\r\n\r\n", b"x"),
         ("table", b"url\ttext\n", b"http://h.org/a.jpg\tkite\n"),

@@ -291,7 +291,7 @@ def answers(count: int) -> list[bytes]:
         b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.2:1/\xc3\xa9[x]?%00\r\n\r\n",
         b"HTTP/1.1 302 Found\r\nLocation: //[::ffff:7f00:2%25x]:080/a\r\n\r\n",
         b"HTTP/1.1 429 Later\r\nRetry-After: Mon, 01 Jan 0100 00:00:00 -2359\r\n\r\n",
-        b"HTTP/1.0 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"image"),
+        b"HTTP/1.0 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"image", mtime=0),
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200\r\nX-Robots-Tag: noai,:,a:b\r\n\r\nx",
     ]
     found = []

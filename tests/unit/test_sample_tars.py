@@ -138,7 +138,7 @@ def test_reading_goes_on_behind_damage(tmp_path: Path) -> None:
     [
         (b"", "no tar"),
         (b"x" * 5000, "no tar header"),
-        (gzip.compress(bytes(10_240)), "unpack it"),
+        (gzip.compress(bytes(10_240), mtime=0), "unpack it"),
         (bytes(1024), ""),
     ],
 )

@@ -24,7 +24,7 @@ def lists(tmp_path: Path) -> Path:
     (folder / "de.txt").write_bytes(b"Hund\r\nKatze\n\nschwarze Katze\n")
     table = pa.table({"text": ["猫", "犬"], "source": ["wordnet", "titles"], "score": [1.0, 70.0]})
     pq.write_table(table, folder / "zh.parquet")
-    (folder / "other.json.gz").write_bytes(gzip.compress(b'["hello"]'))
+    (folder / "other.json.gz").write_bytes(gzip.compress(b'["hello"]', mtime=0))
     (folder / "_manifest.json").write_text("{}")
     (folder / "README.md").write_text("no list")
     return folder
