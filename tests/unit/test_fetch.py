@@ -62,7 +62,9 @@ def fetcher(**settings: Any) -> Fetcher:
         ("empty", "empty", 200),
         ("redirect/image/3.jpg", "success", 200),
         ("redirect/redirect/nothing-here", "http_error", 404),
-        ("redirect/redirect/redirect/redirect/redirect/redirect/image/3.jpg", "redirects", 302),
+        pytest.param(
+            "redirect/redirect/redirect/redirect/redirect/redirect/image/3.jpg", "redirects", 302, id="six redirects"
+        ),
         ("loop", "redirects", 302),
         ("gzip", "success", 200),
         ("gzip/bomb", "too_large", 200),
@@ -182,13 +184,17 @@ def test_retry_after_is_obeyed(server: ImageServer) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["\u00b2", "soon", "-5", "Mon, 01 Jan 0001 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -2359"]
+    "value",
+    ["\u00b2", "soon", "-5", "Mon, 01 Jan 0001 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -2359"],
+    ids=["raised digit", "word", "negative", "first day", "last day"],
 )
 def test_a_retry_after_that_says_nothing_is_no_obstacle(value: str) -> None:
     assert _retry_after(value) >= 0.0
 
 
-@pytest.mark.parametrize("size", [MEMORY_BYTES - 5, MEMORY_BYTES + 5, 3 * MEMORY_BYTES])
+@pytest.mark.parametrize(
+    "size", [MEMORY_BYTES - 5, MEMORY_BYTES + 5, 3 * MEMORY_BYTES], ids=["below the limit", "above", "three times"]
+)
 def test_large_bodies_come_whole_and_wait_on_disk(server: ImageServer, size: int) -> None:
     server.bodies["large"] = hashlib.sha256(b"seed").digest() * (size // 32) + bytes(size % 32)
     found = fetcher(max_bytes=size, timeout_seconds=9).fetch(server.url("body/large"))
