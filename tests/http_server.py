@@ -201,7 +201,7 @@ class Handler(BaseHTTPRequestHandler):
     def way_gzip(self, rest: str) -> None:
         """/gzip, /gzip/bomb, /gzip/short: compressed although nobody asked"""
         # Not larger, or packing it takes longer than some clients wait.
-        packed = gzip.compress(bytes(16 << 20) if rest == "bomb" else draw(5), 1)
+        packed = gzip.compress(bytes(16 << 20) if rest == "bomb" else draw(5), 1, mtime=0)
         self.answer(packed[:-20] if rest == "short" else packed, Content_Encoding="gzip")
 
     def way_flood(self, rest: str) -> None:

@@ -48,7 +48,7 @@ def write_page(path: Path) -> None:
 
 def _write_record(path: Path, kind: str, body: bytes) -> None:
     head = f"WARC/1.0\r\nWARC-Type: {kind}\r\nWARC-Target-URI: http://h.org/\r\nContent-Length: {len(body)}\r\n\r\n"
-    path.write_bytes(gzip.compress(head.encode() + body + b"\r\n\r\n", 1))
+    path.write_bytes(gzip.compress(head.encode() + body + b"\r\n\r\n", 1, mtime=0))
 
 
 def write_table(path: Path, rows: int) -> None:

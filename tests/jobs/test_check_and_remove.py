@@ -80,8 +80,10 @@ def test_what_is_removed_stays_away(run: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["shards={run}/nothing", f"uids=[{'0' * 24}]"], "nothing holds no complete table"),
-        (["shards={run}/shards", "uids=[aa]"], "aa is neither a file nor a uid"),
+        pytest.param(
+            ["shards={run}/nothing", f"uids=[{'0' * 24}]"], "nothing holds no complete table", id="no table of shards"
+        ),
+        pytest.param(["shards={run}/shards", "uids=[aa]"], "aa is neither a file nor a uid", id="no uid"),
     ],
 )
 def test_a_mistake_is_told(finished: Path, settings: list[str], message: str) -> None:

@@ -42,16 +42,46 @@ def test_help_tells_type_unit_and_default() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["curat"], "there is no job 'curat'"),
-        (["explain", "a", "dog"], "text is given twice, 'a' and 'dog': quote what has blanks"),
-        (["build_metadata", "output=/x", "languages=en", "sources=/no"], "sources=/no is not there"),
-        (["count_entries", "matches=/nowhere", "entry_counts=/nowhere"], "must be given: output="),
-        (["count_entries", "output=/nowhere"], "/nowhere/matches holds no complete table: run match_pairs first"),
-        (["extract_pairs", "output=/nowhere", "source.paths=/no/such.wat.gz"], "/no/such.wat.gz names no file"),
-        (["balance_pairs", "output=/x", "balance.tail_shar=0.1"], "did you mean balance.tail_share"),
-        (["balance_pairs", "output=/x", "balance.tail_share=7"], "balance.tail_share must be at most 1, got 7"),
-        (["match_pairs", "output=/x", "entry_lists=/no/lists"], "/no/lists"),
-        (["curate", "output=/x", "source.paths=/y", "entry_lists=/no/lists"], "/no/lists"),
+        pytest.param(["curat"], "there is no job 'curat'", id="no such job"),
+        pytest.param(
+            ["explain", "a", "dog"],
+            "text is given twice, 'a' and 'dog': quote what has blanks",
+            id="words without quotes",
+        ),
+        pytest.param(
+            ["build_metadata", "output=/x", "languages=en", "sources=/no"],
+            "sources=/no is not there",
+            id="no such sources",
+        ),
+        pytest.param(
+            ["count_entries", "matches=/nowhere", "entry_counts=/nowhere"], "must be given: output=", id="no output"
+        ),
+        pytest.param(
+            ["count_entries", "output=/nowhere"],
+            "/nowhere/matches holds no complete table: run match_pairs first",
+            id="no matches",
+        ),
+        pytest.param(
+            ["extract_pairs", "output=/nowhere", "source.paths=/no/such.wat.gz"],
+            "/no/such.wat.gz names no file",
+            id="no such archive",
+        ),
+        pytest.param(
+            ["balance_pairs", "output=/x", "balance.tail_shar=0.1"],
+            "did you mean balance.tail_share",
+            id="no such setting",
+        ),
+        pytest.param(
+            ["balance_pairs", "output=/x", "balance.tail_share=7"],
+            "balance.tail_share must be at most 1, got 7",
+            id="tail_share of 7",
+        ),
+        pytest.param(["match_pairs", "output=/x", "entry_lists=/no/lists"], "/no/lists", id="no such lists"),
+        pytest.param(
+            ["curate", "output=/x", "source.paths=/y", "entry_lists=/no/lists"],
+            "/no/lists",
+            id="no such lists for the chain",
+        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_1(arguments: list[str], told: str) -> None:
@@ -147,7 +177,7 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(
     assert left == []
 
 
-@pytest.mark.parametrize("stopped_by", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stopped_by", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
 def test_stopped_at_work_it_says_so_in_one_line(sample: Sample, tmp_path: Path, stopped_by: int) -> None:
     """Ctrl-C goes to all processes of a terminal, the JVM among them; a scheduler's SIGTERM to the job alone."""
     command = [str(BIN / "headtail"), "curate", *sample.overrides(tmp_path / "run", "files_per_part=1")]

@@ -161,16 +161,42 @@ def test_several_tables_and_parts_are_read_as_one(run_of_7: Path, tmp_path: Path
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["balance.t=5", "balance.tail_share=0.1"], "balance.t and balance.tail_share are given: each decides"),
-        (["balance.t=0"], "balance.t must be above 0 matches, got 0"),
-        (["balance.reference=ja", "balance.t=5"], "set balance.reference to one of: de, en, fr"),
-        (["balance.t_by_language.en=5"], "balance.t_by_language names the reference en"),
-        (["balance.t_by_language.de=0"], "balance.t_by_language.de must be above 0 matches, and finite, got 0"),
-        (["balance.headroom=1.5"], "balance.headroom must be at most 1, got 1.5"),
-        (["balance.t=inf"], "balance.t must be a finite number, got inf"),
-        (["balance.t=1e308", "balance.headroom=0.5"], "balance.t must be above 0 matches, and finite, got 1e+308"),
-        (["balance.t_by_language={de:inf}"], "balance.t_by_language.de must be above 0 matches, and finite, got inf"),
-        (["forecast=true", "forecast_grid=[-5,50]"], "forecast_grid: thresholds must be above 0 matches, and finite"),
+        pytest.param(
+            ["balance.t=5", "balance.tail_share=0.1"],
+            "balance.t and balance.tail_share are given: each decides",
+            id="t and tail_share",
+        ),
+        pytest.param(["balance.t=0"], "balance.t must be above 0 matches, got 0", id="t of 0"),
+        pytest.param(
+            ["balance.reference=ja", "balance.t=5"],
+            "set balance.reference to one of: de, en, fr",
+            id="reference without matches",
+        ),
+        pytest.param(
+            ["balance.t_by_language.en=5"], "balance.t_by_language names the reference en", id="t of the reference"
+        ),
+        pytest.param(
+            ["balance.t_by_language.de=0"],
+            "balance.t_by_language.de must be above 0 matches, and finite, got 0",
+            id="t of 0 for de",
+        ),
+        pytest.param(["balance.headroom=1.5"], "balance.headroom must be at most 1, got 1.5", id="headroom above 1"),
+        pytest.param(["balance.t=inf"], "balance.t must be a finite number, got inf", id="infinite t"),
+        pytest.param(
+            ["balance.t=1e308", "balance.headroom=0.5"],
+            "balance.t must be above 0 matches, and finite, got 1e+308",
+            id="t that headroom makes infinite",
+        ),
+        pytest.param(
+            ["balance.t_by_language={de:inf}"],
+            "balance.t_by_language.de must be above 0 matches, and finite, got inf",
+            id="infinite t for de",
+        ),
+        pytest.param(
+            ["forecast=true", "forecast_grid=[-5,50]"],
+            "forecast_grid: thresholds must be above 0 matches, and finite",
+            id="negative t in a forecast",
+        ),
     ],
 )
 def test_what_cannot_be_is_told_in_a_line(run_of_7: Path, overrides: list[str], message: str) -> None:

@@ -26,6 +26,7 @@ from curation.spark.tasks import run_tasks
         ("Traceback:\ncuration.errors.HeadtailError: worker-7: /data: No space left on device\n\n\tat org.apache",
          "worker-7: /data: No space left on device"),
     ],
+    ids=["no headtail", "no Python", "another Python", "executors lost", "error of ours"],
 )  # fmt: skip
 def test_faults_of_a_cluster_have_a_line(said: str, told: str) -> None:
     line = fault_line(PySparkException(said))

@@ -141,13 +141,17 @@ def _downloaded(folder: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        (["filter=no_such_column > 1"], "no_such_column"),
-        (["filter=width >"], "filter='width >'"),
-        (["filter=width"], "filter='width'"),
-        (["filter=width > 1", "scores=[{folder}/bad.parquet]"], "no column uid"),
-        (["filter=width > 1", "scores=[{folder}/twice.parquet]"], "column width is there already"),
-        (["scores=[{folder}/nothing]"], "names no file"),
-        (["removals=[{folder}/bad.txt]"], "bad.txt, line 1: expected a uid"),
+        pytest.param(["filter=no_such_column > 1"], "no_such_column", id="no such column"),
+        pytest.param(["filter=width >"], "filter='width >'", id="filter that breaks off"),
+        pytest.param(["filter=width"], "filter='width'", id="filter that is no condition"),
+        pytest.param(["filter=width > 1", "scores=[{folder}/bad.parquet]"], "no column uid", id="scores without uid"),
+        pytest.param(
+            ["filter=width > 1", "scores=[{folder}/twice.parquet]"],
+            "column width is there already",
+            id="scores with a known column",
+        ),
+        pytest.param(["scores=[{folder}/nothing]"], "names no file", id="no such scores"),
+        pytest.param(["removals=[{folder}/bad.txt]"], "bad.txt, line 1: expected a uid", id="removal of no uid"),
     ],
 )
 def test_a_mistake_is_one_line(small: Path, settings: list[str], message: str) -> None:

@@ -49,7 +49,7 @@ def write(path: Path) -> Path:
         lines = [mark.join(names)]
         lines += [mark.join(f'"{value}"' if mark == "," else value for value in row) for row in quoted]
     data = ("\r\n".join(lines) + "\r\n").encode()
-    path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
+    path.write_bytes(gzip.compress(data, mtime=0) if path.suffix == ".gz" else data)
     return path
 
 
@@ -71,10 +71,34 @@ def test_formats_agree(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "kept", "bad_rows"),
     [
-        ("a.tsv", b"url\ttext\nhttp://h.org/a\tx\ty\nhttp://h.org/b\tz\n\nhttp://h.org/c\n", 1, 3),
-        ("a.tsv", b"url\ttext\nhttp://h.org/a\tx\xff\xfex\xffxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 1, 0),
-        ("a.csv", b'url,text\nhttp://h.org/a,"two\nlines"\nhttp://h.org/b,"never closed\n', 2, 0),
-        ("a.jsonl", b'{"url":"http://h.org/a","text":"x"}\n{"url":\n[]\n3\n\n{"text":7,"url":"http://h.org/b"}', 2, 3),
+        pytest.param(
+            "a.tsv",
+            b"url\ttext\nhttp://h.org/a\tx\ty\nhttp://h.org/b\tz\n\nhttp://h.org/c\n",
+            1,
+            3,
+            id="tsv with rows of other lengths",
+        ),
+        pytest.param(
+            "a.tsv",
+            b"url\ttext\nhttp://h.org/a\tx\xff\xfex\xffxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            1,
+            0,
+            id="tsv that is no UTF-8",
+        ),
+        pytest.param(
+            "a.csv",
+            b'url,text\nhttp://h.org/a,"two\nlines"\nhttp://h.org/b,"never closed\n',
+            2,
+            0,
+            id="csv with an open quote",
+        ),
+        pytest.param(
+            "a.jsonl",
+            b'{"url":"http://h.org/a","text":"x"}\n{"url":\n[]\n3\n\n{"text":7,"url":"http://h.org/b"}',
+            2,
+            3,
+            id="jsonl with lines that are no objects",
+        ),
     ],
 )
 def test_bad_rows_are_counted(tmp_path: Path, name: str, data: bytes, kept: int, bad_rows: int) -> None:
@@ -108,9 +132,9 @@ def test_a_damaged_row_group_costs_its_rows_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "columns", "candidates", "pairs", "images"),
     [
-        ("laion-10000.parquet", TableColumns("URL", (("alt", "TEXT"),)), 10_000, 9_999, 9_998),
-        ("cc3m-validation.tsv", TableColumns(names=("text", "url")), 15_833, 15_833, 15_833),
-        ("coco-val2017.tsv.gz", TableColumns(names=("text", "url")), 25_014, 25_008, 5_000),
+        pytest.param("laion-10000.parquet", TableColumns("URL", (("alt", "TEXT"),)), 10_000, 9_999, 9_998, id="LAION"),
+        pytest.param("cc3m-validation.tsv", TableColumns(names=("text", "url")), 15_833, 15_833, 15_833, id="CC3M"),
+        pytest.param("coco-val2017.tsv.gz", TableColumns(names=("text", "url")), 25_014, 25_008, 5_000, id="COCO"),
     ],
 )
 def test_published_tables(

@@ -74,23 +74,35 @@ def large_image() -> bytes:
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        (without(".txt"), "no_txt"),
-        (without(".jpg"), "no_image"),
-        (without(".json"), "no_json"),
-        (with_data(".txt", b""), "no_txt"),
-        (with_data(".txt", b"\xff\xfe"), "bad_text"),
-        (with_data(".txt", b"another text"), "json_differs: uid or text"),
-        (with_data(".json", b"{"), "bad_text"),
-        (with_data(".json", b"[]"), "no_json"),
-        (with_data(".jpg", draw(1)[:-200]), "undecodable"),
-        (with_data(".jpg", b"<html>"), "undecodable"),
-        (with_data(".jpg", draw(1, size=(9, 9))), "json_differs: width or height"),
-        (with_data(".jpg", large_image()), "too_many_pixels: 5001 x 5000"),
-        (lambda members: members + members[:3], "keys that are not unique"),
-        (lambda members: [(name.replace(".", ".x.", 1), data) for name, data in members], "no_image"),
-        (lambda members: members[3:], "sizes.json says 8 samples, the tar has 7"),
-        (lambda members: members[3:6] + members[:3] + members[6:], "the side-car does not list the samples"),
-        (lambda members: [*members, (members[-1][0][:25] + "note", b"x")], "sha256 is "),
+        pytest.param(without(".txt"), "no_txt", id="without txt"),
+        pytest.param(without(".jpg"), "no_image", id="without image"),
+        pytest.param(without(".json"), "no_json", id="without json"),
+        pytest.param(with_data(".txt", b""), "no_txt", id="empty txt"),
+        pytest.param(with_data(".txt", b"\xff\xfe"), "bad_text", id="txt that is no UTF-8"),
+        pytest.param(with_data(".txt", b"another text"), "json_differs: uid or text", id="txt other than the json"),
+        pytest.param(with_data(".json", b"{"), "bad_text", id="json that breaks off"),
+        pytest.param(with_data(".json", b"[]"), "no_json", id="json that is no object"),
+        pytest.param(with_data(".jpg", draw(1)[:-200]), "undecodable", id="image that breaks off"),
+        pytest.param(with_data(".jpg", b"<html>"), "undecodable", id="image that is a page"),
+        pytest.param(
+            with_data(".jpg", draw(1, size=(9, 9))), "json_differs: width or height", id="image of another size"
+        ),
+        pytest.param(with_data(".jpg", large_image()), "too_many_pixels: 5001 x 5000", id="image of 25 megapixels"),
+        pytest.param(lambda members: members + members[:3], "keys that are not unique", id="sample twice"),
+        pytest.param(
+            lambda members: [(name.replace(".", ".x.", 1), data) for name, data in members],
+            "no_image",
+            id="names with two dots",
+        ),
+        pytest.param(lambda members: members[3:], "sizes.json says 8 samples, the tar has 7", id="sample gone"),
+        pytest.param(
+            lambda members: members[3:6] + members[:3] + members[6:],
+            "the side-car does not list the samples",
+            id="samples exchanged",
+        ),
+        pytest.param(
+            lambda members: [*members, (members[-1][0][:25] + "note", b"x")], "sha256 is ", id="member too many"
+        ),
     ],
 )
 def test_every_fault_of_a_sample_is_told(folder: Path, change: Callable, problem: str) -> None:
@@ -103,10 +115,14 @@ def test_every_fault_of_a_sample_is_told(folder: Path, change: Callable, problem
 @pytest.mark.parametrize(
     ("damage", "problem"),
     [
-        (lambda data: data[: len(data) // 2], "breaks off"),
-        (lambda data: data.rstrip(b"\0") + bytes(600), "does not end in two empty blocks"),
-        (lambda data: data[: len(data) // 2] + b"\xff" * 2000 + data[len(data) // 2 + 2000 :], "00001.tar"),
-        (lambda _: b"", "breaks off"),
+        pytest.param(lambda data: data[: len(data) // 2], "breaks off", id="half of it"),
+        pytest.param(lambda data: data.rstrip(b"\0") + bytes(600), "does not end in two empty blocks", id="no end"),
+        pytest.param(
+            lambda data: data[: len(data) // 2] + b"\xff" * 2000 + data[len(data) // 2 + 2000 :],
+            "00001.tar",
+            id="noise in the middle",
+        ),
+        pytest.param(lambda _: b"", "breaks off", id="empty"),
     ],
 )
 def test_every_fault_of_a_tar_is_told(folder: Path, damage: Callable[[bytes], bytes], problem: str) -> None:

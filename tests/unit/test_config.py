@@ -51,25 +51,25 @@ def test_paths_need_no_quotes(path: str) -> None:
     assert compose(f"source.paths={path}").source.paths == wanted
 
 
-@pytest.mark.parametrize(
-    ("override", "told"),
-    [
-        ("outptu=/x", "there is no setting 'outptu': did you mean output"),
-        ("balance.tt=3", "did you mean balance.t"),
-        ("tail_share=0.1", "did you mean balance.tail_share"),
-        ("balance=metaclip", "there are .*metaclip_400m"),
-        ("balance.t=many", "balance.t: .*'many'"),
-        ("urls.allow_private_hosts=localhost", "localhost is no network such as"),
-        ("balance.t=nan", "balance.t must be a finite number, got nan"),
-        ("balance.t=-1", "balance.t must be above 0 matches, got -1.0"),
-        ("samples_per_shard=0", "samples_per_shard must be at least 1 samples, got 0"),
-        ("balance.tail_share=1.5", "balance.tail_share must be at most 1, got 1.5"),
-        ("matching.edges=round", r"expected one of \[blank, script, script_kana\]"),
-        ("seed", "'seed' is not of the form key=value"),
-    ],
-)
-def test_a_mistake_is_one_line(override: str, told: str) -> None:
-    with pytest.raises(HeadtailError, match=told) as error:
+MISTAKES = {
+    "outptu=/x": "there is no setting 'outptu': did you mean output",
+    "balance.tt=3": "did you mean balance.t",
+    "tail_share=0.1": "did you mean balance.tail_share",
+    "balance=metaclip": "there are .*metaclip_400m",
+    "balance.t=many": "balance.t: .*'many'",
+    "urls.allow_private_hosts=localhost": "localhost is no network such as",
+    "balance.t=nan": "balance.t must be a finite number, got nan",
+    "balance.t=-1": "balance.t must be above 0 matches, got -1.0",
+    "samples_per_shard=0": "samples_per_shard must be at least 1 samples, got 0",
+    "balance.tail_share=1.5": "balance.tail_share must be at most 1, got 1.5",
+    "matching.edges=round": r"expected one of \[blank, script, script_kana\]",
+    "seed": "'seed' is not of the form key=value",
+}
+
+
+@pytest.mark.parametrize("override", MISTAKES)
+def test_a_mistake_is_one_line(override: str) -> None:
+    with pytest.raises(HeadtailError, match=MISTAKES[override]) as error:
         compose(override)
     assert "\n" not in str(error.value)
 

@@ -27,7 +27,7 @@ def _as_dict(counts: list[tuple[str, np.ndarray]]) -> dict[tuple[str, int], int]
     return {(lang, int(i)): int(values[i]) for lang, values in counts for i in np.flatnonzero(values)}
 
 
-@pytest.mark.parametrize("langs", [("en",), ("de", "en", "fr"), ("en", "es"), ("", "x", "xx")])
+@pytest.mark.parametrize("langs", [("en",), ("de", "en", "fr"), ("en", "es"), ("", "x", "xx")], ids="+".join)
 def test_counts_equal_a_loop_over_slices(langs: tuple[str, ...]) -> None:
     rows = make_images(400, seed=1, langs=langs)
     batch = to_batch(rows)

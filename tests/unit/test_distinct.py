@@ -20,7 +20,7 @@ def batch_of(rows: list[tuple[str, str, str, int]]) -> pa.RecordBatch:
     return pa.record_batch({**strings, "number": pa.array(numbers, pa.int64())})
 
 
-@pytest.mark.parametrize("slots", [16, 1 << 16])
+@pytest.mark.parametrize("slots", [16, 1 << 16], ids=["few", "many"])
 def test_first_row_under_smallest_key(slots: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distinct, "START_SLOTS", slots)
     rng = random.Random(4)
@@ -42,7 +42,11 @@ def test_first_row_under_smallest_key(slots: int, monkeypatch: pytest.MonkeyPatc
     assert dropped == number - len(expected)
 
 
-@pytest.mark.parametrize(("rows", "held", "text"), [(50, 1 << 30, "{}"), (3, 1 << 30, "{}"), (50, 1, "the same")])
+@pytest.mark.parametrize(
+    ("rows", "held", "text"),
+    [(50, 1 << 30, "{}"), (3, 1 << 30, "{}"), (50, 1, "the same")],
+    ids=["50 rows", "3 rows", "1 byte"],
+)
 def test_more_rows_than_there_is_room_for(rows: int, held: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distinct, "MAX_ROWS", rows)
     monkeypatch.setattr(distinct, "HELD_BYTES", held)

@@ -29,6 +29,7 @@ def _expected(seed: int, purpose: str, rows: list[tuple[str, ...]]) -> list[int]
         (5, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789", 0xB9E734F117CFAF70),
         (6, "1234567890" * 8, 0x6CC5EAB49A92D617),
     ],
+    ids=["empty", "one letter", "three letters", "two words", "alphabet", "letters and digits", "80 digits"],
 )
 def test_the_hash_in_plain_python_gives_the_published_vectors(seed: int, text: str, expected: int) -> None:
     assert wyhash(text.encode(), seed) == expected
@@ -39,7 +40,7 @@ def test_hash_equals_the_one_in_plain_python_at_every_length() -> None:
     assert hash64(3, "keep", pa.array(texts)).tolist() == _expected(3, "keep", [(text,) for text in texts])
 
 
-@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()])
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string()], ids=str)
 def test_slices_are_honoured(kind: pa.DataType) -> None:
     first, second = _words(500, 1), _words(500, 2)
     arrays = [pa.array(column, kind).slice(37, 400) for column in (first, second)]
@@ -104,10 +105,10 @@ def test_empty_input_gives_no_draws() -> None:
 @pytest.mark.parametrize(
     ("keys", "message"),
     [
-        ([], "at least one key"),
-        ([pa.array(["a", None])], "1 nulls"),
-        ([pa.array([1])], "int64"),
-        ([pa.array(["a"]), pa.array(["a", "b"])], "differ in length: 1 and 2"),
+        pytest.param([], "at least one key", id="no key"),
+        pytest.param([pa.array(["a", None])], "1 nulls", id="null"),
+        pytest.param([pa.array([1])], "int64", id="number"),
+        pytest.param([pa.array(["a"]), pa.array(["a", "b"])], "differ in length: 1 and 2", id="two lengths"),
     ],
 )
 def test_what_is_no_key_is_refused(keys: list[pa.Array], message: str) -> None:

@@ -40,6 +40,7 @@ def with_exif(kind: str, orientation: int = 1) -> bytes:
         ("center_crop", (32, 32)),
         ("border", (32, 32)),
     ],
+    ids=["no", "keep_ratio", "keep_ratio_largest", "center_crop", "border"],
 )
 def test_every_format_becomes_a_jpeg_of_the_asked_size(kind: str, resize: str, size: tuple[int, int]) -> None:
     found = encode_image(draw(2, kind), ImageSettings(resize=resize, size=32))
@@ -87,7 +88,11 @@ def test_originals_keep_every_pixel(kind: str) -> None:
     assert bare.data == found.data
 
 
-@pytest.mark.parametrize("options", [{"progressive": True}, {"restart_marker_rows": 1}, {"subsampling": 0}])
+@pytest.mark.parametrize(
+    "options",
+    [{"progressive": True}, {"restart_marker_rows": 1}, {"subsampling": 0}],
+    ids=["progressive", "restart markers", "full colour"],
+)
 def test_jpegs_of_all_sorts_survive_stripping(options: dict) -> None:
     body = draw(1, size=(300, 200), comment=b"x", **options)
     found = encode_image(body, ImageSettings(resize="original"))
@@ -128,6 +133,7 @@ def segment(marker: int, content: bytes) -> bytes:
         segment(0xFE, b"SECRET"),
         b"SECRET",
     ],
+    ids=["JFXX", "second JFIF", "APP14", "Adobe", "APP13", "comment", "no segment"],
 )
 def test_nothing_hides_between_the_segments_of_an_original(extra: bytes) -> None:
     body = draw(1)
@@ -198,22 +204,26 @@ def test_cmyk_and_animations_come_out_as_plain_rgb(resize: str) -> None:
 @pytest.mark.parametrize(
     ("body", "status"),
     [
-        (b"<!doctype html><title>x</title>", "not_an_image"),
-        (b"", "not_an_image"),
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not_an_image"),
-        (b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"></svg>', "vector_image"),
-        (b"\xef\xbb\xbf  <SVG>", "vector_image"),
-        (draw(1)[:-300], "undecodable"),
-        (draw(1)[:20], "undecodable"),
-        (draw(1, "PNG")[:-200], "undecodable"),
-        (draw(1, "PNG").replace(b"IDAT", b"IDAT\xff\xff", 1), "undecodable"),
-        (draw(1, "WEBP")[:60], "undecodable"),
-        (draw(1, "GIF")[:200], "undecodable"),
-        (png_bomb(), "too_many_pixels"),
-        (png_bomb(10_000), "too_many_pixels"),
-        (webp_bomb(), "too_many_pixels"),
-        (draw(1)[:-2] + b"\xff\xda\x00\x08" * 1000, "undecodable"),
-        (several_pictures() + b"\xff\xda\x00\x08" * 1000, "undecodable"),
+        pytest.param(b"<!doctype html><title>x</title>", "not_an_image", id="HTML"),
+        pytest.param(b"", "not_an_image", id="empty"),
+        pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "not_an_image", id="PostScript"),
+        pytest.param(
+            b'<?xml version="1.0"?>\n<svg xmlns="http://www.w3.org/2000/svg"></svg>', "vector_image", id="SVG"
+        ),
+        pytest.param(b"\xef\xbb\xbf  <SVG>", "vector_image", id="SVG behind a byte order mark"),
+        pytest.param(draw(1)[:-300], "undecodable", id="JPEG without its end"),
+        pytest.param(draw(1)[:20], "undecodable", id="JPEG of 20 bytes"),
+        pytest.param(draw(1, "PNG")[:-200], "undecodable", id="PNG without its end"),
+        pytest.param(draw(1, "PNG").replace(b"IDAT", b"IDAT\xff\xff", 1), "undecodable", id="PNG with bytes too many"),
+        pytest.param(draw(1, "WEBP")[:60], "undecodable", id="WEBP of 60 bytes"),
+        pytest.param(draw(1, "GIF")[:200], "undecodable", id="GIF of 200 bytes"),
+        pytest.param(png_bomb(), "too_many_pixels", id="PNG bomb"),
+        pytest.param(png_bomb(10_000), "too_many_pixels", id="smaller PNG bomb"),
+        pytest.param(webp_bomb(), "too_many_pixels", id="WEBP bomb"),
+        pytest.param(draw(1)[:-2] + b"\xff\xda\x00\x08" * 1000, "undecodable", id="JPEG of a thousand scans"),
+        pytest.param(
+            several_pictures() + b"\xff\xda\x00\x08" * 1000, "undecodable", id="pictures and a thousand scans"
+        ),
     ],
 )
 def test_what_is_no_image_is_told_apart(body: bytes, status: str) -> None:

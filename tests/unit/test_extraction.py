@@ -91,9 +91,9 @@ def test_survivor_is_the_alt_on_the_first_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rules", "kept", "drops"),
     [
-        (LanguageRules(), {"en", "de"}, {}),
-        (LanguageRules(languages=("de",)), {"de"}, {"language": 1}),
-        (LanguageRules(min_score=1.0), set(), {"lang_score": 2}),
+        pytest.param(LanguageRules(), {"en", "de"}, {}, id="all"),
+        pytest.param(LanguageRules(languages=("de",)), {"de"}, {"language": 1}, id="one language"),
+        pytest.param(LanguageRules(min_score=1.0), set(), {"lang_score": 2}, id="certain ones"),
     ],
 )
 def test_languages(tmp_path: Path, rules: LanguageRules, kept: set[str], drops: dict[str, int]) -> None:
@@ -137,14 +137,21 @@ class Endless(io.RawIOBase):
 @pytest.mark.parametrize(
     ("source", "start", "rest"),
     [
-        ("wat", b"", wat_record("http://h.org/", [image("a.jpg", alt="kite")])),
-        ("wat", b"", gzip.compress(wat_record("http://h.org/", [image("a.jpg", alt="kite")]))),
-        ("wat", wat_record("http://h.org/", [image("a.jpg", alt="kite")]), b"x"),
-        ("warc", b"WARC/1.0\r\nContent-Length: 99999999999\r\n\r\n", b"x"),
-        ("table", b"url\ttext\n", b"http://h.org/a.jpg\tkite\n"),
-        ("table", b"url\ttext\n", b"x"),
-        ("webdataset", b"", bytes(512)),
-        ("webdataset", tarfile.TarInfo("a.jpg").tobuf()[:-512] + b"x" * 512, b"x"),
+        pytest.param("wat", b"", wat_record("http://h.org/", [image("a.jpg", alt="kite")]), id="wat of one record"),
+        pytest.param(
+            "wat",
+            b"",
+            gzip.compress(wat_record("http://h.org/", [image("a.jpg", alt="kite")]), mtime=0),
+            id="wat of one gzip member",
+        ),
+        pytest.param(
+            "wat", wat_record("http://h.org/", [image("a.jpg", alt="kite")]), b"x", id="wat that ends in noise"
+        ),
+        pytest.param("warc", b"WARC/1.0\r\nContent-Length: 99999999999\r\n\r\n", b"x", id="warc of one huge record"),
+        pytest.param("table", b"url\ttext\n", b"http://h.org/a.jpg\tkite\n", id="table of one row"),
+        pytest.param("table", b"url\ttext\n", b"x", id="table of one line"),
+        pytest.param("webdataset", b"", bytes(512), id="tar of empty blocks"),
+        pytest.param("webdataset", tarfile.TarInfo("a.jpg").tobuf()[:-512] + b"x" * 512, b"x", id="tar of noise"),
     ],
 )
 def test_a_file_without_an_end(monkeypatch: pytest.MonkeyPatch, source: str, start: bytes, rest: bytes) -> None:

@@ -62,7 +62,9 @@ def fetcher(**settings: Any) -> Fetcher:
         ("empty", "empty", 200),
         ("redirect/image/3.jpg", "success", 200),
         ("redirect/redirect/nothing-here", "http_error", 404),
-        ("redirect/redirect/redirect/redirect/redirect/redirect/image/3.jpg", "redirects", 302),
+        pytest.param(
+            "redirect/redirect/redirect/redirect/redirect/redirect/image/3.jpg", "redirects", 302, id="six redirects"
+        ),
         ("loop", "redirects", 302),
         ("gzip", "success", 200),
         ("gzip/bomb", "too_large", 200),
@@ -182,13 +184,17 @@ def test_retry_after_is_obeyed(server: ImageServer) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["\u00b2", "soon", "-5", "Mon, 01 Jan 0001 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -2359"]
+    "value",
+    ["\u00b2", "soon", "-5", "Mon, 01 Jan 0001 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -2359"],
+    ids=["raised digit", "word", "negative", "first day", "last day"],
 )
 def test_a_retry_after_that_says_nothing_is_no_obstacle(value: str) -> None:
     assert _retry_after(value) >= 0.0
 
 
-@pytest.mark.parametrize("size", [MEMORY_BYTES - 5, MEMORY_BYTES + 5, 3 * MEMORY_BYTES])
+@pytest.mark.parametrize(
+    "size", [MEMORY_BYTES - 5, MEMORY_BYTES + 5, 3 * MEMORY_BYTES], ids=["below the limit", "above", "three times"]
+)
 def test_large_bodies_come_whole_and_wait_on_disk(server: ImageServer, size: int) -> None:
     server.bodies["large"] = hashlib.sha256(b"seed").digest() * (size // 32) + bytes(size % 32)
     found = fetcher(max_bytes=size, timeout_seconds=9).fetch(server.url("body/large"))
@@ -291,7 +297,7 @@ def answers(count: int) -> list[bytes]:
         b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.2:1/\xc3\xa9[x]?%00\r\n\r\n",
         b"HTTP/1.1 302 Found\r\nLocation: //[::ffff:7f00:2%25x]:080/a\r\n\r\n",
         b"HTTP/1.1 429 Later\r\nRetry-After: Mon, 01 Jan 0100 00:00:00 -2359\r\n\r\n",
-        b"HTTP/1.0 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"image"),
+        b"HTTP/1.0 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + gzip.compress(b"image", mtime=0),
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200\r\nX-Robots-Tag: noai,:,a:b\r\n\r\nx",
     ]
     found = []

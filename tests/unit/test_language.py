@@ -15,6 +15,7 @@ from tests.conftest import SHARED, needs_shared
 @pytest.mark.parametrize(
     "text",
     ["two\nlines", "\n", "", "\x00", "a\ufffdb", "\u2028", "x" * 100_000, "😀" * 5000, "</s>", "__label__de"],
+    ids=["two lines", "empty line", "empty", "NUL", "replaced", "line separator", "long", "emoji", "end mark", "label"],
 )
 def test_odd_texts_get_a_code_and_a_score(text: str) -> None:
     codes, scores = detect_languages(pa.array([text]))

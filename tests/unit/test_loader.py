@@ -93,7 +93,7 @@ def _epoch(shards: list[str], stage: OnlineBalance) -> list[tuple[str, str]]:
     return [sample for k in range(WORKERS) for sample in found[k]]
 
 
-@pytest.mark.parametrize(("unit", "expected"), [("pair", PAIR), ("image", IMAGE)])
+@pytest.mark.parametrize(("unit", "expected"), [("pair", PAIR), ("image", IMAGE)], ids=["pair", "image"])
 def test_over_epochs_each_text_is_kept_with_its_probability(
     unit: str, expected: dict[str, float], folder: Path
 ) -> None:
@@ -154,9 +154,13 @@ def test_the_json_tells_the_text_that_was_drawn(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("sample", "message"),
     [
-        ({"__key__": "a"}, "sample a has no json"),
-        ({"__key__": "a", "json": b"{}"}, "sample a has no matched texts"),
-        ({"__key__": "a", "json": {"texts": [_text("x", "fr", [0])]}}, r"has no fr\.npy: the languages are de, en"),
+        pytest.param({"__key__": "a"}, "sample a has no json", id="no json"),
+        pytest.param({"__key__": "a", "json": b"{}"}, "sample a has no matched texts", id="no texts"),
+        pytest.param(
+            {"__key__": "a", "json": {"texts": [_text("x", "fr", [0])]}},
+            r"has no fr\.npy: the languages are de, en",
+            id="another language",
+        ),
     ],
 )
 def test_a_sample_that_cannot_be_drawn_goes_to_the_handler(sample: dict, message: str, folder: Path) -> None:

@@ -15,20 +15,20 @@ from tests.unit.test_text import CASES
 
 # Alphabets that provoke: every spaced mark, blanks of all kinds, zero-width and combining marks, emoji, scripts side
 # by side, NUL, characters of one to four bytes that share leading bytes.
-ALPHABETS = (
-    "ab ",
-    "ab  ,.;:?!`",
-    "a \t\n\r\x0b\x00\x85\u00a0\u3000\u2028",
-    "a \u200b\u200d\ufeff\u0301\u0308é",
-    "a 🐶🐱\u200d👩🚀\ufe0f",
-    "aB 猫黑一",
-    "a 猫かカｶ，。」—～",
-    "a แมวດກကခកខཀཁ ",
-    "a 고양이дом",
-    "a()[]{}<>-_/\\\"'#@&*+=%$^|~ ",
-    "中\U00020000\U00030000\U0002ceb0a ",
-    "abcdefgh ",
-)
+ALPHABETS = {
+    "letters": "ab ",
+    "marks": "ab  ,.;:?!`",
+    "blanks of all kinds": "a \t\n\r\x0b\x00\x85\u00a0\u3000\u2028",
+    "zero-width and combining": "a \u200b\u200d\ufeff\u0301\u0308é",
+    "emoji": "a 🐶🐱\u200d👩🚀\ufe0f",
+    "Chinese beside Latin": "aB 猫黑一",
+    "Japanese": "a 猫かカｶ，。」—～",
+    "scripts without blanks": "a แมวດກကခកខཀཁ ",
+    "Korean and Cyrillic": "a 고양이дом",
+    "ASCII marks": "a()[]{}<>-_/\\\"'#@&*+=%$^|~ ",
+    "four bytes": "中\U00020000\U00030000\U0002ceb0a ",
+    "more letters": "abcdefgh ",
+}
 
 
 def scan(texts: list[str], entries: list[str | None], edges: Edges) -> list[list[int]]:
@@ -55,7 +55,7 @@ def test_named_cases(engine: Engine, edges: Edges, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("engine", Engine)
 @pytest.mark.parametrize("edges", Edges)
-@pytest.mark.parametrize("alphabet", ALPHABETS)
+@pytest.mark.parametrize("alphabet", ALPHABETS.values(), ids=ALPHABETS.keys())
 def test_generated_texts(alphabet: str, edges: Edges, engine: Engine, tmp_path: Path) -> None:
     draw = random.Random(f"{alphabet}{edges}")
     texts = ["".join(draw.choices(alphabet, k=draw.randrange(40))) for _ in range(300)]
@@ -92,7 +92,9 @@ def test_long_texts_many_matches_and_slices(engine: Engine, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("engine", Engine)
-@pytest.mark.parametrize("entries", [[], [None], ["dog"], [None, "dog"], ["猫"]])
+@pytest.mark.parametrize(
+    "entries", [[], [None], ["dog"], [None, "dog"], ["猫"]], ids=["empty", "null", "dog", "null and dog", "cat"]
+)
 def test_tiny_lists(engine: Engine, entries: list[str | None], tmp_path: Path) -> None:
     matcher = make_matcher(engine, pa.array(entries, pa.string()), Edges.script, tmp_path)
     texts = ["a dog", "猫", "", "."]

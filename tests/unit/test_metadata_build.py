@@ -66,6 +66,10 @@ def test_only_the_chosen_are_looked_at() -> None:
         ("+", "punctuation"), (" ", "blank"), ("a\tb", "control_characters"), ("a\x85", "control_characters"),
         ("x" * 256, ""), ("x" * 257, "too_long"),
     ],
+    ids=[
+        "word", "word with marks", "symbol", "mark", "marks", "Chinese marks", "plus", "blank", "tab", "next line",
+        "longest", "too long",
+    ],
 )  # fmt: skip
 def test_unusable(text: str, reason: str) -> None:
     assert unusable(text, 256) == reason
@@ -88,6 +92,7 @@ def test_shares_and_ranks() -> None:
             {"unigram_top_share": 0.1, "max_unigrams": 251_465, "max_bigrams": 100_646, "max_titles": 61_235},
         ),
     ],
+    ids=["metaclip", "metaclip2"],
 )
 def test_presets(preset: str, expected: dict[str, float]) -> None:
     config = compose_config(
@@ -141,6 +146,7 @@ def _batches(lang: str, words: list[str]) -> list:
 @pytest.mark.parametrize(
     ("languages", "told"),
     [(["xx"], "'xx' is no Wikipedia language"), ([], "must be given"), (["en", "commons"], "'commons'")],
+    ids=["unknown", "none", "one of two"],
 )
 def test_languages_that_are_none(languages: list[str], told: str) -> None:
     with pytest.raises(HeadtailError, match=told):

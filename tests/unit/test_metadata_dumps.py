@@ -4,6 +4,7 @@ import bz2
 import gzip
 import random
 import re
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -36,7 +37,8 @@ def titles(path: Path, ranges: list[tuple[int, int | None]] | None = None) -> tu
 def test_every_packing_gives_the_same_pages(tmp_path: Path, ending: str) -> None:
     data = dump([(f"Page {number}", f"text {number}") for number in range(50)])
     path = tmp_path / f"d{ending}"
-    path.write_bytes({".xml": bytes, ".xml.gz": gzip.compress, ".xml.bz2": bz2.compress}[ending](data))
+    packings = {".xml": bytes, ".xml.gz": partial(gzip.compress, mtime=0), ".xml.bz2": bz2.compress}
+    path.write_bytes(packings[ending](data))
     found, receipt = titles(path)
     assert found == [f"Page {number}" for number in range(50)]
     assert receipt.failures == []
@@ -96,18 +98,18 @@ def test_reading_goes_on_after_damage(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rest", "reason"),
     [
-        ("<ns>0</ns><revision><text>broken & bare</text></revision>", "bad_xml"),
-        ("<ns>0</ns><revision><text>\x02</text></revision>", "bad_xml"),
-        ("<ns>0</ns><revision><text>&bomb;</text></revision>", "bad_xml"),
-        (f"<ns>{'9' * 5000}</ns><revision><text /></revision>", "no_text"),
-        ("<ns>0</ns><revision><text deleted='deleted' /></revision>", "no_text"),
-        ("<ns>0</ns><revision><model>json</model><text>{}</text></revision>", "no_text"),
-        (article("word " * 300_000), "too_large"),
-        (article("{{" * 100), "too_deep"),
-        (article("talk", namespace=1), "other_namespace"),
-        (article("#REDIRECT [[A]]", more='<redirect title="A" />'), "redirect"),
-        (article("#ПЕРЕНАПРАВЛЕНИЕ [[А]]"), "redirect"),
-        (article("#redirect: [[A]]"), "redirect"),
+        pytest.param("<ns>0</ns><revision><text>broken & bare</text></revision>", "bad_xml", id="bare ampersand"),
+        pytest.param("<ns>0</ns><revision><text>\x02</text></revision>", "bad_xml", id="control character"),
+        pytest.param("<ns>0</ns><revision><text>&bomb;</text></revision>", "bad_xml", id="unknown entity"),
+        pytest.param(f"<ns>{'9' * 5000}</ns><revision><text /></revision>", "no_text", id="huge namespace"),
+        pytest.param("<ns>0</ns><revision><text deleted='deleted' /></revision>", "no_text", id="deleted text"),
+        pytest.param("<ns>0</ns><revision><model>json</model><text>{}</text></revision>", "no_text", id="json"),
+        pytest.param(article("word " * 300_000), "too_large", id="too large"),
+        pytest.param(article("{{" * 100), "too_deep", id="too deep"),
+        pytest.param(article("talk", namespace=1), "other_namespace", id="talk page"),
+        pytest.param(article("#REDIRECT [[A]]", more='<redirect title="A" />'), "redirect", id="redirect element"),
+        pytest.param(article("#ПЕРЕНАПРАВЛЕНИЕ [[А]]"), "redirect", id="Russian redirect"),
+        pytest.param(article("#redirect: [[A]]"), "redirect", id="redirect with a colon"),
     ],
 )
 def test_drops_have_reasons(tmp_path: Path, rest: str, reason: str) -> None:

@@ -99,6 +99,10 @@ def test_every_language_without_blanks_is_segmented(lang: str) -> None:
         ("12", "月", False, "12月"), ("日", "本", True, "日本"), ("ソニー", "は", False, "ソニーは"),
         ("བོད", "ཡིག", False, "བོད་ཡིག"), ("a", "日", True, "a 日"),
     ],
+    ids=[
+        "English", "Japanese", "English without blanks", "digits and Japanese", "Japanese with blanks", "two scripts",
+        "Tibetan", "Latin and Japanese",
+    ],
 )  # fmt: skip
 def test_join_bigram(first: str, second: str, blanks: bool, expected: str) -> None:
     assert join_bigram(first, second, blanks) == expected
@@ -114,6 +118,7 @@ def test_join_bigram(first: str, second: str, blanks: bool, expected: str) -> No
         # Of this closed wiki no article is left; its other pages are text as well.
         ("aawiki-20260101-pages-meta-current.xml.bz2", "aa", tuple(range(16))),
     ],
+    ids=["en", "ltg", "ja", "aa"],
 )
 def test_real_wikis_equal_a_naive_count(name: str, lang: str, namespaces: tuple[int, ...]) -> None:
     settings = DumpSettings(namespaces=namespaces)

@@ -31,45 +31,45 @@ def count(
 
 
 ROWS = {
-    "en Cat 5 0": ("en", "Cat", 5),
-    "en.m Cat 5 0": ("en", "Cat", 5),
-    "en.zero Cat 5 0": ("en", "Cat", 5),
-    "en Red_panda 5 123": ("en", "Red panda", 5),
-    "en Caf%C3%A9 5 0": ("en", "Café", 5),
-    "en Café 5 0": ("en", "Café", 5),
-    "en 100%_(album) 5 0": ("en", "100% (album)", 5),
-    "en Star_Trek:_Voyager 5 0": ("en", "Star Trek: Voyager", 5),
-    "simple Cat 5 0": ("simple", "Cat", 5),
-    "be-x-old Кот 5 0": ("be_tarask", "Кот", 5),
-    "zh-yue 貓 5 0": ("zh_yue", "貓", 5),
-    "de Katze 5 0": "other_language",
-    "en.b Cat 5 0": "other_project",
-    "en.m.b Cat 5 0": "other_project",
-    "commons.m Cat 5 0": "other_project",
-    "www.wd Q1 5 0": "other_project",
-    "en Special:Search 5 0": "namespace",
-    "en special:Search 5 0": "namespace",
-    "en User_talk:A 5 0": "namespace",
-    "en Talk%3ACat 5 0": "namespace",
-    "ltg Fails:A.jpg 5 0": "namespace",
-    "en Caf%E9 5 0": "bad_title",
-    "en - 5 0": "bad_title",
-    "en _ 5 0": "bad_title",
-    "en a%00b 5 0": "bad_title",
-    "en Cat 5": "malformed",
-    "en Cat five 0": "malformed",
-    "en Red panda 5 0": "malformed",
-    "": "malformed",
+    "desktop": ("en Cat 5 0", ("en", "Cat", 5)),
+    "mobile": ("en.m Cat 5 0", ("en", "Cat", 5)),
+    "zero-rated": ("en.zero Cat 5 0", ("en", "Cat", 5)),
+    "blank": ("en Red_panda 5 123", ("en", "Red panda", 5)),
+    "percent signs": ("en Caf%C3%A9 5 0", ("en", "Café", 5)),
+    "plain UTF-8": ("en Café 5 0", ("en", "Café", 5)),
+    "lone percent sign": ("en 100%_(album) 5 0", ("en", "100% (album)", 5)),
+    "colon of no namespace": ("en Star_Trek:_Voyager 5 0", ("en", "Star Trek: Voyager", 5)),
+    "simple English": ("simple Cat 5 0", ("simple", "Cat", 5)),
+    "language with a new code": ("be-x-old Кот 5 0", ("be_tarask", "Кот", 5)),
+    "language with a hyphen": ("zh-yue 貓 5 0", ("zh_yue", "貓", 5)),
+    "language not asked for": ("de Katze 5 0", "other_language"),
+    "other project": ("en.b Cat 5 0", "other_project"),
+    "mobile other project": ("en.m.b Cat 5 0", "other_project"),
+    "commons": ("commons.m Cat 5 0", "other_project"),
+    "wikidata": ("www.wd Q1 5 0", "other_project"),
+    "special page": ("en Special:Search 5 0", "namespace"),
+    "special page in small letters": ("en special:Search 5 0", "namespace"),
+    "talk page": ("en User_talk:A 5 0", "namespace"),
+    "talk page with a percent sign": ("en Talk%3ACat 5 0", "namespace"),
+    "namespace of the wiki": ("ltg Fails:A.jpg 5 0", "namespace"),
+    "no UTF-8": ("en Caf%E9 5 0", "bad_title"),
+    "no title": ("en - 5 0", "bad_title"),
+    "blank title": ("en _ 5 0", "bad_title"),
+    "NUL": ("en a%00b 5 0", "bad_title"),
+    "three cells": ("en Cat 5", "malformed"),
+    "no number": ("en Cat five 0", "malformed"),
+    "five cells": ("en Red panda 5 0", "malformed"),
+    "empty line": ("", "malformed"),
 }
 
 
-@pytest.mark.parametrize("row", ROWS)
-def test_rows(tmp_path: Path, row: str) -> None:
+@pytest.mark.parametrize("name", ROWS)
+def test_rows(tmp_path: Path, name: str) -> None:
+    row, expected = ROWS[name]
     path = tmp_path / "pageviews-20260101-000000.gz"
-    path.write_bytes(gzip.compress(f"{row}\n".encode()))
+    path.write_bytes(gzip.compress(f"{row}\n".encode(), mtime=0))
     languages = ("en", "simple", "be_tarask", "zh_yue", "ltg")
     sums, receipt = count(path, *languages, names=("fails",))
-    expected = ROWS[row]
     if isinstance(expected, str):
         assert (dict(sums), dict(receipt.drops)) == ({}, {expected: 1})
     else:
@@ -86,7 +86,8 @@ def test_the_first_papers_rules(tmp_path: Path) -> None:
 
 def test_a_cut_off_file_counts_as_far_as_it_goes(tmp_path: Path) -> None:
     path = tmp_path / "p.gz"
-    path.write_bytes(gzip.compress(b"".join(b"en T%d 1 0\n" % number for number in range(20_000)))[:-5000])
+    data = b"".join(b"en T%d 1 0\n" % number for number in range(20_000))
+    path.write_bytes(gzip.compress(data, mtime=0)[:-5000])
     sums, receipt = count(path)
     assert 0 < len(sums) < 20_000
     assert len(receipt.failures) == 1

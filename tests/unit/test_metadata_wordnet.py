@@ -54,7 +54,7 @@ TABS = {
 def test_tab_files(tmp_path: Path, name: str, packed: bool) -> None:
     text, expected, drops = TABS[name]
     path = tmp_path / ("wn-data-fra.tab.gz" if packed else "wn-data-fra.tab")
-    path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+    path.write_bytes(gzip.compress(text.encode(), mtime=0) if packed else text.encode())
     assert list(list_wordnets([str(path)])) == ["fr"]
     names = read_names("fr", [str(path)], first_only=True)
     assert list(names.counts) == expected
@@ -68,7 +68,7 @@ def test_albanian_is_not_alemannic(tmp_path: Path) -> None:
 
 def test_a_cut_off_file_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "wn-data-fra.tab.gz"
-    path.write_bytes(gzip.compress(b"# W\tfra\tu\tCC\n" + b"1-n\tlemma\tchat\n" * 9999)[:80])
+    path.write_bytes(gzip.compress(b"# W\tfra\tu\tCC\n" + b"1-n\tlemma\tchat\n" * 9999, mtime=0)[:80])
     with pytest.raises(HeadtailError, match="fetch it again"):
         read_names("fr", [str(path)], first_only=True)
 

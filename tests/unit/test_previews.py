@@ -52,7 +52,11 @@ def test_small_images_are_not_enlarged() -> None:
     assert decoded(thumbnail(encoded("RGB", (3, 2)))).size == (3, 2)
 
 
-@pytest.mark.parametrize("image", [b"", b"no image", encoded("RGB")[:60], encoded("RGB", kind="TIFF")])
+@pytest.mark.parametrize(
+    "image",
+    [b"", b"no image", encoded("RGB")[:60], encoded("RGB", kind="TIFF")],
+    ids=["empty", "text", "cut off", "TIFF"],
+)
 def test_what_is_no_image_of_a_shard_gives_no_picture(image: bytes) -> None:
     assert thumbnail(image) == NO_PICTURE
 

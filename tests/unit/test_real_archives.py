@@ -142,6 +142,7 @@ def test_the_table_equals_another_parsers_count(name: str) -> None:
         ),
         ("whirlwind__whirlwind.warc.wat.gz", "whirlwind/whirlwind.warc.gz", (7, 12)),
     ],
+    ids=["dolma 0", "dolma 1", "IAH", "link extraction", "whirlwind"],
 )
 def test_a_warc_gives_at_least_what_its_wat_gives(wat: str, warc: str, counts: tuple[int, int]) -> None:
     def pairs(path: Path, source: str) -> set[tuple[str, str]]:

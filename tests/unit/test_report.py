@@ -151,7 +151,11 @@ def test_many_languages_unfold() -> None:
     assert f"{len(report['languages']) - 15} more languages" in text
 
 
-@pytest.mark.parametrize("character", ["\x00", "\x1b", "\x85", "\ud800", "\uffff"])
+@pytest.mark.parametrize(
+    "character",
+    ["\x00", "\x1b", "\x85", "\ud800", "\uffff"],
+    ids=["NUL", "escape", "next line", "surrogate", "no character"],
+)
 def test_what_no_page_may_hold_is_replaced(character: str) -> None:
     assert escape(f"a{character}b") == "a\ufffdb"
 

@@ -43,7 +43,9 @@ def extract(path: Path, settings: ExtractionSettings = SETTINGS) -> tuple[Receip
     return receipt, rows
 
 
-@pytest.mark.parametrize("form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT])
+@pytest.mark.parametrize(
+    "form", [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT], ids=["ustar", "GNU", "pax"]
+)
 def test_shards_of_img2dataset(tmp_path: Path, form: int) -> None:
     members = [img2dataset_sample(n, f"http://h.org/{n}.jpg", f"kite {n}") for n in range(5)]
     write_tar(tmp_path / "00000.tar", joined(members), form)
@@ -136,10 +138,10 @@ def test_reading_goes_on_behind_damage(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "error"),
     [
-        (b"", "no tar"),
-        (b"x" * 5000, "no tar header"),
-        (gzip.compress(bytes(10_240)), "unpack it"),
-        (bytes(1024), ""),
+        pytest.param(b"", "no tar", id="empty"),
+        pytest.param(b"x" * 5000, "no tar header", id="text"),
+        pytest.param(gzip.compress(bytes(10_240), mtime=0), "unpack it", id="gzip"),
+        pytest.param(bytes(1024), "", id="tar without members"),
     ],
 )
 def test_what_is_no_tar(tmp_path: Path, data: bytes, error: str) -> None:

@@ -245,7 +245,11 @@ def test_near_duplicates_meet_across_sizes_and_the_largest_stays(tmp_path: Path)
     assert part.manifest["rows_out"] == len(alike) - 1
 
 
-@pytest.mark.parametrize("text", ["abc", "0" * 23, "g" * 24, "0" * 24 + " 1", "\udcff"])
+@pytest.mark.parametrize(
+    "text",
+    ["abc", "0" * 23, "g" * 24, "0" * 24 + " 1", "\udcff"],
+    ids=["word", "23 digits", "letters", "two cells", "no UTF-8"],
+)
 def test_a_removal_list_with_anything_else_is_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "removals.txt"
     path.write_bytes(b"0" * 24 + b"\n" + text.encode("utf-8", "surrogateescape"))
@@ -390,7 +394,11 @@ def test_shard_names_sort_as_numbers() -> None:
     assert (shard_name(3, 5), shard_name(3, 100_000), shard_name(3, 100_001)) == ("00003", "00003", "000003")
 
 
-@pytest.mark.parametrize("sizes", [[], [0], [1], [511, 512, 513], [10_240 - 512 * 3], [100_000, 0, 7]])
+@pytest.mark.parametrize(
+    "sizes",
+    [[], [0], [1], [511, 512, 513], [10_240 - 512 * 3], [100_000, 0, 7]],
+    ids=["none", "empty", "one byte", "about a block", "whole record", "large and small"],
+)
 def test_tars_are_what_tar_programs_write(sizes: list[int]) -> None:
     ours, theirs = io.BytesIO(), io.BytesIO()
     writer = tar.TarWriter(ours)
@@ -409,7 +417,20 @@ def test_tars_are_what_tar_programs_write(sizes: list[int]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "a", "../a.jpg", "a/b.jpg", "a.b.jpg", ".jpg", "a.", "a b.jpg", "é.jpg", "a" * 97 + ".jpg"]
+    "name",
+    ["", "a", "../a.jpg", "a/b.jpg", "a.b.jpg", ".jpg", "a.", "a b.jpg", "é.jpg", "a" * 97 + ".jpg"],
+    ids=[
+        "empty",
+        "no ending",
+        "parent folder",
+        "folder",
+        "two dots",
+        "no key",
+        "empty ending",
+        "blank",
+        "accent",
+        "long",
+    ],
 )
 def test_names_that_loaders_would_stumble_over_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="not a name"):

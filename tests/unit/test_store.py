@@ -24,7 +24,7 @@ def lists(tmp_path: Path) -> Path:
     (folder / "de.txt").write_bytes(b"Hund\r\nKatze\n\nschwarze Katze\n")
     table = pa.table({"text": ["猫", "犬"], "source": ["wordnet", "titles"], "score": [1.0, 70.0]})
     pq.write_table(table, folder / "zh.parquet")
-    (folder / "other.json.gz").write_bytes(gzip.compress(b'["hello"]'))
+    (folder / "other.json.gz").write_bytes(gzip.compress(b'["hello"]', mtime=0))
     (folder / "_manifest.json").write_text("{}")
     (folder / "README.md").write_text("no list")
     return folder
@@ -171,11 +171,11 @@ def _compile(path: str) -> tuple[str, int]:
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("en.json", b'{"dog": 1}', "expected a JSON list of texts, found dict"),
-        ("en.json", b'["dog", ', "is no entry list"),
-        ("en.txt", b"\xff\xfe", "is no entry list"),
-        ("en.json.gz", b"not gzip", "is no entry list"),
-        ("en.parquet", b"not parquet", "is no entry list"),
+        pytest.param("en.json", b'{"dog": 1}', "expected a JSON list of texts, found dict", id="object in json"),
+        pytest.param("en.json", b'["dog", ', "is no entry list", id="json that breaks off"),
+        pytest.param("en.txt", b"\xff\xfe", "is no entry list", id="txt that is no UTF-8"),
+        pytest.param("en.json.gz", b"not gzip", "is no entry list", id="gz that is not packed"),
+        pytest.param("en.parquet", b"not parquet", "is no entry list", id="text in parquet"),
     ],
 )
 def test_a_file_that_is_no_list_is_one_clear_line(tmp_path: Path, name: str, content: bytes, message: str) -> None:
@@ -197,7 +197,7 @@ def test_what_is_not_there_is_named(lists: Path, tmp_path: Path) -> None:
         EntryStore.open(str(tmp_path / "en.parquet")).entries("en")
 
 
-@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("content", [b"", b"\xef\xbb\xbf"], ids=["no byte", "byte order mark"])
 def test_an_empty_list(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "en.txt").write_bytes(content)
     store = EntryStore.open(str(tmp_path))

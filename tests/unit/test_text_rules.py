@@ -35,6 +35,7 @@ def clean(text: str, rules: TextRules) -> tuple[str, str]:
         TextRules(min_chars=3, max_chars=5),
         TextRules(max_replacement_share=0),
     ],
+    ids=["default", "blanks collapsed", "lengths", "no replaced character"],
 )
 def test_equals_plain_python(rules: TextRules) -> None:
     rng = random.Random(5)

@@ -25,11 +25,15 @@ def _distributions() -> Distributions:
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
-        (Rule(), {"de": 10.0, "en": 5.0, "fr": 7.0}),
-        (Rule(others="same_t"), {"de": 5.0, "en": 5.0, "fr": 5.0}),
-        (Rule(t_by_language={"de": 2.5}), {"de": 2.5, "en": 5.0, "fr": 7.0}),
-        (Rule(others="same_t", t_by_language={"de": 2.5}), {"de": 2.5, "en": 5.0, "fr": 5.0}),
-        (Rule(reference="de"), {"de": 5.0, "en": 1.0, "fr": 7.0}),
+        pytest.param(Rule(), {"de": 10.0, "en": 5.0, "fr": 7.0}, id="same tail share"),
+        pytest.param(Rule(others="same_t"), {"de": 5.0, "en": 5.0, "fr": 5.0}, id="same t"),
+        pytest.param(
+            Rule(t_by_language={"de": 2.5}), {"de": 2.5, "en": 5.0, "fr": 7.0}, id="same tail share but for de"
+        ),
+        pytest.param(
+            Rule(others="same_t", t_by_language={"de": 2.5}), {"de": 2.5, "en": 5.0, "fr": 5.0}, id="same t but for de"
+        ),
+        pytest.param(Rule(reference="de"), {"de": 5.0, "en": 1.0, "fr": 7.0}, id="another reference"),
     ],
 )
 def test_other_languages_follow_the_reference(rule: Rule, expected: dict[str, float]) -> None:
