@@ -20,7 +20,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 
 Config = TypeVar("Config")
 

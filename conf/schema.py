@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from omegaconf import MISSING
 
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 
 
 def setting(

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 
-from curation import storage
+from curation.core import storage
+from curation.core.receipts import Receipt
+from curation.core.schemas import MATCHES
 from curation.merging import merge_buckets
-from curation.receipts import Receipt
-from curation.schemas import MATCHES
 
 _HEX = np.full(256, -1, np.int64)
 _HEX[[ord(digit) for digit in "0123456789abcdef"]] = np.arange(16)

@@ -13,10 +13,10 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.archives import ReadLog, read_plain
+from curation.core.receipts import Receipt
+from curation.core.remote import open_patiently
 from curation.json_text import decode_json, plain_text
 from curation.links import Links
-from curation.receipts import Receipt
-from curation.remote import open_patiently
 from curation.row_sample import RowSample
 
 BATCH_ROWS = 20_000

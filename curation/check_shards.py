@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from PIL import Image
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
-from curation import storage
-from curation.receipts import Receipt
+from curation.core import storage
+from curation.core.receipts import Receipt
 from curation.shards import shard_name
 
 IMAGES = ("jpg", "png", "jpeg", "webp")

@@ -10,7 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import Any, ClassVar
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+from curation.core.addresses import is_literal, is_public
+
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SocketAddress = tuple[int, tuple]
 """A family and what `socket.connect` takes."""
@@ -18,7 +19,6 @@ SocketAddress = tuple[int, tuple]
 REMEMBER_SECONDS = 300.0
 CONNECT_SHARE = 0.5
 """A dead address leaves this share of the time to the host's next one."""
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class FetchError(Exception):
@@ -27,28 +27,6 @@ class FetchError(Exception):
     def __init__(self, status: str, message: str, retry_after: float = 0.0) -> None:
         super().__init__(message)
         self.status, self.retry_after = status, retry_after
-
-
-def is_public(address: Address) -> bool:
-    """Whether an address is one of the public internet; IPv6 forms that carry an IPv4 address count as that one.
-
-    >>> [is_public(ipaddress.ip_address(text)) for text in ("8.8.8.8", "169.254.169.254", "::ffff:10.0.0.1")]
-    [True, False, False]
-    """
-    if isinstance(address, ipaddress.IPv6Address):
-        if inner := _embedded(address):
-            return is_public(inner)
-        if address.is_site_local:
-            return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
-
-
-def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    if address.ipv4_mapped or address.sixtofour:
-        return address.ipv4_mapped or address.sixtofour
-    if address.teredo:
-        return address.teredo[1]
-    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
 
 
 class Resolver:
@@ -101,15 +79,6 @@ class Resolver:
         """Whether an address as text (a scope id after % is allowed) may be contacted."""
         address = ipaddress.ip_address(text.split("%")[0])
         return any(address in network for network in self._allowed) or is_public(address)
-
-
-def is_literal(host: str) -> bool:
-    """Whether a host is an address and no name."""
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 class _Bounded:

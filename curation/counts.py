@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation import storage
 from curation.balancing import largest_id
-from curation.errors import HeadtailError
+from curation.core import storage
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
+from curation.core.schemas import ENTRY_COUNTS
+from curation.core.tables import Table
 from curation.matched import COUNTED_COLUMNS, Matched, MatchesTables, read_matched
-from curation.receipts import Receipt
-from curation.schemas import ENTRY_COUNTS
-from curation.tables import Table
 
 LOGIC_VERSION = 1
 ARRAYS = "arrays"

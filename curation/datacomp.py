@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation import storage
+from curation.core import storage
+from curation.core.draws import hash64
+from curation.core.errors import HeadtailError
+from curation.core.exchange import read_slices, write_slices
+from curation.core.receipts import Receipt
 from curation.counts import save_array
-from curation.draws import hash64
-from curation.errors import HeadtailError
-from curation.exchange import read_slices, write_slices
-from curation.receipts import Receipt
 
 UID = "datacomp_uid"
 DTYPE = np.dtype("u8,u8")

@@ -11,7 +11,7 @@ import numba
 import numpy as np
 import pyarrow as pa
 
-from curation.draws import hash64
+from curation.core.draws import hash64
 
 START_SLOTS = 1 << 16
 BATCH_ROWS = 32_768

@@ -4,12 +4,12 @@ import json
 from collections import defaultdict
 from dataclasses import asdict
 
-from curation import storage
-from curation.errors import HeadtailError
+from curation.core import storage
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
+from curation.core.tables import MANIFEST, Part, Recipe, Table
 from curation.images import DownloadSettings, reached_nothing
 from curation.lists import Ranges, count_ranges, list_name
-from curation.receipts import Receipt
-from curation.tables import MANIFEST, Part, Recipe, Table
 
 STAGE = "download_images"
 LOGIC_VERSION = 1

@@ -7,14 +7,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation import storage
-from curation.draws import hash64
-from curation.exchange import read_slices, write_slices
+from curation.core import storage
+from curation.core.draws import hash64
+from curation.core.exchange import read_slices, write_slices
+from curation.core.receipts import Receipt
+from curation.core.schemas import CANDIDATES
 from curation.lists import Ranges, list_name, top_bits
 from curation.perceptual import phashes_path
-from curation.receipts import Receipt
 from curation.removals import read_removals
-from curation.schemas import CANDIDATES
 from curation.selection import survivors_output, write_rows
 
 KEYS = pa.schema(

@@ -7,8 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation import storage
 from curation.balancing import entry_probabilities
+from curation.core import storage
 from metadata.store import EntryStore
 
 

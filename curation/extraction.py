@@ -19,19 +19,19 @@ import pyarrow.compute as pc
 from curation import text_rules, urls
 from curation.archives import ReadLog
 from curation.caption_tables import TableColumns, TableReader
+from curation.core.draws import hash64
+from curation.core.receipts import Receipt
+from curation.core.remote import open_patiently
+from curation.core.schemas import PAIRS, STORED
+from curation.core.storage import FileInfo, ParquetSink, is_local
+from curation.core.uids import uids_of
 from curation.distinct import distinct_rows
-from curation.draws import hash64
 from curation.language import DEFAULT_MODEL, NO_MODEL, LanguageRules, detect_languages
 from curation.links import Links
 from curation.opt_outs import are_removed, is_file, read_removals, word_pattern
-from curation.receipts import Receipt
-from curation.remote import open_patiently
 from curation.row_sample import RowSample
 from curation.sample_tars import SampleReader
-from curation.schemas import PAIRS, STORED
-from curation.storage import FileInfo, ParquetSink, is_local
 from curation.text_rules import TextRules
-from curation.uids import uids_of
 from curation.urls import UrlRules
 from curation.warc import WarcReader
 from curation.wat import WatReader

@@ -22,7 +22,7 @@ from typing import IO
 from urllib.parse import quote, urljoin, urlsplit
 
 from curation.connections import Connection, FetchError, Resolver
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 
 MAX_REDIRECTS = 5
 RETRY_PAUSE_SECONDS = 0.5

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from curation import storage
 from curation.balancing import Distribution
+from curation.core import storage
+from curation.core.receipts import Receipt
 from curation.counts import CountFiles
 from curation.forecast import ALL, Expectation
-from curation.receipts import Receipt
 
 FORECASTS = pa.schema(
     [

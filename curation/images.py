@@ -16,16 +16,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation import storage
+from curation.core import storage
+from curation.core.errors import HeadtailError, host_name
+from curation.core.fences import WRITER, Fence
+from curation.core.receipts import Receipt
+from curation.core.schemas import DOWNLOAD_STATUS, STORED
+from curation.core.tar_writer import TarWriter
 from curation.encoding import Encoded, ImageError, ImageSettings, encode_image
-from curation.errors import HeadtailError, host_name
-from curation.fences import WRITER, Fence
 from curation.fetch import ERROR_CHARACTERS, RETRIED_LATER, Fetched, Fetcher, FetchSettings
 from curation.preflight import MIN_JUDGED
-from curation.receipts import Receipt
-from curation.schemas import DOWNLOAD_STATUS, STORED
 from curation.stored_images import take_image
-from curation.tar import TarWriter
 
 SPOOL_PREFIX = ".spool-"
 STOPPED = "stopped"

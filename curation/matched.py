@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation import storage
-from curation.draws import hash64, keep
-from curation.errors import HeadtailError
+from curation.core import storage
+from curation.core.draws import hash64, keep
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
+from curation.core.string_buffers import buffers_of
+from curation.core.tables import Table
 from curation.merging import MAX_TEXTS, merge_buckets
-from curation.receipts import Receipt
-from curation.strings import buffers_of
-from curation.tables import Table
 
 BATCH_IMAGES = storage.ROW_GROUP_ROWS
 """Images that are worked on at once: in batches of a quarter a text costs a third more to count and to draw."""

@@ -15,9 +15,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation import storage
-from curation.receipts import Receipt
-from curation.schemas import PAIRS
+from curation.core import storage
+from curation.core.receipts import Receipt
+from curation.core.schemas import PAIRS
 from curation.text import Edges, pad_entry, space_text
 from curation.trie import TokenTrie
 

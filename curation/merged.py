@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Self
 
-from curation import storage
-from curation.receipts import Receipt, merge_receipts
-from curation.tables import MANIFEST, Part, Recipe, Table
+from curation.core import storage
+from curation.core.receipts import Receipt, merge_receipts
+from curation.core.tables import MANIFEST, Part, Recipe, Table
 
 
 @dataclass(frozen=True)

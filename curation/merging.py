@@ -12,10 +12,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation import storage
-from curation.draws import hash64
+from curation.core import storage
+from curation.core.draws import hash64
+from curation.core.schemas import MATCHES, TEXT
 from curation.matching import MATCHED
-from curation.schemas import MATCHES, TEXT
 
 MAX_TEXTS = 64
 """Icon and pixel URLs carry millions of texts; a photograph rarely has ten."""

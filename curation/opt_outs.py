@@ -6,11 +6,11 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
-from curation import storage
-from curation.errors import HeadtailError
+from curation.core import storage
+from curation.core.errors import HeadtailError
+from curation.core.languages import LANGUAGES
+from curation.core.uids import UID_CHARS, uid_of
 from curation.link_hosts import plain_host
-from curation.uids import UID_CHARS, uid_of
-from metadata.languages import LANGUAGES
 
 _UID = re.compile(rf"[0-9a-f]{{{UID_CHARS}}}")
 

@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from PIL import Image
 
-from curation import storage
+from curation.core import storage
+from curation.core.receipts import Receipt
 from curation.images import images_path, read_status
-from curation.receipts import Receipt
 from curation.selection import write_rows
 
 PHASHES = pa.schema([pa.field("uid", pa.string(), nullable=False), pa.field("phash", pa.string(), nullable=False)])

@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 import pyarrow.parquet as pq
 
-from curation import storage
-from curation.connections import is_literal
-from curation.errors import HeadtailError
+from curation.core import storage
+from curation.core.addresses import is_literal
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
 from curation.fetch import RETRIED_LATER
-from curation.receipts import Receipt
 
 NAMES = 64
 SLOW_MILLISECONDS = 300

@@ -12,9 +12,9 @@ import numpy as np
 import pyarrow as pa
 from PIL import Image
 
-from curation import storage
+from curation.core import storage
+from curation.core.receipts import Receipt
 from curation.encoding import KEPT_FORMATS
-from curation.receipts import Receipt
 
 SIDE_PIXELS = 288
 QUALITY = 72

@@ -8,12 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation import storage
+from curation.core import storage
+from curation.core.receipts import Receipt
+from curation.core.schemas import CANDIDATES, CURATED
 from curation.counts import CountFiles, merge_partials, save_array, write_partial
 from curation.curated import curated_batch
 from curation.lists import Ranges, list_name
-from curation.receipts import Receipt
-from curation.schemas import CANDIDATES, CURATED
 from curation.second_balance import (
     SecondDrawing,
     Shortfall,

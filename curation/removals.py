@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation import storage
-from curation.errors import HeadtailError
+from curation.core import storage
+from curation.core.errors import HeadtailError
 
 KINDS = {24: "uid", 64: "sha256", 16: "phash"}
 """What a line is, by its number of hex digits."""

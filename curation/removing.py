@@ -6,14 +6,14 @@ import tarfile
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation import storage
-from curation.receipts import Receipt
+from curation.core import storage
+from curation.core.receipts import Receipt
+from curation.core.schemas import SAMPLES
+from curation.core.tables import Part
+from curation.core.tar_writer import end, member
 from curation.removals import Removals
-from curation.schemas import SAMPLES
 from curation.selection import write_rows
 from curation.shard_set import note_name, read_lines, write_lines
-from curation.tables import Part
-from curation.tar import end, member
 
 
 def plan_removing(part: Part) -> list[dict]:

@@ -8,9 +8,10 @@ alt-text stays a text even if an escape were forgotten.
 from importlib.resources import files
 from typing import Any
 
-from curation import report_balance, storage
+from curation import report_balance
 from curation import report_sections as sections
 from curation.charts import byte_size, escape, exact, foreign, number, plural, spelled
+from curation.core import storage
 from curation.report_tables import BEFORE_AFTER
 
 FORMAT = 1

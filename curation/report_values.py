@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from curation.core.receipts import Receipt
 from curation.counts import NO_COUNTS, CountFiles
 from curation.reasons import STAGES, meaning
-from curation.receipts import Receipt
 from curation.report import FORMAT
 from curation.run_tables import Stage, Sums
 from curation.stats import (

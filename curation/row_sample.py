@@ -12,7 +12,7 @@ import numba
 import numpy as np
 import pyarrow as pa
 
-from curation.draws import hash64
+from curation.core.draws import hash64
 
 BIN_BITS = 16
 _GOLDEN, _MIX_1, _MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB)

@@ -6,12 +6,13 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from curation import storage
+from curation.core import storage
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt, merge_receipts
+from curation.core.tables import Part, Recipe, Table, sum_receipts
 from curation.counts import CountFiles, merge_partials, open_counts
 from curation.downloads import Downloads
-from curation.errors import HeadtailError
 from curation.matched import MatchesTables
-from curation.receipts import Receipt, merge_receipts
 from curation.shard_set import ShardSet
 from curation.stats import (
     DownloadStats,
@@ -23,7 +24,6 @@ from curation.stats import (
     match_stats,
     shard_stats,
 )
-from curation.tables import Part, Recipe, Table, sum_receipts
 from curation.training import openclip_command
 
 STAGE = "report_stats"

@@ -17,10 +17,10 @@ import pyarrow.compute as pc
 
 from curation.archives import ReadLog
 from curation.caption_tables import NO_PAGE, TableColumns, strings_of
+from curation.core.uids import UID_CHARS
 from curation.json_text import decode_json
 from curation.links import Links
 from curation.tar_members import Member, read_members
-from curation.uids import UID_CHARS
 
 IMAGES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "avif")
 TEXT = "txt"

@@ -7,11 +7,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation import storage
+from curation.core import storage
+from curation.core.receipts import Receipt
+from curation.core.schemas import CANDIDATES
 from curation.images import read_status
 from curation.lists import Ranges, list_name
-from curation.receipts import Receipt
-from curation.schemas import CANDIDATES
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The README beside a set of shards: what they hold and the commands that train on them."""
 
-from curation.tables import Part
+from curation.core.tables import Part
 
 TEMPLATE = """# {samples:,} image-text samples in {shards:,} WebDataset shards
 

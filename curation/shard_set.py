@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 
-from curation import storage
+from curation.core import storage
+from curation.core.receipts import Receipt
+from curation.core.tables import MANIFEST, Part, Recipe, Table, sweep
 from curation.images import images_path
 from curation.lists import Ranges, list_name
-from curation.receipts import Receipt
 from curation.shard_readme import shard_readme
 from curation.shards import Piece, plan_shards, shard_name
-from curation.tables import MANIFEST, Part, Recipe, Table, sweep
 
 STAGE = "write_shards"
 SIZES = "sizes.json"

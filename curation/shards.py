@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation import storage
-from curation.receipts import Receipt
-from curation.schemas import SAMPLES
-from curation.tar import end, member
+from curation.core import storage
+from curation.core.receipts import Receipt
+from curation.core.schemas import SAMPLES
+from curation.core.tar_writer import end, member
 
 LOGIC_VERSION = 1
 MIN_DIGITS = 5

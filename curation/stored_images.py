@@ -13,11 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation import storage
-from curation.exchange import iter_slices
+from curation.core import storage
+from curation.core.exchange import iter_slices
+from curation.core.remote import read_range
+from curation.core.schemas import STORED
 from curation.fetch import Fetched
-from curation.remote import read_range
-from curation.schemas import STORED
 
 SLICE_ROWS = 500_000
 

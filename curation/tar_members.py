@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import BinaryIO
 
 from curation.archives import MAGIC, ReadLog
-from curation.tar import BLOCK
+from curation.core.tar_writer import BLOCK
 
 CHUNK_BYTES = 1 << 20
 MAX_EXTENSION_BYTES = 1 << 16

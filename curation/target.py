@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 
 TOLERANCE = 1e-3
 POINTS = 32

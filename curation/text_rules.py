@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.strings import buffers_of, string_array
+from curation.core.string_buffers import buffers_of, string_array
 
 REASONS = ("", "blank_text", "short_text", "long_text", "broken_text", "email")
 """Drop reasons by the number that `clean_texts` gives; 0 is a text that stays."""

@@ -8,13 +8,13 @@ from typing import TypeVar
 import numpy as np
 import pyarrow as pa
 
-from curation import storage
 from curation.balancing import Distribution, entry_probabilities
+from curation.core import storage
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
+from curation.core.schemas import THRESHOLDS
+from curation.core.tables import Part
 from curation.counts import CountFiles, save_array
-from curation.errors import HeadtailError
-from curation.receipts import Receipt
-from curation.schemas import THRESHOLDS
-from curation.tables import Part
 
 Value = TypeVar("Value")
 

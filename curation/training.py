@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping
 
-from curation.storage import join
+from curation.core.storage import join
 
 
 def openclip_command(folder: str, sizes: Mapping[str, int]) -> str:

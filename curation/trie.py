@@ -36,8 +36,8 @@ from typing import Self
 import numpy as np
 import pyarrow as pa
 
-from curation import storage
-from curation.errors import HeadtailError
+from curation.core import storage
+from curation.core.errors import HeadtailError
 from curation.text import MARKS, Edges, edge_class, pad_entries
 from curation.trie_kernels import BLANK_KEY, Kind, build, entry_keys, fill_slots, match
 

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation import link_hosts, opt_outs
-from curation.strings import buffers_of, string_array
+from curation.core.string_buffers import buffers_of, string_array
 
 REASONS = ("", "empty_url", "data_url", "bad_url", "scheme", "private_host", "blocked_host", "removed")
 """Drop reasons by the number that `resolve_urls` gives; 0 is a URL that stays."""

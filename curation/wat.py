@@ -20,9 +20,9 @@ import pyarrow.compute as pc
 
 from curation import wat_scan
 from curation.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
+from curation.core.string_buffers import string_array
 from curation.json_text import decode_json, plain_text
 from curation.links import Links
-from curation.strings import string_array
 from curation.urls import join_bases
 
 ENTITIES_DECODED_SINCE = "2019-07"

@@ -5,16 +5,16 @@ from dataclasses import asdict
 from functools import partial
 
 from conf.schema import BalancePairsConfig
+from curation.core.progress import Stage, say
+from curation.core.storage import join
+from curation.core.tables import Recipe, Table
 from curation.counts import open_counts
 from curation.curated import LOGIC_VERSION, Drawing, balance_bucket, plan_balancing, take_expectations
 from curation.forecast_table import ForecastPlan, Rates
 from curation.matched import MatchesTables
-from curation.progress import Stage, say
 from curation.spark.forecasts import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from curation.storage import join
-from curation.tables import Recipe, Table
 from curation.thresholds import Distributions, Rule, Wish, write_probabilities, write_thresholds
 from jobs.cli import launch
 from metadata.store import EntryStore

@@ -5,11 +5,11 @@ from enum import Enum
 from functools import partial
 
 from conf.schema import BuildMetadataConfig
-from curation.progress import Stage, say
+from curation.core.progress import Stage, say
+from curation.core.storage import join, remove
+from curation.core.tables import MANIFEST, Recipe, Table
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from curation.storage import join, remove
-from curation.tables import MANIFEST, Recipe, Table
 from jobs.cli import launch
 from metadata.build import LOGIC_VERSION, Rules
 from metadata.inputs import Counted, MetadataInputs, fetched, list_inputs, plan_articles

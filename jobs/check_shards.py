@@ -2,13 +2,13 @@
 
 from conf.schema import CheckShardsConfig
 from curation.check_shards import check_shard, plan_checks
-from curation.errors import HeadtailError
-from curation.progress import Stage, say
-from curation.receipts import merge_receipts
+from curation.core.errors import HeadtailError
+from curation.core.progress import Stage, say
+from curation.core.receipts import merge_receipts
+from curation.core.storage import join, list_folder
 from curation.spark.checking import shared_keys
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from curation.storage import join, list_folder
 from jobs.cli import launch
 
 NAME = "check_shards"

@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, get_type_hints
 
 from conf.compose import compose_config, settings_help
-from curation.errors import HeadtailError, faults_told
+from curation.core.errors import HeadtailError, faults_told
 
 JOBS = (
     "curate",

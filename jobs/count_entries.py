@@ -3,12 +3,12 @@
 from functools import partial
 
 from conf.schema import CountEntriesConfig
+from curation.core.progress import Stage, say
+from curation.core.tables import Recipe, Table
 from curation.counts import LOGIC_VERSION, count_buckets, plan_counting, write_entry_counts
 from curation.matched import MatchesTables
-from curation.progress import Stage, say
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from curation.tables import Recipe, Table
 from jobs.cli import launch
 
 NAME = "count_entries"

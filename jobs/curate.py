@@ -1,9 +1,9 @@
 """Run the whole chain: archives in, balanced shards and a report out."""
 
 from conf.schema import CurateConfig
-from curation.progress import say
+from curation.core.progress import say
+from curation.core.storage import join, read_json
 from curation.shard_set import SIZES
-from curation.storage import join, read_json
 from curation.training import openclip_command
 from jobs import (
     balance_pairs,

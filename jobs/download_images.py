@@ -3,19 +3,19 @@
 from functools import partial
 
 from conf.schema import DownloadImagesConfig
+from curation.core.progress import Stage, say
+from curation.core.receipts import Receipt, merge_receipts
+from curation.core.storage import join, remove
+from curation.core.tables import Part, Recipe, Table, sum_receipts
 from curation.downloads import LOGIC_VERSION, STAGE, Downloads, compared, plan_downloads
 from curation.encoding import ImageSettings
 from curation.fetch import FetchSettings
 from curation.images import DownloadSettings, download_list
 from curation.lists import Ranges, slice_curated, slice_places, write_lists
 from curation.preflight import MIN_JUDGED, check_names, check_success, name_advice
-from curation.progress import Stage, say
-from curation.receipts import Receipt, merge_receipts
 from curation.spark.session import open_session
 from curation.spark.tasks import require_single_attempts, run_tasks
-from curation.storage import join, remove
 from curation.stored_images import hold_images
-from curation.tables import Part, Recipe, Table, sum_receipts
 from jobs.cli import launch
 
 

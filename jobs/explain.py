@@ -3,10 +3,10 @@
 import pyarrow as pa
 
 from conf.schema import ExplainConfig
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
+from curation.core.tables import Table
 from curation.explain import explain_text, read_counts, read_threshold, tell
 from curation.language import detect_languages
-from curation.tables import Table
 from jobs.cli import launch
 from metadata.store import EntryStore
 

@@ -4,10 +4,10 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from conf.schema import FetchSourcesConfig
-from curation.errors import HeadtailError
-from curation.progress import say
-from curation.storage import exists, read_json, write_json
-from curation.tables import MANIFEST, versions
+from curation.core.errors import HeadtailError
+from curation.core.progress import say
+from curation.core.storage import exists, read_json, write_json
+from curation.core.tables import MANIFEST, versions
 from jobs.cli import launch
 from metadata.fetching import Fetcher, FetchSettings, NotThereError
 from metadata.inputs import chosen_languages

@@ -3,8 +3,8 @@
 from functools import partial
 
 from conf.schema import RemoveSamplesConfig
-from curation.progress import Stage, say
-from curation.receipts import merge_receipts
+from curation.core.progress import Stage, say
+from curation.core.receipts import merge_receipts
 from curation.removals import read_removals
 from curation.removing import plan_removing, remove_from_shard
 from curation.shard_set import ShardSet

@@ -1,10 +1,12 @@
 """Write WebDataset shards of the downloaded images, ready for training."""
 
 from conf.schema import WriteShardsConfig
+from curation.core.progress import Stage, say
+from curation.core.storage import list_files
+from curation.core.tables import Recipe, Table
 from curation.downloads import Downloads
 from curation.duplicates import UniqueRules
 from curation.lists import Ranges
-from curation.progress import Stage, say
 from curation.rebalancing import FirstBalance
 from curation.selection import ImageFilters
 from curation.shard_set import STAGE, Selecting, ShardSet, plan_shard_tasks
@@ -12,8 +14,6 @@ from curation.shards import LOGIC_VERSION, write_shard
 from curation.spark.selecting import balance_again, select
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from curation.storage import list_files
-from curation.tables import Recipe, Table
 from jobs.cli import launch
 
 

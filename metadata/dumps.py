@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from typing import BinaryIO
 from xml.etree import ElementTree
 
-from curation.receipts import Receipt
-from curation.storage import open_input
-from metadata.languages import Language, language_of
+from curation.core.languages import Language, language_of
+from curation.core.receipts import Receipt
+from curation.core.storage import open_input
 
 _STREAM = re.compile(rb"BZh[1-9]1AY&SY")
 _READ = 1 << 20

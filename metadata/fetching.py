@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 
 _CHUNK = 1 << 20
 _RETRIED = (408, 425, 429, 500, 502, 503, 504)

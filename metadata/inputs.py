@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Self
 
-from curation.errors import HeadtailError
-from curation.storage import FileInfo, exists, join, list_files
-from curation.tables import Part
+from curation.core.errors import HeadtailError
+from curation.core.languages import LANGUAGES, OTHER, Language, language_of
+from curation.core.storage import FileInfo, exists, join, list_files
+from curation.core.tables import Part
 from metadata.dumps import plan_ranges
-from metadata.languages import LANGUAGES, OTHER, Language, language_of
 from metadata.wikipedia import site_of
 from metadata.wordnet import list_wordnets
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from curation.receipts import Receipt
-from curation.storage import FileInfo, ParquetSink, filesystem, join, read_batches, read_json, write_json
+from curation.core.languages import LANGUAGES
+from curation.core.receipts import Receipt
+from curation.core.storage import FileInfo, ParquetSink, filesystem, join, read_batches, read_json, write_json
 from metadata.build import LIST, EntryTable, Rules, SourceRow, build_list
-from metadata.languages import LANGUAGES
 from metadata.store import read_entries
 from metadata.wordnet import read_names
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from curation.receipts import Receipt
-from curation.storage import exists, join, read_json, write_bytes, write_json
-from curation.tables import MANIFEST, Recipe, versions
+from curation.core.receipts import Receipt
+from curation.core.storage import exists, join, read_json, write_bytes, write_json
+from curation.core.tables import MANIFEST, Recipe, versions
 from metadata.inputs import MetadataInputs
 from metadata.lists import read_sources
 from metadata.store import EntryStore

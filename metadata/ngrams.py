@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pyarrow as pa
 
-from metadata.languages import Language
+from curation.core.languages import Language
 from metadata.tokens import BLANK, MARK, PAGE_END, WORD, character_classes, segmenter
 
 COUNTS = pa.schema(

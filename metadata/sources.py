@@ -7,10 +7,10 @@ from datetime import date, timedelta
 
 import pyarrow as pa
 
-from curation.draws import hash64
-from curation.errors import HeadtailError
+from curation.core.draws import hash64
+from curation.core.errors import HeadtailError
+from curation.core.languages import Language
 from metadata.fetching import Fetcher
-from metadata.languages import Language
 
 FIRST_DAY = date(2015, 5, 1)
 """The first day of the present page-view files."""

@@ -16,9 +16,9 @@ from urllib.parse import unquote_to_bytes
 
 import pyarrow as pa
 
-from curation.receipts import Receipt
-from curation.storage import ParquetSink, open_input
-from metadata.languages import language_of
+from curation.core.languages import language_of
+from curation.core.receipts import Receipt
+from curation.core.storage import ParquetSink, open_input
 
 LOGIC_VERSION = 1
 """To be raised when the same input gives other counts."""

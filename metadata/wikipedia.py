@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from curation.errors import HeadtailError
-from curation.receipts import Receipt
-from curation.storage import ParquetSink, read_batches, read_schema
+from curation.core.errors import HeadtailError
+from curation.core.languages import LANGUAGES
+from curation.core.receipts import Receipt
+from curation.core.storage import ParquetSink, read_batches, read_schema
 from metadata.dumps import Site, read_pages, read_site
-from metadata.languages import LANGUAGES
 from metadata.ngrams import COUNTS, count_ngrams
 from metadata.wikitext import LinkPrefixes, TooDeepError, plain_text
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import wikitextparser
 
-from metadata.languages import LANGUAGES
+from curation.core.languages import LANGUAGES
 
 MAX_DEPTH = 60
 """Brackets that stand open at once. MediaWiki stops at 40; the library's time grows with the depth."""

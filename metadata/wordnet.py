@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from curation.errors import HeadtailError
-from curation.receipts import Receipt
-from curation.storage import FileInfo, list_files, open_input
-from metadata.languages import LANGUAGES
+from curation.core.errors import HeadtailError
+from curation.core.languages import LANGUAGES
+from curation.core.receipts import Receipt
+from curation.core.storage import FileInfo, list_files, open_input
 
 DATABASE_FILES = ("data.adj", "data.adv", "data.noun", "data.verb")
 # A lemma of data.adj may say where it may stand: `galore(ip)`.

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import unquote
 
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 
 PORT = 8765
 CONTENT_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}

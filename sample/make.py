@@ -16,7 +16,7 @@ from typing import Any
 import PIL
 from PIL import Image
 
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 from sample.host import PORT
 from sample.odd import odd_pages
 from sample.pages import PageMaker

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from conf.schema import CurateConfig
-from curation.progress import say
+from curation.core.progress import say
 from jobs import curate
 from jobs.cli import launch
 from sample.host import ImageHost

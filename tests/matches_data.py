@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.schemas import MATCHES
+from curation.core.schemas import MATCHES
 
 Image = dict
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from curation import storage
-from curation.receipts import Receipt
-from curation.schemas import CURATED
-from curation.tables import Part, Recipe, Table
+from curation.core import storage
+from curation.core.receipts import Receipt
+from curation.core.schemas import CURATED
+from curation.core.tables import Part, Recipe, Table
 
 
 def curated_rows(urls: list[str], texts: list[str] | None = None) -> list[dict]:

@@ -1,6 +1,6 @@
-"""Wyhash, final version 4.2, in plain Python: what the kernels of curation/draws.py are compared with.
+"""Wyhash, final version 4.2, in plain Python: what the kernels of curation/core/draws.py are compared with.
 
-It reproduces the test vectors that are published with it (tests/unit/test_draws.py).
+It reproduces the test vectors that are published with it (tests/unit/core/test_draws.py).
 """
 
 SECRET = (0x2D358DCCAA6C78A5, 0x8BB84B93962EACC9, 0x4B33A62ED433D4A3, 0x4D5A2DA51DE1AA47)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
+from curation.core.storage import read_batches
 from curation.spark.tasks import plan_tasks
-from curation.storage import read_batches
 
 SHOWN = 5
 

@@ -4,7 +4,7 @@ import re
 
 from py4j.protocol import Py4JJavaError
 
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 
 GUIDE = "(docs/cluster.md)"
 SHIP = f"give spark-submit --archives headtail-env.tar.gz#env, and the job spark=standalone, yarn or k8s {GUIDE}"

@@ -8,10 +8,10 @@ from pyspark import TaskContext
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from curation import storage
-from curation.errors import HeadtailError
-from curation.receipts import Receipt
-from curation.schemas import SAMPLES
+from curation.core import storage
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
+from curation.core.schemas import SAMPLES
 from curation.selection import write_rows
 from curation.spark.tasks import collect_receipts, receipt_batch
 

@@ -7,14 +7,14 @@ from functools import partial
 import numpy as np
 from pyspark.sql import SparkSession
 
-from curation import storage
+from curation.core import storage
+from curation.core.progress import say
+from curation.core.tables import Recipe, Table
 from curation.counts import CountFiles, plan_counting
 from curation.forecast import ALL, Expectation, Grid, add_forecasts, forecast_buckets
 from curation.forecast_table import ForecastPlan, default_grid, forecast_text, write_forecasts
 from curation.matched import MatchesTables
-from curation.progress import say
 from curation.spark.tasks import run_tasks
-from curation.tables import Recipe, Table
 from curation.target import solve_target
 from curation.thresholds import Distributions, Wish
 

@@ -12,7 +12,7 @@ import tempfile
 import zlib
 from pathlib import Path
 
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 
 OLDEST = 17
 WITHOUT_SECURITY_ACTION = 24

@@ -16,12 +16,12 @@ from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 
 from curation.buckets import bucket_path, buckets_of
+from curation.core.receipts import Receipt, merge_receipts
+from curation.core.schemas import MATCHES
+from curation.core.storage import ParquetSink
 from curation.matching import ENTRY_IDS, MATCHED, MatchSettings, MatchStore, iter_matched
 from curation.merging import merge_images
-from curation.receipts import Receipt, merge_receipts
-from curation.schemas import MATCHES
 from curation.spark.tasks import Task, collect_receipts, on_worker, plan_tasks, receipt_batch
-from curation.storage import ParquetSink
 
 ReadPairs = Callable[[Task, Receipt], Iterator[pa.RecordBatch]]
 """Yields the pairs of a task and accounts for them: from a table, or straight from extraction."""

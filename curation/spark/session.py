@@ -13,7 +13,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 from curation.spark.faults import fault_line
 from curation.spark.java import ensure_java
 

@@ -10,11 +10,11 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from curation.errors import HeadtailError, faults_told
-from curation.fences import WRITER, Fence
-from curation.receipts import Receipt
+from curation.core.errors import HeadtailError, faults_told
+from curation.core.fences import WRITER, Fence
+from curation.core.receipts import Receipt
+from curation.core.storage import join
 from curation.spark.faults import fault_line
-from curation.storage import join
 
 Task = dict
 Work = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]

@@ -7,7 +7,7 @@ import pyarrow as pa
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from curation.receipts import Receipt
+from curation.core.receipts import Receipt
 from curation.spark.tasks import collect_receipts, receipt_batch
 from metadata.build import Rules
 from metadata.lists import WikiPlan, write_wiki_list

@@ -15,10 +15,10 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812
 
+from curation.core.languages import LANGUAGES
+from curation.core.storage import read_batches
 from curation.spark.tasks import on_worker, plan_tasks
-from curation.storage import read_batches
 from metadata.build import PMI_STEPS, Rules
-from metadata.languages import LANGUAGES
 from metadata.tokens import ALPHABETIC, TIBETAN, UNSPACED
 
 COUNTS = "lang string, source string, first string, second string, count bigint"

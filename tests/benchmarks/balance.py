@@ -36,16 +36,16 @@ from pyspark.sql.functions import sum as sum_of
 
 from conf.compose import compose_config
 from conf.schema import BalancePairsConfig, CountEntriesConfig
-from curation import storage
 from curation.balancing import Distribution, entry_probabilities
+from curation.core import storage
+from curation.core.receipts import Receipt
+from curation.core.schemas import CURATED, CURATED_TEXT, MATCHES, TEXT
+from curation.core.tables import Table
 from curation.counts import CountArrays
 from curation.curated import draw_batch, text_probabilities
 from curation.matched import BATCH_IMAGES, COUNTED_COLUMNS, Matched
-from curation.receipts import Receipt
-from curation.schemas import CURATED, CURATED_TEXT, MATCHES, TEXT
 from curation.spark.session import close_session, open_session
 from curation.spark.tasks import run_tasks
-from curation.tables import Table
 from jobs import balance_pairs, count_entries
 from tests.benchmarks.generate_matches import make_batch, write_matches_table
 from tests.benchmarks.memory import PeakMemory

@@ -25,8 +25,8 @@ from fastwarc.stream_io import GzipReader
 from loguru import logger
 
 from curation.archives import ReadLog
+from curation.core.receipts import Receipt
 from curation.extraction import ExtractionSettings, candidates, iter_pairs
-from curation.receipts import Receipt
 from curation.wat import WatReader
 from tests.benchmarks.generate_wat import write_wat
 

@@ -8,10 +8,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation import storage
-from curation.receipts import Receipt
-from curation.schemas import MATCHES, TEXT
-from curation.tables import Recipe, Table
+from curation.core import storage
+from curation.core.receipts import Receipt
+from curation.core.schemas import MATCHES, TEXT
+from curation.core.tables import Recipe, Table
 
 ENTRIES = 500_000
 TEXTS_PER_IMAGE = 1.2

@@ -19,11 +19,11 @@ import numpy as np
 import pyarrow as pa
 
 from curation.balancing import Distribution
+from curation.core.schemas import MATCHES, TEXT
 from curation.counts import CountArrays
 from curation.curated import FIXED
 from curation.forecast import ALL, Grid, Sums, forecast_batch
 from curation.matched import Matched
-from curation.schemas import MATCHES, TEXT
 
 ENTRIES, UNMATCHED, HEAD = 500_000, 114_000, 16_000
 T, TEXTS, MATCHES_IN_HEAD, MATCHES_IN_TAIL = 20_000, 1.6e9, 5.35e9, 0.32e9

@@ -10,15 +10,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from curation.core.receipts import Receipt
+from curation.core.schemas import DOWNLOAD_STATUS, LISTS
+from curation.core.storage import write_json
+from curation.core.tables import Recipe, Table
+from curation.core.tar_writer import TarWriter
 from curation.downloads import LOGIC_VERSION, RANGES, STAGE, Downloads, compared
 from curation.images import DownloadSettings
 from curation.lists import Ranges, list_name
-from curation.receipts import Receipt
-from curation.schemas import DOWNLOAD_STATUS, LISTS
 from curation.selection import write_rows
-from curation.storage import write_json
-from curation.tables import Recipe, Table
-from curation.tar import TarWriter
 
 PER_RANGE = 6250
 BALANCE = {

@@ -19,8 +19,8 @@ import pyarrow.parquet as pq
 
 from conf.compose import compose_config
 from conf.schema import BuildMetadataConfig, CurateConfig, ExtractPairsConfig
+from curation.core.tables import Table
 from curation.spark.session import close_session
-from curation.tables import Table
 from jobs import build_metadata, curate, extract_pairs
 from sample.host import ImageHost
 from sample.make import make_sample

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from conf.compose import compose_config
 from conf.schema import BuildMetadataConfig, CurateConfig, ExtractPairsConfig
-from curation.progress import say
+from curation.core.progress import say
 from curation.spark.session import close_session
 from jobs import build_metadata, curate, extract_pairs
 from sample.host import ImageHost

@@ -10,7 +10,7 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema import CurateConfig
-from curation.tables import Table
+from curation.core.tables import Table
 from jobs import curate
 from sample.host import ImageHost
 from sample.make import make_sample

@@ -11,8 +11,8 @@ import webdataset
 
 from conf.compose import compose_config
 from conf.schema import BalancePairsConfig
+from curation.core.tables import Table, sum_receipts
 from curation.shard_set import ShardSet
-from curation.tables import Table, sum_receipts
 from jobs import balance_pairs
 from tests.jobs.conftest import Sample, rows, tar_bytes
 

@@ -12,7 +12,7 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema import CheckShardsConfig, RemoveSamplesConfig, WriteShardsConfig
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 from jobs import check_shards, remove_samples, write_shards
 from tests.jobs.conftest import tar_bytes
 

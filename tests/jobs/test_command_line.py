@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from curation.core.tables import Table
 from curation.spark.java import java_home
-from curation.tables import Table
 from tests.conftest import ROOT, SHARED, needs_shared
 from tests.jobs.conftest import Sample, rows, tar_bytes
 

@@ -11,8 +11,8 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema import DownloadImagesConfig, ExtractPairsConfig
-from curation.errors import HeadtailError, faults_told
-from curation.tables import Table
+from curation.core.errors import HeadtailError, faults_told
+from curation.core.tables import Table
 from jobs import download_images, extract_pairs
 from tests.cluster.cluster import free_port
 from tests.http_server import ImageServer

@@ -11,7 +11,7 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema import RemoveSamplesConfig, ReportStatsConfig
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 from jobs import remove_samples, report_stats
 from tests.jobs.conftest import Sample, rows
 

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from curation.core.tables import Table, sum_receipts
 from curation.shard_set import ShardSet
-from curation.tables import Table, sum_receipts
 from jobs import download_images
 from tests.jobs.conftest import Sample, rows, tar_bytes
 from tests.sample_tars import picture, write_tar

@@ -8,9 +8,9 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema import BalancePairsConfig, CountEntriesConfig
-from curation.errors import HeadtailError
-from curation.receipts import Receipt
-from curation.tables import Recipe, Table
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
+from curation.core.tables import Recipe, Table
 from jobs import balance_pairs, count_entries
 from tests.matches_data import Image, make_images, write_matches
 

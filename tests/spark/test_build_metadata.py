@@ -13,7 +13,7 @@ from pyspark.sql import SparkSession
 
 from conf.compose import compose_config
 from conf.schema import BuildMetadataConfig
-from curation.receipts import Receipt
+from curation.core.receipts import Receipt
 from jobs.build_metadata import run
 from metadata.build import PMI_STEPS, Rules, percentile_rank
 from metadata.spark.build import gather_terms

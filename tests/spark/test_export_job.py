@@ -8,11 +8,11 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema import ExportConfig
-from curation import storage
-from curation.errors import HeadtailError
-from curation.receipts import Receipt
-from curation.schemas import CURATED, PAIRS
-from curation.tables import Recipe, Table
+from curation.core import storage
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
+from curation.core.schemas import CURATED, PAIRS
+from curation.core.tables import Recipe, Table
 from jobs import export
 
 

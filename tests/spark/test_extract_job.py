@@ -9,8 +9,8 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema import ExtractPairsConfig
-from curation.errors import HeadtailError
-from curation.tables import Table
+from curation.core.errors import HeadtailError
+from curation.core.tables import Table
 from jobs import extract_pairs
 
 pytestmark = pytest.mark.usefixtures("spark")

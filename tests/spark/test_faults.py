@@ -4,8 +4,8 @@ import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
-from curation.errors import HeadtailError
-from curation.receipts import Receipt
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
 from curation.spark.faults import fault_line
 from curation.spark.session import open_session, refuse_settings
 from curation.spark.tasks import run_tasks

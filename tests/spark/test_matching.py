@@ -9,15 +9,15 @@ from pyspark.sql import SparkSession
 from pyspark.sql.functions import spark_partition_id
 
 from conf.schema import MatchingConfig, MatchPairsConfig, SparkConfig
-from curation import storage
 from curation.buckets import bucket_path, buckets_of, merge_bucket, plan_merge
-from curation.errors import HeadtailError
+from curation.core import storage
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
+from curation.core.schemas import MATCHES, PAIRS
+from curation.core.tables import Recipe, Table
 from curation.matching import MATCHED, MatchSettings, iter_matched, read_pairs
 from curation.merging import merge_images
-from curation.receipts import Receipt
-from curation.schemas import MATCHES, PAIRS
 from curation.spark.matching import match_to_buckets, pack_rows, shuffle_to_buckets, unpack_rows
-from curation.tables import Recipe, Table
 from jobs import match_pairs
 from metadata.store import EntryStore
 

@@ -14,7 +14,7 @@ from pyspark import SparkConf
 
 from conf.compose import compose_config
 from conf.schema import DownloadImagesConfig, WriteShardsConfig
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 from curation.spark.tasks import require_single_attempts
 from jobs import download_images, write_shards
 from tests.http_server import ImageServer

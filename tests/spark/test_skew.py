@@ -9,14 +9,14 @@ import pytest
 from pyspark.sql import SparkSession
 
 from curation.buckets import bucket_path
+from curation.core.languages import LANGUAGES
+from curation.core.receipts import Receipt
+from curation.core.schemas import PAIRS
+from curation.core.storage import ParquetSink, read_batches
 from curation.counts import CountArrays
 from curation.matched import read_matched
 from curation.matching import MatchSettings, read_pairs
-from curation.receipts import Receipt
-from curation.schemas import PAIRS
 from curation.spark.matching import match_to_buckets
-from curation.storage import ParquetSink, read_batches
-from metadata.languages import LANGUAGES
 from metadata.store import EntryStore
 
 ICON = "ffff" + "0" * 20

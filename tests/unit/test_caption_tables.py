@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.caption_tables import TableColumns
+from curation.core.receipts import Receipt
 from curation.extraction import ExtractionSettings, extract_file
 from curation.language import LanguageRules
-from curation.receipts import Receipt
 from tests.conftest import SHARED, needs_shared
 
 ENGLISH = LanguageRules("none", ("en",))

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from curation import tar
 from curation.check_shards import check_shard, plan_checks
+from curation.core import tar_writer
+from curation.core.receipts import merge_receipts
 from curation.lists import Ranges
-from curation.receipts import merge_receipts
 from curation.removals import read_removals
 from curation.removing import plan_removing, remove_from_shard
 from curation.shard_set import ShardSet
@@ -204,4 +204,4 @@ def test_tars_written_again_are_what_write_shards_writes(folder: Path) -> None:
     assert rewritten.outputs[0]["tar_sha256"] == part.manifest["files"][0]["tar_sha256"]
     data = (folder / "shards/00000.tar").read_bytes()
     assert hashlib.sha256(data).hexdigest() == part.manifest["files"][0]["tar_sha256"]
-    assert len(data) % tar.RECORD == 0
+    assert len(data) % tar_writer.RECORD == 0

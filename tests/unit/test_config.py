@@ -9,7 +9,7 @@ import pytest
 
 from conf.compose import compose_config, settings_help
 from conf.schema import CurateConfig, Edges, WriteShardsConfig
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 from jobs.cli import JOBS
 
 GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz", "entry_lists=/lists"]

@@ -5,7 +5,8 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from curation import storage
+from curation.core import storage
+from curation.core.schemas import ENTRY_COUNTS
 from curation.counts import (
     CountArrays,
     CountFiles,
@@ -15,7 +16,6 @@ from curation.counts import (
     write_entry_counts,
 )
 from curation.matched import Matched
-from curation.schemas import ENTRY_COUNTS
 from tests.matches_data import Image, make_images, to_batch, write_matches
 
 

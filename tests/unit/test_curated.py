@@ -7,6 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
+from curation.core.schemas import CURATED
+from curation.core.tables import Recipe, Table
 from curation.counts import CountArrays, CountFiles, count_buckets, merge_partials, save_array
 from curation.curated import (
     Drawing,
@@ -17,11 +21,7 @@ from curation.curated import (
     take_expectations,
     text_probabilities,
 )
-from curation.errors import HeadtailError
 from curation.matched import Matched, MatchesTables, plan_buckets
-from curation.receipts import Receipt
-from curation.schemas import CURATED
-from curation.tables import Recipe, Table
 from tests.matches_data import Image, make_images, to_batch, write_matches
 from tests.wyhash import keyed
 

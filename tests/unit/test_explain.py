@@ -5,12 +5,12 @@ import pyarrow as pa
 import pytest
 
 from conf.schema import ExplainConfig
-from curation import storage
-from curation.errors import HeadtailError
+from curation.core import storage
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
+from curation.core.schemas import ENTRY_COUNTS, THRESHOLDS
+from curation.core.tables import Recipe, Table
 from curation.explain import explain_text, tell
-from curation.receipts import Receipt
-from curation.schemas import ENTRY_COUNTS, THRESHOLDS
-from curation.tables import Recipe, Table
 from jobs import explain
 from metadata.store import EntryStore
 

@@ -12,10 +12,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation import extraction
+from curation.core.receipts import Receipt
+from curation.core.schemas import PAIRS
 from curation.extraction import ExtractionSettings, extract_file, iter_pairs
 from curation.language import LanguageRules
-from curation.receipts import Receipt
-from curation.schemas import PAIRS
 
 ENGLISH = LanguageRules("none", ("en",))
 ENOUGH = 40 << 20

@@ -19,7 +19,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from curation.connections import Resolver, is_public
+from curation.connections import Resolver
+from curation.core.addresses import is_public
 from curation.fetch import MEMORY_BYTES, Fetcher, FetchSettings, _retry_after, opted_out
 from tests.http_server import ImageServer, draw
 
@@ -317,7 +318,7 @@ def test_no_answer_raises_anything(monkeypatch: pytest.MonkeyPatch) -> None:
     # Redirects that chance makes lead to no one.
     real = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **b: real(*a, **b, flags=socket.AI_NUMERICHOST))
-    monkeypatch.setattr("curation.connections.is_public", lambda _: False)
+    monkeypatch.setattr("curation.core.addresses.is_public", lambda _: False)
     sent = answers(1500)
 
     def serve(listener: socket.socket) -> None:

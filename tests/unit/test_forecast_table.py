@@ -3,7 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curation import storage
+from curation.core import storage
 from curation.counts import CountFiles, save_array
 from curation.forecast import ALL, Expectation
 from curation.forecast_table import FORECASTS, Rates, forecast_text, write_forecasts

@@ -17,16 +17,16 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from curation import storage
+from curation.core import storage
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
+from curation.core.schemas import CURATED, DOWNLOAD_STATUS
+from curation.core.tables import Part, Recipe, Table
 from curation.downloads import LOGIC_VERSION, STAGE, Downloads, compared, plan_downloads
 from curation.encoding import ImageSettings
-from curation.errors import HeadtailError
 from curation.fetch import FetchSettings
 from curation.images import DownloadSettings, download_list, images_path, read_status
 from curation.lists import Ranges, count_ranges, list_name, slice_curated, write_lists
-from curation.receipts import Receipt
-from curation.schemas import CURATED, DOWNLOAD_STATUS
-from curation.tables import Part, Recipe, Table
 from tests.cluster.cluster import free_port
 from tests.http_server import ImageServer, draw, png_bomb, webp_bomb
 from tests.shard_data import curate, curated_rows

@@ -6,9 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
+from curation.core.languages import code_of_label
 from curation.language import DEFAULT_MODEL, MODEL_CHARS, LanguageRules, detect_languages, load_model
-from metadata.languages import code_of_label
 from tests.conftest import SHARED, needs_shared
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from curation.core.schemas import PAIRS
 from curation.matching import ENTRY_IDS, MATCHED, AhoCorasickMatcher, Engine, Matcher, TokenMatcher, match_batch
-from curation.schemas import PAIRS
 from curation.text import Edges, pad_entry, space_text
 from curation.trie import TokenTrie, compile_entries
 from metadata.store import EntryStore, clean_entries

@@ -5,11 +5,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from curation import storage
-from curation.draws import hash64
+from curation.core import storage
+from curation.core.draws import hash64
+from curation.core.schemas import MATCHES, TEXT
 from curation.matching import MATCHED
 from curation.merging import merge_buckets, merge_images, unfold
-from curation.schemas import MATCHES, TEXT
 
 
 def naive(rows: list[dict], max_texts: int) -> list[dict]:

@@ -9,7 +9,7 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema import BuildMetadataConfig
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 from metadata.build import Rules, SourceRow, build_list, chosen_count, percentile_rank, unusable
 from metadata.inputs import chosen_languages, list_articles, list_inputs, plan_articles
 from metadata.lists import merge_lists, plan_wikis, read_sources, write_wiki_list

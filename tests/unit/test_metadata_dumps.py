@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.errors import HeadtailError
-from curation.receipts import Receipt
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
 from metadata.dumps import plan_ranges, read_pages, read_site
 from metadata.wikipedia import DumpSettings, count_file, read_articles
 from tests.conftest import SHARED, needs_shared

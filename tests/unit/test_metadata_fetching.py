@@ -10,7 +10,7 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema import FetchSourcesConfig
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 from jobs.fetch_sources import run
 from metadata.fetching import Fetcher, FetchSettings, NotThereError
 from metadata.sources import draw_days

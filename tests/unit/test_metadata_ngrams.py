@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 import pytest
 
-from curation.receipts import Receipt
+from curation.core.languages import LANGUAGES
+from curation.core.receipts import Receipt
 from metadata import ngrams
-from metadata.languages import LANGUAGES
 from metadata.ngrams import count_ngrams
 from metadata.tokens import join_bigram, segmenter
 from metadata.wikipedia import DumpSettings, read_articles

@@ -8,8 +8,8 @@ from urllib.parse import unquote
 import pyarrow.parquet as pq
 import pytest
 
-from curation.receipts import Receipt
-from metadata.languages import LANGUAGES
+from curation.core.languages import LANGUAGES
+from curation.core.receipts import Receipt
 from metadata.titles import TitleSettings, count_views
 from tests.conftest import SHARED, needs_shared
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 from metadata.wordnet import list_wordnets, read_names
 from tests.conftest import SHARED, needs_shared
 

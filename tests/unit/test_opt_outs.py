@@ -7,12 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from curation.core.storage import FileInfo
+from curation.core.uids import uid_of
 from curation.extraction import ExtractionSettings, list_paths, sample_files
 from curation.language import LanguageRules
 from curation.opt_outs import are_removed, read_hosts, read_removals, word_pattern
-from curation.storage import FileInfo
 from curation.text_rules import REASONS, TextRules, clean_texts
-from curation.uids import uid_of
 from curation.urls import UrlRules
 from tests.conftest import SHARED, needs_shared
 from tests.unit.test_extraction import extract, image, wat_record

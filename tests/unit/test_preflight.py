@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation import preflight
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
 from curation.preflight import check_names, check_success, name_advice
-from curation.receipts import Receipt
 
 
 def names_of(folder: Path, urls: list[str]) -> Receipt:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from curation.core.tar_writer import TarWriter
 from curation.previews import (
     NO_PICTURE,
     SIDE_PIXELS,
@@ -19,7 +20,6 @@ from curation.previews import (
     read_previews,
     thumbnail,
 )
-from curation.tar import TarWriter
 
 
 def encoded(mode: str, size: tuple[int, int] = (600, 200), kind: str = "PNG", colour: object = None) -> bytes:

@@ -7,14 +7,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation import storage
+from curation.core import storage
+from curation.core.draws import draw
+from curation.core.schemas import CURATED
 from curation.counts import CountArrays
 from curation.curated import curated_batch, draw_batch, text_probabilities
-from curation.draws import draw
 from curation.lists import Ranges
 from curation.matched import Matched
 from curation.rebalancing import FirstBalance, draw_images, plan_second_draw, weigh_images
-from curation.schemas import CURATED
 from curation.second_balance import SecondDrawing, Shortfall, draw_survivors, estimated_counts, weigh_survivors
 from curation.selection import ImageFilters, select_images
 from curation.shard_set import Selecting

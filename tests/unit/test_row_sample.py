@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.caption_tables import TableColumns, count_rows
-from curation.draws import hash64
+from curation.core.draws import hash64
 from curation.extraction import ExtractionSettings, extract_file
 from curation.language import LanguageRules
 from curation.row_sample import RowSample, sample_rows

@@ -26,7 +26,7 @@ import pytest
 from fastwarc.warc import ArchiveIterator
 from PIL import Image
 
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 from sample.host import ImageHost
 from sample.make import make_sample
 from sample.odd import odd_links, odd_pages

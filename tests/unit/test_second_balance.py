@@ -6,9 +6,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from curation.core.draws import draw
 from curation.counts import CountArrays
 from curation.curated import Drawn, curated_batch, draw_batch, text_probabilities
-from curation.draws import draw
 from curation.matched import Matched
 from curation.second_balance import (
     SecondDrawing,

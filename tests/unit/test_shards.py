@@ -14,20 +14,20 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from curation import tar
+from curation.core import tar_writer
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt, merge_receipts
+from curation.core.schemas import DOWNLOAD_STATUS, SAMPLES
+from curation.core.tables import Part, Recipe, Table
 from curation.downloads import LOGIC_VERSION, STAGE, Downloads, compared
 from curation.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
-from curation.errors import HeadtailError
 from curation.images import DownloadSettings
 from curation.lists import Ranges
 from curation.perceptual import hash_images, phash
-from curation.receipts import Receipt, merge_receipts
 from curation.removals import read_removals
-from curation.schemas import DOWNLOAD_STATUS, SAMPLES
 from curation.selection import ImageFilters, select_images, write_rows
 from curation.shard_set import Selecting, ShardSet, plan_shard_tasks
 from curation.shards import plan_shards, shard_name, write_shard
-from curation.tables import Part, Recipe, Table
 from tests.http_server import draw
 from tests.shard_data import curated_rows
 from tests.unit.test_images import plan
@@ -63,7 +63,7 @@ def _store(out: str, rows: list[dict], images: dict[str, bytes | str]) -> Receip
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     found = []
     with open(out.replace(".parquet", ".tar"), "wb") as file:
-        writer = tar.TarWriter(file)
+        writer = tar_writer.TarWriter(file)
         for row in rows:
             body = images[row["url"]]
             status = dict.fromkeys(DOWNLOAD_STATUS.names) | {name: row[name] for name in ("uid", "url", "order")}
@@ -401,7 +401,7 @@ def test_shard_names_sort_as_numbers() -> None:
 )
 def test_tars_are_what_tar_programs_write(sizes: list[int]) -> None:
     ours, theirs = io.BytesIO(), io.BytesIO()
-    writer = tar.TarWriter(ours)
+    writer = tar_writer.TarWriter(ours)
     with tarfile.open(fileobj=theirs, mode="w", format=tarfile.USTAR_FORMAT) as archive:
         for number, size in enumerate(sizes):
             data = bytes([number]) * size
@@ -434,4 +434,4 @@ def test_tars_are_what_tar_programs_write(sizes: list[int]) -> None:
 )
 def test_names_that_loaders_would_stumble_over_are_refused(name: str) -> None:
     with pytest.raises(ValueError, match="not a name"):
-        tar.header(name, 1)
+        tar_writer.header(name, 1)

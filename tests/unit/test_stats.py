@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation import stats, summaries
+from curation.core.receipts import merge_receipts
+from curation.core.schemas import CURATED, DOWNLOAD_STATUS, MATCHES
 from curation.counts import merge_partials
 from curation.matched import Matched
-from curation.receipts import merge_receipts
-from curation.schemas import CURATED, DOWNLOAD_STATUS, MATCHES
 from curation.shards import SAMPLES
 
 LANGS = ("de", "en", "th")

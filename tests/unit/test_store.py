@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation import storage
-from curation.errors import HeadtailError
-from metadata.languages import LANGUAGES
+from curation.core import storage
+from curation.core.errors import HeadtailError
+from curation.core.languages import LANGUAGES
 from metadata.store import EntryStore, clean_entries
 
 

@@ -7,10 +7,10 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from curation import storage
+from curation.core import storage
+from curation.core.schemas import DOWNLOAD_STATUS, LISTS, STORED
 from curation.images import download_list, read_status
 from curation.lists import Ranges, slice_places
-from curation.schemas import DOWNLOAD_STATUS, LISTS, STORED
 from curation.stored_images import add_places, hold_images, take_image
 from tests.http_server import ImageServer, draw
 from tests.unit.test_images import SETTINGS

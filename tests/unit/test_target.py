@@ -3,7 +3,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 from curation.target import TOLERANCE, solve_target
 from curation.thresholds import Distributions, Rule
 

@@ -7,11 +7,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.balancing import entry_probabilities
+from curation.core.errors import HeadtailError
+from curation.core.schemas import THRESHOLDS
+from curation.core.tables import Part
 from curation.counts import CountArrays, CountFiles, save_array
-from curation.errors import HeadtailError
 from curation.matched import Matched
-from curation.schemas import THRESHOLDS
-from curation.tables import Part
 from curation.thresholds import Distributions, Rule, Wish, write_probabilities, write_thresholds
 from tests.matches_data import make_images, to_batch
 

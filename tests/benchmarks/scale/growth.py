@@ -10,8 +10,8 @@ from pathlib import Path
 
 from conf.compose import compose_config
 from conf.schema import BalancePairsConfig
+from curation.core.tables import Table
 from curation.spark.session import close_session, open_session
-from curation.tables import Table
 from jobs import balance_pairs
 from tests.benchmarks.balance import TAIL_SHARE, prepare, run_balance, run_count
 from tests.benchmarks.memory import PeakMemory

@@ -20,9 +20,9 @@ import sys
 import time
 from pathlib import Path
 
-from curation.receipts import Receipt
-from curation.remote import list_sources
-from curation.tables import Recipe, Table
+from curation.core.receipts import Receipt
+from curation.core.remote import list_sources
+from curation.core.tables import Recipe, Table
 from tests.benchmarks.memory import PeakMemory
 from tests.unit.test_extraction import image, wat_record
 

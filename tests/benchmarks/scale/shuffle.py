@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
+from curation.core.schemas import PAIRS
+from curation.core.storage import ParquetSink
+from curation.core.uids import uids_of
 from curation.matching import MatchSettings, read_pairs
-from curation.schemas import PAIRS
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import close_session, open_session
-from curation.storage import ParquetSink
-from curation.uids import uids_of
 from tests.benchmarks.match import english_store
 from tests.conftest import SHARED
 from tests.real_texts import captions

@@ -18,13 +18,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.core.languages import LANGUAGES
+from curation.core.schemas import PAIRS
+from curation.core.storage import ParquetSink, read_batches
+from curation.core.uids import uids_of
 from curation.matching import MatchSettings, read_pairs
-from curation.schemas import PAIRS
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import close_session, open_session
-from curation.storage import ParquetSink, read_batches
-from curation.uids import uids_of
-from metadata.languages import LANGUAGES
 from metadata.store import EntryStore
 from tests.benchmarks.match import english_store
 from tests.benchmarks.memory import PeakMemory

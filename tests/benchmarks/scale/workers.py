@@ -12,10 +12,10 @@ from pathlib import Path
 
 from conf.compose import compose_config
 from conf.schema import ExtractPairsConfig, MatchPairsConfig
-from curation.receipts import Receipt
+from curation.core.receipts import Receipt
+from curation.core.storage import list_files
+from curation.core.tables import Recipe, Table
 from curation.spark.session import close_session
-from curation.storage import list_files
-from curation.tables import Recipe, Table
 from jobs import extract_pairs, match_pairs
 from tests.benchmarks.generate_wat import write_wat
 from tests.benchmarks.match import english_store

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractBufferedFile
 
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 
 TEMPORARY = ".tmp"
 ROW_GROUP_ROWS = 65_536

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 
-from curation import storage
+from curation.core import storage
 
 SUFFIX = ".arrow"
 COMPRESSION = pa.ipc.IpcWriteOptions(compression="zstd")

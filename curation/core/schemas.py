@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from curation.errors import HeadtailError
+from curation.core.errors import HeadtailError
 
 TEXT = pa.struct(
     [

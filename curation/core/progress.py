@@ -3,7 +3,7 @@
 import sys
 import time
 
-from curation.receipts import Receipt
+from curation.core.receipts import Receipt
 
 SHOWN_REASONS = 4
 

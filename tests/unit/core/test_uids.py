@@ -4,7 +4,7 @@ import random
 
 import pyarrow as pa
 
-from curation.uids import uid_of, uids_of
+from curation.core.uids import uid_of, uids_of
 
 
 def test_every_length_equals_hashlib() -> None:

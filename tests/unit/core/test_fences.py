@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from curation import storage
-from curation.errors import HeadtailError, faults_told
-from curation.fences import Fence
-from curation.tables import sweep
+from curation.core import storage
+from curation.core.errors import HeadtailError, faults_told
+from curation.core.fences import Fence
+from curation.core.tables import sweep
 
 
 def test_a_holder_writes_and_the_fence_goes(tmp_path: Path) -> None:

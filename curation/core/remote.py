@@ -12,8 +12,8 @@ import urllib.request
 from collections.abc import Callable, Iterable
 from typing import Any, BinaryIO
 
-from curation.errors import HeadtailError
-from curation.storage import FileInfo, filesystem, is_local, list_files, open_input
+from curation.core.errors import HeadtailError
+from curation.core.storage import FileInfo, filesystem, is_local, list_files, open_input
 
 TRIES = 8
 FIRST_PAUSE_SECONDS = 1.0

@@ -1,10 +1,12 @@
+"""TODO."""
+
 import random
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from curation.draws import draw, hash64, hash_seed, keep
+from curation.core.draws import draw, hash64, hash_seed, keep
 from tests.wyhash import keyed, wyhash
 
 

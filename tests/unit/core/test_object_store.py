@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from curation import storage
-from curation.receipts import Receipt
-from curation.tables import Recipe, Table
+from curation.core import storage
+from curation.core.receipts import Receipt
+from curation.core.tables import Recipe, Table
 from tests.s3_server import s3_server
 
 
