@@ -17,8 +17,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation import text_rules, urls
-from curation.archives import ReadLog
-from curation.caption_tables import TableColumns, TableReader
 from curation.core.draws import hash64
 from curation.core.receipts import Receipt
 from curation.core.remote import open_patiently
@@ -27,14 +25,16 @@ from curation.core.storage import FileInfo, ParquetSink, is_local
 from curation.core.uids import uids_of
 from curation.distinct import distinct_rows
 from curation.language import DEFAULT_MODEL, NO_MODEL, LanguageRules, detect_languages
-from curation.links import Links
 from curation.opt_outs import are_removed, is_file, read_removals, word_pattern
-from curation.row_sample import RowSample
-from curation.sample_tars import SampleReader
+from curation.sources.archives import ReadLog
+from curation.sources.caption_tables import TableColumns, TableReader
+from curation.sources.links import Links
+from curation.sources.row_sample import RowSample
+from curation.sources.warc import WarcReader
+from curation.sources.wat import WatReader
+from curation.sources.webdataset import SampleReader
 from curation.text_rules import TextRules
 from curation.urls import UrlRules
-from curation.warc import WarcReader
-from curation.wat import WatReader
 
 LOGIC_VERSION = 1
 """Raised when the same settings and inputs give other rows."""

@@ -4,14 +4,14 @@ from dataclasses import asdict
 from functools import partial
 
 from conf.schema import ExtractPairsConfig
-from curation.caption_tables import TableColumns, count_rows
 from curation.core.progress import Stage, say
 from curation.core.remote import list_sources
 from curation.core.storage import FileInfo, join, list_files
 from curation.core.tables import Recipe, Table, check_failed_share, sum_receipts
 from curation.extraction import LOGIC_VERSION, ExtractionSettings, extract_file, list_paths, sample_files
 from curation.language import LanguageRules
-from curation.row_sample import sample_rows
+from curation.sources.caption_tables import TableColumns, count_rows
+from curation.sources.row_sample import sample_rows
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from curation.text_rules import TextRules

@@ -24,10 +24,10 @@ from cc2dataset.main import process_wat
 from fastwarc.stream_io import GzipReader
 from loguru import logger
 
-from curation.archives import ReadLog
 from curation.core.receipts import Receipt
 from curation.extraction import ExtractionSettings, candidates, iter_pairs
-from curation.wat import WatReader
+from curation.sources.archives import ReadLog
+from curation.sources.wat import WatReader
 from tests.benchmarks.generate_wat import write_wat
 
 Pair = tuple[str, str]

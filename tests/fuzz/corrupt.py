@@ -18,10 +18,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from curation.archives import ReadLog
-from curation.links import Links
-from curation.warc import WarcReader
-from curation.wat import WatReader
+from curation.sources.archives import ReadLog
+from curation.sources.links import Links
+from curation.sources.warc import WarcReader
+from curation.sources.wat import WatReader
 from tests.conftest import SHARED
 
 LIMIT_SECONDS = 20

@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 import pyarrow.parquet as pq
 import pytest
 
-from curation.caption_tables import TableColumns
 from curation.core import remote
 from curation.core.errors import HeadtailError
 from curation.core.remote import list_sources, open_patiently, read_range
 from curation.extraction import ExtractionSettings, extract_file
 from curation.language import LanguageRules
+from curation.sources.caption_tables import TableColumns
 from curation.stored_images import take_image
 from tests.s3_server import s3_server
 from tests.sample_tars import picture, sample, write_tar

@@ -4,7 +4,7 @@ A WAT holds a JSON record for each request, response and metadata record of its 
 `Envelope/Payload-Metadata/HTTP-Response-Metadata/HTML-Metadata` with `Head` and `Links`; any of these may be
 missing or empty, the order of keys differs by year, and a link is an image if its path is `IMG@/src`.
 
-Most bytes are links that are no images. They are not decoded: see curation/wat_scan.py.
+Most bytes are links that are no images. They are not decoded: see curation/sources/wat_scan.py.
 """
 
 import html
@@ -18,11 +18,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation import wat_scan
-from curation.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
 from curation.core.string_buffers import string_array
-from curation.json_text import decode_json, plain_text
-from curation.links import Links
+from curation.sources import wat_scan
+from curation.sources.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
+from curation.sources.json_text import decode_json, plain_text
+from curation.sources.links import Links
 from curation.urls import join_bases
 
 ENTITIES_DECODED_SINCE = "2019-07"

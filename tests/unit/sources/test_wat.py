@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from curation import wat
-from curation.archives import ReadLog
-from curation.wat import WatReader
+from curation.sources import wat
+from curation.sources.archives import ReadLog
+from curation.sources.wat import WatReader
 
 Found = tuple[str, str, str, str | None, str | None]
 URLS = ["a.jpg", "/b.png?x=1&amp;y=2", "http://h.org/é.png", " \thttp://h.org/x\n", "data:image/png;base64,QUJD", ""]

@@ -8,10 +8,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.caption_tables import TableColumns
 from curation.core.receipts import Receipt
 from curation.extraction import ExtractionSettings, extract_file
 from curation.language import LanguageRules
+from curation.sources.caption_tables import TableColumns
 from tests.conftest import SHARED, needs_shared
 
 ENGLISH = LanguageRules("none", ("en",))

@@ -15,12 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.archives import ReadLog
-from curation.caption_tables import NO_PAGE, TableColumns, strings_of
 from curation.core.uids import UID_CHARS
-from curation.json_text import decode_json
-from curation.links import Links
-from curation.tar_members import Member, read_members
+from curation.sources.archives import ReadLog
+from curation.sources.caption_tables import NO_PAGE, TableColumns, strings_of
+from curation.sources.json_text import decode_json
+from curation.sources.links import Links
+from curation.sources.tar_reader import Member, read_members
 
 IMAGES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "avif")
 TEXT = "txt"

@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.caption_tables import TableColumns, count_rows
 from curation.core.draws import hash64
 from curation.extraction import ExtractionSettings, extract_file
 from curation.language import LanguageRules
-from curation.row_sample import RowSample, sample_rows
+from curation.sources.caption_tables import TableColumns, count_rows
+from curation.sources.row_sample import RowSample, sample_rows
 
 COUNTS = [0, 1, 300, 5, 2000, 0, 77]
 PATHS = [f"/data/{number}.parquet" for number in range(len(COUNTS))]

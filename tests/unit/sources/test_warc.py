@@ -8,10 +8,10 @@ from functools import partial
 import pyarrow as pa
 import pytest
 
-from curation import archives, page_images, warc
-from curation.archives import ReadLog
-from curation.page_images import largest_source
-from curation.warc import WarcReader
+from curation.sources import archives, html_images, warc
+from curation.sources.archives import ReadLog
+from curation.sources.html_images import largest_source
+from curation.sources.warc import WarcReader
 
 PAGE = '<html><body><img src="a.jpg" alt="{}"></body></html>'
 
@@ -221,7 +221,7 @@ def test_a_page_is_read_in_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(whole) == 400
     assert not log.faults
     for chars in (1000, 1013, 10_000):
-        monkeypatch.setattr(page_images, "PIECE_CHARS", chars)
+        monkeypatch.setattr(html_images, "PIECE_CHARS", chars)
         pieces, log = read(record)
         assert pieces == whole
         assert not log.faults

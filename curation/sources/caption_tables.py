@@ -12,12 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.archives import ReadLog, read_plain
 from curation.core.receipts import Receipt
 from curation.core.remote import open_patiently
-from curation.json_text import decode_json, plain_text
-from curation.links import Links
-from curation.row_sample import RowSample
+from curation.sources.archives import ReadLog, read_plain
+from curation.sources.json_text import decode_json, plain_text
+from curation.sources.links import Links
+from curation.sources.row_sample import RowSample
 
 BATCH_ROWS = 20_000
 MAX_LINE_BYTES = 16 << 20

@@ -10,14 +10,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from curation.archives import ReadLog
-from curation.caption_tables import TableColumns
 from curation.core.receipts import Receipt
 from curation.core.uids import uid_of
 from curation.extraction import ExtractionSettings, extract_file
 from curation.language import LanguageRules
-from curation.sample_tars import MAX_TEXT_BYTES
-from curation.tar_members import read_members
+from curation.sources.archives import ReadLog
+from curation.sources.caption_tables import TableColumns
+from curation.sources.tar_reader import read_members
+from curation.sources.webdataset import MAX_TEXT_BYTES
 from curation.urls import UrlRules
 from tests.sample_tars import img2dataset_sample, picture, sample, write_tar
 

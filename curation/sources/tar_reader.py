@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
-from curation.archives import MAGIC, ReadLog
 from curation.core.tar_writer import BLOCK
+from curation.sources.archives import MAGIC, ReadLog
 
 CHUNK_BYTES = 1 << 20
 MAX_EXTENSION_BYTES = 1 << 16

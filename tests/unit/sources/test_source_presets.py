@@ -6,7 +6,7 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema import ExtractPairsConfig
-from curation.caption_tables import TableColumns
+from curation.sources.caption_tables import TableColumns
 from jobs.extract_pairs import SUFFIXES, settings_of
 
 PRESETS = {

@@ -13,7 +13,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 from curation.core.receipts import Receipt
 from curation.extraction import ExtractionSettings, iter_pairs
 from curation.language import LanguageRules
-from curation.page_images import SOURCE_SETS, SOURCES, largest_source
+from curation.sources.html_images import SOURCE_SETS, SOURCES, largest_source
 from tests.conftest import SHARED, needs_shared
 from tests.golden.archives import GOLDEN, counts_of, real_archives
 
