@@ -188,7 +188,7 @@ class LanguageConfig(Settings):
 
 
 class Edges(Enum):
-    """Which edges of an entry get no blank: the rule of spacing (curation/text.py)."""
+    """Which edges of an entry get no blank: the rule of spacing (curation/matching/spacing.py)."""
 
     blank = "blank"
     script = "script"

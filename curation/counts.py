@@ -20,7 +20,8 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import ENTRY_COUNTS
 from curation.core.tables import Table
-from curation.matched import COUNTED_COLUMNS, Matched, MatchesTables, read_matched
+from curation.matched import COUNTED_COLUMNS, Matched, read_matched
+from curation.matching.parts import MatchesTables
 
 LOGIC_VERSION = 1
 ARRAYS = "arrays"

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from curation.balancing import entry_probabilities
 from curation.core import storage
-from metadata.store import EntryStore
+from curation.matching.entry_store import EntryStore
 
 
 @dataclass(frozen=True)

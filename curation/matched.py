@@ -1,6 +1,5 @@
 """Rows of `matches` and `curated` as flat arrays, the way counting, drawing and forecasting want them."""
 
-import posixpath
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
@@ -12,11 +11,10 @@ import pyarrow.parquet as pq
 
 from curation.core import storage
 from curation.core.draws import hash64, keep
-from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.string_buffers import buffers_of
-from curation.core.tables import Table
-from curation.merging import MAX_TEXTS, merge_buckets
+from curation.matching.merging import merge_buckets
+from curation.matching.parts import _alike
 
 BATCH_IMAGES = storage.ROW_GROUP_ROWS
 """Images that are worked on at once: in batches of a quarter a text costs a third more to count and to draw."""
@@ -101,13 +99,6 @@ def _languages(lang: pa.StringArray) -> tuple[list[str], np.ndarray | None]:
     return sorted(names), ranks[encoded.indices.to_numpy()]
 
 
-def _alike(offsets: np.ndarray, data: np.ndarray) -> bool:
-    """Whether all strings of an array that has some are the same: as long as the first, and each as the one before."""
-    size = offsets[1] - offsets[0]
-    body = data[offsets[0] : offsets[-1]]
-    return bool((np.diff(offsets) == size).all() and (body[size:] == body[: len(body) - size]).all())
-
-
 @numba.njit(cache=True, nogil=True)
 def _parents(starts: np.ndarray, texts: int) -> np.ndarray:
     parents = np.empty(texts, np.int32)
@@ -154,52 +145,3 @@ def read_matched(
 def _rows(file: str) -> int:
     with storage.open_input(file) as opened:
         return pq.read_metadata(opened).num_rows
-
-
-class MatchesTables:
-    """One or more `matches` tables that are read as one: the same uid lies in the same bucket of each."""
-
-    def __init__(self, paths: Sequence[str]) -> None:
-        self.parts = [part for path in paths for part in Table(path).require("match_pairs")]
-        self.buckets = plan_buckets([part.files for part in self.parts])
-        settings = [part.manifest["settings"] for part in self.parts]
-        for part, each in zip(self.parts, settings, strict=True):
-            for name in ("metadata", "edges"):
-                first, found = (str(found.get(name))[:12] for found in (settings[0], each))
-                if found != first:
-                    # Ids of other lists, or matched by another rule, cannot be counted together.
-                    raise HeadtailError(
-                        f"matches in {part.path} were made with {name} {found}, those in {self.parts[0].path} with "
-                        f"{first}: run match_pairs again"
-                    )
-        matched: list[list[str]] = [each.get("languages", []) for each in settings]
-        self.languages = {lang for langs in matched for lang in langs} if all(matched) else set[str]()
-        """Those that were matched; empty: all that there were lists of."""
-        self.max_texts: int = max(each.get("max_texts", MAX_TEXTS) for each in settings)
-
-    def inputs(self) -> list[dict]:
-        """Return what a recipe holds of them."""
-        return [part.input() for part in self.parts]
-
-    def ids(self) -> list[str]:
-        """Return the parts' ids, whatever order the tables were named in."""
-        return sorted(part.id for part in self.parts)
-
-
-def plan_buckets(tables: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Return the files of each bucket, given the files of every part of every `matches` table.
-
-    Raises HeadtailError where parts have not the same buckets: then the same image may lie in different ones.
-    """
-    names = [sorted(posixpath.basename(file) for file in files) for files in tables]
-    for files, found in zip(tables, names, strict=True):
-        if found != names[0]:
-            raise HeadtailError(
-                f"{posixpath.dirname(files[0])} has {len(found)} buckets, {posixpath.dirname(tables[0][0])} has "
-                f"{len(names[0])}: run match_pairs again with the same number of buckets"
-            )
-    by_name: dict[str, list[str]] = {name: [] for name in names[0]}
-    for files in tables:
-        for file in files:
-            by_name[posixpath.basename(file)].append(file)
-    return [by_name[name] for name in sorted(by_name)]

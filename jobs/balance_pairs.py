@@ -11,13 +11,13 @@ from curation.core.tables import Recipe, Table
 from curation.counts import open_counts
 from curation.curated import LOGIC_VERSION, Drawing, balance_bucket, plan_balancing, take_expectations
 from curation.forecast_table import ForecastPlan, Rates
-from curation.matched import MatchesTables
+from curation.matching.entry_store import EntryStore
+from curation.matching.parts import MatchesTables
 from curation.spark.forecasts import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from curation.thresholds import Distributions, Rule, Wish, write_probabilities, write_thresholds
 from jobs.cli import launch
-from metadata.store import EntryStore
 
 NAME = "balance_pairs"
 

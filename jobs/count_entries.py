@@ -6,7 +6,7 @@ from conf.schema import CountEntriesConfig
 from curation.core.progress import Stage, say
 from curation.core.tables import Recipe, Table
 from curation.counts import LOGIC_VERSION, count_buckets, plan_counting, write_entry_counts
-from curation.matched import MatchesTables
+from curation.matching.parts import MatchesTables
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch

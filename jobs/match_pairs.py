@@ -3,19 +3,19 @@
 from functools import partial
 
 from conf.schema import MatchPairsConfig
-from curation.buckets import merge_bucket, plan_merge
 from curation.core.errors import HeadtailError
 from curation.core.progress import Stage, say
 from curation.core.schemas import PAIRS, check_schema
 from curation.core.storage import read_schema
 from curation.core.tables import Recipe, Table
-from curation.matching import LOGIC_VERSION, MatchSettings, plan_matching, read_pairs
-from curation.merged import MatchesPlan
+from curation.matching.buckets import merge_bucket, plan_merge
+from curation.matching.entry_store import EntryStore
+from curation.matching.match import LOGIC_VERSION, MatchSettings, plan_matching, read_pairs
+from curation.matching.parts import MatchesPlan
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
-from metadata.store import EntryStore
 
 NAME = "match_pairs"
 

@@ -5,9 +5,9 @@ from typing import Any
 from curation.core.receipts import Receipt
 from curation.core.storage import exists, join, read_json, write_bytes, write_json
 from curation.core.tables import MANIFEST, Recipe, versions
+from curation.matching.entry_store import EntryStore
 from metadata.inputs import MetadataInputs
 from metadata.lists import read_sources
-from metadata.store import EntryStore
 
 TABLE = "_table.md"
 

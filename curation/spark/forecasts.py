@@ -13,7 +13,7 @@ from curation.core.tables import Recipe, Table
 from curation.counts import CountFiles, plan_counting
 from curation.forecast import ALL, Expectation, Grid, add_forecasts, forecast_buckets
 from curation.forecast_table import ForecastPlan, default_grid, forecast_text, write_forecasts
-from curation.matched import MatchesTables
+from curation.matching.parts import MatchesTables
 from curation.spark.tasks import run_tasks
 from curation.target import solve_target
 from curation.thresholds import Distributions, Wish

@@ -15,12 +15,13 @@ import pyarrow as pa
 from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 
-from curation.buckets import bucket_path, buckets_of
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import MATCHES
 from curation.core.storage import ParquetSink
-from curation.matching import ENTRY_IDS, MATCHED, MatchSettings, MatchStore, iter_matched
-from curation.merging import merge_images
+from curation.matching.buckets import bucket_path, buckets_of
+from curation.matching.engines import ENTRY_IDS
+from curation.matching.match import MATCHED, MatchSettings, MatchStore, iter_matched
+from curation.matching.merging import merge_images
 from curation.spark.tasks import Task, collect_receipts, on_worker, plan_tasks, receipt_batch
 
 ReadPairs = Callable[[Task, Receipt], Iterator[pa.RecordBatch]]

@@ -37,11 +37,11 @@ from pyspark.sql import SparkSession
 from curation.core.receipts import Receipt
 from curation.core.schemas import PAIRS
 from curation.core.storage import ParquetSink, list_files, read_batches
-from curation.matching import READ_COLUMNS, MatchSettings, match_batch, read_pairs
+from curation.matching.entry_store import EntryStore
+from curation.matching.match import READ_COLUMNS, MatchSettings, match_batch, read_pairs
+from curation.matching.spacing import pad_entry, space_text
 from curation.spark.matching import SHUFFLED, match_to_buckets, pack_rows, shuffle_to_buckets
 from curation.spark.session import close_session, open_session
-from curation.text import pad_entry, space_text
-from metadata.store import EntryStore
 from tests.real_texts import captions, english_entries, lemmas, sentences, wat_texts
 
 Figures = dict[str, float]

@@ -14,11 +14,11 @@ from pyspark.sql import SparkSession
 from conf.compose import compose_config
 from conf.schema import BuildMetadataConfig
 from curation.core.receipts import Receipt
+from curation.matching.entry_store import EntryStore
 from jobs.build_metadata import run
 from metadata.build import PMI_STEPS, Rules, percentile_rank
 from metadata.spark.build import gather_terms
 from metadata.spark.terms import COUNTS, score_bigrams, sum_unigrams, top_terms
-from metadata.store import EntryStore
 from metadata.tokens import join_bigram
 from metadata.wikipedia import DumpSettings, count_file, read_articles
 from tests.conftest import SHARED, needs_shared

@@ -9,17 +9,17 @@ from pyspark.sql import SparkSession
 from pyspark.sql.functions import spark_partition_id
 
 from conf.schema import MatchingConfig, MatchPairsConfig, SparkConfig
-from curation.buckets import bucket_path, buckets_of, merge_bucket, plan_merge
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import MATCHES, PAIRS
 from curation.core.tables import Recipe, Table
-from curation.matching import MATCHED, MatchSettings, iter_matched, read_pairs
-from curation.merging import merge_images
+from curation.matching.buckets import bucket_path, buckets_of, merge_bucket, plan_merge
+from curation.matching.entry_store import EntryStore
+from curation.matching.match import MATCHED, MatchSettings, iter_matched, read_pairs
+from curation.matching.merging import merge_images
 from curation.spark.matching import match_to_buckets, pack_rows, shuffle_to_buckets, unpack_rows
 from jobs import match_pairs
-from metadata.store import EntryStore
 
 WORDS = ["dog", "cat", "a", "photo", "of", "猫", "Hund", "xyz"]
 
@@ -220,7 +220,7 @@ def test_a_run_that_is_killed_goes_on(
         elif moment == "merging":
             patch.setattr(match_pairs, "run_tasks", stop)
         else:
-            patch.setattr("curation.merged._delete", lambda parts: stop() if parts else None)
+            patch.setattr("curation.matching.parts._delete", lambda parts: stop() if parts else None)
         with pytest.raises(KeyboardInterrupt):
             job.run()
     if moment == "deleting":

@@ -8,16 +8,16 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
-from curation.buckets import bucket_path
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
 from curation.core.schemas import PAIRS
 from curation.core.storage import ParquetSink, read_batches
 from curation.counts import CountArrays
 from curation.matched import read_matched
-from curation.matching import MatchSettings, read_pairs
+from curation.matching.buckets import bucket_path
+from curation.matching.entry_store import EntryStore
+from curation.matching.match import MatchSettings, read_pairs
 from curation.spark.matching import match_to_buckets
-from metadata.store import EntryStore
 
 ICON = "ffff" + "0" * 20
 TEXTS, BUCKETS = 20_000, 5

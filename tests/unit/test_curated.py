@@ -21,7 +21,9 @@ from curation.curated import (
     take_expectations,
     text_probabilities,
 )
-from curation.matched import Matched, MatchesTables, plan_buckets
+from curation.matched import Matched
+from curation.matching.buckets import plan_buckets
+from curation.matching.parts import MatchesTables
 from tests.matches_data import Image, make_images, to_batch, write_matches
 from tests.wyhash import keyed
 

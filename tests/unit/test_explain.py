@@ -11,8 +11,8 @@ from curation.core.receipts import Receipt
 from curation.core.schemas import ENTRY_COUNTS, THRESHOLDS
 from curation.core.tables import Recipe, Table
 from curation.explain import explain_text, tell
+from curation.matching.entry_store import EntryStore
 from jobs import explain
-from metadata.store import EntryStore
 
 
 @pytest.fixture

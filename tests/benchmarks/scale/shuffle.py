@@ -18,7 +18,7 @@ from pyspark.sql import SparkSession
 from curation.core.schemas import PAIRS
 from curation.core.storage import ParquetSink
 from curation.core.uids import uids_of
-from curation.matching import MatchSettings, read_pairs
+from curation.matching.match import MatchSettings, read_pairs
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import close_session, open_session
 from tests.benchmarks.match import english_store

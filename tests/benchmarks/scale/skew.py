@@ -22,10 +22,10 @@ from curation.core.languages import LANGUAGES
 from curation.core.schemas import PAIRS
 from curation.core.storage import ParquetSink, read_batches
 from curation.core.uids import uids_of
-from curation.matching import MatchSettings, read_pairs
+from curation.matching.entry_store import EntryStore
+from curation.matching.match import MatchSettings, read_pairs
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import close_session, open_session
-from metadata.store import EntryStore
 from tests.benchmarks.match import english_store
 from tests.benchmarks.memory import PeakMemory
 from tests.benchmarks.scale.shuffle import write_real_pairs

@@ -1,14 +1,16 @@
 """Buckets: the files of a table that is cut by uid, the same image in the same bucket of every crawl."""
 
+import posixpath
 from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
 from curation.core import storage
+from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import MATCHES
-from curation.merging import merge_buckets
+from curation.matching.merging import merge_buckets
 
 _HEX = np.full(256, -1, np.int64)
 _HEX[[ord(digit) for digit in "0123456789abcdef"]] = np.arange(16)
@@ -61,3 +63,22 @@ def merge_bucket(task: dict, max_texts: int) -> Receipt:
     receipt.rows_in = receipt.rows_out + sum(receipt.drops.values())
     receipt.outputs.append(sink.output())
     return receipt
+
+
+def plan_buckets(tables: Sequence[Sequence[str]]) -> list[list[str]]:
+    """Return the files of each bucket, given the files of every part of every `matches` table.
+
+    Raises HeadtailError where parts have not the same buckets: then the same image may lie in different ones.
+    """
+    names = [sorted(posixpath.basename(file) for file in files) for files in tables]
+    for files, found in zip(tables, names, strict=True):
+        if found != names[0]:
+            raise HeadtailError(
+                f"{posixpath.dirname(files[0])} has {len(found)} buckets, {posixpath.dirname(tables[0][0])} has "
+                f"{len(names[0])}: run match_pairs again with the same number of buckets"
+            )
+    by_name: dict[str, list[str]] = {name: [] for name in names[0]}
+    for files in tables:
+        for file in files:
+            by_name[posixpath.basename(file)].append(file)
+    return [by_name[name] for name in sorted(by_name)]

@@ -1,10 +1,12 @@
+"""TODO."""
+
 import random
 import re
 
 import pyarrow as pa
 import pytest
 
-from curation.text import Edges, can_match, pad_entries, pad_entry, space_text
+from curation.matching.spacing import Edges, can_match, pad_entries, pad_entry, space_text
 
 ALL = ("blank", "script", "script_kana")
 CASES = [

@@ -1,3 +1,5 @@
+"""TODO."""
+
 import random
 from collections import Counter
 from itertools import pairwise
@@ -7,11 +9,12 @@ import pyarrow as pa
 import pytest
 
 from curation.core.schemas import PAIRS
-from curation.matching import ENTRY_IDS, MATCHED, AhoCorasickMatcher, Engine, Matcher, TokenMatcher, match_batch
-from curation.text import Edges, pad_entry, space_text
-from curation.trie import TokenTrie, compile_entries
-from metadata.store import EntryStore, clean_entries
-from tests.unit.test_text import CASES
+from curation.matching.engines import ENTRY_IDS, AhoCorasickMatcher, Engine, Matcher, TokenMatcher
+from curation.matching.entry_store import EntryStore, clean_entries
+from curation.matching.match import MATCHED, match_batch
+from curation.matching.spacing import Edges, pad_entry, space_text
+from curation.matching.trie import TokenTrie, compile_entries
+from tests.unit.matching.test_spacing import CASES
 
 # Alphabets that provoke: every spaced mark, blanks of all kinds, zero-width and combining marks, emoji, scripts side
 # by side, NUL, characters of one to four bytes that share leading bytes.

@@ -33,7 +33,7 @@ class* gets no blank, which lets entries of scripts that are written without bla
 | `くろねこだ` | `ねこ` | script | none | kana is not in the published class |
 | `くろねこだ` | `ねこ` | script_kana | 0 | it is in ours |
 
-tests/unit/test_text.py holds the whole table of named cases.
+tests/unit/matching/test_spacing.py holds the whole table of named cases.
 """
 
 import re

@@ -1,3 +1,5 @@
+"""TODO."""
+
 import random
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -8,8 +10,8 @@ import pytest
 from curation.core import storage
 from curation.core.draws import hash64
 from curation.core.schemas import MATCHES, TEXT
-from curation.matching import MATCHED
-from curation.merging import merge_buckets, merge_images, unfold
+from curation.matching.match import MATCHED
+from curation.matching.merging import merge_buckets, merge_images, unfold
 
 
 def naive(rows: list[dict], max_texts: int) -> list[dict]:

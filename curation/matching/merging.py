@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from curation.core import storage
 from curation.core.draws import hash64
 from curation.core.schemas import MATCHES, TEXT
-from curation.matching import MATCHED
+from curation.matching.match import MATCHED
 
 MAX_TEXTS = 64
 """Icon and pixel URLs carry millions of texts; a photograph rarely has ten."""

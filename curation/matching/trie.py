@@ -38,8 +38,8 @@ import pyarrow as pa
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
-from curation.text import MARKS, Edges, edge_class, pad_entries
-from curation.trie_kernels import BLANK_KEY, Kind, build, entry_keys, fill_slots, match
+from curation.matching.spacing import MARKS, Edges, edge_class, pad_entries
+from curation.matching.trie_kernels import BLANK_KEY, Kind, build, entry_keys, fill_slots, match
 
 FORMAT = 2
 """Version of the file; another version's file is never opened, for its name differs."""

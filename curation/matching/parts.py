@@ -11,9 +11,14 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Self
 
+import numpy as np
+
 from curation.core import storage
+from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.tables import MANIFEST, Part, Recipe, Table
+from curation.matching.buckets import plan_buckets
+from curation.matching.merging import MAX_TEXTS
 
 
 @dataclass(frozen=True)
@@ -97,3 +102,40 @@ def _delete(parts: Sequence[Part]) -> None:
     for part in parts:
         storage.remove(storage.join(part.path, MANIFEST))
         storage.remove(part.path)
+
+
+def _alike(offsets: np.ndarray, data: np.ndarray) -> bool:
+    """Whether all strings of an array that has some are the same: as long as the first, and each as the one before."""
+    size = offsets[1] - offsets[0]
+    body = data[offsets[0] : offsets[-1]]
+    return bool((np.diff(offsets) == size).all() and (body[size:] == body[: len(body) - size]).all())
+
+
+class MatchesTables:
+    """One or more `matches` tables that are read as one: the same uid lies in the same bucket of each."""
+
+    def __init__(self, paths: Sequence[str]) -> None:
+        self.parts = [part for path in paths for part in Table(path).require("match_pairs")]
+        self.buckets = plan_buckets([part.files for part in self.parts])
+        settings = [part.manifest["settings"] for part in self.parts]
+        for part, each in zip(self.parts, settings, strict=True):
+            for name in ("metadata", "edges"):
+                first, found = (str(found.get(name))[:12] for found in (settings[0], each))
+                if found != first:
+                    # Ids of other lists, or matched by another rule, cannot be counted together.
+                    raise HeadtailError(
+                        f"matches in {part.path} were made with {name} {found}, those in {self.parts[0].path} with "
+                        f"{first}: run match_pairs again"
+                    )
+        matched: list[list[str]] = [each.get("languages", []) for each in settings]
+        self.languages = {lang for langs in matched for lang in langs} if all(matched) else set[str]()
+        """Those that were matched; empty: all that there were lists of."""
+        self.max_texts: int = max(each.get("max_texts", MAX_TEXTS) for each in settings)
+
+    def inputs(self) -> list[dict]:
+        """Return what a recipe holds of them."""
+        return [part.input() for part in self.parts]
+
+    def ids(self) -> list[str]:
+        """Return the parts' ids, whatever order the tables were named in."""
+        return sorted(part.id for part in self.parts)

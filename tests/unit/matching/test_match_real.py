@@ -1,3 +1,5 @@
+"""TODO."""
+
 import random
 from pathlib import Path
 
@@ -5,12 +7,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curation.matching import Engine
-from curation.text import Edges
-from metadata.store import clean_entries
+from curation.matching.engines import Engine
+from curation.matching.entry_store import clean_entries
+from curation.matching.spacing import Edges
 from tests.conftest import needs_shared
 from tests.real_texts import all_lines, captions, english_entries, lemmas, sentences, wat_texts
-from tests.unit.test_matching import make_matcher, scan
+from tests.unit.matching.test_match import make_matcher, scan
 
 pytestmark = needs_shared
 

@@ -7,10 +7,8 @@ reference; `tokens`, the trie of `curation.trie`, is the fast one.
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Protocol
 
-import ahocorasick_rs
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,10 +16,8 @@ import pyarrow.compute as pc
 from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.core.schemas import PAIRS
-from curation.text import Edges, pad_entry, space_text
-from curation.trie import TokenTrie
+from curation.matching.engines import ENTRY_IDS, Matcher
 
-ENTRY_IDS = pa.list_(pa.field("element", pa.int32(), nullable=False))
 MATCHED = pa.schema(
     [
         *(PAIRS.field(name) for name in ("uid", "url", "text", "text_key", "lang", "lang_score")),
@@ -37,50 +33,6 @@ TASK_BYTES = 64 << 20
 """Small files of pairs share a task up to this size."""
 MATCHES_PER_TEXT = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)
 """Lower bounds of the bins in which the matches per text are counted, as facts `matches_per_text.<bound>`."""
-
-
-class Engine(StrEnum):
-    """Which implementation matches."""
-
-    tokens = "tokens"
-    ahocorasick = "ahocorasick"
-
-
-class Matcher(Protocol):
-    """Finds the entries of one language in texts."""
-
-    def match(self, texts: pa.StringArray) -> pa.ListArray:
-        """Return the ids (int32, sorted, unique) of the entries of each text; none for a null."""
-        ...
-
-
-class AhoCorasickMatcher:
-    """The reference: one automaton over padded entries, asked for all overlapping occurrences in the spaced text."""
-
-    def __init__(self, entries: pa.StringArray, edges: Edges) -> None:
-        self._ids = np.flatnonzero(entries.is_valid().to_numpy(zero_copy_only=False)).astype(np.int32)
-        padded = [pad_entry(entry, edges) for entry in entries.drop_null().to_pylist()]
-        # Not the DFA, which takes gigabytes.
-        kind = ahocorasick_rs.Implementation.ContiguousNFA
-        self._automaton = ahocorasick_rs.AhoCorasick(padded, implementation=kind) if padded else None
-
-    def match(self, texts: pa.StringArray) -> pa.ListArray:
-        """Return the ids of the entries of each text, as `Matcher` says."""
-        ids = [self._match(text or "") for text in texts.to_pylist()]
-        return pa.array(ids, ENTRY_IDS)
-
-    def _match(self, text: str) -> np.ndarray:
-        if not self._automaton:
-            return np.empty(0, np.int32)
-        found = self._automaton.find_matches_as_indexes(space_text(text), overlapping=True)
-        return np.sort(self._ids[list({index for index, _, _ in found})])
-
-
-class TokenMatcher:
-    """The fast one: a token trie, mapped into memory and shared by all processes of the machine."""
-
-    def __init__(self, trie: TokenTrie) -> None:
-        self.match = trie.match
 
 
 class MatchStore(Protocol):

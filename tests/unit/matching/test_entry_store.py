@@ -1,3 +1,5 @@
+"""TODO."""
+
 import gzip
 import json
 import multiprocessing
@@ -13,7 +15,7 @@ import pytest
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES
-from metadata.store import EntryStore, clean_entries
+from curation.matching.entry_store import EntryStore, clean_entries
 
 
 @pytest.fixture
@@ -129,7 +131,7 @@ def test_a_file_that_is_no_compiled_list_is_named(lists: Path, damage: str) -> N
 def test_a_read_only_folder_leads_to_the_cache(lists: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     (lists / ".compiled").write_text("in the way")  # root may write anywhere, so permissions would prove nothing
-    from metadata import store as module
+    from curation.matching import entry_store as module
 
     module._user_cache.cache_clear()
     path = EntryStore.open(str(lists)).compile("en")
