@@ -12,7 +12,7 @@ from curation.core.draws import hash64
 from curation.core.exchange import read_slices, write_slices
 from curation.core.receipts import Receipt
 from curation.core.schemas import CANDIDATES
-from curation.lists import Ranges, list_name, top_bits
+from curation.images.ranges import Ranges, list_name, top_bits
 from curation.perceptual import phashes_path
 from curation.removals import read_removals
 from curation.selection import survivors_output, write_rows

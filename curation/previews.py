@@ -14,7 +14,7 @@ from PIL import Image
 
 from curation.core import storage
 from curation.core.receipts import Receipt
-from curation.encoding import KEPT_FORMATS
+from curation.images.encoding import KEPT_FORMATS
 
 SIDE_PIXELS = 288
 QUALITY = 72

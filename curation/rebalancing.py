@@ -13,7 +13,7 @@ from curation.core.receipts import Receipt
 from curation.core.schemas import CANDIDATES, CURATED
 from curation.counts import CountFiles, merge_partials, save_array, write_partial
 from curation.curated import curated_batch
-from curation.lists import Ranges, list_name
+from curation.images.ranges import Ranges, list_name
 from curation.second_balance import (
     SecondDrawing,
     Shortfall,

@@ -11,7 +11,7 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.tables import Part, Recipe, Table, sum_receipts
 from curation.counts import CountFiles, merge_partials, open_counts
-from curation.downloads import Downloads
+from curation.images.downloads import Downloads
 from curation.matching.parts import MatchesTables
 from curation.shard_set import ShardSet
 from curation.stats import (

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.core.schemas import CANDIDATES
-from curation.images import read_status
-from curation.lists import Ranges, list_name
+from curation.images.ranges import Ranges, list_name
+from curation.images.status import read_status
 
 
 @dataclass(frozen=True)

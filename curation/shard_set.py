@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.core.tables import MANIFEST, Part, Recipe, Table, sweep
-from curation.images import images_path
-from curation.lists import Ranges, list_name
+from curation.images.ranges import Ranges, list_name
+from curation.images.status import images_path
 from curation.shard_readme import shard_readme
 from curation.shards import Piece, plan_shards, shard_name
 

@@ -18,7 +18,7 @@ from curation.core import storage
 from curation.core.draws import draw
 from curation.core.receipts import Receipt
 from curation.counts import CountArrays, write_partial
-from curation.images import read_status
+from curation.images.status import read_status
 from curation.matched import COUNTED_COLUMNS, Matched, read_matched
 
 ENTRIES_PER_TEXT = (1, 2, 3, 4, 5, 6, 8, 10, 15)

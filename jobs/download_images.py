@@ -7,15 +7,16 @@ from curation.core.progress import Stage, say
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.storage import join, remove
 from curation.core.tables import Part, Recipe, Table, sum_receipts
-from curation.downloads import LOGIC_VERSION, STAGE, Downloads, compared, plan_downloads
-from curation.encoding import ImageSettings
-from curation.fetch import FetchSettings
-from curation.images import DownloadSettings, download_list
-from curation.lists import Ranges, slice_curated, slice_places, write_lists
-from curation.preflight import MIN_JUDGED, check_names, check_success, name_advice
+from curation.images.download import DownloadSettings, download_list
+from curation.images.download_lists import slice_curated, slice_places, write_lists
+from curation.images.downloads import LOGIC_VERSION, STAGE, Downloads, compared, plan_downloads
+from curation.images.encoding import ImageSettings
+from curation.images.fetch import FetchSettings
+from curation.images.preflight import MIN_JUDGED, check_names, check_success, name_advice
+from curation.images.ranges import Ranges
+from curation.images.stored_images import hold_images
 from curation.spark.session import open_session
 from curation.spark.tasks import require_single_attempts, run_tasks
-from curation.stored_images import hold_images
 from jobs.cli import launch
 
 

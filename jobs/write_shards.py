@@ -4,9 +4,9 @@ from conf.schema import WriteShardsConfig
 from curation.core.progress import Stage, say
 from curation.core.storage import list_files
 from curation.core.tables import Recipe, Table
-from curation.downloads import Downloads
 from curation.duplicates import UniqueRules
-from curation.lists import Ranges
+from curation.images.downloads import Downloads
+from curation.images.ranges import Ranges
 from curation.rebalancing import FirstBalance
 from curation.selection import ImageFilters
 from curation.shard_set import STAGE, Selecting, ShardSet, plan_shard_tasks

@@ -10,7 +10,7 @@ from pyspark.sql import SparkSession
 from curation.core.progress import say
 from curation.core.receipts import Receipt, merge_receipts
 from curation.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
-from curation.lists import Ranges
+from curation.images.ranges import Ranges
 from curation.perceptual import hash_images
 from curation.rebalancing import FirstBalance, draw_images, plan_second_draw, weigh_images
 from curation.second_balance import Shortfall

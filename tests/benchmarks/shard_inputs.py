@@ -15,9 +15,9 @@ from curation.core.schemas import DOWNLOAD_STATUS, LISTS
 from curation.core.storage import write_json
 from curation.core.tables import Recipe, Table
 from curation.core.tar_writer import TarWriter
-from curation.downloads import LOGIC_VERSION, RANGES, STAGE, Downloads, compared
-from curation.images import DownloadSettings
-from curation.lists import Ranges, list_name
+from curation.images.download import DownloadSettings
+from curation.images.downloads import LOGIC_VERSION, RANGES, STAGE, Downloads, compared
+from curation.images.ranges import Ranges, list_name
 from curation.selection import write_rows
 
 PER_RANGE = 6250

@@ -23,11 +23,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.core.tables import Table
-from curation.downloads import Downloads
-from curation.encoding import ImageSettings
-from curation.fetch import FetchSettings
-from curation.images import DownloadSettings, download_list
-from curation.lists import Ranges
+from curation.images.download import DownloadSettings, download_list
+from curation.images.downloads import Downloads
+from curation.images.encoding import ImageSettings
+from curation.images.fetch import FetchSettings
+from curation.images.ranges import Ranges
 from tests.benchmarks.image_host import ImageHost
 from tests.benchmarks.shard_inputs import pictures, write_downloads
 

@@ -14,7 +14,7 @@ from PIL import Image
 from curation.check_shards import check_shard, plan_checks
 from curation.core import tar_writer
 from curation.core.receipts import merge_receipts
-from curation.lists import Ranges
+from curation.images.ranges import Ranges
 from curation.removals import read_removals
 from curation.removing import plan_removing, remove_from_shard
 from curation.shard_set import ShardSet

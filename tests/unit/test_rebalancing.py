@@ -12,7 +12,7 @@ from curation.core.draws import draw
 from curation.core.schemas import CURATED
 from curation.counts import CountArrays
 from curation.curated import curated_batch, draw_batch, text_probabilities
-from curation.lists import Ranges
+from curation.images.ranges import Ranges
 from curation.matched import Matched
 from curation.rebalancing import FirstBalance, draw_images, plan_second_draw, weigh_images
 from curation.second_balance import SecondDrawing, Shortfall, draw_survivors, estimated_counts, weigh_survivors

@@ -19,10 +19,10 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import DOWNLOAD_STATUS, SAMPLES
 from curation.core.tables import Part, Recipe, Table
-from curation.downloads import LOGIC_VERSION, STAGE, Downloads, compared
 from curation.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
-from curation.images import DownloadSettings
-from curation.lists import Ranges
+from curation.images.download import DownloadSettings
+from curation.images.downloads import LOGIC_VERSION, STAGE, Downloads, compared
+from curation.images.ranges import Ranges
 from curation.perceptual import hash_images, phash
 from curation.removals import read_removals
 from curation.selection import ImageFilters, select_images, write_rows
@@ -30,7 +30,7 @@ from curation.shard_set import Selecting, ShardSet, plan_shard_tasks
 from curation.shards import plan_shards, shard_name, write_shard
 from tests.http_server import draw
 from tests.shard_data import curated_rows
-from tests.unit.test_images import plan
+from tests.unit.images.test_download import plan
 
 NO_FILTERS, NO_RULES = ImageFilters(), UniqueRules()
 

@@ -15,9 +15,9 @@ from curation.core import remote
 from curation.core.errors import HeadtailError
 from curation.core.remote import list_sources, open_patiently, read_range
 from curation.extraction import ExtractionSettings, extract_file
+from curation.images.stored_images import take_image
 from curation.language import LanguageRules
 from curation.sources.caption_tables import TableColumns
-from curation.stored_images import take_image
 from tests.s3_server import s3_server
 from tests.sample_tars import picture, sample, write_tar
 from tests.unit.test_extraction import image, wat_record

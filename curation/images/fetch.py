@@ -21,8 +21,8 @@ from tempfile import SpooledTemporaryFile
 from typing import IO
 from urllib.parse import quote, urljoin, urlsplit
 
-from curation.connections import Connection, FetchError, Resolver
 from curation.core.errors import HeadtailError
+from curation.images.connections import Connection, FetchError, Resolver
 
 MAX_REDIRECTS = 5
 RETRY_PAUSE_SECONDS = 0.5

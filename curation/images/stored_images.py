@@ -17,7 +17,7 @@ from curation.core import storage
 from curation.core.exchange import iter_slices
 from curation.core.remote import read_range
 from curation.core.schemas import STORED
-from curation.fetch import Fetched
+from curation.images.fetch import Fetched
 
 SLICE_ROWS = 500_000
 

@@ -12,7 +12,7 @@ from curation.core import storage
 from curation.core.addresses import is_literal
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from curation.fetch import RETRIED_LATER
+from curation.images.fetch import RETRIED_LATER
 
 NAMES = 64
 SLOW_MILLISECONDS = 300

@@ -9,11 +9,13 @@ import pytest
 
 from curation.core import storage
 from curation.core.schemas import DOWNLOAD_STATUS, LISTS, STORED
-from curation.images import download_list, read_status
-from curation.lists import Ranges, slice_places
-from curation.stored_images import add_places, hold_images, take_image
+from curation.images.download import download_list
+from curation.images.download_lists import slice_places
+from curation.images.ranges import Ranges
+from curation.images.status import read_status
+from curation.images.stored_images import add_places, hold_images, take_image
 from tests.http_server import ImageServer, draw
-from tests.unit.test_images import SETTINGS
+from tests.unit.images.test_download import SETTINGS
 
 PLACES = pa.schema([pa.field("uid", pa.string()), *STORED])
 

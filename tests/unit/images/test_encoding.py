@@ -1,3 +1,5 @@
+"""TODO."""
+
 import io
 import time
 import tracemalloc
@@ -6,7 +8,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from curation.encoding import ImageError, ImageSettings, encode_image
+from curation.images.encoding import ImageError, ImageSettings, encode_image
 from tests.http_server import draw, png_bomb, webp_bomb
 
 SMALL = ImageSettings(size=32)

@@ -8,8 +8,8 @@ from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.tables import MANIFEST, Part, Recipe, Table
-from curation.images import DownloadSettings, reached_nothing
-from curation.lists import Ranges, count_ranges, list_name
+from curation.images.download import DownloadSettings, reached_nothing
+from curation.images.ranges import Ranges, count_ranges, list_name
 
 STAGE = "download_images"
 LOGIC_VERSION = 1

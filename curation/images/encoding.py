@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
-from curation.stripping import strip_metadata
+from curation.images.strip_metadata import strip_metadata
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
 """Decoders that bodies from the web may reach; the others (EPS runs a program) stay closed."""

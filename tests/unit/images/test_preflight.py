@@ -1,3 +1,5 @@
+"""TODO."""
+
 import socket
 import time
 from collections import Counter
@@ -7,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation import preflight
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from curation.preflight import check_names, check_success, name_advice
+from curation.images import preflight
+from curation.images.preflight import check_names, check_success, name_advice
 
 
 def names_of(folder: Path, urls: list[str]) -> Receipt:

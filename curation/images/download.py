@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import IO, Any, BinaryIO
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -22,10 +21,11 @@ from curation.core.fences import WRITER, Fence
 from curation.core.receipts import Receipt
 from curation.core.schemas import DOWNLOAD_STATUS, STORED
 from curation.core.tar_writer import TarWriter
-from curation.encoding import Encoded, ImageError, ImageSettings, encode_image
-from curation.fetch import ERROR_CHARACTERS, RETRIED_LATER, Fetched, Fetcher, FetchSettings
-from curation.preflight import MIN_JUDGED
-from curation.stored_images import take_image
+from curation.images.encoding import Encoded, ImageError, ImageSettings, encode_image
+from curation.images.fetch import ERROR_CHARACTERS, RETRIED_LATER, Fetched, Fetcher, FetchSettings
+from curation.images.preflight import MIN_JUDGED
+from curation.images.status import images_path, read_status, receipt_path
+from curation.images.stored_images import take_image
 
 SPOOL_PREFIX = ".spool-"
 STOPPED = "stopped"
@@ -47,37 +47,6 @@ class DownloadSettings:
     threads: int = 32
     retry_failed: bool = False
     doubt_network: bool = True
-
-
-def images_path(status_path: str) -> str:
-    """Return the path of the tar that holds the images of a status file."""
-    return status_path.removesuffix(".parquet") + ".tar"
-
-
-def receipt_path(status_path: str) -> str:
-    """Return the path of the receipt that says a list is finished."""
-    return status_path.removesuffix(".parquet") + ".json"
-
-
-def read_status(paths: list[str], columns: list[str] | None = None) -> pa.Table:
-    """Return the last status of every attempted image of a range: later files hold later attempts.
-
-    Sorted by (order, uid), with a column `generation` (int32), the index of its file in `paths`.
-    """
-    tables = []
-    for index, path in enumerate(paths):
-        with storage.open_input(path) as file:
-            table = pq.read_table(file, columns=columns and sorted({*columns, "uid", "order"}))
-        tables.append(table.append_column("generation", pa.array(np.full(table.num_rows, index, np.int32))))
-    if not tables:
-        kept = [DOWNLOAD_STATUS.field(name) for name in columns or DOWNLOAD_STATUS.names]
-        return pa.schema([*kept, pa.field("generation", pa.int32())]).empty_table()
-    rows = pa.concat_tables(tables).sort_by([("order", "ascending"), ("uid", "ascending"), ("generation", "ascending")])
-    uids = rows["uid"].combine_chunks()
-    last = np.ones(len(uids), bool)
-    if len(uids) > 1:
-        last[:-1] = pc.not_equal(uids[:-1], uids[1:]).to_numpy(zero_copy_only=False)
-    return rows.filter(pa.array(last))
 
 
 def download_list(task: dict, settings: DownloadSettings) -> Receipt:

@@ -1,3 +1,5 @@
+"""TODO."""
+
 import datetime
 import gzip
 import hashlib
@@ -19,9 +21,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from curation.connections import Resolver
 from curation.core.addresses import is_public
-from curation.fetch import MEMORY_BYTES, Fetcher, FetchSettings, _retry_after, opted_out
+from curation.images.connections import Resolver
+from curation.images.fetch import MEMORY_BYTES, Fetcher, FetchSettings, _retry_after, opted_out
 from tests.http_server import ImageServer, draw
 
 LOOPBACK = ("127.0.0.1/32",)

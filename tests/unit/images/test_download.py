@@ -22,11 +22,13 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS
 from curation.core.tables import Part, Recipe, Table
-from curation.downloads import LOGIC_VERSION, STAGE, Downloads, compared, plan_downloads
-from curation.encoding import ImageSettings
-from curation.fetch import FetchSettings
-from curation.images import DownloadSettings, download_list, images_path, read_status
-from curation.lists import Ranges, count_ranges, list_name, slice_curated, write_lists
+from curation.images.download import DownloadSettings, download_list
+from curation.images.download_lists import slice_curated, write_lists
+from curation.images.downloads import LOGIC_VERSION, STAGE, Downloads, compared, plan_downloads
+from curation.images.encoding import ImageSettings
+from curation.images.fetch import FetchSettings
+from curation.images.ranges import Ranges, count_ranges, list_name
+from curation.images.status import images_path, read_status
 from tests.cluster.cluster import free_port
 from tests.http_server import ImageServer, draw, png_bomb, webp_bomb
 from tests.shard_data import curate, curated_rows
@@ -263,7 +265,7 @@ def test_a_machine_that_has_reached_no_host_is_not_believed(
     tmp_path: Path, server: ImageServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of a handful of images all may be gone; but not if a machine says so that reaches nothing else."""
-    monkeypatch.setattr("curation.images._reached_by_process", set())
+    monkeypatch.setattr("curation.images.download._reached_by_process", set())
     ranges, closed = Ranges(1, 0), free_port()
     for name, urls in (("gone", [f"http://127.0.0.1:{closed}/{k}.jpg" for k in range(3)]), ("there", ["html"])):
         plan(tmp_path / name, curated_rows([url if ":" in url else server.url(url) for url in urls]), ranges)
@@ -295,7 +297,9 @@ def test_a_list_of_which_nothing_was_reached_is_fetched_again_after_a_stop(tmp_p
 
 def test_a_fault_of_ours_ends_the_task(tmp_path: Path, server: ImageServer, monkeypatch: pytest.MonkeyPatch) -> None:
     lists = plan(tmp_path, curated_rows([server.url(f"image/{index}.jpg") for index in range(60)]), Ranges(1, 0))
-    monkeypatch.setattr("curation.fetch.SpooledTemporaryFile.write", partial(_raise, OSError(28, "No space left")))
+    monkeypatch.setattr(
+        "curation.images.fetch.SpooledTemporaryFile.write", partial(_raise, OSError(28, "No space left"))
+    )
     out = tmp_path / "part" / list_name(0)
     with pytest.raises(HeadtailError, match=r"a body could not be stored.*No space left"):
         download_list({"list": lists.files[0], "earlier": [], "out": str(out)}, SETTINGS)
@@ -347,7 +351,9 @@ def test_a_disk_that_cannot_be_written_stops_the_task(
     tmp_path: Path, server: ImageServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lists = plan(tmp_path, curated_rows([server.url(f"image/{index}.jpg") for index in range(5)]), Ranges(1, 0))
-    monkeypatch.setattr("curation.images._Spool.append", partial(_raise, OSError(28, "No space left on device")))
+    monkeypatch.setattr(
+        "curation.images.download._Spool.append", partial(_raise, OSError(28, "No space left on device"))
+    )
     out = tmp_path / "part" / list_name(0)
     with pytest.raises(HeadtailError, match="No space left"):
         download_list({"list": lists.files[0], "earlier": [], "out": str(out)}, SETTINGS)
