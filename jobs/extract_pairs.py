@@ -5,17 +5,17 @@ from functools import partial
 
 from conf.schema import ExtractPairsConfig
 from curation.core.progress import Stage, say
-from curation.core.remote import list_sources
 from curation.core.storage import FileInfo, join, list_files
 from curation.core.tables import Recipe, Table, check_failed_share, sum_receipts
-from curation.extraction import LOGIC_VERSION, ExtractionSettings, extract_file, list_paths, sample_files
-from curation.language import LanguageRules
+from curation.extraction.extract import LOGIC_VERSION, ExtractionSettings, extract_file
+from curation.extraction.inputs import list_paths, list_sources, sample_files
+from curation.extraction.language import LanguageRules
+from curation.extraction.text_rules import TextRules
+from curation.extraction.urls import UrlRules
 from curation.sources.caption_tables import TableColumns, count_rows
 from curation.sources.row_sample import sample_rows
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from curation.text_rules import TextRules
-from curation.urls import UrlRules
 from jobs.cli import launch
 
 NAME = "extract_pairs"

@@ -1,19 +1,16 @@
 """Inputs that lie elsewhere: read in a stream, taken up again where a connection broke, with growing pauses."""
 
 import contextlib
-import gzip
 import http.client
 import io
 import random
-import re
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from curation.core.errors import HeadtailError
-from curation.core.storage import FileInfo, filesystem, is_local, list_files, open_input
+from curation.core.storage import filesystem, is_local, open_input
 
 TRIES = 8
 FIRST_PAUSE_SECONDS = 1.0
@@ -22,8 +19,6 @@ TIMEOUT_SECONDS = 60.0
 BUFFER_BYTES = 1 << 20
 PASSING_STATUS = frozenset((403, 408, 425, 429, 500, 502, 503, 504, 520, 522, 524))
 """Answers that mean: later. CommonCrawl says 403 to those who ask too often."""
-COMMON_CRAWL = "https://data.commoncrawl.org/"
-_CRAWL = re.compile(r"CC-MAIN-\d{4}-\d{2}")
 
 
 class PassingError(OSError):
@@ -198,40 +193,3 @@ class _Translated:
 
     def close(self) -> None:
         self._stream.close()
-
-
-def list_sources(
-    paths: Iterable[str], suffixes: tuple[str, ...], kind: str = "wat", prefix: str = COMMON_CRAWL
-) -> list[FileInfo]:
-    """Return the input files that paths name, sorted: files, folders, globs, URLs, a crawl, or a list of paths.
-
-    A crawl (`CC-MAIN-2024-22`) stands for its `wat.paths.gz` (or `warc.paths.gz`) under `prefix`; the lines of a
-    file called `*.paths` or `*.paths.gz` are paths under `prefix`, unless they are absolute. For these and for http
-    URLs no request is made for each file: their size and version stay unknown.
-    """
-    found: dict[str, FileInfo] = {}
-    for path in paths:
-        if _CRAWL.fullmatch(path):
-            path = f"{prefix}crawl-data/{path}/{kind}.paths.gz"
-        if path.endswith((".paths", ".paths.gz")):
-            within = prefix if prefix.endswith("/") else f"{prefix}/"
-            listed = [line if "://" in line or line.startswith("/") else within + line for line in _read_list(path)]
-            if not listed:
-                raise HeadtailError(f"the list of files {path} is empty")
-            files = [FileInfo(line, -1, "") for line in listed]
-        elif path.startswith(("http://", "https://")):
-            files = [FileInfo(path, -1, "")]
-        else:
-            files = list_files([path], suffixes)
-        found |= {file.path: file for file in files}
-    return [found[path] for path in sorted(found)]
-
-
-def _read_list(path: str) -> list[str]:
-    try:
-        with open_patiently(path) as file:
-            data = file.read()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise HeadtailError(f"the list of files {path} cannot be read: {error}") from None
-    return [line.strip() for line in text.splitlines() if line.strip()]

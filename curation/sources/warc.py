@@ -8,11 +8,11 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 
+from curation.extraction.urls import join_bases
 from curation.sources.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
 from curation.sources.html_images import TEXT_KEYS, image_links, pieces_of
 from curation.sources.http_payload import Payload, decode_html, read_http
 from curation.sources.links import Links
-from curation.urls import join_bases
 
 BATCH_LINKS = 20_000
 MAX_RECORD_BYTES = 8 << 20

@@ -19,11 +19,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.string_buffers import string_array
+from curation.extraction.urls import join_bases
 from curation.sources import wat_scan
 from curation.sources.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
 from curation.sources.json_text import decode_json, plain_text
 from curation.sources.links import Links
-from curation.urls import join_bases
 
 ENTITIES_DECODED_SINCE = "2019-07"
 """WATs written from then on hold texts and URLs with HTML entities decoded."""

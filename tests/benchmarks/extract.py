@@ -25,7 +25,7 @@ from fastwarc.stream_io import GzipReader
 from loguru import logger
 
 from curation.core.receipts import Receipt
-from curation.extraction import ExtractionSettings, candidates, iter_pairs
+from curation.extraction.extract import ExtractionSettings, candidates, iter_pairs
 from curation.sources.archives import ReadLog
 from curation.sources.wat import WatReader
 from tests.benchmarks.generate_wat import write_wat

@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.core.receipts import Receipt
-from curation.extraction import ExtractionSettings, extract_file
+from curation.extraction.extract import ExtractionSettings, extract_file
 from curation.spark.session import close_session, open_session
 from curation.spark.tasks import run_tasks
 from tests.benchmarks.generate_wat import SEED, write_wat

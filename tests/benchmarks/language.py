@@ -12,7 +12,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from curation.core.languages import LANGUAGES
-from curation.language import detect_languages
+from curation.extraction.language import detect_languages
 from tests.conftest import SHARED
 
 TABLE = Path(__file__).parents[2] / "docs" / "languages.md"

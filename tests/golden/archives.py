@@ -5,8 +5,8 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from curation.extraction import ExtractionSettings, extract_file
-from curation.language import LanguageRules
+from curation.extraction.extract import ExtractionSettings, extract_file
+from curation.extraction.language import LanguageRules
 from tests.conftest import SHARED
 
 GOLDEN = Path(__file__).with_suffix(".json")

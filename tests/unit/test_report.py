@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from curation import reasons, text_rules, urls
+from curation import reasons
 from curation.charts import escape
+from curation.extraction import text_rules, urls
 from curation.report import render
 from tests.browser.report_example import HOSTILE, example_report
 

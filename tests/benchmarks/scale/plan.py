@@ -21,10 +21,10 @@ import time
 from pathlib import Path
 
 from curation.core.receipts import Receipt
-from curation.core.remote import list_sources
 from curation.core.tables import Recipe, Table
+from curation.extraction.inputs import list_sources
 from tests.benchmarks.memory import PeakMemory
-from tests.unit.test_extraction import image, wat_record
+from tests.unit.extraction.test_extract import image, wat_record
 
 PER_FOLDER = 1000
 HEAP = "512m"

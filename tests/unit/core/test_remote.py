@@ -13,14 +13,15 @@ import pytest
 
 from curation.core import remote
 from curation.core.errors import HeadtailError
-from curation.core.remote import list_sources, open_patiently, read_range
-from curation.extraction import ExtractionSettings, extract_file
+from curation.core.remote import open_patiently, read_range
+from curation.extraction.extract import ExtractionSettings, extract_file
+from curation.extraction.inputs import list_sources
+from curation.extraction.language import LanguageRules
 from curation.images.stored_images import take_image
-from curation.language import LanguageRules
 from curation.sources.caption_tables import TableColumns
 from tests.s3_server import s3_server
 from tests.sample_tars import picture, sample, write_tar
-from tests.unit.test_extraction import image, wat_record
+from tests.unit.extraction.test_extract import image, wat_record
 
 DATA = bytes(range(256)) * 9000
 WAT = b"".join(

@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.core.receipts import Receipt
-from curation.extraction import ExtractionSettings, extract_file
-from curation.language import LanguageRules
+from curation.extraction.extract import ExtractionSettings, extract_file
+from curation.extraction.language import LanguageRules
 from curation.sources.caption_tables import TableColumns
 from tests.conftest import SHARED, needs_shared
 

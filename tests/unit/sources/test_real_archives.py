@@ -11,8 +11,8 @@ import pytest
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from curation.core.receipts import Receipt
-from curation.extraction import ExtractionSettings, iter_pairs
-from curation.language import LanguageRules
+from curation.extraction.extract import ExtractionSettings, iter_pairs
+from curation.extraction.language import LanguageRules
 from curation.sources.html_images import SOURCE_SETS, SOURCES, largest_source
 from tests.conftest import SHARED, needs_shared
 from tests.golden.archives import GOLDEN, counts_of, real_archives

@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.core.draws import hash64
-from curation.extraction import ExtractionSettings, extract_file
-from curation.language import LanguageRules
+from curation.extraction.extract import ExtractionSettings, extract_file
+from curation.extraction.language import LanguageRules
 from curation.sources.caption_tables import TableColumns, count_rows
 from curation.sources.row_sample import RowSample, sample_rows
 

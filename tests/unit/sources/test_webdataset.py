@@ -12,13 +12,13 @@ import pytest
 
 from curation.core.receipts import Receipt
 from curation.core.uids import uid_of
-from curation.extraction import ExtractionSettings, extract_file
-from curation.language import LanguageRules
+from curation.extraction.extract import ExtractionSettings, extract_file
+from curation.extraction.language import LanguageRules
+from curation.extraction.urls import UrlRules
 from curation.sources.archives import ReadLog
 from curation.sources.caption_tables import TableColumns
 from curation.sources.tar_reader import read_members
 from curation.sources.webdataset import MAX_TEXT_BYTES
-from curation.urls import UrlRules
 from tests.sample_tars import img2dataset_sample, picture, sample, write_tar
 
 COLUMNS = TableColumns("url", (("caption", "caption"), ("txt", "txt")), (("datacomp_uid", "uid"),))

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curation.urls import REASONS, UrlRules, resolve_urls
+from curation.extraction.urls import REASONS, UrlRules, resolve_urls
 
 BASE = "https://example.org/a/b/page.html?q=1"
 

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation import extraction
 from curation.core.receipts import Receipt
 from curation.core.schemas import PAIRS
-from curation.extraction import ExtractionSettings, extract_file, iter_pairs
-from curation.language import LanguageRules
+from curation.extraction import extract
+from curation.extraction.extract import ExtractionSettings, extract_file, iter_pairs
+from curation.extraction.language import LanguageRules
 
 ENGLISH = LanguageRules("none", ("en",))
 ENOUGH = 40 << 20
@@ -37,7 +37,7 @@ def image(url: str | None, **texts: str) -> dict:
     return {"path": "IMG@/src", **({"url": url} if url is not None else {}), **texts}
 
 
-def extract(folder: Path, *records: bytes, **settings: object) -> tuple[Receipt, list[dict]]:
+def extract_records(folder: Path, *records: bytes, **settings: object) -> tuple[Receipt, list[dict]]:
     path = folder / "CC-MAIN-2024-22-a.wat.gz"
     path.write_bytes(b"".join(gzip.compress(record, mtime=0) for record in records))
     settings = ExtractionSettings(**{"language": ENGLISH, **settings})
@@ -64,7 +64,7 @@ def test_every_candidate_has_a_reason(tmp_path: Path) -> None:
         {},
         {"path": "A@/href", "url": "x", "alt": "no image"},
     ]
-    receipt, rows = extract(tmp_path, wat_record("https://example.org/x/", links))
+    receipt, rows = extract_records(tmp_path, wat_record("https://example.org/x/", links))
     assert [(row["url"], row["text"], row["text_key"]) for row in rows] == [
         ("https://example.org/x/a.jpg", "red kite", "alt"),
         ("https://example.org/x/a.jpg", "a  red kite", "alt"),
@@ -79,7 +79,7 @@ def test_every_candidate_has_a_reason(tmp_path: Path) -> None:
 
 
 def test_survivor_is_the_alt_on_the_first_page(tmp_path: Path) -> None:
-    receipt, rows = extract(
+    receipt, rows = extract_records(
         tmp_path,
         wat_record("https://example.org/1", [image("a.jpg", title="kite")]),
         wat_record("https://example.org/2", [image("a.jpg", alt="kite")]),
@@ -98,7 +98,7 @@ def test_survivor_is_the_alt_on_the_first_page(tmp_path: Path) -> None:
 )
 def test_languages(tmp_path: Path, rules: LanguageRules, kept: set[str], drops: dict[str, int]) -> None:
     links = [image("a.jpg", alt="the house on the hill"), image("b.jpg", alt="das Haus auf dem Hügel")]
-    receipt, rows = extract(tmp_path, wat_record("https://example.org/", links), language=rules)
+    receipt, rows = extract_records(tmp_path, wat_record("https://example.org/", links), language=rules)
     assert {row["lang"] for row in rows} == kept
     assert receipt.drops == drops
 
@@ -155,7 +155,7 @@ class Endless(io.RawIOBase):
     ],
 )
 def test_a_file_without_an_end(monkeypatch: pytest.MonkeyPatch, source: str, start: bytes, rest: bytes) -> None:
-    monkeypatch.setattr(extraction, "open_patiently", lambda _: Endless(start, rest))
+    monkeypatch.setattr(extract, "open_patiently", lambda _: Endless(start, rest))
     receipt = Receipt("endless.tsv")
     settings = ExtractionSettings(source, language=ENGLISH, max_file_bytes=200_000)
     assert sum(batch.num_rows for batch in iter_pairs("endless.tsv", settings, receipt)) <= 1

@@ -10,7 +10,7 @@ from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES
 from curation.core.uids import UID_CHARS, uid_of
-from curation.link_hosts import plain_host
+from curation.extraction.hosts import plain_host
 
 _UID = re.compile(rf"[0-9a-f]{{{UID_CHARS}}}")
 

@@ -12,8 +12,8 @@ import numba
 import numpy as np
 import pyarrow as pa
 
-from curation import link_hosts, opt_outs
 from curation.core.string_buffers import buffers_of, string_array
+from curation.extraction import hosts, user_lists
 
 REASONS = ("", "empty_url", "data_url", "bad_url", "scheme", "private_host", "blocked_host", "removed")
 """Drop reasons by the number that `resolve_urls` gives; 0 is a URL that stays."""
@@ -52,11 +52,11 @@ def resolve_urls(urls: pa.Array, bases: pa.Array, page: np.ndarray, rules: UrlRu
     odd = np.flatnonzero(reasons == _ODD_HOST)
     verdicts = (KEPT, BAD, PRIVATE)
     for row in odd.tolist():
-        reasons[row] = verdicts[link_hosts.judge_host(authority_of(resolved[row].as_py()), rules.allow_private_hosts)]
+        reasons[row] = verdicts[hosts.judge_host(authority_of(resolved[row].as_py()), rules.allow_private_hosts)]
     if rules.block_hosts:
-        blocked = opt_outs.read_hosts(rules.block_hosts)
+        blocked = user_lists.read_hosts(rules.block_hosts)
         for row in np.flatnonzero(reasons == KEPT).tolist():
-            if link_hosts.is_listed(host_of(resolved[row].as_py()), blocked):
+            if hosts.is_listed(host_of(resolved[row].as_py()), blocked):
                 reasons[row] = BLOCKED
     return resolved, reasons
 
@@ -85,7 +85,7 @@ def host_of(url: str) -> str:
     >>> host_of("https://me@Example.org:443/a.jpg")
     'example.org'
     """
-    return link_hosts.plain_host(authority_of(url).rpartition("@")[2].partition(":")[0])
+    return hosts.plain_host(authority_of(url).rpartition("@")[2].partition(":")[0])
 
 
 @numba.njit(cache=True, nogil=True)

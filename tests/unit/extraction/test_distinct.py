@@ -6,8 +6,8 @@ from collections import Counter
 import pyarrow as pa
 import pytest
 
-from curation import distinct
-from curation.distinct import Distinct, distinct_rows
+from curation.extraction import distinct
+from curation.extraction.distinct import Distinct, distinct_rows
 
 KEYS = ["alt", "caption", "title"]
 

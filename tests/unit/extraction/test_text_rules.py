@@ -7,7 +7,7 @@ import sys
 import pyarrow as pa
 import pytest
 
-from curation.text_rules import REASONS, TextRules, clean_texts
+from curation.extraction.text_rules import REASONS, TextRules, clean_texts
 
 BLANKS = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()]
 

@@ -16,16 +16,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation import text_rules, urls
-from curation.core.draws import hash64
 from curation.core.receipts import Receipt
 from curation.core.remote import open_patiently
 from curation.core.schemas import PAIRS, STORED
-from curation.core.storage import FileInfo, ParquetSink, is_local
+from curation.core.storage import ParquetSink, is_local
 from curation.core.uids import uids_of
-from curation.distinct import distinct_rows
-from curation.language import DEFAULT_MODEL, NO_MODEL, LanguageRules, detect_languages
-from curation.opt_outs import are_removed, is_file, read_removals, word_pattern
+from curation.extraction import text_rules, urls
+from curation.extraction.distinct import distinct_rows
+from curation.extraction.language import NO_MODEL, LanguageRules, detect_languages
+from curation.extraction.text_rules import TextRules
+from curation.extraction.urls import UrlRules
+from curation.extraction.user_lists import are_removed, read_removals, word_pattern
 from curation.sources.archives import ReadLog
 from curation.sources.caption_tables import TableColumns, TableReader
 from curation.sources.links import Links
@@ -33,8 +34,6 @@ from curation.sources.row_sample import RowSample
 from curation.sources.warc import WarcReader
 from curation.sources.wat import WatReader
 from curation.sources.webdataset import SampleReader
-from curation.text_rules import TextRules
-from curation.urls import UrlRules
 
 LOGIC_VERSION = 1
 """Raised when the same settings and inputs give other rows."""
@@ -81,26 +80,6 @@ class ExtractionSettings:
         """The schema of the pairs: PAIRS, the columns that are carried along, as strings, and where the image lies."""
         carried = [pa.field(name, pa.string()) for name, _ in self.columns.carry if self.source in WITH_COLUMNS]
         return pa.schema([*PAIRS, *carried, *(STORED if self.source == WITH_IMAGES else [])])
-
-
-def list_paths(settings: ExtractionSettings) -> list[str]:
-    """Return the paths of the files that rules read beside the input: what is in them decides rows too."""
-    sources = [source for source in (*settings.urls.block_hosts, *settings.urls.removals) if is_file(source)]
-    word_lists = settings.texts.word_lists
-    model = settings.language.model
-    models = [] if model in (DEFAULT_MODEL, NO_MODEL) else [model]
-    return [*sources, *([word_lists.replace("{lang}", "*")] if word_lists else []), *models]
-
-
-def sample_files(files: list[FileInfo], limit: int | None, seed: int) -> list[FileInfo]:
-    """Return `limit` of the files, drawn by seed without replacement, in their order; all without a limit.
-
-    A larger limit keeps every file that a smaller one took.
-    """
-    if limit is None or limit >= len(files):
-        return files
-    order = np.argsort(hash64(seed, "sample", pa.array([file.path for file in files])), kind="stable")
-    return [files[index] for index in sorted(order[:limit].tolist())]
 
 
 def extract_file(task: dict, settings: ExtractionSettings) -> Receipt:

@@ -9,13 +9,14 @@ import pytest
 
 from curation.core.storage import FileInfo
 from curation.core.uids import uid_of
-from curation.extraction import ExtractionSettings, list_paths, sample_files
-from curation.language import LanguageRules
-from curation.opt_outs import are_removed, read_hosts, read_removals, word_pattern
-from curation.text_rules import REASONS, TextRules, clean_texts
-from curation.urls import UrlRules
+from curation.extraction.extract import ExtractionSettings
+from curation.extraction.inputs import list_paths, sample_files
+from curation.extraction.language import LanguageRules
+from curation.extraction.text_rules import REASONS, TextRules, clean_texts
+from curation.extraction.urls import UrlRules
+from curation.extraction.user_lists import are_removed, read_hosts, read_removals, word_pattern
 from tests.conftest import SHARED, needs_shared
-from tests.unit.test_extraction import extract, image, wat_record
+from tests.unit.extraction.test_extract import extract, image, wat_record
 
 
 def test_hosts_of_lists_and_hosts_files(tmp_path: Path) -> None:

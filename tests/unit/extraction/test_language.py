@@ -8,7 +8,7 @@ import pytest
 
 from curation.core.errors import HeadtailError
 from curation.core.languages import code_of_label
-from curation.language import DEFAULT_MODEL, MODEL_CHARS, LanguageRules, detect_languages, load_model
+from curation.extraction.language import DEFAULT_MODEL, MODEL_CHARS, LanguageRules, detect_languages, load_model
 from tests.conftest import SHARED, needs_shared
 
 
