@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.balancing import entry_probabilities
+from curation.balancing.probabilities import entry_probabilities
 from curation.core import storage
 from curation.matching.entry_store import EntryStore
 

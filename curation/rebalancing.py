@@ -8,11 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.balancing.balance import curated_batch
+from curation.balancing.counts import CountFiles, merge_partials, save_array, write_partial
+from curation.balancing.distributions import Distributions
+from curation.balancing.thresholds import Rule, Wish
 from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.core.schemas import CANDIDATES, CURATED
-from curation.counts import CountFiles, merge_partials, save_array, write_partial
-from curation.curated import curated_batch
 from curation.images.ranges import Ranges, list_name
 from curation.second_balance import (
     SecondDrawing,
@@ -23,7 +25,6 @@ from curation.second_balance import (
     weigh_survivors,
 )
 from curation.selection import survivors_output, write_rows
-from curation.thresholds import Distributions, Rule, Wish
 
 BATCH_ROWS = 8192
 

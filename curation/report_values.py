@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from curation.balancing.counts import NO_COUNTS, CountFiles
 from curation.core.receipts import Receipt
-from curation.counts import NO_COUNTS, CountFiles
 from curation.reasons import STAGES, meaning
 from curation.report import FORMAT
 from curation.run_tables import Stage, Sums

@@ -6,11 +6,11 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
+from curation.balancing.counts import CountFiles, merge_partials, open_counts
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.tables import Part, Recipe, Table, sum_receipts
-from curation.counts import CountFiles, merge_partials, open_counts
 from curation.images.downloads import Downloads
 from curation.matching.parts import MatchesTables
 from curation.shard_set import ShardSet

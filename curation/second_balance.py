@@ -18,10 +18,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.counts import CountArrays, CountFiles
-from curation.curated import Drawn, draw_batch, text_probabilities
-from curation.matched import Matched
-from curation.thresholds import Distributions, Wish
+from curation.balancing.balance import Drawn, draw_batch, text_probabilities
+from curation.balancing.counts import CountArrays, CountFiles
+from curation.balancing.distributions import Distributions
+from curation.balancing.matched_batch import Matched
+from curation.balancing.thresholds import Wish
 
 WEIGHT = 2**20
 """Weights are int64 multiples of 1 / WEIGHT, so that no order of addition can show."""

@@ -14,12 +14,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.balancing.counts import CountArrays, write_partial
+from curation.balancing.matched_batch import COUNTED_COLUMNS, Matched, read_matched
 from curation.core import storage
 from curation.core.draws import draw
 from curation.core.receipts import Receipt
-from curation.counts import CountArrays, write_partial
 from curation.images.status import read_status
-from curation.matched import COUNTED_COLUMNS, Matched, read_matched
 
 ENTRIES_PER_TEXT = (1, 2, 3, 4, 5, 6, 8, 10, 15)
 TEXTS_PER_IMAGE = (1, 2, 3, 5, 10, 20)

@@ -5,18 +5,19 @@ from dataclasses import asdict
 from functools import partial
 
 from conf.schema import BalancePairsConfig
+from curation.balancing.balance import LOGIC_VERSION, Drawing, balance_bucket, plan_balancing, take_expectations
+from curation.balancing.counts import open_counts
+from curation.balancing.distributions import Distributions
+from curation.balancing.forecast_table import ForecastPlan, Rates
+from curation.balancing.thresholds import Rule, Wish, write_probabilities, write_thresholds
 from curation.core.progress import Stage, say
 from curation.core.storage import join
 from curation.core.tables import Recipe, Table
-from curation.counts import open_counts
-from curation.curated import LOGIC_VERSION, Drawing, balance_bucket, plan_balancing, take_expectations
-from curation.forecast_table import ForecastPlan, Rates
 from curation.matching.entry_store import EntryStore
 from curation.matching.parts import MatchesTables
 from curation.spark.forecasts import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from curation.thresholds import Distributions, Rule, Wish, write_probabilities, write_thresholds
 from jobs.cli import launch
 
 NAME = "balance_pairs"

@@ -3,9 +3,9 @@
 from functools import partial
 
 from conf.schema import CountEntriesConfig
+from curation.balancing.counts import LOGIC_VERSION, count_buckets, plan_counting, write_entry_counts
 from curation.core.progress import Stage, say
 from curation.core.tables import Recipe, Table
-from curation.counts import LOGIC_VERSION, count_buckets, plan_counting, write_entry_counts
 from curation.matching.parts import MatchesTables
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks

@@ -3,11 +3,11 @@
 from functools import partial
 
 from conf.schema import ExportConfig
+from curation.balancing.datacomp import check_pairs, collect_uids, merge_uids, slice_pairs
 from curation.core.progress import Stage
 from curation.core.receipts import merge_receipts
 from curation.core.storage import join, remove
 from curation.core.tables import Table
-from curation.datacomp import check_pairs, collect_uids, merge_uids, slice_pairs
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch

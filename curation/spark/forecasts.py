@@ -7,16 +7,17 @@ from functools import partial
 import numpy as np
 from pyspark.sql import SparkSession
 
+from curation.balancing.counts import CountFiles, plan_counting
+from curation.balancing.distributions import Distributions
+from curation.balancing.forecast import ALL, Expectation, Grid, add_forecasts, forecast_buckets
+from curation.balancing.forecast_table import ForecastPlan, default_grid, forecast_text, write_forecasts
+from curation.balancing.solve_t import solve_target
+from curation.balancing.thresholds import Wish
 from curation.core import storage
 from curation.core.progress import say
 from curation.core.tables import Recipe, Table
-from curation.counts import CountFiles, plan_counting
-from curation.forecast import ALL, Expectation, Grid, add_forecasts, forecast_buckets
-from curation.forecast_table import ForecastPlan, default_grid, forecast_text, write_forecasts
 from curation.matching.parts import MatchesTables
 from curation.spark.tasks import run_tasks
-from curation.target import solve_target
-from curation.thresholds import Distributions, Wish
 
 
 @dataclass(frozen=True)

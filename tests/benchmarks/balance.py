@@ -36,14 +36,15 @@ from pyspark.sql.functions import sum as sum_of
 
 from conf.compose import compose_config
 from conf.schema import BalancePairsConfig, CountEntriesConfig
-from curation.balancing import Distribution, entry_probabilities
+from curation.balancing.balance import draw_batch, text_probabilities
+from curation.balancing.counts import CountArrays
+from curation.balancing.distributions import Distribution
+from curation.balancing.matched_batch import BATCH_IMAGES, COUNTED_COLUMNS, Matched
+from curation.balancing.probabilities import entry_probabilities
 from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED, CURATED_TEXT, MATCHES, TEXT
 from curation.core.tables import Table
-from curation.counts import CountArrays
-from curation.curated import draw_batch, text_probabilities
-from curation.matched import BATCH_IMAGES, COUNTED_COLUMNS, Matched
 from curation.spark.session import close_session, open_session
 from curation.spark.tasks import run_tasks
 from jobs import balance_pairs, count_entries

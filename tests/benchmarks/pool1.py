@@ -18,12 +18,12 @@ import sys
 import numpy as np
 import pyarrow as pa
 
-from curation.balancing import Distribution
+from curation.balancing.balance import FIXED
+from curation.balancing.counts import CountArrays
+from curation.balancing.distributions import Distribution
+from curation.balancing.forecast import ALL, Grid, Sums, forecast_batch
+from curation.balancing.matched_batch import Matched
 from curation.core.schemas import MATCHES, TEXT
-from curation.counts import CountArrays
-from curation.curated import FIXED
-from curation.forecast import ALL, Grid, Sums, forecast_batch
-from curation.matched import Matched
 
 ENTRIES, UNMATCHED, HEAD = 500_000, 114_000, 16_000
 T, TEXTS, MATCHES_IN_HEAD, MATCHES_IN_TAIL = 20_000, 1.6e9, 5.35e9, 0.32e9

@@ -8,12 +8,12 @@ import pyarrow as pa
 import pytest
 from pyspark.sql import SparkSession
 
+from curation.balancing.counts import CountArrays
+from curation.balancing.matched_batch import read_matched
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
 from curation.core.schemas import PAIRS
 from curation.core.storage import ParquetSink, read_batches
-from curation.counts import CountArrays
-from curation.matched import read_matched
 from curation.matching.buckets import bucket_path
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import MatchSettings, read_pairs

@@ -7,18 +7,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation.balancing.balance import curated_batch, draw_batch, text_probabilities
+from curation.balancing.counts import CountArrays
+from curation.balancing.matched_batch import Matched
+from curation.balancing.thresholds import Rule, Wish
 from curation.core import storage
 from curation.core.draws import draw
 from curation.core.schemas import CURATED
-from curation.counts import CountArrays
-from curation.curated import curated_batch, draw_batch, text_probabilities
 from curation.images.ranges import Ranges
-from curation.matched import Matched
 from curation.rebalancing import FirstBalance, draw_images, plan_second_draw, weigh_images
 from curation.second_balance import SecondDrawing, Shortfall, draw_survivors, estimated_counts, weigh_survivors
 from curation.selection import ImageFilters, select_images
 from curation.shard_set import Selecting
-from curation.thresholds import Rule, Wish
 from tests.http_server import draw as draw_image
 from tests.matches_data import make_images, to_batch
 from tests.unit.test_shards import stored

@@ -6,10 +6,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
+from curation.balancing.balance import Drawn, curated_batch, draw_batch, text_probabilities
+from curation.balancing.counts import CountArrays
+from curation.balancing.distributions import Distributions
+from curation.balancing.matched_batch import Matched
+from curation.balancing.thresholds import Rule, Wish
 from curation.core.draws import draw
-from curation.counts import CountArrays
-from curation.curated import Drawn, curated_batch, draw_batch, text_probabilities
-from curation.matched import Matched
 from curation.second_balance import (
     SecondDrawing,
     Shortfall,
@@ -18,7 +20,6 @@ from curation.second_balance import (
     second_thresholds,
     weigh_survivors,
 )
-from curation.thresholds import Distributions, Rule, Wish
 from tests.matches_data import make_images, to_batch
 
 IMAGES = 12_000

@@ -18,52 +18,6 @@ def entry_probabilities(counts: np.ndarray, t: float) -> np.ndarray:
     return t / np.maximum(counts, t)
 
 
-class Distribution:
-    """The counts of one language, sorted: what tail shares and thresholds are read from.
-
-    Counts are int64 or float64 (estimated ones). Zeros are left out: with them a language with a handful of matches
-    would get t = 0 and lose everything. There is at least one count above 0, else ValueError.
-    """
-
-    def __init__(self, counts: np.ndarray) -> None:
-        self.counts = np.sort(counts[counts > 0])
-        if not len(self.counts):
-            raise ValueError("a distribution needs a count above 0")
-        self._cumulated = np.cumsum(self.counts)
-        self._shares = self._cumulated / self._cumulated[-1]
-
-    @property
-    def matches(self) -> int | float:
-        """The sum of all counts."""
-        return self._cumulated[-1].item()
-
-    def tail_share(self, t: float) -> float:
-        """Return the share of the matches that entries with count < t have."""
-        below = self.entries_below(t)
-        return float(self._shares[below - 1]) if below else 0.0
-
-    def entries_below(self, t: float) -> int:
-        """Return how many entries have 0 < count < t."""
-        return int(np.searchsorted(self.counts, t, side="left"))
-
-    def t_of_share(self, share: float) -> float:
-        """Return the count whose cumulative share is nearest to `share`, the lower count on ties.
-
-        Counts are cumulated in ascending order; among equal counts each has a cumulative share of its own, and all of
-        them lead to the same t. The tail share at the t returned is therefore not `share` itself: it leaves out the
-        entries with count = t.
-        """
-        above = int(np.searchsorted(self._shares, share, side="left"))
-        near = [index for index in (above - 1, above) if 0 <= index < len(self.counts)]
-        nearest = min(near, key=lambda index: abs(self._shares[index] - share))
-        return float(self.counts[nearest])
-
-    def matches_capped(self, t: float) -> float:
-        """Return the sum of min(count, t): what is often taken for the size of the data set, and is not."""
-        below = self.entries_below(t)
-        return float(self._cumulated[below - 1] if below else 0) + (len(self.counts) - below) * t
-
-
 def keep_probabilities(
     rows: np.ndarray, id_offsets: np.ndarray, ids: np.ndarray, counts: np.ndarray, t: float, out: np.ndarray
 ) -> None:

@@ -14,13 +14,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.balancing import largest_id
+from curation.balancing.matched_batch import COUNTED_COLUMNS, Matched, read_matched
+from curation.balancing.probabilities import largest_id
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import ENTRY_COUNTS
 from curation.core.tables import Table
-from curation.matched import COUNTED_COLUMNS, Matched, read_matched
 from curation.matching.parts import MatchesTables
 
 LOGIC_VERSION = 1

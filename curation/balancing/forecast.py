@@ -12,11 +12,11 @@ import numba
 import numpy as np
 import pyarrow as pa
 
+from curation.balancing.balance import FIXED, choice_order
+from curation.balancing.counts import CountFiles
+from curation.balancing.matched_batch import Matched, read_matched
 from curation.core import storage
 from curation.core.receipts import Receipt
-from curation.counts import CountFiles
-from curation.curated import FIXED, choice_order
-from curation.matched import Matched, read_matched
 
 ALL = ""
 """Stands for all languages together. Their variances do not add: an image's languages exclude one another."""

@@ -1,7 +1,10 @@
+"""TODO."""
+
 import numpy as np
 import pytest
 
-from curation.balancing import Distribution, entry_probabilities, keep_probabilities
+from curation.balancing.distributions import Distribution
+from curation.balancing.probabilities import entry_probabilities, keep_probabilities
 
 
 def _generated() -> dict[str, list[int]]:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from curation.balancing import Distribution
+from curation.balancing.counts import CountFiles
+from curation.balancing.distributions import Distribution
+from curation.balancing.forecast import ALL, Expectation
 from curation.core import storage
 from curation.core.receipts import Receipt
-from curation.counts import CountFiles
-from curation.forecast import ALL, Expectation
 
 FORECASTS = pa.schema(
     [

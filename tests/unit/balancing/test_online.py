@@ -1,3 +1,5 @@
+"""TODO."""
+
 import io
 import json
 import multiprocessing
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 import webdataset as wds
 
-from curation.loader import OnlineBalance
+from curation.balancing.online import OnlineBalance
 
 EPOCHS = 50
 WORKERS = 3

@@ -1,3 +1,5 @@
+"""TODO."""
+
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -7,12 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.core.errors import HeadtailError
-from curation.core.receipts import Receipt
-from curation.core.schemas import CURATED
-from curation.core.tables import Recipe, Table
-from curation.counts import CountArrays, CountFiles, count_buckets, merge_partials, save_array
-from curation.curated import (
+from curation.balancing.balance import (
     Drawing,
     balance_bucket,
     curated_batch,
@@ -21,7 +18,12 @@ from curation.curated import (
     take_expectations,
     text_probabilities,
 )
-from curation.matched import Matched
+from curation.balancing.counts import CountArrays, CountFiles, count_buckets, merge_partials, save_array
+from curation.balancing.matched_batch import Matched
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
+from curation.core.schemas import CURATED
+from curation.core.tables import Recipe, Table
 from curation.matching.buckets import plan_buckets
 from curation.matching.parts import MatchesTables
 from tests.matches_data import Image, make_images, to_batch, write_matches

@@ -1,3 +1,5 @@
+"""TODO."""
+
 from collections import Counter
 from pathlib import Path
 
@@ -5,9 +7,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from curation.core import storage
-from curation.core.schemas import ENTRY_COUNTS
-from curation.counts import (
+from curation.balancing.counts import (
     CountArrays,
     CountFiles,
     count_buckets,
@@ -15,7 +15,9 @@ from curation.counts import (
     save_array,
     write_entry_counts,
 )
-from curation.matched import Matched
+from curation.balancing.matched_batch import Matched
+from curation.core import storage
+from curation.core.schemas import ENTRY_COUNTS
 from tests.matches_data import Image, make_images, to_batch, write_matches
 
 
@@ -40,7 +42,7 @@ def test_counts_equal_a_loop_over_slices(langs: tuple[str, ...]) -> None:
 def test_small_counts_are_added_to_large_ones_before_they_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = make_images(300, seed=4, langs=("en", "fr"))
     texts = sum(len(row["texts"]) for row in rows)
-    monkeypatch.setattr("curation.counts.MOST_RECENT_TEXTS", texts // 3)
+    monkeypatch.setattr("curation.balancing.counts.MOST_RECENT_TEXTS", texts // 3)
     counts = CountArrays()
     for start in range(0, 300, 50):
         counts.add(Matched(to_batch(rows[start : start + 50])))

@@ -1,11 +1,14 @@
+"""TODO."""
+
 from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 
+from curation.balancing.distributions import Distributions
+from curation.balancing.solve_t import TOLERANCE, solve_target
+from curation.balancing.thresholds import Rule
 from curation.core.errors import HeadtailError
-from curation.target import TOLERANCE, solve_target
-from curation.thresholds import Distributions, Rule
 
 EN = np.sort(np.random.default_rng(5).zipf(1.3, 3000) % 100_000 + 1)
 DE = np.array([1, 2, 5, 40, 1000, 200_000])

@@ -13,14 +13,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.balancing import keep_probabilities
+from curation.balancing.counts import CountFiles
+from curation.balancing.matched_batch import Matched, read_matched
+from curation.balancing.probabilities import keep_probabilities
 from curation.core import storage
 from curation.core.draws import draw
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED, CURATED_TEXT, TEXT
-from curation.counts import CountFiles
-from curation.matched import Matched, read_matched
 
 LOGIC_VERSION = 2
 FIXED = 2**32

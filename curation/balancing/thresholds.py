@@ -1,52 +1,19 @@
 """Thresholds: what the user wishes, as a t for every language."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
 
-from curation.balancing import Distribution, entry_probabilities
+from curation.balancing.counts import CountFiles, save_array
+from curation.balancing.distributions import Distribution, Distributions
+from curation.balancing.probabilities import entry_probabilities
 from curation.core import storage
-from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import THRESHOLDS
 from curation.core.tables import Part
-from curation.counts import CountFiles, save_array
-
-Value = TypeVar("Value")
-
-
-class Distributions:
-    """The distributions of all languages, one in memory at a time: `load` gives a language's counts."""
-
-    def __init__(self, langs: Iterable[str], load: Callable[[str], np.ndarray]) -> None:
-        self.langs = sorted(langs)
-        self._load = load
-
-    @classmethod
-    def of_files(cls, counts: CountFiles) -> "Distributions":
-        """Return the distributions of counted tables."""
-        return cls(counts.langs(), counts.load)
-
-    def __getitem__(self, lang: str) -> Distribution:
-        return Distribution(self._load(lang))
-
-    def reference(self, lang: str) -> Distribution:
-        """Return the reference language's distribution, or raise HeadtailError that names the languages there are."""
-        if lang not in self.langs:
-            there = ", ".join(self.langs[:20]) + (" ..." if len(self.langs) > 20 else "")
-            raise HeadtailError(
-                f"no text matches an entry in the reference language {lang}: "
-                f"set balance.reference to one of: {there or '(none)'}"
-            )
-        return self[lang]
-
-    def each(self, function: Callable[[str, Distribution], Value]) -> dict[str, Value]:
-        """Return {lang: function(lang, its distribution)}, in the order of the languages' codes."""
-        return {lang: function(lang, self[lang]) for lang in self.langs}
 
 
 @dataclass(frozen=True)

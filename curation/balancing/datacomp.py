@@ -13,12 +13,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.balancing.counts import save_array
 from curation.core import storage
 from curation.core.draws import hash64
 from curation.core.errors import HeadtailError
 from curation.core.exchange import read_slices, write_slices
 from curation.core.receipts import Receipt
-from curation.counts import save_array
 
 UID = "datacomp_uid"
 DTYPE = np.dtype("u8,u8")

@@ -1,13 +1,15 @@
+"""TODO."""
+
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from curation.counts import CountArrays, CountFiles, save_array
-from curation.curated import choice_order, draw_batch, text_probabilities
-from curation.forecast import ALL, Grid, add_forecasts, forecast_buckets
-from curation.matched import Matched
+from curation.balancing.balance import choice_order, draw_batch, text_probabilities
+from curation.balancing.counts import CountArrays, CountFiles, save_array
+from curation.balancing.forecast import ALL, Grid, add_forecasts, forecast_buckets
+from curation.balancing.matched_batch import Matched
 from tests.matches_data import make_images, to_batch, write_matches
 
 ROWS = make_images(600, seed=31)

@@ -1,3 +1,5 @@
+"""TODO."""
+
 import json
 from pathlib import Path
 
@@ -6,13 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation.balancing import entry_probabilities
+from curation.balancing.counts import CountArrays, CountFiles, save_array
+from curation.balancing.distributions import Distributions
+from curation.balancing.matched_batch import Matched
+from curation.balancing.probabilities import entry_probabilities
+from curation.balancing.thresholds import Rule, Wish, write_probabilities, write_thresholds
 from curation.core.errors import HeadtailError
 from curation.core.schemas import THRESHOLDS
 from curation.core.tables import Part
-from curation.counts import CountArrays, CountFiles, save_array
-from curation.matched import Matched
-from curation.thresholds import Distributions, Rule, Wish, write_probabilities, write_thresholds
 from tests.matches_data import make_images, to_batch
 
 COUNTS = {"en": np.array([1, 2, 3, 4, 90]), "de": np.array([0, 10, 20, 30, 40]), "fr": np.array([7])}

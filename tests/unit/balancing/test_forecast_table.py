@@ -1,12 +1,14 @@
+"""TODO."""
+
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from curation.balancing.counts import CountFiles, save_array
+from curation.balancing.forecast import ALL, Expectation
+from curation.balancing.forecast_table import FORECASTS, Rates, forecast_text, write_forecasts
 from curation.core import storage
-from curation.counts import CountFiles, save_array
-from curation.forecast import ALL, Expectation
-from curation.forecast_table import FORECASTS, Rates, forecast_text, write_forecasts
 
 COUNTS = {
     "de": [0, 4, 4, 4, 0, 9],  # ties and zeros

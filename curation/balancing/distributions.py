@@ -1,0 +1,88 @@
+"""The counts of a language's entries as a distribution: from t to the tail share and back."""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import numpy as np
+
+from curation.balancing.counts import CountFiles
+from curation.core.errors import HeadtailError
+
+
+class Distribution:
+    """The counts of one language, sorted: what tail shares and thresholds are read from.
+
+    Counts are int64 or float64 (estimated ones). Zeros are left out: with them a language with a handful of matches
+    would get t = 0 and lose everything. There is at least one count above 0, else ValueError.
+    """
+
+    def __init__(self, counts: np.ndarray) -> None:
+        self.counts = np.sort(counts[counts > 0])
+        if not len(self.counts):
+            raise ValueError("a distribution needs a count above 0")
+        self._cumulated = np.cumsum(self.counts)
+        self._shares = self._cumulated / self._cumulated[-1]
+
+    @property
+    def matches(self) -> int | float:
+        """The sum of all counts."""
+        return self._cumulated[-1].item()
+
+    def tail_share(self, t: float) -> float:
+        """Return the share of the matches that entries with count < t have."""
+        below = self.entries_below(t)
+        return float(self._shares[below - 1]) if below else 0.0
+
+    def entries_below(self, t: float) -> int:
+        """Return how many entries have 0 < count < t."""
+        return int(np.searchsorted(self.counts, t, side="left"))
+
+    def t_of_share(self, share: float) -> float:
+        """Return the count whose cumulative share is nearest to `share`, the lower count on ties.
+
+        Counts are cumulated in ascending order; among equal counts each has a cumulative share of its own, and all of
+        them lead to the same t. The tail share at the t returned is therefore not `share` itself: it leaves out the
+        entries with count = t.
+        """
+        above = int(np.searchsorted(self._shares, share, side="left"))
+        near = [index for index in (above - 1, above) if 0 <= index < len(self.counts)]
+        nearest = min(near, key=lambda index: abs(self._shares[index] - share))
+        return float(self.counts[nearest])
+
+    def matches_capped(self, t: float) -> float:
+        """Return the sum of min(count, t): what is often taken for the size of the data set, and is not."""
+        below = self.entries_below(t)
+        return float(self._cumulated[below - 1] if below else 0) + (len(self.counts) - below) * t
+
+
+Value = TypeVar("Value")
+
+
+class Distributions:
+    """The distributions of all languages, one in memory at a time: `load` gives a language's counts."""
+
+    def __init__(self, langs: Iterable[str], load: Callable[[str], np.ndarray]) -> None:
+        self.langs = sorted(langs)
+        self._load = load
+
+    @classmethod
+    def of_files(cls, counts: CountFiles) -> "Distributions":
+        """Return the distributions of counted tables."""
+        return cls(counts.langs(), counts.load)
+
+    def __getitem__(self, lang: str) -> Distribution:
+        return Distribution(self._load(lang))
+
+    def reference(self, lang: str) -> Distribution:
+        """Return the reference language's distribution, or raise HeadtailError that names the languages there are."""
+        if lang not in self.langs:
+            there = ", ".join(self.langs[:20]) + (" ..." if len(self.langs) > 20 else "")
+            raise HeadtailError(
+                f"no text matches an entry in the reference language {lang}: "
+                f"set balance.reference to one of: {there or '(none)'}"
+            )
+        return self[lang]
+
+    def each(self, function: Callable[[str, Distribution], Value]) -> dict[str, Value]:
+        """Return {lang: function(lang, its distribution)}, in the order of the languages' codes."""
+        return {lang: function(lang, self[lang]) for lang in self.langs}
