@@ -11,16 +11,16 @@ from curation.core.tables import MANIFEST, Recipe, Table
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
-from metadata.build import LOGIC_VERSION, Rules
-from metadata.inputs import Counted, MetadataInputs, fetched, list_inputs, plan_articles
-from metadata.lists import merge_lists, plan_wikis
-from metadata.manifest import finished, render_table, write_manifest
-from metadata.spark.build import gather_terms, set_partitions
-from metadata.spark.lists import write_wiki_lists
-from metadata.titles import LOGIC_VERSION as TITLES_VERSION
-from metadata.titles import TitleSettings, count_views
-from metadata.wikipedia import LOGIC_VERSION as ARTICLES_VERSION
-from metadata.wikipedia import DumpSettings, count_file
+from metadata.lists.inputs import Counted, MetadataInputs, fetched, list_inputs, plan_articles
+from metadata.lists.manifest import finished, render_table, write_manifest
+from metadata.lists.rules import LOGIC_VERSION, Rules
+from metadata.lists.write import merge_lists, plan_wikis
+from metadata.sources.articles import LOGIC_VERSION as ARTICLES_VERSION
+from metadata.sources.articles import DumpSettings, count_file
+from metadata.sources.page_views import LOGIC_VERSION as TITLES_VERSION
+from metadata.sources.page_views import TitleSettings, count_views
+from metadata.spark.gather import gather_terms, set_partitions
+from metadata.spark.write_lists import write_wiki_lists
 
 NAME = "build_metadata"
 

@@ -9,9 +9,9 @@ from curation.core.progress import say
 from curation.core.storage import exists, read_json, write_json
 from curation.core.tables import MANIFEST, versions
 from jobs.cli import launch
-from metadata.fetching import Fetcher, FetchSettings, NotThereError
-from metadata.inputs import chosen_languages
-from metadata.sources import Source, draw_days, dump_sources, page_view_sources, wordnet_sources
+from metadata.fetch.catalogue import Source, draw_days, dump_sources, page_view_sources, wordnet_sources
+from metadata.fetch.fetcher import Fetcher, FetchSettings, NotThereError
+from metadata.lists.inputs import chosen_languages
 
 NAME = "fetch_sources"
 

@@ -18,8 +18,8 @@ from pyspark.sql import functions as F  # noqa: N812
 from curation.core.languages import LANGUAGES
 from curation.core.storage import read_batches
 from curation.spark.tasks import on_worker, plan_tasks
-from metadata.build import PMI_STEPS, Rules
-from metadata.tokens import ALPHABETIC, TIBETAN, UNSPACED
+from metadata.lists.rules import PMI_STEPS, Rules
+from metadata.sources.words import ALPHABETIC, TIBETAN, UNSPACED
 
 COUNTS = "lang string, source string, first string, second string, count bigint"
 VIEWS = "lang string, title string, views bigint"

@@ -19,7 +19,7 @@ import mwparserfromhell
 import pyarrow.parquet as pq
 import wikitextparser
 
-from metadata.wikipedia import DumpSettings, count_file
+from metadata.sources.articles import DumpSettings, count_file
 from tests.conftest import SHARED
 from tests.dump_data import dump, multistream
 

@@ -16,11 +16,11 @@ from conf.schema import BuildMetadataConfig
 from curation.core.receipts import Receipt
 from curation.matching.entry_store import EntryStore
 from jobs.build_metadata import run
-from metadata.build import PMI_STEPS, Rules, percentile_rank
-from metadata.spark.build import gather_terms
+from metadata.lists.rules import PMI_STEPS, Rules, percentile_rank
+from metadata.sources.articles import DumpSettings, count_file, read_articles
+from metadata.sources.words import join_bigram
+from metadata.spark.gather import gather_terms
 from metadata.spark.terms import COUNTS, score_bigrams, sum_unigrams, top_terms
-from metadata.tokens import join_bigram
-from metadata.wikipedia import DumpSettings, count_file, read_articles
 from tests.conftest import SHARED, needs_shared
 from tests.dump_data import count_naively, dump, multistream
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from curation.core.draws import hash64
 from curation.core.errors import HeadtailError
 from curation.core.languages import Language
-from metadata.fetching import Fetcher
+from metadata.fetch.fetcher import Fetcher
 
 FIRST_DAY = date(2015, 5, 1)
 """The first day of the present page-view files."""

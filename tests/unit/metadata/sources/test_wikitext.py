@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from metadata.wikitext import LinkPrefixes, TooDeepError, plain_text
+from metadata.sources.wikitext import LinkPrefixes, TooDeepError, plain_text
 
 PREFIXES = LinkPrefixes.of(["Fails", "Kategoreja"])
 

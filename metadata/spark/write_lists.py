@@ -9,8 +9,8 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from curation.core.receipts import Receipt
 from curation.spark.tasks import collect_receipts, receipt_batch
-from metadata.build import Rules
-from metadata.lists import WikiPlan, write_wiki_list
+from metadata.lists.rules import Rules
+from metadata.lists.write import WikiPlan, write_wiki_list
 
 TERMS = "lang string, source string, text string, score double"
 

@@ -6,8 +6,8 @@ from curation.core.receipts import Receipt
 from curation.core.storage import exists, join, read_json, write_bytes, write_json
 from curation.core.tables import MANIFEST, Recipe, versions
 from curation.matching.entry_store import EntryStore
-from metadata.inputs import MetadataInputs
-from metadata.lists import read_sources
+from metadata.lists.inputs import MetadataInputs
+from metadata.lists.write import read_sources
 
 TABLE = "_table.md"
 

@@ -13,8 +13,8 @@ import pytest
 
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from metadata.dumps import plan_ranges, read_pages, read_site
-from metadata.wikipedia import DumpSettings, count_file, read_articles
+from metadata.sources.articles import DumpSettings, count_file, read_articles
+from metadata.sources.dumps import plan_ranges, read_pages, read_site
 from tests.conftest import SHARED, needs_shared
 from tests.dump_data import article, dump, multistream
 

@@ -12,8 +12,8 @@ from conf.compose import compose_config
 from conf.schema import FetchSourcesConfig
 from curation.core.errors import HeadtailError
 from jobs.fetch_sources import run
-from metadata.fetching import Fetcher, FetchSettings, NotThereError
-from metadata.sources import draw_days
+from metadata.fetch.catalogue import draw_days
+from metadata.fetch.fetcher import Fetcher, FetchSettings, NotThereError
 from tests.conftest import SHARED, needs_shared
 from tests.source_server import SourceServer
 

@@ -8,10 +8,10 @@ import pytest
 
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
-from metadata import ngrams
-from metadata.ngrams import count_ngrams
-from metadata.tokens import join_bigram, segmenter
-from metadata.wikipedia import DumpSettings, read_articles
+from metadata.sources import ngrams
+from metadata.sources.articles import DumpSettings, read_articles
+from metadata.sources.ngrams import count_ngrams
+from metadata.sources.words import join_bigram, segmenter
 from tests.conftest import SHARED, needs_shared
 from tests.dump_data import count_naively
 

@@ -9,9 +9,9 @@ from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
 from curation.core.storage import ParquetSink, read_batches, read_schema
-from metadata.dumps import Site, read_pages, read_site
-from metadata.ngrams import COUNTS, count_ngrams
-from metadata.wikitext import LinkPrefixes, TooDeepError, plain_text
+from metadata.sources.dumps import Site, read_pages, read_site
+from metadata.sources.ngrams import COUNTS, count_ngrams
+from metadata.sources.wikitext import LinkPrefixes, TooDeepError, plain_text
 
 LOGIC_VERSION = 1
 """To be raised when the same input gives other counts."""

@@ -10,7 +10,7 @@ import pytest
 
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
-from metadata.titles import TitleSettings, count_views
+from metadata.sources.page_views import TitleSettings, count_views
 from tests.conftest import SHARED, needs_shared
 
 

@@ -11,9 +11,9 @@ from conf.compose import compose_config
 from conf.schema import BuildMetadataConfig
 from curation.core.errors import HeadtailError
 from curation.matching.entry_store import EntryStore
-from metadata.build import Rules, SourceRow, build_list, chosen_count, percentile_rank, unusable
-from metadata.inputs import chosen_languages, list_articles, list_inputs, plan_articles
-from metadata.lists import merge_lists, plan_wikis, read_sources, write_wiki_list
+from metadata.lists.inputs import chosen_languages, list_articles, list_inputs, plan_articles
+from metadata.lists.rules import Rules, SourceRow, build_list, chosen_count, percentile_rank, unusable
+from metadata.lists.write import merge_lists, plan_wikis, read_sources, write_wiki_list
 from tests.dump_data import dump
 
 

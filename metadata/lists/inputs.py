@@ -8,9 +8,9 @@ from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES, OTHER, Language, language_of
 from curation.core.storage import FileInfo, exists, join, list_files
 from curation.core.tables import Part
-from metadata.dumps import plan_ranges
-from metadata.wikipedia import site_of
-from metadata.wordnet import list_wordnets
+from metadata.sources.articles import site_of
+from metadata.sources.dumps import plan_ranges
+from metadata.sources.wordnet import list_wordnets
 
 ARTICLE_ENDINGS = (".bz2", ".gz", ".xml", ".parquet")
 LICENCES = {

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from curation.core.errors import HeadtailError
-from metadata.wordnet import list_wordnets, read_names
+from metadata.sources.wordnet import list_wordnets, read_names
 from tests.conftest import SHARED, needs_shared
 
 DATABASE = Path("/usr/share/wordnet")

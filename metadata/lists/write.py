@@ -10,8 +10,8 @@ from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
 from curation.core.storage import FileInfo, ParquetSink, filesystem, join, read_batches, read_json, write_json
 from curation.matching.entry_store import read_entries
-from metadata.build import LIST, EntryTable, Rules, SourceRow, build_list
-from metadata.wordnet import read_names
+from metadata.lists.rules import LIST, EntryTable, Rules, SourceRow, build_list
+from metadata.sources.wordnet import read_names
 
 WIKIS = "_wikis"
 """Folder within the store of the lists of single wikis, with a JSON file each that says what gave what."""

@@ -7,7 +7,7 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
-from metadata.build import Rules, SourceRow, chosen_count
+from metadata.lists.rules import Rules, SourceRow, chosen_count
 from metadata.spark.terms import (
     COUNTS,
     VIEWS,

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core.languages import Language
-from metadata.tokens import BLANK, MARK, PAGE_END, WORD, character_classes, segmenter
+from metadata.sources.words import BLANK, MARK, PAGE_END, WORD, character_classes, segmenter
 
 COUNTS = pa.schema(
     [
