@@ -156,8 +156,9 @@ def candidates(links: Links, settings: ExtractionSettings, receipt: Receipt) -> 
     link, rank, texts = link[keep], rank[keep], texts.take(pa.array(keep))
 
     wanted, back = np.unique(link, return_inverse=True)
+    bases = urls.join_bases(links.page_urls, links.bases)
     absolute, url_reason = urls.resolve_urls(
-        links.urls.take(pa.array(wanted)), links.bases, links.page[wanted], settings.urls
+        links.urls.take(pa.array(wanted)), bases, links.page[wanted], settings.urls
     )
     uids = uids_of(absolute)
     if links.image_uids is not None:

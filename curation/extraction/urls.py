@@ -61,16 +61,23 @@ def resolve_urls(urls: pa.Array, bases: pa.Array, page: np.ndarray, rules: UrlRu
     return resolved, reasons
 
 
-def join_bases(page_urls: pa.Array, pages: np.ndarray, found: list[str]) -> pa.Array:
-    """The page URLs, for the given pages replaced by their `<base>` where that makes a URL.
+def join_bases(page_urls: pa.Array, bases: pa.Array) -> pa.Array:
+    """Return the URL that each page's links are relative to: its `<base>` where that makes a URL, else its own.
 
-    A private host makes one too: what is relative to it is refused later.
+    `bases` (string) holds the `<base>` as the page has it, null where it has none. A private host makes a URL, too:
+    links relative to it are refused later.
+
+    >>> join_bases(pa.array(["http://h.org/a/b", "http://h.org/c"]), pa.array(["/x/", None])).to_pylist()
+    ['http://h.org/x/', 'http://h.org/c']
     """
-    resolved, reasons = resolve_urls(pa.array(found, pa.string()), page_urls, pages.astype(np.int32), UrlRules())
-    bases = page_urls.to_pylist()
+    pages = np.flatnonzero(bases.is_valid())
+    if not len(pages):
+        return page_urls
+    resolved, reasons = resolve_urls(bases.take(pa.array(pages)), page_urls, pages.astype(np.int32), UrlRules())
+    joined = page_urls.to_pylist()
     for page, base, reason in zip(pages.tolist(), resolved.to_pylist(), reasons.tolist(), strict=True):
-        bases[page] = base if reason in (KEPT, PRIVATE) else bases[page]
-    return pa.array(bases, pa.string())
+        joined[page] = base if reason in (KEPT, PRIVATE) else joined[page]
+    return pa.array(joined, pa.string())
 
 
 def authority_of(url: str) -> str:

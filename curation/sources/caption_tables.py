@@ -22,6 +22,7 @@ from curation.sources.row_sample import RowSample
 BATCH_ROWS = 20_000
 MAX_LINE_BYTES = 16 << 20
 NO_PAGE = pa.array([""])
+NO_BASE = pa.nulls(1, pa.string())
 
 csv.field_size_limit(MAX_LINE_BYTES)
 
@@ -73,7 +74,7 @@ class TableReader:
                 pc.fill_null(columns[self._columns.url], ""),
                 np.zeros(rows, np.int32),
                 NO_PAGE,
-                NO_PAGE,
+                NO_BASE,
                 {key: columns[name] for key, name in self._columns.texts},
                 {key: columns[name] for key, name in self._columns.carry},
             )

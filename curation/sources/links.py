@@ -13,9 +13,10 @@ class Links:
     """A batch of image links, in the order of the source.
 
     `urls` as they stand in the page (string, length n); `page` the index of each link's page (int32, length n) in
-    `page_urls` and `bases` (string, length p); `texts` maps a text key to the texts as they stand (string with
-    nulls where the link has none, length n each); `carry` are further columns that are kept beside (length n each).
-    `image_uids` (string, length n) are the uids of links without a URL, where their images are at hand.
+    `page_urls` and `bases` (string, length p), of which `bases` holds each page's `<base>` as it stands there, or null;
+    `texts` maps a text key to the texts as they stand (string with nulls where the link has none, length n each);
+    `carry` are further columns that are kept beside (length n each). `image_uids` (string, length n) are the uids of
+    links without a URL, where their images are at hand.
     """
 
     urls: pa.Array

@@ -8,7 +8,6 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 
-from curation.extraction.urls import join_bases
 from curation.sources.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
 from curation.sources.html_images import TEXT_KEYS, image_links, pieces_of
 from curation.sources.http_payload import Payload, decode_html, read_http
@@ -198,8 +197,7 @@ class _Batch:
 
     def take(self) -> Links:
         page_urls = pa.array(self.page_urls, pa.string())
-        with_base = np.flatnonzero([bool(base) for base in self.bases])
-        bases = join_bases(page_urls, with_base, [self.bases[page] for page in with_base.tolist()])
+        bases = pa.array([base or None for base in self.bases], pa.string())
         texts = {key: pa.array([row[index] for row in self.texts], pa.string()) for index, key in enumerate(TEXT_KEYS)}
         links = Links(pa.array(self.urls, pa.string()), np.asarray(self.page, np.int32), page_urls, bases, texts)
         self.__init__()

@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.string_buffers import string_array
-from curation.extraction.urls import join_bases
 from curation.sources import wat_scan
 from curation.sources.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
 from curation.sources.json_text import decode_json, plain_text
@@ -126,12 +125,11 @@ class WatReader:
             "alt": _strings(scan.alt_offsets, scan.alt_data, links, scan.alt_valid),
             "title": _strings(scan.title_offsets, scan.title_data, links, scan.title_valid),
         }
-        bases = page_urls
-        if len(with_base):
-            found = [_base_of(data[slice(*scan.page_bodies[page].tolist())].tobytes()) for page in with_base.tolist()]
-            bases = join_bases(page_urls, with_base, found)
+        bases: list[str | None] = [None] * pages
+        for page in with_base.tolist():
+            bases[page] = _base_of(data[slice(*scan.page_bodies[page].tolist())].tobytes())
         urls = _strings(scan.url_offsets, scan.url_data, links)
-        return Links(urls, scan.link_page[:links].copy(), page_urls, bases, texts)
+        return Links(urls, scan.link_page[:links].copy(), page_urls, pa.array(bases, pa.string()), texts)
 
     def _without_entities(self, links: Links) -> Links:
         texts = {key: _unescape_entities(values) for key, values in links.texts.items()}
@@ -197,7 +195,7 @@ def _links_of_page(page: Any, page_url: pa.Array) -> Links:
     found = [link for link in links if isinstance(link, dict)] if isinstance(links, list) else []
     images = [link for link in found if link.get("path") == "IMG@/src"]
     base = head.get("Base") if isinstance(head, dict) else None
-    bases = join_bases(page_url, np.zeros(1, np.int64), [plain_text(base)]) if isinstance(base, str) else page_url
+    bases = pa.array([plain_text(base) if isinstance(base, str) else None], pa.string())
     columns = {
         key: pa.array(
             [plain_text(link[key]) if isinstance(link.get(key), str) else None for link in images], pa.string()

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from curation.core.uids import UID_CHARS
 from curation.sources.archives import ReadLog
-from curation.sources.caption_tables import NO_PAGE, TableColumns, strings_of
+from curation.sources.caption_tables import NO_BASE, NO_PAGE, TableColumns, strings_of
 from curation.sources.json_text import decode_json
 from curation.sources.links import Links
 from curation.sources.tar_reader import Member, read_members
@@ -116,7 +116,7 @@ class SampleReader:
             pc.fill_null(strings[self._columns.url], ""),
             np.zeros(len(rows), np.int32),
             NO_PAGE,
-            NO_PAGE,
+            NO_BASE,
             {key: strings[name] for key, name in self._columns.texts},
             carry,
             pc.utf8_slice_codeunits(digests, 0, UID_CHARS),

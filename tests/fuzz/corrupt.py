@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from curation.extraction.urls import join_bases
 from curation.sources.archives import ReadLog
 from curation.sources.links import Links
 from curation.sources.warc import WarcReader
@@ -44,7 +45,8 @@ def rows_of(data: bytes, reader: Reader) -> list[Row]:
     """Everything that a reader finds."""
     rows: list[Row] = []
     for links in reader(io.BytesIO(data), ReadLog()):
-        pages, bases = links.page_urls.to_pylist(), links.bases.to_pylist()
+        pages = links.page_urls.to_pylist()
+        bases = join_bases(links.page_urls, links.bases).to_pylist()
         texts = [values.to_pylist() for _, values in sorted(links.texts.items())]
         for page, url, *found in zip(links.page.tolist(), links.urls.to_pylist(), *texts, strict=True):
             rows.append((pages[page], bases[page], url, *found))

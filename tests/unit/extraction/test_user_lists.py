@@ -16,7 +16,7 @@ from curation.extraction.text_rules import REASONS, TextRules, clean_texts
 from curation.extraction.urls import UrlRules
 from curation.extraction.user_lists import are_removed, read_hosts, read_removals, word_pattern
 from tests.conftest import SHARED, needs_shared
-from tests.unit.extraction.test_extract import extract, image, wat_record
+from tests.unit.extraction.test_extract import extract_records, image, wat_record
 
 
 def test_hosts_of_lists_and_hosts_files(tmp_path: Path) -> None:
@@ -46,7 +46,9 @@ def test_lists_drop_with_reasons_of_their_own(tmp_path: Path) -> None:
         urls=UrlRules(block_hosts=("ads.org",), removals=(str(tmp_path / "opt-outs.txt"),)),
         texts=TextRules(word_lists=str(tmp_path / "words_{lang}.txt"), emails="mask"),
     )
-    receipt, rows = extract(tmp_path, wat_record("http://h.org/", links), urls=settings.urls, texts=settings.texts)
+    receipt, rows = extract_records(
+        tmp_path, wat_record("http://h.org/", links), urls=settings.urls, texts=settings.texts
+    )
     assert [row["text"] for row in rows] == ["unrotten, badword", "write to [email]"]
     assert receipt.drops == {"listed_word": 1, "removed": 2, "blocked_host": 1}
     assert list_paths(settings) == [str(tmp_path / "opt-outs.txt"), str(tmp_path / "words_*.txt")]

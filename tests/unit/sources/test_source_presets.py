@@ -37,7 +37,7 @@ def test_presets(preset: str) -> None:
 
 
 def test_every_preset_is_tested() -> None:
-    folder = Path(__file__).parents[2] / "conf" / "source"
+    folder = Path(__file__).parents[3] / "conf" / "source"
     assert {path.stem for path in folder.glob("*.yaml")} == set(PRESETS)
 
 

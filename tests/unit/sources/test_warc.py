@@ -8,6 +8,7 @@ from functools import partial
 import pyarrow as pa
 import pytest
 
+from curation.extraction.urls import join_bases
 from curation.sources import archives, html_images, warc
 from curation.sources.archives import ReadLog
 from curation.sources.html_images import largest_source
@@ -27,7 +28,8 @@ def response(body: bytes, *headers: str, kind: str = "response", url: str = "htt
 def read(data: bytes) -> tuple[list[dict], ReadLog]:
     log, rows = ReadLog(), []
     for links in WarcReader(io.BytesIO(data), log):
-        columns = {"url": links.urls, "page": links.page_urls.take(links.page), "base": links.bases.take(links.page)}
+        bases = join_bases(links.page_urls, links.bases)
+        columns = {"url": links.urls, "page": links.page_urls.take(links.page), "base": bases.take(links.page)}
         columns |= links.texts
         table = pa.table(columns).to_pylist()
         rows += [{key: value for key, value in row.items() if value is not None} for row in table]

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from curation.extraction.urls import join_bases
 from curation.sources import wat
 from curation.sources.archives import ReadLog
 from curation.sources.wat import WatReader
@@ -97,7 +98,8 @@ def read(data: bytes, **options: Any) -> tuple[list[Found], WatReader, ReadLog]:
     reader = WatReader(io.BytesIO(data), log, **options)
     found: list[Found] = []
     for links in reader:
-        pages, bases = links.page_urls.to_pylist(), links.bases.to_pylist()
+        pages = links.page_urls.to_pylist()
+        bases = join_bases(links.page_urls, links.bases).to_pylist()
         texts = [links.texts[key].to_pylist() for key in ("alt", "title")]
         for page, url, alt, title in zip(links.page.tolist(), links.urls.to_pylist(), *texts, strict=True):
             found.append((pages[page], bases[page], url, alt, title))
