@@ -13,7 +13,8 @@ from curation.core.receipts import Receipt, merge_receipts
 from curation.core.tables import Part, Recipe, Table, sum_receipts
 from curation.images.downloads import Downloads
 from curation.matching.parts import MatchesTables
-from curation.shard_set import ShardSet
+from curation.shards.readme import openclip_command
+from curation.shards.shard_set import ShardSet
 from curation.stats import (
     DownloadStats,
     ShardStats,
@@ -24,7 +25,6 @@ from curation.stats import (
     match_stats,
     shard_stats,
 )
-from curation.training import openclip_command
 
 STAGE = "report_stats"
 LOGIC_VERSION = 1

@@ -1,11 +1,11 @@
 """Look at shards the way trainers read them, and tell whatever they would trip over."""
 
 from conf.schema import CheckShardsConfig
-from curation.check_shards import check_shard, plan_checks
 from curation.core.errors import HeadtailError
 from curation.core.progress import Stage, say
 from curation.core.receipts import merge_receipts
 from curation.core.storage import join, list_folder
+from curation.shards.check import check_shard, plan_checks
 from curation.spark.checking import shared_keys
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks

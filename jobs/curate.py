@@ -3,8 +3,8 @@
 from conf.schema import CurateConfig
 from curation.core.progress import say
 from curation.core.storage import join, read_json
-from curation.shard_set import SIZES
-from curation.training import openclip_command
+from curation.shards.readme import openclip_command
+from curation.shards.shard_set import SIZES
 from jobs import (
     balance_pairs,
     count_entries,

@@ -5,9 +5,9 @@ from functools import partial
 from conf.schema import RemoveSamplesConfig
 from curation.core.progress import Stage, say
 from curation.core.receipts import merge_receipts
-from curation.removals import read_removals
-from curation.removing import plan_removing, remove_from_shard
-from curation.shard_set import ShardSet
+from curation.shards.removal_lists import read_removals
+from curation.shards.remove import plan_removing, remove_from_shard
+from curation.shards.shard_set import ShardSet
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch

@@ -4,13 +4,14 @@ from conf.schema import WriteShardsConfig
 from curation.core.progress import Stage, say
 from curation.core.storage import list_files
 from curation.core.tables import Recipe, Table
-from curation.duplicates import UniqueRules
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges
-from curation.rebalancing import FirstBalance
-from curation.selection import ImageFilters
-from curation.shard_set import STAGE, Selecting, ShardSet, plan_shard_tasks
-from curation.shards import LOGIC_VERSION, write_shard
+from curation.shards.duplicates import UniqueRules
+from curation.shards.rebalancing import FirstBalance
+from curation.shards.selection import ImageFilters
+from curation.shards.shard_set import STAGE, ShardSet
+from curation.shards.steps import Selecting
+from curation.shards.write import LOGIC_VERSION, plan_shard_tasks, write_shard
 from curation.spark.selecting import balance_again, select
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks

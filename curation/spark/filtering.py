@@ -12,7 +12,7 @@ from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import SAMPLES
-from curation.selection import write_rows
+from curation.shards.selection import write_rows
 from curation.spark.tasks import collect_receipts, receipt_batch
 
 PASSED = pa.schema([pa.field("uid", pa.string(), nullable=False)])

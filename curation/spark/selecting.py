@@ -9,13 +9,14 @@ from pyspark.sql import SparkSession
 
 from curation.core.progress import say
 from curation.core.receipts import Receipt, merge_receipts
-from curation.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
 from curation.images.ranges import Ranges
-from curation.perceptual import hash_images
-from curation.rebalancing import FirstBalance, draw_images, plan_second_draw, weigh_images
-from curation.second_balance import Shortfall
-from curation.selection import ImageFilters, select_images
-from curation.shard_set import STAGE, Selecting
+from curation.shards.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
+from curation.shards.perceptual_hash import hash_images
+from curation.shards.rebalancing import FirstBalance, draw_images, plan_second_draw, weigh_images
+from curation.shards.second_balance import Shortfall
+from curation.shards.selection import ImageFilters, select_images
+from curation.shards.shard_set import STAGE
+from curation.shards.steps import Selecting
 from curation.spark.filtering import filter_images
 from curation.spark.tasks import run_tasks
 

@@ -18,7 +18,7 @@ from curation.core.tar_writer import TarWriter
 from curation.images.download import DownloadSettings
 from curation.images.downloads import LOGIC_VERSION, RANGES, STAGE, Downloads, compared
 from curation.images.ranges import Ranges, list_name
-from curation.selection import write_rows
+from curation.shards.selection import write_rows
 
 PER_RANGE = 6250
 BALANCE = {

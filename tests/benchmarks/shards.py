@@ -169,7 +169,7 @@ def prepare_memory(_: int, folder: Path, count: int) -> Callable[[str], int]:
 
     def run(what: str) -> int:
         if what == "write_shard":
-            from tests.unit.test_shards import make_shards
+            from tests.unit.shards.test_write import make_shards
 
             downloads = Downloads(f"{folder}/downloads")
             (lists,) = Table(f"{folder}/lists").parts()

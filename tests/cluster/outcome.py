@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.core.tables import Part, Table
-from curation.shard_set import ShardSet
+from curation.shards.shard_set import ShardSet
 
 TABLES = ("pairs", "matches", "entry_counts", "thresholds", "curated", "lists")
 TOLD = ("stage", "logic_version", "settings", "rows_in", "rows_out", "drops", "failures", "files")

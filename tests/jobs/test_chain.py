@@ -12,7 +12,7 @@ import webdataset
 from conf.compose import compose_config
 from conf.schema import BalancePairsConfig
 from curation.core.tables import Table, sum_receipts
-from curation.shard_set import ShardSet
+from curation.shards.shard_set import ShardSet
 from jobs import balance_pairs
 from tests.jobs.conftest import Sample, rows, tar_bytes
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from curation.core.tables import Table, sum_receipts
-from curation.shard_set import ShardSet
+from curation.shards.shard_set import ShardSet
 from jobs import download_images
 from tests.jobs.conftest import Sample, rows, tar_bytes
 from tests.sample_tars import picture, write_tar

@@ -14,7 +14,7 @@ from curation.balancing.counts import merge_partials
 from curation.balancing.matched_batch import Matched
 from curation.core.receipts import merge_receipts
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS, MATCHES
-from curation.shards import SAMPLES
+from curation.shards.write import SAMPLES
 
 LANGS = ("de", "en", "th")
 

@@ -1,3 +1,5 @@
+"""TODO."""
+
 from collections import Counter
 from collections.abc import Callable
 
@@ -12,7 +14,7 @@ from curation.balancing.distributions import Distributions
 from curation.balancing.matched_batch import Matched
 from curation.balancing.thresholds import Rule, Wish
 from curation.core.draws import draw
-from curation.second_balance import (
+from curation.shards.second_balance import (
     SecondDrawing,
     Shortfall,
     draw_survivors,

@@ -21,6 +21,60 @@ from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.core.schemas import SAMPLES
 from curation.core.tar_writer import end, member
+from curation.images.ranges import list_name
+from curation.images.status import images_path
+
+
+def plan_shard_tasks(
+    folder: str,
+    work: str,
+    lists: str,
+    survivors: Receipt,
+    status: dict[str, list[str]],
+    samples_per_shard: int,
+    max_shard_bytes: int,
+) -> list[dict]:
+    """Return a task for `write_shard` for every shard, in order.
+
+    `survivors` is the summed account of the last step of selecting; `status` the status files of each range. The
+    sizes of single images are read only where the bound in bytes can be reached.
+    """
+    outputs = {output["range"]: output for output in survivors.outputs}
+    largest = max((output["largest"] for output in survivors.outputs), default=0)
+    bounded = largest * samples_per_shard > max_shard_bytes
+    sizes = ((number, _image_bytes(outputs[number], bounded)) for number in sorted(outputs))
+    shards = plan_shards(sizes, samples_per_shard, max_shard_bytes)
+
+    def piece_task(piece: Piece) -> dict:
+        files = status.get(str(piece.range), [])
+        return {
+            "survivors": outputs[piece.range]["path"],
+            "list": storage.join(lists, list_name(piece.range)),
+            "tars": [images_path(path) for path in files],
+            "start": piece.start,
+            "end": piece.end,
+        }
+
+    tasks = []
+    for number, pieces in enumerate(shards):
+        name = shard_name(number, len(shards))
+        tasks.append(
+            {
+                "tar": storage.join(folder, f"{name}.tar"),
+                "sidecar": storage.join(folder, f"{name}.parquet"),
+                "receipt": storage.join(work, "shards", f"{name}.json"),
+                "pieces": [piece_task(piece) for piece in pieces],
+            }
+        )
+    return tasks
+
+
+def _image_bytes(output: dict, needed: bool) -> np.ndarray:
+    if not needed:
+        return np.zeros(output["rows"], np.int64)
+    with storage.open_input(output["path"]) as file:
+        return pq.read_table(file, columns=["bytes"])["bytes"].to_numpy()
+
 
 LOGIC_VERSION = 1
 MIN_DIGITS = 5

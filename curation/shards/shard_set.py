@@ -5,16 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet as pq
-
 from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.core.tables import MANIFEST, Part, Recipe, Table, sweep
-from curation.images.ranges import Ranges, list_name
-from curation.images.status import images_path
-from curation.shard_readme import shard_readme
-from curation.shards import Piece, plan_shards, shard_name
+from curation.shards.readme import shard_readme
 
 STAGE = "write_shards"
 SIZES = "sizes.json"
@@ -137,124 +131,3 @@ def write_lines(path: str, lines: list[str]) -> None:
 
 def _names(output: dict) -> tuple[str, str]:
     return output["tar"], output["path"].rsplit("/", 1)[-1]
-
-
-def plan_shard_tasks(
-    folder: str,
-    work: str,
-    lists: str,
-    survivors: Receipt,
-    status: dict[str, list[str]],
-    samples_per_shard: int,
-    max_shard_bytes: int,
-) -> list[dict]:
-    """Return a task for `write_shard` for every shard, in order.
-
-    `survivors` is the summed account of the last step of selecting; `status` the status files of each range. The
-    sizes of single images are read only where the bound in bytes can be reached.
-    """
-    outputs = {output["range"]: output for output in survivors.outputs}
-    largest = max((output["largest"] for output in survivors.outputs), default=0)
-    bounded = largest * samples_per_shard > max_shard_bytes
-    sizes = ((number, _image_bytes(outputs[number], bounded)) for number in sorted(outputs))
-    shards = plan_shards(sizes, samples_per_shard, max_shard_bytes)
-
-    def piece_task(piece: Piece) -> dict:
-        files = status.get(str(piece.range), [])
-        return {
-            "survivors": outputs[piece.range]["path"],
-            "list": storage.join(lists, list_name(piece.range)),
-            "tars": [images_path(path) for path in files],
-            "start": piece.start,
-            "end": piece.end,
-        }
-
-    tasks = []
-    for number, pieces in enumerate(shards):
-        name = shard_name(number, len(shards))
-        tasks.append(
-            {
-                "tar": storage.join(folder, f"{name}.tar"),
-                "sidecar": storage.join(folder, f"{name}.parquet"),
-                "receipt": storage.join(work, "shards", f"{name}.json"),
-                "pieces": [piece_task(piece) for piece in pieces],
-            }
-        )
-    return tasks
-
-
-def _image_bytes(output: dict, needed: bool) -> np.ndarray:
-    if not needed:
-        return np.zeros(output["rows"], np.int64)
-    with storage.open_input(output["path"]) as file:
-        return pq.read_table(file, columns=["bytes"])["bytes"].to_numpy()
-
-
-class Selecting:
-    """The tasks of the steps of selecting, which hand files on in a work folder."""
-
-    def __init__(self, ranges: Ranges, lists: str, work: str, status: dict[str, list[str]]) -> None:
-        self._ranges, self._lists, self.work, self._status = ranges, lists, work, status
-
-    def folder(self, name: str) -> str:
-        """Return the folder of a step's files."""
-        return storage.join(self.work, name)
-
-    def select(self) -> list[dict]:
-        """Tasks of `select_images`."""
-        folders = {"lists": self._lists, "candidates": self.folder("candidates")}
-        return [{"group": group, "status": self._status_of(group), **folders} for group in range(self._ranges.groups)]
-
-    def hash(self) -> list[dict]:
-        """Tasks of `hash_images`."""
-        return [{"status": path} for paths in self._status.values() for path in paths]
-
-    def key(self, filtered: bool) -> list[dict]:
-        """Tasks of `key_images`."""
-        return [
-            {
-                "group": group,
-                "status": self._status_of(group),
-                "candidates": self.folder("candidates"),
-                "chosen": self.folder("chosen"),
-                "passed": storage.join(self.folder("passed"), f"{group:05d}.parquet") if filtered else None,
-                "keys": storage.join(self.folder("keys"), f"{group:05d}.arrow"),
-            }
-            for group in range(self._ranges.groups)
-        ]
-
-    def find(self) -> list[dict]:
-        """Tasks of `find_duplicates`."""
-        return [
-            {
-                "receiver": receiver,
-                "keys": self.folder("keys"),
-                "losers": storage.join(self.folder("losers"), f"{receiver:05d}.arrow"),
-            }
-            for receiver in range(self._ranges.groups)
-        ]
-
-    def drop(self) -> list[dict]:
-        """Tasks of `drop_duplicates`."""
-        folders = {name: self.folder(name) for name in ("chosen", "losers", "survivors")}
-        return [{"group": group, **folders} for group in range(self._ranges.groups)]
-
-    def weigh(self) -> list[dict]:
-        """Tasks of `weigh_images`."""
-        return [
-            {
-                "group": group,
-                "survivors": self.folder("survivors"),
-                "lists": self._lists,
-                "weights": storage.join(self.folder("weights"), f"{group:05d}.parquet"),
-            }
-            for group in range(self._ranges.groups)
-        ]
-
-    def draw(self) -> list[dict]:
-        """Tasks of `draw_images`."""
-        folders = {name: self.folder(name) for name in ("survivors", "balanced", "drawn")} | {"lists": self._lists}
-        return [{"group": group, **folders} for group in range(self._ranges.groups)]
-
-    def _status_of(self, group: int) -> dict[str, list[str]]:
-        return {str(number): self._status.get(str(number), []) for number in self._ranges.in_group(group)}

@@ -11,7 +11,7 @@ from PIL import Image
 from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.images.status import images_path, read_status
-from curation.selection import write_rows
+from curation.shards.selection import write_rows
 
 PHASHES = pa.schema([pa.field("uid", pa.string(), nullable=False), pa.field("phash", pa.string(), nullable=False)])
 DECODED_SIDE = 128

@@ -16,7 +16,7 @@ from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.core.schemas import CANDIDATES, CURATED
 from curation.images.ranges import Ranges, list_name
-from curation.second_balance import (
+from curation.shards.second_balance import (
     SecondDrawing,
     Shortfall,
     draw_survivors,
@@ -24,7 +24,7 @@ from curation.second_balance import (
     second_thresholds,
     weigh_survivors,
 )
-from curation.selection import survivors_output, write_rows
+from curation.shards.selection import survivors_output, write_rows
 
 BATCH_ROWS = 8192
 

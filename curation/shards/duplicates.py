@@ -13,9 +13,9 @@ from curation.core.exchange import read_slices, write_slices
 from curation.core.receipts import Receipt
 from curation.core.schemas import CANDIDATES
 from curation.images.ranges import Ranges, list_name, top_bits
-from curation.perceptual import phashes_path
-from curation.removals import read_removals
-from curation.selection import survivors_output, write_rows
+from curation.shards.perceptual_hash import phashes_path
+from curation.shards.removal_lists import read_removals
+from curation.shards.selection import survivors_output, write_rows
 
 KEYS = pa.schema(
     [

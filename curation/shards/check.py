@@ -14,7 +14,7 @@ from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from curation.core import storage
 from curation.core.receipts import Receipt
-from curation.shards import shard_name
+from curation.shards.write import shard_name
 
 IMAGES = ("jpg", "png", "jpeg", "webp")
 """Extensions in the order in which OpenCLIP looks for the image of a sample."""

@@ -15,13 +15,13 @@ from curation.core import storage
 from curation.core.draws import draw
 from curation.core.schemas import CURATED
 from curation.images.ranges import Ranges
-from curation.rebalancing import FirstBalance, draw_images, plan_second_draw, weigh_images
-from curation.second_balance import SecondDrawing, Shortfall, draw_survivors, estimated_counts, weigh_survivors
-from curation.selection import ImageFilters, select_images
-from curation.shard_set import Selecting
+from curation.shards.rebalancing import FirstBalance, draw_images, plan_second_draw, weigh_images
+from curation.shards.second_balance import SecondDrawing, Shortfall, draw_survivors, estimated_counts, weigh_survivors
+from curation.shards.selection import ImageFilters, select_images
+from curation.shards.steps import Selecting
 from tests.http_server import draw as draw_image
 from tests.matches_data import make_images, to_batch
-from tests.unit.test_shards import stored
+from tests.unit.shards.test_write import stored
 
 T = {"en": 40.0, "de": 40.0}
 

@@ -11,16 +11,16 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from curation.check_shards import check_shard, plan_checks
 from curation.core import tar_writer
 from curation.core.receipts import merge_receipts
 from curation.images.ranges import Ranges
-from curation.removals import read_removals
-from curation.removing import plan_removing, remove_from_shard
-from curation.shard_set import ShardSet
+from curation.shards.check import check_shard, plan_checks
+from curation.shards.removal_lists import read_removals
+from curation.shards.remove import plan_removing, remove_from_shard
+from curation.shards.shard_set import ShardSet
 from tests.http_server import draw
 from tests.shard_data import curated_rows
-from tests.unit.test_shards import URLS, bodies, make_shards, samples, stored
+from tests.unit.shards.test_write import URLS, bodies, make_shards, samples, stored
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from curation.core.receipts import Receipt
 from curation.core.schemas import SAMPLES
 from curation.core.tables import Part
 from curation.core.tar_writer import end, member
-from curation.removals import Removals
-from curation.selection import write_rows
-from curation.shard_set import note_name, read_lines, write_lines
+from curation.shards.removal_lists import Removals
+from curation.shards.selection import write_rows
+from curation.shards.shard_set import note_name, read_lines, write_lines
 
 
 def plan_removing(part: Part) -> list[dict]:

@@ -19,15 +19,16 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import DOWNLOAD_STATUS, SAMPLES
 from curation.core.tables import Part, Recipe, Table
-from curation.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
 from curation.images.download import DownloadSettings
 from curation.images.downloads import LOGIC_VERSION, STAGE, Downloads, compared
 from curation.images.ranges import Ranges
-from curation.perceptual import hash_images, phash
-from curation.removals import read_removals
-from curation.selection import ImageFilters, select_images, write_rows
-from curation.shard_set import Selecting, ShardSet, plan_shard_tasks
-from curation.shards import plan_shards, shard_name, write_shard
+from curation.shards.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
+from curation.shards.perceptual_hash import hash_images, phash
+from curation.shards.removal_lists import read_removals
+from curation.shards.selection import ImageFilters, select_images, write_rows
+from curation.shards.shard_set import ShardSet
+from curation.shards.steps import Selecting
+from curation.shards.write import plan_shard_tasks, plan_shards, shard_name, write_shard
 from tests.http_server import draw
 from tests.shard_data import curated_rows
 from tests.unit.images.test_download import plan

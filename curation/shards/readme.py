@@ -1,5 +1,9 @@
 """The README beside a set of shards: what they hold and the commands that train on them."""
 
+import shlex
+from collections.abc import Mapping
+
+from curation.core.storage import join
 from curation.core.tables import Part
 
 TEMPLATE = """# {samples:,} image-text samples in {shards:,} WebDataset shards
@@ -62,4 +66,18 @@ def shard_readme(part: Part) -> str:
         glob=f"{part.path}/*.tar",
         workers=max(1, min(4, len(names))),
         drops=drops or "there are none",
+    )
+
+
+def openclip_command(folder: str, sizes: Mapping[str, int]) -> str:
+    """Return the command that trains OpenCLIP on the shards of a folder; `sizes` is its sizes.json.
+
+    >>> openclip_command("/s", {"00000.tar": 10, "00001.tar": 7}).split("--train-data ")[1]
+    "'/s/{00000..00001}.tar' --train-num-samples 17 --dataset-type webdataset --model ViT-B-32"
+    """
+    names = sorted(name.removesuffix(".tar") for name in sizes)
+    span = f"{{{names[0]}..{names[-1]}}}" if len(names) > 1 else names[0]
+    return (
+        f"python -m open_clip_train.main --train-data {shlex.quote(join(folder, f'{span}.tar'))} "
+        f"--train-num-samples {sum(sizes.values())} --dataset-type webdataset --model ViT-B-32"
     )
