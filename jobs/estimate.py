@@ -1,7 +1,7 @@
 """Estimate what a run will cost: core-hours, memory, bytes and dollars of each stage."""
 
 from conf.schema import EstimateConfig
-from curation.estimate import Assumptions, estimate_text
+from curation.report.estimate import Assumptions, estimate_text
 from jobs.cli import launch
 
 

@@ -5,9 +5,9 @@ import pyarrow as pa
 from conf.schema import ExplainConfig
 from curation.core.errors import HeadtailError
 from curation.core.tables import Table
-from curation.explain import explain_text, read_counts, read_threshold, tell
 from curation.extraction.language import detect_languages
 from curation.matching.entry_store import EntryStore
+from curation.report.explain import explain_text, read_counts, read_threshold, tell
 from jobs.cli import launch
 
 

@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 from functools import partial
 
 from conf.schema import ReportStatsConfig
-from curation import report_values as values
 from curation.core.languages import LANGUAGES
 from curation.core.progress import Stage, say
 from curation.core.storage import join, remove
 from curation.matching.entry_store import EntryStore
-from curation.previews import plan_entries, plan_previews, read_entries, read_previews
-from curation.report import is_written, write_report
-from curation.run_tables import STAGE, RunTables, Sums, count_part
+from curation.report import values as values
+from curation.report.page import is_written, write_report
+from curation.report.previews import plan_entries, plan_previews, read_entries, read_previews
+from curation.report.run_tables import STAGE, RunTables, Sums, count_part
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch

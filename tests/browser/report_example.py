@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from curation.summaries import thin
+from curation.report.summaries import thin
 
 HOSTILE = (
     "<script>window.hacked = 1</script>",

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from curation.report import write_report
+from curation.report.page import write_report
 from tests.browser.report_example import HOSTILE, example_report
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser")

@@ -8,7 +8,7 @@ import re
 
 from conf.compose import compose_config, settings_help
 from conf.schema import EstimateConfig
-from curation.estimate import Assumptions, estimate_text, figures_text, markdown_table
+from curation.report.estimate import Assumptions, estimate_text, figures_text, markdown_table
 from tests.conftest import ROOT
 
 PAGE = ROOT / "docs/scale.md"

@@ -9,10 +9,10 @@ import numpy as np
 
 from curation.balancing.counts import NO_COUNTS, CountFiles
 from curation.core.receipts import Receipt
-from curation.reasons import STAGES, meaning
-from curation.report import FORMAT
-from curation.run_tables import Stage, Sums
-from curation.stats import (
+from curation.report.page import FORMAT
+from curation.report.reasons import STAGES, meaning
+from curation.report.run_tables import Stage, Sums
+from curation.report.stats import (
     ASPECT_STEP,
     BYTE_STEP,
     ENTRIES_PER_TEXT,
@@ -22,7 +22,7 @@ from curation.stats import (
     ShardStats,
     TextStats,
 )
-from curation.summaries import coarse_bins, compare_counts, named_bins
+from curation.report.summaries import coarse_bins, compare_counts, named_bins
 
 LANGUAGES_IN_FULL = 12
 """Languages with a curve and their most frequent entries, those with the most matches."""

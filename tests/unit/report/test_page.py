@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from curation import reasons
-from curation.charts import escape
 from curation.extraction import text_rules, urls
-from curation.report import render
+from curation.report import reasons
+from curation.report.numbers import escape
+from curation.report.page import render
 from tests.browser.report_example import HOSTILE, example_report
 
 VOID = {"meta", "link", "img", "input", "br", "path"}

@@ -2,7 +2,7 @@
 
 A state is a handful of counters; the state of two parts is the sum of their states, so that any grouping of files into
 tasks gives the same report. Tasks carry their states in the facts of their receipts, which Spark counts once. Shares,
-bins and curves are made at the end, from sums (curation/summaries.py).
+bins and curves are made at the end, from sums (curation/report/summaries.py).
 """
 
 from collections import Counter

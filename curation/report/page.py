@@ -8,11 +8,11 @@ alt-text stays a text even if an escape were forgotten.
 from importlib.resources import files
 from typing import Any
 
-from curation import report_balance
-from curation import report_sections as sections
-from curation.charts import byte_size, escape, exact, foreign, number, plural, spelled
 from curation.core import storage
-from curation.report_tables import BEFORE_AFTER
+from curation.report import balance_section
+from curation.report import sections as sections
+from curation.report.html_tables import BEFORE_AFTER
+from curation.report.numbers import byte_size, escape, exact, foreign, number, plural, spelled
 
 FORMAT = 1
 """Version of report.json; it rises when a value changes its meaning or goes away."""
@@ -21,8 +21,8 @@ PAGE, VALUES = "index.html", "report.json"
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _SECTIONS = (
     ("Funnel", "Every record, accounted for", sections.funnel),
-    ("Balance", "The head comes down, the tail stays", report_balance.balance),
-    ("Samples", "What came out", report_balance.samples),
+    ("Balance", "The head comes down, the tail stays", balance_section.balance),
+    ("Samples", "What came out", balance_section.samples),
     ("Languages", "Language by language", sections.languages),
     ("Texts", "How much a text says", sections.texts),
     ("Images", "Downloads and images", sections.images),
@@ -57,14 +57,14 @@ def render(report: dict[str, Any]) -> str:
     main = "".join(
         f'<section id="{name.lower()}"><h2>{title}</h2>{body(report)}</section>' for name, title, body in _SECTIONS
     )
-    style = files("curation").joinpath("report.css").read_text("utf-8")
+    style = files("curation.report").joinpath("report.css").read_text("utf-8")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark"><meta name="referrer" content="no-referrer">'
         f'<link rel="icon" href="data:,"><title>{escape(_headline(report))} · headtail</title>'
-        f"<style>{style}{report_balance.tab_rules(len(report['entries']))}</style></head><body>"
+        f"<style>{style}{balance_section.tab_rules(len(report['entries']))}</style></head><body>"
         f'{_header(report)}<nav aria-label="Contents"><ul>{links}</ul></nav><main>{main}</main>'
         f"<footer>Written by headtail {escape(report['run']['versions'].get('headtail', ''))}. "
         "The same numbers are in <code>report.json</code> beside this page.</footer></body></html>\n"
@@ -97,7 +97,7 @@ def _header(report: dict[str, Any]) -> str:
         f'<span style="width:{step["count"] / highest * 100:.4g}%"></span></span></li>'
         for step in steps
     )
-    pictures = [report_balance.picture(sample["thumbnail"]) for sample in report["samples"][:_TILES]]
+    pictures = [balance_section.picture(sample["thumbnail"]) for sample in report["samples"][:_TILES]]
     tiles = "".join(f'<img src="{picture}" alt="">' for picture in pictures)
     mosaic = f'<div class="mosaic" aria-hidden="true">{tiles}</div>' if len(pictures) == _TILES else ""
     return (

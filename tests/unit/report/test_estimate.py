@@ -1,10 +1,12 @@
+"""TODO."""
+
 from dataclasses import replace
 
 import pytest
 
 from conf.compose import compose_config
 from conf.schema import EstimateConfig
-from curation.estimate import Assumptions, dollars, estimate, estimate_text, measured
+from curation.report.estimate import Assumptions, dollars, estimate, estimate_text, measured
 from tests.golden.scale import PAGE, with_tables
 
 

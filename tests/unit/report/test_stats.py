@@ -9,11 +9,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from curation import stats, summaries
 from curation.balancing.counts import merge_partials
 from curation.balancing.matched_batch import Matched
 from curation.core.receipts import merge_receipts
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS, MATCHES
+from curation.report import stats, summaries
 from curation.shards.write import SAMPLES
 
 LANGS = ("de", "en", "th")

@@ -13,9 +13,7 @@ from curation.core.receipts import Receipt, merge_receipts
 from curation.core.tables import Part, Recipe, Table, sum_receipts
 from curation.images.downloads import Downloads
 from curation.matching.parts import MatchesTables
-from curation.shards.readme import openclip_command
-from curation.shards.shard_set import ShardSet
-from curation.stats import (
+from curation.report.stats import (
     DownloadStats,
     ShardStats,
     TextStats,
@@ -25,6 +23,8 @@ from curation.stats import (
     match_stats,
     shard_stats,
 )
+from curation.shards.readme import openclip_command
+from curation.shards.shard_set import ShardSet
 
 STAGE = "report_stats"
 LOGIC_VERSION = 1

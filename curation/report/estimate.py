@@ -67,7 +67,7 @@ class StageEstimate:
 @lru_cache(maxsize=1)
 def measured() -> Mapping[str, Figure]:
     """Return the measured figures by name."""
-    found = json.loads((files("curation") / "figures.json").read_text())
+    found = json.loads((files("curation.report") / "figures.json").read_text())
     return {name: Figure(entry["value"], entry["unit"], entry["command"], entry["is"]) for name, entry in found.items()}
 
 

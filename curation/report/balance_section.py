@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
-from curation.charts import Line, byte_size, curves, escape, exact, foreign, number, percent, plural
-from curation.report_tables import BEFORE_AFTER, Values, bars_of, row_of, table_of
+from curation.report.charts import Line, curves
+from curation.report.html_tables import BEFORE_AFTER, Values, bars_of, row_of, table_of
+from curation.report.numbers import byte_size, escape, exact, foreign, number, percent, plural
 
 
 def balance(report: Values) -> str:

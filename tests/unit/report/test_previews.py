@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from curation.core.tar_writer import TarWriter
-from curation.previews import (
+from curation.report.previews import (
     NO_PICTURE,
     SIDE_PIXELS,
     plan_entries,

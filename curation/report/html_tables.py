@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from curation.charts import escape, number
+from curation.report.numbers import escape, number
 
 Values = dict[str, Any]
 _MANY = 15

@@ -1,3 +1,5 @@
+"""TODO."""
+
 from collections import Counter
 from pathlib import Path
 
@@ -10,8 +12,8 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import ENTRY_COUNTS, THRESHOLDS
 from curation.core.tables import Recipe, Table
-from curation.explain import explain_text, tell
 from curation.matching.entry_store import EntryStore
+from curation.report.explain import explain_text, tell
 from jobs import explain
 
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from curation.charts import byte_size, duration, escape, exact, foreign, histogram, number, percent, plural, split_bar
-from curation.report_tables import (
+from curation.report.charts import histogram, split_bar
+from curation.report.html_tables import (
     BEFORE_AFTER,
     Values,
     bars_of,
@@ -14,6 +14,7 @@ from curation.report_tables import (
     table_of,
     unfold,
 )
+from curation.report.numbers import byte_size, duration, escape, exact, foreign, number, percent, plural
 
 
 def funnel(report: Values) -> str:
