@@ -15,7 +15,7 @@ from curation.core.storage import join
 from curation.core.tables import Recipe, Table
 from curation.matching.entry_store import EntryStore
 from curation.matching.parts import MatchesTables
-from curation.spark.forecasts import Forecaster
+from curation.spark.forecast import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch

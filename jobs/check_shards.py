@@ -6,8 +6,8 @@ from curation.core.progress import Stage, say
 from curation.core.receipts import merge_receipts
 from curation.core.storage import join, list_folder
 from curation.shards.check import check_shard, plan_checks
-from curation.spark.checking import shared_keys
 from curation.spark.session import open_session
+from curation.spark.shared_keys import shared_keys
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
 

@@ -12,7 +12,7 @@ from curation.shards.selection import ImageFilters
 from curation.shards.shard_set import STAGE, ShardSet
 from curation.shards.steps import Selecting
 from curation.shards.write import LOGIC_VERSION, plan_shard_tasks, write_shard
-from curation.spark.selecting import balance_again, select
+from curation.spark.selection import balance_again, select
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch

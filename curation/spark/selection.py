@@ -17,7 +17,7 @@ from curation.shards.second_balance import Shortfall
 from curation.shards.selection import ImageFilters, select_images
 from curation.shards.shard_set import STAGE
 from curation.shards.steps import Selecting
-from curation.spark.filtering import filter_images
+from curation.spark.sql_filter import filter_images
 from curation.spark.tasks import run_tasks
 
 TOLD_SHARE = 0.001
