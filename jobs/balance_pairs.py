@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from functools import partial
 
-from conf.schema import BalancePairsConfig
+from conf.schema.jobs import BalancePairsConfig
 from curation.balancing.balance import LOGIC_VERSION, Drawing, balance_bucket, plan_balancing, take_expectations
 from curation.balancing.counts import open_counts
 from curation.balancing.distributions import Distributions

@@ -4,7 +4,7 @@ from dataclasses import asdict
 from enum import Enum
 from functools import partial
 
-from conf.schema import BuildMetadataConfig
+from conf.schema.jobs import BuildMetadataConfig
 from curation.core.progress import Stage, say
 from curation.core.storage import join, remove
 from curation.core.tables import MANIFEST, Recipe, Table

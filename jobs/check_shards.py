@@ -1,6 +1,6 @@
 """Look at shards the way trainers read them, and tell whatever they would trip over."""
 
-from conf.schema import CheckShardsConfig
+from conf.schema.jobs import CheckShardsConfig
 from curation.core.errors import HeadtailError
 from curation.core.progress import Stage, say
 from curation.core.receipts import merge_receipts

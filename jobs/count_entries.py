@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from conf.schema import CountEntriesConfig
+from conf.schema.jobs import CountEntriesConfig
 from curation.balancing.counts import LOGIC_VERSION, count_buckets, plan_counting, write_entry_counts
 from curation.core.progress import Stage, say
 from curation.core.tables import Recipe, Table

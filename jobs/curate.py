@@ -1,6 +1,6 @@
 """Run the whole chain: archives in, balanced shards and a report out."""
 
-from conf.schema import CurateConfig
+from conf.schema.jobs import CurateConfig
 from curation.core.progress import say
 from curation.core.storage import join, read_json
 from curation.shards.readme import openclip_command

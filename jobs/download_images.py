@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from conf.schema import DownloadImagesConfig
+from conf.schema.jobs import DownloadImagesConfig
 from curation.core.progress import Stage, say
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.storage import join, remove

@@ -1,6 +1,6 @@
 """Estimate what a run will cost: core-hours, memory, bytes and dollars of each stage."""
 
-from conf.schema import EstimateConfig
+from conf.schema.jobs import EstimateConfig
 from curation.report.estimate import Assumptions, estimate_text
 from jobs.cli import launch
 

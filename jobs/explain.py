@@ -2,7 +2,7 @@
 
 import pyarrow as pa
 
-from conf.schema import ExplainConfig
+from conf.schema.jobs import ExplainConfig
 from curation.core.errors import HeadtailError
 from curation.core.tables import Table
 from curation.extraction.language import detect_languages

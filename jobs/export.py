@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from conf.schema import ExportConfig
+from conf.schema.jobs import ExportConfig
 from curation.balancing.datacomp import check_pairs, collect_uids, merge_uids, slice_pairs
 from curation.core.progress import Stage
 from curation.core.receipts import merge_receipts

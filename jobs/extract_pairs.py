@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from functools import partial
 
-from conf.schema import ExtractPairsConfig
+from conf.schema.jobs import ExtractPairsConfig
 from curation.core.progress import Stage, say
 from curation.core.storage import FileInfo, join, list_files
 from curation.core.tables import Recipe, Table, check_failed_share, sum_receipts

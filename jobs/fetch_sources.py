@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from conf.schema import FetchSourcesConfig
+from conf.schema.jobs import FetchSourcesConfig
 from curation.core.errors import HeadtailError
 from curation.core.progress import say
 from curation.core.storage import exists, read_json, write_json

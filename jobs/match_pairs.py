@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from conf.schema import MatchPairsConfig
+from conf.schema.jobs import MatchPairsConfig
 from curation.core.errors import HeadtailError
 from curation.core.progress import Stage, say
 from curation.core.schemas import PAIRS, check_schema

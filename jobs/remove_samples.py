@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from conf.schema import RemoveSamplesConfig
+from conf.schema.jobs import RemoveSamplesConfig
 from curation.core.progress import Stage, say
 from curation.core.receipts import merge_receipts
 from curation.shards.removal_lists import read_removals

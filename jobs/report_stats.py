@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from functools import partial
 
-from conf.schema import ReportStatsConfig
+from conf.schema.jobs import ReportStatsConfig
 from curation.core.languages import LANGUAGES
 from curation.core.progress import Stage, say
 from curation.core.storage import join, remove

@@ -1,6 +1,6 @@
 """Write WebDataset shards of the downloaded images, ready for training."""
 
-from conf.schema import WriteShardsConfig
+from conf.schema.jobs import WriteShardsConfig
 from curation.core.progress import Stage, say
 from curation.core.storage import list_files
 from curation.core.tables import Recipe, Table

@@ -6,7 +6,7 @@
 import sys
 from pathlib import Path
 
-from conf.schema import CurateConfig
+from conf.schema.jobs import CurateConfig
 from curation.core.progress import say
 from jobs import curate
 from jobs.cli import launch

@@ -27,7 +27,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What is not measured here but taken from elsewhere, or chosen; conf/schema.py says what each one means."""
+    """What is not measured here but taken from elsewhere, or chosen; conf/schema/jobs.py says what each one means."""
 
     archives: float
     archive_bytes: float

@@ -35,7 +35,7 @@ from pyspark.sql.functions import col
 from pyspark.sql.functions import sum as sum_of
 
 from conf.compose import compose_config
-from conf.schema import BalancePairsConfig, CountEntriesConfig
+from conf.schema.jobs import BalancePairsConfig, CountEntriesConfig
 from curation.balancing.balance import draw_batch, text_probabilities
 from curation.balancing.counts import CountArrays
 from curation.balancing.distributions import Distribution

@@ -66,7 +66,7 @@ def _serve(pipe: Connection, prepare: Callable[..., Callable[[str], Any]], cores
 def prepare_write_shards(cores: int, folder: Path) -> Callable[[str], float]:
     """The job in a warm session; `near` looks for near duplicates, too, with nothing remembered."""
     from conf.compose import compose_config
-    from conf.schema import WriteShardsConfig
+    from conf.schema.jobs import WriteShardsConfig
     from jobs import write_shards
 
     def run(what: str, source: Path = folder) -> float:

@@ -18,7 +18,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from conf.compose import compose_config
-from conf.schema import BuildMetadataConfig, CurateConfig, ExtractPairsConfig
+from conf.schema.jobs import BuildMetadataConfig, CurateConfig, ExtractPairsConfig
 from curation.core.tables import Table
 from curation.spark.session import close_session
 from jobs import build_metadata, curate, extract_pairs

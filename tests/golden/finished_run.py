@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from conf.compose import compose_config
-from conf.schema import BuildMetadataConfig, CurateConfig, ExtractPairsConfig
+from conf.schema.jobs import BuildMetadataConfig, CurateConfig, ExtractPairsConfig
 from curation.core.progress import say
 from curation.spark.session import close_session
 from jobs import build_metadata, curate, extract_pairs

@@ -7,7 +7,7 @@ A table stands between `<!-- estimate archives=100000 -->`, which names the sett
 import re
 
 from conf.compose import compose_config, settings_help
-from conf.schema import EstimateConfig
+from conf.schema.jobs import EstimateConfig
 from curation.report.estimate import Assumptions, estimate_text, figures_text, markdown_table
 from tests.conftest import ROOT
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conf.compose import compose_config
-from conf.schema import CurateConfig
+from conf.schema.jobs import CurateConfig
 from curation.core.tables import Table
 from jobs import curate
 from sample.host import ImageHost

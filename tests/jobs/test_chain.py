@@ -10,7 +10,7 @@ import pytest
 import webdataset
 
 from conf.compose import compose_config
-from conf.schema import BalancePairsConfig
+from conf.schema.jobs import BalancePairsConfig
 from curation.core.tables import Table, sum_receipts
 from curation.shards.shard_set import ShardSet
 from jobs import balance_pairs

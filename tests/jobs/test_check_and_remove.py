@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conf.compose import compose_config
-from conf.schema import CheckShardsConfig, RemoveSamplesConfig, WriteShardsConfig
+from conf.schema.jobs import CheckShardsConfig, RemoveSamplesConfig, WriteShardsConfig
 from curation.core.errors import HeadtailError
 from jobs import check_shards, remove_samples, write_shards
 from tests.jobs.conftest import tar_bytes

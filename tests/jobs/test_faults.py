@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from conf.compose import compose_config
-from conf.schema import DownloadImagesConfig, ExtractPairsConfig
+from conf.schema.jobs import DownloadImagesConfig, ExtractPairsConfig
 from curation.core.errors import HeadtailError, faults_told
 from curation.core.tables import Table
 from jobs import download_images, extract_pairs

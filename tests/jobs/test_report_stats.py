@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conf.compose import compose_config
-from conf.schema import RemoveSamplesConfig, ReportStatsConfig
+from conf.schema.jobs import RemoveSamplesConfig, ReportStatsConfig
 from curation.core.errors import HeadtailError
 from jobs import remove_samples, report_stats
 from tests.jobs.conftest import Sample, rows

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conf.compose import compose_config
-from conf.schema import BalancePairsConfig, CountEntriesConfig
+from conf.schema.jobs import BalancePairsConfig, CountEntriesConfig
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.tables import Recipe, Table

@@ -12,7 +12,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from conf.compose import compose_config
-from conf.schema import BuildMetadataConfig
+from conf.schema.jobs import BuildMetadataConfig
 from curation.core.receipts import Receipt
 from curation.matching.entry_store import EntryStore
 from jobs.build_metadata import run

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from conf.compose import compose_config
-from conf.schema import ExportConfig
+from conf.schema.jobs import ExportConfig
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt

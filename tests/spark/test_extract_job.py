@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conf.compose import compose_config
-from conf.schema import ExtractPairsConfig
+from conf.schema.jobs import ExtractPairsConfig
 from curation.core.errors import HeadtailError
 from curation.core.tables import Table
 from jobs import extract_pairs

@@ -8,7 +8,8 @@ import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import spark_partition_id
 
-from conf.schema import MatchingConfig, MatchPairsConfig, SparkConfig
+from conf.schema.jobs import MatchPairsConfig
+from conf.schema.topics import MatchingConfig, SparkConfig
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt

@@ -13,7 +13,7 @@ import pytest
 from pyspark import SparkConf
 
 from conf.compose import compose_config
-from conf.schema import DownloadImagesConfig, WriteShardsConfig
+from conf.schema.jobs import DownloadImagesConfig, WriteShardsConfig
 from curation.core.errors import HeadtailError
 from curation.spark.tasks import require_single_attempts
 from jobs import download_images, write_shards

@@ -8,7 +8,8 @@ import pyspark
 import pytest
 
 from conf.compose import compose_config, settings_help
-from conf.schema import CurateConfig, Edges, WriteShardsConfig
+from conf.schema.jobs import CurateConfig, WriteShardsConfig
+from conf.schema.topics import Edges
 from curation.core.errors import HeadtailError
 from jobs.cli import JOBS
 

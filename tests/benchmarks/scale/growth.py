@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from conf.compose import compose_config
-from conf.schema import BalancePairsConfig
+from conf.schema.jobs import BalancePairsConfig
 from curation.core.tables import Table
 from curation.spark.session import close_session, open_session
 from jobs import balance_pairs

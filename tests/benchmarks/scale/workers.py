@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from conf.compose import compose_config
-from conf.schema import ExtractPairsConfig, MatchPairsConfig
+from conf.schema.jobs import ExtractPairsConfig, MatchPairsConfig
 from curation.core.receipts import Receipt
 from curation.core.storage import list_files
 from curation.core.tables import Recipe, Table

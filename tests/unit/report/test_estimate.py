@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from conf.compose import compose_config
-from conf.schema import EstimateConfig
+from conf.schema.jobs import EstimateConfig
 from curation.report.estimate import Assumptions, dollars, estimate, estimate_text, measured
 from tests.golden.scale import PAGE, with_tables
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from conf.schema import ExplainConfig
+from conf.schema.jobs import ExplainConfig
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt

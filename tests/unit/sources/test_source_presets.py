@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from conf.compose import compose_config
-from conf.schema import ExtractPairsConfig
+from conf.schema.jobs import ExtractPairsConfig
 from curation.sources.caption_tables import TableColumns
 from jobs.extract_pairs import SUFFIXES, settings_of
 

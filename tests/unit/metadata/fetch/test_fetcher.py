@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from conf.compose import compose_config
-from conf.schema import FetchSourcesConfig
+from conf.schema.jobs import FetchSourcesConfig
 from curation.core.errors import HeadtailError
 from jobs.fetch_sources import run
 from metadata.fetch.catalogue import draw_days

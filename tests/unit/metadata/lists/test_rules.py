@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conf.compose import compose_config
-from conf.schema import BuildMetadataConfig
+from conf.schema.jobs import BuildMetadataConfig
 from curation.core.errors import HeadtailError
 from curation.matching.entry_store import EntryStore
 from metadata.lists.inputs import chosen_languages, list_articles, list_inputs, plan_articles

@@ -1,0 +1,59 @@
+"""How a setting is declared: its default, meaning, unit and range."""
+
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any, ClassVar
+
+from curation.core.errors import HeadtailError
+
+
+def setting(
+    default: Any,
+    meaning: str,
+    *,
+    unit: str = "",
+    above: float | None = None,
+    minimum: float | None = None,
+    maximum: float | None = None,
+) -> Any:
+    """Declare a field of a configuration; `unit` is for the help and for messages."""
+    metadata = {"meaning": meaning, "unit": unit, "above": above, "minimum": minimum, "maximum": maximum}
+    if isinstance(default, list | dict):
+        return field(default_factory=lambda: default.copy(), metadata=metadata)
+    if isinstance(default, type):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def table(name: str, meaning: str) -> Any:
+    """Declare the path of a table: in the folder of the run, unless given."""
+    return setting(f"${{output}}/{name}", meaning)
+
+
+@dataclass
+class Settings:
+    """Base of all configurations: checks the ranges that its fields declare."""
+
+    topic: ClassVar[str] = ""
+
+    def __post_init__(self) -> None:
+        for declared in fields(self):
+            value = getattr(self, declared.name)
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                self._check(declared.name, value, declared.metadata)
+
+    def _check(self, name: str, value: float, metadata: Any) -> None:
+        low, high = metadata.get("minimum"), metadata.get("maximum")
+        unit = f" {metadata['unit']}" if metadata.get("unit") else ""
+        above = metadata.get("above")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise HeadtailError(f"{self._key(name)} must be a finite number, got {value}")
+        if above is not None and not value > above:
+            raise HeadtailError(f"{self._key(name)} must be above {above}{unit}, got {value}")
+        if low is not None and not value >= low:
+            raise HeadtailError(f"{self._key(name)} must be at least {low}{unit}, got {value}")
+        if high is not None and not value <= high:
+            raise HeadtailError(f"{self._key(name)} must be at most {high}{unit}, got {value}")
+
+    def _key(self, name: str) -> str:
+        return f"{self.topic}.{name}" if self.topic else name
