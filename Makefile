@@ -11,7 +11,7 @@ help: ## show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: .venv/installed ## make the sample crawl and curate it: shards and a report in build/sample-run
-	@$(BIN)/python -m sample.run $(ARGS)
+	@$(BIN)/python -m tests.sample.run $(ARGS)
 
 test: .venv/installed ## run all tests, two files at a time
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
@@ -28,7 +28,7 @@ check-training: build/training/installed ## train OpenCLIP on the shards of `mak
 
 pack: .venv/installed ## build the wheel, and an archive of the environment for the workers of a cluster, in dist/
 	@rm -rf build/pack-run && mkdir -p build
-	@$(BIN)/python -m sample.run output=build/pack-run 2>build/pack.log || { cat build/pack.log; exit 1; }
+	@$(BIN)/python -m tests.sample.run output=build/pack-run 2>build/pack.log || { cat build/pack.log; exit 1; }
 	@$(UV) build --quiet --wheel --out-dir dist
 	@$(BIN)/python -m curation.spark.packing dist/headtail-*.whl dist/headtail-env.tar.gz
 

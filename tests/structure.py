@@ -45,13 +45,6 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
 
 MAY_IMPORT["jobs"] = tuple(MAY_IMPORT)
 
-# TRANSITIONAL: after the moves delete the line of names, and the row of sample. The tests say when it is time.
-# Modules that lie right in a folder named here may import every pure package, and every package may import them.
-STILL_FLAT: tuple[str, ...] = (
-
-)  # fmt: skip
-MAY_IMPORT["sample"] = tuple(MAY_IMPORT)
-
 ONLY_IN = {
     "pyspark": ("curation.spark", "metadata.spark", "jobs"),
     "py4j": ("curation.spark", "metadata.spark", "jobs"),
@@ -222,7 +215,7 @@ def floors(graph: Mapping[str, set[str]]) -> dict[str, int]:
     return found
 
 
-def violations(tree: Tree, still_flat: tuple[str, ...] = STILL_FLAT) -> list[str]:
+def violations(tree: Tree) -> list[str]:
     """Return a line for each import that breaks the table, and for each package without a row."""
     stage = "a new stage is a new package with a row in tests/structure.py"
     found = [
@@ -233,16 +226,16 @@ def violations(tree: Tree, still_flat: tuple[str, ...] = STILL_FLAT) -> list[str
     found += [
         f"{module.path} lies in no package: {stage}"
         for name, module in tree.modules.items()
-        if module.package in DIVIDED and module.package not in still_flat and name not in DIVIDED
+        if module.package in DIVIDED and name not in DIVIDED
     ]
     for each in tree.imports:
         package = tree.modules[each.importer].package
-        if package in MAY_IMPORT and (reason := _objection(tree, package, each.target, still_flat)):
+        if package in MAY_IMPORT and (reason := _objection(tree, package, each.target)):
             found.append(f"{each.path}:{each.line} imports {each.target}: {reason}")
     return found
 
 
-def _objection(tree: Tree, package: str, target: str, still_flat: tuple[str, ...]) -> str | None:
+def _objection(tree: Tree, package: str, target: str) -> str | None:
     """Return why a package may not import a module; None if it may."""
     top = target.split(".")[0]
     if top in ONLY_IN:
@@ -251,10 +244,7 @@ def _objection(tree: Tree, package: str, target: str, still_flat: tuple[str, ...
         return "only tests may import tests"
     if target not in tree.modules:
         return "no such module" if top in tree.packages else None
-    if package in still_flat:
-        allowed = tuple(name for name in MAY_IMPORT if is_pure(name))
-    else:
-        allowed = (*MAY_IMPORT[package], *still_flat)
+    allowed = MAY_IMPORT[package]
     if {target, tree.modules[target].package} & {package, *allowed}:
         return None
     return f"{package} may import {_enumerate(allowed)} only" if allowed else f"{package} may import nothing of ours"

@@ -14,13 +14,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from sample.host import ImageHost
-from sample.make import make_sample
-from sample.run import LOCAL, settings
 from tests.cluster.cluster import HOST, Cluster, free_port
 from tests.cluster.job import Job
 from tests.cluster.kills import CUT
 from tests.cluster.outcome import leftovers, outcome
+from tests.sample.host import ImageHost
+from tests.sample.make import make_sample
+from tests.sample.run import LOCAL, settings
 
 NETWORK, HERE, THERE = "headtail", "10.233.0.1", "10.233.0.2"
 FAULTS = ("unseen", "unseen_by_one", "read_only", "full", "cut_off", "one_cut_off", "executor_lost", "no_archive")

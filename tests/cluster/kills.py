@@ -16,12 +16,12 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from sample.host import ImageHost
-from sample.make import make_sample
-from sample.run import LOCAL, settings
 from tests.cluster.cluster import Cluster, free_port
 from tests.cluster.job import STAGES, Job
 from tests.cluster.outcome import leftovers, outcome
+from tests.sample.host import ImageHost
+from tests.sample.make import make_sample
+from tests.sample.run import LOCAL, settings
 
 VICTIMS = ("executor", "executor", "executor", "worker", "driver")
 CUT = ("files_per_part=3", "download.images_per_list=32")

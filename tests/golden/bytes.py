@@ -22,10 +22,10 @@ from conf.schema.jobs import BuildMetadataConfig, CurateConfig, ExtractPairsConf
 from curation.core.tables import Table
 from curation.spark.session import close_session
 from jobs import build_metadata, curate, extract_pairs
-from sample.host import ImageHost
-from sample.make import make_sample
-from sample.run import LOCAL, settings
 from tests.conftest import SHARED
+from tests.sample.host import ImageHost
+from tests.sample.make import make_sample
+from tests.sample.run import LOCAL, settings
 
 GOLDEN = Path(__file__).with_suffix(".json")
 PORT = 8766

@@ -21,9 +21,9 @@ from conf.schema.jobs import BuildMetadataConfig, CurateConfig, ExtractPairsConf
 from curation.core.progress import say
 from curation.spark.session import close_session
 from jobs import build_metadata, curate, extract_pairs
-from sample.host import ImageHost
-from sample.make import make_sample
-from sample.run import LOCAL, settings
+from tests.sample.host import ImageHost
+from tests.sample.make import make_sample
+from tests.sample.run import LOCAL, settings
 
 ARCHIVE = Path(__file__).with_name("finished_run.tar.gz")
 MADE_IN = Path("/tmp/headtail-finished-run")

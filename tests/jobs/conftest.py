@@ -12,9 +12,9 @@ from conf.compose import compose_config
 from conf.schema.jobs import CurateConfig
 from curation.core.tables import Table
 from jobs import curate
-from sample.host import ImageHost
-from sample.make import make_sample
-from sample.run import LOCAL, settings
+from tests.sample.host import ImageHost
+from tests.sample.make import make_sample
+from tests.sample.run import LOCAL, settings
 
 
 class Sample:

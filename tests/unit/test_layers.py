@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT
-from tests.structure import DIVIDED, MAY_IMPORT, STILL_FLAT, Tree, cycles, is_pure, measure, read_tree, violations
+from tests.structure import DIVIDED, MAY_IMPORT, Tree, cycles, is_pure, measure, read_tree, violations
 
 TREE = read_tree(ROOT)
 PURE = sorted(name for name, module in TREE.modules.items() if is_pure(module.package) and name.startswith(DIVIDED))
@@ -66,12 +66,7 @@ def test_the_table_has_no_cycle() -> None:
 
 def test_each_row_has_a_package() -> None:
     without = [package for package in MAY_IMPORT if package not in TREE.packages]
-    assert STILL_FLAT or without == []  # while modules lie flat, packages are still to come
-
-
-@pytest.mark.parametrize("package", STILL_FLAT)
-def test_what_is_called_flat_still_is(package: str) -> None:
-    assert len(TREE.packages[package]) > 1, f"{package} holds nothing but its __init__: take it out of STILL_FLAT"
+    assert without == []
 
 
 @pytest.mark.parametrize("package", [name for name in TREE.packages if name in MAY_IMPORT and name not in DIVIDED])
@@ -108,7 +103,7 @@ def test_a_broken_table_is_reported_line_by_line(tmp_path: Path) -> None:
         },
     )
     row = "a new stage is a new package with a row in tests/structure.py"
-    assert violations(tree, still_flat=()) == [
+    assert violations(tree) == [
         f"curation/captions/: curation.captions has no row: {row}",
         f"tools/: tools has no row: {row}",
         f"curation/stray.py lies in no package: {row}",

@@ -27,10 +27,10 @@ from fastwarc.warc import ArchiveIterator
 from PIL import Image
 
 from curation.core.errors import HeadtailError
-from sample.host import ImageHost
-from sample.make import make_sample
-from sample.odd import odd_links, odd_pages
-from sample.pages import IDLE_TEXTS
+from tests.sample.host import ImageHost
+from tests.sample.make import make_sample
+from tests.sample.odd import odd_links, odd_pages
+from tests.sample.pages import IDLE_TEXTS
 
 LANGUAGES = {"ar", "de", "en", "eo", "es", "fr", "it", "ja", "ru", "th", "zh"}
 PORT = 8765
@@ -108,7 +108,7 @@ def test_two_runs_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_other_processes_give_the_same_bytes(tmp_path: Path) -> None:
     make_sample(tmp_path / "here", scale=0.06)
-    command = [sys.executable, "-m", "sample.make", str(tmp_path / "there"), "--scale", "0.06"]
+    command = [sys.executable, "-m", "tests.sample.make", str(tmp_path / "there"), "--scale", "0.06"]
     root = Path(__file__).parents[2]
     subprocess.run(command, check=True, cwd=root, env={"PYTHONHASHSEED": "7"}, capture_output=True)
     assert _digests(tmp_path / "here") == _digests(tmp_path / "there")
@@ -342,7 +342,7 @@ def test_host_tells_a_taken_port_in_one_line(crawl: Path) -> None:
         port = other.getsockname()[1]
         with pytest.raises(HeadtailError, match=f"port {port}"):
             ImageHost(crawl, port).__enter__()
-        command = [sys.executable, "-m", "sample.host", str(crawl), "--port", str(port)]
+        command = [sys.executable, "-m", "tests.sample.host", str(crawl), "--port", str(port)]
         done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
@@ -352,7 +352,7 @@ def test_host_tells_a_taken_port_in_one_line(crawl: Path) -> None:
 def test_host_can_be_killed_and_started_again(crawl: Path) -> None:
     with ImageHost(crawl, port=0) as host:
         port = host.port
-    command = [sys.executable, "-m", "sample.host", str(crawl), "--port", str(port)]
+    command = [sys.executable, "-m", "tests.sample.host", str(crawl), "--port", str(port)]
     for _ in range(2):
         server = subprocess.Popen(command, cwd=Path(__file__).parents[2], stdout=subprocess.PIPE, text=True)
         try:

@@ -6,8 +6,8 @@ from itertools import pairwise
 from pathlib import Path
 from random import Random
 
-from sample.canvas import PALETTE
-from sample.scenes import Scene
+from tests.sample.canvas import PALETTE
+from tests.sample.scenes import Scene
 
 TEXTS = Path(__file__).parent / "texts"
 HEAD_SHARE = 0.76

@@ -4,12 +4,12 @@ from collections import defaultdict
 from random import Random
 from typing import Any
 
-from sample.odd import odd_links
-from sample.phrases import Phrasebook
-from sample.pictures import Gallery, Picture
-from sample.sites import Site
-from sample.subjects import SUBJECTS
-from sample.wat import Page
+from tests.sample.odd import odd_links
+from tests.sample.phrases import Phrasebook
+from tests.sample.pictures import Gallery, Picture
+from tests.sample.sites import Site
+from tests.sample.subjects import SUBJECTS
+from tests.sample.wat import Page
 
 LINKS = (13, 22)
 """Fewest and most links to pictures on a page, without the site's own new ones."""

@@ -2,7 +2,7 @@
 
 from random import Random
 
-from sample.canvas import BEAK, BLACK, CREAM, LEAF, WHITE, Pen
+from tests.sample.canvas import BEAK, BLACK, CREAM, LEAF, WHITE, Pen
 
 
 def cat(pen: Pen, rng: Random) -> None:

@@ -1,4 +1,4 @@
-"""Make the sample crawl: `python -m sample.make FOLDER`.
+"""Make the sample crawl: `python -m tests.sample.make FOLDER`.
 
 The folder gets `wat/` (the archives), `images/` and `behaviours.json` (for sample.host), `entries/` (the entry lists)
 and `_made.json` (what was made). Every byte follows from the sources of this package, the port and the scale.
@@ -17,14 +17,14 @@ import PIL
 from PIL import Image
 
 from curation.core.errors import HeadtailError
-from sample.host import PORT
-from sample.odd import odd_pages
-from sample.pages import PageMaker
-from sample.phrases import Phrasebook
-from sample.pictures import FORMATS, Gallery, make_gallery
-from sample.scenes import draw_scene, make_scenes
-from sample.sites import NAMES, make_sites
-from sample.wat import Page, WatWriter
+from tests.sample.host import PORT
+from tests.sample.odd import odd_pages
+from tests.sample.pages import PageMaker
+from tests.sample.phrases import Phrasebook
+from tests.sample.pictures import FORMATS, Gallery, make_gallery
+from tests.sample.scenes import draw_scene, make_scenes
+from tests.sample.sites import NAMES, make_sites
+from tests.sample.wat import Page, WatWriter
 
 SEED = "headtail"
 CRAWL = "CC-MAIN-2026-04"
@@ -145,7 +145,7 @@ def _write_archives(folder: Path, pages: list[Page], odd: list[Page]) -> int:
 
 def main() -> None:
     """Read the command line."""
-    parser = argparse.ArgumentParser(prog="python -m sample.make", description="Make the sample crawl.")
+    parser = argparse.ArgumentParser(prog="python -m tests.sample.make", description="Make the sample crawl.")
     parser.add_argument("folder", type=Path, help="where to; new or empty, or made before")
     parser.add_argument("--port", type=int, default=PORT, help="port of the image host that the pages name")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the pages and pictures to make")

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
-from sample.scenes import Scene
-from sample.sites import Site
+from tests.sample.scenes import Scene
+from tests.sample.sites import Site
 
 FORMATS = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP"}
 FOLDERS = ("photos", "images", "media/2019", "uploads")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sample.wat import Page
+from tests.sample.wat import Page
 
 _PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAP///wAAACH5BAEAAAAALAAAAAABAAEAAAICRAEAOw=="
 

@@ -5,9 +5,9 @@ from random import Random
 
 from PIL import Image
 
-from sample.backdrops import BACKDROPS
-from sample.canvas import PALETTE, Canvas, Pen
-from sample.subjects import SUBJECTS
+from tests.sample.backdrops import BACKDROPS
+from tests.sample.canvas import PALETTE, Canvas, Pen
+from tests.sample.subjects import SUBJECTS
 
 LARGE = {"house", "lighthouse", "tree", "windmill", "balloon", "car", "tent"}
 """Subjects that nobody puts on a table."""

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from random import Random
 
-from sample.canvas import WHITE, Canvas, Colour, mix
+from tests.sample.canvas import WHITE, Canvas, Colour, mix
 
 
 def _cloud(canvas: Canvas, x: float, y: float, size: float, colour: Colour) -> None:

@@ -3,7 +3,7 @@
 import math
 from random import Random
 
-from sample.canvas import CREAM, LEAF, WHITE, WOOD, Pen, mix
+from tests.sample.canvas import CREAM, LEAF, WHITE, WOOD, Pen, mix
 
 
 def _leaf(pen: Pen, x: float, y: float, length: float, angle: float) -> None:

@@ -1,4 +1,4 @@
-"""The local HTTP host of the sample crawl's pictures: `python -m sample.host FOLDER`.
+"""The local HTTP host of the sample crawl's pictures: `python -m tests.sample.host FOLDER`.
 
 It serves `FOLDER/images` and treats the paths of `FOLDER/behaviours.json` as told there:
 
@@ -119,7 +119,9 @@ class ImageHost:
         try:
             self._server = _Server(self.folder, self.port)
         except FileNotFoundError as error:
-            raise HeadtailError(f"{self.folder} holds no sample crawl: run python -m sample.make first") from error
+            raise HeadtailError(
+                f"{self.folder} holds no sample crawl: run python -m tests.sample.make first"
+            ) from error
         except OSError as error:
             raise HeadtailError(
                 f"the image host cannot use port {self.port} of 127.0.0.1 ({error.strerror}): end what uses it"
@@ -143,7 +145,9 @@ class ImageHost:
 
 def main() -> None:
     """Read the command line and serve until interrupted."""
-    parser = argparse.ArgumentParser(prog="python -m sample.host", description="Serve the sample crawl's pictures.")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.sample.host", description="Serve the sample crawl's pictures."
+    )
     parser.add_argument("folder", type=Path, help="the folder that sample.make made")
     parser.add_argument("--port", type=int, default=PORT, help="port at 127.0.0.1; the pages name 8765")
     arguments = parser.parse_args()

@@ -3,7 +3,7 @@
 import math
 from random import Random
 
-from sample.canvas import CREAM, GLASS, WHITE, WOOD, Pen, mix
+from tests.sample.canvas import CREAM, GLASS, WHITE, WOOD, Pen, mix
 
 
 def boat(pen: Pen, rng: Random) -> None:

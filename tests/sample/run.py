@@ -1,6 +1,6 @@
 """`make run`: make the sample crawl, serve its images from this machine, and curate it.
 
-`python -m sample.run key=value ...` takes the settings of `headtail curate` on top of the sample's own.
+`python -m tests.sample.run key=value ...` takes the settings of `headtail curate` on top of the sample's own.
 """
 
 import sys
@@ -10,8 +10,8 @@ from conf.schema.jobs import CurateConfig
 from curation.core.progress import say
 from jobs import curate
 from jobs.cli import launch
-from sample.host import ImageHost
-from sample.make import make_sample
+from tests.sample.host import ImageHost
+from tests.sample.make import make_sample
 
 SAMPLE = Path("build/sample")
 OUTPUT = Path("build/sample-run")

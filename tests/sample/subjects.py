@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from random import Random
 
-from sample import creatures, plants, things
-from sample.canvas import Pen
+from tests.sample import creatures, plants, things
+from tests.sample.canvas import Pen
 
 SUBJECTS: dict[str, Callable[[Pen, Random], None]] = {
     "cat": creatures.cat,
