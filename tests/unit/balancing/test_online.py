@@ -185,8 +185,8 @@ def test_numpy_and_webdataset_are_all_it_needs() -> None:
 import sys
 for name in ("pyarrow", "numba", "pyspark", "hydra", "omegaconf", "fsspec"):
     sys.modules[name] = None
-import curation.loader
+import curation.balancing.online
 ours = {name for name in sys.modules if name.split(".")[0] in ("conf", "jobs", "curation", "metadata")}
-assert ours == {"curation", "curation.loader"}, ours
+assert ours == {"curation", "curation.balancing", "curation.balancing.online"}, ours
 """
     subprocess.run([sys.executable, "-c", program], check=True)

@@ -296,12 +296,12 @@ def test_a_stopped_run_writes_no_shard_twice(tmp_path: Path, monkeypatch: pytest
         written[task["tar"]] += not before
         return receipt
 
-    monkeypatch.setattr("tests.unit.test_shards.write_shard", partial(stopping, after=3))
+    monkeypatch.setattr(f"{__name__}.write_shard", partial(stopping, after=3))
     with pytest.raises(KeyboardInterrupt):
         make_shards(tmp_path, downloads, lists, Ranges(2, 0))
     assert not ShardSet(f"{tmp_path}/shards").parts()
     assert not (tmp_path / "shards" / "sizes.json").exists()
-    monkeypatch.setattr("tests.unit.test_shards.write_shard", partial(stopping, after=-1))
+    monkeypatch.setattr(f"{__name__}.write_shard", partial(stopping, after=-1))
     make_shards(tmp_path, downloads, lists, Ranges(2, 0))
     assert set(written.values()) == {1}
     assert len(samples(tmp_path)) == 57
@@ -317,7 +317,7 @@ def test_a_stopped_run_goes_on_where_its_folder_was_moved_to(tmp_path: Path, mon
         written.append(task["tar"])
         return real(task)
 
-    monkeypatch.setattr("tests.unit.test_shards.write_shard", stopping)
+    monkeypatch.setattr(f"{__name__}.write_shard", stopping)
     with pytest.raises(KeyboardInterrupt):
         make_shards(tmp_path / "here", downloads, lists, Ranges(2, 0))
     monkeypatch.undo()
