@@ -11,8 +11,9 @@ from curation.balancing.distributions import Distributions
 from curation.balancing.forecast_table import ForecastPlan, Rates
 from curation.balancing.thresholds import Rule, Wish, write_probabilities, write_thresholds
 from curation.core.progress import Stage, say
+from curation.core.recipes import Recipe
 from curation.core.storage import join
-from curation.core.tables import Recipe, Table
+from curation.core.tables import Table
 from curation.matching.entry_store import EntryStore
 from curation.matching.parts import MatchesTables
 from curation.spark.forecast import Forecaster

@@ -6,8 +6,9 @@ from functools import partial
 
 from conf.schema.jobs import BuildMetadataConfig
 from curation.core.progress import Stage, say
+from curation.core.recipes import Recipe
 from curation.core.storage import join, remove
-from curation.core.tables import MANIFEST, Recipe, Table
+from curation.core.tables import MANIFEST, Table
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch

@@ -5,7 +5,8 @@ from functools import partial
 from conf.schema.jobs import CountEntriesConfig
 from curation.balancing.counts import LOGIC_VERSION, count_buckets, plan_counting, write_entry_counts
 from curation.core.progress import Stage, say
-from curation.core.tables import Recipe, Table
+from curation.core.recipes import Recipe
+from curation.core.tables import Table
 from curation.matching.parts import MatchesTables
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks

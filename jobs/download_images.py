@@ -5,8 +5,9 @@ from functools import partial
 from conf.schema.jobs import DownloadImagesConfig
 from curation.core.progress import Stage, say
 from curation.core.receipts import Receipt, merge_receipts
+from curation.core.recipes import Recipe
 from curation.core.storage import join, remove
-from curation.core.tables import Part, Recipe, Table, sum_receipts
+from curation.core.tables import Part, Table, sum_receipts
 from curation.images.download import DownloadSettings, download_list
 from curation.images.download_lists import slice_curated, slice_places, write_lists
 from curation.images.downloads import LOGIC_VERSION, STAGE, Downloads, compared, plan_downloads

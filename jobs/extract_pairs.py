@@ -5,8 +5,9 @@ from functools import partial
 
 from conf.schema.jobs import ExtractPairsConfig
 from curation.core.progress import Stage, say
+from curation.core.recipes import Recipe
 from curation.core.storage import FileInfo, join, list_files
-from curation.core.tables import Recipe, Table, check_failed_share, sum_receipts
+from curation.core.tables import Table, check_failed_share, sum_receipts
 from curation.extraction.extract import LOGIC_VERSION, ExtractionSettings, extract_file
 from curation.extraction.inputs import list_paths, list_sources, sample_files
 from curation.extraction.language import LanguageRules

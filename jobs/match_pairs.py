@@ -5,9 +5,10 @@ from functools import partial
 from conf.schema.jobs import MatchPairsConfig
 from curation.core.errors import HeadtailError
 from curation.core.progress import Stage, say
+from curation.core.recipes import Recipe
 from curation.core.schemas import PAIRS, check_schema
 from curation.core.storage import read_schema
-from curation.core.tables import Recipe, Table
+from curation.core.tables import Table
 from curation.matching.buckets import merge_bucket, plan_merge
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import LOGIC_VERSION, MatchSettings, plan_matching, read_pairs

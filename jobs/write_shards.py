@@ -2,8 +2,9 @@
 
 from conf.schema.jobs import WriteShardsConfig
 from curation.core.progress import Stage, say
+from curation.core.recipes import Recipe
 from curation.core.storage import list_files
-from curation.core.tables import Recipe, Table
+from curation.core.tables import Table
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges
 from curation.shards.duplicates import UniqueRules

@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from curation.core import storage
 from curation.core.receipts import Receipt
+from curation.core.recipes import Recipe
 from curation.core.schemas import CURATED
-from curation.core.tables import Part, Recipe, Table
+from curation.core.tables import Part, Table
 
 
 def curated_rows(urls: list[str], texts: list[str] | None = None) -> list[dict]:

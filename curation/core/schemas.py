@@ -84,8 +84,12 @@ CANDIDATES = pa.schema(
 """An image on its way to a sample: its group of ranges, its row in its list, the generation whose tar holds it."""
 
 
-def check_schema(found: pa.Schema, expected: pa.Schema, where: str) -> None:
-    """Refuse a table whose columns or types are not the expected ones; the message lists every discrepancy."""
+def check_schema(found: pa.Schema, expected: pa.Schema, where: str, further: Iterable[str] | None = ()) -> None:
+    """Refuse a file whose columns or types are not the expected ones; the message lists every discrepancy.
+
+    `further` names columns that may stand beside the expected ones; None allows any. The order of columns, nullability
+    and the names of list elements do not count.
+    """
     faults: list[str] = []
     for field in expected:
         index = found.get_field_index(field.name)
@@ -93,6 +97,9 @@ def check_schema(found: pa.Schema, expected: pa.Schema, where: str) -> None:
             faults.append(f"{field.name} is missing")
         elif not _same_type(found.field(index).type, field.type):
             faults.append(f"{field.name} is {found.field(index).type}, expected {field.type}")
+    if further is not None:
+        known = {*expected.names, *further}
+        faults += [f"{name} is unexpected" for name in found.names if name not in known]
     if faults:
         raise HeadtailError(f"{where} is not the table expected here: {'; '.join(faults)}")
 

@@ -10,8 +10,7 @@ import json
 import platform
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, field
-from functools import cached_property
+from dataclasses import asdict
 from importlib.metadata import version
 from itertools import count
 from typing import Any
@@ -22,38 +21,12 @@ from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.fences import WRITER
 from curation.core.receipts import Receipt, merge_receipts
+from curation.core.recipes import Recipe, difference
 
 MANIFEST = "_manifest.json"
 INPUTS = "_inputs.parquet"
 INLINE_INPUTS = 100
 """More inputs than these go to a Parquet file whose hash the manifest holds."""
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What decides the rows of a part; package versions and engine settings do not.
-
-    `inputs` are plain dicts in a fixed order: {path, size, version} of a file or {path, id} of an upstream part.
-    """
-
-    stage: str
-    logic_version: int
-    settings: dict[str, Any]
-    inputs: list[dict] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        # As they read back from a manifest: tuples are lists, sets are sorted lists, anything else is refused.
-        object.__setattr__(self, "settings", json.loads(json.dumps(self.settings, default=_plain)))
-
-    @cached_property
-    def id(self) -> str:
-        """32 hex digits of the SHA-256 of the recipe as canonical JSON; where an input lies does not matter."""
-        inputs = [
-            {"id": entry["id"]} if "id" in entry else {key: entry[key] for key in sorted(entry)}
-            for entry in self.inputs
-        ]
-        value = [self.stage, self.logic_version, self.settings, inputs]
-        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
 
 
 class Part:
@@ -191,7 +164,7 @@ class Table:
             return parts[0]
         if parts and overwrite is False:
             raise HeadtailError(
-                f"{self.path} is finished, with other settings ({difference(parts[0], recipe)}): "
+                f"{self.path} is finished, with other settings ({difference(parts[0].manifest, recipe)}): "
                 "set overwrite=true to make it again, or another path"
             )
         return None
@@ -245,7 +218,7 @@ class Table:
             recipe.logic_version,
             recipe.settings,
         )
-        return "" if same else difference(part, recipe)
+        return "" if same else difference(part.manifest, recipe)
 
 
 def sweep(folder: str) -> None:
@@ -253,32 +226,6 @@ def sweep(folder: str) -> None:
     for name in storage.list_folder(folder):
         if name.startswith(".") and name.endswith((storage.TEMPORARY, WRITER)):
             storage.remove(storage.join(folder, name))
-
-
-def difference(part: Part, recipe: Recipe) -> str:
-    """Say in a line how the recipe of a part differs from another: `lang.min_score was 0.0, is 0.5`."""
-    if part.manifest["logic_version"] != recipe.logic_version:
-        return f"logic_version was {part.manifest['logic_version']}, is {recipe.logic_version}"
-    before, now = _flatten(part.manifest["settings"]), _flatten(recipe.settings)
-    changes = [
-        f"{key} was {before.get(key)}, is {now.get(key)}"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key)
-    ]
-    return ", ".join(changes) or "its inputs have changed"
-
-
-def _plain(value: Any) -> list:
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    raise TypeError(f"a setting cannot be {value!r}: it would not read back from a manifest")
-
-
-def _flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, inner in value.items():
-        flat.update(_flatten(inner, f"{prefix}{key}.") if isinstance(inner, dict) else {f"{prefix}{key}": inner})
-    return flat
 
 
 def versions() -> dict[str, str]:

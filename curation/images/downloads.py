@@ -7,7 +7,8 @@ from dataclasses import asdict
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from curation.core.tables import MANIFEST, Part, Recipe, Table
+from curation.core.recipes import Recipe
+from curation.core.tables import MANIFEST, Part, Table
 from curation.images.download import DownloadSettings, reached_nothing
 from curation.images.ranges import Ranges, count_ranges, list_name
 

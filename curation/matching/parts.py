@@ -16,7 +16,8 @@ import numpy as np
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
-from curation.core.tables import MANIFEST, Part, Recipe, Table
+from curation.core.recipes import Recipe
+from curation.core.tables import MANIFEST, Part, Table
 from curation.matching.buckets import plan_buckets
 from curation.matching.merging import MAX_TEXTS
 

@@ -10,7 +10,8 @@ from curation.balancing.counts import CountFiles, merge_partials, open_counts
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
-from curation.core.tables import Part, Recipe, Table, sum_receipts
+from curation.core.recipes import Recipe
+from curation.core.tables import Part, Table, sum_receipts
 from curation.images.downloads import Downloads
 from curation.matching.parts import MatchesTables
 from curation.report.stats import (

@@ -7,7 +7,8 @@ from typing import Any
 
 from curation.core import storage
 from curation.core.receipts import Receipt
-from curation.core.tables import MANIFEST, Part, Recipe, Table, sweep
+from curation.core.recipes import Recipe
+from curation.core.tables import MANIFEST, Part, Table, sweep
 from curation.shards.readme import shard_readme
 
 STAGE = "write_shards"

@@ -15,7 +15,8 @@ from curation.balancing.solve_t import solve_target
 from curation.balancing.thresholds import Wish
 from curation.core import storage
 from curation.core.progress import say
-from curation.core.tables import Recipe, Table
+from curation.core.recipes import Recipe
+from curation.core.tables import Table
 from curation.matching.parts import MatchesTables
 from curation.spark.tasks import run_tasks
 

@@ -1,10 +1,11 @@
 """Running a list of tasks on the cluster: one task a partition, a pure function each, receipts back."""
 
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from typing import TypeVar
 
+import msgspec
 import pyarrow as pa
 from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
@@ -16,39 +17,41 @@ from curation.core.receipts import Receipt
 from curation.core.storage import join
 from curation.spark.faults import fault_line
 
-Task = dict
 Work = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
+Task = TypeVar("Task")
 TASKS = "partition int, task string"
 RECEIPTS = "receipt string"
 
 
-def plan_tasks(spark: SparkSession, tasks: list[Task]) -> DataFrame:
+def plan_tasks(spark: SparkSession, tasks: Sequence[Task]) -> DataFrame:
     """Return a DataFrame (partition, task as JSON) with each task in the partition of its number."""
     rows = pa.table(
         {
             "partition": pa.array(range(len(tasks)), pa.int32()),
-            "task": pa.array([json.dumps(task) for task in tasks], pa.string()),
+            "task": pa.array([msgspec.json.encode(task).decode() for task in tasks], pa.string()),
         }
     )
     return spark.createDataFrame(rows, TASKS).repartitionById(len(tasks), "partition")
 
 
 def run_tasks(
-    spark: SparkSession, function: Callable[[Task], Receipt], tasks: list[Task], folder: str = ""
+    spark: SparkSession, function: Callable[[Task], Receipt], tasks: Sequence[Task], folder: str = ""
 ) -> list[Receipt]:
     """Run `function` on each task, spread over the cluster, and return the checked receipts in the tasks' order.
 
+    A task is a frozen dataclass, all of one kind; it travels as JSON and arrives as the same dataclass.
     The function writes its outputs atomically, so a task that is tried again, or twice at once, does no harm; nobody
     but these tasks writes to `folder` meanwhile (curation.fences). Receipts are results of tasks, which Spark takes
     exactly once.
     """
     if not tasks:
         return []
+    kind = type(tasks[0])
 
     def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for task in batch.column("task").to_pylist():
-                yield receipt_batch(timed(function, json.loads(task)))
+                yield receipt_batch(timed(function, msgspec.json.decode(task, type=kind)))
 
     return collect_receipts(plan_tasks(spark, tasks), work, folder)
 

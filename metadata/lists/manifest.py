@@ -3,8 +3,9 @@
 from typing import Any
 
 from curation.core.receipts import Receipt
+from curation.core.recipes import Recipe
 from curation.core.storage import exists, join, read_json, write_bytes, write_json
-from curation.core.tables import MANIFEST, Recipe, versions
+from curation.core.tables import MANIFEST, versions
 from curation.matching.entry_store import EntryStore
 from metadata.lists.inputs import MetadataInputs
 from metadata.lists.write import read_sources

@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 
 from curation.core import storage
 from curation.core.receipts import Receipt
+from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES, TEXT
-from curation.core.tables import Recipe, Table
+from curation.core.tables import Table
 
 ENTRIES = 500_000
 TEXTS_PER_IMAGE = 1.2

@@ -11,9 +11,10 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from curation.core.receipts import Receipt
+from curation.core.recipes import Recipe
 from curation.core.schemas import DOWNLOAD_STATUS, LISTS
 from curation.core.storage import write_json
-from curation.core.tables import Recipe, Table
+from curation.core.tables import Table
 from curation.core.tar_writer import TarWriter
 from curation.images.download import DownloadSettings
 from curation.images.downloads import LOGIC_VERSION, RANGES, STAGE, Downloads, compared

@@ -10,7 +10,8 @@ from conf.compose import compose_config
 from conf.schema.jobs import BalancePairsConfig, CountEntriesConfig
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from curation.core.tables import Recipe, Table
+from curation.core.recipes import Recipe
+from curation.core.tables import Table
 from jobs import balance_pairs, count_entries
 from tests.matches_data import Image, make_images, write_matches
 

@@ -11,8 +11,9 @@ from conf.schema.jobs import ExportConfig
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
+from curation.core.recipes import Recipe
 from curation.core.schemas import CURATED, PAIRS
-from curation.core.tables import Recipe, Table
+from curation.core.tables import Table
 from jobs import export
 
 

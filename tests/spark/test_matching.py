@@ -13,8 +13,9 @@ from conf.schema.topics import MatchingConfig, SparkConfig
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
+from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES, PAIRS
-from curation.core.tables import Recipe, Table
+from curation.core.tables import Table
 from curation.matching.buckets import bucket_path, buckets_of, merge_bucket, plan_merge
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import MATCHED, MatchSettings, iter_matched, read_pairs

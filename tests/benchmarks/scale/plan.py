@@ -21,7 +21,8 @@ import time
 from pathlib import Path
 
 from curation.core.receipts import Receipt
-from curation.core.tables import Recipe, Table
+from curation.core.recipes import Recipe
+from curation.core.tables import Table
 from curation.extraction.inputs import list_sources
 from tests.benchmarks.memory import PeakMemory
 from tests.unit.extraction.test_extract import image, wat_record

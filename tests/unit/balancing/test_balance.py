@@ -22,8 +22,9 @@ from curation.balancing.counts import CountArrays, CountFiles, count_buckets, me
 from curation.balancing.matched_batch import Matched
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
+from curation.core.recipes import Recipe
 from curation.core.schemas import CURATED
-from curation.core.tables import Recipe, Table
+from curation.core.tables import Table
 from curation.matching.buckets import plan_buckets
 from curation.matching.parts import MatchesTables
 from tests.matches_data import Image, make_images, to_batch, write_matches

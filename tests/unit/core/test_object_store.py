@@ -8,7 +8,8 @@ import pytest
 
 from curation.core import storage
 from curation.core.receipts import Receipt
-from curation.core.tables import Recipe, Table
+from curation.core.recipes import Recipe
+from curation.core.tables import Table
 from tests.s3_server import s3_server
 
 

@@ -9,9 +9,10 @@ import pytest
 
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
+from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRY_COUNTS, check_schema
 from curation.core.storage import ParquetSink, list_files, read_batches, write_bytes
-from curation.core.tables import Recipe, Table, check_failed_share
+from curation.core.tables import Table, check_failed_share
 
 ROWS = pa.record_batch(
     {"lang": ["en", "de"], "entry_id": pa.array([1, 2], pa.int32()), "count": pa.array([3, 4], pa.int64())}

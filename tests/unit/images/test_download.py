@@ -20,8 +20,9 @@ from PIL import Image
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
+from curation.core.recipes import Recipe
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS
-from curation.core.tables import Part, Recipe, Table
+from curation.core.tables import Part, Table
 from curation.images.download import DownloadSettings, download_list
 from curation.images.download_lists import slice_curated, write_lists
 from curation.images.downloads import LOGIC_VERSION, STAGE, Downloads, compared, plan_downloads

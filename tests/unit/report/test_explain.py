@@ -10,8 +10,9 @@ from conf.schema.jobs import ExplainConfig
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
+from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRY_COUNTS, THRESHOLDS
-from curation.core.tables import Recipe, Table
+from curation.core.tables import Table
 from curation.matching.entry_store import EntryStore
 from curation.report.explain import explain_text, tell
 from jobs import explain

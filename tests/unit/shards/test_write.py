@@ -17,8 +17,9 @@ from PIL import Image
 from curation.core import tar_writer
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
+from curation.core.recipes import Recipe
 from curation.core.schemas import DOWNLOAD_STATUS, SAMPLES
-from curation.core.tables import Part, Recipe, Table
+from curation.core.tables import Part, Table
 from curation.images.download import DownloadSettings
 from curation.images.downloads import LOGIC_VERSION, STAGE, Downloads, compared
 from curation.images.ranges import Ranges

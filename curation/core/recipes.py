@@ -1,0 +1,100 @@
+"""Recipes: what decides the rows of a part, and so whether a part is done.
+
+A recipe's id is the SHA-256 of its stage, logic version, settings and inputs. Schema versions, package versions and
+engine settings are not in it. A run that an older version finished stays finished: a setting that did not exist then is
+declared with `added`, and `recipe_settings` leaves it out while it has the value that gives the old rows.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from enum import Enum
+from functools import cached_property
+from typing import Any
+
+OLD_ROWS = "old_rows"
+"""Key in the metadata of a dataclass field: the value at which rows are those of before the field existed."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What decides the rows of a part; package versions and engine settings do not.
+
+    `inputs` are plain dicts in a fixed order: {path, size, version} of a file or {path, id} of an upstream part.
+    """
+
+    stage: str
+    logic_version: int
+    settings: dict[str, Any]
+    inputs: list[dict] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        # As they read back from a manifest: tuples are lists, sets are sorted lists, anything else is refused.
+        object.__setattr__(self, "settings", json.loads(json.dumps(self.settings, default=_plain)))
+
+    @cached_property
+    def id(self) -> str:
+        """32 hex digits of the SHA-256 of the recipe as canonical JSON; where an input lies does not matter."""
+        inputs = [
+            {"id": entry["id"]} if "id" in entry else {key: entry[key] for key in sorted(entry)}
+            for entry in self.inputs
+        ]
+        value = [self.stage, self.logic_version, self.settings, inputs]
+        return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def added(old_rows: Any, **options: Any) -> Any:
+    """Declare a field of a settings dataclass that older recipes lack; `old_rows` is the value that gives their rows.
+
+    >>> @dataclass
+    ... class Rules:
+    ...     size: int
+    ...     mode: str = added("plain")
+    >>> recipe_settings(Rules(3, "plain")), recipe_settings(Rules(3, "fancy"))
+    ({'size': 3}, {'size': 3, 'mode': 'fancy'})
+    """
+    return field(metadata={OLD_ROWS: old_rows}, **options)
+
+
+def recipe_settings(value: Any) -> Any:
+    """Return a settings dataclass as a recipe holds it: plain values, without added settings that change no row."""
+    if isinstance(value, Enum):
+        return value.value
+    if is_dataclass(value) and not isinstance(value, type):
+        given = [(each, getattr(value, each.name)) for each in fields(value)]
+        return {each.name: recipe_settings(one) for each, one in given if one != each.metadata.get(OLD_ROWS, _NEVER)}
+    if isinstance(value, Mapping):
+        return {key: recipe_settings(one) for key, one in value.items()}
+    if isinstance(value, tuple | list):
+        return [recipe_settings(one) for one in value]
+    return value
+
+
+_NEVER = object()
+
+
+def difference(manifest: Mapping[str, Any], recipe: Recipe) -> str:
+    """Return in a line how the recipe in a manifest differs from another: `lang.min_score was 0.0, is 0.5`."""
+    if manifest["logic_version"] != recipe.logic_version:
+        return f"logic_version was {manifest['logic_version']}, is {recipe.logic_version}"
+    before, now = _flatten(manifest["settings"]), _flatten(recipe.settings)
+    changes = [
+        f"{key} was {before.get(key)}, is {now.get(key)}"
+        for key in sorted(before.keys() | now.keys())
+        if before.get(key) != now.get(key)
+    ]
+    return ", ".join(changes) or "its inputs have changed"
+
+
+def _plain(value: Any) -> list:
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    raise TypeError(f"a setting cannot be {value!r}: it would not read back from a manifest")
+
+
+def _flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        flat.update(_flatten(inner, f"{prefix}{key}.") if isinstance(inner, dict) else {f"{prefix}{key}": inner})
+    return flat

@@ -1,0 +1,57 @@
+"""The door to a table's files: each is opened by path and schema, and checked, whoever wrote it.
+
+Raises HeadtailError that names the file and lists everything that is wrong with its columns.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.core.errors import HeadtailError
+from curation.core.schemas import check_schema
+from curation.core.storage import open_input
+
+BATCH_ROWS = 16_384
+
+
+@contextmanager
+def open_table_file(path: str, schema: pa.Schema, further: Iterable[str] | None = ()) -> Iterator[pq.ParquetFile]:
+    """Open a Parquet file that holds the columns of `schema`; `further` names columns that may stand beside them.
+
+    `further` None allows any further column. Raises HeadtailError where the file is no Parquet file.
+    """
+    with open_input(path) as file:
+        try:
+            opened = pq.ParquetFile(file)
+        except pa.ArrowInvalid as error:
+            raise HeadtailError(f"{path} is no Parquet file, or is damaged: {error}") from error
+        check_schema(opened.schema_arrow, schema, path, further)
+        yield opened
+
+
+def read_batches(
+    path: str,
+    schema: pa.Schema,
+    columns: Sequence[str] | None = None,
+    batch_rows: int = BATCH_ROWS,
+    further: Iterable[str] | None = (),
+) -> Iterator[pa.RecordBatch]:
+    """Yield the record batches of one file of a table: `columns`, or all that the file holds."""
+    with open_table_file(path, schema, further) as file:
+        yield from file.iter_batches(batch_rows, columns=columns)
+
+
+def read_rows(
+    path: str, schema: pa.Schema, columns: Sequence[str] | None = None, further: Iterable[str] | None = ()
+) -> pa.Table:
+    """Return the rows of one file of a table: `columns`, or all that the file holds."""
+    with open_table_file(path, schema, further) as file:
+        return file.read(columns)
+
+
+def check_file(path: str, schema: pa.Schema, further: Iterable[str] | None = ()) -> None:
+    """Raise HeadtailError if a file is not one of the table with this schema."""
+    with open_table_file(path, schema, further):
+        pass
