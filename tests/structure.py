@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "curation": (),
     "metadata": ("curation",),
     "curation.core": (),
-    "conf": ("curation.core.errors",),
+    "conf": ("curation.core.errors", "curation.core.choices"),
     "curation.sources": ("curation.core",),
     "curation.matching": ("curation.core",),
     "curation.images": ("curation.core",),

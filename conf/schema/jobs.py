@@ -2,7 +2,6 @@
 
 import math
 from dataclasses import dataclass
-from enum import Enum
 from typing import ClassVar
 
 from omegaconf import MISSING
@@ -11,7 +10,6 @@ from conf.schema.base import Settings, setting, table
 from conf.schema.topics import (
     BalanceConfig,
     DownloadConfig,
-    Edges,
     FiltersConfig,
     LanguageConfig,
     MatchingConfig,
@@ -22,6 +20,7 @@ from conf.schema.topics import (
     TextConfig,
     UrlsConfig,
 )
+from curation.core.choices import Edges, ExportFormat
 from curation.core.errors import HeadtailError
 
 
@@ -144,12 +143,6 @@ class RemoveSamplesConfig(Settings):
     shards: str = setting(MISSING, "folder of shards to take samples out of")
     uids: list[str] = setting(MISSING, "uids or sha256 of images, or files that list them one a line")
     spark: SparkConfig = setting(SparkConfig, "session")
-
-
-class ExportFormat(Enum):
-    """Formats of other projects."""
-
-    datacomp = "datacomp"
 
 
 @dataclass

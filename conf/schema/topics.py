@@ -3,12 +3,12 @@
 import ipaddress
 import math
 from dataclasses import dataclass
-from enum import Enum
 from typing import ClassVar
 
 from omegaconf import MISSING
 
 from conf.schema.base import Settings, setting
+from curation.core.choices import BigramScore, Edges, Emails, Engine, Entities, Others, Resize, SourceKind, Unit
 from curation.core.errors import HeadtailError
 
 
@@ -22,23 +22,6 @@ class SparkConfig(Settings):
     python: str | None = setting(None, "Python of the workers, in their folder; none: the driver's")
     fallbacks: dict[str, str] = setting({}, "Spark settings where spark-submit and the cluster leave them open")
     conf: dict[str, str] = setting({}, "further Spark settings, e.g. '+spark.conf={spark.executor.memory: 8g}'")
-
-
-class Entities(Enum):
-    """When HTML entities of alt-texts and URLs are decoded."""
-
-    auto = "auto"
-    always = "always"
-    never = "never"
-
-
-class SourceKind(Enum):
-    """What kind of files the pairs come from."""
-
-    wat = "wat"
-    warc = "warc"
-    table = "table"
-    webdataset = "webdataset"
 
 
 @dataclass
@@ -93,14 +76,6 @@ class UrlsConfig(Settings):
                 ) from None
 
 
-class Emails(Enum):
-    """What becomes of e-mail addresses in texts."""
-
-    keep = "keep"
-    mask = "mask"
-    drop = "drop"
-
-
 @dataclass
 class TextConfig(Settings):
     """Which texts are taken, and how they are cleaned."""
@@ -129,21 +104,6 @@ class LanguageConfig(Settings):
     min_score: float = setting(0.0, "texts whose language is less certain are dropped", minimum=0, maximum=1)
 
 
-class Edges(Enum):
-    """Which edges of an entry get no blank: the rule of spacing (curation/matching/spacing.py)."""
-
-    blank = "blank"
-    script = "script"
-    script_kana = "script_kana"
-
-
-class Engine(Enum):
-    """The matching engine; both give the same ids."""
-
-    ahocorasick = "ahocorasick"
-    tokens = "tokens"
-
-
 @dataclass
 class MatchingConfig(Settings):
     """How texts are matched against entries."""
@@ -152,20 +112,6 @@ class MatchingConfig(Settings):
     edges: Edges = setting(Edges.script, "edge rule: blank (first paper), script (Meta CLIP 2), script_kana")
     matcher: Engine = setting(Engine.tokens, "matching engine: tokens, or the slower reference; both give the same ids")
     max_texts: int = setting(64, "texts kept of one image, smallest hash first", unit="texts", minimum=1)
-
-
-class Unit(Enum):
-    """What is drawn."""
-
-    pair = "pair"
-    image = "image"
-
-
-class Others(Enum):
-    """Where the thresholds of the languages beside the reference come from."""
-
-    tail_share = "tail_share"
-    same_t = "same_t"
 
 
 @dataclass
@@ -228,17 +174,6 @@ class RatesConfig(Settings):
     bytes_per_image: float = setting(30_000.0, "mean size of a stored image", unit="bytes", minimum=1)
 
 
-class Resize(Enum):
-    """What becomes of an image's sides."""
-
-    original = "original"
-    no = "no"
-    keep_ratio = "keep_ratio"
-    keep_ratio_largest = "keep_ratio_largest"
-    center_crop = "center_crop"
-    border = "border"
-
-
 @dataclass
 class DownloadConfig(Settings):
     """How images are fetched and stored; metadata (EXIF) is never stored."""
@@ -285,13 +220,6 @@ class FiltersConfig(Settings):
     min_pixels: int = setting(0, "width times height", unit="pixels", minimum=0)
     max_pixels: int | None = setting(None, "width times height", unit="pixels", minimum=1)
     near_duplicates: bool = setting(False, "of images with the same perceptual hash only one stays, as of equal files")
-
-
-class BigramScore(Enum):
-    """What bigrams are ranked by."""
-
-    pmi = "pmi"
-    count_pmi = "count_pmi"
 
 
 @dataclass

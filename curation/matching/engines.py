@@ -1,23 +1,16 @@
 """The matching engines: a token trie, and an Aho-Corasick automaton as the reference. Both give the same ids."""
 
-from enum import StrEnum
 from typing import Protocol
 
 import ahocorasick_rs
 import numpy as np
 import pyarrow as pa
 
-from curation.matching.spacing import Edges, pad_entry, space_text
+from curation.core.choices import Edges
+from curation.matching.spacing import pad_entry, space_text
 from curation.matching.trie import TokenTrie
 
 ENTRY_IDS = pa.list_(pa.field("element", pa.int32(), nullable=False))
-
-
-class Engine(StrEnum):
-    """Which implementation matches."""
-
-    tokens = "tokens"
-    ahocorasick = "ahocorasick"
 
 
 class Matcher(Protocol):

@@ -38,11 +38,12 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.core import storage
+from curation.core.choices import Edges, Engine
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES, OTHER
 from curation.matching import trie
-from curation.matching.engines import AhoCorasickMatcher, Engine, Matcher, TokenMatcher
-from curation.matching.spacing import MARKS, Edges, can_match
+from curation.matching.engines import AhoCorasickMatcher, Matcher, TokenMatcher
+from curation.matching.spacing import MARKS, can_match
 
 MAX_CHARACTERS = 256
 """Longer entries are dropped, as in Meta CLIP 2."""

@@ -38,12 +38,13 @@ tests/unit/matching/test_spacing.py holds the whole table of named cases.
 
 import re
 import string
-from enum import StrEnum
 from functools import cache
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from curation.core.choices import Edges
 
 MARKS = ",.;:?!`"
 """The marks that are set apart by blanks."""
@@ -65,14 +66,6 @@ _PUNCTUATION = string.punctuation + "，。、；：？！“”‘’（）【�
 _KANA = ((0x3040, 0x309F), (0x30A0, 0x30FF), (0x31F0, 0x31FF), (0xFF66, 0xFF9F))
 CODE_POINTS = 0x30000
 """Every character of every edge class lies below."""
-
-
-class Edges(StrEnum):
-    """Which characters at the edge of an entry need no blank beside them."""
-
-    blank = "blank"
-    script = "script"
-    script_kana = "script_kana"
 
 
 @cache

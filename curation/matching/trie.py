@@ -37,8 +37,9 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core import storage
+from curation.core.choices import Edges
 from curation.core.errors import HeadtailError
-from curation.matching.spacing import MARKS, Edges, edge_class, pad_entries
+from curation.matching.spacing import MARKS, edge_class, pad_entries
 from curation.matching.trie_kernels import BLANK_KEY, Kind, build, entry_keys, fill_slots, match
 
 FORMAT = 2

@@ -16,8 +16,9 @@ from functools import cache
 
 import numpy as np
 
+from curation.core.choices import Edges
 from curation.core.languages import Language
-from curation.matching.spacing import Edges, edge_class
+from curation.matching.spacing import edge_class
 
 WORD, BLANK, MARK, SINGLE = 0, 1, 2, 3
 """Classes of characters: part of a word, white space, punctuation, a word of its own."""

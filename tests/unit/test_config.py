@@ -9,7 +9,7 @@ import pytest
 
 from conf.compose import compose_config, settings_help
 from conf.schema.jobs import CurateConfig, WriteShardsConfig
-from conf.schema.topics import Edges
+from curation.core.choices import Edges
 from curation.core.errors import HeadtailError
 from jobs.cli import JOBS
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from curation.core.choices import Edges, Engine
 from curation.core.schemas import PAIRS
-from curation.matching.engines import ENTRY_IDS, AhoCorasickMatcher, Engine, Matcher, TokenMatcher
+from curation.matching.engines import ENTRY_IDS, AhoCorasickMatcher, Matcher, TokenMatcher
 from curation.matching.entry_store import EntryStore, clean_entries
 from curation.matching.match import MATCHED, match_batch
-from curation.matching.spacing import Edges, pad_entry, space_text
+from curation.matching.spacing import pad_entry, space_text
 from curation.matching.trie import TokenTrie, compile_entries
 from tests.unit.matching.test_spacing import CASES
 

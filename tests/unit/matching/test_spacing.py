@@ -6,7 +6,8 @@ import re
 import pyarrow as pa
 import pytest
 
-from curation.matching.spacing import Edges, can_match, pad_entries, pad_entry, space_text
+from curation.core.choices import Edges
+from curation.matching.spacing import can_match, pad_entries, pad_entry, space_text
 
 ALL = ("blank", "script", "script_kana")
 CASES = [
