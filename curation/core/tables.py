@@ -16,12 +16,14 @@ from itertools import count
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.fences import WRITER
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe, difference
+from curation.core.table_reader import check_file
 
 MANIFEST = "_manifest.json"
 INPUTS = "_inputs.parquet"
@@ -66,18 +68,19 @@ class Part:
         inputs = self.manifest["inputs"]
         if isinstance(inputs, list):
             return inputs
-        return [
-            row
-            for batch in storage.read_batches(storage.join(self.path, inputs["file"]))
-            for row in ({key: value for key, value in row.items() if value is not None} for row in batch.to_pylist())
-        ]
+        with storage.open_input(storage.join(self.path, inputs["file"])) as file:
+            rows = pq.read_table(file).to_pylist()
+        return [{key: value for key, value in row.items() if value is not None} for row in rows]
 
 
 class Table:
-    """A table by its folder."""
+    """A folder of parts whose files hold the columns of `schema`.
 
-    def __init__(self, path: str) -> None:
-        self.path = path.rstrip("/")
+    `further` names columns that may stand beside them; None allows any. A table without a schema is not checked.
+    """
+
+    def __init__(self, path: str, schema: pa.Schema | None = None, further: Iterable[str] | None = ()) -> None:
+        self.path, self.schema, self.further = path.rstrip("/"), schema, further
 
     def parts(self) -> list[Part]:
         """Return the complete parts, in order."""
@@ -96,10 +99,18 @@ class Table:
         return found
 
     def require(self, stage: str) -> list[Part]:
-        """Return the complete parts; raises HeadtailError that names the stage to run if there is none."""
+        """Return the complete parts of a table that `stage` writes.
+
+        Raises HeadtailError if the table has no complete part, or if the first file of a part has other columns than
+        the schema: a job can then refuse a table that another program wrote before Spark starts.
+        """
         parts = self.parts()
         if not parts:
             raise HeadtailError(f"{self.path} holds no complete table: run {stage} first or set its path")
+        if self.schema is not None:
+            for part in parts:
+                if part.files:
+                    check_file(part.files[0], self.schema, self.further)
         return parts
 
     def files(self) -> list[str]:
