@@ -29,7 +29,7 @@ class HeadtailError(Exception):
 
 
 @contextmanager
-def faults_told() -> Iterator[None]:
+def faults_as_lines() -> Iterator[None]:
     """Tell a fault of a machine's files as HeadtailError: the machine, the path, what is wrong."""
     try:
         yield

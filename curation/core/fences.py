@@ -49,7 +49,7 @@ class Fence:
                 "lie on storage that all machines share"
             )
         self.check()
-        with storage.asked_before_renaming(self.check):
+        with storage.before_renaming(self.check):
             yield
 
     def check(self) -> None:

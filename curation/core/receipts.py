@@ -52,12 +52,12 @@ class Receipt:
             self.seconds + other.seconds,
         )
 
-    def then(self, other: Self) -> Self:
+    def followed_by(self, other: Self) -> Self:
         """Return the account of two steps, the second of which took all that the first gave, under this one's name.
 
         Raises AssertionError if rows were lost or doubled on the way between them.
 
-        >>> Receipt("a", 3, 2, Counter(blank_text=1)).then(Receipt("b", 2, 1, Counter(same_text=1))).rows_out
+        >>> Receipt("a", 3, 2, Counter(blank_text=1)).followed_by(Receipt("b", 2, 1, Counter(same_text=1))).rows_out
         1
         """
         if self.rows_out != other.rows_in:

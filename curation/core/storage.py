@@ -152,17 +152,17 @@ def read_json(path: str) -> Any:
         return json.load(file)
 
 
-_questions: list[Callable[[], None]] = []
+_hooks: list[Callable[[], None]] = []
 
 
 @contextmanager
-def asked_before_renaming(question: Callable[[], None]) -> Iterator[None]:
+def before_renaming(hook: Callable[[], None]) -> Iterator[None]:
     """Call a function before each file that gets its final name in this process; what it raises keeps the file back."""
-    _questions.append(question)
+    _hooks.append(hook)
     try:
         yield
     finally:
-        _questions.remove(question)
+        _hooks.remove(hook)
 
 
 class AtomicFile:
@@ -196,8 +196,8 @@ class AtomicFile:
     ) -> None:
         try:
             if not kind:
-                for question in _questions:
-                    question()
+                for hook in _hooks:
+                    hook()
             self._end(keep=not kind)
         except BaseException as failure:
             self._end(keep=False)

@@ -252,14 +252,14 @@ def sum_receipts(parts: Iterable[Part]) -> Receipt:
     return merge_receipts("all parts", [part.receipt for part in parts])
 
 
-def check_failed_share(parts: Sequence[Part], most: float) -> None:
-    """Raise HeadtailError if more than the share `most` of the parts' inputs could not be read to their end."""
+def check_failed_share(parts: Sequence[Part], max_share: float) -> None:
+    """Raise HeadtailError if more than the share `max_share` of the parts' inputs could not be read to their end."""
     failures = [failure for part in parts for failure in part.manifest["failures"]]
     files = {failure["file"] for failure in failures}
     inputs = sum(len(part.inputs()) for part in parts)
-    if inputs and len(files) / inputs > most:
+    if inputs and len(files) / inputs > max_share:
         raise HeadtailError(
-            f"{len(files)} of {inputs} inputs could not be read to their end, more than max_failed_share={most}; "
+            f"{len(files)} of {inputs} inputs could not be read to their end, more than max_failed_share={max_share}; "
             f"the first: {failures[0]['file']}: {failures[0]['error']} (all are in the manifests of "
             f"{parts[0].path.rsplit('/', 1)[0]})"
         )

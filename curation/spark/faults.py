@@ -21,7 +21,7 @@ KNOWN = (
         f"them more of spark.executor.memoryOverhead, or fewer cores {GUIDE}",
     ),
 )
-MOST_CHARACTERS = 400
+MAX_CHARACTERS = 400
 
 
 def fault_line(error: Exception) -> str | None:
@@ -35,5 +35,5 @@ def fault_line(error: Exception) -> str | None:
             return line
     if isinstance(error, Py4JJavaError):
         said = str(error.java_exception.getMessage()).strip().split("\n")[0]
-        return f"Spark gave up: {said[:MOST_CHARACTERS]}"
+        return f"Spark gave up: {said[:MAX_CHARACTERS]}"
     return None

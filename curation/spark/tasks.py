@@ -11,7 +11,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from curation.core.errors import HeadtailError, faults_told
+from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.fences import WRITER, Fence
 from curation.core.receipts import Receipt
 from curation.core.storage import join
@@ -95,7 +95,7 @@ def on_worker(work: Work, fence: Fence | None = None) -> Work:
     """Return work that holds a fence, and tells a fault of the worker's files as HeadtailError."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        with faults_told(), fence.held() if fence else nullcontext():
+        with faults_as_lines(), fence.held() if fence else nullcontext():
             yield from work(batches)
 
     return run

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from curation.core import storage
-from curation.core.errors import HeadtailError, faults_told
+from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.fences import Fence
 from curation.core.tables import sweep
 
@@ -51,12 +51,12 @@ def test_a_machine_that_does_not_see_the_folder_is_named(tmp_path: Path) -> None
 def test_what_goes_wrong_in_writing_names_the_file(tmp_path: Path) -> None:
     with (
         pytest.raises(HeadtailError, match=rf"{tmp_path}/a: No space left on device$"),
-        faults_told(),
+        faults_as_lines(),
         storage.AtomicFile(f"{tmp_path}/a"),
     ):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(OSError, match="protocol"), faults_told():
+    with pytest.raises(OSError, match="protocol"), faults_as_lines():
         raise OSError(errno.EPROTO, "protocol error")
 
 
