@@ -1,4 +1,4 @@
-"""Who has been replaced writes nothing; who does not see the fence is told so."""
+"""A replaced run writes nothing; a machine that does not see the fence is named."""
 
 import errno
 from pathlib import Path
@@ -21,12 +21,12 @@ def test_a_holder_that_was_replaced_writes_nothing(tmp_path: Path) -> None:
     old, new = Fence(f"{tmp_path}/.writer"), Fence(f"{tmp_path}/.writer")
     old.__enter__()
     with old.held():
-        with new, pytest.raises(HeadtailError, match="another run has begun"):
+        with new, pytest.raises(HeadtailError, match="another run has started"):
             storage.write_bytes(f"{tmp_path}/a", b"old")
-        with pytest.raises(HeadtailError, match="another run has begun"):
+        with pytest.raises(HeadtailError, match="another run has started"):
             storage.write_bytes(f"{tmp_path}/a", b"after the new one's end")
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(HeadtailError, match="this one stops"):
+    with pytest.raises(HeadtailError, match="this run stops"):
         old.__exit__(None, None, None)
 
 
@@ -37,7 +37,7 @@ def test_a_holder_whose_folder_was_emptied_leaves_nothing(tmp_path: Path) -> Non
     file.__enter__()
     with fence.held():
         storage.remove(f"{tmp_path}/part")
-        with pytest.raises(HeadtailError, match="another run has begun"):
+        with pytest.raises(HeadtailError, match="another run has started"):
             file.__exit__(None, None, None)
     assert not (tmp_path / "part").exists()
 
