@@ -12,6 +12,7 @@ from curation.balancing.forecast_table import ForecastPlan, Rates
 from curation.balancing.thresholds import Rule, Wish, write_probabilities, write_thresholds
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
+from curation.core.schemas import CURATED, THRESHOLDS
 from curation.core.storage import join
 from curation.core.tables import Table
 from curation.matching.entry_store import EntryStore
@@ -31,7 +32,7 @@ def run(config: BalancePairsConfig) -> None:
     counts = open_counts(config.entry_counts, matches)
     unit = config.balance.unit.value
     recipe = Recipe(NAME, LOGIC_VERSION, {"seed": config.seed, "unit": unit, **asdict(wish)}, matches.inputs())
-    thresholds, curated = Table(config.thresholds), Table(config.curated)
+    thresholds, curated = Table(config.thresholds, THRESHOLDS), Table(config.curated, CURATED)
     if not config.forecast and (first := thresholds.done(recipe)) and (done := curated.done(recipe)):
         write_probabilities(counts, first, config.entry_probabilities)
         say(NAME, f"is done: {done.receipt.rows_out:,} images in {curated.path}")

@@ -6,6 +6,7 @@ from conf.schema.jobs import DownloadImagesConfig
 from curation.core.progress import Stage, say
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe
+from curation.core.schemas import CURATED, LISTS, PAIRS, STORED
 from curation.core.storage import join, remove
 from curation.core.tables import Part, Table, sum_receipts
 from curation.images.download import DownloadSettings, download_list
@@ -24,7 +25,7 @@ from jobs.cli import launch
 def run(config: DownloadImagesConfig) -> None:
     """Plan the lists of what was curated, and fetch what no earlier run has attempted."""
     settings = download_settings(config)
-    curated = Table(config.curated).require("balance_pairs")
+    curated = Table(config.curated, CURATED).require("balance_pairs")
     images = sum(part.receipt.rows_out for part in curated)
     downloads = Downloads(config.downloads)
     if closed := downloads.close_unfinished():
@@ -83,7 +84,7 @@ def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
 
 def plan_lists(config: DownloadImagesConfig, curated: list[Part], ranges: Ranges) -> Part:
     """Write the lists of the present `curated`, if they are not there: images that lie in shards with their places."""
-    table, pairs = Table(config.lists), Table(config.pairs)
+    table, pairs = Table(config.lists, LISTS, STORED.names), Table(config.pairs, PAIRS, None)
     stored = pairs.parts() if hold_images(pairs.files()) else []
     recipe = Recipe("plan_lists", 1, vars(ranges), [part.input() for part in (*curated, *stored)])
     if part := table.done(recipe):

@@ -4,6 +4,7 @@ import pyarrow as pa
 
 from conf.schema.jobs import ExplainConfig
 from curation.core.errors import HeadtailError
+from curation.core.schemas import MATCHES
 from curation.core.tables import Table
 from curation.extraction.language import detect_languages
 from curation.matching.entry_store import EntryStore
@@ -13,7 +14,7 @@ from jobs.cli import launch
 
 def run(config: ExplainConfig) -> None:
     """Print the explanation of one text, with the counts of the run in `output` where there is one."""
-    matches = Table(config.matches).parts() if config.output else []
+    matches = Table(config.matches, MATCHES).parts() if config.output else []
     rules = matches[0].manifest["settings"] if matches else {}
     store = EntryStore.open(config.entry_lists, rules.get("edges", config.edges.value))
     if rules and rules["metadata"] != store.hash:

@@ -6,6 +6,7 @@ from conf.schema.jobs import ExportConfig
 from curation.balancing.datacomp import check_pairs, collect_uids, merge_uids, slice_pairs
 from curation.core.progress import Stage
 from curation.core.receipts import merge_receipts
+from curation.core.schemas import CURATED, PAIRS
 from curation.core.storage import join, remove
 from curation.core.tables import Table
 from curation.spark.session import open_session
@@ -17,8 +18,8 @@ NAME = "export"
 
 def run(config: ExportConfig) -> None:
     """Write the DataComp uids of `curated`, sorted."""
-    curated = [file for part in Table(config.curated).require("balance_pairs") for file in part.files]
-    pairs = [file for part in Table(config.pairs).require("extract_pairs") for file in part.files]
+    curated = [file for part in Table(config.curated, CURATED).require("balance_pairs") for file in part.files]
+    pairs = [file for part in Table(config.pairs, PAIRS, None).require("extract_pairs") for file in part.files]
     check_pairs(pairs, config.pairs)
     output = config.exported or join(config.output, "datacomp_uids.npy")
     stage = Stage(NAME, f"DataComp uids of {len(curated):,} buckets")

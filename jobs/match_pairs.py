@@ -6,7 +6,7 @@ from conf.schema.jobs import MatchPairsConfig
 from curation.core.errors import HeadtailError
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
-from curation.core.schemas import PAIRS, check_schema
+from curation.core.schemas import MATCHES, PAIRS, check_schema
 from curation.core.storage import read_schema
 from curation.core.tables import Table
 from curation.matching.buckets import merge_bucket, plan_merge
@@ -37,7 +37,7 @@ def run(config: MatchPairsConfig) -> None:
     """Match the parts of `pairs` that `matches` does not hold yet, and merge them into it."""
     store = open_lists(config)
     settings = MatchSettings(config.matching.matcher.value, tuple(config.languages), config.matching.max_texts)
-    pairs = {part.id: part for part in Table(config.pairs).require("extract_pairs")}
+    pairs = {part.id: part for part in Table(config.pairs, PAIRS, None).require("extract_pairs")}
     rules = {
         "edges": store.edges.value,
         "metadata": store.hash,
@@ -45,7 +45,7 @@ def run(config: MatchPairsConfig) -> None:
         "max_texts": settings.max_texts,
         "buckets": config.buckets,
     }
-    table = Table(config.matches)
+    table = Table(config.matches, MATCHES)
     recipe = Recipe(NAME, LOGIC_VERSION, rules, [part.input() for part in pairs.values()])
     plan = MatchesPlan.make(table, recipe, config.overwrite)
     if not plan.to_match and not plan.merge:

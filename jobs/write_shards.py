@@ -3,6 +3,7 @@
 from conf.schema.jobs import WriteShardsConfig
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
+from curation.core.schemas import LISTS, STORED
 from curation.core.storage import list_files
 from curation.core.tables import Table
 from curation.images.downloads import Downloads
@@ -21,7 +22,7 @@ from jobs.cli import launch
 
 def run(config: WriteShardsConfig) -> None:
     """Select among the downloaded images, balance again where asked, and write the rest in the final order."""
-    lists = Table(config.lists).require("download_images")[0]
+    lists = Table(config.lists, LISTS, STORED.names).require("download_images")[0]
     downloads = Downloads(config.downloads)
     ranges = Ranges(**lists.manifest["settings"])
     status = downloads.status_files(ranges)

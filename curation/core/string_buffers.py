@@ -1,13 +1,13 @@
-"""Arrow string arrays as flat buffers, for kernels."""
+"""Converts Arrow string arrays to flat buffers, which numba kernels read, and back."""
 
 import numpy as np
 import pyarrow as pa
 
 
 def buffers_of(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The offsets (int32, one more than rows, absolute) and the bytes (uint8) of a string array, without a copy.
+    """Return the offsets (int32, rows + 1, absolute) and the bytes (uint8) of a string array, without a copy.
 
-    A null has two equal offsets if its array was made by Arrow or by `string_array`.
+    A null has two equal offsets in arrays made by Arrow or by `string_array`.
     """
     if not pa.types.is_string(array.type):
         raise TypeError(f"expected a string array, got {array.type}")
@@ -19,9 +19,9 @@ def buffers_of(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 
 def string_array(offsets: np.ndarray, data: np.ndarray, valid: np.ndarray | None = None) -> pa.Array:
-    """The string array of offsets (int32, from 0) and bytes, without a copy; bytes that are no UTF-8 become U+FFFD.
+    """Return the string array of offsets (int32, from 0) and bytes, without a copy; invalid UTF-8 becomes U+FFFD.
 
-    `valid` (bool, per row) makes nulls of the rest.
+    `valid` holds one bool per row; a row with False becomes null.
     """
     rows = len(offsets) - 1
     bits = None if valid is None or valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))

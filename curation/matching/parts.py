@@ -82,7 +82,7 @@ class Merge:
         """
         before = merge_receipts(self.folder, [part.receipt for part in self.parts])
         del before.facts["images"]
-        total = before.then(merge_receipts(self.folder, receipts))
+        total = before.followed_by(merge_receipts(self.folder, receipts))
         part = self.table.commit(self.number, self.recipe, [total], seconds)
         _delete(self.parts)
         return part

@@ -52,7 +52,7 @@ def match_to_buckets(
     matched = plan_tasks(spark, tasks).mapInArrow(on_worker(match), SHUFFLED)
     receipts = collect_receipts(shuffle_to_buckets(matched, buckets), write, folder)
     first = merge_receipts(folder, [receipt for receipt in receipts if not receipt.outputs])
-    return first.then(merge_receipts(folder, [receipt for receipt in receipts if receipt.outputs]))
+    return first.followed_by(merge_receipts(folder, [receipt for receipt in receipts if receipt.outputs]))
 
 
 def shuffle_to_buckets(matched: DataFrame, buckets: int) -> DataFrame:
@@ -70,7 +70,7 @@ def _match_tasks(
             receipt = Receipt(source.task)
             for matched in iter_matched(read(task, source), store, settings, receipt):
                 yield pack_rows(matched, buckets)
-            total = source.then(receipt).check()
+            total = source.followed_by(receipt).check()
             total.seconds = time.monotonic() - start
             yield _pack_receipt(total, bucket=batch.column("partition")[0].as_py() % buckets)
 
