@@ -10,7 +10,7 @@ from curation.balancing.counts import CountFiles, merge_partials, open_counts
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
-from curation.core.recipes import Recipe
+from curation.core.recipes import Recipe, flatten
 from curation.core.tables import Part, Table, sum_receipts
 from curation.images.downloads import Downloads
 from curation.matching.parts import MatchesTables
@@ -52,18 +52,6 @@ class Stage:
         inputs = [part.manifest["inputs"] for part in parts]
         count = sum(len(one) if isinstance(one, list) else one["count"] for one in inputs)
         return cls(name, sum_receipts(parts), len(parts), seconds, flatten(last["settings"]), last["versions"], count)
-
-
-def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings by dotted key.
-
-    >>> flatten({"a": {"b": 1}, "c": None})
-    {'a.b': 1, 'c': None}
-    """
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat.update(flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
-    return flat
 
 
 @dataclass(frozen=True)
