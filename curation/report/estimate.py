@@ -121,7 +121,7 @@ def estimate_text(asked: Assumptions) -> str:
     """Return the estimate as Markdown: a table of the stages, and what it says of machines."""
     stages = estimate(asked)
     head = ("stage", "rows in", "rows out", "core-hours", "hours", "memory", "read TB", "shuffle TB", "table TB", "$")
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             stage.stage,
             f"{_amount(stage.rows_in)} {stage.unit}",

@@ -17,7 +17,7 @@ def named_bins(bounds: Sequence[int], before: Counter[str], after: Counter[str])
     >>> named_bins((1, 2, 5), Counter({"2": 3}), Counter())
     [{'bin': '1', 'before': 0, 'after': 0}, {'bin': '2–4', 'before': 3, 'after': 0}]
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for low, high in zip(bounds, [*bounds[1:], None], strict=True):
         name = f"{low} and more" if high is None else str(low) if high == low + 1 else f"{low}–{high - 1}"
         rows.append({"bin": name, "before": before[str(low)], "after": after[str(low)]})

@@ -14,12 +14,15 @@ from curation.core.tar_writer import TarWriter
 from curation.report.previews import (
     NO_PICTURE,
     SIDE_PIXELS,
+    EntriesTask,
+    PreviewsTask,
     plan_entries,
     plan_previews,
     read_entries,
     read_previews,
     thumbnail,
 )
+from curation.report.stats import SampleDraw
 
 
 def encoded(mode: str, size: tuple[int, int] = (600, 200), kind: str = "PNG", colour: object = None) -> bytes:
@@ -79,7 +82,7 @@ def test_samples_are_read_from_their_shards(tmp_path: Path) -> None:
             writer.add(f"{uid}.txt", uid.encode())
             writer.add(f"{uid}.png", encoded("RGB", (6, 2)))
         writer.close()
-    (task,) = plan_previews([{"uid": "c", "tar": str(tar)}, {"uid": "a", "tar": str(tar)}])
+    (task,) = plan_previews([SampleDraw(1, "c", str(tar)), SampleDraw(2, "a", str(tar))])
     receipt = read_previews(task)
     assert [sample["uid"] for sample in receipt.outputs] == ["a", "c"]
     assert receipt.outputs[1]["texts"] == [
@@ -93,7 +96,7 @@ def test_a_sample_that_its_shard_has_not_is_no_silence(tmp_path: Path) -> None:
     with open(tar, "wb") as file:
         TarWriter(file).close()
     with pytest.raises(AssertionError, match="1 unaccounted for"):
-        read_previews({"tar": str(tar), "uids": ["a"]})
+        read_previews(PreviewsTask(str(tar), ["a"]))
 
 
 class Store:
@@ -106,7 +109,7 @@ class Store:
 
 def test_entries_are_named_counted_and_judged() -> None:
     tasks = plan_entries(["de", "en"], [("en", 3), ("en", 0), ("en", 3)])
-    assert tasks == [{"lang": "de", "ids": []}, {"lang": "en", "ids": [0, 3]}]
+    assert tasks == [EntriesTask("de", []), EntriesTask("en", [0, 3])]
     de, en = (read_entries(task, Store()).outputs[0] for task in tasks)
     assert de == {"lang": "de", "entries": 3, "never": 0, "examples": [], "texts": {}}
     assert en == {
