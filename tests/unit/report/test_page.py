@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from curation.extraction import text_rules, urls
-from curation.report import reasons
 from curation.report.numbers import escape
 from curation.report.page import render
 from tests.browser.report_example import HOSTILE, example_report
@@ -159,7 +157,3 @@ def test_many_languages_unfold() -> None:
 )
 def test_what_no_page_may_hold_is_replaced(character: str) -> None:
     assert escape(f"a{character}b") == "a\ufffdb"
-
-
-def test_reasons_of_extraction_have_meanings() -> None:
-    assert {*urls.REASONS[1:], *text_rules.REASONS[1:]} <= reasons.MEANINGS.keys()
