@@ -28,6 +28,7 @@ def lists(tmp_path: Path) -> Path:
 def test_a_text_by_the_numbers(lists: Path) -> None:
     store = EntryStore.open(str(lists))
     found = explain_text("a photo of a dog", "en", 0.9, store, {0: 10, 1: 40, 2: 1000}, 20.0)
+    assert found.entries is not None
     assert [(entry.entry_id, entry.entry, entry.count, entry.probability) for entry in found.entries] == [
         (0, "dog", 10, 1.0),
         (1, "a photo", 40, 0.5),
@@ -41,7 +42,7 @@ def test_a_text_by_the_numbers(lists: Path) -> None:
     assert [line.split()[0] for line in lines[3:-1]] == ["id", "1", "2"]  # the rare one first
 
 
-def test_what_is_dropped_and_why(lists: Path) -> None:
+def test_a_dropped_text_has_a_reason(lists: Path) -> None:
     store = EntryStore.open(str(lists))
     assert "no_metadata" in list(explanation_lines(explain_text("ein Hund", "de", 0.9, store, None, None)))[-1]
     assert "unmatched" in list(explanation_lines(explain_text("xyz", "en", None, store, None, None)))[-1]

@@ -1,4 +1,4 @@
-"""Statistics: merged parts equal the whole, whatever the parts, and equal the dumbest count."""
+"""Statistics do not depend on how files are grouped into tasks, and equal the counts of a plain loop."""
 
 from collections import Counter
 from dataclasses import fields
@@ -231,7 +231,7 @@ def test_coarse_bins_hold_every_value(scale: int) -> None:
     assert found["counts"] == np.histogram(values * 10, np.array(found["edges"]) - 0.5)[0].tolist()
 
 
-def test_coarse_bins_tell_what_lies_beyond() -> None:
+def test_coarse_bins_count_the_values_beyond_the_last_edge() -> None:
     found = summaries.coarse_bins({"0": 500, "7": 497, "4000": 2, "3000": 1}, 16)
     assert found == {"edges": [16 * edge for edge in range(9)], "counts": [500, *[0] * 6, 497], "beyond": 3}
 
