@@ -80,7 +80,7 @@ def difference(manifest: Mapping[str, Any], recipe: Recipe) -> str:
     """Return the difference between a manifest's recipe and another one: `lang.min_score was 0.0, is 0.5`."""
     if manifest["logic_version"] != recipe.logic_version:
         return f"logic_version was {manifest['logic_version']}, is {recipe.logic_version}"
-    before, now = _flatten(manifest["settings"]), _flatten(recipe.settings)
+    before, now = flatten(manifest["settings"]), flatten(recipe.settings)
     changes = [
         f"{key} was {before.get(key)}, is {now.get(key)}"
         for key in sorted(before.keys() | now.keys())
@@ -95,8 +95,13 @@ def _plain(value: Any) -> list:
     raise TypeError(f"a setting must be a plain JSON value, got {value!r}")
 
 
-def _flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings by dotted key.
+
+    >>> flatten({"a": {"b": 1}, "c": None})
+    {'a.b': 1, 'c': None}
+    """
     flat: dict[str, Any] = {}
-    for key, inner in value.items():
-        flat.update(_flatten(inner, f"{prefix}{key}.") if isinstance(inner, dict) else {f"{prefix}{key}": inner})
+    for key, value in settings.items():
+        flat.update(flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
     return flat
