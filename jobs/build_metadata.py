@@ -19,7 +19,7 @@ from metadata.lists.write import merge_lists, plan_wikis
 from metadata.sources.articles import LOGIC_VERSION as ARTICLES_VERSION
 from metadata.sources.articles import DumpSettings, count_file
 from metadata.sources.page_views import LOGIC_VERSION as TITLES_VERSION
-from metadata.sources.page_views import TitleSettings, count_views
+from metadata.sources.page_views import TitleSettings, ViewsTask, count_views
 from metadata.spark.gather import gather_terms, set_partitions
 from metadata.spark.write_lists import write_wiki_lists
 
@@ -96,8 +96,7 @@ def count_titles(config: BuildMetadataConfig, inputs: MetadataInputs, settings: 
         spark = open_session(NAME, **vars(config.spark))
         folder = table.begin(0)
         tasks = [
-            {"input": file.path, "output": join(folder, f"{index:05d}.parquet")}
-            for index, file in enumerate(inputs.page_views)
+            ViewsTask(file.path, join(folder, f"{index:05d}.parquet")) for index, file in enumerate(inputs.page_views)
         ]
         receipts = run_tasks(spark, partial(count_views, settings=settings), tasks, folder)
         part = table.commit(0, recipe, receipts, stage.seconds)

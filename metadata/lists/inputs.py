@@ -8,7 +8,8 @@ from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES, OTHER, Language, language_of
 from curation.core.storage import FileInfo, exists, join, list_files
 from curation.core.tables import Part
-from metadata.sources.articles import site_of
+from metadata.lists.write import MergeTask
+from metadata.sources.articles import CountTask, site_of
 from metadata.sources.dumps import plan_ranges
 from metadata.sources.wordnet import list_wordnets
 
@@ -63,21 +64,21 @@ class Counted:
         return counted
 
 
-def plan_articles(inputs: list[dict], folder: str) -> list[dict]:
+def plan_articles(inputs: list[dict], folder: str) -> list[CountTask]:
     """Return the tasks of a part of `ngrams`: an input each, in their order."""
     return [_task(entry["path"], join(folder, f"{index:05d}.parquet")) for index, entry in enumerate(inputs)]
 
 
-def _task(name: str, output: str) -> dict:
+def _task(name: str, output: str) -> CountTask:
     """The task of an input that `Articles.ranges` named.
 
     >>> _task("en:/d/enwiki.xml.bz2#0-", "o")
-    {'input': '/d/enwiki.xml.bz2', 'lang': 'en', 'start': 0, 'end': None, 'output': 'o'}
+    CountTask(input='/d/enwiki.xml.bz2', lang='en', start=0, end=None, output='o')
     """
     lang, _, rest = name.partition(":")
     path, _, span = rest.rpartition("#")
     start, _, end = span.partition("-")
-    return {"input": path, "lang": lang, "start": int(start), "end": int(end) if end else None, "output": output}
+    return CountTask(path, lang, int(start), int(end) if end else None, output)
 
 
 def chosen_languages(names: Iterable[str]) -> list[Language]:
@@ -181,7 +182,7 @@ class MetadataInputs:
             *({**vars(file), "list": lang, "place": place} for place, lang, file in custom),
         ]
 
-    def merges(self, folder: str) -> list[dict]:
+    def merges(self, folder: str) -> list[MergeTask]:
         """The tasks of `lists.merge_lists`: a list for each base language, the union `other`, and each wiki's own
         where no detector label leads to it."""
         members: dict[str, list[str]] = {}
@@ -190,14 +191,14 @@ class MetadataInputs:
             if language.list_code == OTHER:
                 members[language.code] = [language.code]
         return [
-            {
-                "list": code,
-                "folder": folder,
-                # The base language's own entries come before those of what merges into it.
-                "members": sorted(wikis, key=lambda wiki: (wiki != code, wiki)),
-                "before": [file.path for lang, file in self.custom_before if lang in (None, code)],
-                "after": [file.path for lang, file in self.custom_after if lang in (None, code)],
-            }
+            MergeTask(
+                name=code,
+                folder=folder,
+                # The base language's own entries come before those of the wikis that merge into it.
+                members=tuple(sorted(wikis, key=lambda wiki: (wiki != code, wiki))),
+                before=tuple(file.path for lang, file in self.custom_before if lang in (None, code)),
+                after=tuple(file.path for lang, file in self.custom_after if lang in (None, code)),
+            )
             for code, wikis in sorted(members.items())
         ]
 

@@ -25,18 +25,30 @@ class DumpSettings:
     max_page_bytes: int = 8 << 20
 
 
-def count_file(task: dict, settings: DumpSettings) -> Receipt:
-    """Write the partial counts (`ngrams.COUNTS`) of a task {input, start, end, lang, output}.
+@dataclass(frozen=True)
+class CountTask:
+    """A range of a dump, or a table of articles: `start` and `end` are bytes of the file, `end` None its end."""
+
+    input: str
+    lang: str
+    start: int
+    end: int | None
+    output: str
+
+
+def count_file(task: CountTask, settings: DumpSettings) -> Receipt:
+    """Write the partial counts (`ngrams.COUNTS`) of the articles of a task.
 
     Rows in are pages, rows out the articles counted. Drops, beside those of `dumps.read_pages`: `redirect`,
     `other_namespace`, `no_text`, `too_deep`. Facts: `words`, `text_chars`, `wikitext_chars`, bytes read.
     """
-    receipt = Receipt(f"{task['input']}@{task['start']}")
-    texts = _table_texts(task["input"], receipt) if task["input"].endswith(".parquet") else None
-    if texts is None:
-        texts = read_articles(task["input"], task["start"], task["end"], settings, receipt)
-    with ParquetSink(task["output"], COUNTS) as sink:
-        for batch in count_ngrams(texts, LANGUAGES[task["lang"]]):
+    receipt = Receipt(f"{task.input}@{task.start}")
+    if task.input.endswith(".parquet"):
+        texts = _table_texts(task.input, receipt)
+    else:
+        texts = read_articles(task.input, task.start, task.end, settings, receipt)
+    with ParquetSink(task.output, COUNTS) as sink:
+        for batch in count_ngrams(texts, LANGUAGES[task.lang]):
             if batch["source"][0].as_py() == "unigram":
                 receipt.facts["words"] += pa.compute.sum(batch["count"]).as_py()
             sink.write(batch)

@@ -19,7 +19,7 @@ import mwparserfromhell
 import pyarrow.parquet as pq
 import wikitextparser
 
-from metadata.sources.articles import DumpSettings, count_file
+from metadata.sources.articles import CountTask, DumpSettings, count_file
 from tests.conftest import SHARED
 from tests.dump_data import dump, multistream
 
@@ -99,7 +99,7 @@ def other_words(text: str, copy: int) -> str:
 def count(path: Path) -> int:
     """Count a dump as a task does; returns its number of words."""
     output = str(path.with_suffix(".parquet"))
-    task = {"input": str(path), "lang": "en", "start": 0, "end": None, "output": output}
+    task = CountTask(str(path), "en", 0, None, output)
     receipt = count_file(task, DumpSettings()).check()
     assert receipt.rows_out == receipt.rows_in, receipt.drops
     assert pq.read_metadata(output).num_rows > 0

@@ -17,7 +17,7 @@ from curation.core.receipts import Receipt
 from curation.matching.entry_store import EntryStore
 from jobs.build_metadata import run
 from metadata.lists.rules import PMI_STEPS, Rules, percentile_rank
-from metadata.sources.articles import DumpSettings, count_file, read_articles
+from metadata.sources.articles import CountTask, DumpSettings, count_file, read_articles
 from metadata.sources.words import join_bigram
 from metadata.spark.gather import gather_terms
 from metadata.spark.terms import COUNTS, score_bigrams, sum_unigrams, top_terms
@@ -50,7 +50,7 @@ def english(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Counter[str]
     if not ENGLISH.exists():
         pytest.skip("the real data of ../shared/data is not here")
     output = str(tmp_path_factory.mktemp("counts") / "0.parquet")
-    task = {"input": str(ENGLISH), "lang": "en", "start": 0, "end": None, "output": output}
+    task = CountTask(str(ENGLISH), "en", 0, None, output)
     count_file(task, DumpSettings()).check()
     texts = read_articles(str(ENGLISH), 0, None, DumpSettings(), Receipt("r"))
     return output, *count_naively(texts, singles=True)
@@ -266,7 +266,7 @@ def test_the_counts_of_ranges_are_those_of_the_whole(english: tuple, tmp_path: P
     starts = [0, 400_000, 1_000_000]
     for start, end in zip(starts, [*starts[1:], None], strict=True):
         output = str(tmp_path / f"{start}.parquet")
-        count_file({"input": str(path), "lang": "en", "start": start, "end": end, "output": output}, DumpSettings())
+        count_file(CountTask(str(path), "en", start, end, output), DumpSettings())
         for row in pq.read_table(output, filters=[("source", "=", "unigram")]).to_pylist():
             words[row["first"]] += row["count"]
     assert words == english[1]

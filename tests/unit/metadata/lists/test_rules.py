@@ -14,6 +14,7 @@ from curation.matching.entry_store import EntryStore
 from metadata.lists.inputs import chosen_languages, list_articles, list_inputs, plan_articles
 from metadata.lists.rules import Rules, SourceRow, build_list, chosen_count, percentile_rank, unusable
 from metadata.lists.write import merge_lists, plan_wikis, read_sources, write_wiki_list
+from metadata.sources.articles import CountTask
 from tests.dump_data import dump
 
 
@@ -166,6 +167,4 @@ def test_whose_dump_it_is(tmp_path: Path) -> None:
         (tmp_path / "parts" / name).write_bytes(bz2.compress(dump([("A", "a")])))
     assert [entry.file.path[-9:] for entry in list_articles([f"{tmp_path}/parts"], ["en"])] == ["-p1p9.bz2"]
     tasks = plan_articles(list(found[0].ranges(1 << 20)), "/out")
-    assert tasks == [
-        {"input": str(tmp_path / "a.xml"), "lang": "de", "start": 0, "end": None, "output": "/out/00000.parquet"}
-    ]
+    assert tasks == [CountTask(str(tmp_path / "a.xml"), "de", 0, None, "/out/00000.parquet")]

@@ -13,7 +13,7 @@ import pytest
 
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from metadata.sources.articles import DumpSettings, count_file, read_articles
+from metadata.sources.articles import CountTask, DumpSettings, count_file, read_articles
 from metadata.sources.dumps import plan_ranges, read_pages, read_site
 from tests.conftest import SHARED, needs_shared
 from tests.dump_data import article, dump, multistream
@@ -184,7 +184,7 @@ def test_tables_of_plain_articles(tmp_path: Path) -> None:
     path, output = str(tmp_path / "articles.parquet"), str(tmp_path / "out.parquet")
     rows = {"url": ["u"] * 4, "title": ["t"] * 4, "text": ["a cat", None, " ", "a dog"]}
     pq.write_table(pa.table(rows), path)
-    task = {"input": path, "lang": "en", "start": 0, "end": None, "output": output}
+    task = CountTask(path, "en", 0, None, output)
     receipt = count_file(task, DumpSettings()).check()
     assert (receipt.rows_in, receipt.rows_out, receipt.drops) == (4, 2, {"no_text": 2})
     counts = {(row["first"], row["second"]): row["count"] for row in pq.read_table(output).to_pylist()}
