@@ -8,7 +8,8 @@ import pyarrow as pa
 
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
-from curation.core.storage import FileInfo, ParquetSink, filesystem, join, read_batches, read_json, write_json
+from curation.core.storage import FileInfo, ParquetSink, filesystem, join, read_json, write_json
+from curation.core.table_reader import read_batches
 from curation.matching.entry_store import read_entries
 from metadata.lists.rules import LIST, EntryTable, Rules, SourceRow, build_list
 from metadata.sources.wordnet import read_names
@@ -79,7 +80,7 @@ def merge_lists(task: MergeTask) -> Receipt:
         _add_custom(table, path, receipt)
     for lang in task.members:
         behind = "" if lang == task.name else f":{lang}"
-        for batch in read_batches(join(task.folder, WIKIS, f"{lang}.parquet")):
+        for batch in read_batches(join(task.folder, WIKIS, f"{lang}.parquet"), LIST):
             for row in batch.to_pylist():
                 _add(table, row["text"], (f"{row['source']}{behind}", row["score"]), receipt)
     for path in task.after:

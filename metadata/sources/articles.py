@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
-from curation.core.storage import ParquetSink, read_batches, read_schema
+from curation.core.storage import ParquetSink, read_schema
+from curation.core.table_reader import check_file, read_batches
 from metadata.sources.dumps import Site, read_pages, read_site
 from metadata.sources.ngrams import COUNTS, count_ngrams
 from metadata.sources.wikitext import LinkPrefixes, TooDeepError, plain_text
@@ -79,11 +79,21 @@ def read_articles(path: str, start: int, end: int | None, settings: DumpSettings
             yield text
 
 
+def check_articles(path: str) -> None:
+    """Raise HeadtailError if a Parquet file is no table of articles."""
+    check_file(path, articles_schema(path), further=None)
+
+
+def articles_schema(path: str) -> pa.Schema:
+    """Return the schema that a table of articles has to have: `text`, as a string of either Arrow type."""
+    found = read_schema(path)
+    large = "text" in found.names and found.field("text").type == pa.large_string()
+    return pa.schema([pa.field("text", pa.large_string() if large else pa.string())])
+
+
 def _table_texts(path: str, receipt: Receipt) -> Iterator[str]:
-    """Yield the texts of a table of plain articles (columns url, title, text)."""
-    if "text" not in read_schema(path).names:
-        raise HeadtailError(f"{path} has no column text: a table of articles has the columns url, title, text")
-    for batch in read_batches(path, ["text"], batch_rows=1024):
+    """Yield the texts of a table of plain articles."""
+    for batch in read_batches(path, articles_schema(path), ["text"], batch_rows=1024, further=None):
         for text in batch.column("text").to_pylist():
             receipt.rows_in += 1
             if text and text.strip():
@@ -95,5 +105,11 @@ def _table_texts(path: str, receipt: Receipt) -> Iterator[str]:
 
 
 def site_of(path: str) -> Site | None:
-    """The wiki of a dump; None for a table, which does not tell."""
-    return None if path.endswith(".parquet") else read_site(path)
+    """Return the wiki of a dump, None for a table of articles, which does not name its wiki.
+
+    Raises HeadtailError for a Parquet file that is no table of articles.
+    """
+    if not path.endswith(".parquet"):
+        return read_site(path)
+    check_articles(path)
+    return None

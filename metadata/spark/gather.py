@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from metadata.lists.rules import Rules, SourceRow, chosen_count
+from metadata.sources import ngrams, page_views
 from metadata.spark.terms import (
     COUNTS,
     VIEWS,
@@ -48,8 +49,8 @@ def gather_terms(
     spark: SparkSession, ngram_files: list[str], view_files: list[str], languages: list[str], rules: Rules
 ) -> Terms:
     """Add up the counts of all wikis, choose and rank their terms. Runs jobs that collect a few rows per language."""
-    counts = read_files(spark, ngram_files, COUNTS).where(F.col("lang").isin(languages))
-    views = read_files(spark, view_files, VIEWS).where(F.col("lang").isin(languages))
+    counts = read_files(spark, ngram_files, ngrams.COUNTS, COUNTS).where(F.col("lang").isin(languages))
+    views = read_files(spark, view_files, page_views.VIEWS, VIEWS).where(F.col("lang").isin(languages))
     unigrams = sum_unigrams(counts).persist(StorageLevel.DISK_ONLY)
     titles = sum_titles(views).persist(StorageLevel.DISK_ONLY)
     unigram_rows = count_rows(unigrams, rules.unigram_min_count)

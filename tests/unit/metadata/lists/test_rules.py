@@ -4,6 +4,7 @@ import bz2
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -13,7 +14,7 @@ from curation.core.errors import HeadtailError
 from curation.matching.entry_store import EntryStore
 from metadata.lists.inputs import chosen_languages, list_articles, list_inputs, plan_articles
 from metadata.lists.rules import Rules, SourceRow, build_list, chosen_count, percentile_rank, unusable
-from metadata.lists.write import merge_lists, plan_wikis, read_sources, write_wiki_list
+from metadata.lists.write import WIKIS, MergeTask, merge_lists, plan_wikis, read_sources, write_wiki_list
 from metadata.sources.articles import CountTask
 from tests.dump_data import dump
 
@@ -133,9 +134,16 @@ def test_lists_merge_in_order(tmp_path: Path) -> None:
     assert EntryStore.open(str(tmp_path)).languages == ("aa", "ltg", "mine", "other", "zh")
 
 
-def _batches(lang: str, words: list[str]) -> list:
-    import pyarrow as pa
+def test_a_list_that_another_program_wrote_wrongly_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / WIKIS / "ltg.parquet"
+    path.parent.mkdir()
+    pq.write_table(pa.table({"text": [1], "source": ["title"], "views": [3]}), path)
+    faults = "text is int64, expected string; score is missing; views is unexpected"
+    with pytest.raises(HeadtailError, match=f"{path} is not the table expected here: {faults}"):
+        merge_lists(MergeTask("ltg", str(tmp_path), ("ltg",), (), ()))
 
+
+def _batches(lang: str, words: list[str]) -> list:
     names = ["lang", "source", "text", "score"]
     return [
         pa.RecordBatch.from_pydict(

@@ -13,6 +13,7 @@ import pytest
 
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
+from metadata.lists.inputs import list_articles
 from metadata.sources.articles import CountTask, DumpSettings, count_file, read_articles
 from metadata.sources.dumps import plan_ranges, read_pages, read_site
 from tests.conftest import SHARED, needs_shared
@@ -189,6 +190,23 @@ def test_tables_of_plain_articles(tmp_path: Path) -> None:
     assert (receipt.rows_in, receipt.rows_out, receipt.drops) == (4, 2, {"no_text": 2})
     counts = {(row["first"], row["second"]): row["count"] for row in pq.read_table(output).to_pylist()}
     assert counts == {("a", None): 2, ("cat", None): 1, ("dog", None): 1, ("a", "cat"): 1, ("a", "dog"): 1}
-    pq.write_table(pa.table({"body": ["a"]}), path)
-    with pytest.raises(HeadtailError, match="has no column text"):
-        count_file(task, DumpSettings())
+    pq.write_table(
+        pa.table(rows).cast(pa.schema([("url", pa.string()), ("title", pa.string()), ("text", pa.large_string())])),
+        path,
+    )
+    assert count_file(task, DumpSettings()).check().rows_out == 2
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [({"body": ["a"]}, "text is missing"), ({"text": [1]}, "text is int64, expected string")],
+    ids=["missing", "mistyped"],
+)
+def test_a_table_without_texts_is_refused(tmp_path: Path, table: dict[str, list], fault: str) -> None:
+    path = str(tmp_path / "articles.parquet")
+    pq.write_table(pa.table(table), path)
+    expected = f"{path} is not the table expected here: {fault}"
+    with pytest.raises(HeadtailError, match=expected):
+        count_file(CountTask(path, "en", 0, None, str(tmp_path / "out.parquet")), DumpSettings())
+    with pytest.raises(HeadtailError, match=expected):
+        list_articles([f"en:{path}"], ["en"])
