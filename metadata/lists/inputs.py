@@ -1,15 +1,13 @@
 """Which file is whose: a user's paths to the inputs of each language."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass
 
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES, OTHER, Language, language_of
 from curation.core.storage import FileInfo, exists, join, list_files
-from curation.core.tables import Part
 from metadata.lists.write import MergeTask
-from metadata.sources.articles import CountTask, site_of
+from metadata.sources.articles import site_of
 from metadata.sources.dumps import plan_ranges
 from metadata.sources.wordnet import list_wordnets
 
@@ -34,51 +32,6 @@ class Articles:
         for start, end in plan_ranges(self.file.path, self.file.size, range_bytes):
             name = f"{self.lang}:{self.file.path}#{start}-{'' if end is None else end}"
             yield {"path": name, "size": self.file.size, "version": self.file.version}
-
-
-@dataclass
-class Counted:
-    """What a counting stage left of given inputs: its files, the ids of its parts' inputs, what could not be read."""
-
-    files: list[str] = field(default_factory=list)
-    rows: int = 0
-    inputs: list[dict] = field(default_factory=list)
-    failures: list[dict] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, parts: list[Part], paths: set[str]) -> Self:
-        """Return the files that the inputs with these paths gave, in whatever part they are.
-
-        A table may hold more: counts of other languages, or of a dump that a newer one has replaced.
-        """
-        counted = cls()
-        for part in parts:
-            for entry, file in zip(part.inputs(), part.manifest["files"], strict=True):
-                if entry["path"] in paths:
-                    counted.files.append(join(part.path, file["path"]))
-                    counted.rows += file["rows"]
-                    counted.inputs.append({**entry, "settings": part.manifest["settings"]})
-            counted.failures.extend(
-                failure for failure in part.receipt.failures if any(failure["file"] in path for path in paths)
-            )
-        return counted
-
-
-def plan_articles(inputs: list[dict], folder: str) -> list[CountTask]:
-    """Return the tasks of a part of `ngrams`: an input each, in their order."""
-    return [_task(entry["path"], join(folder, f"{index:05d}.parquet")) for index, entry in enumerate(inputs)]
-
-
-def _task(name: str, output: str) -> CountTask:
-    """The task of an input that `Articles.ranges` named.
-
-    >>> _task("en:/d/enwiki.xml.bz2#0-", "o")
-    CountTask(input='/d/enwiki.xml.bz2', lang='en', start=0, end=None, output='o')
-    """
-    lang, _, rest = name.partition(":")
-    path, _, span = rest.rpartition("#")
-    start, _, end = span.partition("-")
-    return CountTask(path, lang, int(start), int(end) if end else None, output)
 
 
 def chosen_languages(names: Iterable[str]) -> list[Language]:

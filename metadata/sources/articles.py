@@ -1,7 +1,7 @@
 """Counts of words and bigrams of one wiki's articles: from a range of a dump, or from a table of plain texts."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -19,10 +19,10 @@ LOGIC_VERSION = 1
 
 @dataclass(frozen=True)
 class DumpSettings:
-    """Which pages are read: `namespaces` by number, larger ones than `max_page_bytes` of XML are dropped."""
+    """Which pages are counted: those of `namespaces` with at most `max_page_bytes` of XML."""
 
-    namespaces: tuple[int, ...] = (0,)
-    max_page_bytes: int = 8 << 20
+    namespaces: tuple[int, ...] = field(default=(0,), kw_only=True)
+    max_page_bytes: int
 
 
 @dataclass(frozen=True)

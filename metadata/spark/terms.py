@@ -16,6 +16,7 @@ import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812
 
+from curation.core.choices import BigramScore
 from curation.core.languages import LANGUAGES
 from curation.core.table_reader import read_batches
 from curation.spark.tasks import on_worker, plan_tasks
@@ -124,13 +125,13 @@ def choose_bigrams(bigrams: DataFrame, rules: Rules, percentiles: dict[str, floa
     if rules.bigram_min_pmi is not None:
         kept = kept.where(F.col("pmi") >= rules.bigram_min_pmi)
     score = F.col("pmi")
-    if rules.bigram_score == "count_pmi":
+    if rules.bigram_score == BigramScore.count_pmi:
         spark = bigrams.sparkSession
         base = spark.createDataFrame(sorted(percentiles.items()), "lang string, base double")
         kept = kept.join(F.broadcast(base), "lang", how="inner")
         score = F.pow(F.col("count") + 1, F.lit(0.7)) * (F.col("pmi") - F.col("base"))
     scored = kept.select("lang", F.lit("bigram").alias("source"), "text", score.alias("score"))
-    return scored.where(F.col("score") > 0) if rules.bigram_score == "count_pmi" else scored
+    return scored.where(F.col("score") > 0) if rules.bigram_score == BigramScore.count_pmi else scored
 
 
 def choose_counted(terms: DataFrame, source: str, minimum: int) -> DataFrame:
