@@ -9,11 +9,11 @@ from curation.core.recipes import Recipe
 from curation.core.storage import join, remove
 from curation.core.tables import Part, Table, sum_receipts
 from curation.images.download import DownloadSettings, download_list
-from curation.images.download_lists import slice_curated, slice_places, write_lists
+from curation.images.download_lists import SliceTask, WriteListsTask, slice_curated, slice_places, write_lists
 from curation.images.downloads import LOGIC_VERSION, STAGE, Downloads, compared, plan_downloads
 from curation.images.encoding import ImageSettings
 from curation.images.fetch import FetchSettings
-from curation.images.preflight import MIN_JUDGED, check_names, check_success, name_advice
+from curation.images.preflight import MIN_JUDGED, CheckNamesTask, check_names, check_success, name_advice
 from curation.images.ranges import Ranges
 from curation.images.stored_images import hold_images
 from curation.spark.session import open_session
@@ -42,7 +42,7 @@ def run(config: DownloadImagesConfig) -> None:
     spark = open_session(STAGE, **vars(config.spark))
     require_single_attempts(spark)
     first = spark.sparkContext.defaultParallelism
-    names = run_tasks(spark, partial(check_names, threads=settings.threads), tasks[:1])
+    names = run_tasks(spark, partial(check_names, threads=settings.threads), [CheckNamesTask(tasks[0].list_path)])
     if advice := name_advice(names[0]):
         say(STAGE, advice)
     fetch = partial(download_list, settings=settings)
@@ -95,8 +95,7 @@ def plan_lists(config: DownloadImagesConfig, curated: list[Part], ranges: Ranges
     slices, places = join(folder, "_slices"), join(folder, "_places")
     sliced = run_tasks(spark, partial(slice_curated, ranges=ranges), _slicing(curated, slices), slices)
     run_tasks(spark, partial(slice_places, ranges=ranges), _slicing(stored, places), places)
-    task = {"slices": slices, "places": places if stored else None, "folder": folder}
-    groups = [{"group": group, **task} for group in range(ranges.groups)]
+    groups = [WriteListsTask(group, slices, places if stored else None, folder) for group in range(ranges.groups)]
     receipts: list[Receipt] = run_tasks(spark, partial(write_lists, ranges=ranges), groups, folder)
     remove(slices)
     remove(places)
@@ -107,9 +106,9 @@ def plan_lists(config: DownloadImagesConfig, curated: list[Part], ranges: Ranges
     return part
 
 
-def _slicing(parts: list[Part], folder: str) -> list[dict]:
+def _slicing(parts: list[Part], folder: str) -> list[SliceTask]:
     files = [file for part in parts for file in part.files]
-    return [{"path": path, "out": join(folder, f"{index:06d}")} for index, path in enumerate(files)]
+    return [SliceTask(path, join(folder, f"{index:06d}")) for index, path in enumerate(files)]
 
 
 if __name__ == "__main__":

@@ -49,29 +49,40 @@ class DownloadSettings:
     doubt_network: bool = True
 
 
-def download_list(task: dict, settings: DownloadSettings) -> Receipt:
-    """Fetch what is new in one list and store it: `<name>.tar`, `<name>.parquet` with a row per attempt.
+@dataclass(frozen=True)
+class DownloadTask:
+    """One download list to fetch.
 
-    `task` holds list (its path), earlier (paths of the status files of the list's images so far, oldest first) and
-    out (path of the status file to write). What was attempted before is left alone, but with `retry_failed` what
-    failed for a reason that can pass. Where the list says that an image lies in a shard, it is taken from there. The
-    images lie in the tar in the final order. Nothing is written where nothing is new. The receipt, `<name>.json`, is
-    written last: without it the list counts as not fetched.
+    `earlier` are the status files that hold images of the list so far, oldest first; `status_path` is the status file
+    to write, with the tar and the receipt beside it.
     """
-    if storage.exists(receipt_path(task["out"])):
-        # The engine may run a finished task again when a machine was lost.
-        return Receipt.from_json(json.dumps(storage.read_json(receipt_path(task["out"]))))
+
+    list_path: str
+    earlier: tuple[str, ...]
+    status_path: str
+
+
+def download_list(task: DownloadTask, settings: DownloadSettings) -> Receipt:
+    """Fetch the new images of one download list and store them: `<name>.tar`, `<name>.parquet` with a row per attempt.
+
+    An image that was attempted before is skipped; with `retry_failed` only if its reason cannot pass. An image that
+    lies in a shard is read from the shard. The tar holds the images in the final order. If no image is new, no file is
+    written. The receipt, `<name>.json`, is written last: without it the list counts as not fetched.
+    """
+    if storage.exists(receipt_path(task.status_path)):
+        # Spark may run a finished task again after it lost a machine.
+        return Receipt.from_json(json.dumps(storage.read_json(receipt_path(task.status_path))))
     start = time.monotonic()
     rows = _new_rows(task, settings.retry_failed)
-    receipt = Receipt(task["list"], rows_in=rows.num_rows)
+    receipt = Receipt(task.list_path, rows_in=rows.num_rows)
     if not rows.num_rows:
         return receipt
-    # An attempt whose machine was given up may go on: a tar of one and a status file of another must not meet.
-    folder, name = os.path.split(task["out"])
+    # An attempt on a machine that Spark gave up may still run: its tar must not meet the status file of this attempt.
+    folder, name = os.path.split(task.status_path)
     with Fence(os.path.join(folder, f".{name}{WRITER}")) as attempt, attempt.held():
-        _fetch_rows(task["out"], rows, settings, receipt, not task["earlier"])
+        _fetch_rows(task.status_path, rows, settings, receipt, not task.earlier)
         receipt.seconds = time.monotonic() - start
-        storage.write_bytes(receipt_path(task["out"]), receipt.check().to_json().encode())
+        storage.write_bytes(receipt_path(task.status_path), receipt.check().to_json().encode())
     return receipt
 
 
@@ -101,11 +112,11 @@ def _fetch_rows(out: str, rows: pa.Table, settings: DownloadSettings, receipt: R
     receipt.facts["attempts"] = sum(outcome.fetched.attempts for outcome in outcomes)
 
 
-def _new_rows(task: dict, retry_failed: bool) -> pa.Table:
-    with storage.open_input(task["list"]) as file:
+def _new_rows(task: DownloadTask, retry_failed: bool) -> pa.Table:
+    with storage.open_input(task.list_path) as file:
         # Columns that are not there, as those of STORED, are left out.
         rows = pq.ParquetFile(file).read(["uid", "url", "order", *STORED.names])
-    attempted = read_status(task["earlier"], ["uid", "order", "status"])
+    attempted = read_status(task.earlier, ["uid", "order", "status"])
     if retry_failed:
         attempted = attempted.filter(pc.invert(pc.is_in(attempted["status"], pa.array(sorted(RETRIED_LATER)))))
     return rows.filter(pc.invert(pc.is_in(rows["uid"], attempted["uid"].combine_chunks())))

@@ -5,6 +5,8 @@ and shards can be written from the lists one after the other. A range is what th
 ranges is a power of two that the first plan fixes, so that a larger t adds images to ranges and moves none.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 import pyarrow as pa
 
@@ -19,22 +21,29 @@ SLICE_ROWS = 100_000
 """Rows that one file of slices is made of: what a task holds at a time."""
 
 
-def slice_curated(task: dict, ranges: Ranges) -> Receipt:
+@dataclass(frozen=True)
+class SliceTask:
+    """A file of `curated` or `pairs` to cut into slices; `output` is the start of the names of the slice files."""
+
+    input: str
+    output: str
+
+
+def slice_curated(task: SliceTask, ranges: Ranges) -> Receipt:
     """Cut one file of `curated` into slices for the groups of ranges.
 
-    `task` holds path and out, the path of the files of slices up to their number. Raises HeadtailError where the
-    file is not a table of curated images.
+    Raises HeadtailError if the file is not one of the table `curated`.
     """
-    check_schema(storage.read_schema(task["path"]), CURATED, task["path"])
-    receipt = Receipt(task["path"])
+    check_schema(storage.read_schema(task.input), CURATED, task.input)
+    receipt = Receipt(task.input)
     pending: list[pa.RecordBatch] = []
-    for batch in storage.read_batches(task["path"], CURATED.names):
+    for batch in storage.read_batches(task.input, CURATED.names):
         pending.append(batch)
         if sum(batch.num_rows for batch in pending) >= SLICE_ROWS:
-            _write_slices(pending, task["out"], ranges, receipt)
+            _write_slices(pending, task.output, ranges, receipt)
             pending = []
     if pending or not receipt.outputs:
-        _write_slices(pending, task["out"], ranges, receipt)
+        _write_slices(pending, task.output, ranges, receipt)
     receipt.rows_in = receipt.rows_out
     return receipt
 
@@ -49,12 +58,12 @@ def _write_slices(batches: list[pa.RecordBatch], out: str, ranges: Ranges, recei
     receipt.rows_out += rows.num_rows
 
 
-def slice_places(task: dict, ranges: Ranges) -> Receipt:
-    """Cut where the images of one file of `pairs` lie into slices for the groups of ranges; task: path, out."""
-    receipt = Receipt(task["path"])
-    for number, rows in enumerate(read_places(task["path"])):
+def slice_places(task: SliceTask, ranges: Ranges) -> Receipt:
+    """Cut the places of stored images in one file of `pairs` into slices for the groups of ranges."""
+    receipt = Receipt(task.input)
+    for number, rows in enumerate(read_places(task.input)):
         receivers = top_bits(ranges.order(rows["uid"].combine_chunks()), ranges.groups)
-        write_slices(f"{task['out']}-{number:04d}.arrow", rows, receivers, ranges.groups)
+        write_slices(f"{task.output}-{number:04d}.arrow", rows, receivers, ranges.groups)
         receipt.rows_in += rows.num_rows
     receipt.rows_out = receipt.rows_in
     return receipt
@@ -64,20 +73,33 @@ def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
 
 
-def write_lists(task: dict, ranges: Ranges) -> Receipt:
-    """Write the lists of one group of ranges: curated rows and `order`, sorted by (order, uid).
+@dataclass(frozen=True)
+class WriteListsTask:
+    """A group of ranges whose download lists are written to the folder `output`.
 
-    `task` holds group, slices (the folder they are in), places (the folder of slices of where images lie that are there
-    already, if any do) and folder, where to write. A range without images gets a list without rows.
+    `slices` and `places` are the folders of the slices of curated rows and of the places of stored images; `places` is
+    None if no image is stored yet.
     """
-    rows = read_slices(task["slices"], task["group"]).sort_by([("order", "ascending"), ("uid", "ascending")])
-    if task.get("places"):
-        rows = add_places(rows, task["places"], task["group"])
+
+    group: int
+    slices: str
+    places: str | None
+    output: str
+
+
+def write_lists(task: WriteListsTask, ranges: Ranges) -> Receipt:
+    """Write the download lists of one group of ranges: curated rows and `order`, sorted by (order, uid).
+
+    A range without images gets a list without rows.
+    """
+    rows = read_slices(task.slices, task.group).sort_by([("order", "ascending"), ("uid", "ascending")])
+    if task.places:
+        rows = add_places(rows, task.places, task.group)
     numbers = ranges.of(rows["order"].to_numpy())
-    receipt = Receipt(f"lists of group {task['group']}", rows_in=rows.num_rows)
-    for number in ranges.in_group(task["group"]):
+    receipt = Receipt(f"lists of group {task.group}", rows_in=rows.num_rows)
+    for number in ranges.in_group(task.group):
         start, end = np.searchsorted(numbers, [number, number + 1]).tolist()
-        with storage.ParquetSink(storage.join(task["folder"], list_name(number)), rows.schema) as sink:
+        with storage.ParquetSink(storage.join(task.output, list_name(number)), rows.schema) as sink:
             for batch in rows.slice(start, end - start).combine_chunks().to_batches():
                 sink.write(batch)
         receipt.rows_out += sink.rows

@@ -9,7 +9,7 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.tables import MANIFEST, Part, Table
-from curation.images.download import DownloadSettings, reached_nothing
+from curation.images.download import DownloadSettings, DownloadTask, reached_nothing
 from curation.images.ranges import Ranges, count_ranges, list_name
 
 STAGE = "download_images"
@@ -141,18 +141,18 @@ def compared(settings: DownloadSettings) -> dict:
     }
 
 
-def plan_downloads(downloads: Downloads, lists: Part, ranges: Ranges, folder: str) -> list[dict]:
-    """Return a task for `download_list` for every range, first those of which nothing was attempted.
+def plan_downloads(downloads: Downloads, lists: Part, ranges: Ranges, folder: str) -> list[DownloadTask]:
+    """Return a task for the download list of every range, first the lists of which no image was attempted.
 
-    By these a run that goes on is judged: of the others too little may be new to tell that nothing arrives.
+    Untouched lists come first, so that the success check of a resumed run sees enough new downloads.
     """
     earlier = downloads.status_files(ranges)
     tasks = [
-        {
-            "list": storage.join(lists.path, list_name(number)),
-            "earlier": earlier.get(str(number), []),
-            "out": storage.join(folder, list_name(number)),
-        }
+        DownloadTask(
+            list_path=storage.join(lists.path, list_name(number)),
+            earlier=tuple(earlier.get(str(number), ())),
+            status_path=storage.join(folder, list_name(number)),
+        )
         for number in range(ranges.count)
     ]
-    return sorted(tasks, key=lambda task: bool(task["earlier"]))
+    return sorted(tasks, key=lambda task: bool(task.earlier))

@@ -3,6 +3,7 @@
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from socket import SOCK_STREAM, getaddrinfo
 from urllib.parse import urlsplit
 
@@ -32,16 +33,23 @@ ADVICE = {
 ELSE_ADVICE = "see download_status for the errors"
 
 
-def check_names(task: dict, threads: int) -> Receipt:
-    """Resolve some of the host names of a list, `threads` at once, as its download will.
+@dataclass(frozen=True)
+class CheckNamesTask:
+    """A download list whose host names are resolved."""
 
-    `task` holds list. Facts of the receipt: names, failed, milliseconds (the median of one name's time).
+    list_path: str
+
+
+def check_names(task: CheckNamesTask, threads: int) -> Receipt:
+    """Resolve up to 64 host names of a download list, `threads` at once, as its download does.
+
+    Facts of the receipt: names, failed, milliseconds (the median time of one name).
     """
-    with storage.open_input(task["list"]) as file:
+    with storage.open_input(task.list_path) as file:
         rows = pq.ParquetFile(file).read(["url", "image_file"]).slice(0, 20 * NAMES).to_pylist()
-    names = {_name(row["url"]) for row in rows if not row.get("image_file")}
-    names = sorted(name for name in names if name)[:NAMES]
-    receipt = Receipt(f"names of {task['list']}")
+    found = {_name(row["url"]) for row in rows if not row.get("image_file")}
+    names = sorted(name for name in found if name)[:NAMES]
+    receipt = Receipt(f"names of {task.list_path}")
     if names:
         with ThreadPoolExecutor(threads) as pool:
             results = list(pool.map(_resolve, names))

@@ -1,5 +1,7 @@
 """The status files of downloads: one row an attempted image."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,7 +21,7 @@ def receipt_path(status_path: str) -> str:
     return status_path.removesuffix(".parquet") + ".json"
 
 
-def read_status(paths: list[str], columns: list[str] | None = None) -> pa.Table:
+def read_status(paths: Sequence[str], columns: list[str] | None = None) -> pa.Table:
     """Return the last status of every attempted image of a range: later files hold later attempts.
 
     Sorted by (order, uid), with a column `generation` (int32), the index of its file in `paths`.

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.core.tables import Table
-from curation.images.download import DownloadSettings, download_list
+from curation.images.download import DownloadSettings, DownloadTask, download_list
 from curation.images.downloads import Downloads
 from curation.images.encoding import ImageSettings
 from curation.images.fetch import FetchSettings
@@ -128,7 +128,7 @@ def download_settings() -> DownloadSettings:
     return DownloadSettings(fetch, ImageSettings(size=SIDE), THREADS)
 
 
-def download_tasks(folder: Path, out: Path, count: int, lists: int = 4) -> list[dict]:
+def download_tasks(folder: Path, out: Path, count: int, lists: int = 4) -> list[DownloadTask]:
     """A task for each list of the URLs."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
@@ -137,9 +137,7 @@ def download_tasks(folder: Path, out: Path, count: int, lists: int = 4) -> list[
     for number in range(lists):
         mine = rows.slice(number * count // lists, count // lists)
         pq.write_table(mine, out / f"list-{number}.parquet")
-        tasks.append(
-            {"list": f"{out}/list-{number}.parquet", "earlier": [], "out": f"{out}/range-{number:06d}.parquet"}
-        )
+        tasks.append(DownloadTask(f"{out}/list-{number}.parquet", (), f"{out}/range-{number:06d}.parquet"))
     return tasks
 
 

@@ -23,8 +23,8 @@ from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS
 from curation.core.tables import Part, Table
-from curation.images.download import DownloadSettings, download_list
-from curation.images.download_lists import slice_curated, write_lists
+from curation.images.download import DownloadSettings, DownloadTask, download_list
+from curation.images.download_lists import SliceTask, WriteListsTask, slice_curated, write_lists
 from curation.images.downloads import LOGIC_VERSION, STAGE, Downloads, compared, plan_downloads
 from curation.images.encoding import ImageSettings
 from curation.images.fetch import FetchSettings
@@ -53,8 +53,8 @@ def plan(folder: Path, rows: list[dict], ranges: Ranges, buckets: int = 3) -> Pa
     table, slices = Table(f"{folder}/lists"), f"{folder}/lists/part-00000/_slices"
     out = table.begin(0)
     for index, path in enumerate(curated.files):
-        slice_curated({"path": path, "out": f"{slices}/{index:06d}"}, ranges).check()
-    tasks = [{"group": group, "slices": slices, "folder": out} for group in range(ranges.groups)]
+        slice_curated(SliceTask(path, f"{slices}/{index:06d}"), ranges).check()
+    tasks = [WriteListsTask(group, slices, None, out) for group in range(ranges.groups)]
     receipts = [write_lists(task, ranges).check() for task in tasks]
     shutil.rmtree(slices)
     return table.commit(0, Recipe("plan_lists", 1, vars(ranges), [curated.input()]), receipts, 0)
@@ -259,7 +259,7 @@ def test_lists_that_were_never_attempted_come_first(tmp_path: Path, server: Imag
     download(downloads, lists, ranges, stop_after=2)
     downloads.close_unfinished()
     tasks = plan_downloads(downloads, lists, ranges, downloads.part_path(1))
-    assert [bool(task["earlier"]) for task in tasks] == [False, False, True, True]
+    assert [bool(task.earlier) for task in tasks] == [False, False, True, True]
 
 
 def test_a_machine_that_has_reached_no_host_is_not_believed(
@@ -271,13 +271,15 @@ def test_a_machine_that_has_reached_no_host_is_not_believed(
     for name, urls in (("gone", [f"http://127.0.0.1:{closed}/{k}.jpg" for k in range(3)]), ("there", ["html"])):
         plan(tmp_path / name, curated_rows([url if ":" in url else server.url(url) for url in urls]), ranges)
     tasks = {
-        name: {"list": f"{tmp_path}/{name}/lists/part-00000/{list_name(0)}", "out": f"{tmp_path}/{name}/{list_name(0)}"}
+        name: DownloadTask(
+            f"{tmp_path}/{name}/lists/part-00000/{list_name(0)}", (), f"{tmp_path}/{name}/{list_name(0)}"
+        )
         for name in ("gone", "there")
     }
     with pytest.raises(HeadtailError, match=r"reached none of the 3 images .*connection 3.*cut off from the network"):
-        download_list(tasks["gone"] | {"earlier": []}, SETTINGS)
-    download_list(tasks["there"] | {"earlier": []}, SETTINGS)
-    assert download_list(tasks["gone"] | {"earlier": []}, SETTINGS).drops == {"connection": 3}
+        download_list(tasks["gone"], SETTINGS)
+    download_list(tasks["there"], SETTINGS)
+    assert download_list(tasks["gone"], SETTINGS).drops == {"connection": 3}
 
 
 def test_a_list_of_which_nothing_was_reached_is_fetched_again_after_a_stop(tmp_path: Path, server: ImageServer) -> None:
@@ -303,13 +305,13 @@ def test_a_fault_of_ours_ends_the_task(tmp_path: Path, server: ImageServer, monk
     )
     out = tmp_path / "part" / list_name(0)
     with pytest.raises(HeadtailError, match=r"a body could not be stored.*No space left"):
-        download_list({"list": lists.files[0], "earlier": [], "out": str(out)}, SETTINGS)
+        download_list(DownloadTask(lists.files[0], (), str(out)), SETTINGS)
     assert sum(server.hits.values()) <= SETTINGS.threads, "the rest is not fetched"
 
 
 def test_a_task_run_again_by_the_engine_fetches_nothing(tmp_path: Path, server: ImageServer) -> None:
     lists = plan(tmp_path, curated_rows([server.url("image/1.jpg")]), Ranges(1, 0))
-    task = {"list": lists.files[0], "earlier": [], "out": str(tmp_path / "part" / list_name(0))}
+    task = DownloadTask(lists.files[0], (), str(tmp_path / "part" / list_name(0)))
     first = download_list(task, SETTINGS)
     assert download_list(task, SETTINGS) == first
     assert server.hits["/image/1.jpg"] == 1
@@ -357,7 +359,7 @@ def test_a_disk_that_cannot_be_written_stops_the_task(
     )
     out = tmp_path / "part" / list_name(0)
     with pytest.raises(HeadtailError, match="No space left"):
-        download_list({"list": lists.files[0], "earlier": [], "out": str(out)}, SETTINGS)
+        download_list(DownloadTask(lists.files[0], (), str(out)), SETTINGS)
     assert [path.name for path in out.parent.iterdir()] == []
 
 
@@ -370,7 +372,7 @@ def test_the_module_that_downloads_is_left_as_it_was(tmp_path: Path, server: Ima
 
     before: tuple[Callable, Callable] = (downloader.download_image_with_retry, downloader.write_stats)
     lists = plan(tmp_path, curated_rows([server.url("image/1.jpg")]), Ranges(1, 0))
-    download_list({"list": lists.files[0], "earlier": [], "out": str(tmp_path / "part" / list_name(0))}, SETTINGS)
+    download_list(DownloadTask(lists.files[0], (), str(tmp_path / "part" / list_name(0))), SETTINGS)
     assert (downloader.download_image_with_retry, downloader.write_stats) == before
 
 
@@ -378,7 +380,7 @@ def test_a_table_that_is_not_curated_is_refused(tmp_path: Path) -> None:
     path = str(tmp_path / "x.parquet")
     pq.write_table(pa.table({"uid": ["a"], "url": [1]}), path)
     with pytest.raises(HeadtailError, match=r"url is int64, expected string; text is missing"):
-        slice_curated({"path": path, "out": str(tmp_path / "s")}, Ranges(1, 0))
+        slice_curated(SliceTask(path, str(tmp_path / "s")), Ranges(1, 0))
 
 
 def test_nothing_curated_gives_nothing(tmp_path: Path) -> None:

@@ -12,12 +12,12 @@ import pytest
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.images import preflight
-from curation.images.preflight import check_names, check_success, name_advice
+from curation.images.preflight import CheckNamesTask, check_names, check_success, name_advice
 
 
 def names_of(folder: Path, urls: list[str]) -> Receipt:
     pq.write_table(pa.table({"url": urls}), folder / "list.parquet")
-    return check_names({"list": str(folder / "list.parquet")}, threads=8)
+    return check_names(CheckNamesTask(str(folder / "list.parquet")), threads=8)
 
 
 def test_each_name_is_asked_for_once_and_addresses_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
