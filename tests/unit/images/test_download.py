@@ -354,9 +354,7 @@ def test_a_disk_that_cannot_be_written_stops_the_task(
     tmp_path: Path, server: ImageServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lists = plan(tmp_path, curated_rows([server.url(f"image/{index}.jpg") for index in range(5)]), Ranges(1, 0))
-    monkeypatch.setattr(
-        "curation.images.download._Spool.append", partial(_raise, OSError(28, "No space left on device"))
-    )
+    monkeypatch.setattr("curation.images.worker.Spool.append", partial(_raise, OSError(28, "No space left on device")))
     out = tmp_path / "part" / list_name(0)
     with pytest.raises(HeadtailError, match="No space left"):
         download_list(DownloadTask(lists.files[0], (), str(out)), SETTINGS)
