@@ -2,12 +2,13 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from curation.core.recipes import Recipe
+from curation.core.recipes import Recipe, recipe_settings
 from curation.core.tables import MANIFEST, Part, Table
 from curation.images.download import DownloadSettings, DownloadTask, reached_nothing
 from curation.images.ranges import Ranges, count_ranges, list_name
@@ -38,8 +39,8 @@ class Downloads(Table):
         """
         path = storage.join(self.path, RANGES)
         planned = Ranges(**storage.read_json(path)) if storage.exists(path) else None
-        wanted = Recipe(STAGE, LOGIC_VERSION, compared(settings))
-        changes = [found for part in self.parts() if (found := self._differs(part, wanted))]
+        recipe = download_recipe(settings)
+        changes = [found for part in self.parts() if (found := self._differs(part, recipe))]
         if planned and planned.seed != seed:
             changes.append(f"seed was {planned.seed}, is {seed}")
         if changes and not overwrite:
@@ -132,13 +133,18 @@ class Downloads(Table):
         return [part.outcome() for part in self.parts()]
 
 
-def compared(settings: DownloadSettings) -> dict:
-    """Return what decides which images are stored, and how: not how fast, how often or from where they are fetched."""
-    return {
-        "image": asdict(settings.image),
+def download_recipe(settings: DownloadSettings, lists: Sequence[Part] = ()) -> Recipe:
+    """Return the recipe of a generation that is made from these lists.
+
+    Its settings are those that decide which images are stored, and in which form. Speed, retries and permitted networks
+    are not among them.
+    """
+    compared = {
+        "image": recipe_settings(settings.image),
         "max_bytes": settings.fetch.max_bytes,
         "opt_out": sorted(settings.fetch.directives),
     }
+    return Recipe(STAGE, LOGIC_VERSION, compared, [part.input() for part in lists])
 
 
 def plan_downloads(downloads: Downloads, lists: Part, ranges: Ranges, folder: str) -> list[DownloadTask]:

@@ -2,6 +2,7 @@
 
 import statistics
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from socket import SOCK_STREAM, getaddrinfo
@@ -12,7 +13,8 @@ import pyarrow.parquet as pq
 from curation.core import storage
 from curation.core.addresses import is_literal
 from curation.core.errors import HeadtailError
-from curation.core.receipts import Receipt
+from curation.core.receipts import Receipt, merge_receipts
+from curation.core.tables import Part
 from curation.images.fetch import RETRIED_LATER
 
 NAMES = 64
@@ -85,6 +87,19 @@ def name_advice(receipt: Receipt) -> str | None:
         f"DNS will be the bottleneck: of {names} names {failed} did not resolve, the median took {milliseconds} ms: "
         "run a caching resolver (unbound, knot-resolver) on every machine, or lower download.threads"
     )
+
+
+def judged_receipt(first: Sequence[Receipt], earlier: Sequence[Part], retry_failed: bool) -> Receipt:
+    """Return the account of the first download lists, by which `check_success` judges a run.
+
+    If fewer than MIN_JUDGED images are new, the parts of earlier runs count, too: a run that stopped because of its
+    failures must not pass because no image is left to fetch. With `retry_failed` the failures of earlier runs do not
+    count, since they are the images that are fetched.
+    """
+    judged = merge_receipts("first lists", first)
+    if judged.rows_in >= MIN_JUDGED or retry_failed:
+        return judged
+    return merge_receipts("first lists", [*(part.receipt for part in earlier), judged])
 
 
 def check_success(receipt: Receipt, min_share: float) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -20,12 +19,11 @@ from PIL import Image
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from curation.core.recipes import Recipe
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS
 from curation.core.tables import Part, Table
 from curation.images.download import DownloadSettings, DownloadTask, download_list
-from curation.images.download_lists import SliceTask, WriteListsTask, slice_curated, write_lists
-from curation.images.downloads import LOGIC_VERSION, STAGE, Downloads, compared, plan_downloads
+from curation.images.download_lists import ListPlan, SliceTask, slice_curated, write_lists
+from curation.images.downloads import Downloads, download_recipe, plan_downloads
 from curation.images.encoding import ImageSettings
 from curation.images.fetch import FetchSettings
 from curation.images.ranges import Ranges, count_ranges, list_name
@@ -49,15 +47,10 @@ def server() -> Iterator[ImageServer]:
 
 def plan(folder: Path, rows: list[dict], ranges: Ranges, buckets: int = 3) -> Part:
     """The lists of curated rows."""
-    curated = curate(folder, rows, buckets)
-    table, slices = Table(f"{folder}/lists"), f"{folder}/lists/part-00000/_slices"
-    out = table.begin(0)
-    for index, path in enumerate(curated.files):
-        slice_curated(SliceTask(path, f"{slices}/{index:06d}"), ranges).check()
-    tasks = [WriteListsTask(group, slices, None, out) for group in range(ranges.groups)]
-    receipts = [write_lists(task, ranges).check() for task in tasks]
-    shutil.rmtree(slices)
-    return table.commit(0, Recipe("plan_lists", 1, vars(ranges), [curated.input()]), receipts, 0)
+    plan = ListPlan(f"{folder}/lists", [curate(folder, rows, buckets)], Table(f"{folder}/pairs"), ranges)
+    plan.begin()
+    sliced = [slice_curated(task, ranges).check() for task in plan.curated_tasks()]
+    return plan.commit(sliced, [write_lists(task, ranges).check() for task in plan.list_tasks()], 0)
 
 
 def download(
@@ -65,7 +58,7 @@ def download(
 ) -> list[Receipt]:
     """What the job does; stops like a killed one after some lists."""
     downloads.close_unfinished()
-    recipe = Recipe(STAGE, LOGIC_VERSION, compared(settings), [lists.input()])
+    recipe = download_recipe(settings, [lists])
     number = downloads.begin_generation(recipe, ranges)
     tasks = plan_downloads(downloads, lists, ranges, downloads.part_path(number))
     receipts = [download_list(task, settings).check() for task in tasks[:stop_after]]

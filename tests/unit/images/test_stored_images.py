@@ -13,7 +13,7 @@ from curation.images.download import DownloadTask, download_list
 from curation.images.download_lists import SliceTask, slice_places
 from curation.images.ranges import Ranges
 from curation.images.status import read_status
-from curation.images.stored_images import add_places, hold_images, take_image
+from curation.images.stored_images import add_places, take_image
 from tests.http_server import ImageServer, draw
 from tests.unit.images.test_download import SETTINGS
 
@@ -40,7 +40,6 @@ def test_places_come_to_the_rows_of_their_uid(tmp_path: Path, count: int) -> Non
         write_places(tmp_path / "1.parquet", [(uid, "b", k) for k, uid in enumerate(uids) if k % 3 != 2]),
         write_places(tmp_path / "2.parquet", []),
     ]
-    assert hold_images(files)
     for number, path in enumerate(files):
         slice_places(SliceTask(path, f"{tmp_path}/places/{number:06d}"), ranges).check()
     asked = pa.array(uids[50:])

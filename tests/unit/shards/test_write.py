@@ -21,7 +21,7 @@ from curation.core.recipes import Recipe
 from curation.core.schemas import DOWNLOAD_STATUS, SAMPLES
 from curation.core.tables import Part, Table
 from curation.images.download import DownloadSettings
-from curation.images.downloads import LOGIC_VERSION, STAGE, Downloads, compared
+from curation.images.downloads import Downloads, download_recipe
 from curation.images.ranges import Ranges
 from curation.shards.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
 from curation.shards.perceptual_hash import hash_images, phash
@@ -46,7 +46,7 @@ def stored(
     """
     lists, downloads = plan(folder, rows, ranges), Downloads(f"{folder}/downloads")
     for generation in range(generations):
-        recipe = Recipe(STAGE, LOGIC_VERSION, compared(DownloadSettings()), [lists.input()])
+        recipe = download_recipe(DownloadSettings(), [lists])
         number, receipts = downloads.begin_generation(recipe, ranges), []
         for path in lists.files:
             mine = [
