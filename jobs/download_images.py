@@ -71,11 +71,11 @@ def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
             retries=chosen.retries,
             max_bytes=chosen.max_bytes,
             user_agent_token=chosen.user_agent_token,
-            directives=tuple(directive.strip().lower() for directive in chosen.opt_out),
+            opt_out=tuple(directive.strip().lower() for directive in chosen.opt_out),
             allow_private_hosts=tuple(config.urls.allow_private_hosts),
         ),
         image=ImageSettings(
-            resize=chosen.resize.value,
+            resize=chosen.resize,
             size=chosen.size,
             only_if_bigger=chosen.only_if_bigger,
             quality=chosen.quality,
@@ -83,7 +83,7 @@ def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
         ),
         threads=chosen.threads,
         retry_failed=chosen.retry_failed,
-        doubt_network=chosen.min_success_share > 0,
+        detect_outage=chosen.min_success_share > 0,
     )
 
 

@@ -5,18 +5,18 @@ import os
 import tempfile
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from curation.core import storage
 from curation.core.errors import HeadtailError, host_name
 from curation.core.fences import WRITER, Fence
 from curation.core.receipts import Receipt
-from curation.core.schemas import DOWNLOAD_STATUS, STORED
+from curation.core.schemas import DOWNLOAD_STATUS, LISTS, STORED
+from curation.core.table_reader import read_rows
 from curation.core.tar_writer import TarWriter
 from curation.images.encoding import ImageSettings
 from curation.images.fetch import RETRIED_LATER, Fetched, Fetcher, FetchSettings
@@ -33,17 +33,17 @@ _reached_by_process: set[str] = set()
 
 @dataclass(frozen=True)
 class DownloadSettings:
-    """How the images of a list are fetched and stored; `threads` fetch at once, one encodes.
+    """How a task fetches and stores images: `threads` threads fetch, one encodes.
 
-    `doubt_network`: where no host of a whole list can be reached, it is this machine that is cut off (unless the list
-    is a handful of images, and the machine has reached others before).
+    With `retry_failed`, images that failed in earlier runs for a reason that can pass are fetched again. With
+    `detect_outage`, a task fails if it reaches no host at all, since then its machine is probably offline.
     """
 
-    fetch: FetchSettings = field(default_factory=FetchSettings)
-    image: ImageSettings = field(default_factory=ImageSettings)
-    threads: int = 32
-    retry_failed: bool = False
-    doubt_network: bool = True
+    fetch: FetchSettings
+    image: ImageSettings
+    threads: int
+    retry_failed: bool
+    detect_outage: bool
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,7 @@ def _fetch_rows(out: str, rows: pa.Table, settings: DownloadSettings, receipt: R
         spool = Spool(os.path.join(scratch, "images"))
         with spool:
             outcomes = _download(rows, settings, scratch, spool)
-        if settings.doubt_network:
+        if settings.detect_outage:
             _check_reached(out, outcomes, whole_list)
         _write_images(out, rows, outcomes, spool)
     status = _status_table(rows, outcomes)
@@ -110,9 +110,8 @@ def _fetch_rows(out: str, rows: pa.Table, settings: DownloadSettings, receipt: R
 
 
 def _new_rows(task: DownloadTask, retry_failed: bool) -> pa.Table:
-    with storage.open_input(task.list_path) as file:
-        # Columns that are not there, as those of STORED, are left out.
-        rows = pq.ParquetFile(file).read(["uid", "url", "order", *STORED.names])
+    # Columns that a list lacks, as may be those of STORED, are left out.
+    rows = read_rows(task.list_path, LISTS, ["uid", "url", "order", *STORED.names], STORED.names)
     attempted = read_status(task.earlier, ["uid", "order", "status"])
     if retry_failed:
         attempted = attempted.filter(pc.invert(pc.is_in(attempted["status"], pa.array(sorted(RETRIED_LATER)))))

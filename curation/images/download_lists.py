@@ -130,10 +130,7 @@ def slice_curated(task: SliceTask, ranges: Ranges) -> Receipt:
 
 
 def _write_slices(batches: list[pa.RecordBatch], out: str, ranges: Ranges, receipt: Receipt) -> None:
-    rows = CURATED.empty_table()
-    if batches:
-        # A file of another program may have its columns in another order.
-        rows = pa.Table.from_batches(batches).select(CURATED.names).cast(CURATED).combine_chunks()
+    rows = pa.Table.from_batches(batches).cast(CURATED).combine_chunks() if batches else CURATED.empty_table()
     order = ranges.order(_one_chunk(rows["uid"]))
     rows = rows.append_column(LISTS.field("order"), pa.array(order))
     path = f"{out}-{len(receipt.outputs):04d}.arrow"

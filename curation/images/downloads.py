@@ -142,7 +142,7 @@ def download_recipe(settings: DownloadSettings, lists: Sequence[Part] = ()) -> R
     compared = {
         "image": recipe_settings(settings.image),
         "max_bytes": settings.fetch.max_bytes,
-        "opt_out": sorted(settings.fetch.directives),
+        "opt_out": sorted(settings.fetch.opt_out),
     }
     return Recipe(STAGE, LOGIC_VERSION, compared, [part.input() for part in lists])
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from socket import SOCK_STREAM, getaddrinfo
 from urllib.parse import urlsplit
 
-import pyarrow.parquet as pq
-
-from curation.core import storage
 from curation.core.addresses import is_literal
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
+from curation.core.schemas import LISTS, STORED
+from curation.core.table_reader import read_rows
 from curation.core.tables import Part
 from curation.images.fetch import RETRIED_LATER
 
@@ -47,8 +46,8 @@ def check_names(task: CheckNamesTask, threads: int) -> Receipt:
 
     Facts of the receipt: names, failed, milliseconds (the median time of one name).
     """
-    with storage.open_input(task.list_path) as file:
-        rows = pq.ParquetFile(file).read(["url", "image_file"]).slice(0, 20 * NAMES).to_pylist()
+    listed = read_rows(task.list_path, LISTS, ["url", "image_file"], STORED.names)
+    rows = listed.slice(0, 20 * NAMES).to_pylist()
     found = {_name(row["url"]) for row in rows if not row.get("image_file")}
     names = sorted(name for name in found if name)[:NAMES]
     receipt = Receipt(f"names of {task.list_path}")

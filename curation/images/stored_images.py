@@ -50,7 +50,7 @@ def read_places(path: str) -> Iterator[pa.Table]:
 
 
 def _first_of_each(batches: list[pa.RecordBatch]) -> pa.Table:
-    rows = pa.Table.from_batches(batches).select(PLACES.names).cast(PLACES)
+    rows = pa.Table.from_batches(batches).cast(PLACES)
     _, first = np.unique(rows["uid"].to_numpy(), return_index=True)
     return rows.take(pa.array(first)).combine_chunks()
 

@@ -19,22 +19,22 @@ from PIL import Image
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from curation.core.schemas import CURATED, DOWNLOAD_STATUS
+from curation.core.recipes import Recipe
+from curation.core.schemas import CURATED, DOWNLOAD_STATUS, LISTS, STORED
 from curation.core.tables import Part, Table
 from curation.images.download import DownloadSettings, DownloadTask, download_list
 from curation.images.download_lists import ListPlan, SliceTask, slice_curated, write_lists
 from curation.images.downloads import Downloads, download_recipe, plan_downloads
-from curation.images.encoding import ImageSettings
-from curation.images.fetch import FetchSettings
 from curation.images.ranges import Ranges, count_ranges, list_name
 from curation.images.status import images_path, read_status
 from tests.cluster.cluster import free_port
 from tests.http_server import ImageServer, draw, png_bomb, webp_bomb
 from tests.shard_data import curate, curated_rows
+from tests.unit.images.settings import download_settings, fetch_settings, image_settings
 
-SETTINGS = DownloadSettings(
-    FetchSettings(timeout_seconds=1.5, max_bytes=1 << 20, allow_private_hosts=("127.0.0.1/32",)),
-    ImageSettings(size=32),
+SETTINGS = download_settings(
+    fetch=fetch_settings(timeout_seconds=1.5, max_bytes=1 << 20, allow_private_hosts=("127.0.0.1/32",)),
+    image=image_settings(size=32),
     threads=8,
 )
 
@@ -315,12 +315,12 @@ def test_retry_failed_tries_only_what_can_pass(tmp_path: Path, server: ImageServ
     paths = ["image/1.jpg", "gone", "once/500/a", "once/404/b", "html"]
     lists = plan(tmp_path, curated_rows([server.url(path) for path in paths]), ranges)
     downloads = Downloads(str(tmp_path / "downloads"))
-    once = DownloadSettings(FetchSettings(**(vars(SETTINGS.fetch) | {"retries": 0})), SETTINGS.image, 8)
+    once = replace(SETTINGS, fetch=replace(SETTINGS.fetch, retries=0))
     download(downloads, lists, ranges, once)
     assert statuses(downloads)["once/500/a"] == "busy"
     download(downloads, lists, ranges, once)
     assert set(server.hits.values()) == {1}
-    again = DownloadSettings(once.fetch, once.image, 8, retry_failed=True)
+    again = replace(once, retry_failed=True)
     download(downloads, lists, ranges, again)
     assert server.hits.pop("/once/500/a") == 2
     assert set(server.hits.values()) == {1}
@@ -332,9 +332,9 @@ def test_other_settings_do_not_touch_what_is_there(tmp_path: Path, server: Image
     downloads = Downloads(str(tmp_path / "downloads"))
     assert downloads.plan_ranges(SETTINGS, 1, 10, seed=0, overwrite=False) == Ranges(1, 0)
     download(downloads, lists, Ranges(1, 0))
-    faster = DownloadSettings(FetchSettings(timeout_seconds=9, retries=3, max_bytes=1 << 20), SETTINGS.image, 1)
+    faster = replace(SETTINGS, fetch=replace(SETTINGS.fetch, timeout_seconds=9, retries=3), threads=1)
     assert downloads.plan_ranges(faster, 4, 1, seed=0, overwrite=False) == Ranges(1, 0)
-    larger = DownloadSettings(SETTINGS.fetch, ImageSettings(size=64))
+    larger = replace(SETTINGS, image=image_settings(size=64))
     with pytest.raises(HeadtailError, match=r"image.size was 32, is 64.*overwrite=true"):
         downloads.plan_ranges(larger, 1, 10, seed=0, overwrite=False)
     with pytest.raises(HeadtailError, match="seed was 0, is 1"):
@@ -367,11 +367,48 @@ def test_the_module_that_downloads_is_left_as_it_was(tmp_path: Path, server: Ima
     assert (downloader.download_image_with_retry, downloader.write_stats) == before
 
 
-def test_a_table_that_is_not_curated_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("read", "schema"),
+    [
+        (lambda path: slice_curated(SliceTask(path, f"{path}-slices"), Ranges(1, 0)), CURATED),
+        (lambda path: download_list(DownloadTask(path, (), f"{path}-status"), SETTINGS), LISTS),
+        (lambda path: read_status([path], ["sha256"]), DOWNLOAD_STATUS),
+    ],
+    ids=["curated", "lists", "download_status"],
+)
+def test_a_file_with_wrong_columns_is_refused(tmp_path: Path, read: Callable[[str], object], schema: pa.Schema) -> None:
     path = str(tmp_path / "x.parquet")
-    pq.write_table(pa.table({"uid": ["a"], "url": [1]}), path)
-    with pytest.raises(HeadtailError, match=r"url is int64, expected string; text is missing"):
-        slice_curated(SliceTask(path, str(tmp_path / "s")), Ranges(1, 0))
+    columns = {field.name: pa.array([], field.type) for field in schema if field.name != "uid"}
+    pq.write_table(pa.table(columns | {"url": pa.array([], pa.int64()), "extra": pa.array([], pa.int64())}), path)
+    message = "uid is missing; url is int64, expected string; extra is unexpected"
+    with pytest.raises(HeadtailError, match=f"{path} is not the table expected here: {message}"):
+        read(path)
+
+
+@pytest.mark.parametrize("table", ["curated", "pairs"])
+def test_a_plan_refuses_tables_with_wrong_columns(tmp_path: Path, table: str) -> None:
+    curated, pairs = curate(tmp_path, curated_rows(["http://example.org/1"])), Table(f"{tmp_path}/pairs")
+    rows = pa.table({name: pa.array([], pa.string()) for name in ("uid", *STORED.names)})
+    path = f"{pairs.begin(0)}/0.parquet"
+    with storage.ParquetSink(path, rows.schema) as sink:
+        pass
+    pairs.commit(0, Recipe("extract_pairs", 1, {}), [Receipt("0", outputs=[sink.output()])], 0)
+    if table == "curated":
+        path = curated.files[0]
+        pq.write_table(pa.table({"uid": ["a"]}), path)
+    plan = ListPlan(f"{tmp_path}/lists", [curated], pairs, Ranges(1, 0))
+    fault = "url is missing" if table == "curated" else "image_offset is string, expected int64"
+    with pytest.raises(HeadtailError, match=f"{path} is not the table expected here: {fault}"):
+        plan.begin()
+
+
+def test_a_status_file_may_have_its_columns_in_another_order(tmp_path: Path) -> None:
+    values = {field.name: "x" if field.type == pa.string() else 0 for field in DOWNLOAD_STATUS}
+    table = pa.Table.from_pylist([values | {"uid": uid} for uid in ("a", "b")], DOWNLOAD_STATUS)
+    paths = [str(tmp_path / name) for name in ("0.parquet", "1.parquet")]
+    pq.write_table(table, paths[0])
+    pq.write_table(table.slice(0, 1).select(DOWNLOAD_STATUS.names[::-1]), paths[1])
+    assert read_status(paths)["generation"].to_pylist() == [1, 0]
 
 
 def test_nothing_curated_gives_nothing(tmp_path: Path) -> None:
