@@ -20,8 +20,7 @@ from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe
 from curation.core.schemas import DOWNLOAD_STATUS, SAMPLES
 from curation.core.tables import Part, Table
-from curation.images.download import DownloadSettings
-from curation.images.downloads import LOGIC_VERSION, STAGE, Downloads, compared
+from curation.images.downloads import Downloads, download_recipe
 from curation.images.ranges import Ranges
 from curation.shards.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
 from curation.shards.perceptual_hash import hash_images, phash
@@ -32,6 +31,7 @@ from curation.shards.steps import Selecting
 from curation.shards.write import plan_shard_tasks, plan_shards, shard_name, write_shard
 from tests.http_server import draw
 from tests.shard_data import curated_rows
+from tests.unit.images.settings import download_settings
 from tests.unit.images.test_download import plan
 
 NO_FILTERS, NO_RULES = ImageFilters(), UniqueRules()
@@ -46,7 +46,7 @@ def stored(
     """
     lists, downloads = plan(folder, rows, ranges), Downloads(f"{folder}/downloads")
     for generation in range(generations):
-        recipe = Recipe(STAGE, LOGIC_VERSION, compared(DownloadSettings()), [lists.input()])
+        recipe = download_recipe(download_settings(), [lists])
         number, receipts = downloads.begin_generation(recipe, ranges), []
         for path in lists.files:
             mine = [
