@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.balancing.counts import CountFiles
-from curation.balancing.matched_batch import Matched, read_matched
+from curation.balancing.matched_batch import MatchedBatch, read_matched
 from curation.balancing.probabilities import keep_probabilities
 from curation.core import storage
+from curation.core.choices import Unit
 from curation.core.draws import draw
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
@@ -29,7 +30,7 @@ texts."""
 
 
 @dataclass(frozen=True)
-class Drawing:
+class BalanceSettings:
     """How a bucket is drawn.
 
     `unit`: `pair` draws every text on its own, and the image's text is one of the kept, by the choose_text key;
@@ -37,7 +38,7 @@ class Drawing:
     `counts`: folder of CountFiles; `t`: threshold of every language; `max_texts`: what an image keeps of merged texts.
     """
 
-    unit: str
+    unit: Unit
     seed: int
     counts: str
     t: Mapping[str, float]
@@ -45,7 +46,7 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Drawn:
+class DrawnBatch:
     """What was drawn of a batch of n images with k texts.
 
     `probabilities` float64[k] and `kept` bool[k] of the texts; `chosen` int64[n], the row of the image's text or -1
@@ -59,7 +60,7 @@ class Drawn:
 
 
 def text_probabilities(
-    matched: Matched,
+    matched: MatchedBatch,
     counts: CountFiles | Mapping[str, np.ndarray],
     t: Mapping[str, float],
     unknown: float | None = None,
@@ -77,9 +78,9 @@ def text_probabilities(
     return out
 
 
-def draw_batch(matched: Matched, probabilities: np.ndarray, unit: str, seed: int) -> Drawn:
+def draw_batch(matched: MatchedBatch, probabilities: np.ndarray, unit: Unit, seed: int) -> DrawnBatch:
     """Draw a batch, given the texts' keep probabilities."""
-    if unit == "pair":
+    if unit == Unit.pair:
         kept = matched.keep_texts(seed, probabilities)
         chosen, image_probabilities, undecided = _choose(matched.starts, probabilities, kept)
         if len(undecided):
@@ -93,10 +94,10 @@ def draw_batch(matched: Matched, probabilities: np.ndarray, unit: str, seed: int
         kept = np.zeros(len(probabilities), bool)
         kept[chosen] = image_kept
         chosen[~image_kept] = -1
-    return Drawn(probabilities, kept, chosen, image_probabilities)
+    return DrawnBatch(probabilities, kept, chosen, image_probabilities)
 
 
-def choice_order(matched: Matched, seed: int, images: np.ndarray | None = None) -> np.ndarray:
+def choice_order(matched: MatchedBatch, seed: int, images: np.ndarray | None = None) -> np.ndarray:
     """Return the texts' rows, image by image, each image's sorted by the choose_text key: int64[k].
 
     With `images`, bool[n], only theirs are sorted.
@@ -161,14 +162,14 @@ def _decide(rows: np.ndarray, images: np.ndarray, keys: np.ndarray, chosen: np.n
 
 
 def expected_of_texts(
-    matched: Matched, probabilities: np.ndarray, unit: str, seed: int
+    matched: MatchedBatch, probabilities: np.ndarray, unit: Unit, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return each text's expected pairs, and the probability that its image is kept with it as its text: float64[k].
 
     Where the texts of an image share a language, which of them it is makes no difference to the sums by language:
     the latter then speaks of the order they stand in (unit=pair).
     """
-    if unit == "image":
+    if unit == Unit.image:
         expected = np.zeros(len(probabilities))
         first = choice_order(matched, seed)[matched.starts[:-1]]
         expected[first] = probabilities[first]
@@ -191,7 +192,7 @@ def _expected_images(starts: np.ndarray, order: np.ndarray, probabilities: np.nd
     return expected
 
 
-def curated_batch(matched: Matched, drawn: Drawn) -> pa.RecordBatch:
+def curated_batch(matched: MatchedBatch, drawn: DrawnBatch) -> pa.RecordBatch:
     """Return the rows of `curated` of a drawn batch: its kept images, each with all its texts."""
     images = np.flatnonzero(drawn.chosen >= 0)
     sizes = np.diff(matched.starts)
@@ -228,21 +229,21 @@ def plan_balancing(buckets: Sequence[list[str]], folder: str) -> list[dict]:
     ]
 
 
-def balance_bucket(task: dict, drawing: Drawing) -> Receipt:
+def balance_bucket(task: dict, settings: BalanceSettings) -> Receipt:
     """Draw one bucket of `matches` and write its bucket of `curated`; a task for `run_tasks`.
 
     `task` holds `task` (its name), `files` (all files of the bucket, of one or more `matches` tables) and `output`.
     Rows are images. Facts: `texts_kept`, those of reading, and the expectations that `take_expectations` takes.
     """
     receipt = Receipt(task["task"])
-    counts = CountFiles(drawing.counts)
+    counts = CountFiles(settings.counts)
     with storage.ParquetSink(task["output"], CURATED) as sink:
-        for matched in read_matched(task["files"], drawing.max_texts, receipt):
-            probabilities = text_probabilities(matched, counts, drawing.t)
-            drawn = draw_batch(matched, probabilities, drawing.unit, drawing.seed)
+        for matched in read_matched(task["files"], settings.max_texts, receipt):
+            probabilities = text_probabilities(matched, counts, settings.t)
+            drawn = draw_batch(matched, probabilities, settings.unit, settings.seed)
             sink.write(curated_batch(matched, drawn))
             receipt.facts["texts_kept"] += int(drawn.kept.sum())
-            pairs, images = expected_of_texts(matched, probabilities, drawing.unit, drawing.seed)
+            pairs, images = expected_of_texts(matched, probabilities, settings.unit, settings.seed)
             _expect(receipt.facts, "expected_pairs", matched, pairs)
             _expect(receipt.facts, "expected_images", matched, images)
     receipt.rows_out = sink.rows
@@ -251,7 +252,7 @@ def balance_bucket(task: dict, drawing: Drawing) -> Receipt:
     return receipt.check()
 
 
-def _expect(facts: Counter[str], name: str, matched: Matched, values: np.ndarray) -> None:
+def _expect(facts: Counter[str], name: str, matched: MatchedBatch, values: np.ndarray) -> None:
     """Add values to a fact per language, in fixed point."""
     fixed = np.rint(values * FIXED).astype(np.int64)
     for lang, rows in matched.rows_by_lang():

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.balancing.matched_batch import COUNTED_COLUMNS, Matched, read_matched
+from curation.balancing.matched_batch import COUNTED_COLUMNS, MatchedBatch, read_matched
 from curation.balancing.probabilities import largest_id
 from curation.core import storage
 from curation.core.errors import HeadtailError
@@ -29,7 +29,7 @@ PARTIALS = "_partials"
 MAX_PARTIALS = 256
 """More files of single tasks would make their addition on the driver the longest part."""
 
-MOST_RECENT_TEXTS = 2**31 - 1
+MAX_RECENT_TEXTS = 2**31 - 1
 """Texts that an int32 counts whatever they hold: each counts an entry once."""
 NO_COUNTS = np.zeros(0, np.int64)
 
@@ -46,9 +46,9 @@ class CountArrays:
         self._recent: dict[str, np.ndarray] = {}
         self._recent_texts = 0
 
-    def add(self, matched: Matched) -> None:
+    def add(self, matched: MatchedBatch) -> None:
         """Count every entry of every text once."""
-        if self._recent_texts + matched.texts > MOST_RECENT_TEXTS:
+        if self._recent_texts + matched.texts > MAX_RECENT_TEXTS:
             self._settle()
         self._recent_texts += matched.texts
         if len(matched.langs) == 1:
@@ -61,7 +61,7 @@ class CountArrays:
             top = largest_id(rows, matched.id_offsets, matched.ids)
             _count(rows, matched.id_offsets, matched.ids, _grown(self._recent, lang, top + 1, np.int32))
 
-    def add_weighted(self, matched: Matched, weights: np.ndarray) -> None:
+    def add_weighted(self, matched: MatchedBatch, weights: np.ndarray) -> None:
         """Count every entry of a text with the text's int64 weight; weight 0 leaves the text out."""
         for lang, rows in matched.rows_by_lang():
             top = largest_id(rows, matched.id_offsets, matched.ids)

@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from curation.balancing.balance import FIXED, choice_order
 from curation.balancing.counts import CountFiles
-from curation.balancing.matched_batch import Matched, read_matched
+from curation.balancing.matched_batch import MatchedBatch, read_matched
 from curation.core import storage
+from curation.core.choices import Unit
 from curation.core.receipts import Receipt
 
 ALL = ""
@@ -24,21 +25,23 @@ SUMS = ("pairs", "pairs_variance", "images", "images_variance")
 _PARTIAL = pa.schema(
     [("lang", pa.string()), ("point", pa.int32()), *((name, pa.int64()) for name in SUMS)],
 )
-PARTIALS = "_partials"
 
 
 @dataclass(frozen=True)
-class Grid:
-    """What a pass looks at: `ts` of each language, float64, one for each point of the grid; the rest as in Drawing."""
+class ForecastGrid:
+    """The points of one pass: `ts` of each language, float64, one t for each point of the grid.
 
-    unit: str
+    The other fields are those of BalanceSettings.
+    """
+
+    unit: Unit
     seed: int
     counts: str
     ts: Mapping[str, np.ndarray]
     max_texts: int
 
 
-class Sums:
+class ForecastSums:
     """Expected pairs and images and their variances by language, int64[4, points] each in units of 1 / FIXED."""
 
     def __init__(self, points: int) -> None:
@@ -52,14 +55,14 @@ class Sums:
         return self.by_lang[lang]
 
 
-def forecast_batch(matched: Matched, grid: Grid, counts: CountFiles, sums: Sums) -> None:
+def forecast_batch(matched: MatchedBatch, grid: ForecastGrid, counts: CountFiles, sums: ForecastSums) -> None:
     """Add a batch's expectations to the sums."""
     probabilities = np.empty((len(matched.codes), sums.points))
     for lang, rows in matched.rows_by_lang():
         _grid_probabilities(rows, matched.id_offsets, matched.ids, counts[lang], grid.ts[lang], probabilities)
     order = choice_order(matched, grid.seed)
     found = np.zeros((len(matched.langs) + 1, len(SUMS), sums.points), np.int64)
-    pair = grid.unit == "pair"
+    pair = grid.unit == Unit.pair
     _add_images(matched.starts, order, matched.codes, probabilities, pair, found)
     if pair:
         _add_pairs(matched.codes, probabilities, found)
@@ -140,11 +143,11 @@ def _add_images(
             found[everything, 3, point] += np.int64(np.rint(total * (1.0 - total) * FIXED))
 
 
-def forecast_buckets(task: dict, grid: Grid) -> Receipt:
+def forecast_buckets(task: dict, grid: ForecastGrid) -> Receipt:
     """Forecast some buckets of `matches`; a task for `run_tasks`, as `count_buckets`. Every row goes out."""
     receipt = Receipt(task["task"])
     counts = CountFiles(grid.counts)
-    sums = Sums(len(next(iter(grid.ts.values()))))
+    sums = ForecastSums(len(next(iter(grid.ts.values()))))
     for files in task["buckets"]:
         for matched in read_matched(files, grid.max_texts, receipt):
             forecast_batch(matched, grid, counts, sums)

@@ -21,7 +21,7 @@ BATCH_IMAGES = storage.ROW_GROUP_ROWS
 COUNTED_COLUMNS = ["texts.list.element.lang", "texts.list.element.entry_ids"]
 
 
-class Matched:
+class MatchedBatch:
     """The texts of a batch of images.
 
     With n `images`, k `texts` and m matched entries: `starts` int32[n + 1] (texts of image i are
@@ -116,7 +116,7 @@ def _starts(lists: pa.ListArray) -> np.ndarray:
 
 def read_matched(
     files: Sequence[str], max_texts: int, receipt: Receipt, columns: list[str] | None = None
-) -> Iterator[Matched]:
+) -> Iterator[MatchedBatch]:
     """Yield the images of one bucket, merged by uid where several files hold it, in the order of their uids.
 
     With `columns` only these are read where nothing has to be merged. Adds to the receipt: rows in, what merging
@@ -131,7 +131,7 @@ def read_matched(
     else:
         batches = storage.read_batches(files[0], columns, BATCH_IMAGES)
     for batch in batches:
-        matched = Matched(batch)
+        matched = MatchedBatch(batch)
         images += matched.images
         receipt.facts["texts"] += matched.texts
         receipt.facts["matches"] += len(matched.ids)

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.balancing.counts import CountArrays, write_partial
-from curation.balancing.matched_batch import COUNTED_COLUMNS, Matched, read_matched
+from curation.balancing.matched_batch import COUNTED_COLUMNS, MatchedBatch, read_matched
 from curation.core import storage
 from curation.core.draws import draw
 from curation.core.receipts import Receipt
@@ -67,7 +67,7 @@ class TextStats(State):
     entries_per_text: Counter[str] = field(default_factory=Counter)
     texts_per_image: Counter[str] = field(default_factory=Counter)
 
-    def add(self, matched: Matched, kept: np.ndarray) -> None:
+    def add(self, matched: MatchedBatch, kept: np.ndarray) -> None:
         """Count the images of a batch and their texts, of which bool[k] `kept` says which take part."""
         entries = np.diff(matched.id_offsets)[kept]
         for code, count in enumerate(np.bincount(matched.codes[kept], minlength=len(matched.langs)).tolist()):
@@ -151,7 +151,7 @@ def curated_stats(task: dict) -> Receipt:
     inner = [f"texts.list.element.{name}" for name in ("lang", "entry_ids", "kept")]
     for path in task["files"]:
         for batch in storage.read_batches(path, ["lang", *inner]):
-            matched = Matched(batch)
+            matched = MatchedBatch(batch)
             kept = pc.struct_field(matched.structs, "kept").to_numpy(zero_copy_only=False)
             stats.add(matched, kept)
             _count_values(stats.images, batch["lang"])
