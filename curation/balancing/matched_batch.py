@@ -12,9 +12,8 @@ import pyarrow.parquet as pq
 from curation.core import storage
 from curation.core.draws import hash64, keep
 from curation.core.receipts import Receipt
-from curation.core.string_buffers import buffers_of
+from curation.core.string_buffers import all_equal, buffers_of
 from curation.matching.merging import merge_buckets
-from curation.matching.parts import _alike
 
 BATCH_IMAGES = storage.ROW_GROUP_ROWS
 """Images that are worked on at once: in batches of a quarter a text costs a third more to count and to draw."""
@@ -90,7 +89,7 @@ def _languages(lang: pa.StringArray) -> tuple[list[str], np.ndarray | None]:
     """Return the languages, sorted, and the place of each text's among them, int32; None: there is only one."""
     if not len(lang):
         return [], None
-    if _alike(*buffers_of(lang)):
+    if all_equal(*buffers_of(lang)):
         # Mostly one language, at least in batches of one: comparing is a twentieth of the work of encoding.
         return [lang[0].as_py()], None
     encoded = lang.dictionary_encode()

@@ -12,20 +12,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.core import storage
 from curation.core.draws import hash64
 from curation.core.schemas import MATCHES, TEXT
+from curation.core.string_buffers import equals_previous
+from curation.core.table_reader import BATCH_ROWS, read_batches
 from curation.matching.match import MATCHED
 
-MAX_TEXTS = 64
-"""Icon and pixel URLs carry millions of texts; a photograph rarely has ten."""
 _TEXTS = MATCHES.field("texts").type
 _ORDER = [(name, "ascending") for name in ("uid", "text", "text_key", "lang", "lang_score")]
 
 
-def merge_images(
-    rows: Iterable[pa.RecordBatch], drops: Counter[str], max_texts: int = MAX_TEXTS
-) -> Iterator[pa.RecordBatch]:
+def merge_images(rows: Iterable[pa.RecordBatch], drops: Counter[str], max_texts: int) -> Iterator[pa.RecordBatch]:
     """Yield the images (MATCHES) of matched rows (MATCHED) that come sorted by uid; each uid once, in that order.
 
     The same text of an image collapses: the row with the smallest text_key stays, of equal ones that with the smallest
@@ -48,10 +45,12 @@ def merge_images(
 
 
 def merge_buckets(
-    files: Sequence[str], drops: Counter[str], max_texts: int = MAX_TEXTS, batch_rows: int = 16_384
+    files: Sequence[str], drops: Counter[str], max_texts: int, batch_rows: int = BATCH_ROWS
 ) -> Iterator[pa.RecordBatch]:
     """Yield the images of several MATCHES files, each sorted by uid, merged as by `merge_images`."""
-    return merge_images(_align([storage.read_batches(file, batch_rows=batch_rows) for file in files]), drops, max_texts)
+    return merge_images(
+        _align([read_batches(file, MATCHES, batch_rows=batch_rows) for file in files]), drops, max_texts
+    )
 
 
 def unfold(images: pa.RecordBatch) -> pa.Table:
@@ -101,7 +100,7 @@ def _collapse(rows: pa.Table, drops: Counter[str], max_texts: int) -> pa.Table:
     uids = rows.column("uid").chunk(0)
     if rows.num_rows < 2:
         return rows
-    repeated = _same_as_before(uids)
+    repeated = equals_previous(uids)
     if not repeated.any():
         return rows
     # Most images have one text: only the others are sorted. Their places are kept, for rows come sorted by uid.
@@ -111,15 +110,15 @@ def _collapse(rows: pa.Table, drops: Counter[str], max_texts: int) -> pa.Table:
     order = pc.sort_indices(subset, _ORDER).to_numpy()
     sorted_uids = subset.column("uid").chunk(0).take(pa.array(order))
     sorted_texts = subset.column("text").chunk(0).take(pa.array(order))
-    same_uid = _same_as_before(sorted_uids)
-    same = same_uid & _same_as_before(sorted_texts)
+    same_uid = equals_previous(sorted_uids)
+    same = same_uid & equals_previous(sorted_texts)
     drops["same_text"] += int(same.sum())
     order, sorted_uids, sorted_texts = (
         order[~same],
         sorted_uids.filter(pa.array(~same)),
         sorted_texts.filter(pa.array(~same)),
     )
-    starts = np.flatnonzero(~_same_as_before(sorted_uids))
+    starts = np.flatnonzero(~equals_previous(sorted_uids))
     sizes = np.diff(np.append(starts, len(order)))
     keep = np.ones(len(order), np.bool_)
     for start, size in zip(starts[sizes > max_texts].tolist(), sizes[sizes > max_texts].tolist(), strict=True):
@@ -137,19 +136,11 @@ def _collapse(rows: pa.Table, drops: Counter[str], max_texts: int) -> pa.Table:
     return rows.take(pa.array(everything[np.argsort(firsts[everything], kind="stable")]))
 
 
-def _same_as_before(values: pa.Array) -> np.ndarray:
-    """Whether each value equals the one before it; bool."""
-    same = np.zeros(len(values), np.bool_)
-    if len(values) > 1:
-        same[1:] = pc.equal(values[1:], values[:-1]).to_numpy(zero_copy_only=False)
-    return same
-
-
 def _fold(rows: pa.Table) -> pa.RecordBatch:
     """Return the images of collapsed rows."""
     rows = rows.combine_chunks()
     columns = {name: rows.column(name).chunk(0) for name in MATCHED.names}
-    starts = np.flatnonzero(~_same_as_before(columns["uid"]))
+    starts = np.flatnonzero(~equals_previous(columns["uid"]))
     texts = pa.StructArray.from_arrays([columns[field.name] for field in TEXT], fields=list(TEXT))
     offsets = pa.array(np.append(starts, rows.num_rows), pa.int32())
     lists = pa.ListArray.from_arrays(offsets, texts, type=_TEXTS)

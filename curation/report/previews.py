@@ -6,32 +6,20 @@ import json
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from PIL import Image
 
 from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.images.encoding import KEPT_FORMATS
+from curation.matching.entry_store import EntryStore
 
 SIDE_PIXELS = 288
 QUALITY = 72
 NO_PICTURE = "data:,"
 EXAMPLES = 8
-
-
-class EntryTexts(Protocol):
-    """The part of an entry store that is needed here."""
-
-    def entries(self, lang: str) -> pa.StringArray:
-        """Return the texts of a language by entry id; null is a hole."""
-        ...
-
-    def unmatchable(self, lang: str) -> np.ndarray:
-        """Return the ids of entries that no text can match."""
-        ...
 
 
 def plan_previews(candidates: Iterable[dict[str, Any]]) -> list[dict]:
@@ -101,7 +89,7 @@ def plan_entries(languages: Iterable[str], needed: Iterable[tuple[str, int]]) ->
     return [{"lang": lang, "ids": sorted(found)} for lang, found in sorted(ids.items())]
 
 
-def read_entries(task: dict, store: EntryTexts) -> Receipt:
+def read_entries(task: dict, store: EntryStore) -> Receipt:
     """Read one entry list; `task` holds `lang` and `ids`.
 
     The receipt's only output: {lang, entries (usable ones), never (how many can never match), examples, texts (of

@@ -236,7 +236,7 @@ def test_tables_made_with_other_metadata_are_refused(name: str, tmp_path: Path) 
     for table, found in (("a", "one"), ("b", "two")):
         file = write_matches([], tmp_path / table / "part-00000" / "bucket-00000.parquet")
         receipt = Receipt("m", outputs=[{"path": file, "rows": 0, "bytes": 0}])
-        settings = {"metadata": "same", "edges": "same", name: found}
+        settings = {"metadata": "same", "edges": "same", "max_texts": 64, name: found}
         Table(str(tmp_path / table)).commit(0, Recipe("match_pairs", 1, settings), [receipt], 0.0)
     assert MatchesTables([str(tmp_path / "a")] * 2).max_texts == 64
     with pytest.raises(HeadtailError, match=f"b/part-00000 were made with {name} two, those in .* with one: run match"):
