@@ -41,6 +41,7 @@ def run(config: BalancePairsConfig) -> None:
         write_probabilities(counts, first, config.entry_probabilities)
         say(NAME, f"is done: {done.receipt.rows_out:,} images in {curated.path}")
         return
+    matches.check_files()
     report_unmatched(goal, counts)
     stage = Stage(NAME, f"{len(matches.buckets):,} buckets")
     forecaster = open_forecaster(config, matches, counts)
@@ -63,6 +64,7 @@ def write_forecast(
     config: BalancePairsConfig, goal: BalanceGoal, matches: MatchesTables, counts: CountFiles, recipe: Recipe
 ) -> None:
     """Write and print `forecasts`: what the goal and a grid of thresholds would keep. Nothing is drawn."""
+    matches.check_files()
     report_unmatched(goal, counts)
     say(NAME, f"starts: {len(matches.buckets):,} buckets, a forecast")
     forecaster = open_forecaster(config, matches, counts)
@@ -89,7 +91,10 @@ def report_unmatched(goal: BalanceGoal, counts: CountFiles) -> None:
 
 
 def entries_of_lists(path: str, langs: Collection[str]) -> dict[str, int]:
-    """Return how many usable entries the list of each language has (no `langs`: of all); nothing without lists."""
+    """Return the number of usable entries of each language's list; none without lists.
+
+    `langs` are the languages to count; an empty collection means all.
+    """
     if not path:
         return {}
     store = EntryStore.open(path)

@@ -15,6 +15,7 @@ from curation.core import storage
 from curation.core.choices import Others
 from curation.core.receipts import Receipt
 from curation.core.schemas import THRESHOLDS
+from curation.core.table_reader import read_rows
 from curation.core.tables import Part
 
 Number = TypeVar("Number", float, np.ndarray)
@@ -130,7 +131,7 @@ class BalanceGoal:
 def write_thresholds(
     counts: CountFiles, t: Mapping[str, float], expected: Mapping[str, Mapping[str, float]], folder: str
 ) -> Receipt:
-    """Write `thresholds`: what each language's t means, and what it is expected to keep."""
+    """Write `thresholds`: for each language its t, the tail share at t, and the expected pairs and images."""
     rows = [
         {
             "lang": lang,
@@ -150,21 +151,23 @@ def write_thresholds(
 
 
 def write_probabilities(counts: CountFiles, thresholds: Part, folder: str) -> None:
-    """Write `<lang>.npy` for each language, unless they are those of these thresholds: float32, indexed by entry_id.
+    """Write `<lang>.npy` for each language, unless the files of these thresholds exist: float32, indexed by entry_id.
 
-    Beyond the end of an array the probability is 1. `thresholds.json` beside them, written last, tells what they are.
+    Beyond the end of an array the probability is 1. `thresholds.json`, written last, holds the id of the thresholds
+    and each language's t.
     """
-    rows = [row for file in thresholds.files for batch in storage.read_batches(file) for row in batch.to_pylist()]
-    told = {"id": thresholds.id, "t": {row["lang"]: row["t"] for row in rows}}
+    rows = [row for file in thresholds.files for row in read_rows(file, THRESHOLDS).to_pylist()]
+    ts: dict[str, float] = {row["lang"]: row["t"] for row in rows}
+    description = {"id": thresholds.id, "t": ts}
     path = storage.join(folder, "thresholds.json")
     with suppress(FileNotFoundError):
-        if storage.read_json(path) == told:
+        if storage.read_json(path) == description:
             return
     storage.remove(path)
     for name in storage.list_folder(folder):
-        if name.endswith(".npy"):  # of an older run; whatever else a user keeps there stays
+        if name.endswith(".npy"):  # of an older run; other files in the folder stay
             storage.remove(storage.join(folder, name))
-    for lang, t in told["t"].items():
+    for lang, t in ts.items():
         probabilities = entry_probabilities(counts.load(lang), t)
         save_array(storage.join(folder, f"{lang}.npy"), probabilities.astype(np.float32))
-    storage.write_json(path, told)
+    storage.write_json(path, description)

@@ -1,8 +1,8 @@
 """Merging matched rows into images: one row per uid with all its matched texts.
 
-Merging is associative: parts merged one by one, in any grouping, give the same images as all rows at once. So it runs
-within a task, within a bucket, and over the buckets of further crawls alike. Nothing here needs more memory than a
-few batches, however many texts one image has.
+Merging is associative: parts that are merged one by one, in any grouping, give the same images as all rows at once. So
+the same functions merge the rows of a task, and the buckets of several parts or crawls. They need the memory of a few
+batches, however many texts one image has.
 """
 
 from collections import Counter
@@ -23,18 +23,19 @@ _ORDER = [(name, "ascending") for name in ("uid", "text", "text_key", "lang", "l
 
 
 def merge_images(rows: Iterable[pa.RecordBatch], drops: Counter[str], max_texts: int) -> Iterator[pa.RecordBatch]:
-    """Yield the images (MATCHES) of matched rows (MATCHED) that come sorted by uid; each uid once, in that order.
+    """Yield the images (MATCHES) of matched rows (MATCHED), which come sorted by uid; one row per uid, in that order.
 
-    The same text of an image collapses: the row with the smallest text_key stays, of equal ones that with the smallest
-    lang (`same_text` in `drops`). An image keeps at most `max_texts` texts, those with the smallest keyed hash of
-    (uid, text), whatever the run's seed (`max_texts`). Texts are in the order of their bytes.
+    Repeated texts of an image become one: the row with the smallest text_key stays, then the smallest lang; the others
+    are dropped as `same_text`. An image keeps at most `max_texts` texts, those with the smallest keyed hash of
+    (uid, text), which does not depend on the run's seed; the others are dropped as `max_texts`. Texts are in the order
+    of their bytes.
     """
     pending = MATCHED.empty_table()
     for batch in rows:
         if not batch.num_rows:
             continue
         pending = _collapse(pa.concat_tables([pending, pa.Table.from_batches([batch])]), drops, max_texts)
-        # The last image may go on in the next batch; it waits, collapsed and capped, so it stays small.
+        # The last image may continue in the next batch. It is kept back, already merged, so it stays small.
         uids = pending.column("uid")
         last = pc.index(uids, uids[len(uids) - 1]).as_py()
         if last:
@@ -64,9 +65,10 @@ def unfold(images: pa.RecordBatch) -> pa.Table:
 
 
 def _align(streams: list[Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
-    """Yield the matched rows of streams of images, each sorted by uid, in one stream sorted by uid.
+    """Yield the matched rows of several streams of images, each sorted by uid, as one stream sorted by uid.
 
-    In each round the streams' smallest last uid is the frontier, up to which all rows are at hand.
+    Each round yields the rows up to the smallest last uid of the streams' current batches: no stream can still have
+    rows before it.
     """
     heads: dict[int, pa.RecordBatch] = {}
 
@@ -95,7 +97,7 @@ def _align(streams: list[Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
 
 
 def _collapse(rows: pa.Table, drops: Counter[str], max_texts: int) -> pa.Table:
-    """Sort rows by uid and text, drop what repeats and what is too much."""
+    """Sort rows by uid and text; drop repeated texts, and texts beyond `max_texts`."""
     rows = rows.combine_chunks()
     uids = rows.column("uid").chunk(0)
     if rows.num_rows < 2:
@@ -103,7 +105,7 @@ def _collapse(rows: pa.Table, drops: Counter[str], max_texts: int) -> pa.Table:
     repeated = equals_previous(uids)
     if not repeated.any():
         return rows
-    # Most images have one text: only the others are sorted. Their places are kept, for rows come sorted by uid.
+    # Most images have one text, so only the rows of the others are sorted; `places` are their row numbers.
     member = repeated | np.append(repeated[1:], False)
     places = np.flatnonzero(member)
     subset = rows.take(pa.array(places)).drop_columns("entry_ids")
@@ -130,10 +132,10 @@ def _collapse(rows: pa.Table, drops: Counter[str], max_texts: int) -> pa.Table:
     if member.all():
         return rows.take(pa.array(survivors))
     alone = np.flatnonzero(~member)
-    # places[order] is sorted by uid but not by place within a uid, so the image's first place orders the whole.
+    # `survivors` are sorted by uid but not by row within a uid: the image's first row orders all rows.
     firsts = np.maximum.accumulate(np.where(repeated, 0, np.arange(rows.num_rows)))
-    everything = np.concatenate([alone, survivors])
-    return rows.take(pa.array(everything[np.argsort(firsts[everything], kind="stable")]))
+    kept = np.concatenate([alone, survivors])
+    return rows.take(pa.array(kept[np.argsort(firsts[kept], kind="stable")]))
 
 
 def _fold(rows: pa.Table) -> pa.RecordBatch:

@@ -51,7 +51,7 @@ class Forecaster:
         grid = ForecastGrid(self.unit, self.seed, self.counts.folder, ts, self.matches.max_texts)
         tasks = plan_counting(self.matches.buckets, self.spark.sparkContext.defaultParallelism, self.folder)
         run_tasks(self.spark, partial(forecast_buckets, grid=grid), tasks, self.folder)
-        expected = add_forecasts([task["output"] for task in tasks])
+        expected = add_forecasts([task.output for task in tasks])
         storage.remove(self.folder)
         return expected
 

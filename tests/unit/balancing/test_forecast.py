@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from curation.balancing.balance import choice_order, draw_batch, text_probabilities
-from curation.balancing.counts import CountArrays, CountFiles, save_array
+from curation.balancing.counts import BucketsTask, CountArrays, CountFiles, save_array
 from curation.balancing.forecast import ALL, ForecastGrid, add_forecasts, forecast_buckets
 from curation.balancing.matched_batch import MatchedBatch
 from tests.matches_data import make_images, to_batch, write_matches
@@ -58,7 +58,7 @@ def test_a_forecast_equals_an_enumeration(unit: str, tmp_path: Path) -> None:
     outputs = []
     for k, group in enumerate((buckets[:1], buckets[1:])):
         outputs.append(str(tmp_path / f"partial-{k}"))
-        forecast_buckets({"task": str(k), "buckets": group, "output": outputs[-1]}, grid)
+        forecast_buckets(BucketsTask(str(k), group, outputs[-1]), grid)
     found = add_forecasts(outputs)
     assert list(found) == [ALL, "de", "en", "fr"]
     for point in range(3):
@@ -80,7 +80,7 @@ def test_realised_totals_lie_near_the_forecast(unit: str, tmp_path: Path) -> Non
     p = text_probabilities(matched, counts, {lang: ts[1] for lang, ts in TS.items()})
     for seed in range(25):
         grid = ForecastGrid(unit, seed, counts.folder, {lang: ts[1:2] for lang, ts in TS.items()}, 64)
-        forecast_buckets({"task": "0", "buckets": [[file]], "output": str(tmp_path / "partial")}, grid)
+        forecast_buckets(BucketsTask("0", [[file]], str(tmp_path / "partial")), grid)
         expected = add_forecasts([str(tmp_path / "partial")])[ALL]
         drawn = draw_batch(matched, p, unit, seed)
         assert abs((drawn.chosen >= 0).sum() - expected.images[0]) < 4 * expected.images_deviation[0]

@@ -111,7 +111,8 @@ def test_probabilities_are_handed_over_as_files_to_map(tmp_path: Path) -> None:
     save_array(str(tmp_path / "out/of_an_older_run.npy"), np.zeros(1))
     (tmp_path / "out/theirs.txt").write_text("stays")
     t = {"de": 15.0, "en": 5.0, "fr": 7.0}
-    pq.write_table(pa.table({"lang": list(t), "t": list(t.values())}), tmp_path / "t.parquet")
+    rows = [dict.fromkeys(THRESHOLDS.names, 0) | {"lang": lang, "t": value} for lang, value in t.items()]
+    pq.write_table(pa.Table.from_pylist(rows, THRESHOLDS), tmp_path / "t.parquet")
     part = Part(str(tmp_path), {"id": "of t", "files": [{"path": "t.parquet"}]})
     write_probabilities(CountFiles(str(tmp_path / "counts")), part, str(tmp_path / "out"))
     names = ["de.npy", "en.npy", "fr.npy", "theirs.txt", "thresholds.json"]
