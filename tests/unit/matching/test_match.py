@@ -11,7 +11,8 @@ import pytest
 from curation.core.choices import Edges, Engine
 from curation.core.schemas import PAIRS
 from curation.matching.engines import ENTRY_IDS, AhoCorasickMatcher, Matcher, TokenMatcher
-from curation.matching.entry_store import EntryStore, clean_entries
+from curation.matching.entry_lists import clean_entries
+from curation.matching.entry_store import EntryStore
 from curation.matching.match import MATCHED, match_batch
 from curation.matching.spacing import pad_entry, space_text
 from curation.matching.trie import TokenTrie, compile_entries
