@@ -28,7 +28,7 @@ def run(config: WriteShardsConfig) -> None:
     status = downloads.status_files(ranges)
     shards = ShardSet(config.shards)
     first = FirstBalance.of_settings(lists.manifest["balance"])
-    again = first.wish.headroom < 1.0 if config.second_balance is None else config.second_balance
+    again = first.goal.headroom < 1.0 if config.second_balance is None else config.second_balance
     settings = shard_settings(config) | {"second_balance": again}
     recipe = Recipe(STAGE, LOGIC_VERSION, settings, [lists.input(), *downloads.inputs()])
     if part := shards.done(recipe):

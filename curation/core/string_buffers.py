@@ -1,7 +1,8 @@
-"""Converts Arrow string arrays to flat buffers, which numba kernels read, and back."""
+"""Arrow string arrays as flat buffers, for kernels, and comparisons of neighbouring strings."""
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 
 def buffers_of(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
@@ -33,3 +34,27 @@ def string_array(offsets: np.ndarray, data: np.ndarray, valid: np.ndarray | None
         raw = pa.Array.from_buffers(pa.binary(), rows, buffers).to_pylist()
         return pa.array([None if value is None else value.decode("utf-8", "replace") for value in raw], pa.string())
     return array
+
+
+def equals_previous(values: pa.Array) -> np.ndarray:
+    """Return whether each value equals the one before it, bool; the first value never does.
+
+    >>> equals_previous(pa.array(["a", "a", "b"])).tolist()
+    [False, True, False]
+    """
+    equal = np.zeros(len(values), np.bool_)
+    if len(values) > 1:
+        equal[1:] = pc.equal(values[1:], values[:-1]).to_numpy(zero_copy_only=False)
+    return equal
+
+
+def all_equal(offsets: np.ndarray, data: np.ndarray) -> bool:
+    """Return whether all strings of buffers with at least one string are equal, without a look at each string.
+
+    >>> all_equal(*buffers_of(pa.array(["en", "en"]))), all_equal(*buffers_of(pa.array(["en", "de"])))
+    (True, False)
+    """
+    size = offsets[1] - offsets[0]
+    body = data[offsets[0] : offsets[-1]]
+    # Strings of one length are equal if the bytes equal themselves, shifted by one string.
+    return bool((np.diff(offsets) == size).all() and (body[size:] == body[: len(body) - size]).all())

@@ -19,7 +19,7 @@ from curation.core import storage
 from curation.core.exchange import read_slices, write_slices
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe, recipe_settings
-from curation.core.schemas import CURATED, LISTS
+from curation.core.schemas import CURATED, LISTS, STORED
 from curation.core.table_reader import check_file, read_batches
 from curation.core.tables import Part, Table
 from curation.images.ranges import Ranges, list_name, top_bits

@@ -7,15 +7,15 @@ import tarfile
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from PIL import Image
 
 from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.images.encoding import KEPT_FORMATS
+from curation.matching.entry_store import EntryStore
 from curation.report.stats import SampleDraw
 
 SIDE_PIXELS = 288
@@ -24,18 +24,6 @@ QUALITY = 72
 NO_PICTURE = "data:,"
 EXAMPLES = 8
 """Entries of a list that are shown as examples of those that can never match."""
-
-
-class EntryTexts(Protocol):
-    """The part of an entry store that is needed here."""
-
-    def entries(self, lang: str) -> pa.StringArray:
-        """Return the texts of a language by entry id; null is a hole."""
-        ...
-
-    def unmatchable(self, lang: str) -> np.ndarray:
-        """Return the ids of entries that no text can match."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -136,7 +124,7 @@ def plan_entries(languages: Iterable[str], needed: Iterable[tuple[str, int]]) ->
     return [EntriesTask(lang, sorted(found)) for lang, found in sorted(ids.items())]
 
 
-def read_entries(task: EntriesTask, store: EntryTexts) -> Receipt:
+def read_entries(task: EntriesTask, store: EntryStore) -> Receipt:
     """Read the texts of some entries, and count the entries of their list. Rows are entries of the list.
 
     The receipt has one output, a `ListSummary` as a dict.

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.balancing.counts import CountArrays, write_partial
-from curation.balancing.matched_batch import COUNTED_COLUMNS, Matched, read_matched
+from curation.balancing.matched_batch import COUNTED_COLUMNS, MatchedBatch, read_matched
 from curation.core.draws import draw
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED, SAMPLES
@@ -57,7 +57,7 @@ class Stats:
 
 @dataclass
 class TextStats(Stats):
-    """Matched texts and their images, before or after balancing.
+    """MatchedBatch texts and their images, before or after balancing.
 
     `texts` is counted by language, `images` by the language of the chosen text (after balancing only),
     `entries_per_text` and `texts_per_image` by the lower bound of their bin.
@@ -68,7 +68,7 @@ class TextStats(Stats):
     entries_per_text: Counter[str] = field(default_factory=Counter)
     texts_per_image: Counter[str] = field(default_factory=Counter)
 
-    def add(self, matched: Matched, kept: np.ndarray) -> None:
+    def add(self, matched: MatchedBatch, kept: np.ndarray) -> None:
         """Count the texts of a batch for which `kept` (bool[k], one per text) is true, and their images."""
         entries = np.diff(matched.id_offsets)[kept]
         for code, count in enumerate(np.bincount(matched.codes[kept], minlength=len(matched.langs)).tolist()):
@@ -192,7 +192,7 @@ def count_curated(task: CuratedTask) -> Receipt:
     columns = ["lang", *(f"texts.list.element.{name}" for name in ("lang", "entry_ids", "kept"))]
     for path in task.files:
         for batch in read_batches(path, CURATED, columns):
-            matched = Matched(batch)
+            matched = MatchedBatch(batch)
             kept = pc.struct_field(matched.structs, "kept").to_numpy(zero_copy_only=False)
             stats.add(matched, kept)
             _count_values(stats.images, batch["lang"])

@@ -10,7 +10,7 @@ from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
 from curation.core.storage import FileInfo, ParquetSink, filesystem, join, read_json, write_json
 from curation.core.table_reader import read_batches
-from curation.matching.entry_store import read_entries
+from curation.matching.entry_lists import read_entries
 from metadata.lists.rules import LIST, EntryTable, Rules, SourceRow, build_list
 from metadata.sources.wordnet import read_names
 

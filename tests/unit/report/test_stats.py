@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.balancing.counts import merge_partials
-from curation.balancing.matched_batch import Matched
+from curation.balancing.matched_batch import MatchedBatch
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS, MATCHES, SAMPLES
 from curation.report import stats, summaries
@@ -160,7 +160,7 @@ def test_shard_stats_and_samples_do_not_depend_on_the_grouping(tmp_path: Path, g
 
 def test_states_take_batch_after_batch() -> None:
     images = make_images(40)
-    a, b = (Matched(pa.RecordBatch.from_pylist(some, CURATED)) for some in split(images, 2))
+    a, b = (MatchedBatch(pa.RecordBatch.from_pylist(some, CURATED)) for some in split(images, 2))
     one, other, both = stats.TextStats(), stats.TextStats(), stats.TextStats()
     for matched, state in ((a, one), (b, other)):
         kept = np.arange(len(matched.codes)) % 3 > 0
