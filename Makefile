@@ -1,10 +1,15 @@
-# Needs make and a python3 of 3.11 to 3.13; everything else it brings into .venv.
+# Needs make and a python3 of 3.11 to 3.13; everything else is installed into .venv: requirements.lock for a run,
+# requirements-dev.lock, which holds the same and more, for tests.
 PYTHON ?= python3
 BIN := .venv/bin
 UV := .venv/uv/bin/uv
 SHARDS ?= build/sample-run/shards
+LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
+# uv removes whatever is not in the lock file, and thereby this project.
+sync = export VIRTUAL_ENV=$(CURDIR)/.venv; $(UV) pip sync --quiet --require-hashes $(1) \
+	&& $(UV) pip install --quiet --no-deps --editable .
 
-.PHONY: help run test lint bench pack check-training lock clean
+.PHONY: help run test unit lint bench pack check-training lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -13,14 +18,18 @@ help: ## show this
 run: .venv/installed ## make the sample crawl and curate it: shards and a report in build/sample-run
 	@$(BIN)/python -m tests.sample.run $(ARGS)
 
-test: .venv/installed ## run all tests, two files at a time
+test: .venv/installed-dev ## run all tests, two files at a time
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
-lint: .venv/installed ## check style and formatting
+unit: .venv/installed-dev ## run the tests that start no JVM
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(ARGS) tests/unit curation metadata conf
+
+lint: .venv/installed-dev ## check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy curation metadata jobs conf
 
-bench: .venv/installed ## run one benchmark, NAME=extract|extract_memory|match|balance|shards|metadata|scale
+bench: .venv/installed-dev ## run one benchmark, NAME=extract|extract_memory|match|balance|shards|metadata|scale
 	$(BIN)/python -m tests.benchmarks.$(NAME) $(ARGS)
 
 check-training: build/training/installed ## train OpenCLIP on the shards of `make run`, SHARDS=folder on others (6 GB, once)
@@ -33,8 +42,8 @@ pack: .venv/installed ## build the wheel, and an archive of the environment for 
 	@$(BIN)/python -m curation.spark.packing dist/headtail-*.whl dist/headtail-env.tar.gz
 
 lock: .venv/installed ## resolve the dependencies again
-	$(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
-		--all-extras pyproject.toml --output-file requirements.lock
+	$(LOCK) --all-extras pyproject.toml --output-file requirements-dev.lock
+	$(LOCK) --extra s3 --extra segmentation --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
 
 clean: ## delete what make made
 	rm -rf .venv build dist
@@ -45,9 +54,13 @@ clean: ## delete what make made
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
 	@test -x $(UV) || if command -v uv >/dev/null; then mkdir -p $(dir $(UV)) && ln -sf "$$(command -v uv)" $(UV); \
 		else $(BIN)/python -m pip install --quiet --disable-pip-version-check --target .venv/uv uv; fi
-	@echo 'installing the locked dependencies into .venv (about 2 GB, once)'
-	@VIRTUAL_ENV=$(CURDIR)/.venv $(UV) pip sync --quiet --require-hashes requirements.lock
-	@VIRTUAL_ENV=$(CURDIR)/.venv $(UV) pip install --quiet --no-deps --editable .
+	@echo 'installing the locked dependencies into .venv (about 1.6 GB, once)'
+	@$(call sync,$(if $(wildcard .venv/installed-dev),requirements-dev.lock,requirements.lock))
+	@touch $@
+
+.venv/installed-dev: requirements-dev.lock .venv/installed
+	@echo 'installing the tools of the tests into .venv (about 0.2 GB more, once)'
+	@$(call sync,requirements-dev.lock)
 	@touch $@
 
 build/training/installed: tests/training/requirements.txt .venv/installed
