@@ -381,7 +381,7 @@ def test_a_file_with_wrong_columns_is_refused(tmp_path: Path, read: Callable[[st
     columns = {field.name: pa.array([], field.type) for field in schema if field.name != "uid"}
     pq.write_table(pa.table(columns | {"url": pa.array([], pa.int64()), "extra": pa.array([], pa.int64())}), path)
     message = "uid is missing; url is int64, expected string; extra is unexpected"
-    with pytest.raises(HeadtailError, match=f"{path} is not the table expected here: {message}"):
+    with pytest.raises(HeadtailError, match=f"{path} has other columns than expected: {message}"):
         read(path)
 
 
@@ -398,7 +398,7 @@ def test_a_plan_refuses_tables_with_wrong_columns(tmp_path: Path, table: str) ->
         pq.write_table(pa.table({"uid": ["a"]}), path)
     plan = ListPlan(f"{tmp_path}/lists", [curated], pairs, Ranges(1, 0))
     fault = "url is missing" if table == "curated" else "image_offset is string, expected int64"
-    with pytest.raises(HeadtailError, match=f"{path} is not the table expected here: {fault}"):
+    with pytest.raises(HeadtailError, match=f"{path} has other columns than expected: {fault}"):
         plan.begin()
 
 

@@ -142,7 +142,7 @@ def test_a_list_that_another_program_wrote_wrongly_is_refused(tmp_path: Path) ->
     path.parent.mkdir()
     pq.write_table(pa.table({"text": [1], "source": ["title"], "views": [3]}), path)
     faults = "text is int64, expected string; score is missing; views is unexpected"
-    with pytest.raises(HeadtailError, match=f"{path} is not the table expected here: {faults}"):
+    with pytest.raises(HeadtailError, match=f"{path} has other columns than expected: {faults}"):
         merge_lists(MergeTask("ltg", str(tmp_path), ("ltg",), (), ()))
 
 

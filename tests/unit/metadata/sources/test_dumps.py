@@ -206,7 +206,7 @@ def test_tables_of_plain_articles(tmp_path: Path) -> None:
 def test_a_table_without_texts_is_refused(tmp_path: Path, table: dict[str, list], fault: str) -> None:
     path = str(tmp_path / "articles.parquet")
     pq.write_table(pa.table(table), path)
-    expected = f"{path} is not the table expected here: {fault}"
+    expected = f"{path} has other columns than expected: {fault}"
     with pytest.raises(HeadtailError, match=expected):
         count_file(CountTask(path, "en", 0, None, str(tmp_path / "out.parquet")), dump_settings())
     with pytest.raises(HeadtailError, match=expected):
