@@ -77,7 +77,7 @@ def wish_of(config: BalancePairsConfig) -> Wish:
     """Return what the configuration asks for."""
     asked = config.balance
     rule = Rule(asked.reference, asked.others.value, asked.t_by_language)
-    return Wish(rule, asked.t, asked.wished_tail_share, asked.target_images, asked.headroom)
+    return Wish(rule, asked.t, asked.goal_tail_share, asked.target_images, asked.headroom)
 
 
 if __name__ == "__main__":

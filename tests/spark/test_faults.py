@@ -66,7 +66,9 @@ class _Session:
 def test_fewer_tries_than_spark_can_bear_are_refused(failures: int, excluded: str, refused: bool) -> None:
     session = _Session(spark_task_maxFailures=str(failures), spark_excludeOnFailure_enabled=excluded)
     if refused:
-        with pytest.raises(HeadtailError, match=r"spark.task.maxFailures=2 is too low .* set spark.*maxFailures to 3 or more"):
+        with pytest.raises(
+            HeadtailError, match=r"spark.task.maxFailures=2 is too low .* set spark.*maxFailures to 3 or more"
+        ):
             refuse_settings(session)  # type: ignore[arg-type]
     else:
         refuse_settings(session)  # type: ignore[arg-type]
