@@ -106,7 +106,7 @@ def goal_of(config: BalancePairsConfig) -> BalanceGoal:
     """Return the goal that the configuration sets."""
     asked = config.balance
     rule = ThresholdRule(asked.reference, asked.others, asked.t_by_language)
-    return BalanceGoal(rule, asked.t, asked.wished_tail_share, asked.target_images, asked.headroom)
+    return BalanceGoal(rule, asked.t, asked.goal_tail_share, asked.target_images, asked.headroom)
 
 
 if __name__ == "__main__":

@@ -211,7 +211,7 @@ def test_presets_name_their_thresholds() -> None:
     for preset, t in (("metaclip_400m", 20_000), ("metaclip_2_5b", 170_000)):
         config = compose_config("balance_pairs", BalancePairsConfig, ["output=x", f"balance={preset}"])
         assert (config.balance.t, config.balance.tail_share) == (t, None)
-    assert compose_config("balance_pairs", BalancePairsConfig, ["output=x"]).balance.wished_tail_share == 0.06
+    assert compose_config("balance_pairs", BalancePairsConfig, ["output=x"]).balance.goal_tail_share == 0.06
 
 
 @pytest.mark.parametrize("unit", ["pair", "image"])
