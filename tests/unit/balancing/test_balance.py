@@ -1,4 +1,4 @@
-"""TODO."""
+"""Draws against their definition, row by row; expectations; merging of several tables."""
 
 from collections import Counter
 from itertools import pairwise

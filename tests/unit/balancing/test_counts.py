@@ -1,4 +1,4 @@
-"""TODO."""
+"""Counts against a loop, in memory, in tasks and in files."""
 
 from collections import Counter
 from pathlib import Path

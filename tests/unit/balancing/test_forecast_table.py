@@ -1,4 +1,4 @@
-"""TODO."""
+"""The table of forecasts against a loop, and its text."""
 
 from pathlib import Path
 

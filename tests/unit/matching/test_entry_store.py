@@ -1,4 +1,4 @@
-"""TODO."""
+"""Opening, hashing and compiling entry lists, on disk and elsewhere."""
 
 import gzip
 import json

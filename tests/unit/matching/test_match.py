@@ -1,4 +1,4 @@
-"""TODO."""
+"""Both engines against a substring scan, on generated texts; matching of batches of pairs."""
 
 import random
 from collections import Counter
