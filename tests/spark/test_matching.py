@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import spark_partition_id
@@ -246,6 +247,19 @@ def test_finished_work_is_not_overwritten(job: Run, lists: Path, tmp_path: Path)
     job.run(overwrite=True)
     job.check()
     assert Table(str(tmp_path / "matches")).parts()[0].manifest["settings"]["edges"] == "script"
+
+
+def test_pairs_may_have_further_columns(job: Run, tmp_path: Path) -> None:
+    job.add(1)
+    (file,) = Table(str(tmp_path / "pairs")).files()
+    pairs = pq.read_table(file)
+    pq.write_table(pairs.append_column("users", pa.array([0] * len(pairs))), file)
+    job.run()
+    job.check()
+    pq.write_table(pairs.drop_columns("lang"), file)
+    with pytest.raises(HeadtailError, match=r"00000.parquet is not the table expected here: lang is missing"):
+        job.run(matches=str(tmp_path / "again"))
+    assert not (tmp_path / "again").exists()
 
 
 def test_merging_accounts_for_all(tmp_path: Path, lists: Path) -> None:
