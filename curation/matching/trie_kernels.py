@@ -52,6 +52,15 @@ def _without_nul(piece: np.uint64, size: np.uint64) -> np.uint64:
     return piece
 
 
+@numba.njit(cache=True, nogil=True, inline="always")
+def _code_point(data: np.ndarray, at: np.uint64, size: np.uint64) -> np.uint64:
+    """Return the code point of a character of 3 or 4 bytes."""
+    point = np.uint64(data[at]) & (np.uint64(0x0F) if size == _THREE else np.uint64(0x07))
+    for step in range(1, size):
+        point = (point << np.uint64(6)) | np.uint64(data[at + np.uint64(step)] & np.uint8(0x3F))
+    return point
+
+
 @numba.njit(cache=True, nogil=True)
 def _tokenize(
     data: np.ndarray, start: int, end: int, kinds: np.ndarray, in_class: np.ndarray, keys: np.ndarray, count: int
@@ -71,9 +80,7 @@ def _tokenize(
         elif kind >= _LEAD3:
             size = _THREE if kind == _LEAD3 else _FOUR
             if at + size <= stop:
-                point = np.uint64(data[at]) & (np.uint64(0x0F) if kind == _LEAD3 else np.uint64(0x07))
-                for step in range(1, size):
-                    point = (point << np.uint64(6)) | np.uint64(data[at + np.uint64(step)] & np.uint8(0x3F))
+                point = _code_point(data, at, size)
                 kind = _EDGE if point < np.uint64(len(in_class)) and in_class[point] else _RUN
             else:
                 size = stop - at  # bytes that are not UTF-8 are a run
@@ -251,6 +258,35 @@ def build(keys: np.ndarray, ends: np.ndarray, ids: np.ndarray, slots: np.ndarray
     return steps
 
 
+@numba.njit(cache=True, nogil=True, inline="always")
+def _find_tokens(
+    keys: np.ndarray, count: int, slots: np.ndarray, shift: np.uint64, blank: np.uint64, tokens: np.ndarray
+) -> None:
+    """Set tokens[i] to the slot of keys[i], or to _NONE where no entry has that piece."""
+    for index in range(count):
+        key = keys[index]
+        if key == BLANK_KEY:
+            tokens[index] = blank
+        else:
+            slot = _find(slots, shift, key)
+            tokens[index] = slot if slots[slot << _TWO] else _NONE
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _can_begin(keys: np.ndarray, at: int, token: np.uint64, blank: np.uint64, blank_begins: bool) -> bool:
+    """Return whether a match may begin at a token: at a character of the edge class, or at a run after a blank."""
+    if token == blank:
+        return blank_begins
+    return token != _NONE and (keys[at] >> np.uint64(48) == np.uint64(0x100) or keys[at - 1] == BLANK_KEY)
+
+
+@numba.njit(cache=True, nogil=True)
+def _doubled(ids: np.ndarray) -> np.ndarray:
+    larger = np.empty(2 * len(ids), np.int32)
+    larger[: len(ids)] = ids
+    return larger
+
+
 @numba.njit(cache=True, nogil=True)
 def match(
     data: np.ndarray, offsets: np.ndarray, kinds: np.ndarray, in_class: np.ndarray, slots: np.ndarray, steps: np.ndarray
@@ -280,20 +316,11 @@ def match(
         keys[count] = BLANK_KEY
         count += 1
         # All look-ups come before all walks: they do not depend on each other, so their cache misses overlap.
-        for index in range(count):
-            key = keys[index]
-            if key == BLANK_KEY:
-                tokens[index] = blank
-            else:
-                slot = _find(slots, shift, key)
-                tokens[index] = slot if slots[slot << _TWO] else _NONE
+        _find_tokens(keys, count, slots, shift, blank, tokens)
         first = used
         for begin in range(count):
             token = tokens[begin]
-            if token == blank:
-                if not blank_begins:
-                    continue
-            elif token == _NONE or (keys[begin] >> np.uint64(48) != np.uint64(0x100) and keys[begin - 1] != BLANK_KEY):
+            if not _can_begin(keys, begin, token, blank, blank_begins):
                 continue
             row = token << _TWO
             node = slots[row + _ONE]
@@ -304,9 +331,7 @@ def match(
             while True:
                 if record & _NONE != _NONE:
                     if used == len(ids):
-                        more = np.empty(2 * used, np.int32)
-                        more[:used] = ids
-                        ids = more
+                        ids = _doubled(ids)
                     ids[used] = np.int32(record & _NONE)
                     used += 1
                 if at == count:
