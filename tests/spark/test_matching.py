@@ -16,6 +16,7 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES, PAIRS
+from curation.core.table_reader import read_rows
 from curation.core.tables import Table
 from curation.matching.buckets import bucket_path, buckets_of, merge_bucket, plan_merge
 from curation.matching.entry_store import EntryStore
@@ -70,7 +71,7 @@ def expected(tables: list[pa.Table], store: EntryStore, max_texts: int = 64) -> 
 
 
 def read_images(files: list[str]) -> list[dict]:
-    return [row for file in files for batch in storage.read_batches(file) for row in batch.to_pylist()]
+    return [row for file in files for row in read_rows(file, MATCHES).to_pylist()]
 
 
 def test_each_bucket_is_the_partition_of_its_number(spark: SparkSession) -> None:
