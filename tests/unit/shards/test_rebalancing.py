@@ -28,7 +28,7 @@ T = {"en": 40.0, "de": 40.0}
 
 def first_pass(unit: str) -> list[dict]:
     """Rows of `curated` of some images in two languages."""
-    pool = to_batch(make_images(3000, seed=5, langs=("en", "de"), most=3))
+    pool = to_batch(make_images(3000, seed=5, langs=("en", "de"), max_ids=3))
     matched, counts = MatchedBatch(pool), CountArrays()
     counts.add(matched)
     p = text_probabilities(matched, dict(counts.items()), {lang: t / 0.5 for lang, t in T.items()})

@@ -25,7 +25,7 @@ from tests.matches_data import make_images, to_batch
 from tests.unit.balancing.settings import balance_goal, threshold_rule
 
 IMAGES = 12_000
-POOL = to_batch(make_images(IMAGES, seed=41, langs=("en",), most=2))
+POOL = to_batch(make_images(IMAGES, seed=41, langs=("en",), max_ids=2))
 SURVIVES = draw(99, "sample", POOL["uid"]) < 0.4
 """What download and filters will let through, decided apart from every draw."""
 SURVIVING = POOL.filter(pa.array(SURVIVES))
