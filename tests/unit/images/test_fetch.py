@@ -282,6 +282,10 @@ def test_what_is_public(address: str, public: bool) -> None:
     assert Resolver(("0.0.0.0/0", "::/0"), 1).permits(address)
 
 
+def test_a_network_may_be_named_by_one_of_its_addresses() -> None:
+    assert Resolver(("127.0.0.1/8",), 1).permits("127.9.9.9")
+
+
 def test_no_thread_or_socket_is_left_behind(server: ImageServer) -> None:
     before = threading.active_count()
     one = fetcher()
