@@ -1,12 +1,15 @@
 """Dumps for tests, as MediaWiki writes them, and the dumbest correct count of words."""
 
 import bz2
+import re
 import string
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 from xml.sax.saxutils import escape
+
+from metadata.sources.words import ALPHABETIC, TIBETAN, UNSPACED
 
 PUBLISHED = set(string.punctuation + "，。、；：？！“”‘’（）【】《》〈〉「」『』～—")
 SINGLES = (
@@ -66,6 +69,19 @@ def count_naively(texts: Iterable[str], singles: bool) -> tuple[Counter[str], Co
                     bigrams[previous, token] += 1
             previous = token
     return words, bigrams
+
+
+def join_bigram(first: str, second: str, blanks: bool) -> str:
+    """Return the entry of two words in a row; `blanks` says whether the language separates words by blanks.
+
+    Tibetan syllables are joined by their tsheg, words of a script without blanks by nothing in any language, words of
+    an alphabet by a blank in any language, other words by a blank if the language has blanks.
+    """
+    if re.search(TIBETAN, first[-1]) and re.search(TIBETAN, second[0]):
+        return f"{first}\u0f0b{second}"
+    unspaced = re.search(UNSPACED, first[-1]) and re.search(UNSPACED, second[0])
+    alphabetic = re.search(ALPHABETIC, first[-1]) and re.search(ALPHABETIC, second[0])
+    return f"{first}{'' if unspaced or not (blanks or alphabetic) else ' '}{second}"
 
 
 def _kind(character: str, singles: bool) -> str:

@@ -12,9 +12,6 @@ from curation.core.errors import HeadtailError
 from curation.core.languages import Language
 from metadata.fetch.fetcher import Fetcher
 
-FIRST_DAY = date(2015, 5, 1)
-"""The first day of the present page-view files."""
-
 # Folders of Open Multilingual Wordnet's repository where they are not called like the language.
 _WORDNET_FOLDERS = {
     "cmn": "cow", "cat": "mcr", "eus": "mcr", "glg": "mcr", "spa": "mcr", "ind": "msa", "zsm": "msa", "nno": "nor",

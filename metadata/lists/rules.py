@@ -8,7 +8,7 @@ import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -175,11 +175,11 @@ def is_punctuation(text: str) -> bool:
 
 
 def build_list(
-    rules: Rules, wordnet: Counter[str], found: dict[str, Iterable[tuple[str, float]]], rows: dict[str, SourceRow]
+    rules: Rules, wordnet: Counter[str], terms: Mapping[str, Iterable[tuple[str, float]]], rows: dict[str, SourceRow]
 ) -> EntryTable:
     """Return the list of one wiki.
 
-    `wordnet` holds the names of its synsets, in their order; `found` the terms of the other sources that may be
+    `wordnet` holds the names of its synsets, in their order; `terms` the terms of the other sources that may be
     chosen, best first, each with its score; `rows` a row for each source, with what is known of it.
     """
     table = EntryTable()
@@ -190,7 +190,7 @@ def build_list(
     table.add(names, wordnet.items(), 0, rules.max_characters)
     for source in SOURCES[1:]:
         row = rows.get(source, SourceRow(source, rules.describe(source)))
-        table.add(row, found.get(source, ()), rules.cap(source), rules.max_characters)
+        table.add(row, terms.get(source, ()), rules.cap(source), rules.max_characters)
     return table
 
 
@@ -201,12 +201,3 @@ def chosen_count(top_share: float, passing: int) -> int:
     3
     """
     return math.ceil(top_share * passing - 1e-9)
-
-
-def percentile_rank(share: float, rows: int) -> int:
-    """The rank, from 1, of the nearest lower percentile among `rows` sorted values.
-
-    >>> percentile_rank(0.3, 11)
-    4
-    """
-    return int(share * (rows - 1)) + 1

@@ -59,6 +59,8 @@ def read_site(path: str) -> Site:
     head = b""
     with open_input(path) as file:
         for _, data in _decompressed(file, path, 0, Receipt(path)):
+            if data is None:
+                break
             head += data
             if b"</siteinfo>" in head or _PAGE in head or len(head) > _SITE_BYTES:
                 break

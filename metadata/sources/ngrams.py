@@ -62,7 +62,7 @@ class NgramCounter:
         if not texts:
             return
         data = np.frombuffer((PAGE_END.join(texts) + PAGE_END).encode("utf-8", "replace"), np.uint8)
-        position, previous = 0, -1
+        position, previous = 0, np.int64(-1)
         while position < len(data):
             self._grow()
             position, previous = _count(
@@ -74,7 +74,7 @@ class NgramCounter:
 
     def _grow(self) -> None:
         """Keep the tables at most half full, and the kernel has room for what it adds until it asks again."""
-        words, pairs = self._sizes
+        words, pairs = self._sizes.tolist()
         if self._ends[words] + _ROOM > len(self._letters):
             self._letters = np.concatenate([self._letters, np.empty_like(self._letters), np.empty(_ROOM, np.uint8)])
         if words + 2 > len(self._counts):
@@ -141,7 +141,7 @@ def _same(letters: np.ndarray, at: int, data: np.ndarray, start: int, size: int)
 
 
 @numba.njit(cache=True, nogil=True)
-def _character(data: np.ndarray, position: int) -> tuple[int, int]:
+def _character(data: np.ndarray, position: int) -> tuple[np.int64, int]:
     """Code point and bytes of a character of valid UTF-8."""
     lead = np.int64(data[position])
     if lead < 0x80:
@@ -156,9 +156,9 @@ def _character(data: np.ndarray, position: int) -> tuple[int, int]:
 
 @numba.njit(cache=True, nogil=True)
 def _count(
-    data: np.ndarray, position: int, previous: int, classes: np.ndarray, letters: np.ndarray, ends: np.ndarray,
+    data: np.ndarray, position: int, previous: np.int64, classes: np.ndarray, letters: np.ndarray, ends: np.ndarray,
     counts: np.ndarray, slots: np.ndarray, keys: np.ndarray, pair_counts: np.ndarray, sizes: np.ndarray,
-) -> tuple[int, int]:  # fmt: skip
+) -> tuple[int, np.int64]:  # fmt: skip
     """Count from `position` on until the data ends or a table is full; returns where to go on, and the last word."""
     size = len(data)
     word_mask, pair_mask = np.uint64(len(slots) - 1), np.uint64(len(keys) - 1)
@@ -173,7 +173,7 @@ def _count(
             position += width
             continue
         if kind == MARK:
-            previous = -1
+            previous = np.int64(-1)
             position += width
             if point == 0 and 2 * pairs > len(keys) // 2:
                 # The end of a page: a chance to hand out counts without cutting a bigram in two.
@@ -189,7 +189,7 @@ def _count(
                 position += width
         length = position - start
         if length > MAX_WORD_BYTES:
-            previous = -1
+            previous = np.int64(-1)
             continue
         slot = _hash(data, start, position) & word_mask
         while True:

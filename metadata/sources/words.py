@@ -9,7 +9,6 @@ Languages that are written without blanks are segmented first: bo and dz at the 
 of ICU (`icu4py`); without it each of their characters is a word.
 """
 
-import re
 import unicodedata
 from collections.abc import Callable
 from functools import cache
@@ -59,22 +58,6 @@ def character_classes(singles: bool) -> np.ndarray:
             classes[point] = SINGLE
     classes.flags.writeable = False
     return classes
-
-
-def join_bigram(first: str, second: str, blanks: bool) -> str:
-    """Return the entry that two words in a row make in a language that separates its words by blanks, or does not.
-
-    Without blanks words are joined as they were written, but for two words of an alphabet; Tibetan syllables get
-    their tsheg, and scripts without blanks no blank in any language.
-
-    >>> join_bigram("日本", "語", False), join_bigram("Jimmy", "Carter", False), join_bigram("日", "本", True)
-    ('日本語', 'Jimmy Carter', '日本')
-    """
-    if re.search(TIBETAN, first[-1]) and re.search(TIBETAN, second[0]):
-        return f"{first}{_TSHEG}{second}"
-    unspaced = re.search(UNSPACED, first[-1]) and re.search(UNSPACED, second[0])
-    alphabetic = re.search(ALPHABETIC, first[-1]) and re.search(ALPHABETIC, second[0])
-    return f"{first}{'' if unspaced or not (blanks or alphabetic) else ' '}{second}"
 
 
 def segmenter(language: Language) -> tuple[str, Callable[[str], str] | None]:

@@ -14,7 +14,7 @@ from curation.core.errors import HeadtailError
 from curation.matching.entry_store import EntryStore
 from metadata.lists.counts import article_recipe, plan_articles
 from metadata.lists.inputs import chosen_languages, list_articles, list_inputs
-from metadata.lists.rules import SourceRow, build_list, chosen_count, percentile_rank, unusable
+from metadata.lists.rules import SourceRow, build_list, chosen_count, unusable
 from metadata.lists.write import WIKIS, MergeTask, merge_lists, plan_wikis, read_sources, write_wiki_list
 from metadata.sources.articles import CountTask
 from tests.dump_data import dump
@@ -81,11 +81,10 @@ def test_unusable(text: str, reason: str) -> None:
     assert unusable(text, 256) == reason
 
 
-def test_shares_and_ranks() -> None:
+def test_shares() -> None:
     assert [chosen_count(0.1, rows) for rows in (0, 1, 10, 11, 100)] == [0, 1, 1, 2, 10]
     assert chosen_count(0.76, 100) == 76
     assert chosen_count(1.0, 100) == 100
-    assert [percentile_rank(0.3, rows) for rows in (1, 2, 11)] == [1, 1, 4]
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from curation.core.receipts import Receipt
 from metadata.sources import ngrams
 from metadata.sources.articles import read_articles
 from metadata.sources.ngrams import count_ngrams
-from metadata.sources.words import join_bigram, segmenter
+from metadata.sources.words import segmenter
 from tests.conftest import SHARED, needs_shared
-from tests.dump_data import count_naively
+from tests.dump_data import count_naively, join_bigram
 from tests.unit.metadata.settings import dump_settings
 
 
