@@ -130,7 +130,7 @@ def test_drawn_days() -> None:
     assert all(first <= day <= last for day in days)
     assert draw_days(3, 5, first, last) == days[:5]
     assert draw_days(4, 20, first, last) != days
-    with pytest.raises(HeadtailError, match="731 days"):
+    with pytest.raises(HeadtailError, match="random_days=732 is more than the 731 days"):
         draw_days(3, 732, first, last)
 
 
