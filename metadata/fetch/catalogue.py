@@ -89,6 +89,14 @@ def draw_days(seed: int, count: int, first: date, last: date) -> list[date]:
     return [days[index] for index in order[:count]]
 
 
+def parse_day(text: str) -> date:
+    """Return the day of a text such as 2026-01-31; raises HeadtailError for any other text."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise HeadtailError(f"{text!r} is not a day such as 2026-01-31") from None
+
+
 def wordnet_sources(mirror: str, languages: Iterable[Language]) -> Iterator[Source]:
     """Yield the tab files of Open Multilingual Wordnet, which has none of English: that is Princeton's WordNet."""
     for language in languages:
