@@ -1,4 +1,4 @@
-"""Dumps for tests, as MediaWiki writes them, and the dumbest correct count of words."""
+"""Dumps for tests, as MediaWiki writes them, and the simplest correct count of words and joining of bigrams."""
 
 import bz2
 import re
@@ -20,7 +20,7 @@ SINGLES = (
 
 
 def dump(pages: Iterable[tuple[str, str]], wiki: str = "enwiki", closed: bool = True) -> bytes:
-    """The XML of a dump with pages (title, rest of the page as XML, or as plain wikitext)."""
+    """Return the XML of a dump with pages (title, rest of the page as XML or as wikitext)."""
     names = {-2: "Media", -1: "Special", 0: "", 1: "Talk", 6: "File", 14: "Category"}
     spaces = "".join(f'<namespace key="{key}" case="first-letter">{name}</namespace>' for key, name in names.items())
     head = (
@@ -35,19 +35,19 @@ def dump(pages: Iterable[tuple[str, str]], wiki: str = "enwiki", closed: bool = 
 
 
 def article(wikitext: str, namespace: int = 0, more: str = "") -> str:
-    """The rest of a page with this text."""
+    """Return the rest of a page with this text, as XML."""
     text = f'<text xml:space="preserve">{escape(wikitext)}</text>'
     return f"<ns>{namespace}</ns><id>1</id>{more}<revision><id>1</id>{text}</revision>"
 
 
 def multistream(data: bytes, cuts: Iterable[int]) -> bytes:
-    """The bytes as bz2 streams, cut at these places."""
+    """Return bytes as bz2 streams, cut at these places."""
     places = [0, *sorted(cuts), len(data)]
     return b"".join(bz2.compress(data[start:end]) for start, end in pairwise(places))
 
 
 def count_naively(texts: Iterable[str], singles: bool) -> tuple[Counter[str], Counter[tuple[str, str]]]:
-    """Words and bigrams of texts, a character at a time."""
+    """Return words and bigrams of texts, read a character at a time."""
     words: Counter[str] = Counter()
     bigrams: Counter[tuple[str, str]] = Counter()
     for text in texts:

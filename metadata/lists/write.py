@@ -33,7 +33,7 @@ def plan_wikis(
     plans = {}
     for lang, sources in rows.items():
         files = wordnet.get(lang, [])
-        missing = "no WordNet file of this language" if LANGUAGES[lang].wordnet else "there is no WordNet of it"
+        missing = "no WordNet file of this language" if LANGUAGES[lang].wordnet else "no WordNet in this language"
         row = SourceRow("wordnet", rules.describe("wordnet"), note="" if files else missing)
         plans[lang] = WikiPlan(tuple(file.path for file in files), {"wordnet": row, **sources})
     return plans

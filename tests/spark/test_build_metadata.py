@@ -1,4 +1,4 @@
-"""Spark's counts, scores and lists equal a loop's, whatever the partitions; the job as a user starts it."""
+"""Spark's counts, scores and lists equal those of a loop for any partitions; the job runs as a user starts it."""
 
 import json
 import math

@@ -41,8 +41,8 @@ def test_order_and_first_place() -> None:
         "0": ("number", None), "1": ("number", None), "cat": ("wordnet", 2), "dog": ("wordnet", 1),
         "the": ("unigram", 5.0), "the cat": ("bigram", 3.0), "Cat": ("title", 7.0),
     }  # fmt: skip
-    told = {made.source: (made.chosen, made.added, dict(made.drops)) for made in table.rows}
-    assert told == {
+    accounts = {made.source: (made.chosen, made.added, dict(made.drops)) for made in table.rows}
+    assert accounts == {
         "number": (2, 2, {}), "wordnet": (2, 2, {}), "unigram": (2, 1, {"already_there": 1}), "bigram": (1, 1, {}),
         "title": (2, 1, {"already_there": 1}),
     }  # fmt: skip
@@ -108,10 +108,10 @@ def test_presets(preset: str, expected: dict[str, float]) -> None:
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     plans = plan_wikis({}, {"fr": {}, "ltg": {}}, list_rules())
     assert plans["fr"].rows["wordnet"].note == "no WordNet file of this language"
-    assert plans["ltg"].rows["wordnet"].note == "there is no WordNet of it"
+    assert plans["ltg"].rows["wordnet"].note == "no WordNet in this language"
     receipt = write_wiki_list("ltg", [], plans["ltg"], list_rules(), str(tmp_path))
     assert (receipt.rows_in, receipt.rows_out) == (100, 100)
-    assert read_sources(str(tmp_path), "ltg")["sources"][1]["note"] == "there is no WordNet of it"
+    assert read_sources(str(tmp_path), "ltg")["sources"][1]["note"] == "no WordNet in this language"
 
 
 def test_lists_merge_in_order(tmp_path: Path) -> None:
@@ -155,16 +155,16 @@ def _batches(lang: str, words: list[str]) -> list:
 
 
 @pytest.mark.parametrize(
-    ("languages", "told"),
+    ("languages", "message"),
     [(["xx"], "'xx' is no Wikipedia language"), ([], "must be given"), (["en", "commons"], "'commons'")],
     ids=["unknown", "none", "one of two"],
 )
-def test_languages_that_are_none(languages: list[str], told: str) -> None:
-    with pytest.raises(HeadtailError, match=told):
+def test_unknown_languages_are_refused(languages: list[str], message: str) -> None:
+    with pytest.raises(HeadtailError, match=message):
         chosen_languages(languages)
 
 
-def test_whose_dump_it_is(tmp_path: Path) -> None:
+def test_the_language_of_a_dump(tmp_path: Path) -> None:
     (tmp_path / "a.xml").write_bytes(dump([("A", "a")], "dewiki"))
     (tmp_path / "b.xml").write_bytes(dump([("A", "a")], "enwiki"))
     (tmp_path / "c.xml").write_bytes(dump([("A", "a")], "enwiktionary"))

@@ -1,4 +1,4 @@
-"""A dump is read once, whole or in ranges, cut off or damaged; every page is accounted for."""
+"""A dump is read once, whole or in ranges, truncated or damaged; every page is accounted for."""
 
 import bz2
 import gzip

@@ -1,4 +1,4 @@
-"""Counts equal the dumbest count of the same texts, in every script, wherever memory makes them be handed out."""
+"""Counts equal the simplest count of the same texts, in every script, for any limit of memory."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""Plain text of wikitext: what a reader sees, in time that grows with the page only."""
+"""Plain text of wikitext is the text that a reader sees, made in time linear in the page's size."""
 
 import time
 
