@@ -1,4 +1,4 @@
-"""A dump is read once, whole or in ranges, cut off or damaged; every page is accounted for."""
+"""A dump is read once, whole or in ranges, truncated or damaged; every page is accounted for."""
 
 import bz2
 import gzip
@@ -15,7 +15,7 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from metadata.lists.inputs import list_articles
 from metadata.sources.articles import CountTask, count_file, read_articles
-from metadata.sources.dumps import plan_ranges, read_pages, read_site
+from metadata.sources.dumps import Site, plan_ranges, read_pages, read_site
 from tests.conftest import SHARED, needs_shared
 from tests.dump_data import article, dump, multistream
 from tests.unit.metadata.settings import dump_settings
@@ -159,6 +159,13 @@ def test_what_is_no_dump(tmp_path: Path) -> None:
         assert found == []
         assert read_site(str(path)).language is None
         assert receipt.rows_in == 0
+
+
+@pytest.mark.parametrize("size", [10, 60, 200])
+def test_a_dump_with_a_damaged_head_has_no_language(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "enwiki.xml.bz2"
+    path.write_bytes(bz2.compress(dump([("A", "a")]))[:size])
+    assert read_site(str(path)) == Site(None, {})
 
 
 @needs_shared
