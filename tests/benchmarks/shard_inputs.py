@@ -13,13 +13,12 @@ from PIL import Image
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import DOWNLOAD_STATUS, LISTS
-from curation.core.storage import write_json
+from curation.core.storage import write_json, write_rows
 from curation.core.tables import Table
 from curation.core.tar_writer import TarWriter
 from curation.images.download import DownloadSettings
 from curation.images.downloads import LOGIC_VERSION, RANGES, STAGE, Downloads, compared
 from curation.images.ranges import Ranges, list_name
-from curation.shards.selection import write_rows
 
 PER_RANGE = 6250
 BALANCE = {
