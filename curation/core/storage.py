@@ -284,6 +284,14 @@ class ParquetSink:
         return {"path": self.path, "rows": self.rows, "bytes": self.bytes}
 
 
+def write_rows(path: str, rows: pa.Table) -> dict:
+    """Write a table to one Parquet file, atomically; return its {path, rows, bytes}."""
+    with ParquetSink(path, rows.schema) as sink:
+        for batch in rows.to_batches():
+            sink.write(batch)
+    return sink.output()
+
+
 def read_batches(path: str, columns: list[str] | None = None, batch_rows: int = 16_384) -> Iterator[pa.RecordBatch]:
     """Yield the record batches of one Parquet file."""
     with open_input(path) as file:
