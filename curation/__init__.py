@@ -1,4 +1,4 @@
-"""The pair side of the pipeline: pure functions on Arrow batches; the engine code is in curation.spark."""
+"""From archives to shards: one package per stage. Only `curation.spark` imports Spark."""
 
 import os
 import tempfile
@@ -6,17 +6,18 @@ from pathlib import Path
 
 
 def _can_write(folder: Path) -> bool:
-    """Whether a folder can be written, or made where it would be."""
+    """Return whether a folder is writable, or can be created."""
     while not folder.exists():
         folder = folder.parent
     return os.access(folder, os.W_OK)
 
 
 def _find_kernel_cache() -> None:
-    """Give numba a folder for compiled kernels where it would find none.
+    """Set NUMBA_CACHE_DIR to a temporary folder if numba cannot write to its usual cache folders.
 
-    Without one, in a container whose packages and home are read-only, it refuses to import any of them. A folder of
-    this process's own costs seconds of compiling; NUMBA_CACHE_DIR names one that workers share.
+    numba refuses to import a cached kernel when it has no folder to write to, for example in a container whose
+    packages and home are read-only. The temporary folder belongs to one process, which then compiles for seconds; set
+    NUMBA_CACHE_DIR to a shared folder to avoid that.
     """
     usual = (Path(__file__).parent / "__pycache__", Path(os.path.expanduser("~/.cache")))
     if "NUMBA_CACHE_DIR" not in os.environ and not any(_can_write(folder) for folder in usual):

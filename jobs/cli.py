@@ -14,7 +14,7 @@ from types import FrameType
 from typing import Any, get_type_hints
 
 from conf.compose import compose_config, settings_help
-from curation.core.errors import HeadtailError, faults_told
+from curation.core.errors import HeadtailError, faults_as_lines
 
 JOBS = (
     "curate",
@@ -74,7 +74,7 @@ def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: 
     logging.root.addFilter(lambda record: "py4j" not in record.pathname)
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
     try:
-        with faults_told():
+        with faults_as_lines():
             run(compose_config(job, kind, arguments))
     except (KeyboardInterrupt, Exception) as error:
         if stops or isinstance(

@@ -6,6 +6,7 @@ from conf.schema.jobs import CountEntriesConfig
 from curation.balancing.counts import LOGIC_VERSION, count_buckets, plan_counting, write_entry_counts
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
+from curation.core.schemas import ENTRY_COUNTS
 from curation.core.tables import Table
 from curation.matching.parts import MatchesTables
 from curation.spark.session import open_session
@@ -16,13 +17,14 @@ NAME = "count_entries"
 
 
 def run(config: CountEntriesConfig) -> None:
-    """Write `entry_counts`, unless it was made from these very matches."""
+    """Write `entry_counts`, unless it exists and was made from these matches."""
     matches = MatchesTables([config.matches, *config.more_matches])
-    table = Table(config.entry_counts)
+    table = Table(config.entry_counts, ENTRY_COUNTS)
     recipe = Recipe(NAME, LOGIC_VERSION, {"max_texts": matches.max_texts}, matches.inputs())
     if done := table.done(recipe):
         say(NAME, f"is done: {done.receipt.facts['entries']:,} entries in {table.path}")
         return
+    matches.check_files()
     stage = Stage(NAME, f"{len(matches.buckets):,} buckets of {len(matches.parts)} parts")
     spark = open_session(NAME, **vars(config.spark))
     folder = table.begin(0)

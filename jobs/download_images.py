@@ -1,59 +1,66 @@
-"""Download the images that were kept: lists of the final order, each fetched by one task."""
+"""Download the images of the curated table: one task fetches one download list."""
 
 from functools import partial
 
 from conf.schema.jobs import DownloadImagesConfig
 from curation.core.progress import Stage, say
-from curation.core.receipts import Receipt, merge_receipts
-from curation.core.recipes import Recipe
-from curation.core.storage import join, remove
+from curation.core.schemas import CURATED, PAIRS
 from curation.core.tables import Part, Table, sum_receipts
+from curation.images import download_lists
 from curation.images.download import DownloadSettings, download_list
-from curation.images.download_lists import slice_curated, slice_places, write_lists
-from curation.images.downloads import LOGIC_VERSION, STAGE, Downloads, compared, plan_downloads
+from curation.images.download_lists import ListPlan, slice_curated, slice_places, write_lists
+from curation.images.downloads import STAGE, Downloads, download_recipe, plan_downloads
 from curation.images.encoding import ImageSettings
 from curation.images.fetch import FetchSettings
-from curation.images.preflight import MIN_JUDGED, check_names, check_success, name_advice
-from curation.images.ranges import Ranges
-from curation.images.stored_images import hold_images
+from curation.images.preflight import CheckNamesTask, check_names, check_success, judged_receipt, name_advice
 from curation.spark.session import open_session
 from curation.spark.tasks import require_single_attempts, run_tasks
 from jobs.cli import launch
 
 
 def run(config: DownloadImagesConfig) -> None:
-    """Plan the lists of what was curated, and fetch what no earlier run has attempted."""
+    """Write the download lists, and fetch the images that no earlier run has attempted."""
     settings = download_settings(config)
-    curated = Table(config.curated).require("balance_pairs")
+    curated = Table(config.curated, CURATED).require("balance_pairs")
     images = sum(part.receipt.rows_out for part in curated)
     downloads = Downloads(config.downloads)
     if closed := downloads.close_unfinished():
         say(STAGE, f"goes on: {closed.rows_in:,} images were attempted by a run that was stopped")
     ranges = downloads.plan_ranges(settings, images, config.download.images_per_list, config.seed, config.overwrite)
-    lists = plan_lists(config, curated, ranges)
+    plan = ListPlan(config.lists, curated, Table(config.pairs, PAIRS, None), ranges)
+    lists = plan.finished() or make_lists(config, plan)
     if downloads.has_all(lists) and not settings.retry_failed:
         say(STAGE, f"is done: {sum_receipts(downloads.parts()).rows_out:,} images in {downloads.path}")
         return
     stage = Stage(STAGE, f"{ranges.count:,} lists of {images:,} images")
-    recipe = Recipe(STAGE, LOGIC_VERSION, compared(settings), [lists.input()])
+    recipe = download_recipe(settings, [lists])
     number = downloads.begin_generation(recipe, ranges)
     folder = downloads.part_path(number)
     tasks = plan_downloads(downloads, lists, ranges, folder)
     spark = open_session(STAGE, **vars(config.spark))
     require_single_attempts(spark)
-    first = spark.sparkContext.defaultParallelism
-    names = run_tasks(spark, partial(check_names, threads=settings.threads), tasks[:1])
-    if advice := name_advice(names[0]):
+    names = [CheckNamesTask(tasks[0].list_path)]
+    if advice := name_advice(run_tasks(spark, partial(check_names, threads=settings.threads), names)[0]):
         say(STAGE, advice)
-    fetch = partial(download_list, settings=settings)
+    fetch, first = partial(download_list, settings=settings), spark.sparkContext.defaultParallelism
     receipts = run_tasks(spark, fetch, tasks[:first], folder)
-    judged = merge_receipts(STAGE, receipts)
-    if judged.rows_in < MIN_JUDGED and not settings.retry_failed:
-        # Too little is new: a run that was stopped for its failures is not over because nothing is left to fetch.
-        judged = merge_receipts(STAGE, [*(part.receipt for part in downloads.parts()), judged])
+    judged = judged_receipt(receipts, downloads.parts(), settings.retry_failed)
     check_success(judged, config.download.min_success_share)
     receipts += run_tasks(spark, fetch, tasks[first:], folder)
     stage.end(downloads.end_generation(number, recipe, ranges, receipts, stage.seconds))
+
+
+def make_lists(config: DownloadImagesConfig, plan: ListPlan) -> Part:
+    """Make the download lists of a plan."""
+    stage, ranges = Stage(download_lists.STAGE, f"{plan.ranges.count:,} ranges of the final order"), plan.ranges
+    plan.begin()
+    spark = open_session(STAGE, **vars(config.spark))
+    sliced = run_tasks(spark, partial(slice_curated, ranges=ranges), plan.curated_tasks(), plan.slices)
+    run_tasks(spark, partial(slice_places, ranges=ranges), plan.places_tasks(), plan.places)
+    written = run_tasks(spark, partial(write_lists, ranges=ranges), plan.list_tasks(), plan.folder)
+    part = plan.commit(sliced, written, stage.seconds)
+    stage.end(part.receipt)
+    return part
 
 
 def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
@@ -65,11 +72,11 @@ def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
             retries=chosen.retries,
             max_bytes=chosen.max_bytes,
             user_agent_token=chosen.user_agent_token,
-            directives=tuple(directive.strip().lower() for directive in chosen.opt_out),
+            opt_out=tuple(directive.strip().lower() for directive in chosen.opt_out),
             allow_private_hosts=tuple(config.urls.allow_private_hosts),
         ),
         image=ImageSettings(
-            resize=chosen.resize.value,
+            resize=chosen.resize,
             size=chosen.size,
             only_if_bigger=chosen.only_if_bigger,
             quality=chosen.quality,
@@ -77,39 +84,8 @@ def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
         ),
         threads=chosen.threads,
         retry_failed=chosen.retry_failed,
-        doubt_network=chosen.min_success_share > 0,
+        detect_outage=chosen.min_success_share > 0,
     )
-
-
-def plan_lists(config: DownloadImagesConfig, curated: list[Part], ranges: Ranges) -> Part:
-    """Write the lists of the present `curated`, if they are not there: images that lie in shards with their places."""
-    table, pairs = Table(config.lists), Table(config.pairs)
-    stored = pairs.parts() if hold_images(pairs.files()) else []
-    recipe = Recipe("plan_lists", 1, vars(ranges), [part.input() for part in (*curated, *stored)])
-    if part := table.done(recipe):
-        return part
-    balance = curated[0].manifest["settings"] | {"solved_t": curated[0].manifest["solved_t"]}
-    stage = Stage("plan_lists", f"{ranges.count:,} ranges of the final order")
-    spark = open_session(STAGE, **vars(config.spark))
-    folder = table.begin(0)
-    slices, places = join(folder, "_slices"), join(folder, "_places")
-    sliced = run_tasks(spark, partial(slice_curated, ranges=ranges), _slicing(curated, slices), slices)
-    run_tasks(spark, partial(slice_places, ranges=ranges), _slicing(stored, places), places)
-    task = {"slices": slices, "places": places if stored else None, "folder": folder}
-    groups = [{"group": group, **task} for group in range(ranges.groups)]
-    receipts: list[Receipt] = run_tasks(spark, partial(write_lists, ranges=ranges), groups, folder)
-    remove(slices)
-    remove(places)
-    if sum(one.rows_out for one in sliced) != sum(one.rows_in for one in receipts):
-        raise AssertionError(f"{table.path}: rows were lost between slices and lists")
-    part = table.commit(0, recipe, receipts, stage.seconds, balance=balance)
-    stage.end(part.receipt)
-    return part
-
-
-def _slicing(parts: list[Part], folder: str) -> list[dict]:
-    files = [file for part in parts for file in part.files]
-    return [{"path": path, "out": join(folder, f"{index:06d}")} for index, path in enumerate(files)]
 
 
 if __name__ == "__main__":

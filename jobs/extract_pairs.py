@@ -6,6 +6,7 @@ from functools import partial
 from conf.schema.jobs import ExtractPairsConfig
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
+from curation.core.schemas import PAIRS
 from curation.core.storage import FileInfo, join, list_files
 from curation.core.tables import Table, check_failed_share, sum_receipts
 from curation.extraction.extract import LOGIC_VERSION, ExtractionSettings, extract_file
@@ -91,7 +92,7 @@ def run(config: ExtractPairsConfig) -> None:
     listed = list_sources(config.source.paths, SUFFIXES[settings.source], settings.source, config.source.prefix)
     lists = [vars(file) for file in list_files(list_paths(settings))]
     files, samples, drawn = draw_sample(config, listed, settings)
-    table = Table(config.pairs)
+    table = Table(config.pairs, PAIRS, None)
     recipe = Recipe(NAME, LOGIC_VERSION, {**asdict(settings), "lists": lists, **drawn}, [vars(file) for file in files])
     parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite)
     if not plans:

@@ -10,7 +10,7 @@ from curation.core.storage import exists, read_json, write_json
 from curation.core.tables import MANIFEST, versions
 from jobs.cli import launch
 from metadata.fetch.catalogue import Source, draw_days, dump_sources, page_view_sources, wordnet_sources
-from metadata.fetch.fetcher import Fetcher, FetchSettings, NotThereError
+from metadata.fetch.fetcher import Fetcher, FetchSettings, MissingError
 from metadata.lists.inputs import chosen_languages
 
 NAME = "fetch_sources"
@@ -35,7 +35,7 @@ def run(config: FetchSourcesConfig) -> None:
     for source in plan(config, fetcher, missing):
         try:
             digest = fetcher.fetch(source.url, folder / source.path, source.checksum)
-        except NotThereError as error:
+        except MissingError as error:
             missing.append(str(error))
             continue
         fetched += 1
@@ -48,7 +48,7 @@ def run(config: FetchSourcesConfig) -> None:
         write_json(manifest, {"files": [files[path] for path in sorted(files)], "versions": versions()})
     say(NAME, f"done: {fetched:,} files in {folder}")
     if missing:
-        raise HeadtailError(f"{len(missing)} files are not there: {'; '.join(missing)}")
+        raise HeadtailError(f"{len(missing)} files are missing: {'; '.join(missing)}")
 
 
 def plan(config: FetchSourcesConfig, fetcher: Fetcher, missing: list[str]) -> list[Source]:
@@ -58,7 +58,7 @@ def plan(config: FetchSourcesConfig, fetcher: Fetcher, missing: list[str]) -> li
     for language in languages if config.dump != "none" else []:
         try:
             found += dump_sources(fetcher, config.dumps_mirror, language, config.dump)
-        except NotThereError as error:
+        except MissingError as error:
             missing.append(str(error))
     days = [_day(day) for day in config.days]
     if config.random_days:

@@ -6,12 +6,12 @@ from conf.schema.jobs import MatchPairsConfig
 from curation.core.errors import HeadtailError
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
-from curation.core.schemas import PAIRS, check_schema
-from curation.core.storage import read_schema
+from curation.core.schemas import MATCHES, PAIRS
+from curation.core.table_reader import check_file
 from curation.core.tables import Table
 from curation.matching.buckets import merge_bucket, plan_merge
 from curation.matching.entry_store import EntryStore
-from curation.matching.match import LOGIC_VERSION, MatchSettings, plan_matching, read_pairs
+from curation.matching.match import LOGIC_VERSION, MatchSettings, plan_matching
 from curation.matching.parts import MatchesPlan
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import open_session
@@ -22,22 +22,22 @@ NAME = "match_pairs"
 
 
 def open_lists(config: MatchPairsConfig) -> EntryStore:
-    """Return the entry lists; raises HeadtailError if they are not there, or lack a language that is asked for."""
-    store = EntryStore.open(config.entry_lists, config.matching.edges.value)
+    """Return the entry lists; raises HeadtailError if they do not exist, or lack one of `languages`."""
+    store = EntryStore.open(config.entry_lists, config.matching.edges)
     store.check_languages()
     if missing := sorted(set(config.languages) - set(store.languages)):
-        there = ", ".join(sorted(store.languages)[:20])
+        existing = ", ".join(sorted(store.languages)[:20])
         raise HeadtailError(
-            f"languages: there is no entry list of {', '.join(missing)} in {config.entry_lists}, only of {there}"
+            f"languages: there is no entry list of {', '.join(missing)} in {config.entry_lists}, only of {existing}"
         )
     return store
 
 
 def run(config: MatchPairsConfig) -> None:
-    """Match the parts of `pairs` that `matches` does not hold yet, and merge them into it."""
+    """Match the parts of `pairs` that are not in `matches` yet, and merge them into it."""
     store = open_lists(config)
-    settings = MatchSettings(config.matching.matcher.value, tuple(config.languages), config.matching.max_texts)
-    pairs = {part.id: part for part in Table(config.pairs).require("extract_pairs")}
+    settings = MatchSettings(config.matching.matcher, tuple(config.languages), config.matching.max_texts)
+    pairs = {part.id: part for part in Table(config.pairs, PAIRS, None).require("extract_pairs")}
     rules = {
         "edges": store.edges.value,
         "metadata": store.hash,
@@ -45,7 +45,7 @@ def run(config: MatchPairsConfig) -> None:
         "max_texts": settings.max_texts,
         "buckets": config.buckets,
     }
-    table = Table(config.matches)
+    table = Table(config.matches, MATCHES)
     recipe = Recipe(NAME, LOGIC_VERSION, rules, [part.input() for part in pairs.values()])
     plan = MatchesPlan.make(table, recipe, config.overwrite)
     if not plan.to_match and not plan.merge:
@@ -53,20 +53,20 @@ def run(config: MatchPairsConfig) -> None:
         say(NAME, f"is done: {receipt.rows_out:,} texts of {receipt.facts['images']:,} images in {table.path}")
         return
     for part in pairs.values():
-        check_schema(read_schema(part.files[0]), PAIRS, part.path)
+        check_file(part.files[0], PAIRS, further=None)
     spark = open_session(NAME, **vars(config.spark))
     for target, number, single in plan.to_match:
         part = pairs[single.inputs[0]["id"]]
         stage = Stage(NAME, f"{part.manifest['rows_out']:,} pairs of {part.path}")
         folder = target.begin(number)
         tasks = plan_matching(part.manifest["files"], part.path)
-        receipt = match_to_buckets(spark, tasks, read_pairs, store, settings, config.buckets, folder)
+        receipt = match_to_buckets(spark, tasks, store, settings, config.buckets, folder)
         stage.end(target.commit(number, single, [receipt], stage.seconds).receipt)
     if plan.merge:
         merge = plan.begin_merge()
         stage = Stage(NAME, f"merging {len(merge.parts)} parts in {config.buckets} buckets")
-        tasks = plan_merge([part.path for part in merge.parts], merge.folder, config.buckets)
-        receipts = run_tasks(spark, partial(merge_bucket, max_texts=settings.max_texts), tasks, merge.folder)
+        merges = plan_merge([part.path for part in merge.parts], merge.folder, config.buckets)
+        receipts = run_tasks(spark, partial(merge_bucket, max_texts=settings.max_texts), merges, merge.folder)
         stage.end(merge.commit(receipts, stage.seconds).receipt)
 
 

@@ -5,7 +5,7 @@ from functools import partial
 from conf.schema.jobs import RemoveSamplesConfig
 from curation.core.progress import Stage, say
 from curation.core.receipts import merge_receipts
-from curation.shards.removal_lists import read_removals
+from curation.core.removal_lists import read_removals
 from curation.shards.remove import plan_removing, remove_from_shard
 from curation.shards.shard_set import ShardSet
 from curation.spark.session import open_session
@@ -18,6 +18,8 @@ NAME = "remove_samples"
 def run(config: RemoveSamplesConfig) -> None:
     """Write the shards that hold the samples again, and only them; they stay away from later sets in the folder."""
     removals = read_removals(tuple(config.uids))
+    if unchecked := removals.count("phash"):
+        say(NAME, f"{unchecked:,} perceptual hashes in uids are not compared: finished shards hold uid and sha256")
     shards = ShardSet(config.shards)
     (part,) = shards.require("write_shards")
     stage = Stage(NAME, f"{len(part.files):,} shards in {shards.path}")

@@ -1,17 +1,17 @@
-"""Write the report: index.html and report.json, from what all stages left behind."""
+"""Write the report of a run: index.html and report.json."""
 
 from datetime import UTC, datetime
 from functools import partial
 
 from conf.schema.jobs import ReportStatsConfig
-from curation.core.languages import LANGUAGES
 from curation.core.progress import Stage, say
 from curation.core.storage import join, remove
 from curation.matching.entry_store import EntryStore
-from curation.report import values as values
+from curation.report import values
 from curation.report.page import is_written, write_report
-from curation.report.previews import plan_entries, plan_previews, read_entries, read_previews
-from curation.report.run_tables import STAGE, RunTables, Sums, count_part
+from curation.report.previews import ListSummary, plan_entries, plan_previews, read_entries, read_previews
+from curation.report.run_tables import STAGE, RunTables, RunTotals, check_files
+from curation.report.stats import count_curated, count_downloads, count_matches, count_shards
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
@@ -20,31 +20,38 @@ TASKS_PER_CORE = 8
 
 
 def run(config: ReportStatsConfig) -> None:
-    """Write the report, unless it was made from these very tables."""
+    """Write the report, unless the folder holds a report that was made from the same tables."""
     names = ("pairs", "matches", "entry_counts", "thresholds", "curated", "downloads", "shards")
     tables = RunTables.open({name: getattr(config, name) for name in names}, config.more_matches)
     store = EntryStore.open(config.entry_lists, tables.edges)
-    recipe = tables.recipe({"seed": config.seed, "metadata": tables.metadata(store.hash)})
+    recipe = tables.recipe({"seed": config.seed, "metadata": tables.check_metadata(store.hash)})
     if is_written(config.report, recipe.id):
         say(STAGE, f"is done: {config.report}/index.html")
         return
-    progress = Stage(STAGE, f"{len(tables.matches.buckets):,} buckets of matches, and what came of them")
+    check_files(tables.parts)
+    progress = Stage(STAGE, f"{len(tables.matches.buckets):,} buckets of matches, and the tables made from them")
     spark = open_session(STAGE, **vars(config.spark))
     work = join(config.report, ".work")
     tasks = tables.plan(TASKS_PER_CORE * spark.sparkContext.defaultParallelism, work)
-    counting = partial(count_part, seed=config.seed, max_texts=tables.matches.max_texts)
-    sums = Sums.of(tasks, run_tasks(spark, counting, tasks, work))
-    previews = run_tasks(spark, read_previews, plan_previews(sums.samples))
-    samples = values.in_order([output for receipt in previews for output in receipt.outputs], sums.samples)
+    totals = RunTotals.of_receipts(
+        run_tasks(spark, partial(count_matches, max_texts=tables.matches.max_texts), tasks.matches),
+        run_tasks(spark, count_curated, tasks.curated, work),
+        run_tasks(spark, count_downloads, tasks.downloads),
+        run_tasks(spark, partial(count_shards, seed=config.seed), tasks.shards),
+        partials=[task.output for task in tasks.curated],
+    )
+    previews = run_tasks(spark, read_previews, plan_previews(totals.samples))
+    samples = values.sort_as_drawn((output for receipt in previews for output in receipt.outputs), totals.samples)
     thresholds = tables.thresholds()
-    counts = values.compare_languages(tables.counts, sums.counts_kept(), thresholds)
+    counts = values.compare_languages(tables.counts, totals.counts_kept(), thresholds)
     entries = plan_entries(store.languages, values.needed_entries(counts, samples))
-    named = run_tasks(spark, partial(read_entries, store=store), entries)
-    lists = values.named_lists([output for receipt in named for output in receipt.outputs], LANGUAGES)
+    summaries = run_tasks(spark, partial(read_entries, store=store), entries)
+    lists = {output["lang"]: ListSummary(**output) for receipt in summaries for output in receipt.outputs}
+    inputs = values.ReportInputs(
+        tables.stages(), totals, counts, thresholds, lists, samples, tables.second_balance(), tables.written()
+    )
     report = values.report_values(
-        values.Found(
-            tables.stages(), sums, counts, thresholds, lists, samples, tables.second_balance(), tables.written()
-        ),
+        inputs,
         run={"id": recipe.id, "finished": datetime.now(UTC).isoformat(timespec="seconds"), "seed": config.seed},
         metadata={"id": store.hash},
     )

@@ -3,6 +3,8 @@
 from conf.schema.jobs import WriteShardsConfig
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
+from curation.core.removal_lists import divide_sources, read_removals
+from curation.core.schemas import LISTS, STORED
 from curation.core.storage import list_files
 from curation.core.tables import Table
 from curation.images.downloads import Downloads
@@ -21,23 +23,30 @@ from jobs.cli import launch
 
 def run(config: WriteShardsConfig) -> None:
     """Select among the downloaded images, balance again where asked, and write the rest in the final order."""
-    lists = Table(config.lists).require("download_images")[0]
+    lists = Table(config.lists, LISTS, STORED.names).require("download_images")[0]
     downloads = Downloads(config.downloads)
     ranges = Ranges(**lists.manifest["settings"])
     status = downloads.status_files(ranges)
     shards = ShardSet(config.shards)
     first = FirstBalance.of_settings(lists.manifest["balance"])
-    again = first.wish.headroom < 1.0 if config.second_balance is None else config.second_balance
+    again = first.goal.headroom < 1.0 if config.second_balance is None else config.second_balance
     settings = shard_settings(config) | {"second_balance": again}
     recipe = Recipe(STAGE, LOGIC_VERSION, settings, [lists.input(), *downloads.inputs()])
     if part := shards.done(recipe):
         say(STAGE, f"is done: {part.receipt.rows_out:,} samples in {len(part.files):,} shards in {shards.path}")
         return
+    removals = (*config.removals, *shards.removal_lists())
+    unchecked = 0 if config.filters.near_duplicates else read_removals(removals).count("phash")
+    if unchecked:
+        say(
+            STAGE,
+            f"{unchecked:,} perceptual hashes in removals are not compared: filters.near_duplicates=true does that",
+        )
     stage = Stage(STAGE, f"{lists.receipt.rows_out:,} images of {ranges.count:,} lists")
     spark = open_session(STAGE, **vars(config.spark))
     steps, facts = Selecting(ranges, lists.path, shards.work_folder(recipe), status), {}
     sides = {name: value for name, value in vars(config.filters).items() if name != "near_duplicates"}
-    rules = UniqueRules(config.filters.near_duplicates, (*config.removals, *shards.removal_lists()))
+    rules = UniqueRules(config.filters.near_duplicates, removals)
     selection = select(spark, steps, ranges, ImageFilters(**sides), rules, config.filter, config.scores)
     rows = lists.path
     if again and selection.rows_out:
@@ -52,7 +61,12 @@ def run(config: WriteShardsConfig) -> None:
 
 def shard_settings(config: WriteShardsConfig) -> dict:
     """Return what decides the shards, the files that filters read among it."""
-    files = {name: [vars(file) for file in list_files(getattr(config, name))] for name in ("removals", "scores")}
+    values, lists = divide_sources(config.removals)
+    files = {
+        name: [vars(file) for file in list_files(paths)]
+        for name, paths in (("removals", lists), ("scores", config.scores))
+    }
+    files["removals"] += values
     chosen = {name: getattr(config, name) for name in ("filter", "samples_per_shard", "max_shard_bytes")}
     return {"filters": vars(config.filters), **chosen, **files}
 

@@ -119,7 +119,9 @@ class WriteShardsConfig(JobConfig):
         4 << 30, "images of one shard together: where they are large it holds fewer samples", unit="bytes", minimum=1
     )
     filters: FiltersConfig = setting(FiltersConfig, "which images become samples")
-    removals: list[str] = setting([], "lists of images to leave out: a uid, sha256 or perceptual hash a line")
+    removals: list[str] = setting(
+        [], "images to leave out, or removal lists: uids, URLs, sha256, perceptual hashes, one a line"
+    )
     scores: list[str] = setting([], "Parquet tables with a column uid, joined for the filter")
     filter: str = setting("", "SQL expression over the side-car's columns and the scores; what is not true goes")
     second_balance: bool | None = setting(
@@ -141,7 +143,7 @@ class RemoveSamplesConfig(Settings):
     """Settings of remove_samples."""
 
     shards: str = setting(MISSING, "folder of shards to take samples out of")
-    uids: list[str] = setting(MISSING, "uids or sha256 of images, or files that list them one a line")
+    uids: list[str] = setting(MISSING, "images to remove, or removal lists: uids, URLs or sha256, one a line")
     spark: SparkConfig = setting(SparkConfig, "session")
 
 

@@ -63,7 +63,7 @@ class UrlsConfig(Settings):
         [], "networks whose addresses may stand in a URL and may be fetched from, e.g. [127.0.0.1/32]"
     )
     block_hosts: list[str] = setting([], "hosts, or files of hosts, that are refused with their subdomains")
-    removals: list[str] = setting([], "uids or URLs, or files of them, that are left out: opt-outs")
+    removals: list[str] = setting([], "images to leave out, or removal lists: uids or URLs, one a line")
 
     def __post_init__(self) -> None:
         super().__post_init__()

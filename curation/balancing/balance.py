@@ -1,6 +1,7 @@
-"""Rows of `curated`: which texts and images of `matches` are kept.
+"""Balancing: draw the texts and images of `matches` that are kept, and write them as `curated`.
 
-A text is kept iff u < keep_probability, with u a keyed hash: what a smaller t keeps, a larger t keeps too.
+A text is kept iff u < keep_probability, where u is a keyed hash. u does not depend on t, so a larger t keeps all that a
+smaller t keeps. The probability comes from `keep_probabilities` in probabilities.py.
 """
 
 import posixpath
@@ -14,9 +15,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.balancing.counts import CountFiles
-from curation.balancing.matched_batch import Matched, read_matched
+from curation.balancing.matched_batch import MatchedBatch, read_matched
 from curation.balancing.probabilities import keep_probabilities
 from curation.core import storage
+from curation.core.choices import Unit
 from curation.core.draws import draw
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
@@ -24,20 +26,21 @@ from curation.core.schemas import CURATED, CURATED_TEXT, TEXT
 
 LOGIC_VERSION = 2
 FIXED = 2**32
-"""Expectations are added as int64 multiples of 1 / FIXED, so that no order of addition can show; a task may hold 2^31
-texts."""
+"""Expectations are added as int64 multiples of 1 / FIXED, so the order of addition does not change a sum. A task may
+hold 2^31 texts."""
 
 
 @dataclass(frozen=True)
-class Drawing:
+class BalanceSettings:
     """How a bucket is drawn.
 
-    `unit`: `pair` draws every text on its own, and the image's text is one of the kept, by the choose_text key;
-    `image` takes one of the image's texts by the choose_text key, whatever t is, and draws the image by it.
-    `counts`: folder of CountFiles; `t`: threshold of every language; `max_texts`: what an image keeps of merged texts.
+    `unit=pair` draws every text on its own; the image's text is the kept text with the smallest choose_text key.
+    `unit=image` takes the text with the smallest choose_text key, whatever t is, and draws the image with the
+    probability of this text. `counts` is a folder of CountFiles, `t` the first pass's threshold of every language, and
+    `max_texts` the number of texts that an image keeps when several tables are merged.
     """
 
-    unit: str
+    unit: Unit
     seed: int
     counts: str
     t: Mapping[str, float]
@@ -45,11 +48,11 @@ class Drawing:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """What was drawn of a batch of n images with k texts.
+class DrawnBatch:
+    """The draw of a batch of n images with k texts.
 
-    `probabilities` float64[k] and `kept` bool[k] of the texts; `chosen` int64[n], the row of the image's text or -1
-    where the image is not kept; `image_probabilities` float64[n].
+    `probabilities` float64[k] and `kept` bool[k] are of the texts. `chosen` int64[n] is the row of the image's text, or
+    -1 where the image is not kept. `image_probabilities` is float64[n].
     """
 
     probabilities: np.ndarray
@@ -59,47 +62,47 @@ class Drawn:
 
 
 def text_probabilities(
-    matched: Matched,
+    matched: MatchedBatch,
     counts: CountFiles | Mapping[str, np.ndarray],
     t: Mapping[str, float],
     unknown: float | None = None,
 ) -> np.ndarray:
     """Return the keep_probability of every text, float64[k].
 
-    A text in a language without t has the probability `unknown`; if that is None, HeadtailError is raised.
+    A text of a language without t gets the probability `unknown`; raises HeadtailError if that is None.
     """
     out = np.full(matched.texts, np.nan if unknown is None else unknown)
     for lang, rows in matched.rows_by_lang():
         if lang in t:
             keep_probabilities(rows, matched.id_offsets, matched.ids, counts[lang], t[lang], out)
         elif unknown is None:
-            raise HeadtailError(f"matches hold texts in {lang}, which entry_counts has not: run count_entries again")
+            raise HeadtailError(f"matches hold texts in {lang}, but entry_counts does not: run count_entries again")
     return out
 
 
-def draw_batch(matched: Matched, probabilities: np.ndarray, unit: str, seed: int) -> Drawn:
+def draw_batch(matched: MatchedBatch, probabilities: np.ndarray, unit: Unit, seed: int) -> DrawnBatch:
     """Draw a batch, given the texts' keep probabilities."""
-    if unit == "pair":
+    if unit == Unit.pair:
         kept = matched.keep_texts(seed, probabilities)
         chosen, image_probabilities, undecided = _choose(matched.starts, probabilities, kept)
         if len(undecided):
             keys = matched.hash_texts(seed, "choose_text", undecided)
             _decide(undecided, matched.images_of_texts, keys, chosen)
     else:
-        # Every image has a text, its first by the key.
+        # Every image has a text: the first by the key.
         chosen = choice_order(matched, seed)[matched.starts[:-1]]
         image_probabilities = probabilities[chosen]
         image_kept = draw(seed, "keep", matched.batch["uid"]) < image_probabilities
         kept = np.zeros(len(probabilities), bool)
         kept[chosen] = image_kept
         chosen[~image_kept] = -1
-    return Drawn(probabilities, kept, chosen, image_probabilities)
+    return DrawnBatch(probabilities, kept, chosen, image_probabilities)
 
 
-def choice_order(matched: Matched, seed: int, images: np.ndarray | None = None) -> np.ndarray:
-    """Return the texts' rows, image by image, each image's sorted by the choose_text key: int64[k].
+def choice_order(matched: MatchedBatch, seed: int, images: np.ndarray | None = None) -> np.ndarray:
+    """Return the rows of all texts, image by image, each image's sorted by the choose_text key: int64[k].
 
-    With `images`, bool[n], only theirs are sorted.
+    With `images`, bool[n], only the rows of these images are sorted.
     """
     sizes = np.diff(matched.starts)
     rows = np.flatnonzero(np.repeat(sizes > 1 if images is None else images, sizes))
@@ -110,7 +113,7 @@ def choice_order(matched: Matched, seed: int, images: np.ndarray | None = None) 
 
 @numba.njit(cache=True, nogil=True)
 def _sort_within_images(starts: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Insertion sort of each image's rows by key: there are few, at most max_texts."""
+    """Sort each image's rows by key, by insertion: an image has few texts, at most max_texts."""
     order = np.arange(len(keys))
     for image in range(len(starts) - 1):
         for at in range(starts[image] + 1, starts[image + 1]):
@@ -127,8 +130,9 @@ def _sort_within_images(starts: np.ndarray, keys: np.ndarray) -> np.ndarray:
 def _choose(
     starts: np.ndarray, probabilities: np.ndarray, kept: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the kept text of each image (-1: none), the images' probabilities, and the rows still to choose from:
-    the kept texts of images that have several.
+    """Return a kept text of each image (-1 for none), the images' probabilities, and the undecided rows.
+
+    Undecided are the kept texts of images that have several.
     """
     images = len(starts) - 1
     chosen = np.empty(images, np.int64)
@@ -140,7 +144,7 @@ def _choose(
         for row in range(starts[image], starts[image + 1]):
             missed *= 1.0 - probabilities[row]
             if kept[row]:
-                # Written in any case, and counted only if another one follows.
+                # Always written, but counted only if the image has another kept text.
                 undecided[several + found] = row
                 chosen[image] = row
                 found += 1
@@ -151,7 +155,7 @@ def _choose(
 
 @numba.njit(cache=True, nogil=True)
 def _decide(rows: np.ndarray, images: np.ndarray, keys: np.ndarray, chosen: np.ndarray) -> None:
-    """Set the chosen text of each image among rows, which come image by image, to the one with the smallest key."""
+    """Set the chosen text of each image to the one of its `rows` with the smallest key; rows come image by image."""
     best = 0
     for k in range(len(rows)):
         image = images[rows[k]]
@@ -161,14 +165,15 @@ def _decide(rows: np.ndarray, images: np.ndarray, keys: np.ndarray, chosen: np.n
 
 
 def expected_of_texts(
-    matched: Matched, probabilities: np.ndarray, unit: str, seed: int
+    matched: MatchedBatch, probabilities: np.ndarray, unit: Unit, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return each text's expected pairs, and the probability that its image is kept with it as its text: float64[k].
+    """Return each text's expected pairs and expected images: float64[k] each.
 
-    Where the texts of an image share a language, which of them it is makes no difference to the sums by language:
-    the latter then speaks of the order they stand in (unit=pair).
+    The expected images of a text are the probability that its image is kept with this text. They are summed by
+    language, so the order of choice is computed only for images with texts of several languages (unit=pair); the other
+    images are summed in the order of their rows.
     """
-    if unit == "image":
+    if unit == Unit.image:
         expected = np.zeros(len(probabilities))
         first = choice_order(matched, seed)[matched.starts[:-1]]
         expected[first] = probabilities[first]
@@ -191,8 +196,8 @@ def _expected_images(starts: np.ndarray, order: np.ndarray, probabilities: np.nd
     return expected
 
 
-def curated_batch(matched: Matched, drawn: Drawn) -> pa.RecordBatch:
-    """Return the rows of `curated` of a drawn batch: its kept images, each with all its texts."""
+def curated_batch(matched: MatchedBatch, drawn: DrawnBatch) -> pa.RecordBatch:
+    """Return the rows of `curated` of a batch: its kept images, each with all its texts."""
     images = np.flatnonzero(drawn.chosen >= 0)
     sizes = np.diff(matched.starts)
     rows = np.flatnonzero(np.repeat(drawn.chosen >= 0, sizes))
@@ -219,30 +224,38 @@ def curated_batch(matched: Matched, drawn: Drawn) -> pa.RecordBatch:
     return pa.record_batch(columns, schema=CURATED)
 
 
-def plan_balancing(buckets: Sequence[list[str]], folder: str) -> list[dict]:
-    """Return the tasks of `balance_bucket`: one a bucket, whose file keeps its name."""
+@dataclass(frozen=True)
+class BalanceTask:
+    """One bucket of `matches`: its files, of one or more tables, and the bucket of `curated` to write."""
+
+    name: str
+    files: tuple[str, ...]
+    output: str
+
+
+def plan_balancing(buckets: Sequence[Sequence[str]], folder: str) -> list[BalanceTask]:
+    """Return a task for each bucket; the bucket's file in `curated` has the name of its files in `matches`."""
     names = [posixpath.basename(files[0]) for files in buckets]
     return [
-        {"task": name, "files": files, "output": storage.join(folder, name)}
-        for name, files in zip(names, buckets, strict=True)
+        BalanceTask(name, tuple(files), storage.join(folder, name)) for name, files in zip(names, buckets, strict=True)
     ]
 
 
-def balance_bucket(task: dict, drawing: Drawing) -> Receipt:
-    """Draw one bucket of `matches` and write its bucket of `curated`; a task for `run_tasks`.
+def balance_bucket(task: BalanceTask, settings: BalanceSettings) -> Receipt:
+    """Draw one bucket of `matches` and write its bucket of `curated`.
 
-    `task` holds `task` (its name), `files` (all files of the bucket, of one or more `matches` tables) and `output`.
-    Rows are images. Facts: `texts_kept`, those of reading, and the expectations that `take_expectations` takes.
+    Rows of the receipt are images. Its facts are `texts_kept`, the facts of `read_matched`, and the expectations that
+    `take_expectations` takes out.
     """
-    receipt = Receipt(task["task"])
-    counts = CountFiles(drawing.counts)
-    with storage.ParquetSink(task["output"], CURATED) as sink:
-        for matched in read_matched(task["files"], drawing.max_texts, receipt):
-            probabilities = text_probabilities(matched, counts, drawing.t)
-            drawn = draw_batch(matched, probabilities, drawing.unit, drawing.seed)
+    receipt = Receipt(task.name)
+    counts = CountFiles(settings.counts)
+    with storage.ParquetSink(task.output, CURATED) as sink:
+        for matched in read_matched(task.files, settings.max_texts, receipt):
+            probabilities = text_probabilities(matched, counts, settings.t)
+            drawn = draw_batch(matched, probabilities, settings.unit, settings.seed)
             sink.write(curated_batch(matched, drawn))
             receipt.facts["texts_kept"] += int(drawn.kept.sum())
-            pairs, images = expected_of_texts(matched, probabilities, drawing.unit, drawing.seed)
+            pairs, images = expected_of_texts(matched, probabilities, settings.unit, settings.seed)
             _expect(receipt.facts, "expected_pairs", matched, pairs)
             _expect(receipt.facts, "expected_images", matched, images)
     receipt.rows_out = sink.rows
@@ -251,15 +264,18 @@ def balance_bucket(task: dict, drawing: Drawing) -> Receipt:
     return receipt.check()
 
 
-def _expect(facts: Counter[str], name: str, matched: Matched, values: np.ndarray) -> None:
-    """Add values to a fact per language, in fixed point."""
+def _expect(facts: Counter[str], name: str, matched: MatchedBatch, values: np.ndarray) -> None:
+    """Add the texts' values to a fact of each language, in fixed point."""
     fixed = np.rint(values * FIXED).astype(np.int64)
     for lang, rows in matched.rows_by_lang():
         facts[f"{name}:{lang}"] += int(fixed[rows].sum())
 
 
 def take_expectations(receipts: Iterable[Receipt]) -> dict[str, dict[str, float]]:
-    """Take the expectations out of the facts of receipts: {expected_pairs: {lang: n}, expected_images: {lang: n}}."""
+    """Remove the expectations from the receipts' facts and return their sums.
+
+    They are {expected_pairs: {lang: n}, expected_images: {lang: n}}.
+    """
     sums: dict[str, Counter[str]] = {"expected_pairs": Counter(), "expected_images": Counter()}
     for receipt in receipts:
         for key in [key for key in receipt.facts if ":" in key]:

@@ -1,11 +1,12 @@
 """Entry counts: how many texts hold each entry of a language, counted by tasks and added exactly.
 
-A language's counts are one int64 array, indexed by entry_id, as long as its largest id that was met; beyond its end a
-count is 0. Workers map these arrays into memory from flat files, and open only the languages they meet.
+The counts of a language are one int64 array, indexed by entry_id. It ends at the largest id with a count; beyond the
+end a count is 0. Workers map the arrays into memory from flat files, and open a language when they meet it.
 """
 
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 import numba
@@ -14,12 +15,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from curation.balancing.matched_batch import COUNTED_COLUMNS, Matched, read_matched
+from curation.balancing.matched_batch import COUNTED_COLUMNS, MatchedBatch, read_matched
 from curation.balancing.probabilities import largest_id
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import ENTRY_COUNTS
+from curation.core.table_reader import open_table_file
 from curation.core.tables import Table
 from curation.matching.parts import MatchesTables
 
@@ -27,18 +29,18 @@ LOGIC_VERSION = 1
 ARRAYS = "arrays"
 PARTIALS = "_partials"
 MAX_PARTIALS = 256
-"""More files of single tasks would make their addition on the driver the longest part."""
+"""With more files, adding them on the driver would take longer than counting."""
 
-MOST_RECENT_TEXTS = 2**31 - 1
-"""Texts that an int32 counts whatever they hold: each counts an entry once."""
+MAX_RECENT_TEXTS = 2**31 - 1
+"""Counts are flushed after this many texts: a text counts an entry once, so an int32 cannot overflow."""
 NO_COUNTS = np.zeros(0, np.int64)
 
 
 class CountArrays:
-    """Counts per language in memory, growing as entries are met.
+    """Counts per language in memory, in arrays that grow with the largest id.
 
-    Texts are counted in int32, whose arrays stay in the processor's cache, and added to the int64 counts before any of
-    these could overflow.
+    Texts are counted in int32 arrays, which fit into the processor's cache, and these are added to the int64 counts
+    before they can overflow.
     """
 
     def __init__(self) -> None:
@@ -46,9 +48,9 @@ class CountArrays:
         self._recent: dict[str, np.ndarray] = {}
         self._recent_texts = 0
 
-    def add(self, matched: Matched) -> None:
+    def add(self, matched: MatchedBatch) -> None:
         """Count every entry of every text once."""
-        if self._recent_texts + matched.texts > MOST_RECENT_TEXTS:
+        if self._recent_texts + matched.texts > MAX_RECENT_TEXTS:
             self._settle()
         self._recent_texts += matched.texts
         if len(matched.langs) == 1:
@@ -61,19 +63,19 @@ class CountArrays:
             top = largest_id(rows, matched.id_offsets, matched.ids)
             _count(rows, matched.id_offsets, matched.ids, _grown(self._recent, lang, top + 1, np.int32))
 
-    def add_weighted(self, matched: Matched, weights: np.ndarray) -> None:
+    def add_weighted(self, matched: MatchedBatch, weights: np.ndarray) -> None:
         """Count every entry of a text with the text's int64 weight; weight 0 leaves the text out."""
         for lang, rows in matched.rows_by_lang():
             top = largest_id(rows, matched.id_offsets, matched.ids)
             _count_weighted(rows, matched.id_offsets, matched.ids, weights, self._total(lang, top + 1))
 
     def merge(self, other: "CountArrays") -> None:
-        """Add the counts of another."""
+        """Add the counts of `other`."""
         for lang, counts in other.items():
             self._total(lang, len(counts))[: len(counts)] += counts
 
     def items(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield (lang, counts) in the order of the languages' codes, without trailing zeros, none all zero."""
+        """Yield (lang, counts), sorted by lang, without trailing zeros; a language without counts is left out."""
         self._settle()
         for lang in sorted(self._totals):
             if size := _met(self._totals[lang]):
@@ -90,11 +92,11 @@ class CountArrays:
 
 
 def _grown(arrays: dict[str, np.ndarray], lang: str, size: int, kind: type) -> np.ndarray:
-    """The array of a language, with room for `size` counts."""
+    """Return the array of a language, with room for at least `size` counts."""
     counts = arrays.get(lang, np.zeros(0, kind))
     if size > len(counts):
-        # Doubling keeps the copying linear; the slack, which no memory is spent on until it is written to, is cut off
-        # when the counts are read out.
+        # Doubling keeps the copying linear. The unused end takes no memory until it is written to, and `items` cuts it
+        # off.
         counts, shorter = np.zeros(2 * size, kind), counts
         counts[: len(shorter)] = shorter
         arrays[lang] = counts
@@ -102,7 +104,7 @@ def _grown(arrays: dict[str, np.ndarray], lang: str, size: int, kind: type) -> n
 
 
 class CountFiles:
-    """Counts per language in flat files `<lang>.npy` of a folder, opened when a language is first asked for."""
+    """Counts per language in flat files `<lang>.npy` of a folder, each opened at its first use."""
 
     def __init__(self, folder: str) -> None:
         self.folder = folder
@@ -113,7 +115,7 @@ class CountFiles:
         return [name.removesuffix(".npy") for name in storage.list_folder(self.folder) if name.endswith(".npy")]
 
     def __getitem__(self, lang: str) -> np.ndarray:
-        """Return a language's counts, read-only; an empty array for a language without any."""
+        """Return a language's counts, read-only; the array is empty if the language has none."""
         if lang not in self._opened:
             self._opened[lang] = self.load(lang)
         return self._opened[lang]
@@ -142,43 +144,53 @@ def _load_remote(path: str) -> np.ndarray:
 
 @lru_cache(maxsize=64)
 def _fetch(path: str, version: tuple[str, ...]) -> np.ndarray:  # noqa: ARG001 the key of the cache
-    """What cannot be mapped is fetched once by a worker process, not by each of its tasks."""
+    """Fetch a file that cannot be mapped; a worker process fetches it once, not for each of its tasks."""
     with storage.open_input(path) as file:
         return np.load(io.BytesIO(file.read()), allow_pickle=False)
 
 
-def plan_counting(buckets: Sequence[list[str]], parallelism: int, folder: str) -> list[dict]:
-    """Return the tasks of `count_buckets`: few enough that the driver can add what they found.
+@dataclass(frozen=True)
+class BucketsTask:
+    """Some buckets of `matches`, to be counted or forecast: `buckets` holds the files of each bucket.
 
-    The result does not depend on how the buckets are grouped.
+    A bucket has several files where several parts or tables are read as one.
+    """
+
+    name: str
+    buckets: tuple[tuple[str, ...], ...]
+    output: str
+
+
+def plan_counting(buckets: Sequence[Sequence[str]], parallelism: int, folder: str) -> list[BucketsTask]:
+    """Return tasks that cover all buckets, few enough for the driver to add their results.
+
+    The sum does not depend on how the buckets are grouped.
     """
     size = -(-len(buckets) // min(MAX_PARTIALS, 4 * parallelism))
-    groups = [list(buckets[start : start + size]) for start in range(0, len(buckets), size)]
+    groups = [tuple(map(tuple, buckets[start : start + size])) for start in range(0, len(buckets), size)]
     return [
-        {"task": f"count-{k:05d}", "buckets": group, "output": storage.join(folder, PARTIALS, f"{k:05d}.parquet")}
+        BucketsTask(f"count-{k:05d}", group, storage.join(folder, PARTIALS, f"{k:05d}.parquet"))
         for k, group in enumerate(groups)
     ]
 
 
-def count_buckets(task: dict, max_texts: int) -> Receipt:
-    """Count the entries of some buckets of `matches`; a task for `run_tasks`.
+def count_buckets(task: BucketsTask, max_texts: int) -> Receipt:
+    """Count the entries of some buckets of `matches`, and write the counts as `write_partial` does.
 
-    `task` holds `task` (its name), `buckets` (a list of lists of files: all files of one bucket, of one or more
-    `matches` tables) and `output`: a Parquet file of `entry_counts`' schema, ordered, a row group a language.
-    Rows are images; facts tell their texts and matches.
+    Rows of the receipt are images; its facts count texts and matches.
     """
     counts = CountArrays()
-    receipt = Receipt(task["task"])
-    for files in task["buckets"]:
+    receipt = Receipt(task.name)
+    for files in task.buckets:
         for matched in read_matched(files, max_texts, receipt, COUNTED_COLUMNS):
             counts.add(matched)
     receipt.rows_out = receipt.rows_in - receipt.drops["merged_into_image"]
-    write_partial(task["output"], counts)
+    write_partial(task.output, counts)
     return receipt.check()
 
 
 def write_partial(path: str, counts: CountArrays) -> None:
-    """Write the counts of one task, a row group a language."""
+    """Write the counts of one task as rows of `entry_counts`, ordered, with a row group for each language."""
     with (
         storage.AtomicFile(path) as file,
         pq.ParquetWriter(file, ENTRY_COUNTS, compression="lz4", use_dictionary=["lang"]) as writer,
@@ -190,20 +202,20 @@ def write_partial(path: str, counts: CountArrays) -> None:
 def merge_partials(paths: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
     """Yield (lang, counts) added over the files of `write_partial`, a language at a time, in order.
 
-    The driver holds one language's array and one row group, however many languages and tasks there are.
+    Memory holds the array of one language and one row group, however many languages and tasks there are.
     """
     groups: dict[str, list[tuple[str, int]]] = {}
     for path in paths:
-        with storage.open_input(path) as file:
-            metadata = pq.read_metadata(file)
+        with open_table_file(path, ENTRY_COUNTS) as file:
+            metadata = file.metadata
         for index in range(metadata.num_row_groups):
             lang = metadata.row_group(index).column(0).statistics.min
             groups.setdefault(lang, []).append((path, index))
     for lang in sorted(groups):
         total = NO_COUNTS
         for path, index in groups[lang]:
-            with storage.open_input(path) as file:
-                rows = pq.ParquetFile(file).read_row_group(index, columns=["entry_id", "count"])
+            with open_table_file(path, ENTRY_COUNTS) as file:
+                rows = file.read_row_group(index, columns=["entry_id", "count"])
             ids, values = rows["entry_id"].to_numpy(), rows["count"].to_numpy()
             if ids[-1] >= len(total):
                 total = np.concatenate([total, np.zeros(ids[-1] + 1 - len(total), np.int64)])
@@ -211,14 +223,14 @@ def merge_partials(paths: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
         yield lang, total
 
 
-def write_entry_counts(tasks: Iterable[dict], folder: str) -> Receipt:
-    """Add what the tasks counted, write `entry_counts`, ordered by (lang, entry_id), and the flat files beside it.
+def write_entry_counts(tasks: Iterable[BucketsTask], folder: str) -> Receipt:
+    """Add the tasks' counts; write `entry_counts`, ordered by (lang, entry_id), and the flat files beside it.
 
-    The tasks' own files are removed. Rows are none: the receipt tells the entries and the file.
+    Removes the tasks' files. The receipt has no rows, the facts `entries` and `langs`, and the table's file.
     """
     receipt = Receipt("entry_counts")
     with storage.ParquetSink(storage.join(folder, "entry_counts.parquet"), ENTRY_COUNTS) as sink:
-        for lang, values in merge_partials([task["output"] for task in tasks]):
+        for lang, values in merge_partials([task.output for task in tasks]):
             sink.write(_rows(lang, values))
             save_array(storage.join(folder, ARRAYS, f"{lang}.npy"), values)
             receipt.facts["langs"] += 1
@@ -229,7 +241,7 @@ def write_entry_counts(tasks: Iterable[dict], folder: str) -> Receipt:
 
 
 def open_counts(path: str, matches: MatchesTables) -> CountFiles:
-    """Return the counts of a table; raises HeadtailError where they were not counted from these matches."""
+    """Return the counts of `entry_counts`; raises HeadtailError where they were not counted from these matches."""
     (part,) = Table(path).require("count_entries")
     if sorted(entry["id"] for entry in part.inputs()) != matches.ids():
         raise HeadtailError(f"{path} was counted from other matches than given: run count_entries again")
@@ -245,7 +257,7 @@ def _rows(lang: str, values: np.ndarray) -> pa.RecordBatch:
 
 @numba.njit(cache=True, nogil=True)
 def _met(counts: np.ndarray) -> int:
-    """How many counts there are up to the last that is not 0."""
+    """Return the length of `counts` without trailing zeros."""
     size = len(counts)
     while size and not counts[size - 1]:
         size -= 1
@@ -254,7 +266,7 @@ def _met(counts: np.ndarray) -> int:
 
 @numba.njit(cache=True, nogil=True)
 def _count_from(start: int, ids: np.ndarray, counts: np.ndarray) -> int:
-    """Count ids[start:] until one is met that is beyond the end of `counts`; returns its place, or len(ids)."""
+    """Count ids[start:] up to the first id beyond the end of `counts`; return its place, or len(ids)."""
     size = np.uint32(len(counts))
     for at in range(start, len(ids)):
         entry_id = np.uint32(ids[at])  # unsigned: ids are not negative

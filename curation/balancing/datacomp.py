@@ -1,13 +1,14 @@
-"""Export for DataComp: which samples of its pool were kept, as its tools take them.
+"""Export for DataComp: the uids of the samples of its pool that are kept, in the format of its tools.
 
-A subset is a `.npy` file of sorted 128-bit uids, dtype "u8,u8". A sample of the pool is an image URL with one text,
-so of each curated image the row with the chosen text is exported; the uids come from `pairs`, where a source that
-has them carries them along (source=datacomp).
+A subset is a `.npy` file of sorted 128-bit uids, dtype "u8,u8". A sample of the pool is an image URL with one text, so
+a curated image is exported as the sample with the chosen text. The uids are a further column of `pairs`, which the
+source datacomp fills (source=datacomp).
 """
 
 import posixpath
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -19,67 +20,101 @@ from curation.core.draws import hash64
 from curation.core.errors import HeadtailError
 from curation.core.exchange import read_slices, write_slices
 from curation.core.receipts import Receipt
+from curation.core.schemas import CURATED, PAIRS
+from curation.core.table_reader import check_file, open_table_file, read_batches
 
 UID = "datacomp_uid"
 DTYPE = np.dtype("u8,u8")
 SLICE_ROWS = 500_000
+_POOL_PAIRS = PAIRS.append(pa.field(UID, pa.string()))
 _SLICES = pa.schema([("uid", pa.string()), ("text", pa.uint64()), (UID, pa.string())])
 
 
-def check_pairs(files: Sequence[str], path: str) -> None:
-    """Raise HeadtailError where pairs hold no DataComp uids."""
-    for file in files:
-        if UID not in storage.read_schema(file).names:
+@dataclass(frozen=True)
+class SliceTask:
+    """A file of `pairs`, and the path prefix of its slices by bucket of `curated`."""
+
+    pairs: str
+    slices: str
+
+
+@dataclass(frozen=True)
+class CollectTask:
+    """A bucket of `curated`, its number among the buckets, the folder of slices, and the file of uids to write."""
+
+    curated: str
+    receiver: int
+    slices: str
+    output: str
+
+
+def check_inputs(pairs: Sequence[str], curated: Sequence[str], path: str) -> None:
+    """Raise HeadtailError where a file of `pairs` (in the folder `path`) has no DataComp uids, or a table is wrong."""
+    for file in pairs:
+        with open_table_file(file, PAIRS, further=None) as opened:
+            names = opened.schema_arrow.names
+        if UID not in names:
             raise HeadtailError(f"{path} holds no {UID}: only pairs of a source that has them (source=datacomp) do")
+    check_file(curated[0], CURATED)
 
 
-def slice_pairs(task: dict, buckets: int) -> Receipt:
-    """Hand the DataComp uids of one file of `pairs` to the buckets of `curated`; task: path, out."""
-    receipt = Receipt(task["path"])
+def plan_slices(pairs: Sequence[str], folder: str) -> list[SliceTask]:
+    """Return a task for each file of `pairs`."""
+    return [SliceTask(file, storage.join(folder, f"{k:06d}")) for k, file in enumerate(pairs)]
+
+
+def plan_collection(curated: Sequence[str], slices: str, folder: str) -> list[CollectTask]:
+    """Return a task for each bucket of `curated`."""
+    return [CollectTask(file, k, slices, storage.join(folder, f"{k:06d}.npy")) for k, file in enumerate(curated)]
+
+
+def slice_pairs(task: SliceTask, buckets: int) -> Receipt:
+    """Write the DataComp uids of one file of `pairs` as slices, one for each bucket of `curated`."""
+    receipt = Receipt(task.pairs)
     pending: list[pa.RecordBatch] = []
-    for batch in storage.read_batches(task["path"], ["uid", "text", UID], 65_536):
+    for batch in read_batches(task.pairs, _POOL_PAIRS, ["uid", "text", UID], 65_536, further=None):
         receipt.rows_in += batch.num_rows
         batch = batch.filter(pc.match_substring_regex(batch[UID], "^[0-9a-fA-F]{32}$").fill_null(False))
         texts = pa.array(hash64(0, "export", batch["text"]))
         pending.append(pa.record_batch([batch["uid"], texts, pc.utf8_lower(batch[UID])], schema=_SLICES))
         if sum(one.num_rows for one in pending) >= SLICE_ROWS:
-            _write(pending, task["out"], buckets, receipt)
+            _write(pending, task.slices, buckets, receipt)
             pending = []
     if pending or not receipt.facts["slices"]:
-        _write(pending, task["out"], buckets, receipt)
+        _write(pending, task.slices, buckets, receipt)
     receipt.drops["no_datacomp_uid"] = receipt.rows_in - receipt.rows_out
     return receipt.check()
 
 
-def _write(pending: list[pa.RecordBatch], out: str, buckets: int, receipt: Receipt) -> None:
+def _write(pending: list[pa.RecordBatch], prefix: str, buckets: int, receipt: Receipt) -> None:
     rows = pa.Table.from_batches(pending, _SLICES).combine_chunks()
     prefixes = pc.utf8_slice_codeunits(rows["uid"], 0, 4).to_pylist()
     receivers = np.array([int(prefix, 16) for prefix in prefixes], np.int64) * buckets // 65536
-    write_slices(f"{out}-{receipt.facts['slices']:04d}.arrow", rows, receivers, buckets)
+    write_slices(f"{prefix}-{receipt.facts['slices']:04d}.arrow", rows, receivers, buckets)
     receipt.facts["slices"] += 1
     receipt.rows_out += rows.num_rows
 
 
-def collect_uids(task: dict) -> Receipt:
-    """Write the DataComp uids of one bucket of `curated`; task: curated (path), receiver, slices (folder), output.
+def collect_uids(task: CollectTask) -> Receipt:
+    """Write the DataComp uids of one bucket of `curated`.
 
-    Where several rows of the pool have the same URL and text the smallest uid is taken.
+    Where several rows of the pool have the same URL and text, the smallest uid is taken.
     """
-    files = storage.read_batches(task["curated"], ["uid", "text"])
+    files = read_batches(task.curated, CURATED, ["uid", "text"])
     kept = [pa.table([batch["uid"], hash64(0, "export", batch["text"])], ["uid", "text"]) for batch in files]
-    receipt = Receipt(posixpath.basename(task["curated"]), rows_in=sum(one.num_rows for one in kept))
+    receipt = Receipt(posixpath.basename(task.curated), rows_in=sum(one.num_rows for one in kept))
     found = pa.nulls(0, pa.string())
     if kept:
-        known = read_slices(task["slices"], task["receiver"]).group_by(["uid", "text"]).aggregate([(UID, "min")])
-        found = pa.concat_tables(kept).join(known, ["uid", "text"], join_type="inner")[f"{UID}_min"].combine_chunks()
-    save_array(task["output"], parse_uids(found))
+        pool = read_slices(task.slices, task.receiver).group_by(["uid", "text"]).aggregate([(UID, "min")])
+        found = pa.concat_tables(kept).join(pool, ["uid", "text"], join_type="inner")[f"{UID}_min"].combine_chunks()
+    save_array(task.output, parse_uids(found))
     receipt.rows_out = len(found)
     receipt.drops = Counter(no_datacomp_uid=receipt.rows_in - receipt.rows_out)
     return receipt.check()
 
 
 def parse_uids(uids: pa.Array) -> np.ndarray:
-    """Return 32 hex digits each as (upper, lower) 64 bits, dtype "u8,u8".
+    """Return uids of 32 hex digits as pairs of 64 bits (upper, lower), dtype "u8,u8".
 
     >>> parse_uids(pa.array(["000000000000000100000000000000ff"])).tolist()
     [(1, 255)]
@@ -92,7 +127,7 @@ def parse_uids(uids: pa.Array) -> np.ndarray:
 
 
 def merge_uids(paths: Iterable[str], output: str) -> int:
-    """Sort the uids of all buckets into one file and return how many there are; 16 bytes each are held in memory."""
+    """Write the uids of all buckets to one sorted file and return their number; holds 16 bytes per uid in memory."""
     parts = []
     for path in paths:
         with storage.open_input(path) as file:

@@ -1,11 +1,11 @@
-"""Forecasts: what each of a grid of thresholds will keep, exactly, before anything is drawn or downloaded.
+"""Forecasts: the exact expectation of what each threshold of a grid keeps, before anything is drawn or downloaded.
 
-Every text's keep probability is known, so the expectation is a sum and no sample; one pass over `matches` serves the
-whole grid. Which text would stand for an image is known too (the choose_text key does not depend on t): what is
-uncertain, and what the standard deviations speak of, is the keep draws alone.
+Every text's keep probability is known, so an expectation is a sum and not an estimate; one pass over `matches` serves
+the whole grid. The order in which an image's texts are chosen is known too: the choose_text key does not depend on t.
+Only the keep draws are uncertain, and the standard deviations are theirs.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numba
@@ -13,53 +13,57 @@ import numpy as np
 import pyarrow as pa
 
 from curation.balancing.balance import FIXED, choice_order
-from curation.balancing.counts import CountFiles
-from curation.balancing.matched_batch import Matched, read_matched
+from curation.balancing.counts import BucketsTask, CountFiles
+from curation.balancing.matched_batch import MatchedBatch, read_matched
 from curation.core import storage
+from curation.core.choices import Unit
 from curation.core.receipts import Receipt
+from curation.core.table_reader import read_rows
 
 ALL = ""
-"""Stands for all languages together. Their variances do not add: an image's languages exclude one another."""
+"""All languages together. Their variances cannot be added: an image is kept in one language only."""
 SUMS = ("pairs", "pairs_variance", "images", "images_variance")
 _PARTIAL = pa.schema(
     [("lang", pa.string()), ("point", pa.int32()), *((name, pa.int64()) for name in SUMS)],
 )
-PARTIALS = "_partials"
 
 
 @dataclass(frozen=True)
-class Grid:
-    """What a pass looks at: `ts` of each language, float64, one for each point of the grid; the rest as in Drawing."""
+class ForecastGrid:
+    """The points of one pass: `ts` of each language, float64, one t for each point of the grid.
 
-    unit: str
+    The other fields are those of BalanceSettings.
+    """
+
+    unit: Unit
     seed: int
     counts: str
     ts: Mapping[str, np.ndarray]
     max_texts: int
 
 
-class Sums:
-    """Expected pairs and images and their variances by language, int64[4, points] each in units of 1 / FIXED."""
+class ForecastSums:
+    """Expected pairs and images and their variances: by language int64[4, points], in units of 1 / FIXED."""
 
     def __init__(self, points: int) -> None:
         self.points = points
         self.by_lang: dict[str, np.ndarray] = {}
 
     def of(self, lang: str) -> np.ndarray:
-        """Return a language's sums, to be added to."""
+        """Return a language's sums, for the caller to add to."""
         if lang not in self.by_lang:
             self.by_lang[lang] = np.zeros((len(SUMS), self.points), np.int64)
         return self.by_lang[lang]
 
 
-def forecast_batch(matched: Matched, grid: Grid, counts: CountFiles, sums: Sums) -> None:
+def forecast_batch(matched: MatchedBatch, grid: ForecastGrid, counts: CountFiles, sums: ForecastSums) -> None:
     """Add a batch's expectations to the sums."""
     probabilities = np.empty((len(matched.codes), sums.points))
     for lang, rows in matched.rows_by_lang():
         _grid_probabilities(rows, matched.id_offsets, matched.ids, counts[lang], grid.ts[lang], probabilities)
     order = choice_order(matched, grid.seed)
     found = np.zeros((len(matched.langs) + 1, len(SUMS), sums.points), np.int64)
-    pair = grid.unit == "pair"
+    pair = grid.unit == Unit.pair
     _add_images(matched.starts, order, matched.codes, probabilities, pair, found)
     if pair:
         _add_pairs(matched.codes, probabilities, found)
@@ -73,7 +77,10 @@ def forecast_batch(matched: Matched, grid: Grid, counts: CountFiles, sums: Sums)
 def _grid_probabilities(
     rows: np.ndarray, id_offsets: np.ndarray, ids: np.ndarray, counts: np.ndarray, ts: np.ndarray, out: np.ndarray
 ) -> None:
-    """`keep_probabilities` for each t of a grid, bit for bit; written so that the inner loop becomes vector code."""
+    """Set out[row, point] to the text's keep probability at each t of `ts`, with the bits of `keep_probabilities`.
+
+    The inner loop is written so that the compiler makes vector code of it.
+    """
     for row in rows:
         missed = out[row]
         missed[:] = 1.0
@@ -95,12 +102,12 @@ def _add_pairs(codes: np.ndarray, probabilities: np.ndarray, found: np.ndarray) 
 
 
 @numba.njit(cache=True, nogil=True)
-def _add(found: np.ndarray, lang: int, everything: int, what: int, point: int, p: float) -> None:
+def _add(found: np.ndarray, lang: int, everything: int, row: int, point: int, p: float) -> None:
     mean, variance = np.int64(np.rint(p * FIXED)), np.int64(np.rint(p * (1.0 - p) * FIXED))
-    found[lang, what, point] += mean
-    found[lang, what + 1, point] += variance
-    found[everything, what, point] += mean
-    found[everything, what + 1, point] += variance
+    found[lang, row, point] += mean
+    found[lang, row + 1, point] += variance
+    found[everything, row, point] += mean
+    found[everything, row + 1, point] += variance
 
 
 @numba.njit(cache=True, nogil=True)
@@ -118,7 +125,7 @@ def _add_images(
                 _add(found, codes[row], everything, 2, point, probabilities[row, point])
             continue
         for point in range(points):
-            # Of each text the probability that the image is kept with it, in the order of choice.
+            # For each text, in the order of choice: the probability that the image is kept with this text.
             missed, total = 1.0, 0.0
             for at in range(first, first + texts):
                 code = codes[order[at]]
@@ -140,15 +147,15 @@ def _add_images(
             found[everything, 3, point] += np.int64(np.rint(total * (1.0 - total) * FIXED))
 
 
-def forecast_buckets(task: dict, grid: Grid) -> Receipt:
-    """Forecast some buckets of `matches`; a task for `run_tasks`, as `count_buckets`. Every row goes out."""
-    receipt = Receipt(task["task"])
+def forecast_buckets(task: BucketsTask, grid: ForecastGrid) -> Receipt:
+    """Add the expectations of some buckets of `matches` and write them; rows of the receipt are images."""
+    receipt = Receipt(task.name)
     counts = CountFiles(grid.counts)
-    sums = Sums(len(next(iter(grid.ts.values()))))
-    for files in task["buckets"]:
+    sums = ForecastSums(len(next(iter(grid.ts.values()))))
+    for files in task.buckets:
         for matched in read_matched(files, grid.max_texts, receipt):
             forecast_batch(matched, grid, counts, sums)
-    with storage.ParquetSink(task["output"], _PARTIAL) as sink:
+    with storage.ParquetSink(task.output, _PARTIAL) as sink:
         for lang, values in sorted(sums.by_lang.items()):
             columns = [[lang] * sums.points, range(sums.points), *values]
             sink.write(pa.record_batch([pa.array(column) for column in columns], names=_PARTIAL.names).cast(_PARTIAL))
@@ -158,7 +165,7 @@ def forecast_buckets(task: dict, grid: Grid) -> Receipt:
 
 @dataclass(frozen=True)
 class Expectation:
-    """What a language, or all, is expected to keep at each point: float64 arrays; deviations are standard ones."""
+    """Expected pairs and images of a language, or of ALL, at each point, with standard deviations: float64 arrays."""
 
     pairs: np.ndarray
     pairs_deviation: np.ndarray
@@ -167,10 +174,10 @@ class Expectation:
 
 
 def add_forecasts(paths: Iterable[str]) -> dict[str, Expectation]:
-    """Return {lang: Expectation} and that of ALL, added over the tasks' files; exact, so no order can show."""
+    """Return {lang: Expectation}, ALL among them, added over the tasks' files; the order of files does not count."""
     sums: dict[tuple[str, int], list[int]] = {}
     for path in paths:
-        for row in _rows(path):
+        for row in read_rows(path, _PARTIAL).to_pylist():
             total = sums.setdefault((row["lang"], row["point"]), [0] * len(SUMS))
             for index, name in enumerate(SUMS):
                 total[index] += row[name]
@@ -179,11 +186,6 @@ def add_forecasts(paths: Iterable[str]) -> dict[str, Expectation]:
         lang: _expectation([sums[lang, point] for point in range(points)])
         for lang in sorted({lang for lang, _ in sums})
     }
-
-
-def _rows(path: str) -> Iterator[dict]:
-    for batch in storage.read_batches(path):
-        yield from batch.to_pylist()
 
 
 def _expectation(points: Sequence[Sequence[int]]) -> Expectation:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from curation.balancing.counts import CountFiles
 from curation.balancing.distributions import Distribution
 from curation.balancing.forecast import ALL, Expectation
+from curation.balancing.thresholds import BalanceGoal
 from curation.core import storage
 from curation.core.receipts import Receipt
 
@@ -33,25 +34,44 @@ FORECASTS = pa.schema(
         pa.field("hours", pa.float64(), nullable=False),
     ]
 )
-"""A row: what one reference t would keep of one language, or of `all` (t null). `expected_images` are to be fetched,
-`expected_samples` of them survive if headroom is right; `matches_capped` is the sum of min(count, t), no size."""
+"""A row is one reference t and one language, or `all` (with t null).
+
+`expected_images` have to be fetched; `expected_samples` of them survive if headroom is right. `matches_capped` is the
+sum of min(count, t), which is not the size of the data set."""
 
 
 @dataclass(frozen=True)
 class Rates:
-    """What a forecast reckons with: the share of images that survives, downloads a second, mean bytes of an image."""
+    """Rates that turn images into hours and terabytes: downloads per second, and mean bytes of a stored image."""
 
-    headroom: float
     images_per_second: float
     bytes_per_image: float
 
 
 @dataclass(frozen=True)
 class ForecastPlan:
-    """The reference thresholds to look at (none: `default_grid`), and what to reckon with."""
+    """The settings of a forecast.
+
+    `grid` holds thresholds of the reference language in counts of survivors; an empty one stands for `default_grid`.
+    `list_sizes` are the entries of each language's list, where they are known.
+    """
 
     grid: tuple[float, ...]
     rates: Rates
+    list_sizes: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class ForecastPoints:
+    """The points of a forecast and their results.
+
+    `grid` are thresholds of the reference language in counts of survivors, ascending; `ts` are each language's
+    thresholds of the first pass at these points; `expected` are the results by language and for ALL.
+    """
+
+    grid: Sequence[float]
+    ts: Mapping[str, np.ndarray]
+    expected: Mapping[str, Expectation]
 
 
 def default_grid(largest: float) -> list[float]:
@@ -65,32 +85,21 @@ def default_grid(largest: float) -> list[float]:
 
 
 def write_forecasts(
-    counts: CountFiles,
-    grid: Sequence[float],
-    ts: Mapping[str, np.ndarray],
-    expected: Mapping[str, Expectation],
-    list_sizes: Mapping[str, int],
-    rates: Rates,
-    folder: str,
+    counts: CountFiles, points: ForecastPoints, plan: ForecastPlan, goal: BalanceGoal, folder: str
 ) -> Receipt:
-    """Write the table.
-
-    `grid` are the reference thresholds as the user counts them, `ts` the first pass's thresholds of each language at
-    them, `list_sizes` the entries of each language's list, where that is known: those of a language without any match
-    are among the unmatched of all.
-    """
+    """Write the table. The list of a language without any match adds to the unmatched entries of `all`."""
     rows = []
-    langs = counts.langs()
-    matchless = sum(size for lang, size in list_sizes.items() if lang not in langs)
+    langs, sizes = counts.langs(), plan.list_sizes
+    matchless = sum(size for lang, size in sizes.items() if lang not in langs)
     for lang in langs:
         found = Distribution(counts.load(lang))
-        for point, t in enumerate(ts[lang]):
-            unmatched = list_sizes[lang] - len(found.counts) if lang in list_sizes else None
+        for point, t in enumerate(points.ts[lang]):
+            unmatched = sizes[lang] - len(found.counts) if lang in sizes else None
             below = found.entries_below(t)
             rows.append(
                 {
                     "point": point,
-                    "reference_t": grid[point],
+                    "reference_t": points.grid[point],
                     "lang": lang,
                     "t": float(t),
                     "tail_share": found.tail_share(t),
@@ -99,20 +108,23 @@ def write_forecasts(
                     "entries_from_t": len(found.counts) - below,
                     "matches": found.matches,
                     "matches_capped": found.matches_capped(t),
-                    **_expected(expected[lang], point, rates),
+                    **_expected(points.expected[lang], point, plan.rates, goal),
                 }
             )
-    by_point = [[row for row in rows if row["point"] == point] for point in range(len(grid))]
-    rows += [_all(single, matchless, expected[ALL], rates) for single in by_point]
+    by_point = [[row for row in rows if row["point"] == point] for point in range(len(points.grid))]
+    rows += [
+        _all(single, matchless) | _expected(points.expected[ALL], point, plan.rates, goal)
+        for point, single in enumerate(by_point)
+    ]
     rows.sort(key=lambda row: (row["point"], row["lang"] != "all", row["lang"]))
     with storage.ParquetSink(storage.join(folder, "forecasts.parquet"), FORECASTS) as sink:
         sink.write(pa.RecordBatch.from_pylist(rows, FORECASTS))
     return Receipt(folder, rows_in=len(rows), rows_out=len(rows), outputs=[sink.output()])
 
 
-def _expected(found: Expectation, point: int, rates: Rates) -> dict[str, float]:
+def _expected(found: Expectation, point: int, rates: Rates, goal: BalanceGoal) -> dict[str, float]:
     images = float(found.images[point])
-    samples = images * rates.headroom
+    samples = goal.expected_samples(images)
     return {
         "expected_pairs": float(found.pairs[point]),
         "pairs_deviation": float(found.pairs_deviation[point]),
@@ -124,7 +136,8 @@ def _expected(found: Expectation, point: int, rates: Rates) -> dict[str, float]:
     }
 
 
-def _all(rows: Sequence[dict], matchless: int, found: Expectation, rates: Rates) -> dict:
+def _all(rows: Sequence[dict], matchless: int) -> dict:
+    """Return the sums over the languages at one point, without the expectations, whose variances do not add."""
     matches = sum(row["matches"] for row in rows)
     unmatched = [row["entries_without_match"] for row in rows]
     return {
@@ -138,20 +151,19 @@ def _all(rows: Sequence[dict], matchless: int, found: Expectation, rates: Rates)
         "entries_from_t": sum(row["entries_from_t"] for row in rows),
         "matches": matches,
         "matches_capped": sum(row["matches_capped"] for row in rows),
-        **_expected(found, rows[0]["point"], rates),
     }
 
 
-def forecast_text(rows: Sequence[dict], wish: int, reference: str) -> str:
-    """Return the table for a terminal: all languages at each point, then each language at the point of the wish."""
+def forecast_text(rows: Sequence[dict], goal_point: int, reference: str) -> str:
+    """Return the table for a terminal: all languages at each point, then each language at the goal's point."""
     overall = [row for row in rows if row["lang"] == "all"]
-    single = [row for row in rows if row["lang"] != "all" and row["point"] == wish]
+    single = [row for row in rows if row["lang"] != "all" and row["point"] == goal_point]
     shown = [
         [f"t of {reference}", *_HEADS],
-        *([f"{row['reference_t']:,.6g}{' *' if row['point'] == wish else ''}", *_cells(row)] for row in overall),
+        *([f"{row['reference_t']:,.6g}{' *' if row['point'] == goal_point else ''}", *_cells(row)] for row in overall),
     ]
     by_lang = [["lang", "t", *_HEADS], *([row["lang"], f"{row['t']:,.6g}", *_cells(row)] for row in single)]
-    return f"{_aligned(shown)}\n\n* what is asked for, by language:\n{_aligned(by_lang)}"
+    return f"{_aligned(shown)}\n\n* the goal of this run, by language:\n{_aligned(by_lang)}"
 
 
 _HEADS = (

@@ -1,4 +1,4 @@
-"""Rows of `matches` and `curated` as flat arrays, the way counting, drawing and forecasting want them."""
+"""Rows of `matches` and `curated` as flat arrays, for counting, drawing and forecasting."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -7,26 +7,27 @@ from functools import cached_property
 import numba
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curation.core import storage
 from curation.core.draws import hash64, keep
 from curation.core.receipts import Receipt
-from curation.core.string_buffers import buffers_of
+from curation.core.schemas import MATCHES
+from curation.core.string_buffers import all_equal, buffers_of
+from curation.core.table_reader import open_table_file, read_batches
 from curation.matching.merging import merge_buckets
-from curation.matching.parts import _alike
 
 BATCH_IMAGES = storage.ROW_GROUP_ROWS
-"""Images that are worked on at once: in batches of a quarter a text costs a third more to count and to draw."""
+"""Images of one batch. With batches of a quarter, counting and drawing take a third longer per text."""
 COUNTED_COLUMNS = ["texts.list.element.lang", "texts.list.element.entry_ids"]
 
 
-class Matched:
+class MatchedBatch:
     """The texts of a batch of images.
 
-    With n `images`, k `texts` and m matched entries: `starts` int32[n + 1] (texts of image i are
-    starts[i]:starts[i + 1]), `langs` (the batch's languages, sorted) and `codes` int32[k] into it, `id_offsets`
-    int32[k + 1] (ids of text k are id_offsets[k]:id_offsets[k + 1]), `ids` int32[m].
+    A batch has n `images`, k `texts` and m matched entries. `starts` is int32[n + 1]: the texts of image i are
+    starts[i]:starts[i + 1]. `langs` are the batch's languages, sorted; `codes` int32[k] is each text's position in
+    `langs`. `id_offsets` is int32[k + 1]: the ids of text j are ids[id_offsets[j]:id_offsets[j + 1]]. `ids` is
+    int32[m].
     """
 
     def __init__(self, batch: pa.RecordBatch) -> None:
@@ -41,12 +42,12 @@ class Matched:
 
     @cached_property
     def starts(self) -> np.ndarray:
-        """Where each image's texts start, int32[n + 1]."""
+        """The offsets of the images' texts, int32[n + 1]."""
         return _starts(self.batch["texts"])
 
     @cached_property
     def id_offsets(self) -> np.ndarray:
-        """Where each text's ids start, int32[k + 1]."""
+        """The offsets of the texts' ids, int32[k + 1]."""
         return _starts(self._entry_ids)
 
     @cached_property
@@ -56,7 +57,7 @@ class Matched:
 
     @cached_property
     def rows(self) -> np.ndarray:
-        """The numbers of all texts, int32[k]."""
+        """The row numbers of all texts, int32[k]."""
         return np.arange(self.texts, dtype=np.int32)
 
     @cached_property
@@ -65,7 +66,7 @@ class Matched:
         return _parents(self.starts, self.texts)
 
     def rows_by_lang(self) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield (lang, its texts' rows, ascending) for the languages of the batch, in order."""
+        """Yield (lang, rows of its texts, ascending) for each language of the batch, in order."""
         if len(self.langs) > 1:
             order = np.argsort(self.codes, kind="stable").astype(np.int32)
             ends = np.cumsum(np.bincount(self.codes, minlength=len(self.langs)))
@@ -78,7 +79,7 @@ class Matched:
         return hash64(seed, purpose, *self._keys, at=(self.images_of_texts[rows], rows))
 
     def keep_texts(self, seed: int, probabilities: np.ndarray) -> np.ndarray:
-        """Return which texts are kept, bool[k]: their draw of (uid, text) is below their probability."""
+        """Return whether each text is kept, bool[k]: its draw of (uid, text) is below its probability."""
         return keep(probabilities, seed, "keep", *self._keys, self.starts)
 
     @property
@@ -87,11 +88,11 @@ class Matched:
 
 
 def _languages(lang: pa.StringArray) -> tuple[list[str], np.ndarray | None]:
-    """Return the languages, sorted, and the place of each text's among them, int32; None: there is only one."""
+    """Return the languages, sorted, and each text's position among them, int32; None where there is only one."""
     if not len(lang):
         return [], None
-    if _alike(*buffers_of(lang)):
-        # Mostly one language, at least in batches of one: comparing is a twentieth of the work of encoding.
+    if all_equal(*buffers_of(lang)):
+        # Most batches hold one language, and comparing takes a twentieth of the time of encoding.
         return [lang[0].as_py()], None
     encoded = lang.dictionary_encode()
     names = encoded.dictionary.to_pylist()
@@ -109,29 +110,29 @@ def _parents(starts: np.ndarray, texts: int) -> np.ndarray:
 
 
 def _starts(lists: pa.ListArray) -> np.ndarray:
-    """The lists' offsets, from 0; those of a whole array are not copied: memory is what a pass spends its time on."""
+    """Return the lists' offsets, from 0. Those of a whole array are not copied: a pass is bound by memory traffic."""
     offsets = lists.offsets.to_numpy()
     return offsets - offsets[0] if offsets[0] else offsets
 
 
 def read_matched(
     files: Sequence[str], max_texts: int, receipt: Receipt, columns: list[str] | None = None
-) -> Iterator[Matched]:
-    """Yield the images of one bucket, merged by uid where several files hold it, in the order of their uids.
+) -> Iterator[MatchedBatch]:
+    """Yield the images of one bucket in the order of their uids, merged by uid where the bucket has several files.
 
-    With `columns` only these are read where nothing has to be merged. Adds to the receipt: rows in, what merging
-    dropped (`merged_into_image`), and as facts the texts and matches read and the texts that merging dropped.
+    A single file is read in `columns` only, if these are given. Adds to the receipt: rows in, rows that were merged
+    into another (`merged_into_image`), and the facts `texts`, `matches`, and texts that merging dropped, by reason.
     """
-    rows_in = sum(_rows(file) for file in files)
+    rows_in = sum(_count_rows(file) for file in files)
     dropped: Counter[str] = Counter()
     images = 0
     merged = len(files) > 1
     if merged:
         batches = merge_buckets(files, dropped, max_texts)
     else:
-        batches = storage.read_batches(files[0], columns, BATCH_IMAGES)
+        batches = read_batches(files[0], MATCHES, columns, BATCH_IMAGES)
     for batch in batches:
-        matched = Matched(batch)
+        matched = MatchedBatch(batch)
         images += matched.images
         receipt.facts["texts"] += matched.texts
         receipt.facts["matches"] += len(matched.ids)
@@ -142,6 +143,6 @@ def read_matched(
     receipt.facts.update(dropped)
 
 
-def _rows(file: str) -> int:
-    with storage.open_input(file) as opened:
-        return pq.read_metadata(opened).num_rows
+def _count_rows(path: str) -> int:
+    with open_table_file(path, MATCHES) as file:
+        return file.metadata.num_rows

@@ -1,8 +1,9 @@
-"""Thresholds: what the user wishes, as a t for every language."""
+"""Thresholds: from the goal of balancing to a t for every language."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -11,77 +12,115 @@ from curation.balancing.counts import CountFiles, save_array
 from curation.balancing.distributions import Distribution, Distributions
 from curation.balancing.probabilities import entry_probabilities
 from curation.core import storage
+from curation.core.choices import Others
 from curation.core.receipts import Receipt
 from curation.core.schemas import THRESHOLDS
+from curation.core.table_reader import read_rows
 from curation.core.tables import Part
+
+Number = TypeVar("Number", float, np.ndarray)
 
 
 @dataclass(frozen=True)
-class Rule:
-    """How a reference threshold becomes the thresholds of all languages.
+class ThresholdRule:
+    """How a threshold of the reference language becomes the thresholds of all languages.
 
-    `others` is `tail_share` (each language at the reference's tail share) or `same_t`; `t_by_language` overrides
-    both for the languages it names. Given `tail_share`, every language, the reference among them, has that share.
+    With `others=tail_share` each language gets the t at which its tail share is the reference's; with `same_t` each
+    gets the reference's t. `t_by_language` overrides both for the languages that it names. Where the goal is a tail
+    share, every language has that share, the reference among them.
     """
 
-    reference: str = "en"
-    others: str = "tail_share"
-    t_by_language: Mapping[str, float] = field(default_factory=dict)
+    reference: str
+    others: Others
+    t_by_language: Mapping[str, float]
 
     def thresholds(self, distributions: Distributions, ts: Iterable[float]) -> dict[str, np.ndarray]:
         """Return {lang: float64 array}: every language's t for each reference t of `ts`."""
         grid = np.array(list(ts), np.float64)
         reference = distributions.reference(self.reference)
         shares = [reference.tail_share(t) for t in grid]
-        return distributions.each(lambda lang, found: self._one(lang, found, grid, shares))
+        return distributions.each(lambda lang, counts: self._one(lang, counts, grid, shares))
 
-    def _one(self, lang: str, found: Distribution, grid: np.ndarray, shares: list[float]) -> np.ndarray:
+    def _one(self, lang: str, counts: Distribution, grid: np.ndarray, shares: list[float]) -> np.ndarray:
         if lang in self.t_by_language:
             return np.full(len(grid), float(self.t_by_language[lang]))
-        if lang == self.reference or self.others == "same_t":
+        if lang == self.reference or self.others == Others.same_t:
             return grid
-        return np.array([found.t_of_share(share) for share in shares])
+        return np.array([counts.t_of_share(share) for share in shares])
 
     def thresholds_of_share(self, distributions: Distributions, share: float) -> dict[str, float]:
         """Return {lang: t} for a tail share that is the same in every language."""
-        return distributions.each(lambda lang, found: float(self.t_by_language.get(lang, found.t_of_share(share))))
+        return distributions.each(lambda lang, counts: float(self.t_by_language.get(lang, counts.t_of_share(share))))
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What the user asks for: `t` of the reference language, a `tail_share` for every language, or `target_images`.
+class BalanceGoal:
+    """The goal of balancing: `t` of the reference language, a `tail_share` of every language, or `target_images`.
 
-    `headroom` is the share of images assumed to survive download and filters. t speaks of the counts of what
-    survives, so the first pass, on the counts before, draws with t / headroom; target_images are survivors too, and
-    `solved_t` the first pass's t of the reference language at which they are expected. A tail share is the same before
-    and after an even loss, and leads to the threshold before as it is.
+    The goal is set for the survivors, the images that are left after download and filters. `headroom` is the share of
+    images assumed to survive, above 0 and at most 1. The first pass draws before the download, from counts that are
+    larger by 1 / headroom, so a threshold has two values:
+
+    | name | compared with counts of |
+    |---|---|
+    | `survivors_t` | survivors; this is the `t` that a user gives |
+    | `first_pass_t` | all matches: survivors_t / headroom |
+
+    `solved_t` is the `first_pass_t` at which `target_images` survivors are expected, once it is solved. A tail share
+    needs no correction: an even loss does not change it. All arithmetic with headroom is in this class.
     """
 
-    rule: Rule
-    t: float | None = None
-    tail_share: float | None = None
-    target_images: float | None = None
-    headroom: float = 1.0
+    rule: ThresholdRule
+    t: float | None
+    tail_share: float | None
+    target_images: float | None
+    headroom: float
     solved_t: float | None = None
 
     @property
-    def first_rule(self) -> Rule:
-        """The rule in counts of the first pass."""
-        given = {lang: t / self.headroom for lang, t in self.rule.t_by_language.items()}
+    def survivors_t(self) -> float | None:
+        """The reference language's t in counts of survivors; None for a tail share or an unsolved target."""
+        return self.t if self.solved_t is None else self.to_survivors(self.solved_t)
+
+    @property
+    def first_pass_t(self) -> float | None:
+        """The reference language's t in counts of the first pass; None for a tail share or an unsolved target."""
+        # Not computed from survivors_t: a solved t may be a count, which a product and a quotient would change.
+        return self.solved_t if self.t is None else self.to_first_pass(self.t)
+
+    @property
+    def first_pass_rule(self) -> ThresholdRule:
+        """The rule with its `t_by_language` in counts of the first pass."""
+        given = {lang: self.to_first_pass(t) for lang, t in self.rule.t_by_language.items()}
         return replace(self.rule, t_by_language=given)
+
+    def to_first_pass(self, t: float) -> float:
+        """Return a threshold of survivors' counts as one of first-pass counts."""
+        return t / self.headroom
+
+    def to_survivors(self, t: float) -> float:
+        """Return a threshold of first-pass counts as one of survivors' counts."""
+        return t * self.headroom
+
+    def expected_samples(self, images: Number) -> Number:
+        """Return how many of `images` that are kept by the first pass are expected to survive."""
+        return images * self.headroom
+
+    def of_survivors(self) -> "BalanceGoal":
+        """Return the same goal for counts of the survivors themselves, which lose nothing more."""
+        return replace(self, t=self.survivors_t, target_images=None, headroom=1.0, solved_t=None)
 
     def thresholds(self, distributions: Distributions) -> dict[str, float]:
         """Return the first pass's t of every language, in the order of their codes."""
-        first_t = self.solved_t if self.t is None else self.t / self.headroom
-        if first_t is not None:
-            found = self.first_rule.thresholds(distributions, [first_t])
+        if self.first_pass_t is not None:
+            found = self.first_pass_rule.thresholds(distributions, [self.first_pass_t])
             return {lang: float(ts[0]) for lang, ts in found.items()}
         if self.tail_share is None:
-            raise ValueError("a wish for images has to be solved first: it has no t")
-        return self.first_rule.thresholds_of_share(distributions, self.tail_share)
+            raise ValueError("target_images has to be solved first: there is no t yet")
+        return self.first_pass_rule.thresholds_of_share(distributions, self.tail_share)
 
     def describe(self, t: Mapping[str, float]) -> str:
-        """Return what was asked and what it came to, for the stage's line."""
+        """Return the goal and the first pass's thresholds `t` that it led to, for the stage's line."""
         name = next(name for name in ("t", "tail_share", "target_images") if getattr(self, name) is not None)
         asked = f"{name}={getattr(self, name):,.10g}"
         reference = self.rule.reference
@@ -92,7 +131,7 @@ class Wish:
 def write_thresholds(
     counts: CountFiles, t: Mapping[str, float], expected: Mapping[str, Mapping[str, float]], folder: str
 ) -> Receipt:
-    """Write `thresholds`: what each language's t means, and what it is expected to keep."""
+    """Write `thresholds`: for each language its t, the tail share at t, and the expected pairs and images."""
     rows = [
         {
             "lang": lang,
@@ -112,21 +151,23 @@ def write_thresholds(
 
 
 def write_probabilities(counts: CountFiles, thresholds: Part, folder: str) -> None:
-    """Write `<lang>.npy` for each language, unless they are those of these thresholds: float32, indexed by entry_id.
+    """Write `<lang>.npy` for each language, unless the files of these thresholds exist: float32, indexed by entry_id.
 
-    Beyond the end of an array the probability is 1. `thresholds.json` beside them, written last, tells what they are.
+    Beyond the end of an array the probability is 1. `thresholds.json`, written last, holds the id of the thresholds
+    and each language's t.
     """
-    rows = [row for file in thresholds.files for batch in storage.read_batches(file) for row in batch.to_pylist()]
-    told = {"id": thresholds.id, "t": {row["lang"]: row["t"] for row in rows}}
+    rows = [row for file in thresholds.files for row in read_rows(file, THRESHOLDS).to_pylist()]
+    ts: dict[str, float] = {row["lang"]: row["t"] for row in rows}
+    description = {"id": thresholds.id, "t": ts}
     path = storage.join(folder, "thresholds.json")
     with suppress(FileNotFoundError):
-        if storage.read_json(path) == told:
+        if storage.read_json(path) == description:
             return
     storage.remove(path)
     for name in storage.list_folder(folder):
-        if name.endswith(".npy"):  # of an older run; whatever else a user keeps there stays
+        if name.endswith(".npy"):  # of an older run; other files in the folder stay
             storage.remove(storage.join(folder, name))
-    for lang, t in told["t"].items():
+    for lang, t in ts.items():
         probabilities = entry_probabilities(counts.load(lang), t)
         save_array(storage.join(folder, f"{lang}.npy"), probabilities.astype(np.float32))
-    storage.write_json(path, told)
+    storage.write_json(path, description)

@@ -1,4 +1,4 @@
-"""What every stage stands on: files, tables, receipts, schemas, draws, uids, errors, progress, languages.
+"""The base of every stage: files, tables, receipts, schemas, draws, uids, errors, progress, languages.
 
-Open `tables.py` first: it says what a table, a part and a recipe are.
+Open `tables.py` first: it defines tables and parts.
 """

@@ -1,4 +1,4 @@
-"""IP addresses: which may be fetched from, and which texts are one."""
+"""IP addresses: tests for public addresses and for address literals."""
 
 import ipaddress
 
@@ -7,7 +7,9 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def is_public(address: Address) -> bool:
-    """Whether an address is one of the public internet; IPv6 forms that carry an IPv4 address count as that one.
+    """Return whether an address belongs to the public internet.
+
+    An IPv6 address that embeds an IPv4 address (mapped, 6to4, Teredo, NAT64) is judged by the IPv4 address.
 
     >>> [is_public(ipaddress.ip_address(text)) for text in ("8.8.8.8", "169.254.169.254", "::ffff:10.0.0.1")]
     [True, False, False]
@@ -29,7 +31,7 @@ def _embedded(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
 
 
 def is_literal(host: str) -> bool:
-    """Whether a host is an address and no name."""
+    """Return whether a host is an IP address, not a name."""
     try:
         ipaddress.ip_address(host)
     except ValueError:

@@ -1,10 +1,10 @@
-"""The choices of settings, for the configuration and for the code that acts on them."""
+"""The enums of settings, shared by the configuration and the code."""
 
 from enum import StrEnum
 
 
 class Entities(StrEnum):
-    """When HTML entities of alt-texts and URLs are decoded."""
+    """When HTML entities in alt-texts and URLs are decoded."""
 
     auto = "auto"
     always = "always"
@@ -12,7 +12,7 @@ class Entities(StrEnum):
 
 
 class SourceKind(StrEnum):
-    """What kind of files the pairs come from."""
+    """The file format of a source."""
 
     wat = "wat"
     warc = "warc"
@@ -21,7 +21,7 @@ class SourceKind(StrEnum):
 
 
 class Emails(StrEnum):
-    """What becomes of e-mail addresses in texts."""
+    """How e-mail addresses in texts are handled."""
 
     keep = "keep"
     mask = "mask"
@@ -29,7 +29,7 @@ class Emails(StrEnum):
 
 
 class Edges(StrEnum):
-    """Which characters at the edge of an entry need no blank beside them (curation/matching/spacing.py)."""
+    """Edge rule of matching: which edges of an entry need a blank beside them (curation/matching/spacing.py)."""
 
     blank = "blank"
     script = "script"
@@ -37,28 +37,28 @@ class Edges(StrEnum):
 
 
 class Engine(StrEnum):
-    """The matching engine; both give the same ids."""
+    """The matching engine. Both engines return the same ids."""
 
     ahocorasick = "ahocorasick"
     tokens = "tokens"
 
 
 class Unit(StrEnum):
-    """What is drawn."""
+    """The unit of a draw."""
 
     pair = "pair"
     image = "image"
 
 
 class Others(StrEnum):
-    """Where the thresholds of the languages beside the reference come from."""
+    """Source of the thresholds of languages other than the reference."""
 
     tail_share = "tail_share"
     same_t = "same_t"
 
 
 class Resize(StrEnum):
-    """What becomes of an image's sides."""
+    """How an image is resized."""
 
     original = "original"
     no = "no"
@@ -69,13 +69,13 @@ class Resize(StrEnum):
 
 
 class BigramScore(StrEnum):
-    """What bigrams are ranked by."""
+    """The score that ranks bigrams."""
 
     pmi = "pmi"
     count_pmi = "count_pmi"
 
 
 class ExportFormat(StrEnum):
-    """Formats of other projects."""
+    """Export formats of other projects."""
 
     datacomp = "datacomp"

@@ -1,22 +1,32 @@
-"""Keyed draws: everything random in the data path is a hash of what it is about.
+"""Keyed draws: every random number of the data path is a hash of a seed, a purpose and keys.
 
-u(seed, purpose, keys) is the same number on every machine, in every partition, retry and order. Each use has a
-purpose of its own: one u for two uses would make the second depend on the first and bias both.
+u(seed, purpose, keys) is the same number on every machine and in every partition, retry and order. Each use has its own
+purpose: with one u for two uses, the second would depend on the first, and both would be biased.
 
 | purpose | keys | decides |
 |---|---|---|
-| `keep` | uid, text (unit=pair); uid (unit=image) | whether a text, or an image, survives balancing |
-| `choose_text` | uid, text | which text stands for the image: the one with the smallest hash |
+| `keep` | uid, text (unit=pair); uid (unit=image) | whether balancing keeps a text, or an image |
+| `choose_text` | uid, text | the text of an image with several: the one with the smallest hash |
 | `order` | uid | the final order of samples |
-| `sample` | uid | what a report shows |
+| `sample` | path of a source file; uid | files, or a key of their rows, for `source.limit`; samples of a report |
+| `max_texts` | uid, text | the texts of an image that stay: the `max_texts` with the smallest hashes |
+| `days` | day | the days of page views that are fetched |
+
+Three purposes compare keys by their hashes, all with seed 0, and draw nothing:
+
+| purpose | keys | finds |
+|---|---|---|
+| `distinct` | uid; text | pairs that repeat within a source file |
+| `duplicates` | sha256 or perceptual hash of an image | the task that compares images with the same hash |
+| `export` | text | the pair of a curated image, to export the DataComp uid of the pair |
 
 u = top 53 bits of the hash / 2^53. A key is hashed with wyhash (final version 4.2; published implementations give the
 same number) over its UTF-8, with a 64-bit seed: for the first key the hash of "seed:purpose", for each further key the
-hash of the key before it, so ("ab", "c") and ("a", "bc") differ.
+hash of the previous key, so ("ab", "c") and ("a", "bc") differ.
 
-wyhash passes the statistical test suites, and takes in 16 bytes with a multiplication where others need several. What
-could make a multiplication lose all it has taken in, a factor of 0, is eight bytes that equal one of the constants
-below; none of them is valid UTF-8, so no text can hold them.
+wyhash passes the statistical test suites, and hashes 16 bytes per multiplication where other hashes need several
+multiplications. A factor of 0 would erase the state of the hash. A factor is 0 only if eight bytes of the key equal one
+of the constants below; none of the constants is valid UTF-8, so a text cannot contain them.
 """
 
 from collections.abc import Callable, Sequence
@@ -36,11 +46,11 @@ _SECRET3 = np.uint64(0x4D5A2DA51DE1AA47)
 
 
 def draw(seed: int, purpose: str, *keys: pa.Array, at: Sequence[np.ndarray] | None = None) -> np.ndarray:
-    """One number in [0, 1) per row, a function of nothing but the seed, the purpose and the row's keys.
+    """Return one number in [0, 1) per row, which depends only on the seed, the purpose and the row's keys.
 
-    `keys` are string arrays without nulls, slices among them. With `at`, the rows are those of keys[0][at[0]],
-    keys[1][at[1]], ..., read where they are, without a copy; else the keys' own. Returns float64; every value is a
-    multiple of 2^-53. Raises ValueError on nulls, other types, no key, or keys of unequal length.
+    `keys` are string arrays without nulls; slices are allowed. Row i has the keys keys[0][i], keys[1][i], ...; with
+    `at`, row i has the keys keys[0][at[0][i]], keys[1][at[1][i]], ..., read without a copy. Returns float64 values, all
+    multiples of 2^-53. Raises ValueError for nulls, other types, no key, or keys of unequal length.
 
     >>> draw(0, "keep", pa.array(["a", "b"]), pa.array(["x", "x"])).round(4).tolist()
     [0.409, 0.9334]
@@ -51,18 +61,18 @@ def draw(seed: int, purpose: str, *keys: pa.Array, at: Sequence[np.ndarray] | No
 def keep(
     probabilities: np.ndarray, seed: int, purpose: str, first: pa.Array, second: pa.Array, starts: np.ndarray
 ) -> np.ndarray:
-    """Return whether the draw of (first[i], second[k]), for each k from starts[i] to starts[i + 1], is below its
-    probability, bool.
+    """Return, for each row k of `second`, whether its draw is below probabilities[k]: bool.
 
-    Where a probability is 1 the second key is not hashed.
+    The draw of the rows k from starts[i] to starts[i + 1] has the keys (first[i], second[k]). A row with probability 1
+    is not hashed.
     """
     return _below(*_string_buffers(second), hash64(seed, purpose, first), starts, probabilities)
 
 
 def hash64(seed: int, purpose: str, *keys: pa.Array, at: Sequence[np.ndarray] | None = None) -> np.ndarray:
-    """The 64-bit hash behind `draw`, for ordering: uint64, same arguments, same errors."""
+    """Return the 64-bit hashes of which `draw` takes the top bits: uint64, same arguments, same errors."""
     if not keys:
-        raise ValueError("a draw has at least one key")
+        raise ValueError("a draw needs at least one key")
     buffers = [_string_buffers(key) for key in keys]
     rows = [np.arange(len(key), dtype=np.int32) for key in keys] if at is None else at
     if len({len(places) for places in rows}) > 1:
@@ -74,15 +84,15 @@ def hash64(seed: int, purpose: str, *keys: pa.Array, at: Sequence[np.ndarray] | 
 
 
 def hash_seed(seed: int, purpose: str) -> int:
-    """What seeds the hash of one purpose: the hash of "seed:purpose" with the seed 0."""
+    """Return the seed of a purpose's first key: the hash of "seed:purpose" with seed 0."""
     name = np.frombuffer(f"{seed}:{purpose}".encode(), dtype=np.uint8)
     return int(_wyhash(name, np.uint64(0), np.uint64(len(name)), np.uint64(0)))
 
 
 def _string_buffers(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The offsets (int32 or int64, one more than rows) and bytes of a string array, without a copy."""
+    """Return the offsets (int32 or int64, rows + 1) and the bytes of a string array, without a copy."""
     if not (pa.types.is_string(array.type) or pa.types.is_large_string(array.type)):
-        raise ValueError(f"a key of a draw is a string array, got {array.type}")
+        raise ValueError(f"a key of a draw must be a string array, got {array.type}")
     if array.null_count:
         raise ValueError(f"a key of a draw holds {array.null_count} nulls")
     if len(array) == 0:
@@ -93,9 +103,11 @@ def _string_buffers(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
     return rows, np.frombuffer(data, dtype=np.uint8) if data is not None else np.zeros(0, np.uint8)
 
 
-@intrinsic
-def _multiply(context: Any, left: Any, right: Any) -> tuple[Any, Callable]:  # noqa: ARG001 numba's interface
-    """(low, high) 64 bits of the product of two 64-bit words, which neither Python nor NumPy can ask a CPU for."""
+def _product(context: Any, left: Any, right: Any) -> tuple[Any, Callable]:  # noqa: ARG001 numba's interface
+    """Return the (low, high) 64 bits of the product of two 64-bit words.
+
+    Python and NumPy cannot use the CPU's instruction for it.
+    """
 
     def generate(context: Any, builder: ir.IRBuilder, signature: Any, words: Sequence[ir.Value]) -> ir.Value:
         wide, word = ir.IntType(128), ir.IntType(64)
@@ -106,6 +118,9 @@ def _multiply(context: Any, left: Any, right: Any) -> tuple[Any, Callable]:  # n
     return types.UniTuple(types.uint64, 2)(types.uint64, types.uint64), generate
 
 
+_multiply: Any = intrinsic(_product)  # Any: kernels call it as (left, right), without numba's context
+
+
 @numba.njit(cache=True, nogil=True)
 def _mix(left: np.uint64, right: np.uint64) -> np.uint64:
     low, high = _multiply(left, right)
@@ -114,7 +129,7 @@ def _mix(left: np.uint64, right: np.uint64) -> np.uint64:
 
 @numba.njit(cache=True, nogil=True)
 def _hash_rows(offsets: np.ndarray, data: np.ndarray, rows: np.ndarray, hashes: np.ndarray) -> None:
-    """Replace each hash, the seed, by that of a row's bytes."""
+    """Replace each hash by the hash of a row's bytes, seeded with the old one."""
     for k in range(len(rows)):
         row = rows[k]
         hashes[k] = _wyhash(data, np.uint64(offsets[row]), np.uint64(offsets[row + 1]), hashes[k])
@@ -135,9 +150,9 @@ def _below(
 
 @numba.njit(cache=True, nogil=True)
 def _wyhash(data: np.ndarray, at: np.uint64, end: np.uint64, seed: np.uint64) -> np.uint64:
-    """Wyhash of data[at:end].
+    """Return the wyhash of data[at:end], designed by Wang Yi.
 
-    Designed by Wang Yi: 48 bytes at a time in three chains, then 16 at a time in one, the last 16 in any case.
+    Three chains take 48 bytes per step, then one chain takes 16 bytes per step; the last 16 bytes are always hashed.
     """
     size = end - at
     seed ^= _mix(seed ^ _SECRET0, _SECRET1)
@@ -162,7 +177,7 @@ def _wyhash(data: np.ndarray, at: np.uint64, end: np.uint64, seed: np.uint64) ->
 
 @numba.njit(cache=True, nogil=True)
 def _short(data: np.ndarray, at: np.uint64, end: np.uint64) -> tuple[np.uint64, np.uint64]:
-    """Up to 16 bytes as two words: four of four bytes, which overlap; three single bytes of fewer than four."""
+    """Return up to 16 bytes as two words: four overlapping groups of 4 bytes, or, for 1 to 3 bytes, three bytes."""
     size = end - at
     if size >= np.uint64(4):
         inner = size // np.uint64(8) * np.uint64(4)
@@ -176,13 +191,13 @@ def _short(data: np.ndarray, at: np.uint64, end: np.uint64) -> tuple[np.uint64, 
 
 @numba.njit(cache=True, nogil=True)
 def _eight(data: np.ndarray, at: np.uint64) -> np.uint64:
-    """Eight bytes at any address, little-endian."""
+    """Return eight bytes at any address as a little-endian word."""
     return _four(data, at) | _four(data, at + np.uint64(4)) << np.uint64(32)
 
 
 @numba.njit(cache=True, nogil=True)
 def _four(data: np.ndarray, at: np.uint64) -> np.uint64:
-    """Four bytes at any address, little-endian; written out, for the compiler to make one load of it."""
+    """Return four bytes at any address as a little-endian word; the compiler turns this expression into one load."""
     return (
         np.uint64(data[at])
         | np.uint64(data[at + np.uint64(1)]) << np.uint64(8)

@@ -1,4 +1,4 @@
-"""Errors that a user can mend."""
+"""Errors that a user can fix."""
 
 import errno
 import socket
@@ -18,19 +18,19 @@ FAULTS = frozenset(
         errno.ENOTDIR,
     )
 )
-"""What files meet with on machines: full, forbidden or broken disks, and paths that another machine does not have."""
+"""errno values that a machine's storage causes: full, read-only or broken disks, and paths that other machines lack."""
 
 
 class HeadtailError(Exception):
-    """A user's mistake or a fault of the input, told in one line: what, expected, found, what to do.
+    """A user's mistake or a fault of the input. The message is one line: the thing, expected, found, what to do.
 
-    The command line prints it without a stack trace and exits with code 1.
+    The command line prints the message without a stack trace and exits with code 1.
     """
 
 
 @contextmanager
-def faults_told() -> Iterator[None]:
-    """Tell a fault of a machine's files as HeadtailError: the machine, the path, what is wrong."""
+def faults_as_lines() -> Iterator[None]:
+    """Turn an OSError of a machine's storage into a HeadtailError that names the machine, the path and the fault."""
     try:
         yield
     except OSError as error:

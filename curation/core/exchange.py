@@ -1,7 +1,7 @@
-"""Handing rows from one set of tasks to another through files, each file with a slice for every receiver.
+"""Moves rows from one set of tasks to another through files. Each file has one slice per receiver.
 
-A sender writes one Arrow file whose record batch number g is the slice of receiver g; a receiver reads its slice of
-every sender's file, a seek and a read each. What is handed over are small columns; image bytes never are.
+A sender writes one Arrow file. Its record batch number g is the slice of receiver g. A receiver reads its slice of
+every sender's file with one seek and one read per file. Only small columns are exchanged, never image bytes.
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ COMPRESSION = pa.ipc.IpcWriteOptions(compression="zstd")
 
 
 def write_slices(path: str, table: pa.Table, receivers: np.ndarray, count: int) -> None:
-    """Write the rows of a table, row i for receiver `receivers[i]` of `count`, in their order, to an `.arrow` file."""
+    """Write a table to an `.arrow` file as `count` slices: row i goes to slice `receivers[i]`, in the table's order."""
     order = np.argsort(receivers, kind="stable")
     borders = np.searchsorted(receivers[order], np.arange(count + 1))
     table = table.take(pa.array(order)).combine_chunks()
@@ -27,12 +27,12 @@ def write_slices(path: str, table: pa.Table, receivers: np.ndarray, count: int) 
 
 
 def read_slices(folder: str, receiver: int) -> pa.Table:
-    """Return the rows for one receiver out of all senders' files in a folder, in the order of the files' names."""
+    """Return the rows of one receiver from all files of a folder, in the order of file names."""
     return pa.Table.from_batches(iter_slices(folder, receiver))
 
 
 def iter_slices(folder: str, receiver: int) -> Iterator[pa.RecordBatch]:
-    """Yield what `read_slices` returns, the rows of one sender after the other."""
+    """Yield the rows of one receiver, one batch per sender, in the order of file names."""
     for name in storage.list_folder(folder):
         if name.endswith(SUFFIX) and not name.startswith("."):
             with storage.open_input(storage.join(folder, name)) as file:

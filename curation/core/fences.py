@@ -1,4 +1,4 @@
-"""Who may write to a folder: not a run that another has replaced, nor a machine that does not share the folder."""
+"""Fences: tokens that stop a replaced run, or a machine without the shared folder, from writing."""
 
 import uuid
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ WRITER = ".writer"
 
 
 class Fence:
-    """A hidden file that names who may write beside it, now: a list of tasks, or one attempt at a task.
+    """A hidden file with the token of the only writer of a folder: one list of tasks, or one attempt at a task.
 
-    Who raises it replaces whoever did before. A holder looks at it at once, and again before each file that it gives
-    its final name: what an executor that has lost its driver still has in hand comes to nothing, and of two attempts
-    at a task only the later one writes. Between that look and the renaming there are microseconds.
+    A new run replaces the token. A task checks the token when it starts and before each rename, so an orphaned
+    executor cannot publish files, and of two attempts at a task only the later one publishes. A race of microseconds
+    remains between the check and the rename.
 
     with Fence(join(folder, WRITER)) as fence:   # on the driver
-        with fence.held(): ...                   # in a task, which gets it pickled
+        with fence.held(): ...                   # in a task, which receives the fence pickled
     """
 
     def __init__(self, path: str) -> None:
@@ -33,7 +33,7 @@ class Fence:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Take the file away; raises HeadtailError if another had been raised in its place."""
+        """Remove the file; raises HeadtailError if another run has replaced the token."""
         mine = self._names() == self.token
         if mine:
             storage.remove(self.path)
@@ -42,24 +42,27 @@ class Fence:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Refuse to write where another has taken over; raises HeadtailError, too, if this machine sees no fence."""
+        """Check the token now and before each rename in the block.
+
+        Raises HeadtailError if another run has replaced the token, or if this machine does not see the file.
+        """
         if self._names() is None:
             raise HeadtailError(
-                f"{host_name()} does not see {self.path}, which the driver has written: what jobs read and write must "
-                "lie on storage that all machines share"
+                f"{host_name()} does not see {self.path}, which the driver has written: inputs and outputs must lie on "
+                "storage that all machines share"
             )
         self.check()
-        with storage.asked_before_renaming(self.check):
+        with storage.before_renaming(self.check):
             yield
 
     def check(self) -> None:
-        """Raise HeadtailError if another has taken over."""
+        """Raise HeadtailError if another run has replaced the token."""
         if self._names() != self.token:
             raise HeadtailError(self._replaced())
 
     def _replaced(self) -> str:
         folder = self.path.rsplit("/", 1)[0]
-        return f"another run has begun to write to {folder}: this one stops"
+        return f"another run has started to write to {folder}: this run stops"
 
     def _names(self) -> str | None:
         fs, inner = storage.filesystem(self.path)

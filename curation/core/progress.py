@@ -1,4 +1,4 @@
-"""What a job tells while it runs: a line when a stage starts, a line when it ends, on standard error."""
+"""Progress lines on standard error: one when a stage starts, one when it ends."""
 
 import sys
 import time
@@ -9,7 +9,7 @@ SHOWN_REASONS = 4
 
 
 class Stage:
-    """A stage's two lines, and the seconds between them."""
+    """A running stage: prints a line at its start and at its end, and measures the time between."""
 
     def __init__(self, name: str, plan: str) -> None:
         self.name = name
@@ -18,16 +18,16 @@ class Stage:
 
     @property
     def seconds(self) -> float:
-        """Seconds since the stage began."""
+        """Seconds since the stage started."""
         return time.monotonic() - self.start
 
     def end(self, receipt: Receipt) -> None:
-        """Tell rows in and out, the main drop reasons and the seconds."""
+        """Print rows in, rows out, the most frequent drop reasons, and seconds."""
         say(self.name, f"done: {account(receipt)}, {self.seconds:.1f} s")
 
 
 def account(receipt: Receipt) -> str:
-    """Return a receipt as a line.
+    """Return a receipt as one line.
 
     >>> from collections import Counter
     >>> account(Receipt("x", 1200, 900, Counter(blank_text=300)))
@@ -42,5 +42,5 @@ def account(receipt: Receipt) -> str:
 
 
 def say(name: str, message: str) -> None:
-    """Print a stage's line."""
+    """Print one line of a stage."""
     print(f"{name:16} {message}", file=sys.stderr, flush=True)  # noqa: T201

@@ -1,4 +1,4 @@
-"""What a task did, told as numbers that add up."""
+"""Receipts: the row counts of a task, which must add up."""
 
 import json
 from collections import Counter
@@ -9,11 +9,11 @@ from typing import Self
 
 @dataclass
 class Receipt:
-    """The account of one task: what came in, what went out, and a reason for every row between.
+    """The row counts of one task: rows in, rows out, and dropped rows by reason.
 
-    `drops` counts rows by reason; `facts` are further counts, which are added over tasks (records_read,
-    bytes_read, ...); `failures` are rows {file, offset, error, records_read} of inputs that could not be read to
-    their end; `outputs` are {path, rows, bytes} of the files written.
+    `facts` are further counts, summed over tasks (records_read, bytes_read, ...). `failures` are rows {file, offset,
+    error, records_read}, one for each input that could not be read to its end. `outputs` are {path, rows, bytes}, one
+    for each file written.
     """
 
     task: str
@@ -26,7 +26,7 @@ class Receipt:
     seconds: float = 0.0
 
     def check(self) -> Self:
-        """Return self, or raise AssertionError if a row vanished: rows_in != rows_out + sum(drops).
+        """Return self; raises AssertionError if rows_in != rows_out + sum(drops).
 
         >>> Receipt("a", rows_in=3, rows_out=2, drops=Counter(blank_text=1)).check().rows_out
         2
@@ -40,7 +40,7 @@ class Receipt:
         return self
 
     def merge(self, other: Self) -> Self:
-        """Return the account of both tasks together, under this one's name."""
+        """Return the sum of two tasks that ran side by side, under the name of the first."""
         return type(self)(
             self.task,
             self.rows_in + other.rows_in,
@@ -52,12 +52,12 @@ class Receipt:
             self.seconds + other.seconds,
         )
 
-    def then(self, other: Self) -> Self:
-        """Return the account of two steps, the second of which took all that the first gave, under this one's name.
+    def followed_by(self, other: Self) -> Self:
+        """Return the receipt of two steps in sequence, under the name of the first.
 
-        Raises AssertionError if rows were lost or doubled on the way between them.
+        Raises AssertionError if the second step did not get all rows of the first.
 
-        >>> Receipt("a", 3, 2, Counter(blank_text=1)).then(Receipt("b", 2, 1, Counter(same_text=1))).rows_out
+        >>> Receipt("a", 3, 2, Counter(blank_text=1)).followed_by(Receipt("b", 2, 1, Counter(same_text=1))).rows_out
         1
         """
         if self.rows_out != other.rows_in:
@@ -67,18 +67,18 @@ class Receipt:
         return both
 
     def moved_to(self, folder: str) -> Self:
-        """Return self with its outputs in `folder`: a run that was stopped may have named the folder otherwise."""
+        """Return self with its outputs in `folder`: an interrupted run may have used another path to that folder."""
         for output in self.outputs:
             output["path"] = f"{folder}/{output['path'].rsplit('/', 1)[-1]}"
         return self
 
     def to_json(self) -> str:
-        """Return a compact JSON object."""
+        """Return the receipt as a compact JSON object."""
         return json.dumps(vars(self), separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Return the receipt that `to_json` wrote."""
+        """Return the receipt from the JSON of `to_json`."""
         values = json.loads(text)
         values["drops"] = Counter(values["drops"])
         values["facts"] = Counter(values["facts"])
@@ -86,7 +86,7 @@ class Receipt:
 
 
 def merge_receipts(name: str, receipts: Iterable[Receipt]) -> Receipt:
-    """Return the checked sum of checked receipts, in the order of their tasks' names."""
+    """Return the sum of receipts, in the order of task names; checks each receipt and the sum."""
     total = Receipt(name)
     for receipt in sorted(receipts, key=lambda receipt: receipt.task):
         receipt.check()

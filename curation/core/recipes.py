@@ -1,8 +1,9 @@
-"""Recipes: what decides the rows of a part, and so whether a part is done.
+"""Recipes: the fingerprint of everything that decides the rows of a part.
 
-A recipe's id is the SHA-256 of its stage, logic version, settings and inputs. Schema versions, package versions and
-engine settings are not in it. A run that an older version finished stays finished: a setting that did not exist then is
-declared with `added`, and `recipe_settings` leaves it out while it has the value that gives the old rows.
+A part is finished if its recipe's id equals the id of the recipe to run. The id is the SHA-256 of stage, logic version,
+settings and inputs; package versions and Spark settings are not part of it. A new version of headtail must not run a
+finished stage again: a new setting is declared with `added`, and `recipe_settings` omits the setting while it has the
+value that gives the old rows.
 """
 
 import hashlib
@@ -14,14 +15,15 @@ from functools import cached_property
 from typing import Any
 
 OLD_ROWS = "old_rows"
-"""Key in the metadata of a dataclass field: the value at which rows are those of before the field existed."""
+"""Key in a dataclass field's metadata: the value of the setting with which the rows are as before the field existed."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What decides the rows of a part; package versions and engine settings do not.
+    """Stage, logic version, settings and inputs of a part.
 
-    `inputs` are plain dicts in a fixed order: {path, size, version} of a file or {path, id} of an upstream part.
+    `settings` are plain JSON values. `inputs` are plain dicts in a fixed order: {path, size, version} for a file,
+    {path, id} for an upstream part.
     """
 
     stage: str
@@ -30,12 +32,12 @@ class Recipe:
     inputs: list[dict] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        # As they read back from a manifest: tuples are lists, sets are sorted lists, anything else is refused.
+        # Settings must equal the settings read back from a manifest: tuples become lists, sets become sorted lists.
         object.__setattr__(self, "settings", json.loads(json.dumps(self.settings, default=_plain)))
 
     @cached_property
     def id(self) -> str:
-        """32 hex digits of the SHA-256 of the recipe as canonical JSON; where an input lies does not matter."""
+        """First 32 hex digits of the SHA-256 of the recipe as canonical JSON. Paths of upstream parts are left out."""
         inputs = [
             {"id": entry["id"]} if "id" in entry else {key: entry[key] for key in sorted(entry)}
             for entry in self.inputs
@@ -45,7 +47,7 @@ class Recipe:
 
 
 def added(old_rows: Any, **options: Any) -> Any:
-    """Declare a field of a settings dataclass that older recipes lack; `old_rows` is the value that gives their rows.
+    """Declare a field of a settings dataclass that older recipes lack; with `old_rows` the rows are the old ones.
 
     >>> @dataclass
     ... class Rules:
@@ -58,7 +60,7 @@ def added(old_rows: Any, **options: Any) -> Any:
 
 
 def recipe_settings(value: Any) -> Any:
-    """Return a settings dataclass as a recipe holds it: plain values, without added settings that change no row."""
+    """Return a settings dataclass as plain values, without `added` settings that are at their old value."""
     if isinstance(value, Enum):
         return value.value
     if is_dataclass(value) and not isinstance(value, type):
@@ -75,10 +77,10 @@ _NEVER = object()
 
 
 def difference(manifest: Mapping[str, Any], recipe: Recipe) -> str:
-    """Return in a line how the recipe in a manifest differs from another: `lang.min_score was 0.0, is 0.5`."""
+    """Return the difference between a manifest's recipe and another one: `lang.min_score was 0.0, is 0.5`."""
     if manifest["logic_version"] != recipe.logic_version:
         return f"logic_version was {manifest['logic_version']}, is {recipe.logic_version}"
-    before, now = _flatten(manifest["settings"]), _flatten(recipe.settings)
+    before, now = flatten(manifest["settings"]), flatten(recipe.settings)
     changes = [
         f"{key} was {before.get(key)}, is {now.get(key)}"
         for key in sorted(before.keys() | now.keys())
@@ -90,11 +92,16 @@ def difference(manifest: Mapping[str, Any], recipe: Recipe) -> str:
 def _plain(value: Any) -> list:
     if isinstance(value, set | frozenset):
         return sorted(value)
-    raise TypeError(f"a setting cannot be {value!r}: it would not read back from a manifest")
+    raise TypeError(f"a setting must be a plain JSON value, got {value!r}")
 
 
-def _flatten(value: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+def flatten(settings: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return nested settings by dotted key.
+
+    >>> flatten({"a": {"b": 1}, "c": None})
+    {'a.b': 1, 'c': None}
+    """
     flat: dict[str, Any] = {}
-    for key, inner in value.items():
-        flat.update(_flatten(inner, f"{prefix}{key}.") if isinstance(inner, dict) else {f"{prefix}{key}": inner})
+    for key, value in settings.items():
+        flat.update(flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
     return flat

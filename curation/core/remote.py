@@ -1,105 +1,192 @@
-"""Inputs that lie elsewhere: read in a stream, taken up again where a connection broke, with growing pauses."""
+"""Remote files: the HTTP client of inputs and of downloads, its retry policy, and inputs that resume where they broke.
+
+The client is the standard library's: it takes proxies from the environment. Of a broken body no library resumes the
+rest, so the retries are here, for requests and bodies alike.
+"""
 
 import contextlib
+import email.utils
 import http.client
 import io
 import random
+import ssl
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from typing import Any, BinaryIO
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, BinaryIO, TypeVar
 
 from curation.core.storage import filesystem, is_local, open_input
 
-TRIES = 8
-FIRST_PAUSE_SECONDS = 1.0
-LONGEST_PAUSE_SECONDS = 60.0
 TIMEOUT_SECONDS = 60.0
 BUFFER_BYTES = 1 << 20
 PASSING_STATUS = frozenset((403, 408, 425, 429, 500, 502, 503, 504, 520, 522, 524))
-"""Answers that mean: later. CommonCrawl says 403 to those who ask too often."""
+"""Status codes after which a later request may succeed. CommonCrawl sends 403 to clients that ask too often."""
+MISSING_STATUS = frozenset((404, 410))
+Result = TypeVar("Result")
 
 
 class PassingError(OSError):
-    """A failure after which the same request may succeed; `pause` is what the server asked for, in seconds."""
+    """A failure after which the same request may succeed; `pause_seconds` is the server's Retry-After, or 0."""
 
-    def __init__(self, message: str, pause: float = 0.0) -> None:
+    def __init__(self, message: str, pause_seconds: float = 0.0) -> None:
         super().__init__(message)
-        self.pause = pause
+        self.pause_seconds = pause_seconds
+
+
+class RemoteError(OSError):
+    """A request that no further try cures: by its HTTP `status`, or (status 0) because the last try failed, too."""
+
+    def __init__(self, message: str, status: int = 0) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+HTTP_FAULTS = (PassingError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError)
+"""Errors of requests and of bodies that a further try may cure."""
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """How often a request is sent, and how long the pauses between tries are.
+
+    Pauses double from `first_pause_seconds` to `max_pause_seconds`; a longer Retry-After of the server counts instead,
+    up to that maximum. With `jitter`, a share of a pause, many clients do not come back at the same moment.
+    """
+
+    tries: int
+    first_pause_seconds: float
+    max_pause_seconds: float
+    jitter: float = 0.0
+
+    def run(
+        self,
+        name: str,
+        action: Callable[[], Result],
+        passing: tuple[type[Exception], ...] = HTTP_FAULTS,
+        wait: Callable[[float], None] | None = None,
+    ) -> Result:
+        """Return the result of an action, which is tried again after errors of the types `passing`.
+
+        Raises RemoteError with the name and the last error; FileNotFoundError and other errors pass through at once.
+        """
+        for attempt in range(self.tries):
+            try:
+                return action()
+            except FileNotFoundError:
+                raise
+            except passing as error:
+                if attempt + 1 == self.tries:
+                    last = error if isinstance(error, PassingError) else f"{type(error).__name__}: {error}"
+                    raise RemoteError(f"{name}: given up after {self.tries} tries: {last}") from error
+                pause = self.first_pause_seconds * 2**attempt * random.uniform(1 - self.jitter, 1 + self.jitter)
+                pause = max(pause, getattr(error, "pause_seconds", 0.0))
+                (wait or time.sleep)(min(pause, self.max_pause_seconds))
+        raise AssertionError("unreachable")
+
+
+READING = RetryPolicy(tries=8, first_pause_seconds=1.0, max_pause_seconds=60.0, jitter=0.5)
+"""How inputs are read: the tries are those at one byte of a file."""
+
+
+def open_http(
+    url: str,
+    start: int = 0,
+    end: int | None = None,
+    headers: dict[str, str] | None = None,
+    missing: Iterable[int] = MISSING_STATUS,
+    timeout_seconds: float = TIMEOUT_SECONDS,
+) -> http.client.HTTPResponse:
+    """Return the response to a GET request, for the bytes from `start` to `end` where they are given.
+
+    Raises FileNotFoundError at a status of `missing`, PassingError where a further try may succeed, else RemoteError.
+    """
+    headers = {"User-Agent": "headtail", "Accept-Encoding": "identity", **(headers or {})}
+    if start or end is not None:
+        headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
+    try:
+        return _opener().open(urllib.request.Request(url, headers=headers), timeout=timeout_seconds)
+    except urllib.error.HTTPError as error:
+        error.close()
+        answer = f"{error.code} {error.reason}"
+        if error.code in missing:
+            raise FileNotFoundError(f"{url}: {answer}") from None
+        if error.code in PASSING_STATUS:
+            raise PassingError(answer, _retry_after_seconds(error.headers.get("Retry-After", ""))) from None
+        raise RemoteError(f"{url}: {answer}", error.code) from None
+    except (OSError, http.client.HTTPException) as error:
+        raise PassingError(str(getattr(error, "reason", error))) from error
+
+
+def body_end(response: http.client.HTTPResponse, start: int) -> int | None:
+    """Return the place in the file where the body of a response ends, None if the server does not say so."""
+    length = response.headers.get("Content-Length", "")
+    return int(length) + (start if response.status == 206 else 0) if length.isdigit() else None
+
+
+@cache
+def _opener() -> urllib.request.OpenerDirector:
+    """The standard library's client without ftp and file, to which a server could redirect."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler, urllib.request.UnknownHandler, urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler, urllib.request.HTTPDefaultErrorHandler, urllib.request.HTTPRedirectHandler,
+        urllib.request.HTTPErrorProcessor,
+    ):  # fmt: skip
+        opener.add_handler(handler())
+    return opener
+
+
+def _retry_after_seconds(value: str) -> float:
+    """Seconds of a Retry-After header, which holds seconds or a date; 0 if it holds neither."""
+    if value.strip().isdigit():
+        return float(value)
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(value).timestamp() - time.time())
+    except ValueError:
+        return 0.0
 
 
 def open_patiently(path: str) -> BinaryIO:
-    """Open an input for reading bytes, seekable; what is remote is tried TRIES times at every place.
+    """Open an input for reading bytes, seekable; a remote one is retried at every place by the policy `READING`.
 
-    Raises FileNotFoundError where there is none, OSError with the path and the last answer where it cannot be had.
+    Raises FileNotFoundError for a missing input, OSError with the path and the last answer for an unreadable one.
     """
     if is_local(path):
         return open_input(path)
-    opener = _open_http if path.startswith(("http://", "https://")) else _open_elsewhere
-    file = io.BufferedReader(_PatientFile(path, opener), BUFFER_BYTES)
+    file = io.BufferedReader(_PatientFile(path), BUFFER_BYTES)
     file.peek(1)
     return file
 
 
 def read_range(path: str, start: int, size: int) -> bytes:
-    """Return so many bytes of a file from `start` on, fewer where it ends; what is remote is tried TRIES times.
-
-    Raises OSError with the path and the last answer where they cannot be had.
-    """
+    """Return `size` bytes of a file from `start` on, fewer where the file ends; retries as `open_patiently` does."""
     if is_local(path):
         with open_input(path) as file:
             file.seek(start)
             return file.read(size)
-    if path.startswith(("http://", "https://")):
-        return _patiently(path, start, lambda: _read_http(path, start, size))
+    if _is_http(path):
+        return io.BufferedReader(_PatientFile(path, start, start + size)).read(size)
     fs, inner = filesystem(path)
-    return _patiently(path, start, lambda: _passing(lambda: fs.cat_file(inner, start=start, end=start + size)))
+    action: Callable[[], bytes] = lambda: fs.cat_file(inner, start=start, end=start + size)  # noqa: E731
+    return READING.run(f"{path}: byte {start}", action, (Exception,))
 
 
-def _read_http(url: str, start: int, size: int) -> bytes:
-    stream, end = _open_http(url, start, start + size)
-    with contextlib.closing(stream):
-        data = stream.read(size)
-    if end is not None and len(data) < min(size, end - start):
-        raise PassingError(f"the connection ended at byte {start + len(data)} of {end}")
-    return data
-
-
-def _passing(action: Callable[[], Any]) -> Any:
-    """What an action of any file system gives; its errors, whatever they are called, are passing ones."""
-    try:
-        return action()
-    except FileNotFoundError:
-        raise
-    except Exception as error:
-        raise PassingError(f"{type(error).__name__}: {error}") from error
-
-
-def _patiently(path: str, at: int, action: Callable[[], Any], failed: Callable[[], None] = lambda: None) -> Any:
-    """What an action gives, tried TRIES times with growing pauses; `failed` is called after each that did not work."""
-    tries = 0
-    while True:
-        try:
-            return action()
-        except FileNotFoundError:
-            raise
-        except (PassingError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
-            failed()
-            tries += 1
-            if tries == TRIES:
-                raise OSError(f"{path}: given up at byte {at} after {TRIES} tries: {error}") from error
-            pause = FIRST_PAUSE_SECONDS * 2 ** (tries - 1) * random.uniform(0.5, 1.5)
-            pause = max(pause, getattr(error, "pause", 0.0))
-            time.sleep(min(pause, LONGEST_PAUSE_SECONDS))
+def _is_http(path: str) -> bool:
+    return path.startswith(("http://", "https://"))
 
 
 class _PatientFile(io.RawIOBase):
-    def __init__(self, path: str, opener: Callable[[str, int], tuple[Any, int | None]]) -> None:
-        self._path, self._opener = path, opener
+    """A remote file from byte `at` to `end`: a stream that is opened again, at the next byte, when it breaks."""
+
+    def __init__(self, path: str, at: int = 0, end: int | None = None) -> None:
+        self._path, self._at, self._end = path, at, end
+        # Clients of object stores raise errors of many kinds.
+        self._passing = HTTP_FAULTS if _is_http(path) else (Exception,)
         self._stream: Any = None
         self._size: int | None = None
-        self._at = 0
 
     def readable(self) -> bool:
         return True
@@ -120,76 +207,49 @@ class _PatientFile(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        return _patiently(self._path, self._at, lambda: self._read_once(buffer), self._close_stream)
-
-    def _read_once(self, buffer: Any) -> int:
-        if self._stream is None:
-            if self._size is not None and self._at >= self._size:
-                return 0
-            self._stream, self._size = self._opener(self._path, self._at)
-        data = self._stream.read(len(buffer))
-        if not data and self._size is not None and self._at < self._size:
-            raise PassingError(f"the connection ended at byte {self._at} of {self._size}")
+        data = READING.run(f"{self._path}: byte {self._at}", lambda: self._read(len(buffer)), self._passing)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
 
+    def _read(self, size: int) -> bytes:
+        if self._size is not None and self._at >= self._size:
+            return b""
+        try:
+            if self._stream is None:
+                self._stream, self._size = self._open()
+            data = self._stream.read(size)
+            if not data and self._size is not None and self._at < self._size:
+                raise PassingError(f"the connection ended at byte {self._at} of {self._size}")
+        except Exception:
+            self._close_stream()
+            raise
+        return data
+
+    def _open(self) -> tuple[Any, int | None]:
+        """Return a stream from the present byte on, and the size of the file."""
+        if not _is_http(self._path):
+            fs, inner = filesystem(self._path)
+            stream = fs.open(inner, "rb")
+            stream.seek(self._at)
+            return stream, getattr(stream, "size", None)
+        try:
+            response = open_http(self._path, self._at, self._end)
+        except RemoteError as error:
+            if error.status == 416 and self._at:  # the file ends here
+                return io.BytesIO(), self._at
+            raise
+        left = self._at if response.status != 206 else 0  # the server does not know ranges
+        while left and (skipped := len(response.read(min(left, BUFFER_BYTES)))):
+            left -= skipped
+        return response, body_end(response, self._at)
+
     def _close_stream(self) -> None:
         if self._stream is not None:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(Exception):
                 self._stream.close()
         self._stream = None
 
     def close(self) -> None:
         self._close_stream()
         super().close()
-
-
-def _open_http(url: str, at: int, end: int | None = None) -> tuple[Any, int | None]:
-    """Return the response from a byte on, or to `end`, and where it ends if the server tells."""
-    request = urllib.request.Request(url, headers={"User-Agent": "headtail", "Accept-Encoding": "identity"})
-    if at or end:
-        request.add_header("Range", f"bytes={at}-{end - 1 if end else ''}")
-    try:
-        response = urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS)
-    except urllib.error.HTTPError as error:
-        error.close()
-        answer = f"{error.code} {error.reason}"
-        if error.code in (404, 410):
-            raise FileNotFoundError(f"{url}: {answer}") from None
-        if error.code == 416 and at:
-            return io.BytesIO(), at
-        if error.code in PASSING_STATUS:
-            after = error.headers.get("Retry-After", "")
-            raise PassingError(answer, float(after) if after.isdigit() else 0.0) from None
-        raise OSError(f"{url}: {answer}") from None
-    except (urllib.error.URLError, OSError) as error:
-        raise PassingError(str(getattr(error, "reason", error))) from error
-    length = response.headers.get("Content-Length", "")
-    size = int(length) + (at if response.status == 206 else 0) if length.isdigit() else None
-    if at and response.status != 206:  # the server knows no ranges
-        left = at
-        while left and (skipped := len(response.read(min(left, BUFFER_BYTES)))):
-            left -= skipped
-    return response, size
-
-
-def _open_elsewhere(path: str, at: int) -> tuple[Any, int | None]:
-    """Return a file of any other file system from a byte on, and its size."""
-    fs, inner = filesystem(path)
-    stream = _passing(lambda: fs.open(inner, "rb"))
-    _passing(lambda: stream.seek(at))
-    return _Translated(stream), getattr(stream, "size", None)
-
-
-class _Translated:
-    """A stream whose errors are passing ones."""
-
-    def __init__(self, stream: Any) -> None:
-        self._stream = stream
-
-    def read(self, size: int) -> bytes:
-        return _passing(lambda: self._stream.read(size))
-
-    def close(self) -> None:
-        self._stream.close()

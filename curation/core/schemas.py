@@ -1,4 +1,4 @@
-"""The tables' schemas, in one place. docs/tables.md explains them."""
+"""Schemas of the tables; docs/tables.md explains the columns."""
 
 from collections.abc import Iterable
 
@@ -15,7 +15,7 @@ TEXT = pa.struct(
         pa.field("entry_ids", pa.list_(pa.field("element", pa.int32(), nullable=False)), nullable=False),
     ]
 )
-"""One matched text of an image; `entry_ids` sorted, unique, never empty."""
+"""A matched text of an image; `entry_ids` are sorted, unique and not empty."""
 
 CURATED_TEXT = pa.struct(
     [
@@ -40,7 +40,7 @@ PAIRS = _table(
 STORED = _table(
     image_file=pa.string(), image_offset=pa.int64(), image_bytes=pa.int64(), image_sha256=pa.string()
 )  # fmt: skip
-"""Where an image lies that is there already: further columns of pairs, and of lists, of shards that others wrote."""
+"""Place of an image that is stored already, in shards of another program: further columns of pairs and of lists."""
 MATCHES = _table(uid=pa.string(), url=pa.string(), texts=pa.list_(pa.field("element", TEXT, nullable=False)))
 ENTRY_COUNTS = _table(lang=pa.string(), entry_id=pa.int32(), count=pa.int64())
 THRESHOLDS = _table(
@@ -52,15 +52,15 @@ CURATED = _table(
     texts=pa.list_(pa.field("element", CURATED_TEXT, nullable=False)),
 )  # fmt: skip
 LISTS = pa.schema([*CURATED, pa.field("order", pa.uint64(), nullable=False)])
-"""Curated rows in the final order of samples: sorted by (order, uid)."""
+"""Curated rows in the final order of samples, sorted by (order, uid)."""
 DOWNLOAD_STATUS = _table(
     uid=pa.string(), url=pa.string(), status=pa.string(), error=pa.string(), http_status=pa.int32(),
     content_type=pa.string(), redirects=pa.int32(), attempts=pa.int32(), seconds=pa.float64(), sha256=pa.string(),
     source_bytes=pa.int64(), original_width=pa.int32(), original_height=pa.int32(), width=pa.int32(),
     height=pa.int32(), ext=pa.string(), offset=pa.int64(), bytes=pa.int64(), order=pa.uint64(),
 )  # fmt: skip
-"""One attempted image. `sha256` and `source_bytes` are of the image file as sent; `offset` and `bytes` tell where the
-image as stored lies in the tar of the same name."""
+"""An attempted image. `sha256` and `source_bytes` describe the image file as sent; `offset` and `bytes` are the place
+of the stored image in the tar of the same name."""
 _SAMPLE_FACTS = (
     "sha256", "source_bytes", "original_width", "original_height", "width", "height", "ext", "bytes",
 )  # fmt: skip
@@ -70,7 +70,7 @@ SAMPLES = pa.schema(
         *(DOWNLOAD_STATUS.field(name).with_nullable(False) for name in _SAMPLE_FACTS),
     ]
 )
-"""The side-car of a shard: one row a sample, in the tar's order."""
+"""The side-car of a shard: one row per sample, in the order of the tar."""
 CANDIDATES = pa.schema(
     [
         *SAMPLES,
@@ -81,14 +81,14 @@ CANDIDATES = pa.schema(
         pa.field("generation", pa.int32(), nullable=False),
     ]
 )
-"""An image on its way to a sample: its group of ranges, its row in its list, the generation whose tar holds it."""
+"""A downloaded image that may become a sample: its group of ranges, its row in its list, the generation of its tar."""
 
 
 def check_schema(found: pa.Schema, expected: pa.Schema, where: str, further: Iterable[str] | None = ()) -> None:
-    """Refuse a file whose columns or types are not the expected ones; the message lists every discrepancy.
+    """Raise HeadtailError, with a list of all differences, if the columns or types of a file are not the expected ones.
 
-    `further` names columns that may stand beside the expected ones; None allows any. The order of columns, nullability
-    and the names of list elements do not count.
+    `further` names columns that are allowed beside the expected ones; None allows any. The order of columns,
+    nullability and the names of list elements are not compared.
     """
     faults: list[str] = []
     for field in expected:
@@ -101,11 +101,11 @@ def check_schema(found: pa.Schema, expected: pa.Schema, where: str, further: Ite
         known = {*expected.names, *further}
         faults += [f"{name} is unexpected" for name in found.names if name not in known]
     if faults:
-        raise HeadtailError(f"{where} is not the table expected here: {'; '.join(faults)}")
+        raise HeadtailError(f"{where} has other columns than expected: {'; '.join(faults)}")
 
 
 def _same_type(found: pa.DataType, expected: pa.DataType) -> bool:
-    """Equal but for nullability and the names of list elements, which writers choose."""
+    """Return whether two types are equal apart from nullability and the names of list elements."""
     if pa.types.is_list(expected):
         return pa.types.is_list(found) and _same_type(found.value_type, expected.value_type)
     if pa.types.is_struct(expected):

@@ -1,4 +1,4 @@
-"""Files: local paths and anything fsspec knows, written under a temporary name and renamed."""
+"""Files on local disks and on the stores of fsspec: listing, reading, and atomic writing."""
 
 import errno
 import json
@@ -22,12 +22,12 @@ from curation.core.errors import HeadtailError
 TEMPORARY = ".tmp"
 ROW_GROUP_ROWS = 65_536
 PLAIN_COLUMNS = ("uid", "url", "text", "page_url", "sha256", "image_sha256")
-"""Columns of nearly distinct strings: a dictionary would only cost time."""
+"""Columns of nearly distinct strings, for which dictionary encoding costs time and saves nothing."""
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """One input file and what tells that it has not changed: size in bytes and mtime or etag."""
+    """An input file with its size in bytes and its version (mtime or etag), which change if the file changes."""
 
     path: str
     size: int
@@ -37,13 +37,13 @@ class FileInfo:
 def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """Return the file system of a path or URL, and the path within it.
 
-    Listings are not remembered: what other processes have written since has to be seen.
+    Listings are not cached: files written by other processes must be seen.
     """
     return fsspec.core.url_to_fs(path, use_listings_cache=False)
 
 
 def is_local(path: str) -> bool:
-    """Whether a path lies on a file system of this machine."""
+    """Return whether a path is on a local file system."""
     return isinstance(filesystem(path)[0], LocalFileSystem)
 
 
@@ -59,10 +59,10 @@ def open_input(path: str) -> BinaryIO:
 
 
 def list_files(paths: Iterable[str], suffixes: tuple[str, ...] = ()) -> list[FileInfo]:
-    """Return the files that paths, folders and globs name, sorted by path, from listings only.
+    """Return the files of paths, folders and globs, sorted by path, without a request per file.
 
-    Hidden files (`.x`, `_x`) of folders are left out, and with `suffixes` those that end otherwise. A path that
-    names nothing raises HeadtailError.
+    In folders, hidden files (`.x`, `_x`) are left out, and with `suffixes` the files with another ending. Raises
+    HeadtailError for a path without a file.
     """
     found: dict[str, FileInfo] = {}
     for path in paths:
@@ -91,7 +91,7 @@ def _entries(fs: fsspec.AbstractFileSystem, inner: str, path: str, suffixes: tup
 
 @contextmanager
 def _listing(path: str) -> Iterator[None]:
-    """Tell in a line why a store cannot be listed: credentials, endpoints and clients raise errors of many kinds."""
+    """Turn any error of listing a store into a HeadtailError: clients of stores raise errors of many types."""
     try:
         yield
     except Exception as error:
@@ -106,13 +106,13 @@ def _is_input(name: str, folder: str, suffixes: tuple[str, ...]) -> bool:
 
 
 def exists(path: str) -> bool:
-    """Whether a file or folder is there."""
+    """Return whether a file or folder exists."""
     fs, inner = filesystem(path)
     return fs.exists(inner)
 
 
 def list_folder(path: str) -> list[str]:
-    """Return the names directly in a folder, sorted; none if it is not there."""
+    """Return the sorted names of a folder's entries, none if the folder does not exist."""
     fs, inner = filesystem(path)
     try:
         names = fs.ls(inner, detail=False)
@@ -122,7 +122,7 @@ def list_folder(path: str) -> list[str]:
 
 
 def remove(path: str) -> None:
-    """Delete a file or a folder with all in it, if it is there."""
+    """Delete a file, or a folder with its content, if it exists."""
     fs, inner = filesystem(path)
     for last in (False, False, False, True):
         try:
@@ -130,13 +130,13 @@ def remove(path: str) -> None:
                 fs.rm(inner, recursive=True)
             return
         except OSError as error:
-            # Somebody else adds to it or deletes it at the same time: a task of a run that was killed just now.
+            # A task of a run that was just killed may add or delete files at the same time.
             if last or error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
                 raise
 
 
 def write_bytes(path: str, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all."""
+    """Write a file atomically."""
     with AtomicFile(path) as file:
         file.write(data)
 
@@ -152,24 +152,24 @@ def read_json(path: str) -> Any:
         return json.load(file)
 
 
-_questions: list[Callable[[], None]] = []
+_hooks: list[Callable[[], None]] = []
 
 
 @contextmanager
-def asked_before_renaming(question: Callable[[], None]) -> Iterator[None]:
-    """Call a function before each file that gets its final name in this process; what it raises keeps the file back."""
-    _questions.append(question)
+def before_renaming(hook: Callable[[], None]) -> Iterator[None]:
+    """Call `hook` before each rename of an AtomicFile in this process; if `hook` raises, the file is not published."""
+    _hooks.append(hook)
     try:
         yield
     finally:
-        _questions.remove(question)
+        _hooks.remove(hook)
 
 
 class AtomicFile:
     """A file for writing bytes that appears under its name only when the `with` block ends without an error.
 
-    Local files are renamed from a hidden temporary name in the same folder; object stores make an upload visible
-    when it is complete anyway.
+    A local file is written under a hidden temporary name in the same folder and then renamed. On an object store, an
+    upload becomes visible when it is complete.
     """
 
     def __init__(self, path: str) -> None:
@@ -196,8 +196,8 @@ class AtomicFile:
     ) -> None:
         try:
             if not kind:
-                for question in _questions:
-                    question()
+                for hook in _hooks:
+                    hook()
             self._end(keep=not kind)
         except BaseException as failure:
             self._end(keep=False)
@@ -211,24 +211,25 @@ class AtomicFile:
             if self._local:
                 os.replace(self._temporary, self._inner)
         elif self._local:
-            with suppress(OSError):  # what is still to be written has no room either
+            with suppress(OSError):  # on a full disk, flushing the rest fails too
                 self._file.close()
             with suppress(FileNotFoundError):
                 os.unlink(self._temporary)
         elif isinstance(self._file, AbstractBufferedFile):
             self._file.discard()
-            self._file.closed = True  # else it would be uploaded when it is collected
+            self._file.closed = True  # or else the garbage collector would upload it
 
     def _name(self, error: BaseException | None) -> None:
-        """Say which file it was: what goes wrong in writing tells no path."""
+        """Add the path to an OSError: errors of writing carry none, or the temporary one."""
         if isinstance(error, OSError) and error.errno and error.filename in (None, self._temporary):
             error.filename = self.path
 
 
 class ParquetSink:
-    """Writes record batches to one Parquet file, atomically: zstd, row groups whose borders depend on the rows alone.
+    """Writes record batches to one Parquet file, atomically and compressed with zstd.
 
-    `rows` and `bytes` tell what was written; without a batch the file holds the schema and no row.
+    The borders of row groups depend on the rows only, not on the batches. `rows` and `bytes` count the written rows and
+    bytes. Without a batch the file has the schema and no rows.
     """
 
     def __init__(self, path: str, schema: pa.Schema) -> None:
@@ -246,7 +247,7 @@ class ParquetSink:
         return self
 
     def write(self, batch: pa.RecordBatch) -> None:
-        """Append a batch; its schema must be the sink's."""
+        """Append a batch that has the schema of the sink."""
         while self._pending_rows + batch.num_rows >= ROW_GROUP_ROWS:
             head = ROW_GROUP_ROWS - self._pending_rows
             self._push(batch.slice(0, head))
@@ -279,7 +280,7 @@ class ParquetSink:
         self._atomic.__exit__(kind, error, trace)
 
     def output(self) -> dict:
-        """Return {path, rows, bytes}, as receipts hold it; after the `with` block."""
+        """Return {path, rows, bytes} for a receipt; call it after the `with` block."""
         return {"path": self.path, "rows": self.rows, "bytes": self.bytes}
 
 

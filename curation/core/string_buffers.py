@@ -1,13 +1,14 @@
-"""Arrow string arrays as flat buffers, for kernels."""
+"""Arrow string arrays as flat buffers, for kernels, and comparisons of neighbouring strings."""
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 
 def buffers_of(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
-    """The offsets (int32, one more than rows, absolute) and the bytes (uint8) of a string array, without a copy.
+    """Return the offsets (int32, rows + 1, absolute) and the bytes (uint8) of a string array, without a copy.
 
-    A null has two equal offsets if its array was made by Arrow or by `string_array`.
+    A null has two equal offsets in arrays made by Arrow or by `string_array`.
     """
     if not pa.types.is_string(array.type):
         raise TypeError(f"expected a string array, got {array.type}")
@@ -19,9 +20,9 @@ def buffers_of(array: pa.Array) -> tuple[np.ndarray, np.ndarray]:
 
 
 def string_array(offsets: np.ndarray, data: np.ndarray, valid: np.ndarray | None = None) -> pa.Array:
-    """The string array of offsets (int32, from 0) and bytes, without a copy; bytes that are no UTF-8 become U+FFFD.
+    """Return the string array of offsets (int32, from 0) and bytes, without a copy; invalid UTF-8 becomes U+FFFD.
 
-    `valid` (bool, per row) makes nulls of the rest.
+    `valid` holds one bool per row; a row with False becomes null.
     """
     rows = len(offsets) - 1
     bits = None if valid is None or valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
@@ -33,3 +34,27 @@ def string_array(offsets: np.ndarray, data: np.ndarray, valid: np.ndarray | None
         raw = pa.Array.from_buffers(pa.binary(), rows, buffers).to_pylist()
         return pa.array([None if value is None else value.decode("utf-8", "replace") for value in raw], pa.string())
     return array
+
+
+def equals_previous(values: pa.Array) -> np.ndarray:
+    """Return whether each value equals the one before it, bool; the first value never does.
+
+    >>> equals_previous(pa.array(["a", "a", "b"])).tolist()
+    [False, True, False]
+    """
+    equal = np.zeros(len(values), np.bool_)
+    if len(values) > 1:
+        equal[1:] = pc.equal(values[1:], values[:-1]).to_numpy(zero_copy_only=False)
+    return equal
+
+
+def all_equal(offsets: np.ndarray, data: np.ndarray) -> bool:
+    """Return whether all strings of buffers with at least one string are equal, without a look at each string.
+
+    >>> all_equal(*buffers_of(pa.array(["en", "en"]))), all_equal(*buffers_of(pa.array(["en", "de"])))
+    (True, False)
+    """
+    size = offsets[1] - offsets[0]
+    body = data[offsets[0] : offsets[-1]]
+    # Strings of one length are equal if the bytes equal themselves, shifted by one string.
+    return bool((np.diff(offsets) == size).all() and (body[size:] == body[: len(body) - size]).all())

@@ -1,6 +1,6 @@
-"""The door to a table's files: each is opened by path and schema, and checked, whoever wrote it.
+"""Opens the Parquet files of tables and checks their columns against a schema.
 
-Raises HeadtailError that names the file and lists everything that is wrong with its columns.
+A HeadtailError names the file and lists every missing, mistyped and unexpected column.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -18,15 +18,16 @@ BATCH_ROWS = 16_384
 
 @contextmanager
 def open_table_file(path: str, schema: pa.Schema, further: Iterable[str] | None = ()) -> Iterator[pq.ParquetFile]:
-    """Open a Parquet file that holds the columns of `schema`; `further` names columns that may stand beside them.
+    """Open a Parquet file and check its columns against `schema`.
 
-    `further` None allows any further column. Raises HeadtailError where the file is no Parquet file.
+    `further` names columns that are allowed beside those of the schema; None allows any. Raises HeadtailError if the
+    columns differ or the file is not a Parquet file.
     """
     with open_input(path) as file:
         try:
             opened = pq.ParquetFile(file)
         except pa.ArrowInvalid as error:
-            raise HeadtailError(f"{path} is no Parquet file, or is damaged: {error}") from error
+            raise HeadtailError(f"{path} is not a Parquet file, or is damaged: {error}") from error
         check_schema(opened.schema_arrow, schema, path, further)
         yield opened
 
@@ -38,7 +39,7 @@ def read_batches(
     batch_rows: int = BATCH_ROWS,
     further: Iterable[str] | None = (),
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the record batches of one file of a table: `columns`, or all that the file holds."""
+    """Yield the record batches of one file of a table: `columns`, or all columns of the file."""
     with open_table_file(path, schema, further) as file:
         yield from file.iter_batches(batch_rows, columns=columns)
 
@@ -46,12 +47,12 @@ def read_batches(
 def read_rows(
     path: str, schema: pa.Schema, columns: Sequence[str] | None = None, further: Iterable[str] | None = ()
 ) -> pa.Table:
-    """Return the rows of one file of a table: `columns`, or all that the file holds."""
+    """Return the rows of one file of a table: `columns`, or all columns of the file."""
     with open_table_file(path, schema, further) as file:
         return file.read(columns)
 
 
 def check_file(path: str, schema: pa.Schema, further: Iterable[str] | None = ()) -> None:
-    """Raise HeadtailError if a file is not one of the table with this schema."""
+    """Raise HeadtailError if the columns of a file differ from the schema."""
     with open_table_file(path, schema, further):
         pass

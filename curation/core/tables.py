@@ -1,8 +1,7 @@
-"""Tables: folders of parts, a part being Parquet files and a manifest that is written last.
+"""Tables: a table is a folder of parts, and a part is a folder of Parquet files with a manifest.
 
-A part without a manifest does not exist for any reader. The manifest's `id` is a hash of what decides the rows (the
-stage's logic version, its settings, its inputs), so "is this done?" is a comparison of two ids. docs/tables.md has
-the format.
+The manifest is written last: readers ignore a part without one. The manifest holds the id of the part's recipe
+(recipes.py), so a stage finds out by comparing two ids whether a part is finished. docs/tables.md has the format.
 """
 
 import hashlib
@@ -16,17 +15,19 @@ from itertools import count
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.fences import WRITER
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe, difference
+from curation.core.table_reader import check_file
 
 MANIFEST = "_manifest.json"
 INPUTS = "_inputs.parquet"
 INLINE_INPUTS = 100
-"""More inputs than these go to a Parquet file whose hash the manifest holds."""
+"""A manifest lists up to this many inputs; more inputs go to a Parquet file, and its hash to the manifest."""
 
 
 class Part:
@@ -37,47 +38,51 @@ class Part:
 
     @property
     def id(self) -> str:
-        """The id of the recipe that made it."""
+        """Id of the part's recipe."""
         return self.manifest["id"]
 
     @property
     def files(self) -> list[str]:
-        """Paths of its Parquet files, in order."""
+        """Paths of the Parquet files, in order."""
         return [storage.join(self.path, entry["path"]) for entry in self.manifest["files"]]
 
     @property
     def receipt(self) -> Receipt:
-        """The summed account of its tasks."""
+        """The sum of the receipts of the part's tasks."""
         keys = ("rows_in", "rows_out", "drops", "facts", "failures", "seconds")
         values = {key: self.manifest[key] for key in keys}
         return Receipt.from_json(json.dumps({"task": self.path, "outputs": [], **values}))
 
     def input(self) -> dict[str, str]:
-        """What a downstream recipe holds of it."""
+        """Return the part as an input of a recipe: {path, id}."""
         return {"path": self.path, "id": self.id}
 
     def outcome(self) -> dict[str, str]:
-        """What a downstream recipe holds of a part by what came of it, which no recipe foretells."""
-        told = json.dumps(self.manifest, sort_keys=True).encode()
-        return {"path": self.path, "id": hashlib.sha256(told).hexdigest()[:32]}
+        """Return the part as an input of a recipe, with a fingerprint of the manifest instead of the recipe's id.
+
+        For parts whose content is not determined by their settings and inputs, such as downloads.
+        """
+        manifest = json.dumps(self.manifest, sort_keys=True).encode()
+        return {"path": self.path, "id": hashlib.sha256(manifest).hexdigest()[:32]}
 
     def inputs(self) -> list[dict]:
-        """The inputs it was made from."""
+        """Return the inputs of the part's recipe."""
         inputs = self.manifest["inputs"]
         if isinstance(inputs, list):
             return inputs
-        return [
-            row
-            for batch in storage.read_batches(storage.join(self.path, inputs["file"]))
-            for row in ({key: value for key, value in row.items() if value is not None} for row in batch.to_pylist())
-        ]
+        with storage.open_input(storage.join(self.path, inputs["file"])) as file:
+            rows = pq.read_table(file).to_pylist()
+        return [{key: value for key, value in row.items() if value is not None} for row in rows]
 
 
 class Table:
-    """A table by its folder."""
+    """A folder of parts whose files hold the columns of `schema`.
 
-    def __init__(self, path: str) -> None:
-        self.path = path.rstrip("/")
+    `further` names columns that may stand beside them; None allows any. A table without a schema is not checked.
+    """
+
+    def __init__(self, path: str, schema: pa.Schema | None = None, further: Iterable[str] | None = ()) -> None:
+        self.path, self.schema, self.further = path.rstrip("/"), schema, further
 
     def parts(self) -> list[Part]:
         """Return the complete parts, in order."""
@@ -91,15 +96,23 @@ class Table:
                     continue
                 except ValueError as error:
                     raise HeadtailError(
-                        f"{path}/{MANIFEST} is damaged ({error}): remove it, to make the part again"
+                        f"{path}/{MANIFEST} is damaged ({error}): delete it to make the part again"
                     ) from error
         return found
 
     def require(self, stage: str) -> list[Part]:
-        """Return the complete parts; raises HeadtailError that names the stage to run if there is none."""
+        """Return the complete parts of a table that `stage` writes.
+
+        Raises HeadtailError if the table has no complete part, or if the first file of a part has other columns than
+        the schema: a job can then refuse a table that another program wrote before Spark starts.
+        """
         parts = self.parts()
         if not parts:
-            raise HeadtailError(f"{self.path} holds no complete table: run {stage} first or set its path")
+            raise HeadtailError(f"{self.path} holds no complete table: run {stage} first, or set the path of its table")
+        if self.schema is not None:
+            for part in parts:
+                if part.files:
+                    check_file(part.files[0], self.schema, self.further)
         return parts
 
     def files(self) -> list[str]:
@@ -107,18 +120,18 @@ class Table:
         return [file for part in self.parts() for file in part.files]
 
     def part_path(self, index: int) -> str:
-        """Return the folder of a part by its number."""
+        """Return the folder of part number `index`."""
         return storage.join(self.path, f"part-{index:05d}")
 
     def begin(self, index: int) -> str:
-        """Return the folder of a part, emptied of what an unfinished or outdated run left: the manifest goes first."""
+        """Delete the remains of part number `index`, the manifest first, and return the part's folder."""
         path = self.part_path(index)
         storage.remove(storage.join(path, MANIFEST))
         storage.remove(path)
         return path
 
     def commit(self, index: int, recipe: Recipe, receipts: Sequence[Receipt], seconds: float, **facts: Any) -> Part:
-        """Check the receipts' sum, write the manifest, and so make the part exist. `facts` go into the manifest."""
+        """Check the sum of the receipts and write the manifest, with `facts` added; the part is complete after that."""
         path = self.part_path(index)
         sweep(path)
         total = merge_receipts(path, receipts)
@@ -154,10 +167,10 @@ class Table:
         return {"file": INPUTS, "sha256": digest, "count": len(inputs)}
 
     def done(self, recipe: Recipe, overwrite: bool | None = None) -> Part | None:
-        """Return the only part of a one-part table if it was made by this recipe, else None: it has to be made.
+        """Return the part of a one-part table if it has this recipe, else None.
 
-        A cheap stage (`overwrite=None`) runs again by itself when its recipe changed. For the others a part made
-        otherwise is finished work: HeadtailError says what differs, unless `overwrite` is true.
+        A cheap stage passes `overwrite=None` and runs again if the recipe has changed. An expensive stage passes false
+        or true; with false, a part that has another recipe raises HeadtailError with the differences.
         """
         parts = self.parts()
         if parts and parts[0].id == recipe.id:
@@ -170,11 +183,11 @@ class Table:
         return None
 
     def plan_parts(self, recipe: Recipe, per_part: int, overwrite: bool) -> tuple[list[Part], list[tuple[int, Recipe]]]:
-        """Split a recipe's inputs into the parts that are there and the parts still to make.
+        """Return the finished parts, and (number, recipe) of each part to make.
 
-        Inputs already in a complete part are done; the others form new parts of `per_part` inputs, in their order.
-        A part that was made with other settings, or from a file that has changed since, raises HeadtailError unless
-        `overwrite` is true, which deletes all parts. Returns (finished parts, [(number, recipe of the part)]).
+        Inputs of a complete part are done. The others form new parts of `per_part` inputs, in their order. If a part
+        has other settings, or an input file has changed since, `overwrite` decides: true deletes all parts, false
+        raises HeadtailError.
         """
         parts = self.parts()
         if overwrite and any(self._differs(part, recipe) for part in parts):
@@ -190,7 +203,7 @@ class Table:
                     "set overwrite=true to make it again, or another path"
                 )
             known.update({entry["path"]: entry for entry in part.inputs()})
-        # An upstream part is known by what it holds, wherever it was moved to.
+        # An upstream part is compared by id: it may have been moved.
         done = {entry.get("id", entry["path"]) for entry in known.values()}
         fresh = [entry for entry in recipe.inputs if entry.get("id", entry["path"]) not in done]
         for entry in recipe.inputs:
@@ -222,33 +235,33 @@ class Table:
 
 
 def sweep(folder: str) -> None:
-    """Delete what killed tasks had begun to write in a folder."""
+    """Delete the temporary files that killed tasks left in a folder."""
     for name in storage.list_folder(folder):
         if name.startswith(".") and name.endswith((storage.TEMPORARY, WRITER)):
             storage.remove(storage.join(folder, name))
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of what made a part, for the record only."""
-    # A cluster's pyspark is no installed distribution.
+    """Return the versions of Python and of the main packages, for the manifest."""
+    # On a cluster, pyspark comes without the metadata of a distribution.
     spark = sys.modules.get("pyspark")
     found = {name: version(name) for name in ("headtail", "pyarrow", "numpy")}
     return {"python": platform.python_version(), **found, "pyspark": spark.__version__ if spark else "none"}
 
 
 def sum_receipts(parts: Iterable[Part]) -> Receipt:
-    """Return the account of several parts together."""
+    """Return the sum of the receipts of several parts."""
     return merge_receipts("all parts", [part.receipt for part in parts])
 
 
-def check_failed_share(parts: Sequence[Part], most: float) -> None:
-    """Raise HeadtailError if more than the share `most` of the parts' inputs could not be read to their end."""
+def check_failed_share(parts: Sequence[Part], max_share: float) -> None:
+    """Raise HeadtailError if more than the share `max_share` of the parts' inputs could not be read to their end."""
     failures = [failure for part in parts for failure in part.manifest["failures"]]
     files = {failure["file"] for failure in failures}
     inputs = sum(len(part.inputs()) for part in parts)
-    if inputs and len(files) / inputs > most:
+    if inputs and len(files) / inputs > max_share:
         raise HeadtailError(
-            f"{len(files)} of {inputs} inputs could not be read to their end, more than max_failed_share={most}; "
+            f"{len(files)} of {inputs} inputs could not be read to their end, more than max_failed_share={max_share}; "
             f"the first: {failures[0]['file']}: {failures[0]['error']} (all are in the manifests of "
             f"{parts[0].path.rsplit('/', 1)[0]})"
         )

@@ -1,4 +1,4 @@
-"""Tar archives whose bytes depend on names and contents alone: ustar, no owner, no time."""
+"""Writes tar archives whose bytes depend only on the members' names and contents: ustar, no owner, no time."""
 
 import re
 import struct
@@ -6,19 +6,19 @@ from typing import BinaryIO
 
 BLOCK = 512
 RECORD = 20 * BLOCK
-"""What tar programs pad an archive to."""
+"""tar programs pad an archive to a multiple of this many bytes."""
 _HEADER = struct.Struct("100s8s8s8s12s12s8s1s100s8s32s32s8s8s155s12x")
 _SAFE_NAME = re.compile(r"[0-9A-Za-z_-]+\.[0-9a-z]+")
 
 
 def header(name: str, size: int) -> bytes:
-    """Return the 512 bytes before a member: mode 0644, owner 0, time 0.
+    """Return the header of a member: 512 bytes, mode 0644, owner 0, time 0.
 
-    Raises ValueError for a name that is not letters, digits, - and _ with one extension (loaders take what precedes
-    the first dot for the sample's key), or is longer than 100 bytes.
+    A name consists of letters, digits, - and _, one dot and an extension, and has at most 100 bytes: loaders use the
+    name up to the first dot as the sample's key. Raises ValueError for other names.
     """
     if len(name) > 100 or not _SAFE_NAME.fullmatch(name):
-        raise ValueError(f"not a name for a member of a shard: {name!r}")
+        raise ValueError(f"a shard cannot have a member with the name {name!r}")
     fields = (
         name.encode(), b"0000644\0", b"0000000\0", b"0000000\0", b"%011o\0" % size, b"00000000000\0", b" " * 8, b"0",
         b"", b"ustar\x0000", b"", b"", b"", b"", b"",
@@ -28,22 +28,22 @@ def header(name: str, size: int) -> bytes:
 
 
 def padding(size: int) -> bytes:
-    """Return the zeros that fill a member up to whole blocks."""
+    """Return the zeros that pad a member to a multiple of 512 bytes."""
     return bytes(-size % BLOCK)
 
 
 def member(name: str, data: bytes) -> bytes:
-    """Return a member whole: header, data, padding."""
+    """Return a member: header, data, padding."""
     return b"".join((header(name, len(data)), data, padding(len(data))))
 
 
 def end(size: int) -> bytes:
-    """Return what ends an archive of `size` bytes of members: two empty blocks, and zeros up to a whole record."""
+    """Return the end of an archive with `size` bytes of members: two empty blocks, and zeros up to a whole record."""
     return bytes(2 * BLOCK + -(size + 2 * BLOCK) % RECORD)
 
 
 class TarWriter:
-    """Appends members to an open file and tells where the data of each begins."""
+    """Appends members to an open file; `size` is the archive's size in bytes so far."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self.size = file, 0

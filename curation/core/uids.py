@@ -10,8 +10,8 @@ from curation.core.string_buffers import buffers_of, string_array
 
 UID_CHARS = 24
 
-# FIPS 180-4, sections 4.2.2 and 5.3.2: fractional parts of cube roots of the first 64 primes; and of square roots of
-# the 9th to 16th prime, their second 32 bits.
+# FIPS 180-4, section 4.2.2: first 32 bits of the fractional parts of the cube roots of the first 64 primes. Section
+# 5.3.2: second 32 bits of the fractional parts of the square roots of the 9th to 16th primes.
 _ROUND = np.array(
     [
         0x428A2F98, 0x71374491, 0xB5C0FBCF, 0xE9B5DBA5, 0x3956C25B, 0x59F111F1, 0x923F82A4, 0xAB1C5ED5,
@@ -31,7 +31,7 @@ _START = np.array(
 
 
 def uids_of(urls: pa.Array) -> pa.Array:
-    """The uid of each URL.
+    """Return the uid of each URL.
 
     >>> uids_of(pa.array(["https://example.org/a.jpg"])).to_pylist() == [uid_of("https://example.org/a.jpg")]
     True
@@ -42,7 +42,7 @@ def uids_of(urls: pa.Array) -> pa.Array:
 
 
 def uid_of(url: str) -> str:
-    """The uid of one URL.
+    """Return the uid of one URL.
 
     >>> uid_of("https://example.org/a.jpg")
     '1d63379d7e8c160931a17eb0'
@@ -69,7 +69,7 @@ def _hash_rows(offsets: np.ndarray, data: np.ndarray) -> np.ndarray:
 
 @numba.njit(cache=True, nogil=True)
 def _sha224(data: np.ndarray, at: np.uint64, end: np.uint64, words: np.ndarray, state: np.ndarray) -> None:
-    """FIPS 180-4, section 6.2, with the values of 6.3; the digest is left in `state`."""
+    """Write the SHA-224 of data[at:end] to `state`: FIPS 180-4, section 6.2 with the initial values of 6.3."""
     for index in range(8):
         state[index] = _START[index]
     bits = (end - at) * np.uint64(8)

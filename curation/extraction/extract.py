@@ -26,7 +26,7 @@ from curation.extraction.distinct import distinct_rows
 from curation.extraction.language import NO_MODEL, LanguageRules, detect_languages
 from curation.extraction.text_rules import TextRules
 from curation.extraction.urls import UrlRules
-from curation.extraction.user_lists import are_removed, read_removals, word_pattern
+from curation.extraction.user_lists import removals_of, word_pattern
 from curation.sources.archives import ReadLog
 from curation.sources.caption_tables import TableColumns, TableReader
 from curation.sources.links import Links
@@ -165,7 +165,7 @@ def candidates(links: Links, settings: ExtractionSettings, receipt: Receipt) -> 
         bare = url_reason == urls.EMPTY
         url_reason[bare] = urls.KEPT
         uids = pc.if_else(pa.array(bare), links.image_uids.take(pa.array(wanted)), uids)
-    url_reason[(url_reason == urls.KEPT) & are_removed(uids, read_removals(settings.urls.removals))] = urls.REMOVED
+    url_reason[(url_reason == urls.KEPT) & removals_of(settings.urls.removals).mask({"uid": uids})] = urls.REMOVED
     _count_reasons(receipt.drops, urls.REASONS, url_reason[back])
     keep = np.flatnonzero(url_reason[back] == urls.KEPT)
     at, row = pa.array(back[keep]), link[keep]

@@ -10,6 +10,7 @@ import pyarrow as pa
 from curation.core.draws import hash64
 from curation.core.errors import HeadtailError
 from curation.core.remote import open_patiently
+from curation.core.removal_lists import divide_sources
 from curation.core.storage import FileInfo, list_files
 from curation.extraction.extract import ExtractionSettings
 from curation.extraction.language import DEFAULT_MODEL, NO_MODEL
@@ -18,7 +19,8 @@ from curation.extraction.user_lists import is_file
 
 def list_paths(settings: ExtractionSettings) -> list[str]:
     """Return the paths of the files that rules read beside the input: what is in them decides rows too."""
-    sources = [source for source in (*settings.urls.block_hosts, *settings.urls.removals) if is_file(source)]
+    sources = [source for source in settings.urls.block_hosts if is_file(source)]
+    sources += divide_sources(settings.urls.removals)[1]
     word_lists = settings.texts.word_lists
     model = settings.language.model
     models = [] if model in (DEFAULT_MODEL, NO_MODEL) else [model]

@@ -27,7 +27,7 @@ class UrlRules:
 
     `allow_private_hosts` are networks such as `127.0.0.1/32` whose addresses (and, for loopback networks, the name
     `localhost`) are let through. `block_hosts` are names, or files of names, that are refused with all their
-    subdomains. `removals` are uids or URLs, or files of them, that nobody wants to see again.
+    subdomains. `removals` are images to leave out, or removal lists.
     """
 
     allow_private_hosts: tuple[str, ...] = ()

@@ -3,23 +3,18 @@
 import re
 from functools import lru_cache
 
-import numpy as np
-import pyarrow as pa
-
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES
-from curation.core.uids import UID_CHARS, uid_of
+from curation.core.removal_lists import Removals, read_removals
 from curation.extraction.hosts import plain_host
-
-_UID = re.compile(rf"[0-9a-f]{{{UID_CHARS}}}")
 
 
 def is_file(source: str) -> bool:
-    """Whether an item of a list of hosts or images names a file that lists more of them.
+    """Whether an item of a list of hosts names a file that lists more of them.
 
-    >>> is_file("lists/ads.txt"), is_file("example.org"), is_file("https://example.org/a.jpg")
-    (True, False, False)
+    >>> is_file("lists/ads.txt"), is_file("example.org")
+    (True, False)
     """
     return not source.startswith(("http://", "https://")) and ("/" in source or source.endswith((".txt", ".gz")))
 
@@ -36,23 +31,9 @@ def read_hosts(sources: tuple[str, ...]) -> frozenset[str]:
 
 
 @lru_cache(4)
-def read_removals(sources: tuple[str, ...]) -> np.ndarray:
-    """Return the sorted uids (S24) that sources name: a uid, a URL, or a file with one of these a line.
-
-    >>> read_removals(("https://example.org/a.jpg",)).tolist()
-    [b'1d63379d7e8c160931a17eb0']
-    """
-    uids = (line if _UID.fullmatch(line) else uid_of(line) for line in _lines(sources, comments=False) if line)
-    return np.unique(np.fromiter((uid.encode() for uid in uids), f"S{UID_CHARS}"))
-
-
-def are_removed(uids: pa.Array, removals: np.ndarray) -> np.ndarray:
-    """Whether each uid (string array) is one of the sorted removals: bool."""
-    if not len(removals) or not len(uids):
-        return np.zeros(len(uids), bool)
-    wanted = np.array(uids.to_pylist(), f"S{UID_CHARS}")
-    places = np.minimum(np.searchsorted(removals, wanted), len(removals) - 1)
-    return removals[places] == wanted
+def removals_of(sources: tuple[str, ...]) -> Removals:
+    """Return the removal lists of a run, read once a process."""
+    return read_removals(sources)
 
 
 @lru_cache(512)

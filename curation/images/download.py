@@ -1,34 +1,31 @@
 """Downloading one list of images, with img2dataset's worker and a fetch that may go nowhere it should not."""
 
-import functools
 import json
 import os
 import tempfile
 import time
-import types
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
-from typing import IO, Any, BinaryIO
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from curation.core import storage
 from curation.core.errors import HeadtailError, host_name
 from curation.core.fences import WRITER, Fence
 from curation.core.receipts import Receipt
-from curation.core.schemas import DOWNLOAD_STATUS, STORED
+from curation.core.schemas import DOWNLOAD_STATUS, LISTS, STORED
+from curation.core.table_reader import read_rows
 from curation.core.tar_writer import TarWriter
-from curation.images.encoding import Encoded, ImageError, ImageSettings, encode_image
-from curation.images.fetch import ERROR_CHARACTERS, RETRIED_LATER, Fetched, Fetcher, FetchSettings
+from curation.images.encoding import ImageSettings
+from curation.images.fetch import RETRIED_LATER, Fetched, Fetcher, FetchSettings
 from curation.images.preflight import MIN_JUDGED
 from curation.images.status import images_path, read_status, receipt_path
 from curation.images.stored_images import take_image
+from curation.images.worker import Outcome, Spool, run_worker
 
 SPOOL_PREFIX = ".spool-"
-STOPPED = "stopped"
 UNREACHED = frozenset(("dns", "connection", "timeout"))
 _reached_by_process: set[str] = set()
 """What images came to that this process fetched from a host: until there is something, it may be cut off."""
@@ -36,42 +33,53 @@ _reached_by_process: set[str] = set()
 
 @dataclass(frozen=True)
 class DownloadSettings:
-    """How the images of a list are fetched and stored; `threads` fetch at once, one encodes.
+    """How a task fetches and stores images: `threads` threads fetch, one encodes.
 
-    `doubt_network`: where no host of a whole list can be reached, it is this machine that is cut off (unless the list
-    is a handful of images, and the machine has reached others before).
+    With `retry_failed`, images that failed in earlier runs for a reason that can pass are fetched again. With
+    `detect_outage`, a task fails if it reaches no host at all, since then its machine is probably offline.
     """
 
-    fetch: FetchSettings = field(default_factory=FetchSettings)
-    image: ImageSettings = field(default_factory=ImageSettings)
-    threads: int = 32
-    retry_failed: bool = False
-    doubt_network: bool = True
+    fetch: FetchSettings
+    image: ImageSettings
+    threads: int
+    retry_failed: bool
+    detect_outage: bool
 
 
-def download_list(task: dict, settings: DownloadSettings) -> Receipt:
-    """Fetch what is new in one list and store it: `<name>.tar`, `<name>.parquet` with a row per attempt.
+@dataclass(frozen=True)
+class DownloadTask:
+    """One download list to fetch.
 
-    `task` holds list (its path), earlier (paths of the status files of the list's images so far, oldest first) and
-    out (path of the status file to write). What was attempted before is left alone, but with `retry_failed` what
-    failed for a reason that can pass. Where the list says that an image lies in a shard, it is taken from there. The
-    images lie in the tar in the final order. Nothing is written where nothing is new. The receipt, `<name>.json`, is
-    written last: without it the list counts as not fetched.
+    `earlier` are the status files that hold images of the list so far, oldest first; `status_path` is the status file
+    to write, with the tar and the receipt beside it.
     """
-    if storage.exists(receipt_path(task["out"])):
-        # The engine may run a finished task again when a machine was lost.
-        return Receipt.from_json(json.dumps(storage.read_json(receipt_path(task["out"]))))
+
+    list_path: str
+    earlier: tuple[str, ...]
+    status_path: str
+
+
+def download_list(task: DownloadTask, settings: DownloadSettings) -> Receipt:
+    """Fetch the new images of one download list and store them: `<name>.tar`, `<name>.parquet` with a row per attempt.
+
+    An image that was attempted before is skipped; with `retry_failed` only if its reason cannot pass. An image that
+    lies in a shard is read from the shard. The tar holds the images in the final order. If no image is new, no file is
+    written. The receipt, `<name>.json`, is written last: without it the list counts as not fetched.
+    """
+    if storage.exists(receipt_path(task.status_path)):
+        # Spark may run a finished task again after it lost a machine.
+        return Receipt.from_json(json.dumps(storage.read_json(receipt_path(task.status_path))))
     start = time.monotonic()
     rows = _new_rows(task, settings.retry_failed)
-    receipt = Receipt(task["list"], rows_in=rows.num_rows)
+    receipt = Receipt(task.list_path, rows_in=rows.num_rows)
     if not rows.num_rows:
         return receipt
-    # An attempt whose machine was given up may go on: a tar of one and a status file of another must not meet.
-    folder, name = os.path.split(task["out"])
+    # An attempt on a machine that Spark gave up may still run: its tar must not meet the status file of this attempt.
+    folder, name = os.path.split(task.status_path)
     with Fence(os.path.join(folder, f".{name}{WRITER}")) as attempt, attempt.held():
-        _fetch_rows(task["out"], rows, settings, receipt, not task["earlier"])
+        _fetch_rows(task.status_path, rows, settings, receipt, not task.earlier)
         receipt.seconds = time.monotonic() - start
-        storage.write_bytes(receipt_path(task["out"]), receipt.check().to_json().encode())
+        storage.write_bytes(receipt_path(task.status_path), receipt.check().to_json().encode())
     return receipt
 
 
@@ -82,10 +90,10 @@ def _fetch_rows(out: str, rows: pa.Table, settings: DownloadSettings, receipt: R
     if local:
         os.makedirs(local, exist_ok=True)
     with tempfile.TemporaryDirectory(storage.TEMPORARY, SPOOL_PREFIX, local) as scratch:
-        spool = _Spool(os.path.join(scratch, "images"))
+        spool = Spool(os.path.join(scratch, "images"))
         with spool:
             outcomes = _download(rows, settings, scratch, spool)
-        if settings.doubt_network:
+        if settings.detect_outage:
             _check_reached(out, outcomes, whole_list)
         _write_images(out, rows, outcomes, spool)
     status = _status_table(rows, outcomes)
@@ -101,25 +109,13 @@ def _fetch_rows(out: str, rows: pa.Table, settings: DownloadSettings, receipt: R
     receipt.facts["attempts"] = sum(outcome.fetched.attempts for outcome in outcomes)
 
 
-def _new_rows(task: dict, retry_failed: bool) -> pa.Table:
-    with storage.open_input(task["list"]) as file:
-        # Columns that are not there, as those of STORED, are left out.
-        rows = pq.ParquetFile(file).read(["uid", "url", "order", *STORED.names])
-    attempted = read_status(task["earlier"], ["uid", "order", "status"])
+def _new_rows(task: DownloadTask, retry_failed: bool) -> pa.Table:
+    # Columns that a list lacks, as may be those of STORED, are left out.
+    rows = read_rows(task.list_path, LISTS, ["uid", "url", "order", *STORED.names], STORED.names)
+    attempted = read_status(task.earlier, ["uid", "order", "status"])
     if retry_failed:
         attempted = attempted.filter(pc.invert(pc.is_in(attempted["status"], pa.array(sorted(RETRIED_LATER)))))
     return rows.filter(pc.invert(pc.is_in(rows["uid"], attempted["uid"].combine_chunks())))
-
-
-@dataclass
-class _Outcome:
-    """What came of one image; its bytes lie in the spool at `spooled`."""
-
-    fetched: Fetched
-    encoded: Encoded | None = None
-    size: int = 0
-    spooled: int = 0
-    offset: int | None = None
 
 
 def reached_nothing(receipt: Receipt) -> bool:
@@ -127,7 +123,7 @@ def reached_nothing(receipt: Receipt) -> bool:
     return not receipt.rows_out and not receipt.drops.keys() - UNREACHED
 
 
-def _check_reached(out: str, outcomes: list[_Outcome], whole_list: bool) -> None:
+def _check_reached(out: str, outcomes: list[Outcome], whole_list: bool) -> None:
     """Raise HeadtailError where not one host was reached, so that another machine tries the list.
 
     A handful may all be gone. If it is what is new in a list, it is; if it is a whole list, a machine that has not
@@ -144,138 +140,23 @@ def _check_reached(out: str, outcomes: list[_Outcome], whole_list: bool) -> None
         )
 
 
-class _Spool:
-    """A local file that takes images as they arrive, in any order."""
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-
-    def __enter__(self) -> None:
-        self._file: BinaryIO = open(self._path, "wb")
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def append(self, data: bytes) -> int:
-        offset = self._file.tell()
-        self._file.write(data)
-        return offset
-
-    def open(self) -> BinaryIO:
-        return open(self._path, "rb")
-
-
-class _Sink:
-    """What img2dataset's worker is given: a fetch, a resizer and a sample writer that share one dict of outcomes."""
-
-    def __init__(self, rows: int, settings: ImageSettings, fetch: Callable[[int, str], Fetched], spool: _Spool) -> None:
-        self.outcomes: list[_Outcome | None] = [None] * rows
-        self.fault: BaseException | None = None
-        self._settings, self._fetch, self._spool = settings, fetch, spool
-        self._encoded: Encoded | None = None
-
-    def fetch(self, row: tuple[int, str], **_: Any) -> tuple[int, IO[bytes] | None, str | None]:
-        """Stands in for `download_image_with_retry`; called by many threads, each row once."""
-        key, url = row
-        try:
-            if self.fault:
-                return key, None, STOPPED
-            fetched = self._fetch(key, url)
-        except BaseException as error:
-            # The worker's pool would wait for this row for ever.
-            self.fault = self.fault or error
-            return key, None, STOPPED
-        body, fetched.body = fetched.body, None
-        self.outcomes[key] = _Outcome(fetched)
-        return key, body, None if body is not None else fetched.status
-
-    def resize(self, stream: IO[bytes], _boxes: object = None) -> tuple[Any, ...]:
-        """Stands in for the Resizer; the worker calls it and then `write` for the same row."""
-        self._encoded = None
-        try:
-            self._encoded = encoded = encode_image(stream.read(), self._settings)
-        except ImageError as error:
-            return None, None, None, None, None, f"{error.status}: {error}"[:ERROR_CHARACTERS]
-        except BaseException as error:
-            self.fault = self.fault or error
-            raise
-        return (
-            encoded.data, encoded.width, encoded.height, encoded.original_width, encoded.original_height, None,
-        )  # fmt: skip
-
-    def write(self, data: bytes | None, key: str, _caption: object, meta: dict[str, Any]) -> None:
-        """Stands in for the sample writer's."""
-        if self.fault:
-            return
-        try:
-            outcome = self.outcomes[int(key)]
-            assert outcome is not None
-            if data is not None and self._encoded is not None:
-                outcome.encoded, outcome.size = self._encoded, len(data)
-                outcome.spooled = self._spool.append(data)
-                self._encoded.data = b""
-            elif outcome.fetched.status == "success":
-                outcome.fetched.status, _, outcome.fetched.error = meta["error_message"].partition(": ")
-        except BaseException as error:
-            # The worker would print it and go on: a full disk would look like a dead link.
-            self.fault = self.fault or error
-            raise
-
-    def close(self) -> None:
-        """Stands in for the sample writer's; nothing is open here."""
-
-
-def _download(rows: pa.Table, settings: DownloadSettings, scratch: str, spool: _Spool) -> list[_Outcome]:
-    """Run img2dataset's worker over the rows; one outcome per row."""
-    shard = os.path.join(scratch, "urls.arrow")
-    urls = rows.select(["url"])
-    with pa.OSFile(shard, "wb") as file, pa.ipc.new_file(file, urls.schema) as writer:
-        writer.write_table(urls)
-    fetcher = Fetcher(settings.fetch, settings.threads, scratch)
+def _download(rows: pa.Table, settings: DownloadSettings, folder: str, spool: Spool) -> list[Outcome]:
+    """Fetch the images of rows, or read them from their shards, into the spool; one outcome per row."""
+    fetcher = Fetcher(settings.fetch, settings.threads, folder)
     places = rows.select(STORED.names).to_pylist() if STORED.names[0] in rows.column_names else None
 
     def fetch(row: int, url: str) -> Fetched:
         if places and places[row]["image_file"]:
-            return take_image(places[row], settings.fetch.max_bytes, scratch)
+            return take_image(places[row], settings.fetch.max_bytes, folder)
         return fetcher.fetch(url)
 
-    sink = _Sink(rows.num_rows, settings.image, fetch, spool)
     try:
-        _worker(sink, rows.num_rows, settings.threads, scratch)((0, shard))
+        return run_worker(rows["url"].combine_chunks(), fetch, settings.image, settings.threads, spool, folder)
     finally:
         fetcher.close()
-    if sink.fault or None in sink.outcomes:
-        raise HeadtailError(f"images could not be stored: {sink.fault or 'some have no outcome'}") from sink.fault
-    return [outcome for outcome in sink.outcomes if outcome]
 
 
-def _worker(sink: _Sink, count: int, threads: int, folder: str) -> Callable[[tuple[int, str]], None]:
-    """Return img2dataset's `download_shard` with our fetch, resizer and writer in place of its own.
-
-    Its fetch and its statistics file are module globals, so its code gets globals of its own; the module, which
-    other code of the process may use, stays as it is.
-    """
-    downloader = _img2dataset()
-    worker = downloader.Downloader(
-        sample_writer_class=lambda *_: sink, resizer=sink.resize, thread_count=threads, save_caption=False,
-        extract_exif=False, output_folder=folder, column_list=["url"], timeout=None, number_sample_per_shard=count,
-        oom_shard_count=1, compute_hash=None, verify_hash_type=None, encode_format="jpg", retries=0,
-        user_agent_token=None, disallowed_header_directives=None,
-    )  # fmt: skip
-    scope = {**vars(downloader), "download_image_with_retry": sink.fetch, "write_stats": lambda *_: None}
-    return types.MethodType(types.FunctionType(downloader.Downloader.download_shard.__code__, scope), worker)
-
-
-@functools.cache
-def _img2dataset() -> types.ModuleType:
-    # Imported late: it takes seconds, and its albumentations would ask PyPI for news.
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    from img2dataset import downloader
-
-    return downloader
-
-
-def _write_images(status_path: str, rows: pa.Table, outcomes: list[_Outcome], spool: _Spool) -> None:
+def _write_images(status_path: str, rows: pa.Table, outcomes: list[Outcome], spool: Spool) -> None:
     """Copy the images out of the spool into a tar in the rows' order, which is the order they are read in later."""
     with storage.AtomicFile(images_path(status_path)) as file, spool.open() as spooled:
         writer = TarWriter(file)
@@ -286,7 +167,7 @@ def _write_images(status_path: str, rows: pa.Table, outcomes: list[_Outcome], sp
         writer.close()
 
 
-def _status_table(rows: pa.Table, outcomes: list[_Outcome]) -> pa.Table:
+def _status_table(rows: pa.Table, outcomes: list[Outcome]) -> pa.Table:
     fetched = [outcome.fetched for outcome in outcomes]
     encoded = [asdict(outcome.encoded) if outcome.encoded else {} for outcome in outcomes]
     columns: dict[str, Any] = {name: rows[name].combine_chunks() for name in ("uid", "url", "order")}

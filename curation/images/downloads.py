@@ -2,14 +2,15 @@
 
 import json
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import asdict
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from curation.core.recipes import Recipe
+from curation.core.recipes import Recipe, recipe_settings
 from curation.core.tables import MANIFEST, Part, Table
-from curation.images.download import DownloadSettings, reached_nothing
+from curation.images.download import DownloadSettings, DownloadTask, reached_nothing
 from curation.images.ranges import Ranges, count_ranges, list_name
 
 STAGE = "download_images"
@@ -38,8 +39,8 @@ class Downloads(Table):
         """
         path = storage.join(self.path, RANGES)
         planned = Ranges(**storage.read_json(path)) if storage.exists(path) else None
-        wanted = Recipe(STAGE, LOGIC_VERSION, compared(settings))
-        changes = [found for part in self.parts() if (found := self._differs(part, wanted))]
+        recipe = download_recipe(settings)
+        changes = [found for part in self.parts() if (found := self._differs(part, recipe))]
         if planned and planned.seed != seed:
             changes.append(f"seed was {planned.seed}, is {seed}")
         if changes and not overwrite:
@@ -132,27 +133,32 @@ class Downloads(Table):
         return [part.outcome() for part in self.parts()]
 
 
-def compared(settings: DownloadSettings) -> dict:
-    """Return what decides which images are stored, and how: not how fast, how often or from where they are fetched."""
-    return {
-        "image": asdict(settings.image),
+def download_recipe(settings: DownloadSettings, lists: Sequence[Part] = ()) -> Recipe:
+    """Return the recipe of a generation that is made from these lists.
+
+    Its settings are those that decide which images are stored, and in which form. Speed, retries and permitted networks
+    are not among them.
+    """
+    compared = {
+        "image": recipe_settings(settings.image),
         "max_bytes": settings.fetch.max_bytes,
-        "opt_out": sorted(settings.fetch.directives),
+        "opt_out": sorted(settings.fetch.opt_out),
     }
+    return Recipe(STAGE, LOGIC_VERSION, compared, [part.input() for part in lists])
 
 
-def plan_downloads(downloads: Downloads, lists: Part, ranges: Ranges, folder: str) -> list[dict]:
-    """Return a task for `download_list` for every range, first those of which nothing was attempted.
+def plan_downloads(downloads: Downloads, lists: Part, ranges: Ranges, folder: str) -> list[DownloadTask]:
+    """Return a task for the download list of every range, first the lists of which no image was attempted.
 
-    By these a run that goes on is judged: of the others too little may be new to tell that nothing arrives.
+    Untouched lists come first, so that the success check of a resumed run sees enough new downloads.
     """
     earlier = downloads.status_files(ranges)
     tasks = [
-        {
-            "list": storage.join(lists.path, list_name(number)),
-            "earlier": earlier.get(str(number), []),
-            "out": storage.join(folder, list_name(number)),
-        }
+        DownloadTask(
+            list_path=storage.join(lists.path, list_name(number)),
+            earlier=tuple(earlier.get(str(number), ())),
+            status_path=storage.join(folder, list_name(number)),
+        )
         for number in range(ranges.count)
     ]
-    return sorted(tasks, key=lambda task: bool(task["earlier"]))
+    return sorted(tasks, key=lambda task: bool(task.earlier))

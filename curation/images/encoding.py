@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
+from curation.core.choices import Resize
 from curation.images.strip_metadata import strip_metadata
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
 """Decoders that bodies from the web may reach; the others (EPS runs a program) stay closed."""
 KEPT_FORMATS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
-RESIZE_MODES = ("original", "no", "keep_ratio", "keep_ratio_largest", "center_crop", "border")
-MAX_PIXELS = 89_000_000
-"""Pillow's own limit, which `max_pixels` cannot pass."""
 MAX_SCANS = 200
 """Start-of-scan markers in a JPEG: each costs a pass over all pixels, so a small file could take hours."""
 _SCAN = b"\xff\xda"
@@ -32,11 +30,11 @@ class ImageSettings:
     enlarged unless `only_if_bigger`. Images of more than `max_pixels` are refused before they are decoded.
     """
 
-    resize: str = "keep_ratio"
-    size: int = 512
-    only_if_bigger: bool = True
-    quality: int = 95
-    max_pixels: int = 25_000_000
+    resize: Resize
+    size: int
+    only_if_bigger: bool
+    quality: int
+    max_pixels: int
 
 
 @dataclass
@@ -109,7 +107,7 @@ def _encode(image: Image.Image, body: bytes, settings: ImageSettings) -> Encoded
     orientation = image.getexif().get(ORIENTATION, 1)
     width, height = image.size
     original = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
-    if settings.resize == "original" and _is_kept(image):
+    if settings.resize == Resize.original and _is_kept(image):
         image.load()  # a body that cannot be decoded is no image
         data = strip_metadata(body, _kind(image))
         return Encoded(data, KEPT_FORMATS[_kind(image)], width, height, width, height)
@@ -151,9 +149,9 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 def _scaled(size: tuple[int, int], settings: ImageSettings) -> tuple[int, int]:
     """The sides of an image of the given size after scaling, before cropping or padding."""
-    if settings.resize in ("original", "no"):
+    if settings.resize in (Resize.original, Resize.no):
         return size
-    side = max(size) if settings.resize in ("keep_ratio_largest", "border") else min(size)
+    side = max(size) if settings.resize in (Resize.keep_ratio_largest, Resize.border) else min(size)
     if settings.only_if_bigger and side <= settings.size:
         return size
     width, height = (max(1, round(edge * settings.size / side)) for edge in size)
@@ -168,10 +166,10 @@ def _resize(image: Image.Image, original: tuple[int, int], settings: ImageSettin
         smaller = scaled[0] < image.width
         image = image.resize(scaled, Image.Resampling.HAMMING if smaller else Image.Resampling.BICUBIC)
     square = (settings.size, settings.size)
-    if settings.resize == "center_crop" and min(scaled) >= settings.size:
+    if settings.resize == Resize.center_crop and min(scaled) >= settings.size:
         left, top = (scaled[0] - settings.size) // 2, (scaled[1] - settings.size) // 2
         return image.crop((left, top, left + settings.size, top + settings.size))
-    if settings.resize == "border" and max(scaled) <= settings.size and scaled != square:
+    if settings.resize == Resize.border and max(scaled) <= settings.size and scaled != square:
         ground = Image.new("RGB", square, WHITE)
         ground.paste(image, ((settings.size - scaled[0]) // 2, (settings.size - scaled[1]) // 2))
         return ground

@@ -14,7 +14,7 @@ import ssl
 import string
 import time
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from tempfile import SpooledTemporaryFile
@@ -46,17 +46,17 @@ RETRIED_LATER = PASSING | {"private_address", "unreadable"}
 class FetchSettings:
     """How to fetch one image.
 
-    `timeout_seconds` bounds an image in total: resolving, redirects, body, pauses and retries. `directives` are
-    those of X-Robots-Tag that forbid the use (none: the header is not obeyed); `allow_private_hosts` are networks
-    such as 127.0.0.1/32 that may be contacted although they are not public.
+    `timeout_seconds` bounds the total time of an image: name resolution, redirects, body, pauses and retries. `opt_out`
+    holds the directives of X-Robots-Tag that forbid the use, in lower case; if it is empty, the header is ignored.
+    `allow_private_hosts` are networks such as 127.0.0.1/32 that may be contacted although they are not public.
     """
 
-    timeout_seconds: float = 20.0
-    retries: int = 1
-    max_bytes: int = 10 << 20
-    user_agent_token: str = "headtail"
-    directives: tuple[str, ...] = ("noai", "noimageai", "noindex", "noimageindex")
-    allow_private_hosts: tuple[str, ...] = ()
+    timeout_seconds: float
+    retries: int
+    max_bytes: int
+    user_agent_token: str
+    opt_out: tuple[str, ...]
+    allow_private_hosts: tuple[str, ...]
 
 
 @dataclass
@@ -190,7 +190,8 @@ class Fetcher:
                 self._not_before[key] = max(self._not_before.get(key, 0.0), time.monotonic() + retry_after)
             status = "busy" if response.status in PASSING_CODES else "http_error"
             raise FetchError(status, f"HTTP {response.status}", retry_after)
-        if opted_out(response.headers.get_all("X-Robots-Tag", []), self.settings):
+        tags = response.headers.get_all("X-Robots-Tag", [])
+        if opted_out(tags, self.settings.user_agent_token, self.settings.opt_out):
             raise FetchError("opted_out", "X-Robots-Tag")
         chunks = _bounded(response, self.settings.max_bytes)
         if (response.getheader("Content-Encoding") or "identity").strip().lower() in ("gzip", "x-gzip", "deflate"):
@@ -219,15 +220,15 @@ def _told_as_fetch_error() -> Iterator[None]:
         raise FetchError("bad_url", str(error)) from None
 
 
-def opted_out(headers: list[str], settings: FetchSettings) -> bool:
+def opted_out(headers: Sequence[str], user_agent_token: str, opt_out: Sequence[str]) -> bool:
     """Whether X-Robots-Tag headers forbid the use of an image, to all or to our user agent.
 
     A name with a colon addresses what follows it, up to the next such name: proxies join headers with commas.
 
-    >>> opted_out(["otherbot: noai", "nofollow, noindex"], FetchSettings())
+    >>> opted_out(["otherbot: noai", "nofollow, noindex"], "headtail", ["noindex"])
     True
     """
-    ours = ("", "*", settings.user_agent_token.strip().lower())
+    ours = ("", "*", user_agent_token.strip().lower())
     for header in headers:
         agent = ""
         for piece in header.lower().split(","):
@@ -237,7 +238,7 @@ def opted_out(headers: list[str], settings: FetchSettings) -> bool:
             else:
                 directive = name
             named = ("noindex", "nofollow") if directive == "none" else (directive,)
-            if agent in ours and not set(named).isdisjoint(settings.directives):
+            if agent in ours and not set(named).isdisjoint(opt_out):
                 return True
     return False
 

@@ -2,16 +2,18 @@
 
 import statistics
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from socket import SOCK_STREAM, getaddrinfo
 from urllib.parse import urlsplit
 
-import pyarrow.parquet as pq
-
-from curation.core import storage
 from curation.core.addresses import is_literal
 from curation.core.errors import HeadtailError
-from curation.core.receipts import Receipt
+from curation.core.receipts import Receipt, merge_receipts
+from curation.core.schemas import LISTS, STORED
+from curation.core.table_reader import read_rows
+from curation.core.tables import Part
 from curation.images.fetch import RETRIED_LATER
 
 NAMES = 64
@@ -32,16 +34,23 @@ ADVICE = {
 ELSE_ADVICE = "see download_status for the errors"
 
 
-def check_names(task: dict, threads: int) -> Receipt:
-    """Resolve some of the host names of a list, `threads` at once, as its download will.
+@dataclass(frozen=True)
+class CheckNamesTask:
+    """A download list whose host names are resolved."""
 
-    `task` holds list. Facts of the receipt: names, failed, milliseconds (the median of one name's time).
+    list_path: str
+
+
+def check_names(task: CheckNamesTask, threads: int) -> Receipt:
+    """Resolve up to 64 host names of a download list, `threads` at once, as its download does.
+
+    Facts of the receipt: names, failed, milliseconds (the median time of one name).
     """
-    with storage.open_input(task["list"]) as file:
-        rows = pq.ParquetFile(file).read(["url", "image_file"]).slice(0, 20 * NAMES).to_pylist()
-    names = {_name(row["url"]) for row in rows if not row.get("image_file")}
-    names = sorted(name for name in names if name)[:NAMES]
-    receipt = Receipt(f"names of {task['list']}")
+    listed = read_rows(task.list_path, LISTS, ["url", "image_file"], STORED.names)
+    rows = listed.slice(0, 20 * NAMES).to_pylist()
+    found = {_name(row["url"]) for row in rows if not row.get("image_file")}
+    names = sorted(name for name in found if name)[:NAMES]
+    receipt = Receipt(f"names of {task.list_path}")
     if names:
         with ThreadPoolExecutor(threads) as pool:
             results = list(pool.map(_resolve, names))
@@ -77,6 +86,19 @@ def name_advice(receipt: Receipt) -> str | None:
         f"DNS will be the bottleneck: of {names} names {failed} did not resolve, the median took {milliseconds} ms: "
         "run a caching resolver (unbound, knot-resolver) on every machine, or lower download.threads"
     )
+
+
+def judged_receipt(first: Sequence[Receipt], earlier: Sequence[Part], retry_failed: bool) -> Receipt:
+    """Return the account of the first download lists, by which `check_success` judges a run.
+
+    If fewer than MIN_JUDGED images are new, the parts of earlier runs count, too: a run that stopped because of its
+    failures must not pass because no image is left to fetch. With `retry_failed` the failures of earlier runs do not
+    count, since they are the images that are fetched.
+    """
+    judged = merge_receipts("first lists", first)
+    if judged.rows_in >= MIN_JUDGED or retry_failed:
+        return judged
+    return merge_receipts("first lists", [*(part.receipt for part in earlier), judged])
 
 
 def check_success(receipt: Receipt, min_share: float) -> None:

@@ -1,12 +1,13 @@
-"""The status files of downloads: one row an attempted image."""
+"""The status files of downloads: one row per attempted image."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from curation.core import storage
 from curation.core.schemas import DOWNLOAD_STATUS
+from curation.core.table_reader import read_rows
 
 
 def images_path(status_path: str) -> str:
@@ -15,23 +16,23 @@ def images_path(status_path: str) -> str:
 
 
 def receipt_path(status_path: str) -> str:
-    """Return the path of the receipt that says a list is finished."""
+    """Return the path of the receipt; if it exists, the download list of a status file is finished."""
     return status_path.removesuffix(".parquet") + ".json"
 
 
-def read_status(paths: list[str], columns: list[str] | None = None) -> pa.Table:
+def read_status(paths: Sequence[str], columns: Sequence[str] | None = None) -> pa.Table:
     """Return the last status of every attempted image of a range: later files hold later attempts.
 
-    Sorted by (order, uid), with a column `generation` (int32), the index of its file in `paths`.
+    Reads `columns`, or all, and always uid and order. Adds `generation` (int32), the index of the file in `paths`.
+    Sorted by (order, uid). Raises HeadtailError if a file is not one of download_status.
     """
-    tables = []
+    names = sorted({*columns, "uid", "order"}) if columns else DOWNLOAD_STATUS.names
+    schema = pa.schema([*(DOWNLOAD_STATUS.field(name) for name in names), pa.field("generation", pa.int32())])
+    tables = [schema.empty_table()]
     for index, path in enumerate(paths):
-        with storage.open_input(path) as file:
-            table = pq.read_table(file, columns=columns and sorted({*columns, "uid", "order"}))
-        tables.append(table.append_column("generation", pa.array(np.full(table.num_rows, index, np.int32))))
-    if not tables:
-        kept = [DOWNLOAD_STATUS.field(name) for name in columns or DOWNLOAD_STATUS.names]
-        return pa.schema([*kept, pa.field("generation", pa.int32())]).empty_table()
+        table = read_rows(path, DOWNLOAD_STATUS, names)
+        generation = pa.array(np.full(table.num_rows, index, np.int32))
+        tables.append(table.append_column("generation", generation).cast(schema))
     rows = pa.concat_tables(tables).sort_by([("order", "ascending"), ("uid", "ascending"), ("generation", "ascending")])
     uids = rows["uid"].combine_chunks()
     last = np.ones(len(uids), bool)

@@ -1,7 +1,8 @@
-"""Images that are there already, in shards that others wrote: taken from where they lie instead of fetched.
+"""Images that lie in shards of others: they are read from there instead of fetched.
 
-Extraction notes beside each pair where its image lies (schemas.STORED). What was curated is joined with that when the
-lists are made, by ranges of the final order; the bytes themselves are read when a list is downloaded.
+Extraction writes the place of each image beside its pair (schemas.STORED). When the download lists are made, the
+places are joined with the curated rows, one group of ranges after the other. The bytes are read when a list is
+downloaded.
 """
 
 import hashlib
@@ -16,44 +17,55 @@ import pyarrow.compute as pc
 from curation.core import storage
 from curation.core.exchange import iter_slices
 from curation.core.remote import read_range
-from curation.core.schemas import STORED
-from curation.images.fetch import Fetched
+from curation.core.schemas import PAIRS, STORED
+from curation.core.table_reader import read_batches
+from curation.core.tables import Part, Table
+from curation.images.fetch import ERROR_CHARACTERS, Fetched
 
+PLACES = pa.schema([PAIRS.field("uid"), *STORED])
+"""The columns of `pairs` that say where images lie."""
+BATCH_ROWS = 65_536
 SLICE_ROWS = 500_000
 
 
-def hold_images(files: list[str]) -> bool:
-    """Whether files of pairs, which are all of one source, tell where their images lie."""
-    return bool(files) and set(STORED.names) <= set(storage.read_schema(files[0]).names)
+def parts_with_places(pairs: Table) -> list[Part]:
+    """Return the parts of `pairs` if they hold the places of their images, else none.
+
+    The first file decides: all files of a table come from sources of the same kind.
+    """
+    files = pairs.files()
+    return pairs.parts() if files and set(STORED.names) <= set(storage.read_schema(files[0]).names) else []
 
 
 def read_places(path: str) -> Iterator[pa.Table]:
-    """Yield where the images of a file of `pairs` lie: uid and STORED, each uid once in a table."""
+    """Yield tables of the places of images in a file of `pairs` (PLACES), with each uid at most once in a table."""
     pending: list[pa.RecordBatch] = []
-    for batch in storage.read_batches(path, ["uid", *STORED.names], 65_536):
+    for batch in read_batches(path, PLACES, PLACES.names, BATCH_ROWS, further=None):
         pending.append(batch)
         if sum(one.num_rows for one in pending) >= SLICE_ROWS:
-            yield _first_of_each(pa.Table.from_batches(pending))
+            yield _first_of_each(pending)
             pending = []
     if pending:
-        yield _first_of_each(pa.Table.from_batches(pending))
+        yield _first_of_each(pending)
 
 
-def _first_of_each(rows: pa.Table) -> pa.Table:
+def _first_of_each(batches: list[pa.RecordBatch]) -> pa.Table:
+    rows = pa.Table.from_batches(batches).cast(PLACES)
     _, first = np.unique(rows["uid"].to_numpy(), return_index=True)
     return rows.take(pa.array(first)).combine_chunks()
 
 
-def add_places(rows: pa.Table, slices: str, group: int) -> pa.Table:
-    """Add the columns of STORED to the rows of a group of ranges: of several places the first in the order of files.
+def add_places(rows: pa.Table, folder: str, group: int) -> pa.Table:
+    """Return the rows of a group of ranges with the columns of STORED, from the slices in a folder.
 
-    Holds the places of those rows alone, however many others there are.
+    Of several places of an image the first in file order is taken; rows without a place get nulls. Only the places of
+    these rows are held in memory.
     """
     uids = rows["uid"].combine_chunks()
-    place = np.full(rows.num_rows, -1, np.int64)
+    place = np.full(rows.num_rows, -1, np.int64)  # number of a row's place among `found`
     found: list[pa.RecordBatch] = []
     count = 0
-    for batch in iter_slices(slices, group):
+    for batch in iter_slices(folder, group):
         at = pc.index_in(uids, batch["uid"])
         new = np.flatnonzero(at.is_valid().to_numpy(zero_copy_only=False) & (place < 0))
         taken = batch.take(at.take(pa.array(new))).select(STORED.names)
@@ -67,9 +79,9 @@ def add_places(rows: pa.Table, slices: str, group: int) -> pa.Table:
 
 
 def take_image(place: dict[str, Any], max_bytes: int, folder: str | None = None) -> Fetched:
-    """Read one image from its place (STORED); status too_large, or unreadable where it is not there any more.
+    """Read one image from its place (STORED). Fails as too_large, empty, or unreadable: missing or changed since.
 
-    A large one waits in `folder`, as a fetched one does.
+    A large image waits in a file in `folder`, as a fetched one does.
     """
     start = time.monotonic()
     result = Fetched("success", attempts=1)
@@ -84,6 +96,6 @@ def take_image(place: dict[str, Any], max_bytes: int, folder: str | None = None)
         if not result.body:
             result.status = "empty"
     except OSError as error:
-        result.status, result.error = "unreadable", str(error)[:200]
+        result.status, result.error = "unreadable", str(error)[:ERROR_CHARACTERS]
     result.seconds = time.monotonic() - start
     return result

@@ -1,7 +1,8 @@
-"""Buckets: the files of a table that is cut by uid, the same image in the same bucket of every crawl."""
+"""Buckets: the files of `matches`, cut by uid, so an image is in the same bucket of every crawl."""
 
 import posixpath
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -42,21 +43,32 @@ def bucket_path(folder: str, bucket: int) -> str:
     return storage.join(folder, f"bucket-{bucket:05d}.parquet")
 
 
-def plan_merge(folders: Sequence[str], output: str, buckets: int) -> list[dict]:
-    """Return a task per bucket that merges the buckets of several folders."""
+@dataclass(frozen=True)
+class MergeTask:
+    """The files of one bucket, one of each part, and the file to write."""
+
+    inputs: tuple[str, ...]
+    output: str
+
+
+def plan_merge(folders: Sequence[str], output: str, buckets: int) -> list[MergeTask]:
+    """Return a task for each bucket that several parts of `matches` have in common."""
     return [
-        {"inputs": [bucket_path(folder, bucket) for folder in folders], "output": bucket_path(output, bucket)}
+        MergeTask(tuple(bucket_path(folder, bucket) for folder in folders), bucket_path(output, bucket))
         for bucket in range(buckets)
     ]
 
 
-def merge_bucket(task: dict, max_texts: int) -> Receipt:
-    """Merge a bucket of several `matches` parts into one file; rows are texts, `images` is a fact."""
-    receipt = Receipt(task["output"])
-    # However many files there are, about as many rows are held.
-    batch_rows = max(1024, 65_536 // len(task["inputs"]))
-    with storage.ParquetSink(task["output"], MATCHES) as sink:
-        for images in merge_buckets(task["inputs"], receipt.drops, max_texts, batch_rows):
+def merge_bucket(task: MergeTask, max_texts: int) -> Receipt:
+    """Merge one bucket of several parts of `matches` into one file.
+
+    Rows of the receipt are texts; the fact `images` counts images.
+    """
+    receipt = Receipt(task.output)
+    # The more files, the smaller their batches: the rows in memory stay about the same.
+    batch_rows = max(1024, 65_536 // len(task.inputs))
+    with storage.ParquetSink(task.output, MATCHES) as sink:
+        for images in merge_buckets(task.inputs, receipt.drops, max_texts, batch_rows):
             sink.write(images)
             receipt.facts["images"] += images.num_rows
             receipt.rows_out += len(images.column("texts").flatten())
@@ -66,15 +78,15 @@ def merge_bucket(task: dict, max_texts: int) -> Receipt:
 
 
 def plan_buckets(tables: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Return the files of each bucket, given the files of every part of every `matches` table.
+    """Return the files of each bucket, from the files of every part of every `matches` table.
 
-    Raises HeadtailError where parts have not the same buckets: then the same image may lie in different ones.
+    Raises HeadtailError where the parts have different buckets: one image could be in two of them.
     """
     names = [sorted(posixpath.basename(file) for file in files) for files in tables]
-    for files, found in zip(tables, names, strict=True):
-        if found != names[0]:
+    for files, own in zip(tables, names, strict=True):
+        if own != names[0]:
             raise HeadtailError(
-                f"{posixpath.dirname(files[0])} has {len(found)} buckets, {posixpath.dirname(tables[0][0])} has "
+                f"{posixpath.dirname(files[0])} has {len(own)} buckets, {posixpath.dirname(tables[0][0])} has "
                 f"{len(names[0])}: run match_pairs again with the same number of buckets"
             )
     by_name: dict[str, list[str]] = {name: [] for name in names[0]}

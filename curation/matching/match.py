@@ -1,22 +1,24 @@
 """Matching: texts -> ids of the entries they hold, and pairs -> matched rows.
 
-What a match is stands in `curation.text`. Two engines give the same ids: `ahocorasick`, a published automaton, is the
-reference; `tokens`, the trie of `curation.trie`, is the fast one.
+spacing.py defines a match. Two engines give the same ids: `ahocorasick`, a published automaton, is the reference;
+`tokens`, the trie of trie.py, is the fast one.
 """
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core import storage
+from curation.core.choices import Engine
 from curation.core.receipts import Receipt
 from curation.core.schemas import PAIRS
+from curation.core.table_reader import read_batches
 from curation.matching.engines import ENTRY_IDS, Matcher
+from curation.matching.entry_store import EntryStore
 
 MATCHED = pa.schema(
     [
@@ -24,62 +26,62 @@ MATCHED = pa.schema(
         pa.field("entry_ids", ENTRY_IDS, nullable=False),
     ]
 )
-"""A row of `pairs` that matches, on its way to the images of `matches`."""
+"""A pair with at least one matched entry."""
 READ_COLUMNS = MATCHED.names[:-1]
-"""What matching reads of `pairs`."""
+"""The columns of `pairs` that matching reads."""
 LOGIC_VERSION = 2
-"""Raised when the same settings and pairs give other matches."""
+"""Raise it when the same settings and pairs give different matches."""
 TASK_BYTES = 64 << 20
 """Small files of pairs share a task up to this size."""
 MATCHES_PER_TEXT = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)
-"""Lower bounds of the bins in which the matches per text are counted, as facts `matches_per_text.<bound>`."""
-
-
-class MatchStore(Protocol):
-    """What matching asks of `metadata.store.EntryStore`."""
-
-    languages: tuple[str, ...]
-
-    def matcher(self, lang: str, engine: str) -> Matcher:
-        """Return the matcher of a language."""
-        ...
+"""Lower bounds of the histogram of matches per text; each bin is a fact `matches_per_text.<bound>`."""
 
 
 @dataclass(frozen=True)
 class MatchSettings:
-    """How pairs are matched: the engine, the languages to match (empty: all that have a list), texts per image."""
+    """How pairs are matched.
 
-    engine: str = "tokens"
-    languages: tuple[str, ...] = ()
-    max_texts: int = 64
+    `languages` are the languages to match; none means all that have a list. An image keeps at most `max_texts` texts.
+    """
+
+    engine: Engine
+    languages: tuple[str, ...]
+    max_texts: int
 
 
-def plan_matching(files: Iterable[dict], folder: str) -> list[dict]:
-    """Return tasks {inputs} over the files {path, bytes} of a folder of pairs: small ones share one."""
-    tasks: list[dict] = []
+@dataclass(frozen=True)
+class MatchTask:
+    """Files of `pairs` to match."""
+
+    inputs: tuple[str, ...]
+
+
+def plan_matching(files: Iterable[dict], folder: str) -> list[MatchTask]:
+    """Return tasks for the files {path, bytes} of a part of `pairs`; small files share a task."""
+    groups: list[list[str]] = []
     room = 0
     for file in files:
-        if not tasks or file["bytes"] > room:
-            tasks.append({"inputs": []})
+        if not groups or file["bytes"] > room:
+            groups.append([])
             room = TASK_BYTES
-        tasks[-1]["inputs"].append(storage.join(folder, file["path"]))
+        groups[-1].append(storage.join(folder, file["path"]))
         room -= file["bytes"]
-    return tasks
+    return [MatchTask(tuple(paths)) for paths in groups]
 
 
-def read_pairs(task: dict, receipt: Receipt) -> Iterator[pa.RecordBatch]:
-    """Yield the pairs of a task's files, as far as matching needs them, and count them."""
-    for path in task["inputs"]:
-        for batch in storage.read_batches(path, READ_COLUMNS):
+def read_pairs(task: MatchTask, receipt: Receipt) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a task's files, in the columns that matching reads, and count them in `receipt`."""
+    for path in task.inputs:
+        for batch in read_batches(path, PAIRS, READ_COLUMNS, further=None):
             receipt.rows_in += batch.num_rows
             receipt.rows_out += batch.num_rows
             yield batch
 
 
 def iter_matched(
-    pairs: Iterable[pa.RecordBatch], store: MatchStore, settings: MatchSettings, receipt: Receipt
+    pairs: Iterable[pa.RecordBatch], store: EntryStore, settings: MatchSettings, receipt: Receipt
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the rows of pairs that match (schema MATCHED), and account for all in `receipt`."""
+    """Yield the pairs that match (schema MATCHED), and account for all pairs in `receipt`."""
     for batch in pairs:
         matched, drops, facts = match_batch(batch, store, settings.engine, settings.languages)
         receipt.rows_in += batch.num_rows
@@ -90,14 +92,20 @@ def iter_matched(
 
 
 def match_batch(
-    pairs: pa.RecordBatch, store: MatchStore, engine: str = "tokens", languages: Collection[str] = ()
+    pairs: pa.RecordBatch, store: EntryStore, engine: Engine, languages: Collection[str] = ()
 ) -> tuple[pa.RecordBatch, Counter[str], Counter[str]]:
     """Return the rows of a `pairs` batch that match, in their order (schema MATCHED), with drops and facts.
 
-    A text is matched against the list of its own language only; each distinct (lang, text) is worked on once. Drops:
-    `language` (not one of `languages`, where given), `no_metadata` (the language has no list; the list `other` serves
-    texts whose language is `other`, and no others), `unmatched`. Facts: per language `matched.<lang>` and
-    `unmatched.<lang>` and `no_metadata.<lang>` in texts, `matches` in ids, `matches_per_text.<bound>`.
+    A text is matched against the list of its own language only, and each distinct (lang, text) is matched once.
+
+    | drop | reason |
+    |---|---|
+    | `language` | the language is not one of `languages`, where these are given |
+    | `no_metadata` | the language has no list; the list `other` is for texts of language `other` only |
+    | `unmatched` | the text holds no entry |
+
+    Facts count texts (`matched.<lang>`, `unmatched.<lang>`, `no_metadata.<lang>`), matched ids (`matches`), and texts
+    by their number of ids (`matches_per_text.<bound>`).
     """
     drops: Counter[str] = Counter()
     facts: Counter[str] = Counter()
@@ -133,7 +141,7 @@ def match_batch(
 
 
 def match_distinct(texts: pa.StringArray, matcher: Matcher) -> pa.ListArray:
-    """Return `matcher.match(texts)`, having matched each distinct text once."""
+    """Return `matcher.match(texts)`; each distinct text is matched once."""
     encoded = texts.dictionary_encode()
     if len(encoded.dictionary) == len(texts):
         return matcher.match(texts)

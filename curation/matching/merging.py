@@ -1,8 +1,8 @@
 """Merging matched rows into images: one row per uid with all its matched texts.
 
-Merging is associative: parts merged one by one, in any grouping, give the same images as all rows at once. So it runs
-within a task, within a bucket, and over the buckets of further crawls alike. Nothing here needs more memory than a
-few batches, however many texts one image has.
+Merging is associative: parts that are merged one by one, in any grouping, give the same images as all rows at once. So
+the same functions merge the rows of a task, and the buckets of several parts or crawls. They need the memory of a few
+batches, however many texts one image has.
 """
 
 from collections import Counter
@@ -12,32 +12,30 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.core import storage
 from curation.core.draws import hash64
 from curation.core.schemas import MATCHES, TEXT
+from curation.core.string_buffers import equals_previous
+from curation.core.table_reader import BATCH_ROWS, read_batches
 from curation.matching.match import MATCHED
 
-MAX_TEXTS = 64
-"""Icon and pixel URLs carry millions of texts; a photograph rarely has ten."""
 _TEXTS = MATCHES.field("texts").type
 _ORDER = [(name, "ascending") for name in ("uid", "text", "text_key", "lang", "lang_score")]
 
 
-def merge_images(
-    rows: Iterable[pa.RecordBatch], drops: Counter[str], max_texts: int = MAX_TEXTS
-) -> Iterator[pa.RecordBatch]:
-    """Yield the images (MATCHES) of matched rows (MATCHED) that come sorted by uid; each uid once, in that order.
+def merge_images(rows: Iterable[pa.RecordBatch], drops: Counter[str], max_texts: int) -> Iterator[pa.RecordBatch]:
+    """Yield the images (MATCHES) of matched rows (MATCHED), which come sorted by uid; one row per uid, in that order.
 
-    The same text of an image collapses: the row with the smallest text_key stays, of equal ones that with the smallest
-    lang (`same_text` in `drops`). An image keeps at most `max_texts` texts, those with the smallest keyed hash of
-    (uid, text), whatever the run's seed (`max_texts`). Texts are in the order of their bytes.
+    Repeated texts of an image become one: the row with the smallest text_key stays, then the smallest lang; the others
+    are dropped as `same_text`. An image keeps at most `max_texts` texts, those with the smallest keyed hash of
+    (uid, text), which does not depend on the run's seed; the others are dropped as `max_texts`. Texts are in the order
+    of their bytes.
     """
     pending = MATCHED.empty_table()
     for batch in rows:
         if not batch.num_rows:
             continue
         pending = _collapse(pa.concat_tables([pending, pa.Table.from_batches([batch])]), drops, max_texts)
-        # The last image may go on in the next batch; it waits, collapsed and capped, so it stays small.
+        # The last image may continue in the next batch. It is kept back, already merged, so it stays small.
         uids = pending.column("uid")
         last = pc.index(uids, uids[len(uids) - 1]).as_py()
         if last:
@@ -48,10 +46,12 @@ def merge_images(
 
 
 def merge_buckets(
-    files: Sequence[str], drops: Counter[str], max_texts: int = MAX_TEXTS, batch_rows: int = 16_384
+    files: Sequence[str], drops: Counter[str], max_texts: int, batch_rows: int = BATCH_ROWS
 ) -> Iterator[pa.RecordBatch]:
     """Yield the images of several MATCHES files, each sorted by uid, merged as by `merge_images`."""
-    return merge_images(_align([storage.read_batches(file, batch_rows=batch_rows) for file in files]), drops, max_texts)
+    return merge_images(
+        _align([read_batches(file, MATCHES, batch_rows=batch_rows) for file in files]), drops, max_texts
+    )
 
 
 def unfold(images: pa.RecordBatch) -> pa.Table:
@@ -65,9 +65,10 @@ def unfold(images: pa.RecordBatch) -> pa.Table:
 
 
 def _align(streams: list[Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
-    """Yield the matched rows of streams of images, each sorted by uid, in one stream sorted by uid.
+    """Yield the matched rows of several streams of images, each sorted by uid, as one stream sorted by uid.
 
-    In each round the streams' smallest last uid is the frontier, up to which all rows are at hand.
+    Each round yields the rows up to the smallest last uid of the streams' current batches: no stream can still have
+    rows before it.
     """
     heads: dict[int, pa.RecordBatch] = {}
 
@@ -96,30 +97,30 @@ def _align(streams: list[Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
 
 
 def _collapse(rows: pa.Table, drops: Counter[str], max_texts: int) -> pa.Table:
-    """Sort rows by uid and text, drop what repeats and what is too much."""
+    """Sort rows by uid and text; drop repeated texts, and texts beyond `max_texts`."""
     rows = rows.combine_chunks()
     uids = rows.column("uid").chunk(0)
     if rows.num_rows < 2:
         return rows
-    repeated = _same_as_before(uids)
+    repeated = equals_previous(uids)
     if not repeated.any():
         return rows
-    # Most images have one text: only the others are sorted. Their places are kept, for rows come sorted by uid.
+    # Most images have one text, so only the rows of the others are sorted; `places` are their row numbers.
     member = repeated | np.append(repeated[1:], False)
     places = np.flatnonzero(member)
     subset = rows.take(pa.array(places)).drop_columns("entry_ids")
     order = pc.sort_indices(subset, _ORDER).to_numpy()
     sorted_uids = subset.column("uid").chunk(0).take(pa.array(order))
     sorted_texts = subset.column("text").chunk(0).take(pa.array(order))
-    same_uid = _same_as_before(sorted_uids)
-    same = same_uid & _same_as_before(sorted_texts)
+    same_uid = equals_previous(sorted_uids)
+    same = same_uid & equals_previous(sorted_texts)
     drops["same_text"] += int(same.sum())
     order, sorted_uids, sorted_texts = (
         order[~same],
         sorted_uids.filter(pa.array(~same)),
         sorted_texts.filter(pa.array(~same)),
     )
-    starts = np.flatnonzero(~_same_as_before(sorted_uids))
+    starts = np.flatnonzero(~equals_previous(sorted_uids))
     sizes = np.diff(np.append(starts, len(order)))
     keep = np.ones(len(order), np.bool_)
     for start, size in zip(starts[sizes > max_texts].tolist(), sizes[sizes > max_texts].tolist(), strict=True):
@@ -131,25 +132,17 @@ def _collapse(rows: pa.Table, drops: Counter[str], max_texts: int) -> pa.Table:
     if member.all():
         return rows.take(pa.array(survivors))
     alone = np.flatnonzero(~member)
-    # places[order] is sorted by uid but not by place within a uid, so the image's first place orders the whole.
+    # `survivors` are sorted by uid but not by row within a uid: the image's first row orders all rows.
     firsts = np.maximum.accumulate(np.where(repeated, 0, np.arange(rows.num_rows)))
-    everything = np.concatenate([alone, survivors])
-    return rows.take(pa.array(everything[np.argsort(firsts[everything], kind="stable")]))
-
-
-def _same_as_before(values: pa.Array) -> np.ndarray:
-    """Whether each value equals the one before it; bool."""
-    same = np.zeros(len(values), np.bool_)
-    if len(values) > 1:
-        same[1:] = pc.equal(values[1:], values[:-1]).to_numpy(zero_copy_only=False)
-    return same
+    kept = np.concatenate([alone, survivors])
+    return rows.take(pa.array(kept[np.argsort(firsts[kept], kind="stable")]))
 
 
 def _fold(rows: pa.Table) -> pa.RecordBatch:
     """Return the images of collapsed rows."""
     rows = rows.combine_chunks()
     columns = {name: rows.column(name).chunk(0) for name in MATCHED.names}
-    starts = np.flatnonzero(~_same_as_before(columns["uid"]))
+    starts = np.flatnonzero(~equals_previous(columns["uid"]))
     texts = pa.StructArray.from_arrays([columns[field.name] for field in TEXT], fields=list(TEXT))
     offsets = pa.array(np.append(starts, rows.num_rows), pa.int32())
     lists = pa.ListArray.from_arrays(offsets, texts, type=_TEXTS)

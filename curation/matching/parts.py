@@ -1,9 +1,9 @@
-"""The table `matches` as one merged part, however many parts of pairs have gone into it.
+"""Parts of `matches`: the table is one merged part, however many parts of pairs are matched.
 
-Each part of pairs is matched, shuffled and written on its own, so a killed run loses one of them at most. A single one
-is the table. Several wait in `_waiting/` and are merged bucket by bucket, without a shuffle, into one part that names
-all of them as inputs; what it was made from is deleted then. The pairs of a further crawl, in the same table or in
-another, are matched alone and merged with the part that is there.
+Each part of pairs is matched, shuffled and written on its own, so a killed run loses one part at most. A single part
+is the table. Several parts are written to `_waiting/` and then merged bucket by bucket, without a shuffle, into one
+part that has the inputs of all; the merged parts are deleted. The pairs of a further crawl, in the same table or in
+another, are matched alone and merged with the existing part.
 """
 
 from collections.abc import Sequence
@@ -11,23 +11,22 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Self
 
-import numpy as np
-
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe
+from curation.core.schemas import MATCHES
+from curation.core.table_reader import check_file
 from curation.core.tables import MANIFEST, Part, Table
 from curation.matching.buckets import plan_buckets
-from curation.matching.merging import MAX_TEXTS
 
 
 @dataclass(frozen=True)
 class MatchesPlan:
-    """What is left to do until `matches` holds all inputs of a recipe.
+    """The work that is left until `matches` holds all inputs of a recipe.
 
-    `to_match` are (table to write to, part's number, recipe of one part of pairs); if `merge` is true, what is there
-    and what was matched has to be merged.
+    `to_match` are (table to write to, number of the part, recipe of one part of pairs). If `merge` is true, the
+    existing and the newly matched parts have to be merged.
     """
 
     table: Table
@@ -37,10 +36,10 @@ class MatchesPlan:
 
     @classmethod
     def make(cls, table: Table, recipe: Recipe, overwrite: bool) -> Self:
-        """Compare a recipe, whose inputs are the parts of pairs, with the parts that are there.
+        """Compare a recipe, whose inputs are the parts of pairs, with the existing parts of `matches`.
 
-        Raises HeadtailError where those were made with other settings, or from pairs that have changed since, unless
-        `overwrite` is true. Inputs that are there beside the recipe's stay: they are those of other crawls.
+        Raises HeadtailError where an existing part was made with other settings, or from pairs that have changed
+        since, unless `overwrite` is true. Further inputs of an existing part stay in it: they are of other crawls.
         """
         waiting = Table(storage.join(table.path, "_waiting"))
         _delete(_superseded(table.parts()))
@@ -49,13 +48,13 @@ class MatchesPlan:
         _delete([part for part in waiting.parts() if part.id not in wanted])
         if len(merged) + len(plans) == 1:
             return cls(table, waiting, [(table, *plan) for plan in plans], merge=False)
-        there = {part.id for part in waiting.parts()}
-        missing = [single for _, single in plans if single.id not in there]
+        existing = {part.id for part in waiting.parts()}
+        missing = [single for _, single in plans if single.id not in existing]
         to_match = [(waiting, number, single) for number, single in zip(_free(waiting), missing, strict=False)]
         return cls(table, waiting, to_match, merge=True)
 
     def begin_merge(self) -> "Merge":
-        """Return the merge of what is there and what has been matched."""
+        """Return the merge of the existing and the newly matched parts."""
         parts = [*self.table.parts(), *self.waiting.parts()]
         inputs = {entry["id"]: entry for part in parts for entry in part.inputs()}
         first = parts[0].manifest
@@ -66,7 +65,7 @@ class MatchesPlan:
 
 @dataclass(frozen=True)
 class Merge:
-    """Parts to be merged into `folder`, which is to be part `number` of `table`."""
+    """Parts that are merged into `folder`, part `number` of `table`."""
 
     table: Table
     number: int
@@ -75,21 +74,21 @@ class Merge:
     parts: list[Part]
 
     def commit(self, receipts: Sequence[Receipt], seconds: float) -> Part:
-        """Make the merged part exist, with the account from the pairs to its texts; delete what it was made from.
+        """Publish the merged part, with the receipt from the pairs to its texts, and delete the parts it replaces.
 
-        A run that is killed in between leaves parts that hold the same texts twice, which merging does not mind, and
-        the next one sees by their inputs which have to go.
+        A run that is killed in between leaves parts that hold the same texts. Merging drops repeated texts, and the
+        next run deletes the parts whose inputs another part has.
         """
         before = merge_receipts(self.folder, [part.receipt for part in self.parts])
         del before.facts["images"]
-        total = before.then(merge_receipts(self.folder, receipts))
+        total = before.followed_by(merge_receipts(self.folder, receipts))
         part = self.table.commit(self.number, self.recipe, [total], seconds)
         _delete(self.parts)
         return part
 
 
 def _superseded(parts: Sequence[Part]) -> list[Part]:
-    """Parts all of whose inputs another part holds."""
+    """Return the parts all of whose inputs another part has, too."""
     inputs = [{entry["id"] for entry in part.inputs()} for part in parts]
     return [part for part, own in zip(parts, inputs, strict=True) if any(own < others for others in inputs)]
 
@@ -105,15 +104,8 @@ def _delete(parts: Sequence[Part]) -> None:
         storage.remove(part.path)
 
 
-def _alike(offsets: np.ndarray, data: np.ndarray) -> bool:
-    """Whether all strings of an array that has some are the same: as long as the first, and each as the one before."""
-    size = offsets[1] - offsets[0]
-    body = data[offsets[0] : offsets[-1]]
-    return bool((np.diff(offsets) == size).all() and (body[size:] == body[: len(body) - size]).all())
-
-
 class MatchesTables:
-    """One or more `matches` tables that are read as one: the same uid lies in the same bucket of each."""
+    """One or more `matches` tables, read as one: a uid is in the same bucket of each."""
 
     def __init__(self, paths: Sequence[str]) -> None:
         self.parts = [part for path in paths for part in Table(path).require("match_pairs")]
@@ -121,22 +113,30 @@ class MatchesTables:
         settings = [part.manifest["settings"] for part in self.parts]
         for part, each in zip(self.parts, settings, strict=True):
             for name in ("metadata", "edges"):
-                first, found = (str(found.get(name))[:12] for found in (settings[0], each))
-                if found != first:
+                first, own = (str(one.get(name))[:12] for one in (settings[0], each))
+                if own != first:
                     # Ids of other lists, or matched by another rule, cannot be counted together.
                     raise HeadtailError(
-                        f"matches in {part.path} were made with {name} {found}, those in {self.parts[0].path} with "
+                        f"matches in {part.path} were made with {name} {own}, those in {self.parts[0].path} with "
                         f"{first}: run match_pairs again"
                     )
+            if "max_texts" not in each:
+                raise HeadtailError(f"the manifest of {part.path} has no setting max_texts: run match_pairs again")
         matched: list[list[str]] = [each.get("languages", []) for each in settings]
         self.languages = {lang for langs in matched for lang in langs} if all(matched) else set[str]()
-        """Those that were matched; empty: all that there were lists of."""
-        self.max_texts: int = max(each.get("max_texts", MAX_TEXTS) for each in settings)
+        """The languages that were matched; an empty set means all that have a list."""
+        self.max_texts: int = max(each["max_texts"] for each in settings)
+        """The largest number of texts that an image may have, in any of the tables."""
+
+    def check_files(self) -> None:
+        """Raise HeadtailError if the first file of a part has not the columns of `matches`."""
+        for part in self.parts:
+            check_file(part.files[0], MATCHES)
 
     def inputs(self) -> list[dict]:
-        """Return what a recipe holds of them."""
+        """Return the parts as inputs of a recipe."""
         return [part.input() for part in self.parts]
 
     def ids(self) -> list[str]:
-        """Return the parts' ids, whatever order the tables were named in."""
+        """Return the parts' ids, sorted, so the order of the tables does not count."""
         return sorted(part.id for part in self.parts)

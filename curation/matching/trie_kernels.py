@@ -243,11 +243,11 @@ def build(keys: np.ndarray, ends: np.ndarray, ids: np.ndarray, slots: np.ndarray
         records[node] = (records[node] & ~_NONE) | np.uint64(ids[entry])
         begin = end
     for table in (slots, steps):
-        for row in range(0, len(table), 4):
-            node = table[row + 1]
-            filled_row = table[row] != _ZERO and node != _NONE
-            table[row + 2] = records[node] if filled_row else _NONE
-            table[row + 3] = records[node + _ONE] if filled_row else _NONE
+        for word in range(0, len(table), 4):
+            node = table[word + 1]
+            in_use = table[word] != _ZERO and node != _NONE
+            table[word + 2] = records[node] if in_use else _NONE
+            table[word + 3] = records[node + _ONE] if in_use else _NONE
     return steps
 
 

@@ -1,4 +1,5 @@
-"""Tells what a run did, and makes no table: the report, `explain` and `estimate`.
+"""Describes a run and writes no table: the report, `explain` and `estimate`.
 
-Open `page.py` first: it lays out the report. `values.py` computes the numbers of report.json.
+Numbers take this way: `stats` counts rows in Spark tasks, `run_tables` adds the counters, `summaries` reduces them,
+`values` puts report.json together, `numbers` formats them, and `page` lays them out with the other modules of HTML.
 """

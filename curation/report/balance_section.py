@@ -1,15 +1,15 @@
-"""The part of the report's page that shows what balancing did, and samples of what came out."""
+"""The sections Balance and Samples of the page, as HTML."""
 
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from curation.report.charts import Line, curves
-from curation.report.html_tables import BEFORE_AFTER, Values, bars_of, row_of, table_of
-from curation.report.numbers import byte_size, escape, exact, foreign, number, percent, plural
+from curation.report.html_tables import BEFORE_AFTER, Values, bar_cell, html_table, table_row
+from curation.report.numbers import byte_size, escape, exact_number, number, percent, plural, web_text
 
 
 def balance(report: Values) -> str:
-    """The cumulative curve and the most frequent entries, before and after, a tab a language."""
+    """Return the cumulative curves and the most frequent entries before and after, with a tab for each language."""
     entries = report["entries"]
     if not entries:
         return "<p>No text matched an entry in this run.</p>"
@@ -22,9 +22,9 @@ def balance(report: Values) -> str:
     inputs = "".join(
         f'<input type="radio" name="language" id="tab-{index}"{"" if index else " checked"}>' for index, _ in numbered
     )
-    labels = "".join(f'<label for="tab-{index}">{escape(one["name"])}</label>' for index, one in numbered)
-    panels = "".join(f'<div class="panel panel-{index}">{_language(one)}</div>' for index, one in numbered)
-    others = sum(1 for one in report["languages"] if one["matches"]) - len(entries)
+    labels = "".join(f'<label for="tab-{index}">{escape(language["name"])}</label>' for index, language in numbered)
+    panels = "".join(f'<div class="panel panel-{index}">{_language(language)}</div>' for index, language in numbered)
+    others = sum(1 for language in report["languages"] if language["matches"]) - len(entries)
     more = f'<p class="small soft">{plural(others, "smaller language")} in the table below.</p>' if others > 0 else ""
     second = _second_balance(report["second_balance"])
     return f'{intro}{second}<div class="tabs">{inputs}<div class="choice">{labels}</div>{panels}</div>{more}'
@@ -33,17 +33,17 @@ def balance(report: Values) -> str:
 def _second_balance(second: Values | None) -> str:
     if not second:
         return ""
-    missing, enough = second["missing_share"], second["sufficient_headroom"]
-    raised = "" if enough is None else ", with a <i>t</i> raised for the losses of the download"
-    cure = f"; a headroom of {number(enough)} would have kept it" if enough and missing >= 0.001 else ""
+    missing, headroom = second["missing_share"], second["sufficient_headroom"]
+    raised = "" if headroom is None else ", with a <i>t</i> raised for the losses of the download"
+    advice = f"; a headroom of {number(headroom)} would have kept it" if headroom and missing >= 0.001 else ""
     return (
         f"<p>What is shown here is the first pass{raised}. Afterwards the images were balanced again, in the counts of "
-        f"what arrived. The first pass had thrown away {percent(missing, 1)} of what the second wanted{cure}.</p>"
+        f"what arrived. The first pass had thrown away {percent(missing, 1)} of what the second wanted{advice}.</p>"
     )
 
 
 def tab_rules(count: int) -> str:
-    """The style rules that show the panel whose tab is chosen."""
+    """Return the CSS that shows the panel of the chosen tab."""
     chosen = "background:var(--ink);border-color:var(--ink);color:var(--paper)"
     return "".join(
         f"#tab-{index}:checked~.panel-{index}{{display:block}}"
@@ -87,25 +87,25 @@ def _entries(entries: Sequence[Values], shown: Sequence[str], t: float | None) -
     bars = [(kind, "after" if kind == "solid" else kind) for kind in shown]
     highest = max((entry[key] for entry in entries for _, key in bars), default=1) or 1
     rows = [
-        row_of(
-            foreign(entry["entry"], 40),
-            [exact(entry["before"]), exact(entry["after"])],
-            bars_of(*((kind, entry[key] / highest) for kind, key in bars), mark=None if t is None else t / highest),
+        table_row(
+            web_text(entry["entry"], 40),
+            [exact_number(entry["before"]), exact_number(entry["after"])],
+            bar_cell(*((kind, entry[key] / highest) for kind, key in bars), mark=None if t is None else t / highest),
         )
         for entry in entries
     ]
-    return table_of(["Entry", "Before", "After"], rows, "pairs", last="")
+    return html_table(["Entry", "Before", "After"], rows, "pairs", last="")
 
 
 def samples(report: Values) -> str:
-    """A few of the samples with all their texts."""
+    """Return some samples with all their matched texts, and the command that trains on the shards."""
     shown = report["samples"]
     if not shown:
         return "<p>This run wrote no samples.</p>"
     written = report["shards"]
     where = (
         f"<p>The samples are in {plural(written['count'], 'shard')}, {byte_size(written['bytes'])}, in "
-        f'<span class="path">{foreign(written["path"])}</span>. This trains OpenCLIP on them:</p>'
+        f'<span class="path">{web_text(written["path"])}</span>. This trains OpenCLIP on them:</p>'
         f'<pre class="path">{escape(written["command"])}</pre>'
     )
     return (
@@ -118,14 +118,14 @@ def samples(report: Values) -> str:
 def _sample(sample: Values) -> str:
     size = f"{int(sample['width'])} × {int(sample['height'])}"
     texts = "".join(
-        f'<li><p dir="auto">{foreign(text["text"])}</p><p class="soft">{escape(text["lang"])} · '
-        f"p = {_probability(text)} · {_fate(text, sample)} · "
-        f"{', '.join(foreign(entry, 60) for entry in text['entries'])}</p></li>"
+        f'<li><p dir="auto">{web_text(text["text"])}</p><p class="soft">{escape(text["lang"])} · '
+        f"p = {_probability(text)} · {_outcome(text, sample)} · "
+        f"{', '.join(web_text(entry, 60) for entry in text['entries'])}</p></li>"
         for text in sample["texts"]
     )
     return (
         f'<figure class="sample"><div class="frame"><img src="{picture(sample["thumbnail"])}" alt=""></div><figcaption>'
-        f'<p class="caption" dir="auto">{foreign(sample["text"])}</p>'
+        f'<p class="caption" dir="auto">{web_text(sample["text"])}</p>'
         f'<p class="facts"><span>{escape(sample["lang"])}</span>'
         f"<span>p = {_probability(sample)}</span><span>{size}</span></p>"
         f"<details><summary>{plural(len(sample['texts']), 'matched text')}</summary><ul>{texts}</ul>"
@@ -133,7 +133,7 @@ def _sample(sample: Values) -> str:
     )
 
 
-def _fate(text: Values, sample: Values) -> str:
+def _outcome(text: Values, sample: Values) -> str:
     if not text["kept"]:
         return "not drawn"
     return "<b>chosen</b>" if (text["text"], text["lang"]) == (sample["text"], sample["lang"]) else "kept"
@@ -144,15 +144,15 @@ def _probability(row: Values) -> str:
 
 
 def picture(thumbnail: str) -> str:
-    """The address of a thumbnail, which is a data: image or nothing."""
+    """Return the src of a thumbnail: a data: image, or an empty one for any other address."""
     return escape(thumbnail) if thumbnail.startswith("data:image/") else "data:,"
 
 
 def _link(url: str) -> str:
-    """A URL as a link if a browser may safely follow it, else as text."""
+    """A link if the URL has the scheme http or https, else the URL as text."""
     try:
         safe = urlsplit(url).scheme in ("http", "https")
     except ValueError:
         safe = False
-    text = foreign(url, 200)
+    text = web_text(url, 200)
     return f'<a href="{escape(url)}" rel="noreferrer noopener nofollow">{text}</a>' if safe else text

@@ -1,7 +1,7 @@
-"""Numbers, texts and charts as HTML that needs no script: SVG for shapes, HTML for words.
+"""Charts as HTML without scripts: SVG for the shapes, HTML for the labels.
 
-Shapes are stretched to the width there is (`preserveAspectRatio="none"`), words are not: a chart reads as well on a
-telephone as on a desk. Every text that comes from outside goes through `escape`.
+The shapes are stretched to the available width (`preserveAspectRatio="none"`). Labels are not stretched, so a chart is
+readable on a phone, too.
 """
 
 import math
@@ -12,22 +12,25 @@ from typing import Any
 from curation.report.numbers import escape, number
 
 
-def ticks(highest: float, wanted: int = 4) -> list[float]:
-    """Round values from 0 up to at most `highest`, about `wanted` of them besides 0.
+def ticks(highest: float, count: int = 4) -> list[float]:
+    """Return round values from 0 to at most `highest`, about `count` of them besides 0.
 
     >>> ticks(1234), ticks(0)
     ([0.0, 500.0, 1000.0], [0.0])
     """
     if highest <= 0:
         return [0.0]
-    rough = highest / wanted
+    rough = highest / count
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= rough * 0.999)
     return [step * index for index in range(int(highest / step + 1e-9) + 1)]
 
 
 def split_bar(parts: Sequence[tuple[str, float]]) -> str:
-    """A bar of its whole width split in proportion to (class, value) parts; its numbers stand beside it as text."""
+    """Return a bar that is split in proportion to (CSS class, value) parts.
+
+    Screen readers skip it, because the page has the same numbers as text.
+    """
     whole = sum(value for _, value in parts) or 1
     spans = "".join(
         f'<span class="{kind}" style="width:{value / whole * 100:.4g}%"></span>' for kind, value in parts if value
@@ -37,7 +40,7 @@ def split_bar(parts: Sequence[tuple[str, float]]) -> str:
 
 @dataclass(frozen=True)
 class Line:
-    """One curve: a class that colours it, a name, y values."""
+    """One curve: `kind` is the CSS class that colours it, `values` are its y values."""
 
     kind: str
     name: str
@@ -47,9 +50,10 @@ class Line:
 def curves(
     positions: Sequence[float], upper: Line, lower: Line, description: str, marker: float | None = None, note: str = ""
 ) -> str:
-    """Two rising curves over common positions from zero on, what lies between them shaded, named at their ends.
+    """Return a chart of two rising curves with the same x positions, the area between them shaded.
 
-    `marker` is a position to mark with a vertical line and a `note` (HTML).
+    Each curve has its name and last value at its end. `marker` is the x position of a vertical line, `note` the HTML
+    beside the line.
     """
     width = max(positions, default=0) or 1
     highest = max(*upper.values, *lower.values, 1)
@@ -67,11 +71,11 @@ def curves(
     )
     levels = [(value, 100 - value / top * 100) for value in ticks(highest)]
     grid = "".join(f'<path class="grid" d="M0 {y * 4:.2f}H1000"/>' for _, y in levels)
-    words = "".join(f'<span class="y" style="top:{y:.2f}%">{number(value)}</span>' for value, y in levels if value)
-    words += _positions([(value / width, number(value)) for value in ticks(width)])
+    labels = "".join(f'<span class="y" style="top:{y:.2f}%">{number(value)}</span>' for value, y in levels if value)
+    labels += _positions([(value / width, number(value)) for value in ticks(width)])
     ends = [100 - line.values[-1] / top * 100 for line in (upper, lower)]
     ends[1] = max(ends[1], ends[0] + 11)
-    words += "".join(
+    labels += "".join(
         f'<span class="end {line.kind}" style="top:{end:.2f}%">{line.name}<br><b>{number(line.values[-1])}</b></span>'
         for line, end in zip((upper, lower), ends, strict=True)
     )
@@ -79,18 +83,18 @@ def curves(
         at = min(max(marker / width, 0), 1) * 100
         shapes += f'<path class="marker" d="M{at * 10:.2f} 0V400"/>'
         side = "left-of" if at > 50 else "right-of"
-        words += f'<span class="note {side}" style="left:{at:.2f}%">{note}</span>'
-    return _plot("curves", description, 400, grid + shapes, words)
+        labels += f'<span class="note {side}" style="left:{at:.2f}%">{note}</span>'
+    return _plot("curves", description, 400, grid + shapes, labels)
 
 
 def _positions(named: Sequence[tuple[float, str]]) -> str:
-    """Words below an axis at shares of its length; those at its ends stay within it."""
+    """The labels below an axis, given as (share of its length, label); labels at its ends do not stick out."""
     sides = [("first" if at < 0.02 else "last" if at > 0.97 else "", at, name) for at, name in named]
     return "".join(f'<span class="x {side}" style="left:{at * 100:.2f}%">{name}</span>' for side, at, name in sides)
 
 
 def histogram(bins: dict[str, Any], description: str, show: Callable[[float], str] = number) -> str:
-    """Columns of one width for `counts` between `edges` (one more), some of the edges named below, `beyond` told."""
+    """Return a histogram of {edges, counts (one fewer), beyond: number of larger values}, with some edges as labels."""
     edges, counts = bins["edges"], bins["counts"]
     highest = max(counts, default=0) or 1
     columns = len(counts)
@@ -101,15 +105,15 @@ def histogram(bins: dict[str, Any], description: str, show: Callable[[float], st
         for index, count in enumerate(counts)
     )
     step = max(1, math.ceil(columns / 4))
-    words = _positions([(index / columns, show(edges[index])) for index in range(0, columns + 1, step)])
-    words += f'<span class="y" style="top:2%">{number(highest)}</span>'
+    labels = _positions([(index / columns, show(edges[index])) for index in range(0, columns + 1, step)])
+    labels += f'<span class="y" style="top:2%">{number(highest)}</span>'
     if bins["beyond"]:
-        words += f'<span class="beyond">{number(bins["beyond"])} beyond</span>'
-    return _plot("histogram", description, 200, f'<path class="grid" d="M0 4H{columns}"/>{bars}', words, columns)
+        labels += f'<span class="beyond">{number(bins["beyond"])} beyond</span>'
+    return _plot("histogram", description, 200, f'<path class="grid" d="M0 4H{columns}"/>{bars}', labels, columns)
 
 
-def _plot(kind: str, description: str, height: int, shapes: str, words: str, width: int = 1000) -> str:
+def _plot(kind: str, description: str, height: int, shapes: str, labels: str, width: int = 1000) -> str:
     return (
         f'<div class="plot {kind}"><svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{escape(description)}">{shapes}</svg>{words}</div>'
+        f'aria-label="{escape(description)}">{shapes}</svg>{labels}</div>'
     )

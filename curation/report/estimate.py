@@ -1,7 +1,7 @@
-"""What a run will cost: rows, core-hours, bytes, memory and dollars of each stage, from measured figures.
+"""The cost of a planned run: rows, core-hours, bytes, memory and dollars of each stage.
 
-The figures are those that the project's own benchmarks print (figures.json, each with its command); everything else
-is an assumption with a name. Work is taken to grow with its input and to spread over cores evenly.
+The measured figures (figures.json) are those that the benchmarks print, each with its command. All other numbers are
+named assumptions. The estimate assumes that work is proportional to its input and evenly spread over the cores.
 """
 
 import json
@@ -10,14 +10,17 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
+from curation.report.numbers import plural
+
 MEASURED_LINKS = 1_270_000
-"""Image links of the archive that the extraction figure speaks of."""
+"""Image links of the archive for which `extract_core_seconds` was measured."""
 BUCKET_BYTES = 512e6
+"""Size of a bucket of `matches` that the estimate recommends."""
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A measured number: what it is, its unit, and the command that prints it."""
+    """A measured number with its unit, a description, and the command that prints it."""
 
     value: float
     unit: str
@@ -27,7 +30,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Assumptions:
-    """What is not measured here but taken from elsewhere, or chosen; conf/schema/jobs.py says what each one means."""
+    """The numbers that are not measured but assumed; conf/schema/jobs.py describes each."""
 
     archives: float
     archive_bytes: float
@@ -51,7 +54,10 @@ class Assumptions:
 
 @dataclass(frozen=True)
 class StageEstimate:
-    """A stage: rows of its unit in and out, core-seconds, memory of a worker in GiB, and bytes."""
+    """The cost of a stage; rows are in its unit, and `memory` is that of one worker process in GiB.
+
+    `read_bytes` come from outside (archives, images), `table_bytes` is the size of the table that the stage writes.
+    """
 
     stage: str
     unit: str
@@ -67,89 +73,107 @@ class StageEstimate:
 @lru_cache(maxsize=1)
 def measured() -> Mapping[str, Figure]:
     """Return the measured figures by name."""
-    found = json.loads((files("curation.report") / "figures.json").read_text())
-    return {name: Figure(entry["value"], entry["unit"], entry["command"], entry["is"]) for name, entry in found.items()}
+    figures = json.loads((files("curation.report") / "figures.json").read_text())
+    return {
+        name: Figure(entry["value"], entry["unit"], entry["command"], entry["is"]) for name, entry in figures.items()
+    }
 
 
-def estimate(asked: Assumptions) -> list[StageEstimate]:
-    """Return what each stage will take, in their order; `read_bytes` are those that come from outside."""
-    of = {name: figure.value for name, figure in measured().items()}
-    pairs = asked.archives * asked.pairs_per_archive
-    matched = pairs * asked.match_share
-    matches = matched * asked.distinct_share
-    images = matches / asked.texts_per_image
-    kept = images * asked.keep_share
-    stored = kept * asked.success_share
-    extract = asked.archives * of["extract_core_seconds"] * asked.image_links / MEASURED_LINKS
+def estimate(assumed: Assumptions) -> list[StageEstimate]:
+    """Return the cost of each stage, in the order of the stages."""
+    figures = {name: figure.value for name, figure in measured().items()}
+    links = assumed.archives * assumed.image_links
+    pairs = assumed.archives * assumed.pairs_per_archive
+    matched = pairs * assumed.match_share
+    matches = matched * assumed.distinct_share
+    images = matches / assumed.texts_per_image
+    kept = images * assumed.keep_share
+    stored = kept * assumed.success_share
+    stored_bytes = stored * assumed.stored_bytes
     return [
         StageEstimate(
-            "extract_pairs", "image links", asked.archives * asked.image_links, pairs, extract, of["extract_memory"],
-            read_bytes=asked.archives * asked.archive_bytes, table_bytes=pairs * of["bytes_per_pair"],
+            "extract_pairs", "image links", links, pairs,
+            core_seconds=assumed.archives * figures["extract_core_seconds"] * assumed.image_links / MEASURED_LINKS,
+            memory=figures["extract_memory"],
+            read_bytes=assumed.archives * assumed.archive_bytes,
+            table_bytes=pairs * figures["bytes_per_pair"],
         ),
         StageEstimate(
-            "match_pairs", "texts", pairs, matches, pairs / 1e6 * of["match_core_seconds"], of["match_memory"],
-            shuffle_bytes=matched * of["shuffle_bytes_per_match"], table_bytes=matches * of["bytes_per_match"],
+            "match_pairs", "texts", pairs, matches,
+            core_seconds=pairs / 1e6 * figures["match_core_seconds"],
+            memory=figures["match_memory"],
+            shuffle_bytes=matched * figures["shuffle_bytes_per_match"],
+            table_bytes=matches * figures["bytes_per_match"],
         ),
         StageEstimate(
-            "count_entries", "texts", matches, matches, matches / 1e6 * of["count_core_seconds"], of["balance_memory"]
+            "count_entries", "texts", matches, matches,
+            core_seconds=matches / 1e6 * figures["count_core_seconds"],
+            memory=figures["balance_memory"],
         ),
         StageEstimate(
-            "balance_pairs", "images", images, kept, matches / 1e6 * of["balance_core_seconds"], of["balance_memory"],
-            table_bytes=kept * of["bytes_per_curated"],
+            "balance_pairs", "images", images, kept,
+            core_seconds=matches / 1e6 * figures["balance_core_seconds"],
+            memory=figures["balance_memory"],
+            table_bytes=kept * figures["bytes_per_curated"],
         ),
         StageEstimate(
-            "download_images", "images", kept, stored, kept / 1e3 * of["download_core_seconds"],
-            of["download_memory"], read_bytes=stored * asked.fetched_bytes, table_bytes=stored * asked.stored_bytes,
+            "download_images", "images", kept, stored,
+            core_seconds=kept / 1e3 * figures["download_core_seconds"],
+            memory=figures["download_memory"],
+            read_bytes=stored * assumed.fetched_bytes,
+            table_bytes=stored_bytes,
         ),
         StageEstimate(
-            "write_shards", "images", stored, stored, stored * asked.stored_bytes / 1e9 * of["shards_core_seconds"],
-            of["shards_memory"], table_bytes=stored * asked.stored_bytes,
+            "write_shards", "images", stored, stored,
+            core_seconds=stored_bytes / 1e9 * figures["shards_core_seconds"],
+            memory=figures["shards_memory"],
+            table_bytes=stored_bytes,
         ),
     ]  # fmt: skip
 
 
-def dollars(stage: StageEstimate, asked: Assumptions) -> float:
-    """Return the price of a stage: its cores, the bytes it reads from outside, the months that its table is kept."""
+def dollars(stage: StageEstimate, assumed: Assumptions) -> float:
+    """Return the price of a stage: its core-hours, the bytes that it reads, and the storage of its table."""
     return (
-        stage.core_seconds / 3600 * asked.price_core_hour
-        + stage.read_bytes / 1e12 * asked.price_terabyte_read
-        + stage.table_bytes / 1e12 * asked.price_terabyte_month * asked.months
+        stage.core_seconds / 3600 * assumed.price_core_hour
+        + stage.read_bytes / 1e12 * assumed.price_terabyte_read
+        + stage.table_bytes / 1e12 * assumed.price_terabyte_month * assumed.months
     )
 
 
-def estimate_text(asked: Assumptions) -> str:
-    """Return the estimate as Markdown: a table of the stages, and what it says of machines."""
-    stages = estimate(asked)
+def estimate_text(assumed: Assumptions) -> str:
+    """Return the estimate as Markdown: a table of the stages, and notes on machines and buckets."""
+    stages = estimate(assumed)
     head = ("stage", "rows in", "rows out", "core-hours", "hours", "memory", "read TB", "shuffle TB", "table TB", "$")
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             stage.stage,
             f"{_amount(stage.rows_in)} {stage.unit}",
             _amount(stage.rows_out),
             _number(stage.core_seconds / 3600),
-            _number(stage.core_seconds / 3600 / asked.cores),
+            _number(stage.core_seconds / 3600 / assumed.cores),
             f"{stage.memory:.1f} GiB",
             _number(stage.read_bytes / 1e12),
             _number(stage.shuffle_bytes / 1e12),
             _number(stage.table_bytes / 1e12),
-            _number(dollars(stage, asked)),
+            _number(dollars(stage, assumed)),
         )
         for stage in stages
     ]
     seconds = sum(stage.core_seconds for stage in stages)
     sums = [sum(getattr(stage, name) for stage in stages) for name in ("read_bytes", "shuffle_bytes", "table_bytes")]
-    total = _number(sum(dollars(stage, asked) for stage in stages))
+    total = _number(sum(dollars(stage, assumed) for stage in stages))
     rows.append(
-        ("all", "", "", _number(seconds / 3600), _number(seconds / 3600 / asked.cores), "",
+        ("all", "", "", _number(seconds / 3600), _number(seconds / 3600 / assumed.cores), "",
          *(_number(bytes_ / 1e12) for bytes_ in sums), total)
     )  # fmt: skip
-    lists = asked.languages * asked.entries_per_list * measured()["list_bytes_per_entry"].value / 2**30
+    lists = assumed.languages * assumed.entries_per_list * measured()["list_bytes_per_entry"].value / 2**30
     matches = stages[1].table_bytes
     notes = [
-        f"Hours: on {asked.cores:,} cores that are busy all the time. Memory: of one worker process, a core each; the "
-        f"entry lists of {asked.languages:,} language{'s' * (asked.languages != 1)} come to {_number(lists)} GiB a "
-        "machine, mapped once for all its workers.",
-        f"Files of `matches` of about 512 MB: `buckets={max(1, min(65_536, round(matches / BUCKET_BYTES)))}`.",
+        f"Hours assume that {assumed.cores:,} cores are always busy. Memory is that of one worker process; each core "
+        f"runs one. The entry lists of {plural(assumed.languages, 'language')} take {_number(lists)} GiB on each "
+        "machine, which its workers share.",
+        f"For files of `matches` of about 512 MB: `buckets={max(1, min(65_536, round(matches / BUCKET_BYTES)))}`.",
     ]
     return "\n\n".join([markdown_table(head, rows), *notes])
 
@@ -176,7 +200,7 @@ def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _number(value: float) -> str:
-    """Three figures, none behind the point where there are three before it.
+    """A number with three significant digits; from 100 on with no decimals.
 
     >>> [_number(value) for value in (0, 0.0001, 0.01234, 12.34, 1234.5)]
     ['0', '< 0.01', '0.0123', '12.3', '1,234']
@@ -187,12 +211,12 @@ def _number(value: float) -> str:
 
 
 def _amount(value: float) -> str:
-    """A number of rows, rounded.
+    """A number of rows, rounded, with millions and billions in words.
 
     >>> [_amount(value) for value in (950, 1.5e6, 1e10, 2.5e12)]
     ['950', '1.5 million', '10 billion', '2,500 billion']
     """
-    for size, name in ((1e9, " billion"), (1e6, " million")):
+    for size, name in ((1e9, "billion"), (1e6, "million")):
         if value >= size:
-            return f"{_number(value / size)}{name}"
+            return f"{_number(value / size)} {name}"
     return f"{value:,.0f}"

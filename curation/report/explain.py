@@ -1,4 +1,4 @@
-"""Why a text is kept or dropped: its language, the entries that it holds, and what they make of its chances."""
+"""Why a text is kept or dropped: its language, the entries that it matches, and their counts and probabilities."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,13 +8,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.balancing.probabilities import entry_probabilities
-from curation.core import storage
+from curation.core.schemas import ENTRY_COUNTS, THRESHOLDS
+from curation.core.table_reader import read_batches, read_rows
 from curation.matching.entry_store import EntryStore
 
 
 @dataclass(frozen=True)
 class MatchedEntry:
-    """One entry that a text holds; `count` and `probability` are None where nothing was counted."""
+    """An entry that a text matches; `count` is None without entry counts, `probability` without a threshold."""
 
     entry_id: int
     entry: str
@@ -25,7 +26,7 @@ class MatchedEntry:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What is known of a text; `entries` is None where its language has no list, `t` where nothing was balanced."""
+    """The matched entries of a text; `entries` is None if the language has no entry list, `t` without a threshold."""
 
     text: str
     lang: str
@@ -35,7 +36,7 @@ class Explanation:
 
     @property
     def keep_probability(self) -> float | None:
-        """1 - prod(1 - entry_probability) over the matched entries; 0 without any."""
+        """1 - prod(1 - entry_probability) over the matched entries; 0 without entries, None without a threshold."""
         if self.entries is None or self.t is None:
             return None
         missed = 1.0
@@ -52,16 +53,19 @@ def explain_text(
     counts: Mapping[int, int] | None,
     t: float | None,
 ) -> Explanation:
-    """Match one text, and look its entries up in the counts of its language and under that language's t."""
+    """Match one text, and look up the count and probability of its entries.
+
+    `counts` (by entry id) and `t` are those of the language; None without a run.
+    """
     if lang not in store.languages:
         return Explanation(text, lang, lang_score, None)
-    found = store.entry_list(lang)
+    entry_list = store.entry_list(lang)
     (ids,) = store.matcher(lang).match(pa.array([text])).to_pylist()
     entries = []
     for entry_id in ids:
         count = None if counts is None else counts.get(entry_id, 0)
         probability = None if count is None or t is None else float(entry_probabilities(np.array([count]), t)[0])
-        entry, source = found.texts[entry_id].as_py(), found.sources[entry_id].as_py()
+        entry, source = entry_list.texts[entry_id].as_py(), entry_list.sources[entry_id].as_py()
         entries.append(MatchedEntry(entry_id, entry, source, count, probability))
     return Explanation(text, lang, lang_score, entries, None if counts is None else t)
 
@@ -70,28 +74,28 @@ def read_counts(files: list[str], lang: str) -> dict[int, int]:
     """Return the counts of one language by entry id, from the files of `entry_counts`."""
     counts: dict[int, int] = {}
     for file in files:
-        for batch in storage.read_batches(file):
+        for batch in read_batches(file, ENTRY_COUNTS):
             rows = batch.filter(pc.equal(batch.column("lang"), lang))
             counts.update(zip(rows.column("entry_id").to_pylist(), rows.column("count").to_pylist(), strict=True))
     return counts
 
 
 def read_threshold(files: list[str], lang: str) -> float | None:
-    """Return the t of one language, from the files of `thresholds`; None if it has none."""
-    rows = [row for file in files for batch in storage.read_batches(file) for row in batch.to_pylist()]
+    """Return the t of one language, from the files of `thresholds`; None if the language has no threshold."""
+    rows = [row for file in files for row in read_rows(file, THRESHOLDS).to_pylist()]
     return next((row["t"] for row in rows if row["lang"] == lang), None)
 
 
-def tell(found: Explanation) -> Iterator[str]:
-    """Yield the lines of an explanation for a reader; rarest entries first, for they decide."""
+def explanation_lines(found: Explanation) -> Iterator[str]:
+    """Yield an explanation line by line, the rarest entries first: they decide whether the text is kept."""
     score = "" if found.lang_score is None else f", score {found.lang_score:.2f}"
     yield f"text              {found.text}"
     yield f"language          {found.lang}{score}"
     if found.entries is None:
-        yield f"dropped           there is no entry list of language {found.lang} (no_metadata)"
+        yield f"dropped           language {found.lang} has no entry list (no_metadata)"
         return
     if not found.entries:
-        yield "dropped           no entry occurs in it (unmatched)"
+        yield "dropped           no entry occurs in the text (unmatched)"
         return
     if found.t is not None:
         yield f"t                 {found.t:,.6g}: entries with fewer matches are the tail"

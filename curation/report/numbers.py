@@ -1,4 +1,4 @@
-"""Numbers and texts as the report shows them."""
+"""Numbers, sizes, times and texts formatted for the page."""
 
 import html
 import re
@@ -8,7 +8,7 @@ _SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"))
 
 
 def escape(text: object) -> str:
-    """Text that is inert in element content and in quoted attributes; what no page may hold becomes U+FFFD.
+    """Return text for element content and quoted attributes; characters that HTML does not allow become U+FFFD.
 
     >>> escape('<b title="x">\\x00')
     '&lt;b title=&quot;x&quot;&gt;\ufffd'
@@ -16,14 +16,17 @@ def escape(text: object) -> str:
     return html.escape(_UNPRINTABLE.sub("\ufffd", str(text)), quote=True)
 
 
-def foreign(text: object, limit: int = 400) -> str:
-    """A text of the web within a line: escaped, cut after `limit` characters, its direction kept to itself."""
+def web_text(text: object, limit: int = 400) -> str:
+    """Return a text from the web for use within a line: escaped, at most `limit` characters, and isolated.
+
+    A <bdi> element isolates it, so that right-to-left text does not reorder the line around it.
+    """
     text = str(text)
     return f"<bdi>{escape(text if len(text) <= limit else text[:limit].rstrip() + '…')}</bdi>"
 
 
 def number(value: float) -> str:
-    """A count or a decimal for readers: exact below ten million, three digits and a suffix above.
+    """Return a count, exact below ten million, else with three digits and a suffix; decimals get three digits.
 
     >>> [number(v) for v in (0, 1234, 56_700_000, 0.25, 12.5, 1e-05, 2.0)]
     ['0', '1,234', '56.7M', '0.25', '12.5', '1e-05', '2']
@@ -37,16 +40,16 @@ def number(value: float) -> str:
     return f"{int(value):,}"
 
 
-def exact(value: float) -> str:
-    """A number with its exact value as a hint where `number` shortens it."""
+def exact_number(value: float) -> str:
+    """Return a number as HTML; where `number` shortens it, the tooltip has the exact value."""
     short = number(value)
     return short if short[-1] not in "TBM" else f'<span title="{int(value):,}">{short}</span>'
 
 
-def spelled(value: float) -> str:
-    """A count for a headline: as `number`, its suffix in words.
+def number_in_words(value: float) -> str:
+    """Return a count as `number` does, with the suffix as a word.
 
-    >>> spelled(1234), spelled(104_000_000_000)
+    >>> number_in_words(1234), number_in_words(104_000_000_000)
     ('1,234', '104 billion')
     """
     short = number(value)
@@ -55,7 +58,7 @@ def spelled(value: float) -> str:
 
 
 def plural(count: int, noun: str, plural_noun: str = "") -> str:
-    """A count with its noun.
+    """Return a count with its noun in singular or plural.
 
     >>> plural(1, "file"), plural(2000, "file"), plural(0, "entry", "entries")
     ('1 file', '2,000 files', '0 entries')
@@ -64,7 +67,7 @@ def plural(count: int, noun: str, plural_noun: str = "") -> str:
 
 
 def percent(part: float, whole: float) -> str:
-    """A share as a percentage with the digits that mean something; a dash where there is no whole.
+    """Return part / whole as a percentage with about two significant digits; a dash if `whole` is 0.
 
     >>> [percent(*pair) for pair in ((1, 3), (1, 3000), (0, 5), (5, 5), (2999, 3000), (0, 0))]
     ['33%', '0.033%', '0%', '100%', '99.97%', '–']
@@ -80,7 +83,7 @@ def percent(part: float, whole: float) -> str:
 
 
 def byte_size(value: float) -> str:
-    """Bytes in decimal units.
+    """Return a number of bytes in decimal units.
 
     >>> [byte_size(v) for v in (0, 999, 1500, 2_340_000, 5.1e12)]
     ['0 B', '999 B', '1.5 kB', '2.34 MB', '5.1 TB']
@@ -92,7 +95,7 @@ def byte_size(value: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds for readers.
+    """Return seconds as seconds, minutes or hours.
 
     >>> [duration(v) for v in (0.04, 12.34, 75, 7300)]
     ['0.04 s', '12.3 s', '1 min 15 s', '2 h 1 min']

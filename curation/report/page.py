@@ -1,21 +1,20 @@
-"""The report as a page: one file that opens offline, without a script and without a request to anywhere.
+"""The report as a page: one HTML file that opens offline, without scripts and without requests.
 
-`render` takes the plain values of report.json (docs/report.md describes them) and returns HTML. Whatever came from the
-web is escaped, and a content security policy forbids scripts and every address but `data:` images, so that a hostile
-alt-text stays a text even if an escape were forgotten.
+`render` takes the values of report.json (docs/report.md describes them) and returns HTML. All texts from the web are
+escaped. A content security policy also forbids scripts and all addresses except `data:` images, so a hostile alt-text
+stays a text even where an escape is missing.
 """
 
 from importlib.resources import files
 from typing import Any
 
 from curation.core import storage
-from curation.report import balance_section
-from curation.report import sections as sections
+from curation.report import balance_section, sections
 from curation.report.html_tables import BEFORE_AFTER
-from curation.report.numbers import byte_size, escape, exact, foreign, number, plural, spelled
+from curation.report.numbers import byte_size, escape, exact_number, number, number_in_words, plural, web_text
 
 FORMAT = 1
-"""Version of report.json; it rises when a value changes its meaning or goes away."""
+"""Version of report.json; it rises when a value changes its meaning or is removed."""
 
 PAGE, VALUES = "index.html", "report.json"
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -29,18 +28,18 @@ _SECTIONS = (
     ("Problems", "What could not be used", sections.problems),
     ("Run", "How it was made", sections.run),
 )
-_TILES = 12
-"""Samples shown beside the headline, where there are so many."""
+_MOSAIC_IMAGES = 12
+"""Thumbnails beside the headline; a report with fewer samples has none."""
 
 
 def write_report(folder: str, report: dict[str, Any]) -> None:
-    """Write `index.html` and then `report.json` into a folder."""
+    """Write `index.html` and `report.json`, in this order, into a folder."""
     storage.write_bytes(storage.join(folder, PAGE), render(report).encode("utf-8"))
     storage.write_json(storage.join(folder, VALUES), report)
 
 
 def is_written(folder: str, run_id: str) -> bool:
-    """Whether the folder holds the whole report of the run with this id."""
+    """Whether the folder holds the complete report with this id."""
     try:
         written = storage.read_json(storage.join(folder, VALUES))["run"].get("id") == run_id
     except (FileNotFoundError, ValueError, KeyError):
@@ -49,7 +48,7 @@ def is_written(folder: str, run_id: str) -> bool:
 
 
 def render(report: dict[str, Any]) -> str:
-    """Return the page that shows a report; raises ValueError for another format, or if rows are unaccounted for."""
+    """Return the page of a report; raises ValueError for another format, and if a stage loses rows."""
     if report.get("format") != FORMAT:
         raise ValueError(f"report.json has format {report.get('format')!r}, expected {FORMAT}")
     check_balance(report)
@@ -72,7 +71,7 @@ def render(report: dict[str, Any]) -> str:
 
 
 def check_balance(report: dict[str, Any]) -> None:
-    """Raise ValueError, naming every stage whose rows in are not its rows out and its drops."""
+    """Raise ValueError that names each stage whose rows_in is not rows_out + drops."""
     faults = []
     for stage in report["stages"]:
         lost = stage["rows_in"] - stage["rows_out"] - sum(drop["count"] for drop in stage["drops"])
@@ -85,7 +84,8 @@ def check_balance(report: dict[str, Any]) -> None:
 def _headline(report: dict[str, Any]) -> str:
     steps = report["overview"]
     first = next((step for step in steps if step["headline"]), steps[0])
-    return f"{spelled(first['count'])} {first['unit']} became {spelled(steps[-1]['count'])} {steps[-1]['unit']}"
+    records, samples = (f"{number_in_words(step['count'])} {step['unit']}" for step in (first, steps[-1]))
+    return f"{records} became {samples}"
 
 
 def _header(report: dict[str, Any]) -> str:
@@ -93,44 +93,44 @@ def _header(report: dict[str, Any]) -> str:
     highest = max(step["count"] for step in steps) or 1
     rows = "".join(
         f'<li class="{"kept" if step["balanced"] else ""}"><span>{escape(step["label"])}</span>'
-        f'<span class="count">{exact(step["count"])}</span><span class="track" aria-hidden="true">'
+        f'<span class="count">{exact_number(step["count"])}</span><span class="track" aria-hidden="true">'
         f'<span style="width:{step["count"] / highest * 100:.4g}%"></span></span></li>'
         for step in steps
     )
-    pictures = [balance_section.picture(sample["thumbnail"]) for sample in report["samples"][:_TILES]]
+    pictures = [balance_section.picture(sample["thumbnail"]) for sample in report["samples"][:_MOSAIC_IMAGES]]
     tiles = "".join(f'<img src="{picture}" alt="">' for picture in pictures)
-    mosaic = f'<div class="mosaic" aria-hidden="true">{tiles}</div>' if len(pictures) == _TILES else ""
+    mosaic = f'<div class="mosaic" aria-hidden="true">{tiles}</div>' if len(pictures) == _MOSAIC_IMAGES else ""
     return (
         '<header><div class="lead"><div>'
         f'<p class="kicker">Curation report · {escape(report["run"]["finished"][:10])}</p>'
-        f'<h1>{escape(_headline(report))}</h1><p class="standfirst">{_lede(report)}</p></div>{mosaic}</div>'
+        f'<h1>{escape(_headline(report))}</h1><p class="standfirst">{_introduction(report)}</p></div>{mosaic}</div>'
         f'<ol class="overview">{rows}</ol>{BEFORE_AFTER}</header>'
     )
 
 
-def _lede(report: dict[str, Any]) -> str:
+def _introduction(report: dict[str, Any]) -> str:
     inputs = report["run"]["inputs"]
     languages = [language for language in report["languages"] if language["matches"]]
     images = sum(row["before"] for row in report["texts_per_image"])
-    said = (
+    sentences = (
         [f"The run read {plural(inputs['files'], 'input file')} ({byte_size(inputs['bytes'])})."]
         if inputs["files"]
         else []
     )
     if languages:
         texts = sum(language["texts"] for language in languages)
-        said.append(
+        sentences.append(
             f"At least one entry of the metadata occurs in {plural(texts, 'distinct text')} of "
             f"{plural(images, 'image')}, in {plural(len(languages), 'language')}."
         )
     if report["entries"] and report["entries"][0]["top_before"]:
-        biggest = report["entries"][0]
-        top = biggest["top_before"][0]
+        largest = report["entries"][0]
+        top = largest["top_before"][0]
         if top["after"] < top["before"]:
-            said.append(
-                f"Balancing thinned the head: {escape(biggest['name'])} texts with the most frequent entry, "
-                f"“{foreign(top['entry'], 40)}”, went from {number(top['before'])} to {number(top['after'])}."
+            sentences.append(
+                f"Balancing thinned the head: {escape(largest['name'])} texts with the most frequent entry, "
+                f"“{web_text(top['entry'], 40)}”, went from {number(top['before'])} to {number(top['after'])}."
             )
         else:
-            said.append("No entry is frequent enough for balancing to thin it.")
-    return " ".join(said)
+            sentences.append("No entry is frequent enough for balancing to thin it.")
+    return " ".join(sentences)

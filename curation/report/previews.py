@@ -1,4 +1,4 @@
-"""Small pictures of samples for the report, read from the shards, and the entries that texts name by id."""
+"""Texts and thumbnails of the samples that the report shows, and the texts of the entries that it names by id."""
 
 import base64
 import io
@@ -6,51 +6,74 @@ import json
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterable
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 from PIL import Image
 
 from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.images.encoding import KEPT_FORMATS
+from curation.matching.entry_store import EntryStore
+from curation.report.stats import SampleDraw
 
 SIDE_PIXELS = 288
+"""Longer side of a thumbnail."""
 QUALITY = 72
 NO_PICTURE = "data:,"
 EXAMPLES = 8
+"""Entries of a list that are shown as examples of those that can never match."""
 
 
-class EntryTexts(Protocol):
-    """The part of an entry store that is needed here."""
+@dataclass(frozen=True)
+class PreviewsTask:
+    """Samples to read from one shard: the path of its tar and their uids."""
 
-    def entries(self, lang: str) -> pa.StringArray:
-        """Return the texts of a language by entry id; null is a hole."""
-        ...
-
-    def unmatchable(self, lang: str) -> np.ndarray:
-        """Return the ids of entries that no text can match."""
-        ...
+    tar: str
+    uids: list[str]
 
 
-def plan_previews(candidates: Iterable[dict[str, Any]]) -> list[dict]:
-    """Return a task for `read_previews` per shard that holds one of the chosen candidates {uid, tar}."""
-    uids: dict[str, list[str]] = defaultdict(list)
-    for one in candidates:
-        uids[one["tar"]].append(one["uid"])
-    return [{"tar": tar, "uids": found} for tar, found in sorted(uids.items())]
+@dataclass(frozen=True)
+class EntriesTask:
+    """Entries to read from the list of one language: their ids, ascending."""
+
+    lang: str
+    ids: list[int]
 
 
-def read_previews(task: dict) -> Receipt:
-    """Read some samples of a shard; `task` holds `tar` and `uids`.
+@dataclass(frozen=True)
+class ListSummary:
+    """One entry list as the report shows it.
 
-    The receipt's outputs are the samples as report.json has them, but for their texts' `entry_ids`, which
-    `entry_names` turns into words.
+    `entries` is the number of usable entries, `never` the number of those that can never match, `examples` the texts of
+    some of these, `texts` the texts of the entries that the report names, by id in decimal.
     """
-    receipt, wanted = Receipt(task["tar"], rows_in=len(task["uids"])), set(task["uids"])
+
+    lang: str
+    entries: int
+    never: int
+    examples: list[str]
+    texts: dict[str, str | None]
+
+
+def plan_previews(samples: Iterable[SampleDraw]) -> list[PreviewsTask]:
+    """Return a task for `read_previews` for each shard that holds some of the samples."""
+    uids: dict[str, list[str]] = defaultdict(list)
+    for sample in samples:
+        uids[sample.tar].append(sample.uid)
+    return [PreviewsTask(tar, found) for tar, found in sorted(uids.items())]
+
+
+def read_previews(task: PreviewsTask) -> Receipt:
+    """Read some samples of a shard. Rows are samples.
+
+    The receipt's outputs are the samples as in report.json, except that their texts have `entry_ids`:
+    `values.sample_values` adds the texts of the entries.
+    """
+    receipt, wanted = Receipt(task.tar, rows_in=len(task.uids)), set(task.uids)
     values: dict[str, dict[str, Any]] = {}
-    with storage.open_input(task["tar"]) as file, tarfile.open(fileobj=file) as tar:
+    with storage.open_input(task.tar) as file, tarfile.open(fileobj=file) as tar:
         for member in tar:
             uid, _, kind = member.name.partition(".")
             if uid not in wanted or kind == "txt":
@@ -77,7 +100,7 @@ def _sample(values: dict[str, Any], image: bytes) -> dict[str, Any]:
 
 
 def thumbnail(image: bytes) -> str:
-    """Return a small JPEG of an image as a data: URL; an image that cannot be shown gives an empty one."""
+    """Return a small JPEG of an image as a data: URL; NO_PICTURE for an image that cannot be decoded."""
     try:
         with Image.open(io.BytesIO(image), formats=tuple(KEPT_FORMATS)) as opened:
             opened.draft("RGB", (2 * SIDE_PIXELS, 2 * SIDE_PIXELS))
@@ -93,27 +116,26 @@ def thumbnail(image: bytes) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
 
 
-def plan_entries(languages: Iterable[str], needed: Iterable[tuple[str, int]]) -> list[dict]:
-    """Return a task for `read_entries` per language, with the ids whose texts are needed."""
+def plan_entries(languages: Iterable[str], needed: Iterable[tuple[str, int]]) -> list[EntriesTask]:
+    """Return a task for `read_entries` for each language, with the ids of the (lang, entry_id) pairs in `needed`."""
     ids: dict[str, set[int]] = {lang: set() for lang in languages}
     for lang, entry_id in needed:
         ids.setdefault(lang, set()).add(entry_id)
-    return [{"lang": lang, "ids": sorted(found)} for lang, found in sorted(ids.items())]
+    return [EntriesTask(lang, sorted(found)) for lang, found in sorted(ids.items())]
 
 
-def read_entries(task: dict, store: EntryTexts) -> Receipt:
-    """Read one entry list; `task` holds `lang` and `ids`.
+def read_entries(task: EntriesTask, store: EntryStore) -> Receipt:
+    """Read the texts of some entries, and count the entries of their list. Rows are entries of the list.
 
-    The receipt's only output: {lang, entries (usable ones), never (how many can never match), examples, texts (of
-    the ids)}.
+    The receipt has one output, a `ListSummary` as a dict.
     """
-    texts = store.entries(task["lang"])
-    never = store.unmatchable(task["lang"])
-    output = {
-        "lang": task["lang"],
-        "entries": len(texts) - texts.null_count,
-        "never": len(never),
-        "examples": texts.take(pa.array(never[:EXAMPLES])).to_pylist(),
-        "texts": {str(i): texts[i].as_py() if i < len(texts) else None for i in task["ids"]},
-    }
-    return Receipt(f"entries of {task['lang']}", rows_in=len(texts), rows_out=len(texts), outputs=[output])
+    texts = store.entries(task.lang)
+    never = store.unmatchable(task.lang)
+    summary = ListSummary(
+        task.lang,
+        entries=len(texts) - texts.null_count,
+        never=len(never),
+        examples=texts.take(pa.array(never[:EXAMPLES])).to_pylist(),
+        texts={str(i): texts[i].as_py() if i < len(texts) else None for i in task.ids},
+    )
+    return Receipt(f"entries of {task.lang}", rows_in=len(texts), rows_out=len(texts), outputs=[asdict(summary)])

@@ -1,11 +1,11 @@
-"""What the stages do and what each drop reason means, in the words of the report."""
+"""The texts of the report about stages and drop reasons."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class StageText:
-    """How a stage is called, what it does, and the unit that its rows in are counted in."""
+    """The title of a stage, a description, and the unit of its rows_in."""
 
     label: str
     does: str
@@ -102,9 +102,9 @@ MEANINGS = {
 
 
 def meaning(reason: str, stage: str = "") -> str:
-    """Return what a reason means in a stage; of one without an entry here its words.
+    """Return the meaning of a drop reason in a stage; for an unknown reason its name with blanks.
 
-    >>> meaning("data_url"), meaning("not_yet_told")
-    ('the image is part of the page itself (a data: address)', 'not yet told')
+    >>> meaning("data_url"), meaning("not_yet_known")
+    ('the image is part of the page itself (a data: address)', 'not yet known')
     """
     return MEANINGS.get(f"{stage}.{reason}") or MEANINGS.get(reason) or reason.replace("_", " ")

@@ -1,40 +1,53 @@
-"""The tables of a run as the report reads them: what there is, and the tasks that count it."""
+"""The tables of a run, as the report opens and checks them, plans the tasks that count them, and adds the counters."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self, TypeVar
 
-import pyarrow.parquet as pq
+import numpy as np
 
 from curation.balancing.counts import CountFiles, merge_partials, open_counts
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
-from curation.core.recipes import Recipe
+from curation.core.recipes import Recipe, flatten
+from curation.core.schemas import CURATED, DOWNLOAD_STATUS, MATCHES, SAMPLES, THRESHOLDS
+from curation.core.table_reader import check_file, read_rows
 from curation.core.tables import Part, Table, sum_receipts
 from curation.images.downloads import Downloads
 from curation.matching.parts import MatchesTables
 from curation.report.stats import (
+    CuratedTask,
+    DownloadsTask,
     DownloadStats,
+    MatchesTask,
+    SampleDraw,
+    ShardsTask,
     ShardStats,
     TextStats,
     choose_samples,
-    curated_stats,
-    download_stats,
-    match_stats,
-    shard_stats,
 )
 from curation.shards.readme import openclip_command
 from curation.shards.shard_set import ShardSet
 
 STAGE = "report_stats"
 LOGIC_VERSION = 1
-_KINDS = {"matches": TextStats, "curated": TextStats, "downloads": DownloadStats, "shards": ShardStats}
+_SCHEMAS = {
+    "match_pairs": MATCHES,
+    "balance_pairs": CURATED,
+    "thresholds": THRESHOLDS,
+    "download_images": DOWNLOAD_STATUS,
+    "write_shards": SAMPLES,
+}
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
-class Stage:
-    """What one stage did: its account over all parts, how many parts, its wall-clock seconds and its settings."""
+class StageTotals:
+    """The receipt of one stage over all parts of its table, with the number of parts and input files.
+
+    `seconds` is the wall-clock time of all parts; `settings`, by dotted key, and `versions` are those of the last part.
+    """
 
     name: str
     receipt: Receipt
@@ -45,30 +58,31 @@ class Stage:
     inputs: int = 0
 
     @classmethod
-    def of_parts(cls, name: str, parts: Sequence[Part]) -> "Stage":
-        """Return the stage whose manifests these are; at least one."""
+    def of_parts(cls, name: str, parts: Sequence[Part]) -> Self:
+        """Return the totals of a stage from the manifests of its parts, of which there is at least one."""
         last = parts[-1].manifest
         seconds = sum(part.manifest["seconds"] for part in parts)
         inputs = [part.manifest["inputs"] for part in parts]
-        count = sum(len(one) if isinstance(one, list) else one["count"] for one in inputs)
+        count = sum(len(each) if isinstance(each, list) else each["count"] for each in inputs)
         return cls(name, sum_receipts(parts), len(parts), seconds, flatten(last["settings"]), last["versions"], count)
 
 
-def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return nested settings by dotted key.
+@dataclass(frozen=True)
+class CountingTasks:
+    """The tasks that count the tables of a run, by table."""
 
-    >>> flatten({"a": {"b": 1}, "c": None})
-    {'a.b': 1, 'c': None}
-    """
-    flat: dict[str, Any] = {}
-    for key, value in settings.items():
-        flat.update(flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value})
-    return flat
+    matches: list[MatchesTask]
+    curated: list[CuratedTask]
+    downloads: list[DownloadsTask]
+    shards: list[ShardsTask]
 
 
 @dataclass(frozen=True)
 class RunTables:
-    """A run up to balancing, and downloads and shards where there are any."""
+    """The tables of a run: complete up to balancing, while downloads and shards may be missing.
+
+    `parts` are by stage; those of `thresholds`, which balance_pairs writes too, are under their own name.
+    """
 
     matches: MatchesTables
     counts: CountFiles
@@ -77,8 +91,8 @@ class RunTables:
     shards: ShardSet
 
     @classmethod
-    def open(cls, paths: dict[str, str], more_matches: Sequence[str]) -> "RunTables":
-        """Open the tables by name; raises HeadtailError that names the stage to run where one is missing."""
+    def open(cls, paths: dict[str, str], more_matches: Sequence[str]) -> Self:
+        """Open the tables by name; raises HeadtailError that names the stage to run if one is missing."""
         matches = MatchesTables([paths["matches"], *more_matches])
         downloads, shards = Downloads(paths["downloads"]), ShardSet(paths["shards"])
         parts = {
@@ -91,16 +105,16 @@ class RunTables:
         }
         return cls(matches, open_counts(paths["entry_counts"], matches), parts, downloads, shards)
 
-    def metadata(self, found: str) -> str:
-        """Return the hash of the metadata that matches were made with; HeadtailError if that is not `found`."""
+    def check_metadata(self, metadata: str) -> str:
+        """Return `metadata`, the hash of the entry lists; raises HeadtailError if matches were made with another."""
         for part in self.matches.parts:
             used = part.manifest["settings"]["metadata"]
-            if used != found:
+            if used != metadata:
                 raise HeadtailError(
-                    f"{part.path} was made with metadata {used[:12]}, got {found[:12]}: "
+                    f"{part.path} was made with metadata {used[:12]}, got {metadata[:12]}: "
                     "give the entry_lists that match_pairs had"
                 )
-        return found
+        return metadata
 
     @property
     def edges(self) -> str:
@@ -108,29 +122,32 @@ class RunTables:
         return self.matches.parts[0].manifest["settings"]["edges"]
 
     def recipe(self, settings: dict[str, Any]) -> Recipe:
-        """What decides the report: all parts of all tables; downloads and shards by what came, or is left, of them."""
+        """Return the recipe of the report, whose inputs are all parts of all tables.
+
+        Downloads and shards are identified by the content of their manifests, because their rows can change under the
+        same recipe: hosts fail, and remove_samples takes samples out.
+        """
         changing = ("download_images", "write_shards")
         inputs = [part.input() for name, parts in self.parts.items() if name not in changing for part in parts]
-        return Recipe(
-            STAGE, LOGIC_VERSION, settings, inputs + [p.outcome() for name in changing for p in self.parts[name]]
-        )
+        inputs += [part.outcome() for name in changing for part in self.parts[name]]
+        return Recipe(STAGE, LOGIC_VERSION, settings, inputs)
 
-    def stages(self) -> dict[str, Stage]:
-        """Return the stages of the funnel that were run."""
+    def stages(self) -> dict[str, StageTotals]:
+        """Return the totals of each stage that was run, in the order of the funnel."""
         names = ("extract_pairs", "match_pairs", "balance_pairs", "download_images", "write_shards")
-        return {name: Stage.of_parts(name, self.parts[name]) for name in names if self.parts[name]}
+        return {name: StageTotals.of_parts(name, self.parts[name]) for name in names if self.parts[name]}
 
     def thresholds(self) -> dict[str, dict[str, Any]]:
         """Return the rows of `thresholds` by language."""
-        rows = [row for part in self.parts["thresholds"] for path in part.files for row in _read(path)]
-        return {row["lang"]: row for row in rows}
+        files = [file for part in self.parts["thresholds"] for file in part.files]
+        return {row["lang"]: row for file in files for row in read_rows(file, THRESHOLDS).to_pylist()}
 
     def second_balance(self) -> dict[str, Any] | None:
-        """Return what the second balance told: t by language and the shortfall; None where there was none."""
+        """Return the thresholds and the shortfall of the second balance, or None if shards were not balanced again."""
         return next((part.manifest.get("second_balance") for part in self.parts["write_shards"]), None)
 
     def written(self) -> dict[str, Any] | None:
-        """Return where the shards are and how to train on them; None where there are none."""
+        """Return the path, number and bytes of the shards and the command that trains on them; None without shards."""
         files = [file for part in self.parts["write_shards"] for file in part.manifest["files"]]
         if not files:
             return None
@@ -142,72 +159,72 @@ class RunTables:
             "command": openclip_command(self.shards.path, sizes),
         }
 
-    def plan(self, tasks: int, work: str) -> list[dict]:
-        """Return tasks for `count_part`, at most about `tasks` of each kind; `work` is a folder for their files."""
+    def plan(self, max_tasks: int, work: str) -> CountingTasks:
+        """Return the tasks that count the tables, at most `max_tasks` for each; they write to the folder `work`."""
         curated = [file for part in self.parts["balance_pairs"] for file in part.files]
         ranges = list(self.downloads.status_files().values())
-        shards = [
-            {"sidecar": file, "tar": file.removesuffix(".parquet") + ".tar"}
-            for part in self.shards.parts()
-            for file in part.files
-        ]
-        planned = [{"kind": "matches", "buckets": some} for some in _groups(self.matches.buckets, tasks)]
-        planned += [{"kind": "curated", "files": some} for some in _groups(curated, tasks)]
-        planned += [{"kind": "downloads", "ranges": some} for some in _groups(ranges, tasks)]
-        planned += [{"kind": "shards", "shards": some} for some in _groups(shards, tasks)]
-        return [
-            {"task": f"{task['kind']} {number}", "output": storage.join(work, f"{number:05d}.parquet"), **task}
-            for number, task in enumerate(planned)
-        ]
-
-
-def count_part(task: dict, seed: int, max_texts: int) -> Receipt:
-    """Count what a task of `RunTables.plan` names."""
-    match task["kind"]:
-        case "matches":
-            return match_stats(task, max_texts)
-        case "curated":
-            return curated_stats(task)
-        case "downloads":
-            return download_stats(task)
-        case _:
-            return shard_stats(task, seed)
+        sidecars = [file for part in self.parts["write_shards"] for file in part.files]
+        return CountingTasks(
+            [MatchesTask(f"matches {k}", group) for k, group in _groups(self.matches.buckets, max_tasks)],
+            [
+                CuratedTask(f"curated {k}", group, storage.join(work, f"{k:05d}.parquet"))
+                for k, group in _groups(curated, max_tasks)
+            ],
+            [DownloadsTask(f"downloads {k}", group) for k, group in _groups(ranges, max_tasks)],
+            [ShardsTask(f"shards {k}", group) for k, group in _groups(sidecars, max_tasks)],
+        )
 
 
 @dataclass(frozen=True)
-class Sums:
-    """The statistics of all tasks together, the chosen samples, and the files of the counts after balancing."""
+class RunTotals:
+    """The statistics of all tasks together.
+
+    `samples` are those that the report shows, `partials` the files with the entry counts of kept texts.
+    """
 
     matches: TextStats
     curated: TextStats
     downloads: DownloadStats
     shards: ShardStats
-    samples: list[dict[str, Any]]
+    samples: list[SampleDraw]
     partials: list[str]
 
     @classmethod
-    def of(cls, tasks: Sequence[dict], receipts: Sequence[Receipt]) -> "Sums":
-        """Add the receipts of tasks, which are in the tasks' order."""
-        by_kind = {
-            kind: merge_receipts(
-                kind, [receipt for task, receipt in zip(tasks, receipts, strict=True) if task["kind"] == kind]
-            )
-            for kind in _KINDS
-        }
-        states: dict[str, Any] = {kind: state.from_facts(by_kind[kind].facts) for kind, state in _KINDS.items()}
-        partials = [task["output"] for task in tasks if task["kind"] == "curated"]
-        return cls(**states, samples=choose_samples(by_kind["shards"].outputs), partials=partials)
+    def of_receipts(
+        cls,
+        matches: Sequence[Receipt],
+        curated: Sequence[Receipt],
+        downloads: Sequence[Receipt],
+        shards: Sequence[Receipt],
+        partials: list[str],
+    ) -> Self:
+        """Return the sums of the receipts of the tasks of each table."""
+        return cls(
+            TextStats.from_facts(merge_receipts("matches", matches).facts),
+            TextStats.from_facts(merge_receipts("curated", curated).facts),
+            DownloadStats.from_facts(merge_receipts("downloads", downloads).facts),
+            ShardStats.from_facts(merge_receipts("shards", shards).facts),
+            choose_samples(SampleDraw(**output) for receipt in shards for output in receipt.outputs),
+            partials,
+        )
 
-    def counts_kept(self) -> Any:
-        """Yield (lang, counts of entries in kept texts) in the order of languages."""
+    def counts_kept(self) -> Iterator[tuple[str, np.ndarray]]:
+        """Yield (lang, entry counts of kept texts) in the order of languages."""
         return merge_partials(self.partials)
 
 
-def _read(path: str) -> list[dict[str, Any]]:
-    with storage.open_input(path) as file:
-        return pq.read_table(file).to_pylist()
+def check_files(parts: Mapping[str, Sequence[Part]]) -> None:
+    """Raise HeadtailError if the first file of a part does not have the columns of its table.
+
+    `parts` are those of a `RunTables`. The pairs are not checked: the report reads their manifests only.
+    """
+    for name, schema in _SCHEMAS.items():
+        for part in parts[name]:
+            for file in part.files[:1]:
+                check_file(file, schema)
 
 
-def _groups(items: Sequence[Any], count: int) -> list[Sequence[Any]]:
+def _groups(items: Sequence[Item], count: int) -> Iterator[tuple[int, list[Item]]]:
+    """Yield (number, items): consecutive items in at most `count` groups of equal size."""
     size = max(1, -(-len(items) // count))
-    return [items[start : start + size] for start in range(0, len(items), size)]
+    return enumerate([list(items[start : start + size]) for start in range(0, len(items), size)])

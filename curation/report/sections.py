@@ -1,4 +1,4 @@
-"""The sections of the report's page: each a function from the values of report.json to HTML."""
+"""The sections of the page except balance and samples; each function takes the values of report.json, returns HTML."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,19 +6,19 @@ from curation.report.charts import histogram, split_bar
 from curation.report.html_tables import (
     BEFORE_AFTER,
     Values,
-    bars_of,
+    bar_cell,
+    collapsible_table,
+    html_table,
     legend,
-    maybe,
-    reason_of,
-    row_of,
-    table_of,
-    unfold,
+    number_or_dash,
+    reason_html,
+    table_row,
 )
-from curation.report.numbers import byte_size, duration, escape, exact, foreign, number, percent, plural
+from curation.report.numbers import byte_size, duration, escape, exact_number, number, percent, plural, web_text
 
 
 def funnel(report: Values) -> str:
-    """Every stage with its rows in and out, and a reason for each row between."""
+    """Return each stage with its rows in and out and its drop reasons."""
     intro = (
         "<p>Each stage counts in the unit that it takes in. What goes in comes out or is dropped for a reason; the "
         "sums are checked whenever a part of a table is written.</p>"
@@ -28,56 +28,60 @@ def funnel(report: Values) -> str:
 
 
 def _stage(stage: Values) -> str:
-    taken, given = stage["rows_in"], stage["rows_out"]
+    rows_in, rows_out = stage["rows_in"], stage["rows_out"]
     drops = sorted(stage["drops"], key=lambda drop: (-drop["count"], drop["reason"]))
     dropped = sum(drop["count"] for drop in drops)
-    most = max((drop["count"] for drop in drops), default=1)
+    largest = max((drop["count"] for drop in drops), default=1)
     rows = [
-        row_of(
-            reason_of(drop["meaning"], drop["reason"]),
-            [exact(drop["count"]), percent(drop["count"], taken)],
-            bars_of(("lost", drop["count"] / most)),
+        table_row(
+            reason_html(drop["meaning"], drop["reason"]),
+            [exact_number(drop["count"]), percent(drop["count"], rows_in)],
+            bar_cell(("lost", drop["count"] / largest)),
         )
         for drop in drops
     ]
-    table = table_of(["Dropped because", "Count", "Share"], rows, "reasons", last="") if rows else ""
-    bar = split_bar([("kept", given)] + [("lost", drop["count"]) for drop in drops])
+    table = html_table(["Dropped because", "Count", "Share"], rows, "reasons", last="") if rows else ""
+    bar = split_bar([("kept", rows_out)] + [("lost", drop["count"]) for drop in drops])
     return (
         f'<div class="stage"><div><h3>{escape(stage["label"])}</h3><p class="soft small">{escape(stage["does"])}</p>'
-        f'</div><div><p class="flow"><span><b>{exact(given)}</b> of {exact(taken)} {escape(stage["unit"])}</span>'
-        f'<span>{percent(given, taken)} went on</span></p>{bar}<p class="equation">{taken:,} in = {given:,} out + '
-        f'{dropped:,} dropped <span title="checked">✓</span></p>{table}</div></div>'
+        f'</div><div><p class="flow"><span><b>{exact_number(rows_out)}</b> of {exact_number(rows_in)} '
+        f"{escape(stage['unit'])}</span><span>{percent(rows_out, rows_in)} went on</span></p>{bar}"
+        f'<p class="equation">{rows_in:,} in = {rows_out:,} out + {dropped:,} dropped '
+        f'<span title="checked">✓</span></p>{table}</div></div>'
     )
 
 
 def languages(report: Values) -> str:
-    """Thresholds, matches and what was kept, a row a language."""
-    found = report["languages"]
-    if not found:
+    """Return a table of thresholds, matches and kept texts with a row for each language."""
+    shown = report["languages"]
+    if not shown:
         return "<p>No text matched an entry in this run.</p>"
-    most = max(one["texts"] for one in found) or 1
+    largest = max(language["texts"] for language in shown) or 1
     second = report["second_balance"]
     rows = [
-        row_of(
-            f'{escape(one["name"])} <code class="soft">{escape(one["lang"])}</code>',
+        table_row(
+            f'{escape(language["name"])} <code class="soft">{escape(language["lang"])}</code>',
             [
-                maybe(one["t"]),
-                *([maybe(second["t"].get(one["lang"]))] if second else []),
-                "–" if one["tail_share"] is None else f"{one['tail_share'] * 100:.3g}%",
-                *(exact(one[key]) for key in ("entries", "entries_matched", "matches", "texts", "texts_kept")),
-                percent(one["texts_kept"], one["texts"]),
-                exact(one["images_kept"]),
-                exact(one["samples"]),
+                number_or_dash(language["t"]),
+                *([number_or_dash(second["t"].get(language["lang"]))] if second else []),
+                "–" if language["tail_share"] is None else f"{language['tail_share'] * 100:.3g}%",
+                *(
+                    exact_number(language[key])
+                    for key in ("entries", "entries_matched", "matches", "texts", "texts_kept")
+                ),
+                percent(language["texts_kept"], language["texts"]),
+                exact_number(language["images_kept"]),
+                exact_number(language["samples"]),
             ],
-            bars_of(("before", one["texts"] / most), ("after", one["texts_kept"] / most)),
+            bar_cell(("before", language["texts"] / largest), ("after", language["texts_kept"] / largest)),
         )
-        for one in found
+        for language in shown
     ]
     heads = ["Tail share", "Entries", "Those matched", "Matches", "Texts", "Texts kept", "Share"]
     heads = ["Language", *(["t, first pass", "t, second"] if second else ["t"]), *heads, "Images kept", "Samples"]
-    table = unfold(
+    table = collapsible_table(
         rows,
-        lambda some: table_of(heads, some, "wide even", last="Texts, and those kept"),
+        lambda some_rows: html_table(heads, some_rows, "wide even", last="Texts, and those kept"),
         "languages",
     )
     return (
@@ -88,7 +92,7 @@ def languages(report: Values) -> str:
 
 
 def texts(report: Values) -> str:
-    """Entries in a text and texts of an image, before and after."""
+    """Return how many entries texts match and how many texts images have, before and after balancing."""
     return (
         "<p>How many entries a text matches, and how many matched texts an image has: all of them before, those that "
         f'were kept after.</p>{BEFORE_AFTER}<div class="beside">'
@@ -101,31 +105,31 @@ def _shares(rows: Sequence[Values], head: str, unit: str) -> str:
     before, after = (sum(row[key] for row in rows) or 1 for key in ("before", "after"))
     highest = max((share for row in rows for share in (row["before"] / before, row["after"] / after)), default=0) or 1
     lines = [
-        row_of(
+        table_row(
             escape(row["bin"]),
-            [exact(row["before"]), exact(row["after"])],
-            bars_of(("before", row["before"] / before / highest), ("after", row["after"] / after / highest)),
+            [exact_number(row["before"]), exact_number(row["after"])],
+            bar_cell(("before", row["before"] / before / highest), ("after", row["after"] / after / highest)),
         )
         for row in rows
     ]
-    return table_of([head, "Before", "After"], lines, "pairs", last=f"Share of {unit}")
+    return html_table([head, "Before", "After"], lines, "pairs", last=f"Share of {unit}")
 
 
 def images(report: Values) -> str:
-    """What came of the downloads, and how large the images are."""
+    """Return the download statuses and the histograms of image sizes."""
     downloads, sizes = report["downloads"], report["images"]
-    tried = downloads["attempted"]
-    if not tried:
+    attempted = downloads["attempted"]
+    if not attempted:
         return "<p>No images were downloaded in this run.</p>"
     rows = [
-        row_of(
-            reason_of(row["meaning"], row["status"]) + _codes(row["http"]),
-            [exact(row["count"]), percent(row["count"], tried)],
-            bars_of(("solid" if row["status"] == "success" else "lost", row["count"] / tried)),
+        table_row(
+            reason_html(row["meaning"], row["status"]) + _codes(row["http"]),
+            [exact_number(row["count"]), percent(row["count"], attempted)],
+            bar_cell(("solid" if row["status"] == "success" else "lost", row["count"] / attempted)),
         )
         for row in downloads["statuses"]
     ]
-    good = sum(row["count"] for row in downloads["statuses"] if row["status"] == "success")
+    arrived = sum(row["count"] for row in downloads["statuses"] if row["status"] == "success")
     charts = "".join(
         f"<div><h3>{title}</h3>{histogram(sizes[key], f'{title} of images in the shards', show)}</div>"
         for title, key, show in (
@@ -136,91 +140,100 @@ def images(report: Values) -> str:
         )
         if sizes[key]["counts"]
     )
-    table = table_of(["Result", "Images", "Share"], rows, "reasons", last="")
+    table = html_table(["Result", "Images", "Share"], rows, "reasons", last="")
     return (
-        f"<p>{number(good)} of {number(tried)} images arrived, {byte_size(downloads['bytes'])} in all.</p>"
+        f"<p>{number(arrived)} of {number(attempted)} images arrived, {byte_size(downloads['bytes'])} in all.</p>"
         f'{table}<div class="quarter">{charts}</div>'
     )
 
 
 def _codes(http: Mapping[str, int]) -> str:
-    """The HTTP status codes behind a status, where there are others than 200."""
+    """The counts of HTTP status codes of a download status; nothing if 200 is the only code."""
     if not http.keys() - {"200"}:
         return ""
-    told = ", ".join(f"HTTP {escape(code)}: {count:,}" for code, count in http.items())
-    return f'<br><span class="soft">{told}</span>'
+    counts = ", ".join(f"HTTP {escape(code)}: {count:,}" for code, count in http.items())
+    return f'<br><span class="soft">{counts}</span>'
 
 
 def problems(report: Values) -> str:
-    """Inputs that could not be read to their ends, and entries that no text can match."""
+    """Return the inputs that could not be read to their end, and the entries that no text can match."""
     failures, never = report["failures"], report["never_matching"]
     if failures["total"]:
         rows = [
-            row_of(
-                f'<span class="path">{foreign(row["file"], 200)}</span>',
-                [maybe(row["offset"]), maybe(row["records_read"])],
-                f'<td class="mini">{foreign(row["error"], 200)}</td>',
+            table_row(
+                f'<span class="path">{web_text(row["file"], 200)}</span>',
+                [number_or_dash(row["offset"]), number_or_dash(row["records_read"])],
+                f'<td class="mini">{web_text(row["error"], 200)}</td>',
             )
             for row in failures["rows"]
         ]
         heads = ["File", "At byte", "Records read before"]
-        table = unfold(rows, lambda some: table_of(heads, some, "wide", last="What went wrong"), "failures")
+        table = collapsible_table(
+            rows, lambda some_rows: html_table(heads, some_rows, "wide", last="What went wrong"), "failures"
+        )
         first = f" The first {len(rows)} are listed." if len(rows) < failures["total"] else ""
-        said = (
+        parts = (
             f"<h3>Places where reading failed: {number(failures['total'])}</h3>"
             f'<p class="soft">What stood before the damage was kept.{first}</p><div class="scroll">{table}</div>'
         )
     else:
-        said = "<h3>Files</h3><p>All input files could be read to their ends.</p>"
+        parts = "<h3>Files</h3><p>All input files could be read to their ends.</p>"
     if never["total"]:
         rows = [
-            row_of(
+            table_row(
                 escape(row["name"]),
-                [exact(row["count"])],
-                f'<td class="mini">{", ".join(foreign(entry, 60) for entry in row["examples"])}</td>',
+                [exact_number(row["count"])],
+                f'<td class="mini">{", ".join(web_text(entry, 60) for entry in row["examples"])}</td>',
             )
             for row in never["languages"]
         ]
-        table = unfold(
-            rows, lambda some: table_of(["Language", "Entries"], some, "loose", last="Examples"), "languages"
+        table = collapsible_table(
+            rows,
+            lambda some_rows: html_table(["Language", "Entries"], some_rows, "loose", last="Examples"),
+            "languages",
         )
-        said += (
+        parts += (
             f"<h3>Entries that can never match: {number(never['total'])}</h3>"
             '<p class="soft">Spacing puts blanks around the marks <code>, . ; : ? ! `</code> '
             f"in every text, so an entry with such a mark close to a word occurs in no spaced text. Such entries are "
             f"reported, not repaired.</p>{table}"
         )
-    return said
+    return parts
 
 
 def run(report: Values) -> str:
-    """What the run was: inputs, metadata, versions, seed, times and settings."""
-    made = report["run"]
-    metadata = made["metadata"]
-    facts = {
-        "Finished": escape(made["finished"]),
-        "Seed": escape(made["seed"]),
-        "Inputs": f"{plural(made['inputs']['files'], 'file')}, {byte_size(made['inputs']['bytes'])}",
+    """Return the facts of the run: inputs, metadata, versions, seed, times and settings."""
+    facts = report["run"]
+    metadata = facts["metadata"]
+    listed = {
+        "Finished": escape(facts["finished"]),
+        "Seed": escape(facts["seed"]),
+        "Inputs": f"{plural(facts['inputs']['files'], 'file')}, {byte_size(facts['inputs']['bytes'])}",
         "Metadata": f"{plural(metadata['entries'], 'entry', 'entries')} in "
         f"{plural(metadata['languages'], 'language')}, <code>{escape(metadata['id'])}</code>",
-        "Versions": ", ".join(f"{escape(name)} {escape(version)}" for name, version in made["versions"].items()),
+        "Versions": ", ".join(f"{escape(name)} {escape(version)}" for name, version in facts["versions"].items()),
     }
-    listed = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in facts.items())
+    terms = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in listed.items())
     rows = [
-        row_of(
+        table_row(
             escape(stage["label"]),
-            [number(stage["parts"]), exact(stage["rows_in"]), exact(stage["rows_out"]), duration(stage["seconds"])],
+            [
+                number(stage["parts"]),
+                exact_number(stage["rows_in"]),
+                exact_number(stage["rows_out"]),
+                duration(stage["seconds"]),
+            ],
         )
         for stage in report["stages"]
     ]
-    times = table_of(["Stage", "Parts", "Rows in", "Rows out", "Time"], rows)
+    times = html_table(["Stage", "Parts", "Rows in", "Rows out", "Time"], rows)
     settings = "".join(_settings(stage) for stage in report["stages"] if stage["settings"])
-    return f'<dl class="facts-list">{listed}</dl>{times}{settings}'
+    return f'<dl class="facts-list">{terms}</dl>{times}{settings}'
 
 
 def _settings(stage: Values) -> str:
     rows = "".join(
-        f"<dt><code>{escape(key)}</code></dt><dd><code>{foreign(value, 300)}</code></dd>"
+        f"<dt><code>{escape(key)}</code></dt><dd><code>{web_text(value, 300)}</code></dd>"
         for key, value in stage["settings"].items()
     )
     label = escape(stage["label"].lower())

@@ -1,65 +1,66 @@
-"""Statistics of a run as counts that add up, computed by tasks in one pass over each table.
+"""Counters of the run's rows, filled by Spark tasks in one pass over each table; `summaries` makes bins and curves.
 
-A state is a handful of counters; the state of two parts is the sum of their states, so that any grouping of files into
-tasks gives the same report. Tasks carry their states in the facts of their receipts, which Spark counts once. Shares,
-bins and curves are made at the end, from sums (curation/report/summaries.py).
+The counters of two tasks are added, so the report does not depend on how files are grouped into tasks. A task returns
+its counters as the facts of its receipt, because Spark returns each receipt exactly once.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from dataclasses import asdict, dataclass, field, fields
+from typing import Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.balancing.counts import CountArrays, write_partial
-from curation.balancing.matched_batch import COUNTED_COLUMNS, Matched, read_matched
-from curation.core import storage
+from curation.balancing.matched_batch import COUNTED_COLUMNS, MatchedBatch, read_matched
 from curation.core.draws import draw
 from curation.core.receipts import Receipt
+from curation.core.schemas import CURATED, SAMPLES
+from curation.core.table_reader import read_batches
 from curation.images.status import read_status
 
 ENTRIES_PER_TEXT = (1, 2, 3, 4, 5, 6, 8, 10, 15)
 TEXTS_PER_IMAGE = (1, 2, 3, 5, 10, 20)
-"""Lower bounds of bins; the last bin has no upper one."""
-SAMPLES = 24
+"""Lower bounds of bins; the last bin has no upper bound."""
+SHOWN_SAMPLES = 24
 PIXEL_STEP, ASPECT_STEP, BYTE_STEP = 16, 0.05, 1000
 """Widths of the fine bins of sizes: pixels, ratio, bytes. `summaries.coarse_bins` joins them for display."""
 FINE_BINS = 4096
-"""Sizes beyond so many fine bins are counted in the last."""
+"""The number of the last fine bin, which also counts all larger sizes."""
 
 
 @dataclass
-class State:
-    """Counters that are added."""
+class Stats:
+    """A set of counters that can be added to another set of the same class."""
 
     def merge(self, other: Self) -> Self:
-        """Return the state of both parts together."""
-        return type(self)(*(getattr(self, one.name) + getattr(other, one.name) for one in fields(self)))
+        """Return the sum of both sets of counters."""
+        return type(self)(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
 
     def to_facts(self) -> Counter[str]:
-        """Return the state as the facts of a receipt: `counter:key`."""
-        return Counter({f"{one.name}:{key}": n for one in fields(self) for key, n in getattr(self, one.name).items()})
+        """Return the counters as facts of a receipt, with keys `counter:key`."""
+        facts = {f"{each.name}:{key}": n for each in fields(self) for key, n in getattr(self, each.name).items()}
+        return Counter(facts)
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, int]) -> Self:
-        """Return the state that facts hold, which may be the sum of many tasks' facts; others are passed over."""
-        state = cls()
+        """Return the counters in the facts of one receipt or of merged receipts; facts without a colon are ignored."""
+        stats = cls()
         for fact, count in facts.items():
             name, colon, key = fact.partition(":")
             if colon:
-                getattr(state, name)[key] += count
-        return state
+                getattr(stats, name)[key] += count
+        return stats
 
 
 @dataclass
-class TextStats(State):
-    """Matched texts and their images, before balancing or after.
+class TextStats(Stats):
+    """MatchedBatch texts and their images, before or after balancing.
 
-    `texts` by language; `images` by the language of the chosen text, where one is chosen; `entries_per_text` and
-    `texts_per_image` by the lower bound of their bin.
+    `texts` is counted by language, `images` by the language of the chosen text (after balancing only),
+    `entries_per_text` and `texts_per_image` by the lower bound of their bin.
     """
 
     texts: Counter[str] = field(default_factory=Counter)
@@ -67,8 +68,8 @@ class TextStats(State):
     entries_per_text: Counter[str] = field(default_factory=Counter)
     texts_per_image: Counter[str] = field(default_factory=Counter)
 
-    def add(self, matched: Matched, kept: np.ndarray) -> None:
-        """Count the images of a batch and their texts, of which bool[k] `kept` says which take part."""
+    def add(self, matched: MatchedBatch, kept: np.ndarray) -> None:
+        """Count the texts of a batch for which `kept` (bool[k], one per text) is true, and their images."""
         entries = np.diff(matched.id_offsets)[kept]
         for code, count in enumerate(np.bincount(matched.codes[kept], minlength=len(matched.langs)).tolist()):
             if count:
@@ -79,10 +80,11 @@ class TextStats(State):
 
 
 @dataclass
-class DownloadStats(State):
-    """Attempted images by their last status, and with their HTTP status code if there was an answer (`status 404`).
+class DownloadStats(Stats):
+    """Attempted images by their last status.
 
-    `bytes`: `source` as sent, `stored` as written.
+    `http` counts those with an HTTP answer by status and code (`http_error 404`); `bytes` has the keys `source`, as the
+    host sent them, and `stored`, as written.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
@@ -91,8 +93,8 @@ class DownloadStats(State):
 
 
 @dataclass
-class ShardStats(State):
-    """Samples by language and file type; sizes by fine bin."""
+class ShardStats(Stats):
+    """Samples by language and by file type, and their sizes by fine bin."""
 
     langs: Counter[str] = field(default_factory=Counter)
     types: Counter[str] = field(default_factory=Counter)
@@ -102,7 +104,7 @@ class ShardStats(State):
     bytes: Counter[str] = field(default_factory=Counter)
 
     def add(self, batch: pa.RecordBatch) -> None:
-        """Count the samples of a side-car's batch: lang, ext, width, height, bytes."""
+        """Count the samples of a batch of a side-car; reads lang, ext, width, height and bytes."""
         _count_values(self.langs, batch["lang"])
         _count_values(self.types, batch["ext"])
         width, height = (batch[name].to_numpy().astype(np.float64) for name in ("width", "height"))
@@ -113,8 +115,8 @@ class ShardStats(State):
 
 
 def _count_values(counter: Counter[str], values: pa.Array | pa.ChunkedArray) -> None:
-    for one in pc.value_counts(values):
-        counter[one["values"].as_py()] += one["counts"].as_py()
+    for each in pc.value_counts(values):
+        counter[each["values"].as_py()] += each["counts"].as_py()
 
 
 def _count_bins(counter: Counter[str], values: np.ndarray, bounds: Sequence[int]) -> None:
@@ -130,44 +132,80 @@ def _count_fine(counter: Counter[str], values: np.ndarray, step: float) -> None:
         counter[str(number)] += count
 
 
-def match_stats(task: dict, max_texts: int) -> Receipt:
-    """Count the images and texts of some buckets of `matches`.
+@dataclass(frozen=True)
+class MatchesTask:
+    """Buckets of `matches` to count, each a list of files."""
 
-    `task` holds `task` (its name) and `buckets`: the files of each bucket. Rows are images.
-    """
-    stats, receipt = TextStats(), Receipt(task["task"])
-    for files in task["buckets"]:
+    name: str
+    buckets: list[list[str]]
+
+
+@dataclass(frozen=True)
+class CuratedTask:
+    """Files of `curated` to count; the entry counts of the kept texts are written to `output`."""
+
+    name: str
+    files: list[str]
+    output: str
+
+
+@dataclass(frozen=True)
+class DownloadsTask:
+    """Ranges of downloads to count, each a list of status files, oldest first."""
+
+    name: str
+    ranges: list[list[str]]
+
+
+@dataclass(frozen=True)
+class ShardsTask:
+    """Shards to count, by the paths of their side-cars."""
+
+    name: str
+    sidecars: list[str]
+
+
+@dataclass(frozen=True)
+class SampleDraw:
+    """A sample that the report may show: its random draw, its uid and the tar that holds it."""
+
+    draw: int
+    uid: str
+    tar: str
+
+
+def count_matches(task: MatchesTask, max_texts: int) -> Receipt:
+    """Count the images and texts of some buckets of `matches`. Rows are images."""
+    stats, receipt = TextStats(), Receipt(task.name)
+    for files in task.buckets:
         for matched in read_matched(files, max_texts, receipt, COUNTED_COLUMNS):
             stats.add(matched, np.ones(len(matched.codes), bool))
     return _finish(receipt, stats)
 
 
-def curated_stats(task: dict) -> Receipt:
-    """Count some files of `curated`, and the entries of its kept texts.
+def count_curated(task: CuratedTask) -> Receipt:
+    """Count the images and kept texts of some files of `curated`, and the entries of these texts. Rows are images.
 
-    `task` holds `task` (its name), `files` and `output`, the file for the counts (see `counts.write_partial`).
+    The entry counts are written as `counts.write_partial` describes.
     """
-    stats, counts, receipt = TextStats(), CountArrays(), Receipt(task["task"])
-    inner = [f"texts.list.element.{name}" for name in ("lang", "entry_ids", "kept")]
-    for path in task["files"]:
-        for batch in storage.read_batches(path, ["lang", *inner]):
-            matched = Matched(batch)
+    stats, counts, receipt = TextStats(), CountArrays(), Receipt(task.name)
+    columns = ["lang", *(f"texts.list.element.{name}" for name in ("lang", "entry_ids", "kept"))]
+    for path in task.files:
+        for batch in read_batches(path, CURATED, columns):
+            matched = MatchedBatch(batch)
             kept = pc.struct_field(matched.structs, "kept").to_numpy(zero_copy_only=False)
             stats.add(matched, kept)
             _count_values(stats.images, batch["lang"])
             counts.add_weighted(matched, kept.astype(np.int64))
             receipt.rows_in += batch.num_rows
-    write_partial(task["output"], counts)
+    write_partial(task.output, counts)
     return _finish(receipt, stats)
 
 
-def download_stats(task: dict) -> Receipt:
-    """Count the last status of the images of some ranges.
-
-    `task` holds `task` (its name) and `ranges`: lists of the status files of a range, oldest first.
-    """
-    stats, receipt = DownloadStats(), Receipt(task["task"])
-    for files in task["ranges"]:
+def count_downloads(task: DownloadsTask) -> Receipt:
+    """Count the images of some ranges by their last status. Rows are attempted images."""
+    stats, receipt = DownloadStats(), Receipt(task.name)
+    for files in task.ranges:
         rows = read_status(files, ["status", "http_status", "source_bytes", "bytes"])
         _count_values(stats.statuses, rows["status"])
         answered = rows.filter(rows["http_status"].is_valid())
@@ -179,32 +217,33 @@ def download_stats(task: dict) -> Receipt:
     return _finish(receipt, stats)
 
 
-def shard_stats(task: dict, seed: int) -> Receipt:
-    """Count some side-cars, and find the samples with the smallest draws of purpose `sample`.
+def count_shards(task: ShardsTask, seed: int) -> Receipt:
+    """Count the samples of some shards, and draw those that the report may show. Rows are samples.
 
-    `task` holds `task` (its name) and `shards`: {sidecar, tar} paths. The receipt's outputs are the candidates
-    {draw, uid, tar}, at most SAMPLES of them.
+    The receipt's outputs are `SampleDraw`s as dicts, at most SHOWN_SAMPLES: those with the smallest draws.
     """
-    stats, receipt = ShardStats(), Receipt(task["task"])
-    for shard in task["shards"]:
-        for batch in storage.read_batches(shard["sidecar"], ["uid", "lang", "ext", "width", "height", "bytes"]):
+    stats, receipt = ShardStats(), Receipt(task.name)
+    candidates: list[SampleDraw] = []
+    for sidecar in task.sidecars:
+        for batch in read_batches(sidecar, SAMPLES, ["uid", "lang", "ext", "width", "height", "bytes"]):
             stats.add(batch)
             receipt.rows_in += batch.num_rows
             draws = draw(seed, "sample", batch["uid"])
-            first = np.argsort(draws, kind="stable")[:SAMPLES]
+            first = np.argsort(draws, kind="stable")[:SHOWN_SAMPLES]
             uids = batch["uid"].take(pa.array(first)).to_pylist()
-            found = zip(draws[first].tolist(), uids, strict=True)
-            receipt.outputs += [{"draw": number, "uid": uid, "tar": shard["tar"]} for number, uid in found]
-            receipt.outputs = choose_samples(receipt.outputs)
+            drawn = zip(draws[first].tolist(), uids, strict=True)
+            tar = sidecar.removesuffix(".parquet") + ".tar"
+            candidates = choose_samples([*candidates, *(SampleDraw(number, uid, tar) for number, uid in drawn)])
+    receipt.outputs = [asdict(candidate) for candidate in candidates]
     return _finish(receipt, stats)
 
 
-def choose_samples(candidates: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the SAMPLES candidates with the smallest draws; the same ones however candidates were grouped."""
-    return sorted(candidates, key=lambda one: (one["draw"], one["uid"]))[:SAMPLES]
+def choose_samples(candidates: Iterable[SampleDraw]) -> list[SampleDraw]:
+    """Return the SHOWN_SAMPLES candidates with the smallest draws, in the order of their draws."""
+    return sorted(candidates, key=lambda candidate: (candidate.draw, candidate.uid))[:SHOWN_SAMPLES]
 
 
-def _finish(receipt: Receipt, stats: State) -> Receipt:
+def _finish(receipt: Receipt, stats: Stats) -> Receipt:
     receipt.rows_out = receipt.rows_in - receipt.drops.total()
     receipt.facts.update(stats.to_facts())
     return receipt.check()

@@ -1,4 +1,4 @@
-"""From sums to what a report shows: bins that read well, curves thinned, the most frequent entries."""
+"""Counters and count arrays reduced to what charts and tables show: bins, thinned curves, the most frequent entries."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,16 +8,16 @@ import numpy as np
 
 TOP_ENTRIES = 20
 COLUMNS = 24
-"""Columns of a histogram, at most."""
+"""Maximum number of columns of a histogram."""
 
 
 def named_bins(bounds: Sequence[int], before: Counter[str], after: Counter[str]) -> list[dict[str, Any]]:
-    """Return rows {bin, before, after} of the bins up to the last that holds anything.
+    """Return rows {bin, before, after} of the bins up to the last one that is not empty.
 
     >>> named_bins((1, 2, 5), Counter({"2": 3}), Counter())
     [{'bin': '1', 'before': 0, 'after': 0}, {'bin': '2–4', 'before': 3, 'after': 0}]
     """
-    rows = []
+    rows: list[dict[str, Any]] = []
     for low, high in zip(bounds, [*bounds[1:], None], strict=True):
         name = f"{low} and more" if high is None else str(low) if high == low + 1 else f"{low}–{high - 1}"
         rows.append({"bin": name, "before": before[str(low)], "after": after[str(low)]})
@@ -27,18 +27,18 @@ def named_bins(bounds: Sequence[int], before: Counter[str], after: Counter[str])
 
 
 def coarse_bins(fine: Mapping[str, int], step: float) -> dict[str, Any]:
-    """Join fine bins into at most COLUMNS columns of one round width that hold 99% of the values or more.
+    """Join fine bins into at most COLUMNS columns of equal round width that hold at least 99% of the values.
 
-    Returns {edges, counts (one fewer), beyond: values past the last edge}.
+    Returns {edges, counts (one fewer), beyond: number of values past the last edge}.
     """
     counts = np.zeros(max(map(int, fine), default=-1) + 1, np.int64)
     for number, count in fine.items():
         counts[int(number)] = count
     if not len(counts):
         return {"edges": [0], "counts": [], "beyond": 0}
-    wanted = int(np.searchsorted(np.cumsum(counts), 0.99 * counts.sum())) + 1
-    joined = next(width for width in _round_widths() if wanted <= width * COLUMNS)
-    columns = -(-wanted // joined)
+    needed = int(np.searchsorted(np.cumsum(counts), 0.99 * counts.sum())) + 1
+    joined = next(width for width in _round_widths() if needed <= width * COLUMNS)
+    columns = -(-needed // joined)
     shown = np.zeros(columns * joined, np.int64)
     shown[: len(counts)] = counts[: len(shown)]
     edges = [round(index * joined * step, 6) for index in range(columns + 1)]
@@ -59,13 +59,14 @@ def _round_widths() -> Iterable[int]:
 def compare_counts(before: np.ndarray, after: np.ndarray, t: float | None) -> dict[str, Any]:
     """Compare a language's entry counts before and after balancing.
 
-    Both are int64 by entry_id, `after` no longer than `before`. Returns sums, the most frequent entry_ids of either,
-    with both counts, and the curve of the papers' figure: entries in the order of their counts before, rarest first,
-    with both cumulative counts; `threshold` is the number of entries with 0 < count < t.
+    Both are int64 by entry_id, and `after` is at most as long as `before`. Returns both sums, the entries that are most
+    frequent before and after with both counts, and the curve of the MetaCLIP papers: entries sorted by their count
+    before balancing, the rarest first, with both cumulative counts. `threshold` is the number of entries with
+    0 < count < t.
     """
     after = np.concatenate([after, np.zeros(len(before) - len(after), np.int64)])
-    met = np.flatnonzero(before)
-    order = met[np.argsort(before[met], kind="stable")]
+    counted = np.flatnonzero(before)
+    order = counted[np.argsort(before[counted], kind="stable")]
     sums_before, sums_after = np.cumsum(before[order]), np.cumsum(after[order])
     at = thin(sums_before)
     return {
@@ -90,7 +91,10 @@ def _top(by: np.ndarray, before: np.ndarray, after: np.ndarray) -> list[dict[str
 
 
 def thin(values: np.ndarray, points: int = 160) -> np.ndarray:
-    """Indices of at most 2 * `points` of a rising curve's values, close where it is steep, with first and last."""
+    """Return indices of at most 2 * `points` values of a rising curve, among them the first and the last.
+
+    Half of them are evenly spaced by position, half by height, so steep parts keep more values.
+    """
     if len(values) <= 2 * points:
         return np.arange(len(values))
     by_position = np.linspace(0, len(values) - 1, points).astype(np.int64)

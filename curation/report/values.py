@@ -1,4 +1,4 @@
-"""The values of report.json, put together from manifests, thresholds and the sums of statistics."""
+"""The values of report.json, computed from the run's manifests, thresholds and counters (`run_tables`, `stats`)."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 
 from curation.balancing.counts import NO_COUNTS, CountFiles
+from curation.core.languages import LANGUAGES, OTHER
 from curation.core.receipts import Receipt
 from curation.report.page import FORMAT
+from curation.report.previews import ListSummary
 from curation.report.reasons import STAGES, meaning
-from curation.report.run_tables import Stage, Sums
+from curation.report.run_tables import RunTotals, StageTotals
 from curation.report.stats import (
     ASPECT_STEP,
     BYTE_STEP,
@@ -19,20 +21,21 @@ from curation.report.stats import (
     PIXEL_STEP,
     TEXTS_PER_IMAGE,
     DownloadStats,
+    SampleDraw,
     ShardStats,
     TextStats,
 )
 from curation.report.summaries import coarse_bins, compare_counts, named_bins
 
 LANGUAGES_IN_FULL = 12
-"""Languages with a curve and their most frequent entries, those with the most matches."""
-FAILURES = 200
+"""Languages that are shown with a curve and their most frequent entries: those with the most matches."""
+MAX_FAILURES = 200
 
 Values = dict[str, Any]
 
 
-def stage_values(stage: Stage) -> Values:
-    """Return a stage of the funnel; its receipt balances, or AssertionError is raised."""
+def stage_values(stage: StageTotals) -> Values:
+    """Return a stage of the funnel; raises AssertionError if its receipt does not balance."""
     receipt, text = stage.receipt.check(), STAGES[stage.name]
     drops = [{"reason": r, "meaning": meaning(r, stage.name), "count": n} for r, n in receipt.drops.most_common() if n]
     return {
@@ -50,16 +53,19 @@ def stage_values(stage: Stage) -> Values:
     }
 
 
-def download_stage(stage: Stage, stats: DownloadStats) -> Stage:
-    """Return the stage with each image counted once, by its last status, however often it was tried."""
+def download_stage(stage: StageTotals, stats: DownloadStats) -> StageTotals:
+    """Return the totals of download_images with each image counted once, by its last status.
+
+    The manifests count an image in each generation that tried it.
+    """
     drops = Counter(stats.statuses)
     arrived = drops.pop("success", 0)
     receipt = Receipt(stage.name, drops.total() + arrived, arrived, drops, stage.receipt.facts)
     return replace(stage, receipt=receipt)
 
 
-def overview_values(stages: Mapping[str, Stage], matched: TextStats) -> list[Values]:
-    """Return the steps from records to samples, as far as the run went."""
+def overview_values(stages: Mapping[str, StageTotals], matched: TextStats) -> list[Values]:
+    """Return the steps from records to samples that the run completed."""
     steps: list[tuple[str, str, int, bool]] = []
     if extract := stages.get("extract_pairs"):
         facts = extract.receipt.facts
@@ -82,99 +88,110 @@ def overview_values(stages: Mapping[str, Stage], matched: TextStats) -> list[Val
     ]
 
 
+def language_name(lang: str) -> str:
+    """Return the English name of a language.
+
+    >>> language_name("de"), language_name("other"), language_name("xx")
+    ('German', 'Other languages', 'xx')
+    """
+    if lang in LANGUAGES:
+        return LANGUAGES[lang].name
+    return "Other languages" if lang == OTHER else lang
+
+
 def language_values(
-    lists: Mapping[str, Values],
+    lists: Iterable[ListSummary],
     thresholds: Mapping[str, Values],
-    matched: TextStats,
-    curated: TextStats,
-    shards: ShardStats,
+    totals: RunTotals,
     counts: Mapping[str, Values],
 ) -> list[Values]:
-    """Return a row per entry list, the language with the most matches first.
+    """Return a row for each entry list, the language with the most matches first.
 
-    `lists` are the outputs of `read_entries` with a `name`, `thresholds` the rows of the table, `counts` what
-    `compare_counts` gives, each by language.
+    `thresholds` are the rows of the table by language, `counts` the results of `compare_counts` by language.
     """
     rows = []
-    for lang, found_list in lists.items():
-        found, threshold = counts.get(lang, {}), thresholds.get(lang, {})
+    for entry_list in lists:
+        lang = entry_list.lang
+        compared, threshold = counts.get(lang, {}), thresholds.get(lang, {})
         rows.append(
             {
                 "lang": lang,
-                "name": found_list["name"],
+                "name": language_name(lang),
                 "t": threshold.get("t"),
                 "tail_share": threshold.get("tail_share"),
-                "entries": found_list["entries"],
-                "entries_matched": found.get("entries_matched", 0),
-                "matches": found.get("matches_before", 0),
-                "matches_kept": found.get("matches_after", 0),
-                "texts": matched.texts[lang],
-                "texts_kept": curated.texts[lang],
-                "images_kept": curated.images[lang],
-                "samples": shards.langs[lang],
+                "entries": entry_list.entries,
+                "entries_matched": compared.get("entries_matched", 0),
+                "matches": compared.get("matches_before", 0),
+                "matches_kept": compared.get("matches_after", 0),
+                "texts": totals.matches.texts[lang],
+                "texts_kept": totals.curated.texts[lang],
+                "images_kept": totals.curated.images[lang],
+                "samples": totals.shards.langs[lang],
             }
         )
     return sorted(rows, key=lambda row: (-row["matches"], -row["entries"], row["lang"]))
 
 
-def biggest_languages(counts: Mapping[str, Values]) -> list[str]:
-    """Return the languages that are shown in full."""
+def largest_languages(counts: Mapping[str, Values]) -> list[str]:
+    """Return the LANGUAGES_IN_FULL languages with the most matches, the largest first."""
     return sorted(counts, key=lambda lang: (-counts[lang]["matches_before"], lang))[:LANGUAGES_IN_FULL]
 
 
 def needed_entries(counts: Mapping[str, Values], samples: Iterable[Values]) -> list[tuple[str, int]]:
-    """Return (lang, entry_id) of all entries that the report names."""
-    tops = (
-        (lang, one["entry_id"])
-        for lang in biggest_languages(counts)
+    """Return (lang, entry_id) of each entry whose text the report shows; an entry may occur several times."""
+    top = (
+        (lang, entry["entry_id"])
+        for lang in largest_languages(counts)
         for key in ("top_before", "top_after")
-        for one in counts[lang][key]
+        for entry in counts[lang][key]
     )
     texts = ((text["lang"], i) for sample in samples for text in sample["texts"] for i in text["entry_ids"])
-    return [*tops, *texts]
+    return [*top, *texts]
 
 
-def entry_values(rows: Sequence[Values], counts: Mapping[str, Values], lists: Mapping[str, Values]) -> list[Values]:
-    """Return curves and most frequent entries of the biggest languages, in their order; `rows` are those of all."""
+def entry_values(
+    rows: Sequence[Values], counts: Mapping[str, Values], lists: Mapping[str, ListSummary]
+) -> list[Values]:
+    """Return the curves and most frequent entries of the largest languages; `rows` are those of `language_values`."""
     by_lang = {row["lang"]: row for row in rows}
     values = []
-    for lang in biggest_languages(counts):
-        names = lists[lang]["texts"]
-        found = dict(counts[lang])
+    for lang in largest_languages(counts):
+        texts = lists[lang].texts
+        compared = dict(counts[lang])
         for key in ("top_before", "top_after"):
-            found[key] = [one | {"entry": names[str(one["entry_id"])]} for one in found[key]]
-        values.append({key: by_lang[lang][key] for key in ("lang", "name", "t", "entries")} | found)
+            compared[key] = [entry | {"entry": texts[str(entry["entry_id"])]} for entry in compared[key]]
+        values.append({key: by_lang[lang][key] for key in ("lang", "name", "t", "entries")} | compared)
     return values
 
 
-def sample_values(samples: Iterable[Values], lists: Mapping[str, Values]) -> list[Values]:
-    """Return the samples with the entries of their texts in words."""
+def sample_values(samples: Iterable[Values], lists: Mapping[str, ListSummary]) -> list[Values]:
+    """Return the samples with the texts of the entries that each of their texts matched."""
 
-    def text(values: Values) -> Values:
-        names = lists[values["lang"]]["texts"]
-        return values | {"entries": [names[str(i)] for i in values["entry_ids"]]}
+    def with_entries(text: Values) -> Values:
+        texts = lists[text["lang"]].texts
+        return text | {"entries": [texts[str(i)] for i in text["entry_ids"]]}
 
-    return [sample | {"texts": [text(one) for one in sample["texts"]]} for sample in samples]
+    return [sample | {"texts": [with_entries(text) for text in sample["texts"]]} for sample in samples]
 
 
 def compare_languages(
     before: CountFiles, after: Iterable[tuple[str, np.ndarray]], thresholds: Mapping[str, Values]
 ) -> dict[str, Values]:
-    """Return `compare_counts` of every language of `before`; `after` comes in the order of languages."""
-    found: dict[str, Values] = {}
+    """Return the result of `compare_counts` for each language of `before`; `after` is sorted by language."""
+    compared: dict[str, Values] = {}
     kept = iter(after)
     lang_kept, counts_kept = next(kept, ("", NO_COUNTS))
     for lang in before.langs():
-        same = lang == lang_kept
+        has_kept = lang == lang_kept
         t = thresholds[lang]["t"] if lang in thresholds else None
-        found[lang] = compare_counts(before.load(lang), counts_kept if same else NO_COUNTS, t)
-        if same:
+        compared[lang] = compare_counts(before.load(lang), counts_kept if has_kept else NO_COUNTS, t)
+        if has_kept:
             lang_kept, counts_kept = next(kept, ("", NO_COUNTS))
-    return found
+    return compared
 
 
 def download_values(stats: DownloadStats) -> Values:
-    """Return what came of the downloads."""
+    """Return the images of each download status, the most frequent status first."""
     return {
         "attempted": stats.statuses.total(),
         "bytes": stats.bytes["source"],
@@ -186,9 +203,9 @@ def download_values(stats: DownloadStats) -> Values:
 
 
 def _codes(stats: DownloadStats, status: str) -> dict[str, int]:
-    """The HTTP status codes of the images with a status, the most frequent first."""
-    found = ((key.rpartition(" "), count) for key, count in stats.http.most_common())
-    return {code: count for (name, _, code), count in found if name == status}
+    """The counts of images with a download status by HTTP status code, the most frequent code first."""
+    counts = ((key.rpartition(" "), count) for key, count in stats.http.most_common())
+    return {code: count for (name, _, code), count in counts if name == status}
 
 
 def image_values(stats: ShardStats) -> Values:
@@ -198,88 +215,86 @@ def image_values(stats: ShardStats) -> Values:
     return {"types": dict(stats.types.most_common()), **sizes}
 
 
-def failure_values(stages: Iterable[Stage]) -> Values:
-    """Return the faults of inputs, the first of them in full."""
+def failure_values(stages: Iterable[StageTotals]) -> Values:
+    """Return the number of input files that could not be read to their end, and the first MAX_FAILURES of them."""
     rows = [
         {key: failure.get(key) for key in ("file", "offset", "error", "records_read")}
         for stage in stages
         for failure in stage.receipt.failures
     ]
-    return {"total": len(rows), "rows": rows[:FAILURES]}
+    return {"total": len(rows), "rows": rows[:MAX_FAILURES]}
 
 
-def never_matching_values(lists: Mapping[str, Values]) -> Values:
-    """Return the entries that can never match, and some of them."""
-    languages = [
-        {"lang": lang, "name": one["name"], "count": one["never"], "examples": one["examples"]}
-        for lang, one in lists.items()
-        if one["never"]
+def never_matching_values(lists: Iterable[ListSummary]) -> Values:
+    """Return the number of entries that can never match, with examples, by language."""
+    languages: list[Values] = [
+        {
+            "lang": entry_list.lang,
+            "name": language_name(entry_list.lang),
+            "count": entry_list.never,
+            "examples": entry_list.examples,
+        }
+        for entry_list in lists
+        if entry_list.never
     ]
     languages.sort(key=lambda row: (-row["count"], row["lang"]))
     return {"total": sum(row["count"] for row in languages), "languages": languages}
 
 
 @dataclass(frozen=True)
-class Found:
-    """All that a report is made of.
+class ReportInputs:
+    """Everything that report.json is computed from.
 
-    By language: `counts` as of `compare_counts`, `thresholds` rows, `lists` as of `named_lists`. `samples` are as of
-    `read_previews`, `second_balance` and `shards` (`written`) as of `RunTables`.
+    `counts` (results of `compare_counts`), `thresholds` (rows of the table) and `lists` are by language. `samples` are
+    the outputs of `read_previews`; `second_balance` and `shards` are what the methods `second_balance` and `written` of
+    `RunTables` return.
     """
 
-    stages: Mapping[str, Stage]
-    sums: Sums
+    stages: Mapping[str, StageTotals]
+    totals: RunTotals
     counts: Mapping[str, Values]
     thresholds: Mapping[str, Values]
-    lists: Mapping[str, Values]
+    lists: Mapping[str, ListSummary]
     samples: Sequence[Values]
     second_balance: Values | None
     shards: Values | None
 
 
-def report_values(found: Found, run: Values, metadata: Values) -> Values:
-    """Return the whole of report.json; `run` and `metadata` hold what no table tells."""
-    sums, stages = found.sums, dict(found.stages)
+def report_values(inputs: ReportInputs, run: Values, metadata: Values) -> Values:
+    """Return all values of report.json; `run` and `metadata` are added to the sections of these names."""
+    totals, lists, stages = inputs.totals, inputs.lists, dict(inputs.stages)
     if "download_images" in stages:
-        stages["download_images"] = download_stage(stages["download_images"], sums.downloads)
+        stages["download_images"] = download_stage(stages["download_images"], totals.downloads)
     first = next(iter(stages.values()))
     versions = {name: version for stage in stages.values() for name, version in stage.versions.items()}
-    entries = sum(one["entries"] for one in found.lists.values())
-    languages = language_values(found.lists, found.thresholds, sums.matches, sums.curated, sums.shards, found.counts)
+    entries = sum(entry_list.entries for entry_list in lists.values())
+    languages = language_values(lists.values(), inputs.thresholds, totals, inputs.counts)
+    before, after = totals.matches, totals.curated
     return {
         "format": FORMAT,
         "run": {
             **run,
             "versions": versions,
             "inputs": {"files": first.inputs, "bytes": first.receipt.facts["bytes_read"]},
-            "metadata": {**metadata, "languages": len(found.lists), "entries": entries},
+            "metadata": {**metadata, "languages": len(lists), "entries": entries},
         },
-        "overview": overview_values(stages, sums.matches),
+        "overview": overview_values(stages, totals.matches),
         "stages": [stage_values(stage) for stage in stages.values()],
         "languages": languages,
-        "entries": entry_values(languages, found.counts, found.lists),
-        "entries_per_text": named_bins(ENTRIES_PER_TEXT, sums.matches.entries_per_text, sums.curated.entries_per_text),
-        "texts_per_image": named_bins(TEXTS_PER_IMAGE, sums.matches.texts_per_image, sums.curated.texts_per_image),
-        "downloads": download_values(sums.downloads),
-        "images": image_values(sums.shards),
-        "shards": found.shards,
-        "samples": sample_values(found.samples, found.lists),
+        "entries": entry_values(languages, inputs.counts, lists),
+        "entries_per_text": named_bins(ENTRIES_PER_TEXT, before.entries_per_text, after.entries_per_text),
+        "texts_per_image": named_bins(TEXTS_PER_IMAGE, before.texts_per_image, after.texts_per_image),
+        "downloads": download_values(totals.downloads),
+        "images": image_values(totals.shards),
+        "shards": inputs.shards,
+        "samples": sample_values(inputs.samples, lists),
         "failures": failure_values(stages.values()),
-        "second_balance": found.second_balance,
-        "never_matching": never_matching_values(found.lists),
+        "second_balance": inputs.second_balance,
+        "never_matching": never_matching_values(lists.values()),
     }
 
 
-def named_lists(outputs: Iterable[Values], names: Mapping[str, Any]) -> dict[str, Values]:
-    """Return the outputs of `read_entries` by language, each with its `name`; `names` are languages by code."""
-
-    def name(lang: str) -> str:
-        return names[lang].name if lang in names else "Other languages" if lang == "other" else lang
-
-    return {one["lang"]: one | {"name": name(one["lang"])} for one in outputs}
-
-
-def in_order(samples: Iterable[Values], chosen: Sequence[Values]) -> list[Values]:
-    """Return samples in the order in which they were chosen."""
-    place = {one["uid"]: index for index, one in enumerate(chosen)}
+def sort_as_drawn(samples: Iterable[Values], drawn: Sequence[SampleDraw]) -> list[Values]:
+    """Return the samples in the order of their draws."""
+    place = {sample.uid: index for index, sample in enumerate(drawn)}
     return sorted(samples, key=lambda sample: place[sample["uid"]])

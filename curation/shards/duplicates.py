@@ -11,10 +11,10 @@ from curation.core import storage
 from curation.core.draws import hash64
 from curation.core.exchange import read_slices, write_slices
 from curation.core.receipts import Receipt
+from curation.core.removal_lists import DIGITS, read_removals
 from curation.core.schemas import CANDIDATES
 from curation.images.ranges import Ranges, list_name, top_bits
 from curation.shards.perceptual_hash import phashes_path
-from curation.shards.removal_lists import read_removals
 from curation.shards.selection import survivors_output, write_rows
 
 KEYS = pa.schema(
@@ -59,7 +59,7 @@ def key_images(task: dict, ranges: Ranges, rules: UniqueRules) -> Receipt:
             rows = kept
         if rules.near:
             rows = rows.append_column("phash", _phashes(rows, task["status"].get(str(number), [])))
-        removed = removals.mask(rows)
+        removed = removals.mask({name: rows[name] for name in DIGITS if name in rows.column_names})
         receipt.drops["removed"] += int(removed.sum())
         rows = rows.filter(pa.array(~removed))
         keys.append(_keys(rows, "phash" if rules.near else "sha256"))

@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 from curation.balancing.balance import curated_batch
 from curation.balancing.counts import CountFiles, merge_partials, save_array, write_partial
 from curation.balancing.distributions import Distributions
-from curation.balancing.thresholds import Rule, Wish
+from curation.balancing.thresholds import BalanceGoal, ThresholdRule
 from curation.core import storage
+from curation.core.choices import Unit
 from curation.core.receipts import Receipt
 from curation.core.schemas import CANDIDATES, CURATED
 from curation.images.ranges import Ranges, list_name
@@ -33,18 +34,18 @@ BATCH_ROWS = 8192
 class FirstBalance:
     """What the first pass was asked for, as the manifest of `curated` tells it."""
 
-    unit: str
+    unit: Unit
     seed: int
-    wish: Wish
+    goal: BalanceGoal
 
     @classmethod
     def of_settings(cls, settings: Mapping[str, Any]) -> "FirstBalance":
         """Return it from the settings of balance_pairs, with what it solved for."""
-        wished = {name: settings[name] for name in ("t", "tail_share", "target_images", "headroom", "solved_t")}
-        return cls(settings["unit"], settings["seed"], Wish(Rule(**settings["rule"]), **wished))
+        asked = {name: settings[name] for name in ("t", "tail_share", "target_images", "headroom", "solved_t")}
+        return cls(Unit(settings["unit"]), settings["seed"], BalanceGoal(ThresholdRule(**settings["rule"]), **asked))
 
 
-def weigh_images(task: dict, ranges: Ranges, unit: str) -> Receipt:
+def weigh_images(task: dict, ranges: Ranges, unit: Unit) -> Receipt:
     """Count the entries that a group's survivors stand for.
 
     `task` holds group, survivors and lists (folders) and weights (path of the counts to write).
@@ -68,7 +69,7 @@ def plan_second_draw(weights: list[str], first: FirstBalance, folder: str) -> Se
     for lang, weighted in merge_partials(weights):
         save_array(storage.join(folder, f"{lang}.npy"), estimated_counts(weighted))
     counts = CountFiles(folder)
-    t = second_thresholds(first.wish, Distributions.of_files(counts))
+    t = second_thresholds(first.goal, Distributions.of_files(counts))
     return SecondDrawing(first.unit, first.seed, counts, t)
 
 

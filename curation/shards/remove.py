@@ -8,10 +8,10 @@ import pyarrow.parquet as pq
 
 from curation.core import storage
 from curation.core.receipts import Receipt
+from curation.core.removal_lists import Removals
 from curation.core.schemas import SAMPLES
 from curation.core.tables import Part
 from curation.core.tar_writer import end, member
-from curation.shards.removal_lists import Removals
 from curation.shards.selection import write_rows
 from curation.shards.shard_set import note_name, read_lines, write_lines
 
@@ -38,7 +38,7 @@ def remove_from_shard(task: dict, removals: Removals) -> Receipt:
     """
     with storage.open_input(task["sidecar"]) as file:
         rows = pq.read_table(file)
-    removed = removals.mask(rows)
+    removed = removals.mask({name: rows[name] for name in ("uid", "sha256")})
     receipt = Receipt(task["tar"], rows_in=rows.num_rows, rows_out=rows.num_rows - int(removed.sum()))
     receipt.drops["removed"] = int(removed.sum())
     if not removed.any() and rows.num_rows == task["rows"]:

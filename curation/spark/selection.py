@@ -62,7 +62,7 @@ def balance_again(
     shortfall = Shortfall()
     for receipt in drawn:
         shortfall.merge(receipt.facts)
-    told = shortfall.describe(first.wish)
+    told = shortfall.describe(first.goal)
     if told["missing_share"] >= TOLD_SHARE:
         enough = told["sufficient_headroom"]
         cure = NO_SLACK if enough is None else f"balance.headroom={enough:.2g} would have kept it"

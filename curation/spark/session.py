@@ -18,17 +18,17 @@ from curation.spark.faults import fault_line
 from curation.spark.java import ensure_java
 
 SETTINGS = {
-    # A batch is bounded in bytes as well as rows: one page can hold megabytes of text.
+    # Batches are bounded in bytes too: one page can hold megabytes of text.
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "16384",
     "spark.sql.execution.arrow.maxBytesPerBatch": str(64 << 20),
-    # Spark's rows at level 1 take 1.5 times the bytes of the table that is written of them, at level 3 1.2 times.
+    # Shuffled rows take 1.5 times the bytes of the written table at level 1, and 1.2 times at level 3.
     "spark.io.compression.codec": "zstd",
     "spark.io.compression.zstd.level": "3",
     "spark.sql.session.timeZone": "UTC",
-    # A library of img2dataset would ask the network for its updates.
+    # albumentations, which img2dataset imports, would look for updates on the network.
     "spark.executorEnv.NO_ALBUMENTATIONS_UPDATE": "1",
-    # Arrow's own pool keeps what a task has freed, and so does the system's where large blocks are not mapped.
+    # Arrow's own memory pool does not return freed memory to the system; malloc does so only for mapped blocks.
     "spark.executorEnv.ARROW_DEFAULT_MEMORY_POOL": "system",
     "spark.executorEnv.MALLOC_MMAP_THRESHOLD_": "262144",
 }
@@ -42,10 +42,11 @@ def open_session(
     fallbacks: Mapping[str, str] | None = None,
     python: str | None = None,
 ) -> SparkSession:
-    """Return the session of a job: spark-submit's, where that started us, else a local one.
+    """Return the session of a job: spark-submit's session if spark-submit started the process, else a new one.
 
-    `master` None leaves the choice to spark-submit (local[*] without it); `conf` wins over our settings, `fallbacks`
-    are for what spark-submit and the cluster leave open. Raises HeadtailError for settings that lose data.
+    With `master` None, spark-submit chooses the master; without spark-submit it is local[*]. `conf` overrides the
+    settings of this module. `fallbacks` apply where neither spark-submit nor the cluster sets a value. Raises
+    HeadtailError for settings that would lose data.
     """
     os.environ.setdefault("PYSPARK_PYTHON", python or sys.executable)
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
@@ -75,9 +76,9 @@ def open_session(
     except Py4JError as error:
         raise HeadtailError(fault_line(error) or f"Spark does not start: {error}") from error
     if threading.current_thread() is threading.main_thread():
-        # pyspark's own handler first asks the JVM, over a connection that may be in the middle of an answer.
+        # pyspark's handler would first call the JVM, over a connection that may be in use.
         signal.signal(signal.SIGINT, interrupted)
-    # An error of a user's SQL expression would be told with 10 kB of JSON before our line.
+    # For an error in a user's SQL expression, this logger prints 10 kB of JSON.
     PySparkLogger.getLogger("SQLQueryContextLogger").disabled = True
     refuse_settings(spark)
     if submitted:
@@ -87,28 +88,29 @@ def open_session(
 
 
 def _given() -> frozenset[str]:
-    """The settings of spark-submit's command line and of the cluster's spark-defaults.conf: the JVM knows them."""
+    """Return the keys that spark-submit's command line and the cluster's spark-defaults.conf set."""
     SparkContext._ensure_initialized()
     return frozenset(key for key, _ in SparkConf().getAll())
 
 
 def refuse_settings(spark: SparkSession) -> None:
-    """Raise HeadtailError where settings would leave rows out without a word, or stop Spark's scheduler."""
+    """Raise HeadtailError for Spark settings that would silently drop rows, or stop Spark's scheduler."""
     for key in ("spark.sql.files.ignoreCorruptFiles", "spark.sql.files.ignoreMissingFiles"):
-        if spark.conf.get(key, "false").lower() == "true":
-            raise HeadtailError(f"{key}=true would leave rows out without a word: set it to false")
+        if (spark.conf.get(key, "false") or "").lower() == "true":
+            raise HeadtailError(f"{key}=true would silently drop rows: set it to false")
     conf = spark.sparkContext.getConf()
     failures = int(conf.get("spark.task.maxFailures", "4"))
     on_one = int(conf.get("spark.excludeOnFailure.task.maxTaskAttemptsPerNode", "2"))
     if conf.get("spark.excludeOnFailure.enabled", "false").lower() == "true" and failures <= on_one:
         raise HeadtailError(
             f"spark.task.maxFailures={failures} is too low for spark.excludeOnFailure.enabled=true, which gives a task "
-            f"{on_one} attempts on one machine: set it to {on_one + 1} or more, or the other to false"
+            f"{on_one} attempts on one machine: set spark.task.maxFailures to {on_one + 1} or more, or "
+            "spark.excludeOnFailure.enabled to false"
         )
 
 
 def _quieten(spark: SparkSession) -> None:
-    """Give the driver's log our settings: spark-submit has set up its own by now."""
+    """Apply our log settings to a driver that spark-submit has configured."""
     jvm = spark.sparkContext._jvm
     assert jvm is not None
     settings = jvm.java.io.File(_log_settings()).toURI()
@@ -120,7 +122,7 @@ def _log_settings() -> str:
 
 
 def close_session() -> None:
-    """Stop the session, if there is one, and if its JVM still is: a terminal's Ctrl-C goes to both."""
+    """Stop the session if one is active. Its JVM may be gone: Ctrl-C in a terminal reaches both processes."""
     with suppress(Py4JError, OSError):
         if spark := SparkSession.getActiveSession():
             spark.stop()

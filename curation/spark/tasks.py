@@ -1,4 +1,4 @@
-"""Running a list of tasks on the cluster: one task a partition, a pure function each, receipts back."""
+"""Runs a list of tasks on the cluster: one task per partition; a pure function does it and returns a receipt."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,7 +11,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from curation.core.errors import HeadtailError, faults_told
+from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.fences import WRITER, Fence
 from curation.core.receipts import Receipt
 from curation.core.storage import join
@@ -24,7 +24,7 @@ RECEIPTS = "receipt string"
 
 
 def plan_tasks(spark: SparkSession, tasks: Sequence[Task]) -> DataFrame:
-    """Return a DataFrame (partition, task as JSON) with each task in the partition of its number."""
+    """Return a DataFrame (partition, task as JSON) with one task per partition, in the order of the tasks."""
     rows = pa.table(
         {
             "partition": pa.array(range(len(tasks)), pa.int32()),
@@ -37,12 +37,11 @@ def plan_tasks(spark: SparkSession, tasks: Sequence[Task]) -> DataFrame:
 def run_tasks(
     spark: SparkSession, function: Callable[[Task], Receipt], tasks: Sequence[Task], folder: str = ""
 ) -> list[Receipt]:
-    """Run `function` on each task, spread over the cluster, and return the checked receipts in the tasks' order.
+    """Run `function` on each task on the cluster, and return the checked receipts in the order of the tasks.
 
-    A task is a frozen dataclass, all of one kind; it travels as JSON and arrives as the same dataclass.
-    The function writes its outputs atomically, so a task that is tried again, or twice at once, does no harm; nobody
-    but these tasks writes to `folder` meanwhile (curation.fences). Receipts are results of tasks, which Spark takes
-    exactly once.
+    All tasks are frozen dataclasses of one class; they are sent as JSON and decoded to the same class. The function
+    writes its outputs atomically, so Spark may run a task again, or twice at once. During the run, a fence keeps other
+    writers out of `folder` (curation.core.fences). Spark takes the receipt of each task exactly once.
     """
     if not tasks:
         return []
@@ -57,14 +56,14 @@ def run_tasks(
 
 
 def require_single_attempts(spark: SparkSession) -> None:
-    """Raise HeadtailError where Spark may run a task twice at once, or take back an executor with its work."""
+    """Raise HeadtailError if Spark may run a task twice at once, or remove an executor with its results."""
     for key in ("spark.speculation", "spark.dynamicAllocation.enabled"):
         if spark.sparkContext.getConf().get(key, "false") == "true":
-            raise HeadtailError(f"{key}=true would fetch images twice: set it to false for this job")
+            raise HeadtailError(f"{key}=true would fetch images twice: set {key}=false for this job")
 
 
 def timed(function: Callable[[Task], Receipt], task: Task) -> Receipt:
-    """Return the function's checked receipt with the seconds it took."""
+    """Run the function and return its checked receipt with the seconds that it took."""
     start = time.monotonic()
     receipt = function(task).check()
     receipt.seconds = time.monotonic() - start
@@ -72,14 +71,15 @@ def timed(function: Callable[[Task], Receipt], task: Task) -> Receipt:
 
 
 def receipt_batch(receipt: Receipt) -> pa.RecordBatch:
-    """Return a batch of one row that carries a receipt."""
+    """Return a receipt as a batch of one row."""
     return pa.record_batch({"receipt": pa.array([receipt.to_json()], pa.string())})
 
 
 def collect_receipts(rows: DataFrame, work: Work, folder: str = "") -> list[Receipt]:
-    """Return the receipts that `work` yields for the partitions of a DataFrame, writing to `folder` as `run_tasks`.
+    """Run `work` on the partitions of a DataFrame and return the receipts that it yields.
 
-    Raises HeadtailError for what a user can mend, without the stacks of two languages.
+    A fence keeps other writers out of `folder`, as in `run_tasks`. Raises HeadtailError for a fault that a user can
+    fix, without the stack traces of Python and Java.
     """
     with Fence(join(folder, WRITER)) if folder else nullcontext() as fence:
         receipts = rows.mapInArrow(on_worker(work, fence), RECEIPTS)
@@ -92,10 +92,10 @@ def collect_receipts(rows: DataFrame, work: Work, folder: str = "") -> list[Rece
 
 
 def on_worker(work: Work, fence: Fence | None = None) -> Work:
-    """Return work that holds a fence, and tells a fault of the worker's files as HeadtailError."""
+    """Return work that holds a fence, and turns a fault of the worker's storage into a HeadtailError."""
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        with faults_told(), fence.held() if fence else nullcontext():
+        with faults_as_lines(), fence.held() if fence else nullcontext():
             yield from work(batches)
 
     return run

@@ -1,13 +1,12 @@
 """Which file is whose: a user's paths to the inputs of each language."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
-from typing import Self
+from dataclasses import dataclass
 
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES, OTHER, Language, language_of
 from curation.core.storage import FileInfo, exists, join, list_files
-from curation.core.tables import Part
+from metadata.lists.write import MergeTask
 from metadata.sources.articles import site_of
 from metadata.sources.dumps import plan_ranges
 from metadata.sources.wordnet import list_wordnets
@@ -33,51 +32,6 @@ class Articles:
         for start, end in plan_ranges(self.file.path, self.file.size, range_bytes):
             name = f"{self.lang}:{self.file.path}#{start}-{'' if end is None else end}"
             yield {"path": name, "size": self.file.size, "version": self.file.version}
-
-
-@dataclass
-class Counted:
-    """What a counting stage left of given inputs: its files, the ids of its parts' inputs, what could not be read."""
-
-    files: list[str] = field(default_factory=list)
-    rows: int = 0
-    inputs: list[dict] = field(default_factory=list)
-    failures: list[dict] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, parts: list[Part], paths: set[str]) -> Self:
-        """Return the files that the inputs with these paths gave, in whatever part they are.
-
-        A table may hold more: counts of other languages, or of a dump that a newer one has replaced.
-        """
-        counted = cls()
-        for part in parts:
-            for entry, file in zip(part.inputs(), part.manifest["files"], strict=True):
-                if entry["path"] in paths:
-                    counted.files.append(join(part.path, file["path"]))
-                    counted.rows += file["rows"]
-                    counted.inputs.append({**entry, "settings": part.manifest["settings"]})
-            counted.failures.extend(
-                failure for failure in part.receipt.failures if any(failure["file"] in path for path in paths)
-            )
-        return counted
-
-
-def plan_articles(inputs: list[dict], folder: str) -> list[dict]:
-    """Return the tasks of a part of `ngrams`: an input each, in their order."""
-    return [_task(entry["path"], join(folder, f"{index:05d}.parquet")) for index, entry in enumerate(inputs)]
-
-
-def _task(name: str, output: str) -> dict:
-    """The task of an input that `Articles.ranges` named.
-
-    >>> _task("en:/d/enwiki.xml.bz2#0-", "o")
-    {'input': '/d/enwiki.xml.bz2', 'lang': 'en', 'start': 0, 'end': None, 'output': 'o'}
-    """
-    lang, _, rest = name.partition(":")
-    path, _, span = rest.rpartition("#")
-    start, _, end = span.partition("-")
-    return {"input": path, "lang": lang, "start": int(start), "end": int(end) if end else None, "output": output}
 
 
 def chosen_languages(names: Iterable[str]) -> list[Language]:
@@ -181,7 +135,7 @@ class MetadataInputs:
             *({**vars(file), "list": lang, "place": place} for place, lang, file in custom),
         ]
 
-    def merges(self, folder: str) -> list[dict]:
+    def merges(self, folder: str) -> list[MergeTask]:
         """The tasks of `lists.merge_lists`: a list for each base language, the union `other`, and each wiki's own
         where no detector label leads to it."""
         members: dict[str, list[str]] = {}
@@ -190,14 +144,14 @@ class MetadataInputs:
             if language.list_code == OTHER:
                 members[language.code] = [language.code]
         return [
-            {
-                "list": code,
-                "folder": folder,
-                # The base language's own entries come before those of what merges into it.
-                "members": sorted(wikis, key=lambda wiki: (wiki != code, wiki)),
-                "before": [file.path for lang, file in self.custom_before if lang in (None, code)],
-                "after": [file.path for lang, file in self.custom_after if lang in (None, code)],
-            }
+            MergeTask(
+                name=code,
+                folder=folder,
+                # The base language's own entries come before those of the wikis that merge into it.
+                members=tuple(sorted(wikis, key=lambda wiki: (wiki != code, wiki))),
+                before=tuple(file.path for lang, file in self.custom_before if lang in (None, code)),
+                after=tuple(file.path for lang, file in self.custom_after if lang in (None, code)),
+            )
             for code, wikis in sorted(members.items())
         ]
 

@@ -11,9 +11,10 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Literal
 
 import pyarrow as pa
+
+from curation.core.choices import BigramScore
 
 LOGIC_VERSION = 1
 """To be raised when the same input gives other lists."""
@@ -45,20 +46,20 @@ class Rules:
     `title_top_share` most viewed, at most `max_titles`. A maximum of 0 is none.
     """
 
-    numbers: int = 100
-    wordnet_first_only: bool = True
-    unigram_min_count: int = 1
-    unigram_top_share: float = 1.0
-    max_unigrams: int = 0
-    bigram_score: Literal["pmi", "count_pmi"] = "pmi"
-    bigram_min_count: int = 1
-    bigram_min_pmi: float | None = None
-    bigram_pmi_percentile: float = 0.3
-    max_bigrams: int = 0
-    title_min_views: int = 1
-    title_top_share: float = 1.0
-    max_titles: int = 0
-    max_characters: int = 256
+    numbers: int
+    wordnet_first_only: bool
+    unigram_min_count: int
+    unigram_top_share: float
+    max_unigrams: int
+    bigram_score: BigramScore
+    bigram_min_count: int
+    bigram_min_pmi: float | None
+    bigram_pmi_percentile: float
+    max_bigrams: int
+    title_min_views: int
+    title_top_share: float
+    max_titles: int
+    max_characters: int
 
     def cap(self, source: str) -> int:
         """How many entries a source may add; 0: no limit."""
@@ -83,7 +84,7 @@ class Rules:
             told += [] if self.bigram_min_pmi is None else [f"PMI >= {self.bigram_min_pmi:g}"]
             percentile = f"{self.bigram_pmi_percentile:.0%}"
             by_count = f"(count+1)^0.7 * (PMI - its {percentile} percentile) > 0"
-            told.append("by PMI" if self.bigram_score == "pmi" else f"by {by_count}")
+            told.append("by PMI" if self.bigram_score == BigramScore.pmi else f"by {by_count}")
         if self.top_share(source) < 1:
             told.append(f"top {self.top_share(source):.0%}")
         if self.cap(source):
@@ -193,13 +194,13 @@ def build_list(
     return table
 
 
-def chosen_count(rules: Rules, source: str, passing: int) -> int:
-    """How many of the terms that pass a source's minima are looked at: its top share, rounded up.
+def chosen_count(top_share: float, passing: int) -> int:
+    """Return how many of the terms that pass a source's minima are considered: its top share, rounded up.
 
-    >>> chosen_count(Rules(unigram_top_share=0.1), "unigram", 25)
+    >>> chosen_count(0.1, 25)
     3
     """
-    return math.ceil(rules.top_share(source) * passing - 1e-9)
+    return math.ceil(top_share * passing - 1e-9)
 
 
 def percentile_rank(share: float, rows: int) -> int:

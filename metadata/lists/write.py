@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
-from curation.core.storage import FileInfo, ParquetSink, filesystem, join, read_batches, read_json, write_json
-from curation.matching.entry_store import read_entries
+from curation.core.storage import FileInfo, ParquetSink, filesystem, join, read_json, write_json
+from curation.core.table_reader import read_batches
+from curation.matching.entry_lists import read_entries
 from metadata.lists.rules import LIST, EntryTable, Rules, SourceRow, build_list
 from metadata.sources.wordnet import read_names
 
@@ -56,25 +57,36 @@ def write_wiki_list(lang: str, batches: list[pa.RecordBatch], plan: WikiPlan, ru
     return receipt.check()
 
 
-def merge_lists(task: dict) -> Receipt:
-    """Write the list {list, folder, members, before, after}: a user's own entries around those of wikis, in order.
+@dataclass(frozen=True)
+class MergeTask:
+    """A list that texts are matched against: the wikis whose entries it takes, and users' files before and after."""
+
+    name: str
+    folder: str
+    members: tuple[str, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+
+def merge_lists(task: MergeTask) -> Receipt:
+    """Write a list: the entries of users' files and of wikis, in the order of the task.
 
     Rows in are the entries of all, rows out those of the list; drops: `already_there`, `unusable` (of a user's list).
     Facts: `added_<source>`.
     """
-    receipt = Receipt(task["list"])
+    receipt = Receipt(task.name)
     table = EntryTable()
-    for path in task["before"]:
+    for path in task.before:
         _add_custom(table, path, receipt)
-    for lang in task["members"]:
-        behind = "" if lang == task["list"] else f":{lang}"
-        for batch in read_batches(join(task["folder"], WIKIS, f"{lang}.parquet")):
+    for lang in task.members:
+        behind = "" if lang == task.name else f":{lang}"
+        for batch in read_batches(join(task.folder, WIKIS, f"{lang}.parquet"), LIST):
             for row in batch.to_pylist():
                 _add(table, row["text"], (f"{row['source']}{behind}", row["score"]), receipt)
-    for path in task["after"]:
+    for path in task.after:
         _add_custom(table, path, receipt)
     receipt.facts.update(Counter(f"added_{source}" for source, _ in table.texts.values()))
-    _write(join(task["folder"], f"{task['list']}.parquet"), table, receipt)
+    _write(join(task.folder, f"{task.name}.parquet"), table, receipt)
     return receipt.check()
 
 

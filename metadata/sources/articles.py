@@ -1,14 +1,14 @@
 """Counts of words and bigrams of one wiki's articles: from a range of a dump, or from a table of plain texts."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
-from curation.core.storage import ParquetSink, read_batches, read_schema
+from curation.core.storage import ParquetSink, read_schema
+from curation.core.table_reader import check_file, read_batches
 from metadata.sources.dumps import Site, read_pages, read_site
 from metadata.sources.ngrams import COUNTS, count_ngrams
 from metadata.sources.wikitext import LinkPrefixes, TooDeepError, plain_text
@@ -19,24 +19,36 @@ LOGIC_VERSION = 1
 
 @dataclass(frozen=True)
 class DumpSettings:
-    """Which pages are read: `namespaces` by number, larger ones than `max_page_bytes` of XML are dropped."""
+    """Which pages are counted: those of `namespaces` with at most `max_page_bytes` of XML."""
 
-    namespaces: tuple[int, ...] = (0,)
-    max_page_bytes: int = 8 << 20
+    namespaces: tuple[int, ...] = field(default=(0,), kw_only=True)
+    max_page_bytes: int
 
 
-def count_file(task: dict, settings: DumpSettings) -> Receipt:
-    """Write the partial counts (`ngrams.COUNTS`) of a task {input, start, end, lang, output}.
+@dataclass(frozen=True)
+class CountTask:
+    """A range of a dump, or a table of articles: `start` and `end` are bytes of the file, `end` None its end."""
+
+    input: str
+    lang: str
+    start: int
+    end: int | None
+    output: str
+
+
+def count_file(task: CountTask, settings: DumpSettings) -> Receipt:
+    """Write the partial counts (`ngrams.COUNTS`) of the articles of a task.
 
     Rows in are pages, rows out the articles counted. Drops, beside those of `dumps.read_pages`: `redirect`,
     `other_namespace`, `no_text`, `too_deep`. Facts: `words`, `text_chars`, `wikitext_chars`, bytes read.
     """
-    receipt = Receipt(f"{task['input']}@{task['start']}")
-    texts = _table_texts(task["input"], receipt) if task["input"].endswith(".parquet") else None
-    if texts is None:
-        texts = read_articles(task["input"], task["start"], task["end"], settings, receipt)
-    with ParquetSink(task["output"], COUNTS) as sink:
-        for batch in count_ngrams(texts, LANGUAGES[task["lang"]]):
+    receipt = Receipt(f"{task.input}@{task.start}")
+    if task.input.endswith(".parquet"):
+        texts = _table_texts(task.input, receipt)
+    else:
+        texts = read_articles(task.input, task.start, task.end, settings, receipt)
+    with ParquetSink(task.output, COUNTS) as sink:
+        for batch in count_ngrams(texts, LANGUAGES[task.lang]):
             if batch["source"][0].as_py() == "unigram":
                 receipt.facts["words"] += pa.compute.sum(batch["count"]).as_py()
             sink.write(batch)
@@ -67,11 +79,21 @@ def read_articles(path: str, start: int, end: int | None, settings: DumpSettings
             yield text
 
 
+def check_articles(path: str) -> None:
+    """Raise HeadtailError if a Parquet file is no table of articles."""
+    check_file(path, articles_schema(path), further=None)
+
+
+def articles_schema(path: str) -> pa.Schema:
+    """Return the schema that a table of articles has to have: `text`, as a string of either Arrow type."""
+    found = read_schema(path)
+    large = "text" in found.names and found.field("text").type == pa.large_string()
+    return pa.schema([pa.field("text", pa.large_string() if large else pa.string())])
+
+
 def _table_texts(path: str, receipt: Receipt) -> Iterator[str]:
-    """Yield the texts of a table of plain articles (columns url, title, text)."""
-    if "text" not in read_schema(path).names:
-        raise HeadtailError(f"{path} has no column text: a table of articles has the columns url, title, text")
-    for batch in read_batches(path, ["text"], batch_rows=1024):
+    """Yield the texts of a table of plain articles."""
+    for batch in read_batches(path, articles_schema(path), ["text"], batch_rows=1024, further=None):
         for text in batch.column("text").to_pylist():
             receipt.rows_in += 1
             if text and text.strip():
@@ -83,5 +105,11 @@ def _table_texts(path: str, receipt: Receipt) -> Iterator[str]:
 
 
 def site_of(path: str) -> Site | None:
-    """The wiki of a dump; None for a table, which does not tell."""
-    return None if path.endswith(".parquet") else read_site(path)
+    """Return the wiki of a dump, None for a table of articles, which does not name its wiki.
+
+    Raises HeadtailError for a Parquet file that is no table of articles.
+    """
+    if not path.endswith(".parquet"):
+        return read_site(path)
+    check_articles(path)
+    return None

@@ -61,18 +61,26 @@ class TitleSettings:
     namespaces: dict[str, tuple[str, ...]]
 
 
-def count_views(task: dict, settings: TitleSettings) -> Receipt:
-    """Write the partial sums (`VIEWS`) of a task {input, output}.
+@dataclass(frozen=True)
+class ViewsTask:
+    """One hourly page-view file."""
+
+    input: str
+    output: str
+
+
+def count_views(task: ViewsTask, settings: TitleSettings) -> Receipt:
+    """Write the partial sums (`VIEWS`) of a page-view file.
 
     Rows in and out are rows of the file. Drops: `malformed`, `other_project`, `other_language`, `few_views`,
     `bad_title` (no UTF-8, control characters, or the `-` of unknown pages), `namespace`. A file that breaks off is a
     failure; what came before counts.
     """
-    receipt = Receipt(task["input"])
+    receipt = Receipt(task.input)
     namespaces = {lang: _NAMESPACES.union(names) for lang, names in settings.namespaces.items()}
     sums: Counter[tuple[str, str]] = Counter()
-    with ParquetSink(task["output"], VIEWS) as sink, open_input(task["input"]) as file:
-        for line in _lines(file, task["input"], receipt):
+    with ParquetSink(task.output, VIEWS) as sink, open_input(task.input) as file:
+        for line in _lines(file, task.input, receipt):
             receipt.rows_in += 1
             read = _read_row(line, settings, namespaces)
             if isinstance(read, str):

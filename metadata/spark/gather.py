@@ -7,7 +7,9 @@ from pyspark import StorageLevel
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
+from curation.core.choices import BigramScore
 from metadata.lists.rules import Rules, SourceRow, chosen_count
+from metadata.sources import ngrams, page_views
 from metadata.spark.terms import (
     COUNTS,
     VIEWS,
@@ -48,15 +50,17 @@ def gather_terms(
     spark: SparkSession, ngram_files: list[str], view_files: list[str], languages: list[str], rules: Rules
 ) -> Terms:
     """Add up the counts of all wikis, choose and rank their terms. Runs jobs that collect a few rows per language."""
-    counts = read_files(spark, ngram_files, COUNTS).where(F.col("lang").isin(languages))
-    views = read_files(spark, view_files, VIEWS).where(F.col("lang").isin(languages))
+    counts = read_files(spark, ngram_files, ngrams.COUNTS, COUNTS).where(F.col("lang").isin(languages))
+    views = read_files(spark, view_files, page_views.VIEWS, VIEWS).where(F.col("lang").isin(languages))
     unigrams = sum_unigrams(counts).persist(StorageLevel.DISK_ONLY)
     titles = sum_titles(views).persist(StorageLevel.DISK_ONLY)
     unigram_rows = count_rows(unigrams, rules.unigram_min_count)
     title_rows = count_rows(titles, rules.title_min_views)
     words = {lang: total for lang, (_, _, total) in unigram_rows.items()}
     bigrams = score_bigrams(counts, unigrams, words).persist(StorageLevel.DISK_ONLY)
-    percentiles = pmi_percentiles(bigrams, rules.bigram_pmi_percentile) if rules.bigram_score == "count_pmi" else {}
+    percentiles = (
+        pmi_percentiles(bigrams, rules.bigram_pmi_percentile) if rules.bigram_score == BigramScore.count_pmi else {}
+    )
     chosen_bigrams = choose_bigrams(bigrams, rules, percentiles)
     bigram_rows = {lang: rows for lang, (rows, _, _) in count_rows(bigrams, 1).items()}
     passing = {row.lang: row["count"] for row in chosen_bigrams.groupBy("lang").count().collect()}
@@ -95,7 +99,7 @@ def _counted_row(source: str, counted: tuple[int, int, int] | None, rules: Rules
     row = SourceRow(source, rules.describe(source))
     if counted:
         row.available, passing, _ = counted
-        row.chosen = chosen_count(rules, source, passing)
+        row.chosen = chosen_count(rules.top_share(source), passing)
         if row.available and not row.chosen:
             row.note = "the rule takes none"
     else:

@@ -11,12 +11,14 @@
 
 from collections.abc import Iterator
 
+import msgspec
 import pyarrow as pa
 from pyspark.sql import Column, DataFrame, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812
 
+from curation.core.choices import BigramScore
 from curation.core.languages import LANGUAGES
-from curation.core.storage import read_batches
+from curation.core.table_reader import read_batches
 from curation.spark.tasks import on_worker, plan_tasks
 from metadata.lists.rules import PMI_STEPS, Rules
 from metadata.sources.words import ALPHABETIC, TIBETAN, UNSPACED
@@ -25,17 +27,17 @@ COUNTS = "lang string, source string, first string, second string, count bigint"
 VIEWS = "lang string, title string, views bigint"
 
 
-def read_files(spark: SparkSession, files: list[str], columns: str) -> DataFrame:
-    """The rows of Parquet files with these columns, a file a task."""
+def read_files(spark: SparkSession, files: list[str], schema: pa.Schema, columns: str) -> DataFrame:
+    """Return the rows of Parquet files with this schema, a file a task; `columns` are the same for Spark."""
     if not files:
         return spark.createDataFrame([], columns)
 
     def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for path in batch.column("task").to_pylist():
-                yield from read_batches(path.strip('"'))
+                yield from read_batches(msgspec.json.decode(path), schema)
 
-    return plan_tasks(spark, files).mapInArrow(on_worker(read), columns)  # type: ignore[arg-type]
+    return plan_tasks(spark, files).mapInArrow(on_worker(read), columns)
 
 
 def sum_unigrams(counts: DataFrame) -> DataFrame:
@@ -123,13 +125,13 @@ def choose_bigrams(bigrams: DataFrame, rules: Rules, percentiles: dict[str, floa
     if rules.bigram_min_pmi is not None:
         kept = kept.where(F.col("pmi") >= rules.bigram_min_pmi)
     score = F.col("pmi")
-    if rules.bigram_score == "count_pmi":
+    if rules.bigram_score == BigramScore.count_pmi:
         spark = bigrams.sparkSession
         base = spark.createDataFrame(sorted(percentiles.items()), "lang string, base double")
         kept = kept.join(F.broadcast(base), "lang", how="inner")
         score = F.pow(F.col("count") + 1, F.lit(0.7)) * (F.col("pmi") - F.col("base"))
     scored = kept.select("lang", F.lit("bigram").alias("source"), "text", score.alias("score"))
-    return scored.where(F.col("score") > 0) if rules.bigram_score == "count_pmi" else scored
+    return scored.where(F.col("score") > 0) if rules.bigram_score == BigramScore.count_pmi else scored
 
 
 def choose_counted(terms: DataFrame, source: str, minimum: int) -> DataFrame:

@@ -39,7 +39,7 @@ from conf.schema.jobs import BalancePairsConfig, CountEntriesConfig
 from curation.balancing.balance import draw_batch, text_probabilities
 from curation.balancing.counts import CountArrays
 from curation.balancing.distributions import Distribution
-from curation.balancing.matched_batch import BATCH_IMAGES, COUNTED_COLUMNS, Matched
+from curation.balancing.matched_batch import BATCH_IMAGES, COUNTED_COLUMNS, MatchedBatch
 from curation.balancing.probabilities import entry_probabilities
 from curation.core import storage
 from curation.core.receipts import Receipt
@@ -152,7 +152,7 @@ def in_memory(texts: int) -> dict[str, float]:
     ]
     counted = CountArrays()
     for batch in batches:
-        counted.add(Matched(batch))
+        counted.add(MatchedBatch(batch))
     counts = dict(counted.items())
     # As many matches as the whole table has, so that probabilities are as there.
     counts["en"] = counts["en"] * (20_000_000 // texts)
@@ -178,20 +178,20 @@ def in_memory(texts: int) -> dict[str, float]:
     def count_ours() -> np.ndarray:
         found = CountArrays()
         for batch in batches:
-            found.add(Matched(batch))
+            found.add(MatchedBatch(batch))
         return dict(found.items())["en"]
 
     def draw_ours() -> int:
         kept = 0
         for batch in batches:
-            matched = Matched(batch)
+            matched = MatchedBatch(batch)
             kept += int(matched.keep_texts(0, text_probabilities(matched, counts, t)).sum())
         return kept
 
     def draw_images_ours() -> int:
         kept = 0
         for batch in batches:
-            matched = Matched(batch)
+            matched = MatchedBatch(batch)
             kept += int(draw_batch(matched, text_probabilities(matched, counts, t), "pair", 0).kept.sum())
         return kept
 

@@ -34,15 +34,17 @@ import numpy as np
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
+from curation.core.choices import Engine
 from curation.core.receipts import Receipt
 from curation.core.schemas import PAIRS
 from curation.core.storage import ParquetSink, list_files, read_batches
 from curation.matching.entry_store import EntryStore
-from curation.matching.match import READ_COLUMNS, MatchSettings, match_batch, read_pairs
+from curation.matching.match import READ_COLUMNS, MatchTask, match_batch
 from curation.matching.spacing import pad_entry, space_text
 from curation.spark.matching import SHUFFLED, match_to_buckets, pack_rows, shuffle_to_buckets
 from curation.spark.session import close_session, open_session
 from tests.real_texts import captions, english_entries, lemmas, sentences, wat_texts
+from tests.unit.matching.settings import match_settings
 
 Figures = dict[str, float]
 CJK_TEXTS = 100_000
@@ -215,7 +217,7 @@ def compare_spark(folder: Path, rows: int, rounds: int) -> Figures:
     matched.mkdir()
     schema = None
     for file in files:
-        batches = (match_batch(batch, store)[0] for batch in read_batches(file["path"], READ_COLUMNS))
+        batches = (match_batch(batch, store, Engine.tokens)[0] for batch in read_batches(file["path"], READ_COLUMNS))
         for number, batch in enumerate(pack_rows(batch, 64) for batch in batches):
             schema = schema or batch.schema
             if number == 0:
@@ -236,8 +238,8 @@ def compare_spark(folder: Path, rows: int, rounds: int) -> Figures:
 
 def run_match(spark: SparkSession, files: list[dict], folder: Path, store: EntryStore) -> None:
     """What the job does."""
-    tasks = [{"inputs": [file["path"]]} for file in files]
-    receipt: Receipt = match_to_buckets(spark, tasks, read_pairs, store, MatchSettings(), 64, str(folder / "matches"))
+    tasks = [MatchTask((file["path"],)) for file in files]
+    receipt: Receipt = match_to_buckets(spark, tasks, store, match_settings(), 64, str(folder / "matches"))
     assert receipt.rows_in > 0
 
 

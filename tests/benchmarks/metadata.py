@@ -19,9 +19,10 @@ import mwparserfromhell
 import pyarrow.parquet as pq
 import wikitextparser
 
-from metadata.sources.articles import DumpSettings, count_file
+from metadata.sources.articles import CountTask, count_file
 from tests.conftest import SHARED
 from tests.dump_data import dump, multistream
+from tests.unit.metadata.settings import dump_settings
 
 ROUNDS = 3
 _WORD = re.compile(r"\b(?!references|gallery|nowiki|category|templat)[a-z]{6,}\b")
@@ -99,8 +100,8 @@ def other_words(text: str, copy: int) -> str:
 def count(path: Path) -> int:
     """Count a dump as a task does; returns its number of words."""
     output = str(path.with_suffix(".parquet"))
-    task = {"input": str(path), "lang": "en", "start": 0, "end": None, "output": output}
-    receipt = count_file(task, DumpSettings()).check()
+    task = CountTask(str(path), "en", 0, None, output)
+    receipt = count_file(task, dump_settings()).check()
     assert receipt.rows_out == receipt.rows_in, receipt.drops
     assert pq.read_metadata(output).num_rows > 0
     return receipt.facts["words"]

@@ -21,8 +21,8 @@ import pyarrow as pa
 from curation.balancing.balance import FIXED
 from curation.balancing.counts import CountArrays
 from curation.balancing.distributions import Distribution
-from curation.balancing.forecast import ALL, Grid, Sums, forecast_batch
-from curation.balancing.matched_batch import Matched
+from curation.balancing.forecast import ALL, ForecastGrid, ForecastSums, forecast_batch
+from curation.balancing.matched_batch import MatchedBatch
 from curation.core.schemas import MATCHES, TEXT
 
 ENTRIES, UNMATCHED, HEAD = 500_000, 114_000, 16_000
@@ -107,13 +107,13 @@ def forecast(pool: list[pa.RecordBatch], scale: int) -> dict[str, float]:
     """What the forecast says at t, and the totals that the pool has in truth."""
     counted = CountArrays()
     for batch in pool:
-        counted.add(Matched(batch))
+        counted.add(MatchedBatch(batch))
     counts = dict(counted.items())
     t = T / scale
-    grid = Grid("pair", 0, "", {"en": np.array([t])}, 64)
-    sums = Sums(1)
+    grid = ForecastGrid("pair", 0, "", {"en": np.array([t])}, 64)
+    sums = ForecastSums(1)
     for batch in pool:
-        forecast_batch(Matched(batch), grid, counts, sums)
+        forecast_batch(MatchedBatch(batch), grid, counts, sums)
     texts = sum(batch.num_rows for batch in pool)
     found = Distribution(counts["en"])
     return {

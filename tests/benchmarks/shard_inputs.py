@@ -16,10 +16,10 @@ from curation.core.schemas import DOWNLOAD_STATUS, LISTS
 from curation.core.storage import write_json
 from curation.core.tables import Table
 from curation.core.tar_writer import TarWriter
-from curation.images.download import DownloadSettings
-from curation.images.downloads import LOGIC_VERSION, RANGES, STAGE, Downloads, compared
+from curation.images.downloads import RANGES, Downloads, download_recipe
 from curation.images.ranges import Ranges, list_name
 from curation.shards.selection import write_rows
+from tests.unit.images.settings import download_settings
 
 PER_RANGE = 6250
 BALANCE = {
@@ -64,7 +64,7 @@ def write_downloads(folder: Path, images: int, side: int = 384, quality: int = 8
         output = write_rows(f"{out}/{list_name(number)}", rows.slice(start, end - start))
         receipts.append(Receipt(str(number), end - start, end - start, outputs=[output]))
     part = lists.commit(0, Recipe("plan_lists", 1, vars(ranges), []), receipts, 0.0, balance=BALANCE)
-    recipe = Recipe(STAGE, LOGIC_VERSION, compared(DownloadSettings()), [part.input()])
+    recipe = download_recipe(download_settings(), [part])
     number, receipts, faces = downloads.begin_generation(recipe, ranges), [], pictures(images, side, quality)
     for path in part.files:
         receipts.append(_store(path, f"{downloads.part_path(number)}/{path.rsplit('/', 1)[-1]}", faces, side))

@@ -22,14 +22,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.core.schemas import LISTS
 from curation.core.tables import Table
-from curation.images.download import DownloadSettings, download_list
+from curation.images.download import DownloadSettings, DownloadTask, download_list
 from curation.images.downloads import Downloads
-from curation.images.encoding import ImageSettings
-from curation.images.fetch import FetchSettings
 from curation.images.ranges import Ranges
 from tests.benchmarks.image_host import ImageHost
 from tests.benchmarks.shard_inputs import pictures, write_downloads
+from tests.unit.images.settings import download_settings, fetch_settings, image_settings
 
 THREADS, SIDE = 32, 256
 spawn = multiprocessing.get_context("spawn")
@@ -108,7 +108,7 @@ def prepare_download_images(cores: int, folder: Path, count: int) -> Callable[[s
     from curation.spark.tasks import run_tasks
 
     spark = open_session("bench", f"local[{cores}]", "1g", {})
-    settings = download_settings()
+    settings = common_settings()
 
     def run(what: str) -> float:
         tasks = download_tasks(folder, folder / "ours", 8 if what == "warm" else count)
@@ -122,13 +122,13 @@ def prepare_download_images(cores: int, folder: Path, count: int) -> Callable[[s
     return run
 
 
-def download_settings() -> DownloadSettings:
+def common_settings() -> DownloadSettings:
     """Both sides resize alike."""
-    fetch = FetchSettings(allow_private_hosts=("127.0.0.1/32",))
-    return DownloadSettings(fetch, ImageSettings(size=SIDE), THREADS)
+    fetch, image = fetch_settings(allow_private_hosts=("127.0.0.1/32",)), image_settings(size=SIDE)
+    return download_settings(fetch=fetch, image=image, threads=THREADS)
 
 
-def download_tasks(folder: Path, out: Path, count: int, lists: int = 4) -> list[dict]:
+def download_tasks(folder: Path, out: Path, count: int, lists: int = 4) -> list[DownloadTask]:
     """A task for each list of the URLs."""
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir()
@@ -137,9 +137,7 @@ def download_tasks(folder: Path, out: Path, count: int, lists: int = 4) -> list[
     for number in range(lists):
         mine = rows.slice(number * count // lists, count // lists)
         pq.write_table(mine, out / f"list-{number}.parquet")
-        tasks.append(
-            {"list": f"{out}/list-{number}.parquet", "earlier": [], "out": f"{out}/range-{number:06d}.parquet"}
-        )
+        tasks.append(DownloadTask(f"{out}/list-{number}.parquet", (), f"{out}/range-{number:06d}.parquet"))
     return tasks
 
 
@@ -176,7 +174,7 @@ def prepare_memory(_: int, folder: Path, count: int) -> Callable[[str], int]:
             make_shards(folder, downloads, lists, Ranges(**lists.manifest["settings"]), size=1 << 30)
         else:
             (task,) = download_tasks(folder, folder / "ours", count, lists=1)
-            download_list(task, download_settings())
+            download_list(task, common_settings())
         # ru_maxrss would be that of the process this one was forked from, if larger.
         told = Path("/proc/self/status").read_text()
         return int(told.split("VmHWM:")[1].split()[0]) >> 10
@@ -239,7 +237,10 @@ def measure_downloads(folder: Path, count: int, rounds: int) -> dict[str, float]
         urls = [host.url(number) for number in range(count)]
         uids = pa.array([f"{number:024x}" for number in range(count)])
         order = pa.array(Ranges(1, 0).order(uids))
-        pq.write_table(pa.table({"uid": uids, "url": urls, "order": order}).sort_by("order"), folder / "urls.parquet")
+        listed = pa.table({"uid": uids, "url": urls, "order": order}).sort_by("order").to_pylist()
+        filled = {"text": "", "lang": "en", "keep_probability": 1.0, "texts": []}
+        rows = pa.Table.from_pylist([filled | row for row in listed], LISTS)
+        pq.write_table(rows, folder / "urls.parquet")
         ours = Side(prepare_download_images, 2, folder, count)
         theirs = Side(prepare_img2dataset, 2, folder, count)
         times: dict[str, list[float]] = {"ours": [], "theirs": []}

@@ -1,4 +1,4 @@
-"""A report of invented numbers, hostile texts among them, in the format of report.json."""
+"""A report of invented numbers and hostile texts, in the format of report.json."""
 
 import base64
 import io
@@ -35,7 +35,7 @@ CAPTIONS = {
 
 
 def example_report() -> dict[str, Any]:
-    """Return the report; the same one every time."""
+    """Return the report; every call returns the same values."""
     rng = np.random.default_rng(7)
     entries = [_entries(rng, lang, size) for lang, size in zip(NAMES, (4000, 1500, 1200, 800, 700, 300), strict=True)]
     return {

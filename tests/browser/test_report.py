@@ -1,4 +1,4 @@
-"""The report in a real browser: no script, no console message, no request, hostile texts inert."""
+"""The report in a real browser: no scripts, console messages or requests, and hostile texts stay texts."""
 
 import json
 import shutil
@@ -68,12 +68,12 @@ def shown(browser: Any, selector: str) -> list[Any]:
     return [found for found in browser.find_elements(By.CSS_SELECTOR, selector) if found.is_displayed()]
 
 
-def test_it_opens_offline_without_a_word_on_the_console(page: Any, folder: Path) -> None:
+def test_it_opens_offline_without_console_messages(page: Any, folder: Path) -> None:
     assert page.get_log("browser") == []
     assert requests(page) == [f"file://{folder}/index.html"]
 
 
-def test_served_over_http_it_asks_for_nothing_else(browser: Any, folder: Path) -> None:
+def test_served_over_http_it_requests_nothing_else(browser: Any, folder: Path) -> None:
     asked: list[str] = []
 
     class Handler(SimpleHTTPRequestHandler):

@@ -11,7 +11,7 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema.jobs import DownloadImagesConfig, ExtractPairsConfig
-from curation.core.errors import HeadtailError, faults_told
+from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.tables import Table
 from jobs import download_images, extract_pairs
 from tests.cluster.cluster import free_port
@@ -38,7 +38,7 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 def extract(sample: Sample, output: Path) -> None:
     taken = ("output", "source.", "urls.", "max_failed")
     settings = [setting for setting in sample.settings(output) if setting.startswith(taken)]
-    with faults_told():
+    with faults_as_lines():
         extract_pairs.run(compose_config("extract_pairs", ExtractPairsConfig, settings))
 
 

@@ -1,4 +1,4 @@
-"""The report of a run tells what its tables hold."""
+"""The report of a run agrees with its tables."""
 
 import json
 import shutil
@@ -83,7 +83,9 @@ def test_each_step_begins_where_the_one_before_ends(report: dict[str, Any]) -> N
     stages = {stage["stage"]: stage for stage in report["stages"]}
     for stage in stages.values():
         assert stage["rows_in"] == stage["rows_out"] + sum(drop["count"] for drop in stage["drops"])
-        assert all(drop["meaning"] != drop["reason"].replace("_", " ") for drop in stage["drops"]), "a reason untold"
+        assert all(drop["meaning"] != drop["reason"].replace("_", " ") for drop in stage["drops"]), (
+            "a reason without a meaning"
+        )
     assert stages["extract_pairs"]["rows_out"] == stages["match_pairs"]["rows_in"]
     assert stages["balance_pairs"]["rows_out"] == stages["download_images"]["rows_in"]
     assert stages["balance_pairs"]["rows_out"] == stages["write_shards"]["rows_in"]
@@ -112,7 +114,9 @@ def test_other_metadata_is_refused(finished: Path, sample: Sample, tmp_path: Pat
         run_report(finished, sample, f"entry_lists={lists}", f"report={tmp_path / 'report'}")
 
 
-def test_what_is_taken_out_of_the_shards_leaves_the_report(finished: Path, sample: Sample, tmp_path: Path) -> None:
+def test_samples_that_are_removed_from_the_shards_leave_the_report(
+    finished: Path, sample: Sample, tmp_path: Path
+) -> None:
     run = Path(shutil.copytree(finished, tmp_path / "run"))
     shown = json.loads((run / "report/report.json").read_text())["samples"][0]["uid"]
     listed = tmp_path / "optouts.txt"

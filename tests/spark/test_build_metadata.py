@@ -13,16 +13,18 @@ from pyspark.sql import SparkSession
 
 from conf.compose import compose_config
 from conf.schema.jobs import BuildMetadataConfig
+from curation.core.choices import BigramScore
 from curation.core.receipts import Receipt
 from curation.matching.entry_store import EntryStore
 from jobs.build_metadata import run
-from metadata.lists.rules import PMI_STEPS, Rules, percentile_rank
-from metadata.sources.articles import DumpSettings, count_file, read_articles
+from metadata.lists.rules import PMI_STEPS, percentile_rank
+from metadata.sources.articles import CountTask, count_file, read_articles
 from metadata.sources.words import join_bigram
 from metadata.spark.gather import gather_terms
 from metadata.spark.terms import COUNTS, score_bigrams, sum_unigrams, top_terms
 from tests.conftest import SHARED, needs_shared
 from tests.dump_data import count_naively, dump, multistream
+from tests.unit.metadata.settings import dump_settings, list_rules
 
 ENGLISH = SHARED / "wikidump" / "enwiki-206-pages.xml.bz2"
 
@@ -50,9 +52,9 @@ def english(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Counter[str]
     if not ENGLISH.exists():
         pytest.skip("the real data of ../shared/data is not here")
     output = str(tmp_path_factory.mktemp("counts") / "0.parquet")
-    task = {"input": str(ENGLISH), "lang": "en", "start": 0, "end": None, "output": output}
-    count_file(task, DumpSettings()).check()
-    texts = read_articles(str(ENGLISH), 0, None, DumpSettings(), Receipt("r"))
+    task = CountTask(str(ENGLISH), "en", 0, None, output)
+    count_file(task, dump_settings()).check()
+    texts = read_articles(str(ENGLISH), 0, None, dump_settings(), Receipt("r"))
     return output, *count_naively(texts, singles=True)
 
 
@@ -88,8 +90,8 @@ def test_both_papers_scores_equal_a_loop(spark: SparkSession, english: tuple) ->
     }
     by_pmi = {join_bigram(*pair, True): value for pair, value in pmi.items() if value >= 17}
     for rules, expected in (
-        (Rules(bigram_score="count_pmi", max_bigrams=500, unigram_top_share=0.1), by_count),
-        (Rules(bigram_score="pmi", bigram_min_pmi=17, unigram_min_count=100), by_pmi),
+        (list_rules(bigram_score=BigramScore.count_pmi, max_bigrams=500, unigram_top_share=0.1), by_count),
+        (list_rules(bigram_score=BigramScore.pmi, bigram_min_pmi=17, unigram_min_count=100), by_pmi),
     ):
         terms = gather_terms(spark, [path], [], ["en"], rules)
         rows = terms.rows["en"]
@@ -108,7 +110,7 @@ def test_both_papers_scores_equal_a_loop(spark: SparkSession, english: tuple) ->
 
 
 def test_the_first_papers_rule_yields_nothing_on_a_small_wiki(spark: SparkSession, english: tuple) -> None:
-    terms = gather_terms(spark, [english[0]], [], ["en", "de"], Rules(bigram_min_pmi=30))
+    terms = gather_terms(spark, [english[0]], [], ["en", "de"], list_rules(bigram_min_pmi=30))
     row = terms.rows["en"]["bigram"]
     assert row.chosen == 0
     assert row.note.startswith("the rule takes none: PMI is at most 18.9 ")
@@ -216,7 +218,7 @@ def test_the_job(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch
     assert "is done" in capsys.readouterr().err
     manifest = build(tmp_path / "one", *overrides, "metadata.max_bigrams=1")
     told = capsys.readouterr().err
-    assert "starts: words" not in told
+    assert "count_articles" not in told
     assert [row["added"] for row in manifest["wikis"]["zh"] if row["source"] == "bigram"] == [1]
 
 
@@ -266,7 +268,7 @@ def test_the_counts_of_ranges_are_those_of_the_whole(english: tuple, tmp_path: P
     starts = [0, 400_000, 1_000_000]
     for start, end in zip(starts, [*starts[1:], None], strict=True):
         output = str(tmp_path / f"{start}.parquet")
-        count_file({"input": str(path), "lang": "en", "start": start, "end": end, "output": output}, DumpSettings())
+        count_file(CountTask(str(path), "en", start, end, output), dump_settings())
         for row in pq.read_table(output, filters=[("source", "=", "unigram")]).to_pylist():
             words[row["first"]] += row["count"]
     assert words == english[1]

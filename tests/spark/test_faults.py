@@ -12,7 +12,7 @@ from curation.spark.tasks import run_tasks
 
 
 @pytest.mark.parametrize(
-    ("said", "told"),
+    ("message", "expected"),
     [
         ("ModuleNotFoundError: No module named 'curation'", "the workers' Python lacks headtail: give spark-submit"),
         (
@@ -20,18 +20,18 @@ from curation.spark.tasks import run_tasks
             "the workers do not have the driver's Python",
         ),
         ("[PYTHON_VERSION_MISMATCH] Python in worker has different version: 3.10 than that in driver: 3.11",
-         "the workers' Python is another"),
+         "the workers run another version of Python"),
         ("ExecutorLostFailure (executor 3 exited caused by one of the running tasks) Reason: Command exited with "
-         "code 137", "executors were lost as often as spark.task.maxFailures allows"),
-        ("Traceback:\ncuration.errors.HeadtailError: worker-7: /data: No space left on device\n\n\tat org.apache",
+         "code 137", "a task lost its executor spark.task.maxFailures times"),
+        ("Traceback:\ncuration.core.errors.HeadtailError: worker-7: /data: No space left on device\n\n\tat org.apache",
          "worker-7: /data: No space left on device"),
     ],
-    ids=["no headtail", "no Python", "another Python", "executors lost", "error of ours"],
+    ids=["no headtail", "no Python", "another Python", "executors lost", "a HeadtailError"],
 )  # fmt: skip
-def test_faults_of_a_cluster_have_a_line(said: str, told: str) -> None:
-    line = fault_line(PySparkException(said))
+def test_faults_of_a_cluster_have_a_line(message: str, expected: str) -> None:
+    line = fault_line(PySparkException(message))
     assert line is not None
-    assert line.startswith(told)
+    assert line.startswith(expected)
     assert "\n" not in line
 
 
@@ -50,7 +50,7 @@ def test_a_file_that_a_worker_lacks_is_a_line_with_its_machine(spark: SparkSessi
 
 
 class _Session:
-    """What is asked of a session."""
+    """The part of a session that refuse_settings reads."""
 
     def __init__(self, **conf: str) -> None:
         self.conf = {key.replace("_", "."): value for key, value in conf.items()}
@@ -66,7 +66,9 @@ class _Session:
 def test_fewer_tries_than_spark_can_bear_are_refused(failures: int, excluded: str, refused: bool) -> None:
     session = _Session(spark_task_maxFailures=str(failures), spark_excludeOnFailure_enabled=excluded)
     if refused:
-        with pytest.raises(HeadtailError, match=r"spark.task.maxFailures=2 is too low .* set it to 3 or more"):
+        with pytest.raises(
+            HeadtailError, match=r"spark.task.maxFailures=2 is too low .* set spark.*maxFailures to 3 or more"
+        ):
             refuse_settings(session)  # type: ignore[arg-type]
     else:
         refuse_settings(session)  # type: ignore[arg-type]
@@ -75,7 +77,7 @@ def test_fewer_tries_than_spark_can_bear_are_refused(failures: int, excluded: st
 def test_settings_that_leave_rows_out_are_refused(spark: SparkSession) -> None:
     spark.conf.set("spark.sql.files.ignoreCorruptFiles", "true")
     try:
-        with pytest.raises(HeadtailError, match=r"ignoreCorruptFiles=true would leave rows out"):
+        with pytest.raises(HeadtailError, match=r"ignoreCorruptFiles=true would silently drop rows"):
             open_session("tests", "local[2]", "1g", {})
     finally:
         spark.conf.unset("spark.sql.files.ignoreCorruptFiles")

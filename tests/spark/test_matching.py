@@ -18,10 +18,11 @@ from curation.core.schemas import MATCHES, PAIRS
 from curation.core.tables import Table
 from curation.matching.buckets import bucket_path, buckets_of, merge_bucket, plan_merge
 from curation.matching.entry_store import EntryStore
-from curation.matching.match import MATCHED, MatchSettings, iter_matched, read_pairs
+from curation.matching.match import MATCHED, MatchTask, iter_matched
 from curation.matching.merging import merge_images
 from curation.spark.matching import match_to_buckets, pack_rows, shuffle_to_buckets, unpack_rows
 from jobs import match_pairs
+from tests.unit.matching.settings import match_settings
 
 WORDS = ["dog", "cat", "a", "photo", "of", "猫", "Hund", "xyz"]
 
@@ -61,7 +62,7 @@ def lists(tmp_path: Path) -> Path:
 def expected(tables: list[pa.Table], store: EntryStore, max_texts: int = 64) -> tuple[list[dict], Counter[str]]:
     """All pairs matched and merged in one go."""
     receipt = Receipt("all")
-    matched = list(iter_matched(pa.concat_tables(tables).to_batches(), store, MatchSettings(), receipt))
+    matched = list(iter_matched(pa.concat_tables(tables).to_batches(), store, match_settings(), receipt))
     rows = pa.Table.from_batches(matched, MATCHED).sort_by("uid").to_batches()
     images = [image for batch in merge_images(rows, receipt.drops, max_texts) for image in batch.to_pylist()]
     return images, +receipt.drops
@@ -95,9 +96,9 @@ def test_the_cluster_gives_what_the_pure_functions_give(
     tasks = []
     for part in range(files):
         write(tmp_path / f"pairs-{part}.parquet", PAIRS, table.take(list(range(part, len(table), files))))
-        tasks.append({"inputs": [str(tmp_path / f"pairs-{part}.parquet")]})
+        tasks.append(MatchTask((str(tmp_path / f"pairs-{part}.parquet"),)))
     folder = str(tmp_path / "out")
-    receipt = match_to_buckets(spark, tasks, read_pairs, store, MatchSettings(max_texts=2), 5, folder)
+    receipt = match_to_buckets(spark, tasks, store, match_settings(max_texts=2), 5, folder)
     images, drops = expected([table], store, max_texts=2)
     written = [bucket_path(folder, bucket) for bucket in range(5)]
     assert read_images(written) == images
@@ -254,6 +255,6 @@ def test_merging_accounts_for_all(tmp_path: Path, lists: Path) -> None:
         write(Path(bucket_path(str(tmp_path / str(part)), 0)), MATCHES, pa.Table.from_pylist(images, schema=MATCHES))
     (task,) = plan_merge([str(tmp_path / "0"), str(tmp_path / "1")], str(tmp_path / "out"), 1)
     receipt = partial(merge_bucket, max_texts=64)(task).check()
-    texts = sum(len(image["texts"]) for file in task["inputs"] for image in read_images([file]))
+    texts = sum(len(image["texts"]) for file in task.inputs for image in read_images([file]))
     assert receipt.rows_in == texts
     assert receipt.drops["same_text"] > 0

@@ -16,8 +16,9 @@ from curation.core.schemas import PAIRS
 from curation.core.storage import ParquetSink, read_batches
 from curation.matching.buckets import bucket_path
 from curation.matching.entry_store import EntryStore
-from curation.matching.match import MatchSettings, read_pairs
+from curation.matching.match import MatchTask
 from curation.spark.matching import match_to_buckets
+from tests.unit.matching.settings import match_settings
 
 ICON = "ffff" + "0" * 20
 TEXTS, BUCKETS = 20_000, 5
@@ -54,9 +55,9 @@ def test_skew_costs_nobody_a_text_or_a_count(spark: SparkSession, store: EntrySt
         path = str(tmp_path / f"pairs-{part}.parquet")
         with ParquetSink(path, PAIRS) as sink:
             sink.write(pa.RecordBatch.from_pylist(rows[part::2], schema=PAIRS))
-        tasks.append({"inputs": [path]})
+        tasks.append(MatchTask((path,)))
     folder = str(tmp_path / "matches")
-    receipt = match_to_buckets(spark, tasks, read_pairs, store, MatchSettings(max_texts=64), BUCKETS, folder)
+    receipt = match_to_buckets(spark, tasks, store, match_settings(max_texts=64), BUCKETS, folder)
     files = [bucket_path(folder, bucket) for bucket in range(BUCKETS)]
     images = {row["uid"]: row["texts"] for file in files for batch in read_batches(file) for row in batch.to_pylist()}
 

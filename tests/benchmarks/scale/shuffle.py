@@ -18,12 +18,13 @@ from pyspark.sql import SparkSession
 from curation.core.schemas import PAIRS
 from curation.core.storage import ParquetSink
 from curation.core.uids import uids_of
-from curation.matching.match import MatchSettings, read_pairs
+from curation.matching.match import MatchTask
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import close_session, open_session
 from tests.benchmarks.match import english_store
 from tests.conftest import SHARED
 from tests.real_texts import captions
+from tests.unit.matching.settings import match_settings
 
 FILES = 2
 """With 1.4 million rows each has as much as a task of the job takes: 64 MB."""
@@ -37,11 +38,9 @@ def measure(folder: Path, rows: int, buckets: int) -> dict[str, float]:
     store = english_store(folder)
     store.compile("en")
     spark = open_session("bench", "local[2]", "2g", {})
-    tasks = [{"inputs": [file]} for file in files]
+    tasks = [MatchTask((file,)) for file in files]
     start = time.monotonic()
-    receipt = match_to_buckets(
-        spark, tasks, read_pairs, store, MatchSettings(), buckets, str(folder / "shuffled_matches")
-    )
+    receipt = match_to_buckets(spark, tasks, store, match_settings(), buckets, str(folder / "shuffled_matches"))
     seconds = time.monotonic() - start
     shuffled = max(shuffle_write_bytes(spark))
     close_session()

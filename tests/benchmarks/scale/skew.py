@@ -23,13 +23,14 @@ from curation.core.schemas import PAIRS
 from curation.core.storage import ParquetSink, read_batches
 from curation.core.uids import uids_of
 from curation.matching.entry_store import EntryStore
-from curation.matching.match import MatchSettings, read_pairs
+from curation.matching.match import MatchTask
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import close_session, open_session
 from tests.benchmarks.match import english_store
 from tests.benchmarks.memory import PeakMemory
 from tests.benchmarks.scale.shuffle import write_real_pairs
 from tests.real_texts import captions, english_entries
+from tests.unit.matching.settings import match_settings
 
 ICON = "https://cdn.example.org/pixel.gif"
 BATCH = 50_000
@@ -44,13 +45,13 @@ def measure(folder: Path, texts: int) -> dict[str, float]:
 
 def one_image(folder: Path, texts: int) -> dict[str, float]:
     """Match pairs of which `texts` belong to one image."""
-    tasks = [{"inputs": [path]} for path in [*write_real_pairs(folder, 200_000), *write_icon(folder, texts)]]
+    tasks = [MatchTask((path,)) for path in [*write_real_pairs(folder, 200_000), *write_icon(folder, texts)]]
     store = english_store(folder)
     store.compile("en")
     spark = open_session("bench", "local[2]", "1g", {})
     start = time.monotonic()
     with PeakMemory() as memory:
-        receipt = match_to_buckets(spark, tasks, read_pairs, store, MatchSettings(), 64, str(folder / "matches"))
+        receipt = match_to_buckets(spark, tasks, store, match_settings(), 64, str(folder / "matches"))
     seconds = time.monotonic() - start
     close_session()
     uid = uids_of(pa.array([ICON]))[0]

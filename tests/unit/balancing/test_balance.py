@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.balancing.balance import (
-    Drawing,
+    BalanceSettings,
+    BalanceTask,
     balance_bucket,
     curated_batch,
     draw_batch,
@@ -18,8 +19,8 @@ from curation.balancing.balance import (
     take_expectations,
     text_probabilities,
 )
-from curation.balancing.counts import CountArrays, CountFiles, count_buckets, merge_partials, save_array
-from curation.balancing.matched_batch import Matched
+from curation.balancing.counts import BucketsTask, CountArrays, CountFiles, count_buckets, merge_partials, save_array
+from curation.balancing.matched_batch import MatchedBatch
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
@@ -70,7 +71,7 @@ def _curate(rows: list[Image], unit: str, seed: int, t: dict[str, float]) -> lis
 
 def _files(rows: list[Image], folder: Path) -> str:
     counts = CountArrays()
-    counts.add(Matched(to_batch(rows)))
+    counts.add(MatchedBatch(to_batch(rows)))
     for lang, values in counts.items():
         save_array(str(folder / f"{lang}.npy"), values)
     return str(folder)
@@ -83,10 +84,10 @@ def _scaled(t: dict[str, float], factor: float) -> dict[str, float]:
 @pytest.mark.parametrize("unit", ["pair", "image"])
 def test_a_bucket_is_drawn_as_the_definition_says(unit: str, tmp_path: Path) -> None:
     rows = make_images(700, seed=4)
-    drawing = Drawing(unit, 13, _files(rows, tmp_path / "counts"), T, 64)
-    task = {"task": "0", "files": [write_matches(rows, tmp_path / "m.parquet")], "output": str(tmp_path / "c.parquet")}
-    receipt = balance_bucket(task, drawing)
-    found = pq.read_table(task["output"])
+    settings = BalanceSettings(unit, 13, _files(rows, tmp_path / "counts"), T, 64)
+    task = BalanceTask("0", [write_matches(rows, tmp_path / "m.parquet")], str(tmp_path / "c.parquet"))
+    receipt = balance_bucket(task, settings)
+    found = pq.read_table(task.output)
     expected = _curate(rows, unit, 13, T)
     assert found.schema.equals(CURATED)
     assert found.to_pylist() == expected
@@ -104,7 +105,7 @@ def test_how_rows_are_batched_does_not_show(unit: str, tmp_path: Path) -> None:
     def curate(size: int) -> pa.Table:
         batches = []
         for start in range(0, len(rows), size):
-            matched = Matched(batch.slice(start, size))
+            matched = MatchedBatch(batch.slice(start, size))
             drawn = draw_batch(matched, text_probabilities(matched, counts, T), unit, 1)
             batches.append(curated_batch(matched, drawn))
         return pa.Table.from_batches(batches).combine_chunks()
@@ -115,7 +116,7 @@ def test_how_rows_are_batched_does_not_show(unit: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("unit", ["pair", "image"])
 def test_a_larger_t_keeps_what_a_smaller_one_kept(unit: str, tmp_path: Path) -> None:
     rows = make_images(1500, seed=6)
-    matched, counts = Matched(to_batch(rows)), CountFiles(_files(rows, tmp_path))
+    matched, counts = MatchedBatch(to_batch(rows)), CountFiles(_files(rows, tmp_path))
     kept = []
     for factor in (0.1, 0.5, 1, 2, 10_000):
         drawn = draw_batch(matched, text_probabilities(matched, counts, _scaled(T, factor)), unit, 0)
@@ -129,14 +130,14 @@ def test_a_larger_t_keeps_what_a_smaller_one_kept(unit: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("unit", ["pair", "image"])
 def test_expectations_are_sums_of_probabilities(unit: str, tmp_path: Path) -> None:
     rows = make_images(400, seed=7)
-    drawing = Drawing(unit, 2, _files(rows, tmp_path / "counts"), T, 64)
+    settings = BalanceSettings(unit, 2, _files(rows, tmp_path / "counts"), T, 64)
     receipts = []
     for k, part in enumerate((rows[:100], rows[100:])):
         file = write_matches(part, tmp_path / f"m{k}.parquet")
-        receipts.append(balance_bucket({"task": str(k), "files": [file], "output": str(tmp_path / "c")}, drawing))
+        receipts.append(balance_bucket(BalanceTask(str(k), [file], str(tmp_path / "c")), settings))
     expected = take_expectations(receipts)
-    matched = Matched(to_batch(rows))
-    probabilities = text_probabilities(matched, CountFiles(drawing.counts), T)
+    matched = MatchedBatch(to_batch(rows))
+    probabilities = text_probabilities(matched, CountFiles(settings.counts), T)
     drawn = draw_batch(matched, probabilities, unit, 2)
     assert sum(expected["expected_images"].values()) == pytest.approx(drawn.image_probabilities.sum(), rel=1e-7)
     for code, lang in enumerate(matched.langs):
@@ -150,7 +151,7 @@ def test_expectations_are_sums_of_probabilities(unit: str, tmp_path: Path) -> No
 def test_another_seed_is_an_independent_draw(tmp_path: Path) -> None:
     """Of 4,000 images both draws keep the product of the shares, within 5 standard deviations."""
     rows = make_images(4000, seed=8, langs=("en",))
-    matched, counts = Matched(to_batch(rows)), CountFiles(_files(rows, tmp_path))
+    matched, counts = MatchedBatch(to_batch(rows)), CountFiles(_files(rows, tmp_path))
     probabilities = text_probabilities(matched, counts, {"en": 20.0})
     first, second = (draw_batch(matched, probabilities, "pair", seed) for seed in (0, 1))
     both = ((first.chosen >= 0) & (second.chosen >= 0)).sum()
@@ -164,7 +165,7 @@ def test_over_2000_seeds_each_text_is_kept_with_its_probability(unit: str, tmp_p
     chi-squared value 6 of its standard deviations off (below 1e-6): one list of seeds in 2,000 would fail by chance.
     """
     rows = make_images(300, seed=12, entries=40, most=2)
-    matched, counts = Matched(to_batch(rows)), CountFiles(_files(rows, tmp_path))
+    matched, counts = MatchedBatch(to_batch(rows)), CountFiles(_files(rows, tmp_path))
     p = text_probabilities(matched, counts, T)
     kept, images = np.zeros(len(p)), np.zeros(len(rows))
     for seed in range(2000):
@@ -187,23 +188,23 @@ def test_over_2000_seeds_each_text_is_kept_with_its_probability(unit: str, tmp_p
 
 
 def test_an_empty_bucket_gives_an_empty_file(tmp_path: Path) -> None:
-    task = {"task": "0", "files": [write_matches([], tmp_path / "m")], "output": str(tmp_path / "c")}
-    receipt = balance_bucket(task, Drawing("pair", 0, str(tmp_path), T, 64))
+    task = BalanceTask("0", [write_matches([], tmp_path / "m")], str(tmp_path / "c"))
+    receipt = balance_bucket(task, BalanceSettings("pair", 0, str(tmp_path), T, 64))
     assert receipt.rows_in == receipt.rows_out == 0
-    assert pq.read_schema(task["output"]).equals(CURATED)
+    assert pq.read_schema(task.output).equals(CURATED)
 
 
 def test_a_bucket_in_which_nothing_is_kept(tmp_path: Path) -> None:
     rows = make_images(20, seed=9)
-    matched, counts = Matched(to_batch(rows)), CountFiles(_files(rows, tmp_path))
+    matched, counts = MatchedBatch(to_batch(rows)), CountFiles(_files(rows, tmp_path))
     drawn = draw_batch(matched, text_probabilities(matched, counts, _scaled(T, 1e-12)), "pair", 0)
     assert curated_batch(matched, drawn).num_rows == 0
 
 
 def test_a_language_that_was_not_counted_is_refused(tmp_path: Path) -> None:
     rows = make_images(20, seed=10)
-    with pytest.raises(HeadtailError, match="texts in fr, which entry_counts has not: run count_entries"):
-        text_probabilities(Matched(to_batch(rows)), CountFiles(_files(rows, tmp_path)), {"en": 1.0, "de": 1.0})
+    with pytest.raises(HeadtailError, match="texts in fr, but entry_counts does not: run count_entries"):
+        text_probabilities(MatchedBatch(to_batch(rows)), CountFiles(_files(rows, tmp_path)), {"en": 1.0, "de": 1.0})
 
 
 def test_several_tables_are_merged_by_uid(tmp_path: Path) -> None:
@@ -213,14 +214,14 @@ def test_several_tables_are_merged_by_uid(tmp_path: Path) -> None:
     second = [{**row, "texts": row["texts"][: 1 + k % 3]} for k, row in enumerate(second)]
     files = [write_matches(first, tmp_path / "1/m.parquet"), write_matches(second, tmp_path / "2/m.parquet")]
     union = [*first, *second[100:]]
-    counts = {"task": "0", "buckets": [files], "output": str(tmp_path / "partial")}
+    counts = BucketsTask("0", [files], str(tmp_path / "partial"))
     receipt = count_buckets(counts, 64)
     assert (receipt.rows_in, receipt.rows_out, receipt.drops["merged_into_image"]) == (400, 300, 100)
-    merged = merge_partials([counts["output"]])
+    merged = merge_partials([counts.output])
     assert {(lang, int(i)): int(values[i]) for lang, values in merged for i in np.flatnonzero(values)} == _counts(union)
-    task = {"task": "0", "files": files, "output": str(tmp_path / "c.parquet")}
-    receipt = balance_bucket(task, Drawing("pair", 3, _files(union, tmp_path / "counts"), T, 64))
-    assert pq.read_table(task["output"]).to_pylist() == _curate(union, "pair", 3, T)
+    task = BalanceTask("0", files, str(tmp_path / "c.parquet"))
+    receipt = balance_bucket(task, BalanceSettings("pair", 3, _files(union, tmp_path / "counts"), T, 64))
+    assert pq.read_table(task.output).to_pylist() == _curate(union, "pair", 3, T)
     assert receipt.rows_in == 400
     assert receipt.drops["merged_into_image"] == 100
 
@@ -236,7 +237,7 @@ def test_tables_made_with_other_metadata_are_refused(name: str, tmp_path: Path) 
     for table, found in (("a", "one"), ("b", "two")):
         file = write_matches([], tmp_path / table / "part-00000" / "bucket-00000.parquet")
         receipt = Receipt("m", outputs=[{"path": file, "rows": 0, "bytes": 0}])
-        settings = {"metadata": "same", "edges": "same", name: found}
+        settings = {"metadata": "same", "edges": "same", "max_texts": 64, name: found}
         Table(str(tmp_path / table)).commit(0, Recipe("match_pairs", 1, settings), [receipt], 0.0)
     assert MatchesTables([str(tmp_path / "a")] * 2).max_texts == 64
     with pytest.raises(HeadtailError, match=f"b/part-00000 were made with {name} two, those in .* with one: run match"):

@@ -15,7 +15,7 @@ from curation.balancing.counts import (
     save_array,
     write_entry_counts,
 )
-from curation.balancing.matched_batch import Matched
+from curation.balancing.matched_batch import MatchedBatch
 from curation.core import storage
 from curation.core.schemas import ENTRY_COUNTS
 from tests.matches_data import Image, make_images, to_batch, write_matches
@@ -35,20 +35,20 @@ def test_counts_equal_a_loop_over_slices(langs: tuple[str, ...]) -> None:
     batch = to_batch(rows)
     counts = CountArrays()
     for start, size in ((0, 1), (1, 0), (1, 150), (151, 249)):
-        counts.add(Matched(batch.slice(start, size)))
+        counts.add(MatchedBatch(batch.slice(start, size)))
     assert _as_dict(list(counts.items())) == _expected(rows)
 
 
 def test_small_counts_are_added_to_large_ones_before_they_overflow(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = make_images(300, seed=4, langs=("en", "fr"))
     texts = sum(len(row["texts"]) for row in rows)
-    monkeypatch.setattr("curation.balancing.counts.MOST_RECENT_TEXTS", texts // 3)
+    monkeypatch.setattr("curation.balancing.counts.MAX_RECENT_TEXTS", texts // 3)
     counts = CountArrays()
     for start in range(0, 300, 50):
-        counts.add(Matched(to_batch(rows[start : start + 50])))
+        counts.add(MatchedBatch(to_batch(rows[start : start + 50])))
         assert sum(int(found.max()) for found in counts._recent.values()) <= texts // 3
     assert _as_dict(list(counts.items())) == _expected(rows)
-    counts.add(Matched(to_batch(rows)))
+    counts.add(MatchedBatch(to_batch(rows)))
     assert _as_dict(list(counts.items())) == {key: 2 * count for key, count in _expected(rows).items()}
 
 
@@ -57,7 +57,7 @@ def test_weighted_counts_and_merging_equal_a_loop() -> None:
     halves = [CountArrays(), CountArrays()]
     expected: Counter = Counter()
     for half, part in zip(halves, (rows[:30], rows[30:]), strict=True):
-        matched = Matched(to_batch(part))
+        matched = MatchedBatch(to_batch(part))
         weights = np.arange(len(matched.codes)) % 3
         half.add_weighted(matched, weights)
         for weight, text in zip(weights, [text for row in part for text in row["texts"]], strict=True):

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from curation.balancing.balance import choice_order, draw_batch, text_probabilities
-from curation.balancing.counts import CountArrays, CountFiles, save_array
-from curation.balancing.forecast import ALL, Grid, add_forecasts, forecast_buckets
-from curation.balancing.matched_batch import Matched
+from curation.balancing.counts import BucketsTask, CountArrays, CountFiles, save_array
+from curation.balancing.forecast import ALL, ForecastGrid, add_forecasts, forecast_buckets
+from curation.balancing.matched_batch import MatchedBatch
 from tests.matches_data import make_images, to_batch, write_matches
 
 ROWS = make_images(600, seed=31)
@@ -18,7 +18,7 @@ TS = {"de": np.array([0.5, 3.0, 9.0]), "en": np.array([2.0, 6.5, 50.0]), "fr": n
 
 def _counts(folder: Path) -> str:
     counts = CountArrays()
-    counts.add(Matched(to_batch(ROWS)))
+    counts.add(MatchedBatch(to_batch(ROWS)))
     for lang, values in counts.items():
         save_array(str(folder / f"{lang}.npy"), values)
     return str(folder)
@@ -26,7 +26,7 @@ def _counts(folder: Path) -> str:
 
 def _loop(unit: str, seed: int, counts: CountFiles, point: int) -> dict[str, list[float]]:
     """Expected pairs, their variance, expected images, their variance; by enumeration of what may be kept."""
-    matched = Matched(to_batch(ROWS))
+    matched = MatchedBatch(to_batch(ROWS))
     p = text_probabilities(matched, counts, {lang: ts[point] for lang, ts in TS.items()})
     order = choice_order(matched, seed)
     sums = {lang: [0.0] * 4 for lang in [*matched.langs, ALL]}
@@ -53,12 +53,12 @@ def _loop(unit: str, seed: int, counts: CountFiles, point: int) -> dict[str, lis
 
 @pytest.mark.parametrize("unit", ["pair", "image"])
 def test_a_forecast_equals_an_enumeration(unit: str, tmp_path: Path) -> None:
-    grid = Grid(unit, 7, _counts(tmp_path / "counts"), TS, 64)
+    grid = ForecastGrid(unit, 7, _counts(tmp_path / "counts"), TS, 64)
     buckets = [[write_matches(ROWS[i::3], tmp_path / f"bucket-{i}")] for i in range(3)]
     outputs = []
     for k, group in enumerate((buckets[:1], buckets[1:])):
         outputs.append(str(tmp_path / f"partial-{k}"))
-        forecast_buckets({"task": str(k), "buckets": group, "output": outputs[-1]}, grid)
+        forecast_buckets(BucketsTask(str(k), group, outputs[-1]), grid)
     found = add_forecasts(outputs)
     assert list(found) == [ALL, "de", "en", "fr"]
     for point in range(3):
@@ -75,12 +75,12 @@ def test_a_forecast_equals_an_enumeration(unit: str, tmp_path: Path) -> None:
 def test_realised_totals_lie_near_the_forecast(unit: str, tmp_path: Path) -> None:
     """Within 4 standard deviations at 25 fixed seeds: by chance alone one list of seeds in 300 would fail."""
     counts = CountFiles(_counts(tmp_path / "counts"))
-    matched = Matched(to_batch(ROWS))
+    matched = MatchedBatch(to_batch(ROWS))
     file = write_matches(ROWS, tmp_path / "bucket")
     p = text_probabilities(matched, counts, {lang: ts[1] for lang, ts in TS.items()})
     for seed in range(25):
-        grid = Grid(unit, seed, counts.folder, {lang: ts[1:2] for lang, ts in TS.items()}, 64)
-        forecast_buckets({"task": "0", "buckets": [[file]], "output": str(tmp_path / "partial")}, grid)
+        grid = ForecastGrid(unit, seed, counts.folder, {lang: ts[1:2] for lang, ts in TS.items()}, 64)
+        forecast_buckets(BucketsTask("0", [[file]], str(tmp_path / "partial")), grid)
         expected = add_forecasts([str(tmp_path / "partial")])[ALL]
         drawn = draw_batch(matched, p, unit, seed)
         assert abs((drawn.chosen >= 0).sum() - expected.images[0]) < 4 * expected.images_deviation[0]

@@ -7,8 +7,16 @@ import pytest
 
 from curation.balancing.counts import CountFiles, save_array
 from curation.balancing.forecast import ALL, Expectation
-from curation.balancing.forecast_table import FORECASTS, Rates, forecast_text, write_forecasts
+from curation.balancing.forecast_table import (
+    FORECASTS,
+    ForecastPlan,
+    ForecastPoints,
+    Rates,
+    forecast_text,
+    write_forecasts,
+)
 from curation.core import storage
+from tests.unit.balancing.settings import balance_goal
 
 COUNTS = {
     "de": [0, 4, 4, 4, 0, 9],  # ties and zeros
@@ -18,7 +26,7 @@ COUNTS = {
 }
 GRID = [1.0, 4.0, 50.0]
 SIZES = {lang: len(counts) + 3 for lang, counts in COUNTS.items()}
-RATES = Rates(headroom=0.5, images_per_second=2.0, bytes_per_image=1e6)
+PLAN = ForecastPlan(tuple(GRID), Rates(images_per_second=2.0, bytes_per_image=1e6), SIZES)
 
 
 @pytest.fixture
@@ -29,7 +37,9 @@ def rows(tmp_path: Path) -> list[dict]:
     expected = {lang: Expectation(numbers + 10, numbers, numbers * 1000, numbers / 2) for lang in [*COUNTS, ALL]}
     ts = {lang: np.array(GRID) for lang in COUNTS}
     counts = CountFiles(str(tmp_path / "counts"))
-    receipt = write_forecasts(counts, GRID, ts, expected, SIZES, RATES, str(tmp_path))
+    receipt = write_forecasts(
+        counts, ForecastPoints(GRID, ts, expected), PLAN, balance_goal(headroom=0.5), str(tmp_path)
+    )
     path = receipt.outputs[0]["path"]
     assert storage.read_schema(path).equals(FORECASTS)
     return [row for batch in storage.read_batches(path) for row in batch.to_pylist()]
@@ -54,7 +64,7 @@ def test_the_table_equals_a_loop(rows: list[dict]) -> None:
         assert row["hours"] == row["expected_images"] / 2 / 3600
 
 
-def test_the_text_shows_the_grid_and_the_languages_of_the_wish(rows: list[dict]) -> None:
+def test_the_text_shows_the_grid_and_the_languages_of_the_goal(rows: list[dict]) -> None:
     lines = forecast_text(rows, 1, "en").splitlines()
     assert [line[:7].strip() for line in lines[:4]] == ["t of en", "1", "4 *", "50"]
     assert [line.split()[0] for line in lines[-5:]] == ["lang", "de", "en", "fr", "it"]

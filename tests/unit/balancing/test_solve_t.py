@@ -7,14 +7,15 @@ import pytest
 
 from curation.balancing.distributions import Distributions
 from curation.balancing.solve_t import TOLERANCE, solve_target
-from curation.balancing.thresholds import Rule
+from curation.balancing.thresholds import ThresholdRule
 from curation.core.errors import HeadtailError
+from tests.unit.balancing.settings import threshold_rule
 
 EN = np.sort(np.random.default_rng(5).zipf(1.3, 3000) % 100_000 + 1)
 DE = np.array([1, 2, 5, 40, 1000, 200_000])
 
 
-def _expectation(counts: dict[str, np.ndarray], rule: Rule) -> tuple[Callable, list[int]]:
+def _expectation(counts: dict[str, np.ndarray], rule: ThresholdRule) -> tuple[Callable, list[int]]:
     """Each match is an image of its own with this one entry: min(count, t) images are expected of an entry."""
     calls: list[int] = []
 
@@ -28,7 +29,7 @@ def _expectation(counts: dict[str, np.ndarray], rule: Rule) -> tuple[Callable, l
 
 @pytest.mark.parametrize("share", [1e-5, 0.001, 0.01, 0.25, 0.5, 0.9, 0.9999, 1.0])
 def test_one_language_reaches_every_wish(share: float) -> None:
-    expect, calls = _expectation({"en": EN}, Rule())
+    expect, calls = _expectation({"en": EN}, threshold_rule())
     wish = share * EN.sum()
     found = solve_target(wish, EN, EN.max(), expect)
     assert found.exact
@@ -39,7 +40,7 @@ def test_one_language_reaches_every_wish(share: float) -> None:
 
 @pytest.mark.parametrize("others", ["tail_share", "same_t"])
 def test_two_languages_come_as_near_as_the_jumps_allow(others: str) -> None:
-    expect, _ = _expectation({"en": EN, "de": DE}, Rule(others=others))
+    expect, _ = _expectation({"en": EN, "de": DE}, threshold_rule(others=others))
     most = EN.sum() + DE.sum()
     missed = 0
     for wish in np.linspace(0.01, 1, 60) * most:
@@ -55,7 +56,7 @@ def test_two_languages_come_as_near_as_the_jumps_allow(others: str) -> None:
 
 
 def test_what_cannot_be_is_told() -> None:
-    expect, _ = _expectation({"en": EN, "de": DE}, Rule(t_by_language={"de": 10.0}))
+    expect, _ = _expectation({"en": EN, "de": DE}, threshold_rule(t_by_language={"de": 10.0}))
     most = EN.sum() + np.minimum(DE, 10).sum()
     with pytest.raises(HeadtailError, match="more than matches can give: at most"):
         solve_target(most + 1, EN, EN.max(), expect)
@@ -65,6 +66,6 @@ def test_what_cannot_be_is_told() -> None:
 
 
 def test_few_of_many_entries_are_no_less_than_the_least() -> None:
-    expect, _ = _expectation({"en": np.full(100_000, 50)}, Rule())
+    expect, _ = _expectation({"en": np.full(100_000, 50)}, threshold_rule())
     for wish in (50, 99.90005):
         assert solve_target(wish, np.full(100_000, 50), 50.0, expect).images == pytest.approx(wish, rel=TOLERANCE)

@@ -10,13 +10,14 @@ import pytest
 
 from curation.balancing.counts import CountArrays, CountFiles, save_array
 from curation.balancing.distributions import Distributions
-from curation.balancing.matched_batch import Matched
+from curation.balancing.matched_batch import MatchedBatch
 from curation.balancing.probabilities import entry_probabilities
-from curation.balancing.thresholds import Rule, Wish, write_probabilities, write_thresholds
+from curation.balancing.thresholds import ThresholdRule, write_probabilities, write_thresholds
 from curation.core.errors import HeadtailError
 from curation.core.schemas import THRESHOLDS
 from curation.core.tables import Part
 from tests.matches_data import make_images, to_batch
+from tests.unit.balancing.settings import balance_goal, threshold_rule
 
 COUNTS = {"en": np.array([1, 2, 3, 4, 90]), "de": np.array([0, 10, 20, 30, 40]), "fr": np.array([7])}
 
@@ -28,47 +29,65 @@ def _distributions() -> Distributions:
 @pytest.mark.parametrize(
     ("rule", "expected"),
     [
-        pytest.param(Rule(), {"de": 10.0, "en": 5.0, "fr": 7.0}, id="same tail share"),
-        pytest.param(Rule(others="same_t"), {"de": 5.0, "en": 5.0, "fr": 5.0}, id="same t"),
+        pytest.param(threshold_rule(), {"de": 10.0, "en": 5.0, "fr": 7.0}, id="same tail share"),
+        pytest.param(threshold_rule(others="same_t"), {"de": 5.0, "en": 5.0, "fr": 5.0}, id="same t"),
         pytest.param(
-            Rule(t_by_language={"de": 2.5}), {"de": 2.5, "en": 5.0, "fr": 7.0}, id="same tail share but for de"
+            threshold_rule(t_by_language={"de": 2.5}),
+            {"de": 2.5, "en": 5.0, "fr": 7.0},
+            id="same tail share but for de",
         ),
         pytest.param(
-            Rule(others="same_t", t_by_language={"de": 2.5}), {"de": 2.5, "en": 5.0, "fr": 5.0}, id="same t but for de"
+            threshold_rule(others="same_t", t_by_language={"de": 2.5}),
+            {"de": 2.5, "en": 5.0, "fr": 5.0},
+            id="same t but for de",
         ),
-        pytest.param(Rule(reference="de"), {"de": 5.0, "en": 1.0, "fr": 7.0}, id="another reference"),
+        pytest.param(threshold_rule(reference="de"), {"de": 5.0, "en": 1.0, "fr": 7.0}, id="another reference"),
     ],
 )
-def test_other_languages_follow_the_reference(rule: Rule, expected: dict[str, float]) -> None:
+def test_other_languages_follow_the_reference(rule: ThresholdRule, expected: dict[str, float]) -> None:
     found = rule.thresholds(_distributions(), [5.0])
     assert {lang: ts.tolist() for lang, ts in found.items()} == {lang: [t] for lang, t in expected.items()}
 
 
 def test_a_tail_share_holds_for_every_language() -> None:
-    found = Rule(t_by_language={"fr": 3.0}).thresholds_of_share(_distributions(), 0.1)
+    found = threshold_rule(t_by_language={"fr": 3.0}).thresholds_of_share(_distributions(), 0.1)
     assert found == {"de": 10.0, "en": 4.0, "fr": 3.0}
 
 
 def test_a_reference_without_matches_names_the_others() -> None:
     with pytest.raises(HeadtailError, match=r"language ja: set balance\.reference to one of: de, en, fr"):
-        Rule(reference="ja").thresholds(_distributions(), [5.0])
+        threshold_rule(reference="ja").thresholds(_distributions(), [5.0])
 
 
 def test_a_language_without_matches_has_no_threshold(tmp_path: Path) -> None:
     counted = CountArrays()
-    counted.add(Matched(to_batch(make_images(50, seed=1, langs=("en",)))))
+    counted.add(MatchedBatch(to_batch(make_images(50, seed=1, langs=("en",)))))
     for lang, values in counted.items():
         save_array(str(tmp_path / f"{lang}.npy"), values)
     distributions = Distributions.of_files(CountFiles(str(tmp_path)))
-    assert list(Wish(Rule(t_by_language={"de": 3.0}), t=2.0).thresholds(distributions)) == ["en"]
+    assert list(balance_goal(threshold_rule(t_by_language={"de": 3.0}), t=2.0).thresholds(distributions)) == ["en"]
     with pytest.raises(HeadtailError, match=r"language de: set balance\.reference to one of: en"):
-        Wish(Rule(reference="de"), t=2.0).thresholds(distributions)
+        balance_goal(threshold_rule(reference="de"), t=2.0).thresholds(distributions)
 
 
 def test_headroom_raises_every_threshold_that_was_given_as_a_count() -> None:
-    rule = Rule(t_by_language={"fr": 3.0})
-    assert Wish(rule, t=5.0, headroom=0.5).thresholds(_distributions()) == {"de": 10.0, "en": 10.0, "fr": 6.0}
-    assert Wish(rule, tail_share=0.1, headroom=0.5).thresholds(_distributions()) == {"de": 10.0, "en": 4.0, "fr": 6.0}
+    rule = threshold_rule(t_by_language={"fr": 3.0})
+    of_t, of_share = balance_goal(rule, t=5.0, headroom=0.5), balance_goal(rule, tail_share=0.1, headroom=0.5)
+    assert of_t.thresholds(_distributions()) == {"de": 10.0, "en": 10.0, "fr": 6.0}
+    assert of_share.thresholds(_distributions()) == {"de": 10.0, "en": 4.0, "fr": 6.0}
+
+
+def test_a_threshold_has_a_value_for_the_survivors_and_one_for_the_first_pass() -> None:
+    given, share = balance_goal(t=5.0, headroom=0.8), balance_goal(tail_share=0.1, headroom=0.8)
+    solved = balance_goal(target_images=9.0, headroom=0.6, solved_t=7.0)
+    assert (given.survivors_t, given.first_pass_t) == (5.0, 6.25)
+    assert (solved.survivors_t, solved.first_pass_t) == (4.2, 7.0)
+    assert (share.survivors_t, share.first_pass_t) == (None, None)
+    for goal in (given, solved, share):
+        last = goal.of_survivors()
+        assert last.survivors_t == last.first_pass_t == goal.survivors_t
+    with pytest.raises(ValueError, match="target_images has to be solved first"):
+        balance_goal(target_images=9.0).thresholds(_distributions())
 
 
 def test_the_table_says_what_each_threshold_means(tmp_path: Path) -> None:
@@ -92,7 +111,8 @@ def test_probabilities_are_handed_over_as_files_to_map(tmp_path: Path) -> None:
     save_array(str(tmp_path / "out/of_an_older_run.npy"), np.zeros(1))
     (tmp_path / "out/theirs.txt").write_text("stays")
     t = {"de": 15.0, "en": 5.0, "fr": 7.0}
-    pq.write_table(pa.table({"lang": list(t), "t": list(t.values())}), tmp_path / "t.parquet")
+    rows = [dict.fromkeys(THRESHOLDS.names, 0) | {"lang": lang, "t": value} for lang, value in t.items()]
+    pq.write_table(pa.Table.from_pylist(rows, THRESHOLDS), tmp_path / "t.parquet")
     part = Part(str(tmp_path), {"id": "of t", "files": [{"path": "t.parquet"}]})
     write_probabilities(CountFiles(str(tmp_path / "counts")), part, str(tmp_path / "out"))
     names = ["de.npy", "en.npy", "fr.npy", "theirs.txt", "thresholds.json"]

@@ -1,4 +1,4 @@
-"""Who has been replaced writes nothing; who does not see the fence is told so."""
+"""A replaced run writes nothing; a machine that does not see the fence is named."""
 
 import errno
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from curation.core import storage
-from curation.core.errors import HeadtailError, faults_told
+from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.fences import Fence
 from curation.core.tables import sweep
 
@@ -21,12 +21,12 @@ def test_a_holder_that_was_replaced_writes_nothing(tmp_path: Path) -> None:
     old, new = Fence(f"{tmp_path}/.writer"), Fence(f"{tmp_path}/.writer")
     old.__enter__()
     with old.held():
-        with new, pytest.raises(HeadtailError, match="another run has begun"):
+        with new, pytest.raises(HeadtailError, match="another run has started"):
             storage.write_bytes(f"{tmp_path}/a", b"old")
-        with pytest.raises(HeadtailError, match="another run has begun"):
+        with pytest.raises(HeadtailError, match="another run has started"):
             storage.write_bytes(f"{tmp_path}/a", b"after the new one's end")
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(HeadtailError, match="this one stops"):
+    with pytest.raises(HeadtailError, match="this run stops"):
         old.__exit__(None, None, None)
 
 
@@ -37,7 +37,7 @@ def test_a_holder_whose_folder_was_emptied_leaves_nothing(tmp_path: Path) -> Non
     file.__enter__()
     with fence.held():
         storage.remove(f"{tmp_path}/part")
-        with pytest.raises(HeadtailError, match="another run has begun"):
+        with pytest.raises(HeadtailError, match="another run has started"):
             file.__exit__(None, None, None)
     assert not (tmp_path / "part").exists()
 
@@ -51,12 +51,12 @@ def test_a_machine_that_does_not_see_the_folder_is_named(tmp_path: Path) -> None
 def test_what_goes_wrong_in_writing_names_the_file(tmp_path: Path) -> None:
     with (
         pytest.raises(HeadtailError, match=rf"{tmp_path}/a: No space left on device$"),
-        faults_told(),
+        faults_as_lines(),
         storage.AtomicFile(f"{tmp_path}/a"),
     ):
         raise OSError(errno.ENOSPC, "No space left on device")
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(OSError, match="protocol"), faults_told():
+    with pytest.raises(OSError, match="protocol"), faults_as_lines():
         raise OSError(errno.EPROTO, "protocol error")
 
 

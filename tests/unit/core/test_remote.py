@@ -5,6 +5,7 @@ import http.server
 import threading
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -75,7 +76,7 @@ def host() -> Iterator[str]:
 
 @pytest.fixture(autouse=True)
 def _no_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(remote, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(remote, "READING", replace(remote.READING, first_pause_seconds=0.001))
     Handler.seen.clear()
 
 
@@ -96,19 +97,19 @@ def test_lasting_faults_tell_the_url_and_the_last_answer(host: str, fault: str, 
     url = f"{host}/{fault}/always"
     with pytest.raises(error, match=f"{url}: .*{fault}"), open_patiently(url) as file:
         file.read()
-    assert Handler.seen[f"/{fault}/always"] == (remote.TRIES if fault == "429" else 1)
+    assert Handler.seen[f"/{fault}/always"] == (remote.READING.tries if fault == "429" else 1)
 
 
 def test_a_server_asks_for_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     pauses: list[float] = []
     monkeypatch.setattr(remote.time, "sleep", pauses.append)
 
-    def refuse(_path: str, _at: int) -> Any:
+    def refuse(*_: Any) -> Any:
         raise remote.PassingError("429 Too Many Requests", 7.0)
 
-    file = remote._PatientFile("x", refuse)
-    with pytest.raises(OSError, match="given up at byte 0 after 8 tries: 429"):
-        file.read(1)
+    monkeypatch.setattr(remote, "open_http", refuse)
+    with pytest.raises(OSError, match="http://x: byte 0: given up after 8 tries: 429"):
+        open_patiently("http://x")
     assert pauses == [7.0] * 7
 
 

@@ -11,7 +11,8 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRY_COUNTS, check_schema
-from curation.core.storage import ParquetSink, list_files, read_batches, write_bytes
+from curation.core.storage import ParquetSink, list_files, write_bytes
+from curation.core.table_reader import read_rows
 from curation.core.tables import Table, check_failed_share
 
 ROWS = pa.record_batch(
@@ -36,7 +37,7 @@ def test_a_part_exists_when_its_manifest_does(tmp_path: Path) -> None:
     table = Table(str(tmp_path / "counts"))
     make_part(table, 0, recipe())
     (part,) = table.parts()
-    assert [batch.num_rows for file in part.files for batch in read_batches(file)] == [2]
+    assert [read_rows(file, ENTRY_COUNTS).num_rows for file in part.files] == [2]
     assert part.receipt.drops == {"blank": 3}
     (tmp_path / "counts" / "part-00000" / "_manifest.json").unlink()
     assert table.parts() == []
@@ -44,10 +45,26 @@ def test_a_part_exists_when_its_manifest_does(tmp_path: Path) -> None:
         table.require("count_entries")
 
 
+def test_a_required_table_has_the_columns_of_its_schema(tmp_path: Path) -> None:
+    table = Table(str(tmp_path / "counts"), ENTRY_COUNTS)
+    make_part(table, 0, recipe())
+    assert [part.path for part in table.require("count_entries")] == [table.part_path(0)]
+    make_part(table, 1, recipe())
+    path = f"{table.part_path(1)}/00000.parquet"
+    found = pa.table({"lang": ["en"], "count": pa.array([1], pa.int32()), "note": ["x"]})
+    with ParquetSink(path, found.schema) as sink:
+        sink.write(found.to_batches()[0])
+    message = "entry_id is missing; count is int32, expected int64; note is unexpected"
+    with pytest.raises(HeadtailError, match=f"{path} has other columns than expected: {message}"):
+        table.require("count_entries")
+    with pytest.raises(HeadtailError, match="count is int64, expected int32; note is missing"):
+        Table(table.path, found.schema, None).require("count_entries")
+
+
 def test_a_damaged_manifest_is_named(tmp_path: Path) -> None:
     (tmp_path / "part-00000").mkdir()
     (tmp_path / "part-00000/_manifest.json").write_text('{"id": "a')
-    with pytest.raises(HeadtailError, match=r"part-00000/_manifest.json is damaged .*: remove it"):
+    with pytest.raises(HeadtailError, match=r"part-00000/_manifest.json is damaged .*: delete it"):
         Table(str(tmp_path)).parts()
 
 

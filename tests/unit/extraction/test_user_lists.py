@@ -3,18 +3,16 @@
 import time
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 import pytest
 
 from curation.core.storage import FileInfo
-from curation.core.uids import uid_of
 from curation.extraction.extract import ExtractionSettings
 from curation.extraction.inputs import list_paths, sample_files
 from curation.extraction.language import LanguageRules
 from curation.extraction.text_rules import REASONS, TextRules, clean_texts
 from curation.extraction.urls import UrlRules
-from curation.extraction.user_lists import are_removed, read_hosts, read_removals, word_pattern
+from curation.extraction.user_lists import read_hosts, word_pattern
 from tests.conftest import SHARED, needs_shared
 from tests.unit.extraction.test_extract import extract_records, image, wat_record
 
@@ -23,13 +21,6 @@ def test_hosts_of_lists_and_hosts_files(tmp_path: Path) -> None:
     path = tmp_path / "hosts.txt"
     path.write_text("# ads\n0.0.0.0 Ads.example.org\n*.tracker.net # all\n\nplain.com.\n")
     assert read_hosts((str(path), "x.org")) == {"ads.example.org", "tracker.net", "plain.com", "x.org"}
-
-
-def test_removals_are_uids_or_urls() -> None:
-    removals = read_removals((uid_of("u1"), "http://h.org/a.jpg#x"))
-    uids = pa.array([uid_of("u1"), uid_of("u2"), uid_of("http://h.org/a.jpg#x"), "f" * 24])
-    assert are_removed(uids, removals).tolist() == [True, False, True, False]
-    assert are_removed(uids, np.zeros(0, "S24")).tolist() == [False] * 4
 
 
 def test_lists_drop_with_reasons_of_their_own(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import io
 import json
-import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -21,22 +20,21 @@ from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
-from curation.core.schemas import CURATED, DOWNLOAD_STATUS
+from curation.core.schemas import CURATED, DOWNLOAD_STATUS, LISTS, STORED
 from curation.core.tables import Part, Table
-from curation.images.download import DownloadSettings, download_list
-from curation.images.download_lists import slice_curated, write_lists
-from curation.images.downloads import LOGIC_VERSION, STAGE, Downloads, compared, plan_downloads
-from curation.images.encoding import ImageSettings
-from curation.images.fetch import FetchSettings
+from curation.images.download import DownloadSettings, DownloadTask, download_list
+from curation.images.download_lists import ListPlan, SliceTask, slice_curated, write_lists
+from curation.images.downloads import Downloads, download_recipe, plan_downloads
 from curation.images.ranges import Ranges, count_ranges, list_name
 from curation.images.status import images_path, read_status
 from tests.cluster.cluster import free_port
 from tests.http_server import ImageServer, draw, png_bomb, webp_bomb
 from tests.shard_data import curate, curated_rows
+from tests.unit.images.settings import download_settings, fetch_settings, image_settings
 
-SETTINGS = DownloadSettings(
-    FetchSettings(timeout_seconds=1.5, max_bytes=1 << 20, allow_private_hosts=("127.0.0.1/32",)),
-    ImageSettings(size=32),
+SETTINGS = download_settings(
+    fetch=fetch_settings(timeout_seconds=1.5, max_bytes=1 << 20, allow_private_hosts=("127.0.0.1/32",)),
+    image=image_settings(size=32),
     threads=8,
 )
 
@@ -49,15 +47,10 @@ def server() -> Iterator[ImageServer]:
 
 def plan(folder: Path, rows: list[dict], ranges: Ranges, buckets: int = 3) -> Part:
     """The lists of curated rows."""
-    curated = curate(folder, rows, buckets)
-    table, slices = Table(f"{folder}/lists"), f"{folder}/lists/part-00000/_slices"
-    out = table.begin(0)
-    for index, path in enumerate(curated.files):
-        slice_curated({"path": path, "out": f"{slices}/{index:06d}"}, ranges).check()
-    tasks = [{"group": group, "slices": slices, "folder": out} for group in range(ranges.groups)]
-    receipts = [write_lists(task, ranges).check() for task in tasks]
-    shutil.rmtree(slices)
-    return table.commit(0, Recipe("plan_lists", 1, vars(ranges), [curated.input()]), receipts, 0)
+    plan = ListPlan(f"{folder}/lists", [curate(folder, rows, buckets)], Table(f"{folder}/pairs"), ranges)
+    plan.begin()
+    sliced = [slice_curated(task, ranges).check() for task in plan.curated_tasks()]
+    return plan.commit(sliced, [write_lists(task, ranges).check() for task in plan.list_tasks()], 0)
 
 
 def download(
@@ -65,7 +58,7 @@ def download(
 ) -> list[Receipt]:
     """What the job does; stops like a killed one after some lists."""
     downloads.close_unfinished()
-    recipe = Recipe(STAGE, LOGIC_VERSION, compared(settings), [lists.input()])
+    recipe = download_recipe(settings, [lists])
     number = downloads.begin_generation(recipe, ranges)
     tasks = plan_downloads(downloads, lists, ranges, downloads.part_path(number))
     receipts = [download_list(task, settings).check() for task in tasks[:stop_after]]
@@ -259,7 +252,7 @@ def test_lists_that_were_never_attempted_come_first(tmp_path: Path, server: Imag
     download(downloads, lists, ranges, stop_after=2)
     downloads.close_unfinished()
     tasks = plan_downloads(downloads, lists, ranges, downloads.part_path(1))
-    assert [bool(task["earlier"]) for task in tasks] == [False, False, True, True]
+    assert [bool(task.earlier) for task in tasks] == [False, False, True, True]
 
 
 def test_a_machine_that_has_reached_no_host_is_not_believed(
@@ -271,13 +264,15 @@ def test_a_machine_that_has_reached_no_host_is_not_believed(
     for name, urls in (("gone", [f"http://127.0.0.1:{closed}/{k}.jpg" for k in range(3)]), ("there", ["html"])):
         plan(tmp_path / name, curated_rows([url if ":" in url else server.url(url) for url in urls]), ranges)
     tasks = {
-        name: {"list": f"{tmp_path}/{name}/lists/part-00000/{list_name(0)}", "out": f"{tmp_path}/{name}/{list_name(0)}"}
+        name: DownloadTask(
+            f"{tmp_path}/{name}/lists/part-00000/{list_name(0)}", (), f"{tmp_path}/{name}/{list_name(0)}"
+        )
         for name in ("gone", "there")
     }
     with pytest.raises(HeadtailError, match=r"reached none of the 3 images .*connection 3.*cut off from the network"):
-        download_list(tasks["gone"] | {"earlier": []}, SETTINGS)
-    download_list(tasks["there"] | {"earlier": []}, SETTINGS)
-    assert download_list(tasks["gone"] | {"earlier": []}, SETTINGS).drops == {"connection": 3}
+        download_list(tasks["gone"], SETTINGS)
+    download_list(tasks["there"], SETTINGS)
+    assert download_list(tasks["gone"], SETTINGS).drops == {"connection": 3}
 
 
 def test_a_list_of_which_nothing_was_reached_is_fetched_again_after_a_stop(tmp_path: Path, server: ImageServer) -> None:
@@ -303,13 +298,13 @@ def test_a_fault_of_ours_ends_the_task(tmp_path: Path, server: ImageServer, monk
     )
     out = tmp_path / "part" / list_name(0)
     with pytest.raises(HeadtailError, match=r"a body could not be stored.*No space left"):
-        download_list({"list": lists.files[0], "earlier": [], "out": str(out)}, SETTINGS)
+        download_list(DownloadTask(lists.files[0], (), str(out)), SETTINGS)
     assert sum(server.hits.values()) <= SETTINGS.threads, "the rest is not fetched"
 
 
 def test_a_task_run_again_by_the_engine_fetches_nothing(tmp_path: Path, server: ImageServer) -> None:
     lists = plan(tmp_path, curated_rows([server.url("image/1.jpg")]), Ranges(1, 0))
-    task = {"list": lists.files[0], "earlier": [], "out": str(tmp_path / "part" / list_name(0))}
+    task = DownloadTask(lists.files[0], (), str(tmp_path / "part" / list_name(0)))
     first = download_list(task, SETTINGS)
     assert download_list(task, SETTINGS) == first
     assert server.hits["/image/1.jpg"] == 1
@@ -320,12 +315,12 @@ def test_retry_failed_tries_only_what_can_pass(tmp_path: Path, server: ImageServ
     paths = ["image/1.jpg", "gone", "once/500/a", "once/404/b", "html"]
     lists = plan(tmp_path, curated_rows([server.url(path) for path in paths]), ranges)
     downloads = Downloads(str(tmp_path / "downloads"))
-    once = DownloadSettings(FetchSettings(**(vars(SETTINGS.fetch) | {"retries": 0})), SETTINGS.image, 8)
+    once = replace(SETTINGS, fetch=replace(SETTINGS.fetch, retries=0))
     download(downloads, lists, ranges, once)
     assert statuses(downloads)["once/500/a"] == "busy"
     download(downloads, lists, ranges, once)
     assert set(server.hits.values()) == {1}
-    again = DownloadSettings(once.fetch, once.image, 8, retry_failed=True)
+    again = replace(once, retry_failed=True)
     download(downloads, lists, ranges, again)
     assert server.hits.pop("/once/500/a") == 2
     assert set(server.hits.values()) == {1}
@@ -337,9 +332,9 @@ def test_other_settings_do_not_touch_what_is_there(tmp_path: Path, server: Image
     downloads = Downloads(str(tmp_path / "downloads"))
     assert downloads.plan_ranges(SETTINGS, 1, 10, seed=0, overwrite=False) == Ranges(1, 0)
     download(downloads, lists, Ranges(1, 0))
-    faster = DownloadSettings(FetchSettings(timeout_seconds=9, retries=3, max_bytes=1 << 20), SETTINGS.image, 1)
+    faster = replace(SETTINGS, fetch=replace(SETTINGS.fetch, timeout_seconds=9, retries=3), threads=1)
     assert downloads.plan_ranges(faster, 4, 1, seed=0, overwrite=False) == Ranges(1, 0)
-    larger = DownloadSettings(SETTINGS.fetch, ImageSettings(size=64))
+    larger = replace(SETTINGS, image=image_settings(size=64))
     with pytest.raises(HeadtailError, match=r"image.size was 32, is 64.*overwrite=true"):
         downloads.plan_ranges(larger, 1, 10, seed=0, overwrite=False)
     with pytest.raises(HeadtailError, match="seed was 0, is 1"):
@@ -352,12 +347,10 @@ def test_a_disk_that_cannot_be_written_stops_the_task(
     tmp_path: Path, server: ImageServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lists = plan(tmp_path, curated_rows([server.url(f"image/{index}.jpg") for index in range(5)]), Ranges(1, 0))
-    monkeypatch.setattr(
-        "curation.images.download._Spool.append", partial(_raise, OSError(28, "No space left on device"))
-    )
+    monkeypatch.setattr("curation.images.worker.Spool.append", partial(_raise, OSError(28, "No space left on device")))
     out = tmp_path / "part" / list_name(0)
     with pytest.raises(HeadtailError, match="No space left"):
-        download_list({"list": lists.files[0], "earlier": [], "out": str(out)}, SETTINGS)
+        download_list(DownloadTask(lists.files[0], (), str(out)), SETTINGS)
     assert [path.name for path in out.parent.iterdir()] == []
 
 
@@ -370,15 +363,52 @@ def test_the_module_that_downloads_is_left_as_it_was(tmp_path: Path, server: Ima
 
     before: tuple[Callable, Callable] = (downloader.download_image_with_retry, downloader.write_stats)
     lists = plan(tmp_path, curated_rows([server.url("image/1.jpg")]), Ranges(1, 0))
-    download_list({"list": lists.files[0], "earlier": [], "out": str(tmp_path / "part" / list_name(0))}, SETTINGS)
+    download_list(DownloadTask(lists.files[0], (), str(tmp_path / "part" / list_name(0))), SETTINGS)
     assert (downloader.download_image_with_retry, downloader.write_stats) == before
 
 
-def test_a_table_that_is_not_curated_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("read", "schema"),
+    [
+        (lambda path: slice_curated(SliceTask(path, f"{path}-slices"), Ranges(1, 0)), CURATED),
+        (lambda path: download_list(DownloadTask(path, (), f"{path}-status"), SETTINGS), LISTS),
+        (lambda path: read_status([path], ["sha256"]), DOWNLOAD_STATUS),
+    ],
+    ids=["curated", "lists", "download_status"],
+)
+def test_a_file_with_wrong_columns_is_refused(tmp_path: Path, read: Callable[[str], object], schema: pa.Schema) -> None:
     path = str(tmp_path / "x.parquet")
-    pq.write_table(pa.table({"uid": ["a"], "url": [1]}), path)
-    with pytest.raises(HeadtailError, match=r"url is int64, expected string; text is missing"):
-        slice_curated({"path": path, "out": str(tmp_path / "s")}, Ranges(1, 0))
+    columns = {field.name: pa.array([], field.type) for field in schema if field.name != "uid"}
+    pq.write_table(pa.table(columns | {"url": pa.array([], pa.int64()), "extra": pa.array([], pa.int64())}), path)
+    message = "uid is missing; url is int64, expected string; extra is unexpected"
+    with pytest.raises(HeadtailError, match=f"{path} is not the table expected here: {message}"):
+        read(path)
+
+
+@pytest.mark.parametrize("table", ["curated", "pairs"])
+def test_a_plan_refuses_tables_with_wrong_columns(tmp_path: Path, table: str) -> None:
+    curated, pairs = curate(tmp_path, curated_rows(["http://example.org/1"])), Table(f"{tmp_path}/pairs")
+    rows = pa.table({name: pa.array([], pa.string()) for name in ("uid", *STORED.names)})
+    path = f"{pairs.begin(0)}/0.parquet"
+    with storage.ParquetSink(path, rows.schema) as sink:
+        pass
+    pairs.commit(0, Recipe("extract_pairs", 1, {}), [Receipt("0", outputs=[sink.output()])], 0)
+    if table == "curated":
+        path = curated.files[0]
+        pq.write_table(pa.table({"uid": ["a"]}), path)
+    plan = ListPlan(f"{tmp_path}/lists", [curated], pairs, Ranges(1, 0))
+    fault = "url is missing" if table == "curated" else "image_offset is string, expected int64"
+    with pytest.raises(HeadtailError, match=f"{path} is not the table expected here: {fault}"):
+        plan.begin()
+
+
+def test_a_status_file_may_have_its_columns_in_another_order(tmp_path: Path) -> None:
+    values = {field.name: "x" if field.type == pa.string() else 0 for field in DOWNLOAD_STATUS}
+    table = pa.Table.from_pylist([values | {"uid": uid} for uid in ("a", "b")], DOWNLOAD_STATUS)
+    paths = [str(tmp_path / name) for name in ("0.parquet", "1.parquet")]
+    pq.write_table(table, paths[0])
+    pq.write_table(table.slice(0, 1).select(DOWNLOAD_STATUS.names[::-1]), paths[1])
+    assert read_status(paths)["generation"].to_pylist() == [1, 0]
 
 
 def test_nothing_curated_gives_nothing(tmp_path: Path) -> None:

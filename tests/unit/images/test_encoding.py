@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from curation.images.encoding import ImageError, ImageSettings, encode_image
+from curation.images.encoding import ImageError, encode_image
 from tests.http_server import draw, png_bomb, webp_bomb
+from tests.unit.images.settings import image_settings
 
-SMALL = ImageSettings(size=32)
+SMALL = image_settings(size=32)
 
 
 def opened(data: bytes) -> Image.Image:
@@ -45,7 +46,7 @@ def with_exif(kind: str, orientation: int = 1) -> bytes:
     ids=["no", "keep_ratio", "keep_ratio_largest", "center_crop", "border"],
 )
 def test_every_format_becomes_a_jpeg_of_the_asked_size(kind: str, resize: str, size: tuple[int, int]) -> None:
-    found = encode_image(draw(2, kind), ImageSettings(resize=resize, size=32))
+    found = encode_image(draw(2, kind), image_settings(resize=resize, size=32))
     image = opened(found.data)
     assert (image.format, image.mode, found.ext) == ("JPEG", "RGB", "jpg")
     assert image.size == (found.width, found.height) == size
@@ -54,15 +55,15 @@ def test_every_format_becomes_a_jpeg_of_the_asked_size(kind: str, resize: str, s
 
 def test_smaller_images_are_enlarged_only_when_asked() -> None:
     body = draw(1, size=(64, 48))
-    assert encode_image(body, ImageSettings(size=96)).width == 64
-    assert encode_image(body, ImageSettings(size=96, only_if_bigger=False)).width == 128
-    border = encode_image(body, ImageSettings(resize="border", size=96))
+    assert encode_image(body, image_settings(size=96)).width == 64
+    assert encode_image(body, image_settings(size=96, only_if_bigger=False)).width == 128
+    border = encode_image(body, image_settings(resize="border", size=96))
     assert (border.width, border.height) == (96, 96)
 
 
 def test_large_jpegs_come_out_like_the_whole_image_made_smaller() -> None:
     body = draw(5, size=(2000, 1500), quality=95)
-    found = opened(encode_image(body, ImageSettings(size=256)).data)
+    found = opened(encode_image(body, image_settings(size=256)).data)
     plain = opened(body).resize(found.size, Image.Resampling.BICUBIC)
     off = [abs(a - b) for a, b in zip(found.tobytes(), plain.tobytes(), strict=True)]
     assert sum(off) / len(off) < 3
@@ -73,7 +74,7 @@ def test_large_jpegs_come_out_like_the_whole_image_made_smaller() -> None:
 def test_no_metadata_is_stored(kind: str, resize: str) -> None:
     body = with_exif(kind)
     assert b"SECRET" in body
-    found = encode_image(body, ImageSettings(resize=resize, size=32))
+    found = encode_image(body, image_settings(resize=resize, size=32))
     assert b"SECRET" not in found.data
     assert not opened(found.data).getexif()
     assert not opened(found.data).info.get("xmp")
@@ -82,11 +83,11 @@ def test_no_metadata_is_stored(kind: str, resize: str) -> None:
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
 def test_originals_keep_every_pixel(kind: str) -> None:
     body = with_exif(kind)
-    found = encode_image(body, ImageSettings(resize="original"))
+    found = encode_image(body, image_settings(resize="original"))
     assert opened(found.data).tobytes() == opened(body).tobytes()
     assert found.ext == {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}[kind]
     assert opened(found.data).size == (found.width, found.height)
-    bare = encode_image(found.data, ImageSettings(resize="original"))
+    bare = encode_image(found.data, image_settings(resize="original"))
     assert bare.data == found.data
 
 
@@ -97,7 +98,7 @@ def test_originals_keep_every_pixel(kind: str) -> None:
 )
 def test_jpegs_of_all_sorts_survive_stripping(options: dict) -> None:
     body = draw(1, size=(300, 200), comment=b"x", **options)
-    found = encode_image(body, ImageSettings(resize="original"))
+    found = encode_image(body, image_settings(resize="original"))
     assert len(found.data) < len(body)
     assert opened(found.data).tobytes() == opened(body).tobytes()
 
@@ -113,7 +114,7 @@ def several_pictures(**options: Any) -> bytes:
 
 def test_of_several_pictures_in_a_jpeg_the_first_is_kept_as_it_is() -> None:
     body = several_pictures(comment=b"SECRET")
-    found = encode_image(body, ImageSettings(resize="original"))
+    found = encode_image(body, image_settings(resize="original"))
     assert (found.ext, opened(found.data).format) == ("jpg", "JPEG")
     assert opened(found.data).tobytes() == opened(body).tobytes()
     assert b"SECRET" not in found.data
@@ -139,7 +140,7 @@ def segment(marker: int, content: bytes) -> bytes:
 )
 def test_nothing_hides_between_the_segments_of_an_original(extra: bytes) -> None:
     body = draw(1)
-    found = encode_image(body[:20] + extra + body[20:], ImageSettings(resize="original"))
+    found = encode_image(body[:20] + extra + body[20:], image_settings(resize="original"))
     assert b"SECRET" not in found.data
     assert opened(found.data).tobytes() == opened(body).tobytes()
 
@@ -148,20 +149,20 @@ def test_unknown_chunks_of_a_webp_go() -> None:
     body = draw(1, "WEBP", exif=Image.Exif())
     body = body[:12] + body[12:] + b"JUNK" + (6).to_bytes(4, "little") + b"SECRET"
     body = body[:4] + (len(body) - 8).to_bytes(4, "little") + body[8:]
-    found = encode_image(body, ImageSettings(resize="original"))
+    found = encode_image(body, image_settings(resize="original"))
     assert b"SECRET" not in found.data
     assert opened(found.data).tobytes() == opened(draw(1, "WEBP")).tobytes()
 
 
 def test_what_follows_the_end_of_an_original_is_cut_off() -> None:
     for kind in ("JPEG", "PNG", "WEBP"):
-        found = encode_image(draw(1, kind) + b"SECRET" * 100, ImageSettings(resize="original"))
+        found = encode_image(draw(1, kind) + b"SECRET" * 100, image_settings(resize="original"))
         assert b"SECRET" not in found.data
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_images_are_turned_as_exif_says(orientation: int) -> None:
-    found = encode_image(with_exif("JPEG", orientation), ImageSettings(resize="no", quality=100))
+    found = encode_image(with_exif("JPEG", orientation), image_settings(resize="no", quality=100))
     size = (48, 64) if orientation > 4 else (64, 48)
     assert (found.width, found.height) == (found.original_width, found.original_height) == size
 
@@ -180,14 +181,14 @@ def test_grey_of_sixteen_bits_keeps_its_shades() -> None:
     Image.frombytes("I;16", (2, 1), (0x4000).to_bytes(2, "little") + (0xC000).to_bytes(2, "little")).resize(
         (64, 32), 0
     ).save(out, "PNG")
-    found = opened(encode_image(out.getvalue(), ImageSettings(resize="no", quality=100)).data)
+    found = opened(encode_image(out.getvalue(), image_settings(resize="no", quality=100)).data)
     assert abs(found.getpixel((5, 5))[0] - 0x40) < 4
     assert abs(found.getpixel((60, 5))[0] - 0xC0) < 4
 
 
 @pytest.mark.parametrize("resize", ["original", "keep_ratio"])
 def test_cmyk_and_animations_come_out_as_plain_rgb(resize: str) -> None:
-    settings = ImageSettings(resize=resize, size=32)
+    settings = image_settings(resize=resize, size=32)
     cmyk = io.BytesIO()
     Image.new("CMYK", (64, 64), (0, 255, 255, 0)).save(cmyk, "JPEG")
     red = opened(encode_image(cmyk.getvalue(), settings).data)
@@ -231,7 +232,7 @@ def test_cmyk_and_animations_come_out_as_plain_rgb(resize: str) -> None:
 def test_what_is_no_image_is_told_apart(body: bytes, status: str) -> None:
     for resize in ("keep_ratio", "original"):
         with pytest.raises(ImageError) as caught:
-            encode_image(body, ImageSettings(resize=resize))
+            encode_image(body, image_settings(resize=resize))
         assert caught.value.status == status
 
 
@@ -249,7 +250,7 @@ def test_bombs_cost_neither_time_nor_memory() -> None:
 
 def test_a_strip_is_not_enlarged_to_a_bomb() -> None:
     with pytest.raises(ImageError, match="after resizing"):
-        encode_image(draw(1, "PNG", (60_000, 1)), ImageSettings(size=512, only_if_bigger=False))
+        encode_image(draw(1, "PNG", (60_000, 1)), image_settings(size=512, only_if_bigger=False))
 
 
 def test_damage_anywhere_raises_nothing_but_image_errors() -> None:
@@ -259,7 +260,7 @@ def test_damage_anywhere_raises_nothing_but_image_errors() -> None:
             for broken in (body[:at], body[:at] + bytes([body[at] ^ 0xFF]) + body[at + 1 :]):
                 for resize in ("original", "keep_ratio"):
                     try:
-                        found = encode_image(broken, ImageSettings(resize=resize, size=32))
+                        found = encode_image(broken, image_settings(resize=resize, size=32))
                     except ImageError:
                         continue
                     assert opened(found.data).size == (found.width, found.height)

@@ -23,8 +23,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from curation.core.addresses import is_public
 from curation.images.connections import Resolver
-from curation.images.fetch import MEMORY_BYTES, Fetcher, FetchSettings, _retry_after, opted_out
+from curation.images.fetch import MEMORY_BYTES, Fetcher, _retry_after, opted_out
 from tests.http_server import ImageServer, draw
+from tests.unit.images.settings import fetch_settings
 
 LOOPBACK = ("127.0.0.1/32",)
 
@@ -37,7 +38,7 @@ def server() -> Iterator[ImageServer]:
 
 def fetcher(**settings: Any) -> Fetcher:
     defaults = {"timeout_seconds": 1.2, "max_bytes": 1 << 20, "allow_private_hosts": LOOPBACK}
-    return Fetcher(FetchSettings(**(defaults | settings)), 4)
+    return Fetcher(fetch_settings(**(defaults | settings)), 4)
 
 
 @pytest.mark.parametrize(
@@ -251,11 +252,11 @@ def test_the_user_agent_names_us_and_no_credentials_are_sent(server: ImageServer
     ],
 )
 def test_x_robots_tag(server: ImageServer, header: str, out: bool) -> None:
-    assert opted_out([header], FetchSettings(user_agent_token="curator")) == out
+    assert opted_out([header], "curator", fetch_settings().opt_out) == out
     server.robots["x"] = header
     found = fetcher(user_agent_token="curator").fetch(server.url("robots/x"))
     assert found.status == ("opted_out" if out else "success")
-    assert fetcher(directives=()).fetch(server.url("robots/x")).status == "success"
+    assert fetcher(opt_out=()).fetch(server.url("robots/x")).status == "success"
 
 
 @pytest.mark.parametrize(

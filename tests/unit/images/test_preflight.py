@@ -11,13 +11,17 @@ import pytest
 
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
+from curation.core.schemas import LISTS
+from curation.core.tables import Part
 from curation.images import preflight
-from curation.images.preflight import check_names, check_success, name_advice
+from curation.images.preflight import CheckNamesTask, check_names, check_success, judged_receipt, name_advice
+from tests.shard_data import curated_rows
 
 
 def names_of(folder: Path, urls: list[str]) -> Receipt:
-    pq.write_table(pa.table({"url": urls}), folder / "list.parquet")
-    return check_names({"list": str(folder / "list.parquet")}, threads=8)
+    rows = [row | {"order": 0} for row in curated_rows(urls)]
+    pq.write_table(pa.Table.from_pylist(rows, LISTS), folder / "list.parquet")
+    return check_names(CheckNamesTask(str(folder / "list.parquet")), threads=8)
 
 
 def test_each_name_is_asked_for_once_and_addresses_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -72,3 +76,14 @@ def test_too_few_successes_come_with_advice_for_the_commonest_reason(reason: str
         check_success(few, 0.2)
     check_success(few, 0.1)
     check_success(Receipt("first", 19, 0, Counter({reason: 19})), 0.2)
+
+
+@pytest.mark.parametrize(
+    ("new", "retry_failed", "judged"),
+    [(19, False, 119), (19, True, 19), (20, False, 20)],
+    ids=["few new images", "few that failed before", "enough new images"],
+)
+def test_earlier_runs_count_where_few_images_are_new(new: int, retry_failed: bool, judged: int) -> None:
+    counts = {"rows_in": 100, "rows_out": 3, "drops": {"dns": 97}, "facts": {}, "failures": [], "seconds": 0.0}
+    receipt = judged_receipt([Receipt("new", new, new)], [Part("part-00000", counts)], retry_failed)
+    assert receipt.rows_in == judged

@@ -9,11 +9,11 @@ import pytest
 
 from curation.core import storage
 from curation.core.schemas import DOWNLOAD_STATUS, LISTS, STORED
-from curation.images.download import download_list
-from curation.images.download_lists import slice_places
+from curation.images.download import DownloadTask, download_list
+from curation.images.download_lists import SliceTask, slice_places
 from curation.images.ranges import Ranges
 from curation.images.status import read_status
-from curation.images.stored_images import add_places, hold_images, take_image
+from curation.images.stored_images import add_places, take_image
 from tests.http_server import ImageServer, draw
 from tests.unit.images.test_download import SETTINGS
 
@@ -40,9 +40,8 @@ def test_places_come_to_the_rows_of_their_uid(tmp_path: Path, count: int) -> Non
         write_places(tmp_path / "1.parquet", [(uid, "b", k) for k, uid in enumerate(uids) if k % 3 != 2]),
         write_places(tmp_path / "2.parquet", []),
     ]
-    assert hold_images(files)
     for number, path in enumerate(files):
-        slice_places({"path": path, "out": f"{tmp_path}/places/{number:06d}"}, ranges).check()
+        slice_places(SliceTask(path, f"{tmp_path}/places/{number:06d}"), ranges).check()
     asked = pa.array(uids[50:])
     group_of = ranges.of(ranges.order(asked))
     for group in range(count):
@@ -91,10 +90,10 @@ def test_a_list_takes_what_lies_there_and_fetches_the_rest(tmp_path: Path) -> No
         rows[1]["url"] = ""
         with storage.ParquetSink(str(tmp_path / "list.parquet"), pa.schema([*LISTS, *STORED])) as sink:
             sink.write(pa.RecordBatch.from_pylist(rows, pa.schema([*LISTS, *STORED])))
-        task = {"list": str(tmp_path / "list.parquet"), "earlier": [], "out": str(tmp_path / "range-000000.parquet")}
+        task = DownloadTask(str(tmp_path / "list.parquet"), (), str(tmp_path / "range-000000.parquet"))
         receipt = download_list(task, SETTINGS).check()
         assert set(server.hits) == {f"/image/{k}.jpg" for k in (0, 2, 4)}
-    status = read_status([task["out"]])
+    status = read_status([task.status_path])
     assert status.drop_columns("generation").schema.equals(DOWNLOAD_STATUS)
     assert status["status"].to_pylist() == ["success"] * 5 + ["unreadable"]
     assert receipt.drops == {"unreadable": 1}

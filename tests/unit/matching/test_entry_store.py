@@ -5,7 +5,6 @@ import json
 import multiprocessing
 import os
 import pickle
-from collections import Counter
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +14,8 @@ import pytest
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES
-from curation.matching.entry_store import EntryStore, clean_entries
+from curation.matching.cache_folders import user_cache
+from curation.matching.entry_store import EntryStore
 
 
 @pytest.fixture
@@ -42,30 +42,6 @@ def test_a_folder_is_a_list_per_language(lists: Path) -> None:
     assert store.entry_list("zh").scores.to_pylist() == [1.0, 70.0]
     assert store.entry_list("en").sources.to_pylist() == [None] * 5
     assert store.unmatchable("en").tolist() == [3]
-
-
-def test_what_cannot_be_used_leaves_a_hole() -> None:
-    raw = [
-        "dog",
-        "",
-        " \u3000",
-        "x" * 256,
-        "x" * 257,
-        "a\tb",
-        "a\x00",
-        "\x85",
-        "dog",
-        7,
-        None,
-        "\ud800",
-        "é" * 256,
-        ["a"],
-    ]
-    texts, drops = clean_entries(raw)
-    kept = [index for index, text in enumerate(texts.to_pylist()) if text is not None]
-    assert kept == [0, 3, 12]
-    assert drops == Counter(blank=3, over_long=1, control_characters=2, duplicate=1, not_text=4)
-    assert len(texts) == len(raw) == len(kept) + sum(drops.values())
 
 
 def test_a_file_is_a_store_of_one_language(lists: Path) -> None:
@@ -131,11 +107,9 @@ def test_a_file_that_is_no_compiled_list_is_named(lists: Path, damage: str) -> N
 def test_a_read_only_folder_leads_to_the_cache(lists: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
     (lists / ".compiled").write_text("in the way")  # root may write anywhere, so permissions would prove nothing
-    from curation.matching import entry_store as module
-
-    module._user_cache.cache_clear()
+    user_cache.cache_clear()
     path = EntryStore.open(str(lists)).compile("en")
-    module._user_cache.cache_clear()
+    user_cache.cache_clear()
     assert path.is_relative_to(tmp_path / "home" / "headtail")
 
 

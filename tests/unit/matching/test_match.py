@@ -11,7 +11,8 @@ import pytest
 from curation.core.choices import Edges, Engine
 from curation.core.schemas import PAIRS
 from curation.matching.engines import ENTRY_IDS, AhoCorasickMatcher, Matcher, TokenMatcher
-from curation.matching.entry_store import EntryStore, clean_entries
+from curation.matching.entry_lists import clean_entries
+from curation.matching.entry_store import EntryStore
 from curation.matching.match import MATCHED, match_batch
 from curation.matching.spacing import pad_entry, space_text
 from curation.matching.trie import TokenTrie, compile_entries
@@ -179,7 +180,7 @@ def test_a_text_meets_only_the_list_of_its_language(store: EntryStore, engine: E
 
 def test_languages_limit(store: EntryStore) -> None:
     rows = [("en", "a dog"), ("de", "ein Hund"), ("fr", "dog")]
-    matched, drops, _ = match_batch(make_pairs(rows), store, languages=["en", "fr"])
+    matched, drops, _ = match_batch(make_pairs(rows), store, Engine.tokens, ["en", "fr"])
     assert matched.num_rows == 1
     assert drops == Counter(language=1, no_metadata=1)
 
@@ -194,18 +195,18 @@ def test_each_distinct_text_is_matched_once(store: EntryStore, monkeypatch: pyte
             return real.match(texts)
 
     monkeypatch.setattr(store, "matcher", lambda *_: Spy())
-    matched, _, _ = match_batch(make_pairs([("en", "a dog"), ("en", "cat"), ("en", "a dog")]), store)
+    matched, _, _ = match_batch(make_pairs([("en", "a dog"), ("en", "cat"), ("en", "a dog")]), store, Engine.tokens)
     assert seen == ["a dog", "cat"]
     assert matched.column("entry_ids").to_pylist() == [[0, 1], [2], [0, 1]]
 
 
 def test_a_batch_of_nothing(store: EntryStore) -> None:
-    matched, drops, facts = match_batch(make_pairs([("en", "x")]).slice(0, 0), store)
+    matched, drops, facts = match_batch(make_pairs([("en", "x")]).slice(0, 0), store, Engine.tokens)
     assert (matched.num_rows, drops, facts) == (0, Counter(), Counter())
-    matched, _, _ = match_batch(make_pairs([("en", "x")]), store)
+    matched, _, _ = match_batch(make_pairs([("en", "x")]), store, Engine.tokens)
     assert matched.column("entry_ids").type == ENTRY_IDS
 
 
 def test_a_slice_of_a_batch(store: EntryStore) -> None:
     pairs = make_pairs([("en", "x"), ("de", "Hund"), ("en", "dog"), ("en", "x")]).slice(1, 2)
-    assert [row["uid"][-1] for row in match_batch(pairs, store)[0].to_pylist()] == ["1", "2"]
+    assert [row["uid"][-1] for row in match_batch(pairs, store, Engine.tokens)[0].to_pylist()] == ["1", "2"]

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from curation.core.choices import Edges, Engine
-from curation.matching.entry_store import clean_entries
+from curation.matching.entry_lists import clean_entries
 from tests.conftest import needs_shared
 from tests.real_texts import all_lines, captions, english_entries, lemmas, sentences, wat_texts
 from tests.unit.matching.test_match import make_matcher, scan

@@ -84,7 +84,7 @@ def test_an_image_with_countless_texts_stays_small() -> None:
          ["en"] * count, pa.array([1.0] * count, pa.float32()), [[1]] * count], schema=MATCHED,
     )  # fmt: skip
     drops: Counter[str] = Counter()
-    (image,) = merge_images(rows.to_batches(max_chunksize=1000), drops)
+    (image,) = merge_images(rows.to_batches(max_chunksize=1000), drops, 64)
     assert len(image["texts"][0]) == 64
     assert drops == Counter(max_texts=count - 64)
 
@@ -98,7 +98,7 @@ def test_texts_are_kept_by_hash_not_by_order() -> None:
 def test_unfolding_undoes_folding() -> None:
     rows = make_rows(random.Random(2), 200, 30)
     batches, _ = merge(rows, 64, 1000)
-    again = merge_images(pa.concat_tables([unfold(batch) for batch in batches]).to_batches(), Counter())
+    again = merge_images(pa.concat_tables([unfold(batch) for batch in batches]).to_batches(), Counter(), 64)
     assert values(list(again)) == values(batches)
     assert unfold(batches[0].slice(2, 3)).num_rows == sum(len(image["texts"]) for image in values(batches)[2:5])
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The estimate: rows pass from stage to stage, prices add up, and docs/scale.md has the current tables."""
 
 from dataclasses import replace
 

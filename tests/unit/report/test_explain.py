@@ -1,4 +1,4 @@
-"""TODO."""
+"""Explaining a text: its entries, their numbers, and the reason for which it is dropped."""
 
 from collections import Counter
 from pathlib import Path
@@ -14,7 +14,7 @@ from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRY_COUNTS, THRESHOLDS
 from curation.core.tables import Table
 from curation.matching.entry_store import EntryStore
-from curation.report.explain import explain_text, tell
+from curation.report.explain import explain_text, explanation_lines
 from jobs import explain
 
 
@@ -28,6 +28,7 @@ def lists(tmp_path: Path) -> Path:
 def test_a_text_by_the_numbers(lists: Path) -> None:
     store = EntryStore.open(str(lists))
     found = explain_text("a photo of a dog", "en", 0.9, store, {0: 10, 1: 40, 2: 1000}, 20.0)
+    assert found.entries is not None
     assert [(entry.entry_id, entry.entry, entry.count, entry.probability) for entry in found.entries] == [
         (0, "dog", 10, 1.0),
         (1, "a photo", 40, 0.5),
@@ -36,16 +37,16 @@ def test_a_text_by_the_numbers(lists: Path) -> None:
     assert found.keep_probability == 1.0
     found = explain_text("a photo", "en", 0.9, store, {0: 10, 1: 40, 2: 1000}, 20.0)
     assert found.keep_probability == pytest.approx(1 - 0.5 * 0.98)
-    lines = list(tell(found))
+    lines = list(explanation_lines(found))
     assert lines[-1].startswith("keep_probability  0.51")
     assert [line.split()[0] for line in lines[3:-1]] == ["id", "1", "2"]  # the rare one first
 
 
-def test_what_is_dropped_and_why(lists: Path) -> None:
+def test_a_dropped_text_has_a_reason(lists: Path) -> None:
     store = EntryStore.open(str(lists))
-    assert "no_metadata" in list(tell(explain_text("ein Hund", "de", 0.9, store, None, None)))[-1]
-    assert "unmatched" in list(tell(explain_text("xyz", "en", None, store, None, None)))[-1]
-    bare = list(tell(explain_text("a dog", "en", None, store, None, None)))
+    assert "no_metadata" in list(explanation_lines(explain_text("ein Hund", "de", 0.9, store, None, None)))[-1]
+    assert "unmatched" in list(explanation_lines(explain_text("xyz", "en", None, store, None, None)))[-1]
+    bare = list(explanation_lines(explain_text("a dog", "en", None, store, None, None)))
     assert bare[2].split() == ["id", "entry"]
     assert explain_text("a dog", "en", None, store, None, 20.0).keep_probability is None
 
@@ -69,10 +70,10 @@ def test_the_job_takes_the_numbers_of_a_run(lists: Path, tmp_path: Path, capsys:
     values = {name: str(tmp_path / name) for name in rows}
     config = {"text": "a photo of a dog", "entry_lists": str(lists), "output": str(tmp_path), **values}
     explain.run(ExplainConfig(**config))
-    told = capsys.readouterr().out
-    assert "language          en, score" in told
-    assert "keep_probability  1:" in told
-    assert [line.split()[:3] for line in told.splitlines() if line.startswith("  ")][1:] == [
+    printed = capsys.readouterr().out
+    assert "language          en, score" in printed
+    assert "keep_probability  1:" in printed
+    assert [line.split()[:3] for line in printed.splitlines() if line.startswith("  ")][1:] == [
         ["1", "a", "photo"],  # matched, though never counted
         ["0", "dog", "10"],
         ["2", "a", "1,000"],

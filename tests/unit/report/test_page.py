@@ -1,4 +1,4 @@
-"""The page: whole, balanced, and inert whatever the texts are."""
+"""The page is complete and balanced, and hostile texts stay texts."""
 
 import copy
 import json
@@ -8,8 +8,6 @@ from typing import Any
 
 import pytest
 
-from curation.extraction import text_rules, urls
-from curation.report import reasons
 from curation.report.numbers import escape
 from curation.report.page import render
 from tests.browser.report_example import HOSTILE, example_report
@@ -22,7 +20,7 @@ tbody tr th td input label figure figcaption img details summary dl dt dd svg pa
 
 
 class Page(HTMLParser):
-    """Collects what a browser would see; fails on an element that is not closed in order."""
+    """Collects tags, attributes and text of a page; fails on an element that is not closed in order."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -64,13 +62,13 @@ def test_hostile_texts_are_only_text(page: Page) -> None:
     assert HOSTILE[1][:30] in page.text
 
 
-def test_the_page_asks_for_nothing(page: Page) -> None:
+def test_the_page_makes_no_request(page: Page) -> None:
     for tag, name, value in page.attributes:
         if name in ("src", "srcset", "data", "action", "poster") or (tag == "link" and name == "href"):
             assert value.startswith("data:")
         if tag == "a" and name == "href":
             assert re.match(r"#[a-z]+$|https?://", value)
-    assert ("link", "rel", "icon") in page.attributes, "else browsers ask for /favicon.ico"
+    assert ("link", "rel", "icon") in page.attributes, "otherwise browsers request /favicon.ico"
     policy = next(value for tag, name, value in page.attributes if (tag, name) == ("meta", "content"))
     assert "default-src 'none'" in policy
     html = render(example_report())
@@ -145,7 +143,7 @@ def test_runs_that_end_early_have_a_page(shrink: Any) -> None:
     assert "wrote no samples" in Page(render(report)).text
 
 
-def test_many_languages_unfold() -> None:
+def test_most_of_many_languages_are_in_a_details_element() -> None:
     report = example_report()
     report["languages"] *= 50
     text = Page(render(report)).text
@@ -157,9 +155,5 @@ def test_many_languages_unfold() -> None:
     ["\x00", "\x1b", "\x85", "\ud800", "\uffff"],
     ids=["NUL", "escape", "next line", "surrogate", "no character"],
 )
-def test_what_no_page_may_hold_is_replaced(character: str) -> None:
+def test_characters_that_html_forbids_are_replaced(character: str) -> None:
     assert escape(f"a{character}b") == "a\ufffdb"
-
-
-def test_reasons_of_extraction_have_meanings() -> None:
-    assert {*urls.REASONS[1:], *text_rules.REASONS[1:]} <= reasons.MEANINGS.keys()

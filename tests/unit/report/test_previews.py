@@ -1,9 +1,10 @@
-"""Previews: small pictures of whatever lies in a shard, and the words of entries."""
+"""Previews: thumbnails of the images of a shard, and the texts of entries."""
 
 import base64
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,12 +15,15 @@ from curation.core.tar_writer import TarWriter
 from curation.report.previews import (
     NO_PICTURE,
     SIDE_PIXELS,
+    EntriesTask,
+    PreviewsTask,
     plan_entries,
     plan_previews,
     read_entries,
     read_previews,
     thumbnail,
 )
+from curation.report.stats import SampleDraw
 
 
 def encoded(mode: str, size: tuple[int, int] = (600, 200), kind: str = "PNG", colour: object = None) -> bytes:
@@ -44,7 +48,7 @@ def test_cmyk_becomes_rgb() -> None:
     assert decoded(thumbnail(encoded("CMYK", kind="JPEG"))).mode == "RGB"
 
 
-def test_what_shines_through_is_white() -> None:
+def test_transparency_becomes_white() -> None:
     assert decoded(thumbnail(encoded("RGBA", colour=(0, 0, 0, 0)))).getpixel((5, 5)) == (255, 255, 255)
 
 
@@ -57,7 +61,7 @@ def test_small_images_are_not_enlarged() -> None:
     [b"", b"no image", encoded("RGB")[:60], encoded("RGB", kind="TIFF")],
     ids=["empty", "text", "cut off", "TIFF"],
 )
-def test_what_is_no_image_of_a_shard_gives_no_picture(image: bytes) -> None:
+def test_data_that_is_no_image_of_a_shard_gives_no_picture(image: bytes) -> None:
     assert thumbnail(image) == NO_PICTURE
 
 
@@ -73,13 +77,19 @@ def test_samples_are_read_from_their_shards(tmp_path: Path) -> None:
         for uid in ("a", "b", "c"):
             text = {"text": uid, "text_key": "alt", "lang": "en", "lang_score": 1.0, "entry_ids": [1, 2]}
             text |= {"keep_probability": 0.5, "kept": True}
-            values = {"uid": uid, "url": "http://x/", "text": uid, "lang": "en", "keep_probability": 0.5}
+            values: dict[str, Any] = {
+                "uid": uid,
+                "url": "http://x/",
+                "text": uid,
+                "lang": "en",
+                "keep_probability": 0.5,
+            }
             values |= {"width": 6, "height": 2, "sha256": "0", "texts": [text]}
             writer.add(f"{uid}.json", json.dumps(values).encode())
             writer.add(f"{uid}.txt", uid.encode())
             writer.add(f"{uid}.png", encoded("RGB", (6, 2)))
         writer.close()
-    (task,) = plan_previews([{"uid": "c", "tar": str(tar)}, {"uid": "a", "tar": str(tar)}])
+    (task,) = plan_previews([SampleDraw(1, "c", str(tar)), SampleDraw(2, "a", str(tar))])
     receipt = read_previews(task)
     assert [sample["uid"] for sample in receipt.outputs] == ["a", "c"]
     assert receipt.outputs[1]["texts"] == [
@@ -88,12 +98,12 @@ def test_samples_are_read_from_their_shards(tmp_path: Path) -> None:
     assert decoded(receipt.outputs[0]["thumbnail"]).size == (6, 2)
 
 
-def test_a_sample_that_its_shard_has_not_is_no_silence(tmp_path: Path) -> None:
+def test_a_sample_that_is_missing_from_its_shard_raises(tmp_path: Path) -> None:
     tar = tmp_path / "00000.tar"
     with open(tar, "wb") as file:
         TarWriter(file).close()
     with pytest.raises(AssertionError, match="1 unaccounted for"):
-        read_previews({"tar": str(tar), "uids": ["a"]})
+        read_previews(PreviewsTask(str(tar), ["a"]))
 
 
 class Store:
@@ -104,9 +114,9 @@ class Store:
         return np.array([2] if lang == "en" else [], np.int32)
 
 
-def test_entries_are_named_counted_and_judged() -> None:
+def test_entries_are_named_and_counted() -> None:
     tasks = plan_entries(["de", "en"], [("en", 3), ("en", 0), ("en", 3)])
-    assert tasks == [{"lang": "de", "ids": []}, {"lang": "en", "ids": [0, 3]}]
+    assert tasks == [EntriesTask("de", []), EntriesTask("en", [0, 3])]
     de, en = (read_entries(task, Store()).outputs[0] for task in tasks)
     assert de == {"lang": "de", "entries": 3, "never": 0, "examples": [], "texts": {}}
     assert en == {

@@ -1,8 +1,9 @@
-"""Statistics: merged parts equal the whole, whatever the parts, and equal the dumbest count."""
+"""Statistics do not depend on how files are grouped into tasks, and equal the counts of a plain loop."""
 
 from collections import Counter
 from dataclasses import fields
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -10,13 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.balancing.counts import merge_partials
-from curation.balancing.matched_batch import Matched
-from curation.core.receipts import merge_receipts
-from curation.core.schemas import CURATED, DOWNLOAD_STATUS, MATCHES
+from curation.balancing.matched_batch import MatchedBatch
+from curation.core.receipts import Receipt, merge_receipts
+from curation.core.schemas import CURATED, DOWNLOAD_STATUS, MATCHES, SAMPLES
 from curation.report import stats, summaries
-from curation.shards.write import SAMPLES
 
 LANGS = ("de", "en", "th")
+Kind = TypeVar("Kind", bound=stats.Stats)
 
 
 def make_images(count: int, seed: int = 1) -> list[dict]:
@@ -53,8 +54,7 @@ def split(rows: list, parts: int) -> list[list]:
     return [rows[index::parts] for index in range(parts)]
 
 
-def run(function: object, tasks: list[dict], kind: type[stats.State], **settings: object) -> stats.State:
-    receipts = [function(task, **settings) for task in tasks]  # type: ignore[operator]
+def totals(kind: type[Kind], receipts: list[Receipt]) -> Kind:
     return kind.from_facts(merge_receipts("all", receipts).facts)
 
 
@@ -62,10 +62,10 @@ def run(function: object, tasks: list[dict], kind: type[stats.State], **settings
 def test_match_stats_equal_a_loop(tmp_path: Path, parts: int) -> None:
     images = make_images(60)
     tasks = [
-        {"task": str(index), "buckets": [[write(tmp_path / f"{index}.parquet", rows, MATCHES)]]}
+        stats.MatchesTask(str(index), [[write(tmp_path / f"{index}.parquet", rows, MATCHES)]])
         for index, rows in enumerate(split(images, parts))
     ]
-    found = run(stats.match_stats, tasks, stats.TextStats, max_texts=64)
+    found = totals(stats.TextStats, [stats.count_matches(task, max_texts=64) for task in tasks])
     texts = [text for image in images for text in image["texts"]]
     assert found.texts == Counter(text["lang"] for text in texts)
     assert found.entries_per_text.total() == len(texts)
@@ -80,19 +80,17 @@ def test_match_stats_equal_a_loop(tmp_path: Path, parts: int) -> None:
 def test_curated_stats_equal_a_loop(tmp_path: Path, parts: int) -> None:
     images = make_images(60)
     tasks = [
-        {
-            "task": str(index),
-            "files": [write(tmp_path / f"{index}.parquet", rows, CURATED)],
-            "output": str(tmp_path / f"counts-{index}.parquet"),
-        }
+        stats.CuratedTask(
+            str(index), [write(tmp_path / f"{index}.parquet", rows, CURATED)], str(tmp_path / f"counts-{index}.parquet")
+        )
         for index, rows in enumerate(split(images, parts))
     ]
-    found = run(stats.curated_stats, tasks, stats.TextStats)
+    found = totals(stats.TextStats, [stats.count_curated(task) for task in tasks])
     kept = [text for image in images for text in image["texts"] if text["kept"]]
     assert found.texts == Counter(text["lang"] for text in kept)
     assert found.images == Counter(image["lang"] for image in images)
     assert found.texts_per_image["1"] == sum(sum(t["kept"] for t in image["texts"]) == 1 for image in images)
-    counts = dict(merge_partials([task["output"] for task in tasks]))
+    counts = dict(merge_partials([task.output for task in tasks]))
     expected = {lang: Counter(i for t in kept if t["lang"] == lang for i in t["entry_ids"]) for lang in LANGS}
     assert {lang: {i: int(n) for i, n in enumerate(array) if n} for lang, array in counts.items()} == expected
 
@@ -112,7 +110,8 @@ def test_download_stats_take_the_last_attempt(tmp_path: Path) -> None:
         tmp_path / "b.parquet", [row("2", "success", 5, 200), row("4", "http_error", None, 404)], DOWNLOAD_STATUS
     )
     other = write(tmp_path / "c.parquet", [row("3", "dns", None)], DOWNLOAD_STATUS)
-    found = run(stats.download_stats, [{"task": "x", "ranges": [[first, second], [other]]}], stats.DownloadStats)
+    task = stats.DownloadsTask("x", [[first, second], [other]])
+    found = totals(stats.DownloadStats, [stats.count_downloads(task)])
     assert found.statuses == {"success": 2, "http_error": 1, "dns": 1}
     assert found.http == {"success 200": 1, "http_error 404": 1}
     assert found.bytes["source"] == 15
@@ -144,26 +143,24 @@ def sidecar(rows: int, seed: int) -> list[dict]:
 def test_shard_stats_and_samples_do_not_depend_on_the_grouping(tmp_path: Path, group: int) -> None:
     shards = [sidecar(rows, seed) for seed, rows in enumerate((150, 9, 9, 9, 0, 9))]
     paths = [write(tmp_path / f"{index}.parquet", rows, SAMPLES) for index, rows in enumerate(shards)]
-    tasks = [
-        {"task": str(start), "shards": [{"sidecar": p, "tar": f"{p}.tar"} for p in paths[start : start + group]]}
-        for start in range(0, 6, group)
-    ]
-    receipts = [stats.shard_stats(task, seed=5) for task in tasks]
+    tasks = [stats.ShardsTask(str(start), paths[start : start + group]) for start in range(0, 6, group)]
+    receipts = [stats.count_shards(task, seed=5) for task in tasks]
     total = merge_receipts("all", receipts)
     found = stats.ShardStats.from_facts(total.facts)
     rows = [row for shard in shards for row in shard]
     assert found.langs == Counter(row["lang"] for row in rows)
     assert found.width == Counter(str(row["width"] // 16) for row in rows)
     assert found.bytes.total() == len(rows)
-    chosen = stats.choose_samples(total.outputs)
+    chosen = stats.choose_samples(stats.SampleDraw(**output) for output in total.outputs)
     draws = stats.draw(5, "sample", pa.array([row["uid"] for row in rows]))
-    expected = [rows[index]["uid"] for index in np.argsort(draws)[: stats.SAMPLES]]
-    assert [one["uid"] for one in chosen] == expected
+    expected = [rows[index]["uid"] for index in np.argsort(draws)[: stats.SHOWN_SAMPLES]]
+    assert [sample.uid for sample in chosen] == expected
+    assert {sample.tar for sample in chosen} <= {path.replace(".parquet", ".tar") for path in paths}
 
 
 def test_states_take_batch_after_batch() -> None:
     images = make_images(40)
-    a, b = (Matched(pa.RecordBatch.from_pylist(some, CURATED)) for some in split(images, 2))
+    a, b = (MatchedBatch(pa.RecordBatch.from_pylist(some, CURATED)) for some in split(images, 2))
     one, other, both = stats.TextStats(), stats.TextStats(), stats.TextStats()
     for matched, state in ((a, one), (b, other)):
         kept = np.arange(len(matched.codes)) % 3 > 0
@@ -179,10 +176,10 @@ def test_states_take_batch_after_batch() -> None:
 
 
 @pytest.mark.parametrize("kind", [stats.TextStats, stats.DownloadStats, stats.ShardStats])
-def test_states_merge_like_their_facts(kind: type[stats.State]) -> None:
+def test_states_merge_like_their_facts(kind: type[stats.Stats]) -> None:
     rng = np.random.default_rng(3)
 
-    def state() -> stats.State:
+    def state() -> stats.Stats:
         made = kind()
         for one in fields(made):
             getattr(made, one.name).update({key: int(rng.integers(1, 9)) for key in ("a:b", "c", "12")})
@@ -234,7 +231,7 @@ def test_coarse_bins_hold_every_value(scale: int) -> None:
     assert found["counts"] == np.histogram(values * 10, np.array(found["edges"]) - 0.5)[0].tolist()
 
 
-def test_coarse_bins_tell_what_lies_beyond() -> None:
+def test_coarse_bins_count_the_values_beyond_the_last_edge() -> None:
     found = summaries.coarse_bins({"0": 500, "7": 497, "4000": 2, "3000": 1}, 16)
     assert found == {"edges": [16 * edge for edge in range(9)], "counts": [500, *[0] * 6, 497], "beyond": 3}
 

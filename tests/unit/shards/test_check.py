@@ -13,9 +13,9 @@ from PIL import Image
 
 from curation.core import tar_writer
 from curation.core.receipts import merge_receipts
+from curation.core.removal_lists import read_removals
 from curation.images.ranges import Ranges
 from curation.shards.check import check_shard, plan_checks
-from curation.shards.removal_lists import read_removals
 from curation.shards.remove import plan_removing, remove_from_shard
 from curation.shards.shard_set import ShardSet
 from tests.http_server import draw
@@ -172,8 +172,8 @@ def test_removing_writes_only_the_shards_concerned(folder: Path) -> None:
     assert after.receipt.check().rows_in == 20
     assert json.loads((folder / "shards/sizes.json").read_text()) == {"00000.tar": 8, "00001.tar": 6, "00002.tar": 3}
     listed = read_removals(tuple(shards.removal_lists()))
-    assert sorted(listed.values["uid"].to_pylist()) == sorted(gone)
-    assert sorted(listed.values["sha256"].to_pylist()) == sorted(meta["sha256"] for meta in victims)
+    assert listed.values["uid"].astype(str).tolist() == sorted(gone)
+    assert listed.values["sha256"].astype(str).tolist() == sorted(meta["sha256"] for meta in victims)
     again = [remove_from_shard(task, removals).check() for task in plan_removing(after)]
     assert not any(receipt.outputs for receipt in again)
 
@@ -188,7 +188,7 @@ def test_a_stopped_removal_can_be_repeated(folder: Path) -> None:
     (folder / "shards/00000.parquet").write_bytes(whole)  # stopped between tar and side-car
     for _ in range(2):  # and then between the side-car and the manifest
         listed = read_removals(tuple(shards.removal_lists()))
-        assert listed.values["sha256"].to_pylist() == [victim["sha256"]], "even if it is never repeated"
+        assert listed.values["sha256"].astype(str).tolist() == [victim["sha256"]], "even if it is never repeated"
         receipts = [remove_from_shard(task, removals).check() for task in plan_removing(part)]
         assert receipts[0].outputs[0]["tar_sha256"] == expected[0].outputs[0]["tar_sha256"]
     shards.amend(receipts)

@@ -9,8 +9,7 @@ import pytest
 
 from curation.balancing.balance import curated_batch, draw_batch, text_probabilities
 from curation.balancing.counts import CountArrays
-from curation.balancing.matched_batch import Matched
-from curation.balancing.thresholds import Rule, Wish
+from curation.balancing.matched_batch import MatchedBatch
 from curation.core import storage
 from curation.core.draws import draw
 from curation.core.schemas import CURATED
@@ -21,6 +20,7 @@ from curation.shards.selection import ImageFilters, select_images
 from curation.shards.steps import Selecting
 from tests.http_server import draw as draw_image
 from tests.matches_data import make_images, to_batch
+from tests.unit.balancing.settings import balance_goal, threshold_rule
 from tests.unit.shards.test_write import stored
 
 T = {"en": 40.0, "de": 40.0}
@@ -29,7 +29,7 @@ T = {"en": 40.0, "de": 40.0}
 def first_pass(unit: str) -> list[dict]:
     """Rows of `curated` of some images in two languages."""
     pool = to_batch(make_images(3000, seed=5, langs=("en", "de"), most=3))
-    matched, counts = Matched(pool), CountArrays()
+    matched, counts = MatchedBatch(pool), CountArrays()
     counts.add(matched)
     p = text_probabilities(matched, dict(counts.items()), {lang: t / 0.5 for lang, t in T.items()})
     return curated_batch(matched, draw_batch(matched, p, unit, 3)).to_pylist()
@@ -46,7 +46,7 @@ def test_the_steps_draw_what_one_draw_over_all_survivors_does(tmp_path: Path, un
     for task in steps.select():
         task["candidates"] = steps.folder("survivors")
         select_images(task, ranges, ImageFilters()).check()
-    first = FirstBalance(unit, 3, Wish(Rule(others="same_t"), t=40.0, headroom=0.5))
+    first = FirstBalance(unit, 3, balance_goal(threshold_rule(others="same_t"), t=40.0, headroom=0.5))
     weights = steps.weigh()
     weighed = [weigh_images(task, ranges, unit).check() for task in weights]
     assert sum(receipt.rows_in for receipt in weighed) == survives.sum()
@@ -76,16 +76,16 @@ def test_the_steps_draw_what_one_draw_over_all_survivors_does(tmp_path: Path, un
     merged = Shortfall()
     for receipt in receipts:
         merged.merge(receipt.facts)
-    assert merged.describe(first.wish) == shortfall.describe(first.wish)
+    assert merged.describe(first.goal) == shortfall.describe(first.goal)
 
 
 def test_the_first_pass_is_read_from_its_settings() -> None:
-    wish = Wish(Rule("de", "same_t", {"en": 5.0}), t=7.0, headroom=0.5)
+    goal = balance_goal(threshold_rule(reference="de", others="same_t", t_by_language={"en": 5.0}), t=7.0, headroom=0.5)
     settings = {
-        "unit": "image", "seed": 9, "rule": vars(wish.rule), "t": 7.0, "tail_share": None, "target_images": None,
+        "unit": "image", "seed": 9, "rule": vars(goal.rule), "t": 7.0, "tail_share": None, "target_images": None,
         "headroom": 0.5, "solved_t": None,
     }  # fmt: skip
-    assert FirstBalance.of_settings(settings) == FirstBalance("image", 9, wish)
+    assert FirstBalance.of_settings(settings) == FirstBalance("image", 9, goal)
 
 
 def test_nothing_left_is_nothing_drawn(tmp_path: Path) -> None:

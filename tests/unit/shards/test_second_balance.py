@@ -8,11 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from curation.balancing.balance import Drawn, curated_batch, draw_batch, text_probabilities
+from curation.balancing.balance import DrawnBatch, curated_batch, draw_batch, text_probabilities
 from curation.balancing.counts import CountArrays
 from curation.balancing.distributions import Distributions
-from curation.balancing.matched_batch import Matched
-from curation.balancing.thresholds import Rule, Wish
+from curation.balancing.matched_batch import MatchedBatch
 from curation.core.draws import draw
 from curation.shards.second_balance import (
     SecondDrawing,
@@ -23,6 +22,7 @@ from curation.shards.second_balance import (
     weigh_survivors,
 )
 from tests.matches_data import make_images, to_batch
+from tests.unit.balancing.settings import balance_goal, threshold_rule
 
 IMAGES = 12_000
 POOL = to_batch(make_images(IMAGES, seed=41, langs=("en",), most=2))
@@ -34,7 +34,7 @@ T = {"en": 60.0}
 
 def _counts(batch: pa.RecordBatch) -> dict[str, np.ndarray]:
     counts = CountArrays()
-    counts.add(Matched(batch))
+    counts.add(MatchedBatch(batch))
     return dict(counts.items())
 
 
@@ -42,15 +42,15 @@ POOL_COUNTS, TRUE_COUNTS = _counts(POOL), _counts(SURVIVING)
 HEAD, MIDDLE, TAIL = slice(0, 3), slice(3, 40), slice(100, 300)
 
 
-def _direct(unit: str, seed: int) -> tuple[Matched, Drawn]:
+def _direct(unit: str, seed: int) -> tuple[MatchedBatch, DrawnBatch]:
     """What a draw over the survivors gives that knows their counts beforehand."""
-    matched = Matched(SURVIVING)
+    matched = MatchedBatch(SURVIVING)
     return matched, draw_batch(matched, text_probabilities(matched, TRUE_COUNTS, T), unit, seed)
 
 
 def _first_pass(unit: str, seed: int, headroom: float) -> pa.RecordBatch:
     """The survivors of a first pass: rows of `curated`."""
-    matched = Matched(POOL)
+    matched = MatchedBatch(POOL)
     p = text_probabilities(matched, POOL_COUNTS, {"en": T["en"] / headroom})
     curated = curated_batch(matched, draw_batch(matched, p, unit, seed))
     return curated.filter(pa.array(draw(99, "sample", curated["uid"]) < 0.4))
@@ -76,13 +76,13 @@ def _estimate(survivors: pa.RecordBatch, unit: str) -> dict[str, np.ndarray]:
 def _plain(survivors: pa.RecordBatch, unit: str) -> dict[str, np.ndarray]:
     """The wrong way: what is left is counted as it is."""
     counts = CountArrays()
-    matched = Matched(survivors)
+    matched = MatchedBatch(survivors)
     kept = pc.struct_field(matched.structs, "kept").to_numpy(zero_copy_only=False)
     counts.add_weighted(matched, np.where(kept, 1, 0) if unit == "pair" else np.ones(len(kept), np.int64))
     return dict(counts.items())
 
 
-def _kept_matches(matched: Matched, kept: np.ndarray) -> np.ndarray:
+def _kept_matches(matched: MatchedBatch, kept: np.ndarray) -> np.ndarray:
     """Matches of each entry among the kept texts."""
     counts = CountArrays()
     counts.add_weighted(matched, kept.astype(np.int64))
@@ -98,7 +98,7 @@ def _ratios(unit: str, count: Callable, fresh: bool, seeds: int = 24) -> list[fl
         survivors = _first_pass(unit, seed, headroom=0.3)
         counts = count(survivors, unit)
         if fresh:
-            left = Matched(survivors)
+            left = MatchedBatch(survivors)
             drawn = draw_batch(left, text_probabilities(left, counts, T), unit, seed + 1000)
             kept = drawn.kept & pc.struct_field(left.structs, "kept").to_numpy(zero_copy_only=False)
             ours += _kept_matches(left, kept)
@@ -129,7 +129,7 @@ def test_plain_counts_fail_the_same_test(unit: str, fresh: bool) -> None:
 
 def test_a_language_of_which_nothing_was_kept_stays_lost() -> None:
     batch = to_batch(make_images(200, seed=42))
-    matched = Matched(batch)
+    matched = MatchedBatch(batch)
     first = np.where(matched.codes == matched.langs.index("fr"), 1e-9, 1.0)
     survivors = curated_batch(matched, draw_batch(matched, first, "pair", 0))
     counts = _estimate(survivors, "pair")
@@ -143,10 +143,10 @@ def test_a_language_of_which_nothing_was_kept_stays_lost() -> None:
 def test_thresholds_come_from_the_estimated_counts() -> None:
     counts = {"en": np.array([0.0, 1.5, 2.5, 96.0]), "de": np.array([1.2, 8.8, 90.0])}
     distributions = Distributions(counts, counts.__getitem__)
-    rule = Rule()
-    assert second_thresholds(Wish(rule, t=3.0, headroom=0.5), distributions) == {"de": 1.2, "en": 3.0}
-    assert second_thresholds(Wish(rule, tail_share=0.1), distributions) == {"de": 8.8, "en": 2.5}
-    solved = Wish(rule, target_images=9.0, headroom=0.5, solved_t=6.0)
+    rule = threshold_rule()
+    assert second_thresholds(balance_goal(rule, t=3.0, headroom=0.5), distributions) == {"de": 1.2, "en": 3.0}
+    assert second_thresholds(balance_goal(rule, tail_share=0.1), distributions) == {"de": 8.8, "en": 2.5}
+    solved = balance_goal(rule, target_images=9.0, headroom=0.5, solved_t=6.0)
     assert second_thresholds(solved, distributions) == {"de": 1.2, "en": 3.0}
 
 
@@ -157,7 +157,7 @@ def test_the_shortfall_is_what_a_direct_draw_keeps_beyond_it(unit: str) -> None:
     counts, shortfall = _estimate(survivors, unit), Shortfall()
     ((_, drawn),) = draw_survivors([survivors], SecondDrawing(unit, 0, counts, T), shortfall)
     direct = _direct(unit, 0)[1].kept.sum()
-    told = shortfall.describe(Wish(Rule(), t=1.0))["missing_texts"]
+    told = shortfall.describe(balance_goal(t=1.0))["missing_texts"]
     assert told > 0.1 * direct
     assert drawn.kept.sum() + told == pytest.approx(direct, rel=0.05)
 
@@ -172,11 +172,11 @@ def test_a_shortfall_is_told_with_the_headroom_that_cures_it() -> None:
             part = Shortfall()
             list(draw_survivors([half], second, part))
             shortfall.merge(Counter(part.facts()))
-        wished.append(shortfall.describe(Wish(Rule(), t=1.0, headroom=headroom)))
+        wished.append(shortfall.describe(balance_goal(t=1.0, headroom=headroom)))
     assert wished[0]["missing_share"] > 0.2
     assert 0.25 < wished[0]["sufficient_headroom"] < 0.45
     assert wished[1]["missing_share"] < 0.01
-    assert shortfall.describe(Wish(Rule(), tail_share=0.1, headroom=0.3))["sufficient_headroom"] is None
+    assert shortfall.describe(balance_goal(tail_share=0.1, headroom=0.3))["sufficient_headroom"] is None
 
 
 def test_texts_that_nothing_is_wanted_of_have_no_shortfall() -> None:

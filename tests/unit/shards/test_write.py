@@ -15,23 +15,21 @@ import pytest
 from PIL import Image
 
 from curation.core import tar_writer
-from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe
 from curation.core.schemas import DOWNLOAD_STATUS, SAMPLES
 from curation.core.tables import Part, Table
-from curation.images.download import DownloadSettings
-from curation.images.downloads import LOGIC_VERSION, STAGE, Downloads, compared
+from curation.images.downloads import Downloads, download_recipe
 from curation.images.ranges import Ranges
 from curation.shards.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
 from curation.shards.perceptual_hash import hash_images, phash
-from curation.shards.removal_lists import read_removals
 from curation.shards.selection import ImageFilters, select_images, write_rows
 from curation.shards.shard_set import ShardSet
 from curation.shards.steps import Selecting
 from curation.shards.write import plan_shard_tasks, plan_shards, shard_name, write_shard
 from tests.http_server import draw
 from tests.shard_data import curated_rows
+from tests.unit.images.settings import download_settings
 from tests.unit.images.test_download import plan
 
 NO_FILTERS, NO_RULES = ImageFilters(), UniqueRules()
@@ -46,7 +44,7 @@ def stored(
     """
     lists, downloads = plan(folder, rows, ranges), Downloads(f"{folder}/downloads")
     for generation in range(generations):
-        recipe = Recipe(STAGE, LOGIC_VERSION, compared(DownloadSettings()), [lists.input()])
+        recipe = download_recipe(download_settings(), [lists])
         number, receipts = downloads.begin_generation(recipe, ranges), []
         for path in lists.files:
             mine = [
@@ -194,7 +192,7 @@ def test_every_image_that_is_no_sample_has_a_reason(tmp_path: Path) -> None:
     rows = curated_rows(URLS)
     uid = next(row["uid"] for row in rows if row["url"] == URLS[20])
     digest = hashlib.sha256(images[URLS[21]]).hexdigest()
-    removed.write_text(f"# opt-outs\n{uid}\n\n{digest.upper()}  # a benchmark image\n{'0' * 24}\n")
+    removed.write_text(f"# opt-outs\n{uid}\n\n# a benchmark image\n{digest.upper()}\n{'0' * 24}\n")
     downloads, lists = stored(tmp_path, rows, images, Ranges(2, 0))
     filters = ImageFilters(min_side=15, max_aspect_ratio=5.0, min_pixels=600, max_pixels=8000)
     part = make_shards(
@@ -245,30 +243,6 @@ def test_near_duplicates_meet_across_sizes_and_the_largest_stays(tmp_path: Path)
     rules = UniqueRules(near=True, removals=(str(gone),))
     part = make_shards(tmp_path, downloads, lists, Ranges(4, 0), rules=rules)
     assert part.manifest["rows_out"] == len(alike) - 1
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["abc", "0" * 23, "g" * 24, "0" * 24 + " 1", "\udcff"],
-    ids=["word", "23 digits", "letters", "two cells", "no UTF-8"],
-)
-def test_a_removal_list_with_anything_else_is_refused(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "removals.txt"
-    path.write_bytes(b"0" * 24 + b"\n" + text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(HeadtailError, match=r"removals.txt, line 2: expected a uid"):
-        read_removals((str(path),))
-
-
-def test_a_removal_list_that_was_written_again_is_read_again(tmp_path: Path) -> None:
-    path = tmp_path / "removals.txt"
-    for digit in "12":
-        path.write_text(digit * 24 + "\n" + digit * 64)
-        found = read_removals((str(path), "0" * 16)).values
-        assert {kind: values.to_pylist() for kind, values in found.items()} == {
-            "phash": ["0" * 16],
-            "uid": [digit * 24],
-            "sha256": [digit * 64],
-        }
 
 
 def test_a_new_set_replaces_the_old_one_whole(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import bz2
 from collections import Counter
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -11,10 +12,13 @@ from conf.compose import compose_config
 from conf.schema.jobs import BuildMetadataConfig
 from curation.core.errors import HeadtailError
 from curation.matching.entry_store import EntryStore
-from metadata.lists.inputs import chosen_languages, list_articles, list_inputs, plan_articles
-from metadata.lists.rules import Rules, SourceRow, build_list, chosen_count, percentile_rank, unusable
-from metadata.lists.write import merge_lists, plan_wikis, read_sources, write_wiki_list
+from metadata.lists.counts import article_recipe, plan_articles
+from metadata.lists.inputs import chosen_languages, list_articles, list_inputs
+from metadata.lists.rules import SourceRow, build_list, chosen_count, percentile_rank, unusable
+from metadata.lists.write import WIKIS, MergeTask, merge_lists, plan_wikis, read_sources, write_wiki_list
+from metadata.sources.articles import CountTask
 from tests.dump_data import dump
+from tests.unit.metadata.settings import dump_settings, list_rules
 
 
 def row(source: str, chosen: int) -> SourceRow:
@@ -28,7 +32,7 @@ def test_order_and_first_place() -> None:
         "title": [("Cat", 7.0), ("the", 1.0)],
     }
     table = build_list(
-        Rules(numbers=2),
+        list_rules(numbers=2),
         Counter({"cat": 2, "dog": 1}),
         found,
         {name: row(name, len(terms)) for name, terms in found.items()},
@@ -47,7 +51,7 @@ def test_order_and_first_place() -> None:
 def test_a_cap_counts_what_is_newly_added() -> None:
     terms = [("cat", 9.0), ("a", 8.0), ("b", 7.0), ("c", 6.0)]
     table = build_list(
-        Rules(numbers=0, max_unigrams=2), Counter(["cat"]), {"unigram": terms}, {"unigram": row("unigram", 40)}
+        list_rules(numbers=0, max_unigrams=2), Counter(["cat"]), {"unigram": terms}, {"unigram": row("unigram", 40)}
     )
     made = next(made for made in table.rows if made.source == "unigram")
     assert list(table.texts) == ["cat", "a", "b"]
@@ -55,7 +59,9 @@ def test_a_cap_counts_what_is_newly_added() -> None:
 
 
 def test_only_the_chosen_are_looked_at() -> None:
-    table = build_list(Rules(numbers=0), Counter(), {"title": [("a", 2.0), ("b", 1.0)]}, {"title": row("title", 1)})
+    table = build_list(
+        list_rules(numbers=0), Counter(), {"title": [("a", 2.0), ("b", 1.0)]}, {"title": row("title", 1)}
+    )
     assert list(table.texts) == ["a"]
 
 
@@ -76,10 +82,9 @@ def test_unusable(text: str, reason: str) -> None:
 
 
 def test_shares_and_ranks() -> None:
-    rules = Rules(unigram_top_share=0.1, title_top_share=0.76)
-    assert [chosen_count(rules, "unigram", rows) for rows in (0, 1, 10, 11, 100)] == [0, 1, 1, 2, 10]
-    assert chosen_count(rules, "title", 100) == 76
-    assert chosen_count(rules, "bigram", 100) == 100
+    assert [chosen_count(0.1, rows) for rows in (0, 1, 10, 11, 100)] == [0, 1, 1, 2, 10]
+    assert chosen_count(0.76, 100) == 76
+    assert chosen_count(1.0, 100) == 100
     assert [percentile_rank(0.3, rows) for rows in (1, 2, 11)] == [1, 1, 4]
 
 
@@ -102,19 +107,19 @@ def test_presets(preset: str, expected: dict[str, float]) -> None:
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
-    plans = plan_wikis({}, {"fr": {}, "ltg": {}}, Rules())
+    plans = plan_wikis({}, {"fr": {}, "ltg": {}}, list_rules())
     assert plans["fr"].rows["wordnet"].note == "no WordNet file of this language"
     assert plans["ltg"].rows["wordnet"].note == "there is no WordNet of it"
-    receipt = write_wiki_list("ltg", [], plans["ltg"], Rules(), str(tmp_path))
+    receipt = write_wiki_list("ltg", [], plans["ltg"], list_rules(), str(tmp_path))
     assert (receipt.rows_in, receipt.rows_out) == (100, 100)
     assert read_sources(str(tmp_path), "ltg")["sources"][1]["note"] == "there is no WordNet of it"
 
 
 def test_lists_merge_in_order(tmp_path: Path) -> None:
     for lang, words in (("zh", ["a", "b"]), ("zh_yue", ["b", "c"]), ("ltg", ["l"]), ("aa", ["x", "l"])):
-        plan = plan_wikis({}, {lang: {"unigram": row("unigram", 2)}}, Rules())[lang]
+        plan = plan_wikis({}, {lang: {"unigram": row("unigram", 2)}}, list_rules())[lang]
         terms = _batches(lang, words)
-        write_wiki_list(lang, terms, plan, Rules(numbers=1), str(tmp_path))
+        write_wiki_list(lang, terms, plan, list_rules(numbers=1), str(tmp_path))
     (tmp_path / "mine.txt").write_text("first\na\n\nfirst\n")
     inputs = list_inputs(
         ["zh", "zh_yue", "ltg", "aa"], [], [], [], [f"zh:{tmp_path}/mine.txt"], [f"{tmp_path}/mine.txt"]
@@ -132,9 +137,16 @@ def test_lists_merge_in_order(tmp_path: Path) -> None:
     assert EntryStore.open(str(tmp_path)).languages == ("aa", "ltg", "mine", "other", "zh")
 
 
-def _batches(lang: str, words: list[str]) -> list:
-    import pyarrow as pa
+def test_a_list_that_another_program_wrote_wrongly_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / WIKIS / "ltg.parquet"
+    path.parent.mkdir()
+    pq.write_table(pa.table({"text": [1], "source": ["title"], "views": [3]}), path)
+    faults = "text is int64, expected string; score is missing; views is unexpected"
+    with pytest.raises(HeadtailError, match=f"{path} is not the table expected here: {faults}"):
+        merge_lists(MergeTask("ltg", str(tmp_path), ("ltg",), (), ()))
 
+
+def _batches(lang: str, words: list[str]) -> list:
     names = ["lang", "source", "text", "score"]
     return [
         pa.RecordBatch.from_pydict(
@@ -165,7 +177,5 @@ def test_whose_dump_it_is(tmp_path: Path) -> None:
     for name in ("enwiki-1-pages-articles-multistream1.xml-p1p9.bz2", "enwiki-1-multistream-index1.txt-p1p9.bz2"):
         (tmp_path / "parts" / name).write_bytes(bz2.compress(dump([("A", "a")])))
     assert [entry.file.path[-9:] for entry in list_articles([f"{tmp_path}/parts"], ["en"])] == ["-p1p9.bz2"]
-    tasks = plan_articles(list(found[0].ranges(1 << 20)), "/out")
-    assert tasks == [
-        {"input": str(tmp_path / "a.xml"), "lang": "de", "start": 0, "end": None, "output": "/out/00000.parquet"}
-    ]
+    tasks = plan_articles(article_recipe(found[:1], 1 << 20, dump_settings()), "/out")
+    assert tasks == [CountTask(str(tmp_path / "a.xml"), "de", 0, None, "/out/00000.parquet")]

@@ -13,10 +13,12 @@ import pytest
 
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from metadata.sources.articles import DumpSettings, count_file, read_articles
+from metadata.lists.inputs import list_articles
+from metadata.sources.articles import CountTask, count_file, read_articles
 from metadata.sources.dumps import plan_ranges, read_pages, read_site
 from tests.conftest import SHARED, needs_shared
 from tests.dump_data import article, dump, multistream
+from tests.unit.metadata.settings import dump_settings
 
 LARGEST = 1 << 20
 
@@ -116,7 +118,7 @@ def test_drops_have_reasons(tmp_path: Path, rest: str, reason: str) -> None:
     path = tmp_path / "d.xml"
     path.write_bytes(dump([("Before", "one"), ("Odd", rest), ("After", "two")]))
     receipt = Receipt("r")
-    texts = list(read_articles(str(path), 0, None, DumpSettings(max_page_bytes=LARGEST), receipt))
+    texts = list(read_articles(str(path), 0, None, dump_settings(max_page_bytes=LARGEST), receipt))
     assert [text.strip() for text in texts] == ["one", "two"]
     assert receipt.check().drops == {reason: 1}
 
@@ -172,7 +174,7 @@ def test_what_is_no_dump(tmp_path: Path) -> None:
 def test_real_dumps(name: str, lang: str, pages: int, articles: int, failures: int) -> None:
     path = str(SHARED / "wikidump" / name)
     receipt = Receipt(name)
-    texts = list(read_articles(path, 0, None, DumpSettings(), receipt))
+    texts = list(read_articles(path, 0, None, dump_settings(), receipt))
     site = read_site(path)
     assert site.language is not None
     assert site.language.code == lang
@@ -184,11 +186,28 @@ def test_tables_of_plain_articles(tmp_path: Path) -> None:
     path, output = str(tmp_path / "articles.parquet"), str(tmp_path / "out.parquet")
     rows = {"url": ["u"] * 4, "title": ["t"] * 4, "text": ["a cat", None, " ", "a dog"]}
     pq.write_table(pa.table(rows), path)
-    task = {"input": path, "lang": "en", "start": 0, "end": None, "output": output}
-    receipt = count_file(task, DumpSettings()).check()
+    task = CountTask(path, "en", 0, None, output)
+    receipt = count_file(task, dump_settings()).check()
     assert (receipt.rows_in, receipt.rows_out, receipt.drops) == (4, 2, {"no_text": 2})
     counts = {(row["first"], row["second"]): row["count"] for row in pq.read_table(output).to_pylist()}
     assert counts == {("a", None): 2, ("cat", None): 1, ("dog", None): 1, ("a", "cat"): 1, ("a", "dog"): 1}
-    pq.write_table(pa.table({"body": ["a"]}), path)
-    with pytest.raises(HeadtailError, match="has no column text"):
-        count_file(task, DumpSettings())
+    pq.write_table(
+        pa.table(rows).cast(pa.schema([("url", pa.string()), ("title", pa.string()), ("text", pa.large_string())])),
+        path,
+    )
+    assert count_file(task, dump_settings()).check().rows_out == 2
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [({"body": ["a"]}, "text is missing"), ({"text": [1]}, "text is int64, expected string")],
+    ids=["missing", "mistyped"],
+)
+def test_a_table_without_texts_is_refused(tmp_path: Path, table: dict[str, list], fault: str) -> None:
+    path = str(tmp_path / "articles.parquet")
+    pq.write_table(pa.table(table), path)
+    expected = f"{path} is not the table expected here: {fault}"
+    with pytest.raises(HeadtailError, match=expected):
+        count_file(CountTask(path, "en", 0, None, str(tmp_path / "out.parquet")), dump_settings())
+    with pytest.raises(HeadtailError, match=expected):
+        list_articles([f"en:{path}"], ["en"])

@@ -9,11 +9,12 @@ import pytest
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
 from metadata.sources import ngrams
-from metadata.sources.articles import DumpSettings, read_articles
+from metadata.sources.articles import read_articles
 from metadata.sources.ngrams import count_ngrams
 from metadata.sources.words import join_bigram, segmenter
 from tests.conftest import SHARED, needs_shared
 from tests.dump_data import count_naively
+from tests.unit.metadata.settings import dump_settings
 
 
 def count(texts: Iterable[str], lang: str, **options: int) -> tuple[Counter[str], Counter[tuple[str, str]]]:
@@ -121,7 +122,7 @@ def test_join_bigram(first: str, second: str, blanks: bool, expected: str) -> No
     ids=["en", "ltg", "ja", "aa"],
 )
 def test_real_wikis_equal_a_naive_count(name: str, lang: str, namespaces: tuple[int, ...]) -> None:
-    settings = DumpSettings(namespaces=namespaces)
+    settings = dump_settings(namespaces=namespaces)
     texts = list(read_articles(str(SHARED / "wikidump" / name), 0, None, settings, Receipt(name)))
     segment = segmenter(LANGUAGES[lang])[1]
     words, bigrams = count_naively([segment(text) if segment else text for text in texts], singles=segment is None)

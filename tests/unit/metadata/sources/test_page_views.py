@@ -10,7 +10,7 @@ import pytest
 
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
-from metadata.sources.page_views import TitleSettings, count_views
+from metadata.sources.page_views import TitleSettings, ViewsTask, count_views
 from tests.conftest import SHARED, needs_shared
 
 
@@ -23,7 +23,7 @@ def count(
 ) -> tuple[Counter[tuple[str, str]], Receipt]:
     output = str(path) + ".parquet"
     settings = TitleSettings(languages or ("en",), least, any_colon, {"ltg": names})
-    receipt = count_views({"input": str(path), "output": output}, settings).check()
+    receipt = count_views(ViewsTask(str(path), output), settings).check()
     sums: Counter[tuple[str, str]] = Counter()
     for row in pq.read_table(output).to_pylist():
         sums[row["lang"], row["title"]] += row["views"]

@@ -1,0 +1,32 @@
+"""Settings of downloads with the defaults of the configuration, for tests and benchmarks."""
+
+from dataclasses import fields
+from typing import Any
+
+from conf.schema.topics import DownloadConfig, UrlsConfig
+from curation.images.download import DownloadSettings
+from curation.images.encoding import ImageSettings
+from curation.images.fetch import FetchSettings
+
+
+def image_settings(**changes: Any) -> ImageSettings:
+    """Return the default settings of stored images, with changes."""
+    return ImageSettings(**(_defaults(ImageSettings) | changes))
+
+
+def fetch_settings(**changes: Any) -> FetchSettings:
+    """Return the default settings of the fetcher, with changes."""
+    allowed = tuple(UrlsConfig().allow_private_hosts)
+    return FetchSettings(**(_defaults(FetchSettings) | {"allow_private_hosts": allowed} | changes))
+
+
+def download_settings(**changes: Any) -> DownloadSettings:
+    """Return the default settings of downloads, with changes."""
+    given = {"fetch": fetch_settings(), "image": image_settings(), "detect_outage": True}
+    return DownloadSettings(**(_defaults(DownloadSettings) | given | changes))
+
+
+def _defaults(kind: type) -> dict[str, Any]:
+    defaults = vars(DownloadConfig())
+    given = {each.name: defaults[each.name] for each in fields(kind) if each.name in defaults}
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
