@@ -23,6 +23,7 @@ from typing import Self
 import pyspark
 
 from curation.spark.java import java_home
+from tests.conftest import QUICK_JVM
 
 HOST = "127.0.0.1"
 STARTING_SECONDS = 120
@@ -132,6 +133,7 @@ class Cluster:
             "spark.pyspark.driver.python": str(self.driver / "bin" / "python"),
             "spark.executor.cores": "1",
             "spark.executor.memory": "1g",
+            "spark.executor.extraJavaOptions": QUICK_JVM,
             "spark.driver.memory": "1g",
             "spark.ui.enabled": "false",
             **(conf or {}),
@@ -169,6 +171,9 @@ class Cluster:
             "SPARK_LOCAL_IP": host,
             "SPARK_LOCAL_DIRS": str(folder / "local"),
             "SPARK_DAEMON_MEMORY": "512m",
+            "SPARK_DAEMON_JAVA_OPTS": QUICK_JVM,
+            "SPARK_SUBMIT_OPTS": QUICK_JVM,
+            "SPARK_LAUNCHER_OPTS": QUICK_JVM,
         }
 
 

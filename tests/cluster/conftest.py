@@ -9,9 +9,6 @@ import pytest
 from curation.spark.packing import pack
 from tests.cluster.cluster import Cluster
 from tests.conftest import ROOT
-from tests.jobs.conftest import finished, sample
-
-__all__ = ["finished", "sample"]
 
 
 @pytest.fixture(scope="session")

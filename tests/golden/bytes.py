@@ -4,7 +4,6 @@ A change of code that is to change no row and no shard leaves bytes.json as it i
 and side-car, and of the rows of every table. Times, attempts and folders are left out: they differ from run to run.
 """
 
-import gzip
 import hashlib
 import json
 import platform
@@ -18,19 +17,14 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from conf.compose import compose_config
-from conf.schema.jobs import BuildMetadataConfig, CurateConfig, ExtractPairsConfig
+from conf.schema.jobs import BuildMetadataConfig, ExtractPairsConfig
 from curation.core.tables import Table
 from curation.spark.session import close_session
-from jobs import build_metadata, curate, extract_pairs
+from jobs import build_metadata, extract_pairs
 from tests.conftest import SHARED
-from tests.sample.host import ImageHost
-from tests.sample.make import make_sample
-from tests.sample.run import LOCAL, settings
+from tests.shared_runs import PORT, SESSION, Sample, curate_real_wats, over_shards, shared_sample
 
 GOLDEN = Path(__file__).with_suffix(".json")
-PORT = 8766
-"""The image addresses hold the port, and the uids are hashes of the addresses: it has to be the same every time."""
-SCALE = 0.25
 PACKAGES = ("img2dataset", "numpy", "opencv-python-headless", "pillow", "pyarrow")
 """Packages that decide bytes."""
 LEFT_OUT = ("seconds", "attempts", "offset", "redirects", "image_file")
@@ -49,7 +43,6 @@ SECOND_BALANCE = (
     "download.images_per_list=64",
 )
 DUMP = "jawiki-66-pages-cut-off.xml.bz2"
-SESSION = (LOCAL, "spark.driver_memory=1g")
 
 
 def conditions() -> dict[str, str]:
@@ -78,32 +71,17 @@ def run_hashes(run: Path) -> dict[str, str]:
     return hashes | {f"shards/{file.name}": hashlib.sha256(file.read_bytes()).hexdigest() for file in shards}
 
 
-def curate_run(output: Path, *overrides: str) -> dict[str, str]:
-    """Run the chain into a folder; returns the hashes of what it made."""
-    curate.run(compose_config("curate", CurateConfig, [f"output={output}", *SESSION, *overrides]))
-    return run_hashes(output)
+def sample_hashes(sample: Sample, run: Path, again: Path, folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Hashes of runs over the sample crawl: as `make run`, with a second balance and filters, over the run's shards."""
+    yield "sample", run_hashes(run)
+    first = (f"{name}={run}/{name}" for name in ("pairs", "matches", "entry_counts"))
+    yield "second_balance", run_hashes(sample.curate(folder / "second", *first, *SECOND_BALANCE))
+    yield "webdataset", run_hashes(again)
 
 
-def sample_runs(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Runs over the sample crawl: as `make run`, with a second balance and filters, and over their own shards."""
-    make_sample(folder / "crawl", PORT, SCALE)
-    given = [each for each in settings(folder / "crawl", folder / "sample") if not each.startswith("output=")]
-    with ImageHost(folder / "crawl", PORT):
-        yield "sample", curate_run(folder / "sample", *given)
-        first = (f"{name}={folder}/sample/{name}" for name in ("pairs", "matches", "entry_counts"))
-        yield "second_balance", curate_run(folder / "second", *given, *first, *SECOND_BALANCE)
-    again = [each for each in given if not each.startswith("source.")]
-    shards = ("source=webdataset", f"source.paths={folder}/sample/shards", "download.resize=original")
-    yield "webdataset", curate_run(folder / "webdataset", *again, *shards)
-
-
-def real_runs(folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Runs over the real data: WATs through the chain, the pairs of WARCs and tables, and entry lists."""
-    (folder / "lists").mkdir()
-    entries = (SHARED / "metadata" / "entries-en-415k.json.gz").read_bytes()
-    (folder / "lists" / "en.json").write_bytes(gzip.decompress(entries))
-    local = (f"entry_lists={folder}/lists", "download_images=false", "buckets=2")
-    yield "real_wats", curate_run(folder / "wats", f"source.paths={SHARED}/wat", *local)
+def real_hashes(wats: Path, folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
+    """Hashes of runs over the real data: WATs through the chain, the pairs of WARCs and tables, and entry lists."""
+    yield "real_wats", run_hashes(wats)
     for name, source in {
         "real_warcs": ("source=warc", f"source.paths={SHARED}/warc", "max_failed_share=1"),
         "laion": ("source=laion", f"source.paths={SHARED}/captions/laion-10000.parquet", "source.limit=2000"),
@@ -126,8 +104,14 @@ def lists_hashes(output: Path) -> dict[str, str]:
 
 def main() -> None:
     """Write bytes.json."""
-    with tempfile.TemporaryDirectory() as folder:
-        runs = dict([*sample_runs(Path(folder)), *real_runs(Path(folder))])
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        with shared_sample(folder) as sample:
+            assert sample.port == PORT, f"another program uses port {PORT}, which the uids depend on"
+            run = sample.curate(folder / "run")
+            again = sample.curate(folder / "again", *over_shards(run))
+            runs = dict(sample_hashes(sample, run, again, folder))
+        runs |= dict(real_hashes(curate_real_wats(folder / "wats"), folder))
     close_session()
     found: dict[str, Any] = {"conditions": conditions(), "runs": runs}
     Path(sys.argv[1] if len(sys.argv) > 1 else GOLDEN).write_text(json.dumps(found, indent=1) + "\n")

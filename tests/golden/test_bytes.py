@@ -1,16 +1,15 @@
 """Runs make the bytes that they made before: tests/golden/bytes.json."""
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import needs_shared
-from tests.golden.bytes import GOLDEN, conditions, real_runs, sample_runs
+from tests.golden.bytes import GOLDEN, conditions, real_hashes, sample_hashes
+from tests.shared_runs import PORT, Sample
 
 TABLE = json.loads(GOLDEN.read_text())
-Runs = Callable[[Path], Iterator[tuple[str, dict[str, str]]]]
 
 
 @pytest.fixture(autouse=True)
@@ -20,13 +19,22 @@ def same_conditions() -> None:
         pytest.skip(f"bytes.json was made under other conditions: {TABLE['conditions']}, here {conditions()}")
 
 
-@pytest.mark.usefixtures("spark")
-@pytest.mark.parametrize(
-    "runs", [pytest.param(sample_runs, id="sample"), pytest.param(real_runs, id="real", marks=needs_shared)]
-)
-def test_runs_make_the_bytes_of_before(runs: Runs, tmp_path: Path) -> None:
-    made = dict(runs(tmp_path))
-    assert made == {name: TABLE["runs"][name] for name in made}
+def expected(made: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    return {name: TABLE["runs"][name] for name in made}
+
+
+def test_runs_over_the_sample_make_the_bytes_of_before(
+    sample: Sample, finished: Path, webdataset_run: Path, tmp_path: Path
+) -> None:
+    assert sample.port == PORT, f"another program uses port {PORT}, which the uids depend on"
+    made = dict(sample_hashes(sample, finished, webdataset_run, tmp_path))
+    assert made == expected(made)
+
+
+@needs_shared
+def test_runs_over_real_data_make_the_bytes_of_before(real_wats_run: Path, tmp_path: Path) -> None:
+    made = dict(real_hashes(real_wats_run, tmp_path))
+    assert made == expected(made)
 
 
 def test_every_run_of_the_table_is_made() -> None:

@@ -1,6 +1,5 @@
 """The jobs as a user starts them: three ways, one line for a mistake, killed and started again."""
 
-import gzip
 import os
 import signal
 import subprocess
@@ -12,7 +11,7 @@ import pytest
 
 from curation.core.tables import Table
 from curation.spark.java import java_home
-from tests.conftest import ROOT, SHARED, needs_shared
+from tests.conftest import ROOT, needs_shared
 from tests.jobs.conftest import Sample, rows, tar_bytes
 
 BIN = Path(sys.executable).parent
@@ -136,21 +135,14 @@ def test_a_language_without_a_list_is_refused_before_anything_is_read(tmp_path: 
 
 
 @needs_shared
-def test_all_real_wats_through_the_chain_without_the_download(tmp_path: Path) -> None:
+def test_all_real_wats_through_the_chain_without_the_download(real_wats_run: Path) -> None:
     """Truncated, odd and old archives: each is read, and what was read adds up."""
-    lists = tmp_path / "lists"
-    lists.mkdir()
-    (lists / "en.json").write_bytes(gzip.decompress((SHARED / "metadata" / "entries-en-415k.json.gz").read_bytes()))
-    settings = [f"source.paths={SHARED / 'wat'}", f"entry_lists={lists}", "download_images=false", "buckets=2"]
-    local = ["spark.master=local[2]", "spark.driver_memory=1g"]
-    done = call(str(BIN / "headtail"), "curate", f"output={tmp_path}/run", *settings, *local)
-    assert done.returncode == 0, done.stderr
-    (part,) = Table(str(tmp_path / "run" / "pairs")).parts()
+    (part,) = Table(str(real_wats_run / "pairs")).parts()
     assert len(part.files) == len(part.inputs()) == 29
     assert part.receipt.rows_in == part.receipt.rows_out + part.receipt.drops.total() > 1000
-    matched = rows(tmp_path / "run", "matches")
+    matched = rows(real_wats_run, "matches")
     assert matched.num_rows > 50
-    assert (tmp_path / "run" / "report" / "index.html").exists()
+    assert (real_wats_run / "report" / "index.html").exists()
 
 
 @pytest.mark.parametrize("wait", ["pairs", "matches"])

@@ -15,17 +15,15 @@ from jobs import download_images
 from tests.jobs.conftest import Sample, rows, tar_bytes
 from tests.sample_tars import picture, write_tar
 from tests.sample_tars import sample as make_sample
+from tests.shared_runs import over_shards
 
 SHARDS = ("source=webdataset", "download.resize=original", "max_failed_share=0")
 
 
 @pytest.fixture(scope="module")
-def again(sample: Sample, finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def again(webdataset_run: Path) -> Path:
     """The sample's shards, curated once more."""
-    sample.host.requests.clear()
-    run = sample.curate(tmp_path_factory.mktemp("again") / "run", f"source.paths={finished}/shards", *SHARDS)
-    assert not sample.host.requests
-    return run
+    return webdataset_run
 
 
 def samples_of(run: Path) -> dict[str, dict]:
@@ -45,6 +43,7 @@ def test_counts_add_up_and_images_are_those_that_were_there(finished: Path, agai
     assert {row["uid"] for row in rows(again, "pairs").to_pylist()} == set(before)
     downloads = sum_receipts(Table(str(again / "downloads")).parts()).check()
     assert downloads.rows_in == downloads.rows_out == rows(again, "curated").num_rows > 50
+    assert rows(again, "downloads")["http_status"].null_count == downloads.rows_in, "an image was fetched"
     assert set(after) <= set(before)
     for uid, row in after.items():
         assert (row["url"], row["text"]) == (before[uid]["url"], before[uid]["text"])
@@ -56,7 +55,7 @@ def test_counts_add_up_and_images_are_those_that_were_there(finished: Path, agai
 
 def test_the_cut_into_tasks_changes_no_byte(sample: Sample, finished: Path, again: Path, tmp_path: Path) -> None:
     cut = ("buckets=7", "files_per_part=1", "download.images_per_list=16")
-    run = sample.curate(tmp_path / "run", f"source.paths={finished}/shards", *SHARDS, *cut)
+    run = sample.curate(tmp_path / "run", *over_shards(finished), *cut)
     assert len(Table(str(run / "pairs")).parts()) > 1
     assert tar_bytes(run) == tar_bytes(again)
 
@@ -64,7 +63,7 @@ def test_the_cut_into_tasks_changes_no_byte(sample: Sample, finished: Path, agai
 def test_a_run_that_was_stopped_goes_on(
     sample: Sample, finished: Path, again: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = (f"source.paths={finished}/shards", *SHARDS, "download.images_per_list=16")
+    settings = (*over_shards(finished), "download.images_per_list=16")
     with monkeypatch.context() as patch:
 
         def stop(*_: object) -> None:
