@@ -1,4 +1,4 @@
-"""Converts Arrow string arrays to flat buffers, which numba kernels read, and back."""
+"""Arrow string arrays as flat buffers, for kernels."""
 
 import numpy as np
 import pyarrow as pa
