@@ -1,4 +1,4 @@
-"""Every fault that a trainer would trip over is told, and a good set has none; samples can be taken out."""
+"""check_shards reports each fault that would stop or mislead a trainer, none in a good set; samples can be removed."""
 
 import hashlib
 import io
