@@ -96,6 +96,7 @@ def test_a_meaning_for_one_stage_names_a_stage() -> None:
         'result.status, result.error = "too_many_words", "401 words"',
         'reasons = np.where(exact, "too_many_words", "short_text")',
     ],
+    ids=["key", "argument", "table of reasons", "name of a test", "error", "status", "array"],
 )
 def test_a_new_reason_is_found(code: str) -> None:
     assert "too_many_words" in set(reasons_in(ast.parse(code)))
