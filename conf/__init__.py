@@ -1,5 +1,5 @@
 """Every setting and preset of the jobs.
 
-Open `compose.py` first: it makes a job's configuration of the schema, the YAML files and the command line. `schema/`
-declares each setting with its default, meaning, unit and range; `<topic>/<name>.yaml` is a preset.
+Open `compose.py` first: it builds a job's configuration from the schema, the presets and the command line. `schema/`
+declares each setting with its default, help text, unit and range; `<topic>/<name>.yaml` is a preset of a topic.
 """

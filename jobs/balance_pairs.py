@@ -1,6 +1,5 @@
-"""Thin the head: derive a threshold for each language and draw the images to keep."""
+"""Thin the head: derive a threshold for each language, and draw the images that are kept."""
 
-from collections.abc import Collection
 from functools import partial
 
 from conf.schema.jobs import BalancePairsConfig
@@ -64,7 +63,7 @@ def run(config: BalancePairsConfig) -> None:
 def write_forecast(
     config: BalancePairsConfig, goal: BalanceGoal, matches: MatchesTables, counts: CountFiles, recipe: Recipe
 ) -> None:
-    """Write and print `forecasts`: what the goal and a grid of thresholds would keep. Nothing is drawn."""
+    """Write and print `forecasts`: the images that the goal and a grid of thresholds would keep. Draws nothing."""
     matches.check_files()
     report_unmatched(goal, counts)
     say(NAME, f"starts: {len(matches.buckets):,} buckets, a forecast")
@@ -72,13 +71,13 @@ def write_forecast(
     solved = forecaster.solve(goal)
     t = solved.thresholds(Distributions.of_files(counts))
     say(NAME, solved.describe(t))
-    sizes = entries_of_lists(config.entry_lists, matches.languages)
+    sizes = EntryStore.open(config.entry_lists).list_sizes(matches.languages) if config.entry_lists else {}
     plan = ForecastPlan(tuple(config.forecast_grid), Rates(**vars(config.rates)), sizes)
     print(forecaster.forecast(solved, t, plan, Table(config.forecasts), recipe))  # noqa: T201 the job's result
 
 
 def open_forecaster(config: BalancePairsConfig, matches: MatchesTables, counts: CountFiles) -> Forecaster:
-    """Start Spark, and return what solves a goal and makes forecasts with it."""
+    """Start Spark, and return the Forecaster, which also solves a goal for t."""
     spark = open_session(NAME, **vars(config.spark))
     return Forecaster(spark, matches, counts, config.balance.unit, config.seed, join(config.forecasts, "_pass"))
 
@@ -91,22 +90,11 @@ def report_unmatched(goal: BalanceGoal, counts: CountFiles) -> None:
         say(NAME, f"no text matches an entry in {', '.join(unmatched)}: their balance.t_by_language is not used")
 
 
-def entries_of_lists(path: str, langs: Collection[str]) -> dict[str, int]:
-    """Return the number of usable entries of each language's list; none without lists.
-
-    `langs` are the languages to count; an empty collection means all.
-    """
-    if not path:
-        return {}
-    store = EntryStore.open(path)
-    return {lang: len(store.entries(lang).drop_null()) for lang in store.languages if not langs or lang in langs}
-
-
 def goal_of(config: BalancePairsConfig) -> BalanceGoal:
     """Return the goal that the configuration sets."""
     asked = config.balance
     rule = ThresholdRule(asked.reference, asked.others, asked.t_by_language)
-    return BalanceGoal(rule, asked.t, asked.wished_tail_share, asked.target_images, asked.headroom)
+    return BalanceGoal(rule, asked.t, asked.goal_tail_share, asked.target_images, asked.headroom)
 
 
 if __name__ == "__main__":

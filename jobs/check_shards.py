@@ -1,4 +1,4 @@
-"""Look at shards the way trainers read them, and tell whatever they would trip over."""
+"""Read shards as a trainer does, and report each problem that it would meet."""
 
 from conf.schema.jobs import CheckShardsConfig
 from curation.core.errors import HeadtailError
@@ -12,24 +12,24 @@ from curation.spark.tasks import run_tasks
 from jobs.cli import launch
 
 NAME = "check_shards"
-SHOWN = 20
+MAX_SHOWN = 20
 
 
 def run(config: CheckShardsConfig) -> None:
-    """Check every shard of a folder; problems are told one a line, and make the job fail."""
+    """Check every shard of a folder; report problems, one a line; raise HeadtailError if there are any."""
     tasks, problems = plan_checks(config.shards)
     stage = Stage(NAME, f"{len(tasks):,} tars in {config.shards}")
     spark = open_session(NAME, **vars(config.spark))
     total = merge_receipts(NAME, run_tasks(spark, check_shard, tasks))
     stage.end(total)
     sidecars = [join(config.shards, name) for name in list_folder(config.shards) if name.endswith(".parquet")]
-    problems += [f"key {key} stands in several tars" for key in shared_keys(spark, sidecars)]
+    problems += [f"key {key} is in several tars" for key in shared_keys(spark, sidecars)]
     count = len(problems) + total.facts["problems"]
     problems += [f"{failure['file']}: {failure['error']}" for failure in total.failures]
-    for problem in problems[:SHOWN]:
+    for problem in problems[:MAX_SHOWN]:
         say(NAME, problem)
     if problems:
-        raise HeadtailError(f"{count:,} problems in {config.shards}, the first {min(count, SHOWN)} are above")
+        raise HeadtailError(f"{count:,} problems in {config.shards}, the first {min(count, MAX_SHOWN)} are above")
     say(NAME, f"{total.rows_out:,} samples in {len(tasks):,} tars are fit for training")
 
 

@@ -1,4 +1,4 @@
-"""The command line: `headtail` lists the jobs, `headtail <job> --help` its settings, with key=value it runs."""
+"""The command line: `headtail` lists the jobs, `headtail <job> --help` the settings; with key=value a job runs."""
 
 import ast
 import importlib
@@ -17,6 +17,7 @@ from conf.compose import compose_config, settings_help
 from curation.core.errors import HeadtailError, faults_as_lines
 
 JOBS = (
+    # In the order of the list that `headtail` prints. Each name is a module of jobs/ with a function `run`.
     "curate",
     "extract_pairs",
     "match_pairs",
@@ -43,17 +44,17 @@ def main() -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `headtail | head`
         print(USAGE, *(f"  {name:16} {_first_line(name)}" for name in JOBS), sep="\n")  # noqa: T201
     elif job not in JOBS:
-        _fail("headtail", f"there is no job {job!r}: the jobs are {', '.join(JOBS)}")
+        _fail("headtail", f"unknown job {job!r}: the jobs are {', '.join(JOBS)}")
     else:
         launch(importlib.import_module(f"jobs.{job}").run, arguments)
 
 
 def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: str = "") -> None:
-    """Compose the job's configuration from the command line and run it.
+    """Compose the job's configuration from the command line and run the job.
 
-    A user's mistake is one line on standard error and exit code 1. The job's name is its file's, unless given; the
-    class of its configuration is the annotation of `run`'s only parameter, and may name the setting that an argument
-    without a key is for.
+    A user's mistake is one line on standard error and exit code 1. The default of `job` is the name of the file that
+    defines `run`. The class of the configuration is the annotation of `run`'s only parameter; the class may name the
+    setting that gets an argument without a key (`bare_argument`).
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     job = job or Path(sys.modules[run.__module__].__file__ or "").stem
@@ -61,7 +62,10 @@ def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: 
     if bare := getattr(kind, "bare_argument", ""):
         given = [each for each in arguments if "=" not in each and not each.startswith("-")]
         if len(given) > 1:
-            _fail(f"headtail {job}", f"{bare} is given twice, {given[0]!r} and {given[1]!r}: quote what has blanks")
+            _fail(
+                f"headtail {job}",
+                f"{bare} is given twice, as {given[0]!r} and {given[1]!r}: put quotes around a value with blanks",
+            )
         arguments = [f"{bare}={each}" if each in given else each for each in arguments]
     if {"-h", "--help"} & set(arguments):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
@@ -70,17 +74,16 @@ def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: 
     stops: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, partial(_stop, stops))
-    # What py4j raises it tells with its stack as well, every interruption among it.
+    # py4j logs each error that it raises with its stack trace, also after Ctrl-C.
     logging.root.addFilter(lambda record: "py4j" not in record.pathname)
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
     try:
         with faults_as_lines():
             run(compose_config(job, kind, arguments))
     except (KeyboardInterrupt, Exception) as error:
-        if stops or isinstance(
-            error, KeyboardInterrupt
-        ):  # whatever was raised: py4j, while it tidies up after an interruption, may raise something else
-            _fail(f"headtail {job}", "stopped; the same command goes on from here", code=130)
+        # After a signal, py4j may raise any other error while it cleans up.
+        if stops or isinstance(error, KeyboardInterrupt):
+            _fail(f"headtail {job}", "stopped; run the same command again to continue", code=130)
         if isinstance(error, BrokenPipeError):
             os._exit(1)
         if not isinstance(error, HeadtailError):
@@ -98,10 +101,10 @@ def _stop(stops: list[int], number: int, _: FrameType | None) -> None:
 
 def _first_line(job: str) -> str:
     spec = importlib.util.find_spec(f"jobs.{job}")
-    source = spec.loader.get_source(spec.name) if spec and spec.loader else ""  # type: ignore[attr-defined]
+    source = spec.loader.get_source(spec.name) if spec and spec.loader else ""  # type: ignore[attr-defined]  # the loader of a source file
     return (ast.get_docstring(ast.parse(source)) or "").split("\n")[0]
 
 
-def _fail(who: str, message: str, code: int = 1) -> None:
-    print(f"{who}: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+def _fail(command: str, message: str, code: int = 1) -> None:
+    print(f"{command}: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
     sys.exit(code)

@@ -18,8 +18,8 @@ from jobs.cli import launch
 
 
 def run(config: CurateConfig) -> None:
-    """Run each job in its turn; those whose work is done say so and cost nothing."""
-    match_pairs.open_lists(config)  # before days are spent on what comes before
+    """Run each job in turn; a job whose work is done says so and costs nothing."""
+    match_pairs.open_lists(config)  # a missing list is refused before days of extraction
     extract_pairs.run(config)
     match_pairs.run(config)
     count_entries.run(config)

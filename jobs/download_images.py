@@ -6,8 +6,8 @@ from conf.schema.jobs import DownloadImagesConfig
 from curation.core.progress import Stage, say
 from curation.core.schemas import CURATED, PAIRS
 from curation.core.tables import Part, Table, sum_receipts
-from curation.images import download_lists
 from curation.images.download import DownloadSettings, download_list
+from curation.images.download_lists import STAGE as LISTS_STAGE
 from curation.images.download_lists import ListPlan, slice_curated, slice_places, write_lists
 from curation.images.downloads import STAGE, Downloads, download_recipe, plan_downloads
 from curation.images.encoding import ImageSettings
@@ -25,7 +25,7 @@ def run(config: DownloadImagesConfig) -> None:
     images = sum(part.receipt.rows_out for part in curated)
     downloads = Downloads(config.downloads)
     if closed := downloads.close_unfinished():
-        say(STAGE, f"goes on: {closed.rows_in:,} images were attempted by a run that was stopped")
+        say(STAGE, f"continues a stopped run, which attempted {closed.rows_in:,} images")
     ranges = downloads.plan_ranges(settings, images, config.download.images_per_list, config.seed, config.overwrite)
     plan = ListPlan(config.lists, curated, Table(config.pairs, PAIRS, None), ranges)
     lists = plan.finished() or make_lists(config, plan)
@@ -51,8 +51,9 @@ def run(config: DownloadImagesConfig) -> None:
 
 
 def make_lists(config: DownloadImagesConfig, plan: ListPlan) -> Part:
-    """Make the download lists of a plan."""
-    stage, ranges = Stage(download_lists.STAGE, f"{plan.ranges.count:,} ranges of the final order"), plan.ranges
+    """Write the download lists of a plan, as the table `lists`."""
+    ranges = plan.ranges
+    stage = Stage(LISTS_STAGE, f"{ranges.count:,} ranges of the final order")
     plan.begin()
     spark = open_session(STAGE, **vars(config.spark))
     sliced = run_tasks(spark, partial(slice_curated, ranges=ranges), plan.curated_tasks(), plan.slices)
@@ -64,7 +65,7 @@ def make_lists(config: DownloadImagesConfig, plan: ListPlan) -> Part:
 
 
 def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
-    """Return the settings of the pure functions."""
+    """Return the settings of the download tasks."""
     chosen = config.download
     return DownloadSettings(
         fetch=FetchSettings(

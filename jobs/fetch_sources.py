@@ -1,6 +1,6 @@
-"""Fetch what build_metadata reads: page dumps, page views, Open Multilingual Wordnet."""
+"""Download the inputs of build_metadata: page dumps, page views, Open Multilingual Wordnet."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from conf.schema.jobs import FetchSourcesConfig
@@ -9,7 +9,7 @@ from curation.core.progress import say
 from curation.core.storage import exists, read_json, write_json
 from curation.core.tables import MANIFEST, versions
 from jobs.cli import launch
-from metadata.fetch.catalogue import Source, draw_days, dump_sources, page_view_sources, wordnet_sources
+from metadata.fetch.catalogue import Source, draw_days, dump_sources, page_view_sources, parse_day, wordnet_sources
 from metadata.fetch.fetcher import Fetcher, FetchSettings, MissingError
 from metadata.lists.inputs import chosen_languages
 
@@ -17,15 +17,10 @@ NAME = "fetch_sources"
 
 
 def run(config: FetchSourcesConfig) -> None:
-    """Fetch every file that is not there yet; what a server does not have is named, and the job then fails."""
+    """Download every file that does not exist yet; the job fails at the end if servers lack files, and names them."""
+    user_agent = f"headtail/{versions()['headtail']} ({config.contact or 'no contact given'})"
     fetcher = Fetcher(
-        FetchSettings(
-            user_agent=f"headtail/{versions()['headtail']} ({config.contact or 'no contact given'})",
-            pause_seconds=config.pause_seconds,
-            retries=config.retries,
-            retry_seconds=config.retry_seconds,
-            timeout_seconds=config.timeout_seconds,
-        )
+        FetchSettings(user_agent, config.pause_seconds, config.retries, config.retry_seconds, config.timeout_seconds)
     )
     folder = Path(config.sources)
     manifest = str(folder / MANIFEST)
@@ -52,27 +47,20 @@ def run(config: FetchSourcesConfig) -> None:
 
 
 def plan(config: FetchSourcesConfig, fetcher: Fetcher, missing: list[str]) -> list[Source]:
-    """Return the files to fetch; a wiki without a dump goes to `missing`."""
+    """Return the files to download; `missing` gets a line for each wiki without a dump."""
     languages = chosen_languages(config.languages)
-    found: list[Source] = []
+    sources: list[Source] = []
     for language in languages if config.dump != "none" else []:
         try:
-            found += dump_sources(fetcher, config.dumps_mirror, language, config.dump)
+            sources += dump_sources(fetcher, config.dumps_mirror, language, config.dump)
         except MissingError as error:
             missing.append(str(error))
-    days = [_day(day) for day in config.days]
+    days = [parse_day(day) for day in config.days]
     if config.random_days:
-        last = _day(config.last_day) if config.last_day else datetime.now(UTC).date() - timedelta(7)
-        days += draw_days(config.seed, config.random_days, _day(config.first_day), last)
-    found += page_view_sources(config.pageviews_mirror, days, config.hours or range(24))
-    return found + (list(wordnet_sources(config.wordnet_mirror, languages)) if config.wordnet else [])
-
-
-def _day(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise HeadtailError(f"{text!r} is no day: 2026-01-31 is") from None
+        last = parse_day(config.last_day) if config.last_day else datetime.now(UTC).date() - timedelta(7)
+        days += draw_days(config.seed, config.random_days, parse_day(config.first_day), last)
+    sources += page_view_sources(config.pageviews_mirror, days, config.hours or range(24))
+    return sources + (list(wordnet_sources(config.wordnet_mirror, languages)) if config.wordnet else [])
 
 
 if __name__ == "__main__":

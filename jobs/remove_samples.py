@@ -1,4 +1,4 @@
-"""Take samples out of finished shards: opt-outs, benchmark images."""
+"""Remove samples from finished shards: opt-outs, benchmark images."""
 
 from functools import partial
 
@@ -16,10 +16,10 @@ NAME = "remove_samples"
 
 
 def run(config: RemoveSamplesConfig) -> None:
-    """Write the shards that hold the samples again, and only them; they stay away from later sets in the folder."""
+    """Write again only the shards that hold the samples; later sets in the folder leave the samples out, too."""
     removals = read_removals(tuple(config.uids))
     if unchecked := removals.count("phash"):
-        say(NAME, f"{unchecked:,} perceptual hashes in uids are not compared: finished shards hold uid and sha256")
+        say(NAME, f"ignores {unchecked:,} perceptual hashes in uids: finished shards hold uid and sha256 only")
     shards = ShardSet(config.shards)
     (part,) = shards.require("write_shards")
     stage = Stage(NAME, f"{len(part.files):,} shards in {shards.path}")

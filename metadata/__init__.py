@@ -1,3 +1,3 @@
-"""The entry side of the pipeline: building, storing and opening metadata lists."""
+"""The builder of entry lists: sources are fetched and counted, and their terms become lists."""
 
-import curation  # noqa: F401 it finds a folder for compiled kernels, which has to happen before numba is imported
+import curation  # noqa: F401 it sets the folder of compiled kernels, which numba reads when it is imported

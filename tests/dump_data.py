@@ -1,12 +1,15 @@
-"""Dumps for tests, as MediaWiki writes them, and the dumbest correct count of words."""
+"""Dumps for tests, as MediaWiki writes them, and the simplest correct count of words and joining of bigrams."""
 
 import bz2
+import re
 import string
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from itertools import pairwise
 from xml.sax.saxutils import escape
+
+from metadata.sources.words import ALPHABETIC, TIBETAN, UNSPACED
 
 PUBLISHED = set(string.punctuation + "，。、；：？！“”‘’（）【】《》〈〉「」『』～—")
 SINGLES = (
@@ -17,7 +20,7 @@ SINGLES = (
 
 
 def dump(pages: Iterable[tuple[str, str]], wiki: str = "enwiki", closed: bool = True) -> bytes:
-    """The XML of a dump with pages (title, rest of the page as XML, or as plain wikitext)."""
+    """Return the XML of a dump with pages (title, rest of the page as XML or as wikitext)."""
     names = {-2: "Media", -1: "Special", 0: "", 1: "Talk", 6: "File", 14: "Category"}
     spaces = "".join(f'<namespace key="{key}" case="first-letter">{name}</namespace>' for key, name in names.items())
     head = (
@@ -32,19 +35,19 @@ def dump(pages: Iterable[tuple[str, str]], wiki: str = "enwiki", closed: bool = 
 
 
 def article(wikitext: str, namespace: int = 0, more: str = "") -> str:
-    """The rest of a page with this text."""
+    """Return the rest of a page with this text, as XML."""
     text = f'<text xml:space="preserve">{escape(wikitext)}</text>'
     return f"<ns>{namespace}</ns><id>1</id>{more}<revision><id>1</id>{text}</revision>"
 
 
 def multistream(data: bytes, cuts: Iterable[int]) -> bytes:
-    """The bytes as bz2 streams, cut at these places."""
+    """Return bytes as bz2 streams, cut at these places."""
     places = [0, *sorted(cuts), len(data)]
     return b"".join(bz2.compress(data[start:end]) for start, end in pairwise(places))
 
 
 def count_naively(texts: Iterable[str], singles: bool) -> tuple[Counter[str], Counter[tuple[str, str]]]:
-    """Words and bigrams of texts, a character at a time."""
+    """Return words and bigrams of texts, read a character at a time."""
     words: Counter[str] = Counter()
     bigrams: Counter[tuple[str, str]] = Counter()
     for text in texts:
@@ -66,6 +69,19 @@ def count_naively(texts: Iterable[str], singles: bool) -> tuple[Counter[str], Co
                     bigrams[previous, token] += 1
             previous = token
     return words, bigrams
+
+
+def join_bigram(first: str, second: str, blanks: bool) -> str:
+    """Return the entry of two words in a row; `blanks` says whether the language separates words by blanks.
+
+    Tibetan syllables are joined by their tsheg, words of a script without blanks by nothing in any language, words of
+    an alphabet by a blank in any language, other words by a blank if the language has blanks.
+    """
+    if re.search(TIBETAN, first[-1]) and re.search(TIBETAN, second[0]):
+        return f"{first}\u0f0b{second}"
+    unspaced = re.search(UNSPACED, first[-1]) and re.search(UNSPACED, second[0])
+    alphabetic = re.search(ALPHABETIC, first[-1]) and re.search(ALPHABETIC, second[0])
+    return f"{first}{'' if unspaced or not (blanks or alphabetic) else ' '}{second}"
 
 
 def _kind(character: str, singles: bool) -> str:

@@ -1,6 +1,6 @@
-"""A real HTTP server that misbehaves in every way an image host can, for tests.
+"""A real HTTP server for tests, which misbehaves like image hosts do.
 
-The path of a URL says what happens: see `Handler.ways`. Every request is counted in `hits`.
+The first part of a URL's path chooses the behaviour: /slow-body is `Handler.way_slow_body`. `hits` counts the requests.
 """
 
 import gzip
@@ -22,7 +22,7 @@ from PIL import Image
 def draw(
     number: int = 0, kind: str = "JPEG", size: tuple[int, int] = (64, 48), mode: str = "RGB", **options: Any
 ) -> bytes:
-    """An image of its number: a gradient that no other number has."""
+    """Return an image file; each number gives another gradient."""
     gradient = Image.linear_gradient("L").rotate(number * 37 % 360).resize(size)
     count = len(Image.new(mode, (1, 1)).getbands())
     bands = [gradient.point(lambda value, k=k: (value + (53 * k + 1) * number) % 256) for k in range(count)]
@@ -32,7 +32,7 @@ def draw(
 
 
 def png_bomb(side: int = 30_000) -> bytes:
-    """A PNG of some kilobytes that says it has side x side pixels."""
+    """Return a PNG of some kilobytes whose header declares side x side pixels."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
@@ -47,22 +47,22 @@ def png_bomb(side: int = 30_000) -> bytes:
 
 
 def webp_bomb(side: int = 9_000) -> bytes:
-    """A WebP of one colour, small as a file."""
+    """Return a small WebP file of side x side pixels of one colour."""
     out = io.BytesIO()
     Image.new("RGB", (side, side), (1, 2, 3)).save(out, "WEBP", quality=1, method=0)
     return out.getvalue()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Answers by path."""
+    """Answers requests according to their path."""
 
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Write no log."""
 
     def do_GET(self) -> None:
-        """Do what the path says."""
+        """Call the method of the path's first part."""
         url = urlsplit(self.path)
         self.server.hits[url.path] += 1
         self.server.agents.add(self.headers.get("User-Agent", ""))
@@ -71,7 +71,7 @@ class Handler(BaseHTTPRequestHandler):
         getattr(self, f"way_{way.replace('-', '_')}", self.way_missing)(rest)
 
     def answer(self, body: bytes, status: int = 200, kind: str = "image/jpeg", **headers: str) -> None:
-        """Send a whole answer."""
+        """Send a complete answer."""
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", headers.pop("length", str(len(body))))
@@ -90,7 +90,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(draw(int(number), kind), kind=f"image/{kind.lower()}")
 
     def way_body(self, rest: str) -> None:
-        """/body/<name>: what the test put into `server.bodies`"""
+        """/body/<name>: `server.bodies[name]`"""
         self.answer(self.server.bodies[rest])
 
     def way_status(self, rest: str) -> None:
@@ -98,7 +98,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(b"sorry", int(rest), "text/plain")
 
     def way_busy(self, rest: str) -> None:
-        """/busy/<seconds>/...: 429 with Retry-After until that time after the first request has passed, then fine"""
+        """/busy/<seconds>/...: 429 with Retry-After until so long after the first request, then an image"""
         seconds = float(rest.split("/")[0])
         first = self.server.first.setdefault(rest, time.monotonic())
         if time.monotonic() - first < seconds:
@@ -107,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
             self.answer(draw(1))
 
     def way_once(self, rest: str) -> None:
-        """/once/<code>/...: that status for the first request, then fine"""
+        """/once/<code>/...: this status for the first request, then an image"""
         if self.server.hits[self.path] == 1:
             self.answer(b"oops", int(rest.split("/")[0]), "text/plain")
         else:
@@ -124,7 +124,7 @@ class Handler(BaseHTTPRequestHandler):
         self.server.stopping.wait(30)
 
     def way_slow_head(self, _: str) -> None:
-        """A header line that never ends, a byte at a time."""
+        """An endless header line, a byte at a time."""
         self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
         self._drip(b"a")
 
@@ -142,7 +142,7 @@ class Handler(BaseHTTPRequestHandler):
             pass
 
     def way_endless(self, rest: str) -> None:
-        """/endless and /endless/chunked: a body without end"""
+        """/endless and /endless/chunked: an endless body"""
         self.send_response(200)
         if rest:
             self.send_header("Transfer-Encoding", "chunked")
@@ -155,7 +155,7 @@ class Handler(BaseHTTPRequestHandler):
             pass
 
     def way_short(self, _: str) -> None:
-        """Fewer bytes than Content-Length says."""
+        """Fewer bytes than Content-Length."""
         body = draw(3)
         self.answer(body, length=str(len(body) + 1000))
 
@@ -166,12 +166,12 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(b"400\r\n" + bytes(10))
 
     def way_long(self, _: str) -> None:
-        """More bytes than Content-Length says: what is read is cut off."""
+        """More bytes than Content-Length: a client reads a truncated image."""
         body = draw(3)
         self.answer(body, length=str(len(body) // 2))
 
     def way_declared(self, rest: str) -> None:
-        """/declared/<length>: that Content-Length and no body"""
+        """/declared/<length>: this Content-Length and no body"""
         self.answer(b"", length=rest)
 
     def way_html(self, _: str) -> None:
@@ -181,7 +181,7 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(b"")
 
     def way_redirect(self, rest: str) -> None:
-        """/redirect/<where>: to another path of this server"""
+        """/redirect/<path>: to another path of this server"""
         self.answer(b"", 302, Location=f"/{rest}")
 
     def way_redirect_to(self, rest: str) -> None:
@@ -199,13 +199,13 @@ class Handler(BaseHTTPRequestHandler):
         self.answer(draw(4), X_Robots_Tag=self.server.robots[rest])
 
     def way_gzip(self, rest: str) -> None:
-        """/gzip, /gzip/bomb, /gzip/short: compressed although nobody asked"""
-        # Not larger, or packing it takes longer than some clients wait.
+        """/gzip, /gzip/bomb, /gzip/short: compressed, although the client does not accept this"""
+        # Compressing a larger bomb takes longer than some clients wait.
         packed = gzip.compress(bytes(16 << 20) if rest == "bomb" else draw(5), 1, mtime=0)
         self.answer(packed[:-20] if rest == "short" else packed, Content_Encoding="gzip")
 
     def way_flood(self, rest: str) -> None:
-        """/flood/<what>: frames without end around a body that never comes"""
+        """/flood/<part of an answer>: this part without end, and no body"""
         line = b"X-Flood: " + b"a" * 60_000 + b"\r\n"
         begin, again = {
             "headers": (b"HTTP/1.1 200 OK\r\n", b"X-Flood: a\r\n"),
@@ -226,7 +226,7 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class ImageServer(ThreadingHTTPServer):
-    """The server, for a `with` block; `url(path)` is where it listens."""
+    """The server, for a `with` block; `url(path)` is the URL of a path."""
 
     daemon_threads = True
     request_queue_size = 256
@@ -243,10 +243,10 @@ class ImageServer(ThreadingHTTPServer):
         self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
 
     def handle_error(self, *_: object) -> None:
-        """Clients that hang up are part of the tests."""
+        """Ignore clients that hang up: the tests do so."""
 
     def url(self, path: str) -> str:
-        """The URL of a path."""
+        """Return the URL of a path."""
         return f"http://127.0.0.1:{self.server_port}/{path}"
 
     def __enter__(self) -> Self:

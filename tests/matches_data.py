@@ -12,16 +12,16 @@ Image = dict
 
 
 def make_images(
-    images: int, seed: int, entries: int = 300, langs: tuple[str, ...] = ("de", "en", "fr"), most: int = 6
+    images: int, seed: int, entries: int = 300, langs: tuple[str, ...] = ("de", "en", "fr"), max_ids: int = 6
 ) -> list[Image]:
-    """Return rows of `matches`, sorted by uid; entry 0 is the most frequent, Zipf-like; a text has up to `most`."""
+    """Return rows of `matches`, sorted by uid; entry 0 is the most frequent, Zipf-like; a text has up to `max_ids`."""
     rng = np.random.default_rng(seed)
     weights = 1 / np.arange(1, entries + 1)
     rows = []
     for number in range(images):
         texts = []
         for k in range(1 + rng.binomial(5, 0.15)):
-            ids = np.unique(rng.choice(entries, rng.integers(1, most + 1), p=weights / weights.sum()))
+            ids = np.unique(rng.choice(entries, rng.integers(1, max_ids + 1), p=weights / weights.sum()))
             texts.append(
                 {
                     "text": f"text {seed}-{number}-{k} é 中",

@@ -1,8 +1,8 @@
-"""A local Wikimedia that serves real files and misbehaves, for tests of fetching.
+"""A local Wikimedia that serves real files and misbehaves, for tests of downloads.
 
-Each file is served well unless `faults` holds something to do wrong for its path, one a request: `503`, `429` (with
-Retry-After), `break` (close after half), `no_length`, `ignore_range`, `wrong_range`, `garbage` (other bytes of the
-same length), `weak` (a weak tag), `slow` (no answer in time), `redirect_file`.
+`faults` holds the faults of the next requests of a path, one a request: `503`, `429` (with Retry-After), `break` (close
+after half), `no_length`, `ignore_range`, `wrong_range`, `garbage` (other bytes of the same length), `weak` (a weak
+tag), `slow` (no answer in time), `redirect_file`. Other requests are served well.
 """
 
 import threading
@@ -46,7 +46,7 @@ class SourceServer:
         self._server.server_close()
 
     def answer(self, request: Any) -> None:
-        """Serve one request, well or not."""
+        """Serve one request, with the next fault of its path."""
         asked = request.headers.get("Range", "")
         self.requests.append((request.path, asked))
         self.agents[request.headers["User-Agent"]] += 1

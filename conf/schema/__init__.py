@@ -1,4 +1,4 @@
-"""Every setting, declared once: type, default, meaning, unit, range. YAML holds values only.
+"""The declaration of every setting: type, default, help text, unit and range. YAML files hold only values.
 
-Open `topics.py` first: it holds the settings of each topic. `jobs.py` says which topics a job has.
+Open `topics.py` first: it declares the settings of each topic. `jobs.py` declares the topics and settings of each job.
 """

@@ -1,4 +1,4 @@
-"""How a setting is declared: its default, meaning, unit and range."""
+"""How a setting is declared: with its default, help text, unit and range."""
 
 import math
 from dataclasses import dataclass, field, fields
@@ -9,15 +9,15 @@ from curation.core.errors import HeadtailError
 
 def setting(
     default: Any,
-    meaning: str,
+    help_text: str,
     *,
     unit: str = "",
     above: float | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
 ) -> Any:
-    """Declare a field of a configuration; `unit` is for the help and for messages."""
-    metadata = {"meaning": meaning, "unit": unit, "above": above, "minimum": minimum, "maximum": maximum}
+    """Declare a field of a configuration. `unit` appears in --help and in messages; a value is greater than `above`."""
+    metadata = {"help": help_text, "unit": unit, "above": above, "minimum": minimum, "maximum": maximum}
     if isinstance(default, list | dict):
         return field(default_factory=lambda: default.copy(), metadata=metadata)
     if isinstance(default, type):
@@ -25,16 +25,21 @@ def setting(
     return field(default=default, metadata=metadata)
 
 
-def table(name: str, meaning: str) -> Any:
-    """Declare the path of a table: in the folder of the run, unless given."""
-    return setting(f"${{output}}/{name}", meaning)
+def table(name: str, help_text: str) -> Any:
+    """Declare the path of a table. The default is a folder in the folder of the run."""
+    return setting(f"${{output}}/{name}", help_text)
 
 
 @dataclass
 class Settings:
-    """Base of all configurations: checks the ranges that its fields declare."""
+    """Base of all configurations: checks the ranges that the fields declare."""
 
     topic: ClassVar[str] = ""
+    """Prefix of the settings' keys, and the folder of presets in conf/."""
+    preset: ClassVar[str] = ""
+    """Name of the topic's default preset."""
+    presets: ClassVar[dict[str, str]] = {}
+    """Default presets of a job that differ from those of its topics: topic -> preset, or ${topic} for the same name."""
 
     def __post_init__(self) -> None:
         for declared in fields(self):

@@ -1,4 +1,4 @@
-"""The counts of a language's entries as a distribution: from t to the tail share and back."""
+"""Distributions of entry counts: the tail share of a threshold, and the threshold of a tail share."""
 
 from collections.abc import Callable, Iterable
 from typing import TypeVar
@@ -10,10 +10,10 @@ from curation.core.errors import HeadtailError
 
 
 class Distribution:
-    """The counts of one language, sorted: what tail shares and thresholds are read from.
+    """The sorted counts of one language, from which tail shares and thresholds are read.
 
-    Counts are int64 or float64 (estimated ones). Zeros are left out: with them a language with a handful of matches
-    would get t = 0 and lose everything. There is at least one count above 0, else ValueError.
+    Counts are int64, or float64 where they are estimates. Zeros are left out: with them, a language with few matches
+    would get t = 0 and lose everything. Raises ValueError without a count above 0.
     """
 
     def __init__(self, counts: np.ndarray) -> None:
@@ -25,11 +25,11 @@ class Distribution:
 
     @property
     def matches(self) -> int | float:
-        """The sum of all counts."""
+        """Return the sum of all counts."""
         return self._cumulated[-1].item()
 
     def tail_share(self, t: float) -> float:
-        """Return the share of the matches that entries with count < t have."""
+        """Return the share of all matches that are matches of entries with count < t."""
         below = self.entries_below(t)
         return float(self._shares[below - 1]) if below else 0.0
 
@@ -40,9 +40,10 @@ class Distribution:
     def t_of_share(self, share: float) -> float:
         """Return the count whose cumulative share is nearest to `share`, the lower count on ties.
 
-        Counts are cumulated in ascending order; among equal counts each has a cumulative share of its own, and all of
-        them lead to the same t. The tail share at the t returned is therefore not `share` itself: it leaves out the
-        entries with count = t.
+        Meta CLIP 2 (arXiv 2507.22062, section 3.3) gives every language the t at which its tail has the share of
+        matches that English's tail has. Counts are cumulated in ascending order. Equal counts have different
+        cumulative shares, but lead to the same t. So the tail share at the returned t is not `share` itself: it leaves
+        out the entries with count = t.
         """
         above = int(np.searchsorted(self._shares, share, side="left"))
         near = [index for index in (above - 1, above) if 0 <= index < len(self.counts)]
@@ -50,7 +51,7 @@ class Distribution:
         return float(self.counts[nearest])
 
     def matches_capped(self, t: float) -> float:
-        """Return the sum of min(count, t): what is often taken for the size of the data set, and is not."""
+        """Return the sum of min(count, t); often taken for the size of the data set, but only an upper bound."""
         below = self.entries_below(t)
         return float(self._cumulated[below - 1] if below else 0) + (len(self.counts) - below) * t
 
@@ -59,7 +60,7 @@ Value = TypeVar("Value")
 
 
 class Distributions:
-    """The distributions of all languages, one in memory at a time: `load` gives a language's counts."""
+    """The distributions of all languages, one in memory at a time; `load` returns the counts of a language."""
 
     def __init__(self, langs: Iterable[str], load: Callable[[str], np.ndarray]) -> None:
         self.langs = sorted(langs)
@@ -67,19 +68,19 @@ class Distributions:
 
     @classmethod
     def of_files(cls, counts: CountFiles) -> "Distributions":
-        """Return the distributions of counted tables."""
+        """Return the distributions of the counts in files."""
         return cls(counts.langs(), counts.load)
 
     def __getitem__(self, lang: str) -> Distribution:
         return Distribution(self._load(lang))
 
     def reference(self, lang: str) -> Distribution:
-        """Return the reference language's distribution, or raise HeadtailError that names the languages there are."""
+        """Return the reference language's distribution; raises HeadtailError with the languages that have matches."""
         if lang not in self.langs:
-            there = ", ".join(self.langs[:20]) + (" ..." if len(self.langs) > 20 else "")
+            langs = ", ".join(self.langs[:20]) + (" ..." if len(self.langs) > 20 else "")
             raise HeadtailError(
                 f"no text matches an entry in the reference language {lang}: "
-                f"set balance.reference to one of: {there or '(none)'}"
+                f"set balance.reference to one of: {langs or '(none)'}"
             )
         return self[lang]
 

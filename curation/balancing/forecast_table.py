@@ -1,4 +1,4 @@
-"""Forecasts as a table: a row for each threshold of the grid and language, and for all languages together."""
+"""The table `forecasts`: a row for each threshold of the grid and language, and for all languages together."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

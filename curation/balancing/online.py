@@ -1,10 +1,9 @@
-"""Online balancing: a stage of a `webdataset` pipeline that draws anew in every epoch.
+"""Online balancing: a stage of a `webdataset` pipeline that draws again in every epoch.
 
-Shards that were written with a large t (or none of the head thinned) hold every image with all its matched texts. This
-stage draws, each time a sample comes by, which of its texts is used and whether the sample is kept, with the
-probabilities that balancing handed over (`entry_probabilities/<lang>.npy`). Over many epochs the model sees all of the
-head, a part at a time. It needs numpy and webdataset, and nothing else of this project; samples are taken before they
-are decoded, so that images that are not kept cost nothing.
+Shards that are written with a large t hold most images of the head, each with all its matched texts. Each time a sample
+passes, this stage draws one of its texts and whether the sample is kept, with the probabilities that balance_pairs
+writes (`entry_probabilities/<lang>.npy`). Over many epochs the model sees all of the head, a part at a time. The module
+needs numpy and webdataset only. It draws before samples are decoded, so images that are not kept cost nothing.
 
 With OpenCLIP: in `open_clip_train/data.py`, function `get_wds_dataset`, put the stage before the decoding:
 
@@ -14,8 +13,8 @@ With OpenCLIP: in `open_clip_train/data.py`, function `get_wds_dataset`, put the
         wds.decode("pilrgb", handler=log_and_continue),
         ...
 
-and set `--train-num-samples` to the samples that this keeps in an epoch: `expected_samples` of a forecast at the t of
-the probabilities.
+and set `--train-num-samples` to the number of samples that are kept in an epoch, which is `expected_samples` of a
+forecast at the t of the probabilities.
 """
 
 import json
@@ -33,16 +32,16 @@ MAX_WORKERS = 4096
 
 
 class OnlineBalance(PipelineStage):
-    """Draws the text of each sample and keeps it by its probability.
+    """Draws a text of each sample, and keeps the sample with the text's probability.
 
-    `folder` holds `<lang>.npy` (float32, by entry id; ids beyond the end have probability 1). unit=pair: each text is
-    drawn on its own, and one of the kept is used; unit=image: one text is taken, then the sample drawn by it. Texts
-    that an earlier draw has dropped (`kept` false in the sample's json) are not used, and of the others that draw is
-    taken into account: what it kept with keep_probability P is kept here with min(1, p / P).
+    `folder` holds `<lang>.npy` (float32, by entry id; ids beyond the end have probability 1). With `unit=pair` each
+    text is drawn on its own, and one of the kept texts is used. With `unit=image` one text is taken, and the sample is
+    drawn with its probability. Texts that balance_pairs dropped (`kept` false in the sample's json) are not used. A
+    text that it kept with keep_probability P is kept here with min(1, p / P), so both draws together keep it with p.
 
-    Draws are seeded by `seed`, the epoch and the worker, and repeat with them. `epoch` is an object with `get_value`
-    (OpenCLIP's SharedEpoch) or the number of the first epoch; then each worker counts its own epochs from it, also
-    where a loader starts its workers anew for each.
+    Draws are seeded by `seed`, the epoch, the rank and the worker, and repeat with them. `epoch` is an object with
+    `get_value` (OpenCLIP's SharedEpoch), or the number of the first epoch. From a number, each worker counts its own
+    epochs, even if a loader starts new workers in each epoch.
     """
 
     def __init__(
@@ -60,12 +59,12 @@ class OnlineBalance(PipelineStage):
         if not self.langs:
             raise ValueError(f"{folder} holds no entry probabilities (<lang>.npy)")
         self.folder, self.unit, self.seed, self.epoch, self.handler = folder, unit, seed, epoch, handler
-        # Shared, because a loader may fork its workers from this same object again in each epoch.
+        # Shared memory, because a loader may fork its workers from this object again in each epoch.
         self._epochs = multiprocessing.Array("q", MAX_WORKERS, lock=False)
         self._opened: dict[str, np.ndarray] = {}
 
     def run(self, src: Iterable[dict]) -> Iterator[dict]:
-        """Yield the samples that are kept, their `txt` and `json` telling the text drawn."""
+        """Yield the samples that are kept, with the drawn text in their `txt` and `json`."""
         rank, _, worker, _ = pytorch_worker_info()
         rng = np.random.default_rng([self.seed, self._begin_epoch(worker), rank, worker])
         for sample in src:
@@ -86,7 +85,7 @@ class OnlineBalance(PipelineStage):
         return int(self.epoch) + count
 
     def draw(self, sample: dict, rng: np.random.Generator) -> dict | None:
-        """Return the sample with the text drawn, or None if it is not kept; raises ValueError without texts."""
+        """Return the sample with its drawn text, or None if it is not kept; raises ValueError if it has no texts."""
         if "json" not in sample:
             raise ValueError(f"sample {sample.get('__key__')} has no json")
         described = sample["json"]
@@ -105,7 +104,7 @@ class OnlineBalance(PipelineStage):
         return {**sample, "txt": text["text"].encode(), "json": json.dumps(described, ensure_ascii=False).encode()}
 
     def keep_probability(self, text: dict) -> float:
-        """Return the probability with which a text is kept here, given that it was kept when shards were written."""
+        """Return the probability of keeping a text here, given that balance_pairs kept it."""
         probabilities = self._probabilities(text["lang"])
         ids = np.asarray(text["entry_ids"])
         ids = ids[ids < len(probabilities)]

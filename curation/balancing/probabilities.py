@@ -1,8 +1,13 @@
-"""Balancing: from counts to thresholds, from thresholds to probabilities.
+"""Probabilities: here a threshold t becomes the probability with which a text is kept.
 
-Demystifying CLIP Data (arXiv 2309.16671, Algorithm 1) keeps a text with one independent draw per matched entry, each of
-probability t / max(count, t). Meta CLIP 2 (arXiv 2507.22062, section 3.3) gives every language the t at which its tail
-has the share of matches that English's tail has.
+| probability | of | function |
+|---|---|---|
+| t / max(count, t) | an entry | `entry_probabilities` |
+| 1 - product over the text's entries of (1 - t / max(count, t)) | a text | `keep_probabilities` |
+
+An entry with count < t is in the tail: its probability is 1, and so is that of every text that holds it. This is
+Algorithm 1 of Demystifying CLIP Data (arXiv 2309.16671), which draws once for each matched entry and keeps the text if
+any draw succeeds. thresholds.py chooses t for each language; balance.py draws with the probabilities.
 """
 
 import numba
@@ -10,7 +15,7 @@ import numpy as np
 
 
 def entry_probabilities(counts: np.ndarray, t: float) -> np.ndarray:
-    """Return t / max(count, t) of every entry: float64, 1 for the tail (count < t) and for what nothing matched.
+    """Return t / max(count, t) of every entry: float64; 1 for the tail (count < t) and for entries without a match.
 
     >>> entry_probabilities(np.array([0, 5, 10, 40]), 10.0).tolist()
     [1.0, 1.0, 1.0, 0.25]
@@ -23,8 +28,8 @@ def keep_probabilities(
 ) -> None:
     """Set out[row] = 1 - prod(1 - t / max(count, t)) over the entries of each text of `rows`.
 
-    Text `row` has the sorted ids[id_offsets[row]:id_offsets[row + 1]]; the float64 product runs over them in this
-    order, so that the number is the same everywhere. An id beyond the end of `counts` has count 0.
+    Text `row` has the sorted ids[id_offsets[row]:id_offsets[row + 1]]. The float64 product takes them in this order, so
+    the result has the same bits on every machine. An id beyond the end of `counts` has count 0.
     """
     beyond = largest_id(rows, id_offsets, ids) + 1 - len(counts)
     if beyond > 0:
@@ -39,14 +44,14 @@ def _keep_probabilities(
     for row in rows:
         missed = 1.0
         for at in range(id_offsets[row], id_offsets[row + 1]):
-            # No branch but the loop's, for the loads of several texts to be under way at once.
+            # Without a branch here, the processor loads the counts of several texts at once.
             missed *= 1.0 - t / max(float(counts[np.uint32(ids[at])]), t)
         out[row] = 1.0 - missed
 
 
 @numba.njit(cache=True, nogil=True)
 def largest_id(rows: np.ndarray, id_offsets: np.ndarray, ids: np.ndarray) -> int:
-    """Return the largest entry id of some texts, whose ids are sorted; -1 if they have none."""
+    """Return the largest entry id of the texts of `rows`; -1 if they have none. The ids of a text are sorted."""
     top = -1
     for row in rows:
         if id_offsets[row + 1] > id_offsets[row]:

@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-FAULTS = frozenset(
+STORAGE_ERRORS = frozenset(
     (
         errno.ENOSPC,
         errno.EDQUOT,
@@ -34,7 +34,7 @@ def faults_as_lines() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in FAULTS:
+        if error.errno not in STORAGE_ERRORS:
             raise
         raise HeadtailError(f"{host_name()}: {error.filename or 'a file'}: {error.strerror or error}") from error
 

@@ -34,7 +34,7 @@ class Fence:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Remove the file; raises HeadtailError if another run has replaced the token."""
-        mine = self._names() == self.token
+        mine = self._current_token() == self.token
         if mine:
             storage.remove(self.path)
         elif not kind:
@@ -46,7 +46,7 @@ class Fence:
 
         Raises HeadtailError if another run has replaced the token, or if this machine does not see the file.
         """
-        if self._names() is None:
+        if self._current_token() is None:
             raise HeadtailError(
                 f"{host_name()} does not see {self.path}, which the driver has written: inputs and outputs must lie on "
                 "storage that all machines share"
@@ -57,14 +57,14 @@ class Fence:
 
     def check(self) -> None:
         """Raise HeadtailError if another run has replaced the token."""
-        if self._names() != self.token:
+        if self._current_token() != self.token:
             raise HeadtailError(self._replaced())
 
     def _replaced(self) -> str:
         folder = self.path.rsplit("/", 1)[0]
         return f"another run has started to write to {folder}: this run stops"
 
-    def _names(self) -> str | None:
+    def _current_token(self) -> str | None:
         fs, inner = storage.filesystem(self.path)
         try:
             return fs.cat_file(inner).decode()

@@ -1,7 +1,7 @@
-"""Remote files: the HTTP client of inputs and of downloads, its retry policy, and inputs that resume where they broke.
+"""Remote files: the HTTP client of inputs and downloads, its retry policy, and inputs that resume after a failure.
 
-The client is the standard library's: it takes proxies from the environment. Of a broken body no library resumes the
-rest, so the retries are here, for requests and bodies alike.
+The client is the standard library's, which uses the proxies of the environment. HTTP libraries retry requests but do
+not resume bodies that break, so one policy here covers both.
 """
 
 import contextlib
@@ -37,7 +37,7 @@ class PassingError(OSError):
 
 
 class RemoteError(OSError):
-    """A request that no further try cures: by its HTTP `status`, or (status 0) because the last try failed, too."""
+    """A request that is not tried again: because of its HTTP `status`, or (status 0) because the last try failed."""
 
     def __init__(self, message: str, status: int = 0) -> None:
         super().__init__(message)
@@ -45,15 +45,16 @@ class RemoteError(OSError):
 
 
 HTTP_FAULTS = (PassingError, http.client.HTTPException, TimeoutError, ConnectionError, ssl.SSLError)
-"""Errors of requests and of bodies that a further try may cure."""
+"""Errors of requests and bodies after which a further try may succeed."""
 
 
 @dataclass(frozen=True)
 class RetryPolicy:
     """How often a request is sent, and how long the pauses between tries are.
 
-    Pauses double from `first_pause_seconds` to `max_pause_seconds`; a longer Retry-After of the server counts instead,
-    up to that maximum. With `jitter`, a share of a pause, many clients do not come back at the same moment.
+    Pauses double from `first_pause_seconds` to `max_pause_seconds`. A longer Retry-After of the server counts instead,
+    up to that maximum. Each pause is longer or shorter by a random share of up to `jitter`, so that many clients do not
+    return at the same moment.
     """
 
     tries: int
@@ -68,9 +69,10 @@ class RetryPolicy:
         passing: tuple[type[Exception], ...] = HTTP_FAULTS,
         wait: Callable[[float], None] | None = None,
     ) -> Result:
-        """Return the result of an action, which is tried again after errors of the types `passing`.
+        """Return the result of an action; it is tried again after errors of the types `passing`.
 
-        Raises RemoteError with the name and the last error; FileNotFoundError and other errors pass through at once.
+        Raises RemoteError with the name and the last error. FileNotFoundError and errors of other types are raised at
+        once.
         """
         for attempt in range(self.tries):
             try:
@@ -88,7 +90,7 @@ class RetryPolicy:
 
 
 READING = RetryPolicy(tries=8, first_pause_seconds=1.0, max_pause_seconds=60.0, jitter=0.5)
-"""How inputs are read: the tries are those at one byte of a file."""
+"""The policy of inputs; the tries count anew after each byte that arrives."""
 
 
 def open_http(
@@ -99,9 +101,9 @@ def open_http(
     missing: Iterable[int] = MISSING_STATUS,
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> http.client.HTTPResponse:
-    """Return the response to a GET request, for the bytes from `start` to `end` where they are given.
+    """Return the response to a GET request, for the bytes from `start` to `end` if they are given.
 
-    Raises FileNotFoundError at a status of `missing`, PassingError where a further try may succeed, else RemoteError.
+    Raises FileNotFoundError for a status of `missing`, PassingError if a further try may succeed, else RemoteError.
     """
     headers = {"User-Agent": "headtail", "Accept-Encoding": "identity", **(headers or {})}
     if start or end is not None:
@@ -121,14 +123,14 @@ def open_http(
 
 
 def body_end(response: http.client.HTTPResponse, start: int) -> int | None:
-    """Return the place in the file where the body of a response ends, None if the server does not say so."""
+    """Return the byte of the file at which the body of a response ends, None if the server sends no length."""
     length = response.headers.get("Content-Length", "")
     return int(length) + (start if response.status == 206 else 0) if length.isdigit() else None
 
 
 @cache
 def _opener() -> urllib.request.OpenerDirector:
-    """The standard library's client without ftp and file, to which a server could redirect."""
+    """Return the standard library's client without ftp and file, so that servers cannot redirect to them."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler, urllib.request.UnknownHandler, urllib.request.HTTPHandler,
@@ -140,7 +142,7 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def _retry_after_seconds(value: str) -> float:
-    """Seconds of a Retry-After header, which holds seconds or a date; 0 if it holds neither."""
+    """Return the seconds of a Retry-After header, which holds seconds or a date; 0 if it holds neither."""
     if value.strip().isdigit():
         return float(value)
     try:
@@ -150,9 +152,9 @@ def _retry_after_seconds(value: str) -> float:
 
 
 def open_patiently(path: str) -> BinaryIO:
-    """Open an input for reading bytes, seekable; a remote one is retried at every place by the policy `READING`.
+    """Open an input for reading bytes, seekable; reads of a remote input are retried by the policy `READING`.
 
-    Raises FileNotFoundError for a missing input, OSError with the path and the last answer for an unreadable one.
+    Raises FileNotFoundError for a missing input, RemoteError with the path and the last error for an unreadable one.
     """
     if is_local(path):
         return open_input(path)
@@ -168,7 +170,8 @@ def read_range(path: str, start: int, size: int) -> bytes:
             file.seek(start)
             return file.read(size)
     if _is_http(path):
-        return io.BufferedReader(_PatientFile(path, start, start + size)).read(size)
+        with io.BufferedReader(_PatientFile(path, start, start + size)) as file:
+            return file.read(size)
     fs, inner = filesystem(path)
     action: Callable[[], bytes] = lambda: fs.cat_file(inner, start=start, end=start + size)  # noqa: E731
     return READING.run(f"{path}: byte {start}", action, (Exception,))
@@ -179,7 +182,7 @@ def _is_http(path: str) -> bool:
 
 
 class _PatientFile(io.RawIOBase):
-    """A remote file from byte `at` to `end`: a stream that is opened again, at the next byte, when it breaks."""
+    """A remote file from byte `at` to `end`; its stream is opened again at the next byte when it breaks."""
 
     def __init__(self, path: str, at: int = 0, end: int | None = None) -> None:
         self._path, self._at, self._end = path, at, end
@@ -199,7 +202,7 @@ class _PatientFile(io.RawIOBase):
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         if whence == io.SEEK_END and self._size is None:
-            raise io.UnsupportedOperation(f"{self._path}: its size is not known")
+            raise io.UnsupportedOperation(f"the size of {self._path} is unknown")
         target = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size or 0}[whence]
         if target != self._at:
             self._close_stream()

@@ -59,7 +59,8 @@ def divide_sources(sources: Iterable[str]) -> tuple[list[str], list[str]]:
     >>> divide_sources(["lists/opt-outs.txt", "https://example.org/a.jpg"])
     (['https://example.org/a.jpg'], ['lists/opt-outs.txt'])
     """
-    values, paths = [], []
+    values: list[str] = []
+    paths: list[str] = []
     for source in sources:
         (values if _parse(source) else paths).append(source)
     return values, paths

@@ -187,7 +187,7 @@ class AtomicFile:
         try:
             self._file = open(self._temporary, "wb") if self._local else self._fs.open(self._inner, "wb")
         except OSError as error:
-            self._name(error)
+            self._add_path(error)
             raise
         return self._file
 
@@ -201,9 +201,9 @@ class AtomicFile:
             self._end(keep=not kind)
         except BaseException as failure:
             self._end(keep=False)
-            self._name(failure)
+            self._add_path(failure)
             raise
-        self._name(error)
+        self._add_path(error)
 
     def _end(self, keep: bool) -> None:
         if keep:
@@ -219,7 +219,7 @@ class AtomicFile:
             self._file.discard()
             self._file.closed = True  # or else the garbage collector would upload it
 
-    def _name(self, error: BaseException | None) -> None:
+    def _add_path(self, error: BaseException | None) -> None:
         """Add the path to an OSError: errors of writing carry none, or the temporary one."""
         if isinstance(error, OSError) and error.errno and error.filename in (None, self._temporary):
             error.filename = self.path
@@ -282,6 +282,14 @@ class ParquetSink:
     def output(self) -> dict:
         """Return {path, rows, bytes} for a receipt; call it after the `with` block."""
         return {"path": self.path, "rows": self.rows, "bytes": self.bytes}
+
+
+def write_rows(path: str, rows: pa.Table) -> dict:
+    """Write a table to one Parquet file, atomically; return its {path, rows, bytes}."""
+    with ParquetSink(path, rows.schema) as sink:
+        for batch in rows.to_batches():
+            sink.write(batch)
+    return sink.output()
 
 
 def read_batches(path: str, columns: list[str] | None = None, batch_rows: int = 16_384) -> Iterator[pa.RecordBatch]:

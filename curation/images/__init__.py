@@ -1,4 +1,4 @@
-"""Download lists become images on disk, with the status of every attempt.
+"""From the curated table to images on disk, with the status of every attempt.
 
-Open `download.py` first: it fetches one list.
+Open `download.py` first: it fetches one download list.
 """

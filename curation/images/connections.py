@@ -1,4 +1,8 @@
-"""Names, addresses and connections: which hosts may be contacted, and for how long."""
+"""Connections to permitted addresses: host names are resolved and checked, sockets have a deadline and a byte limit.
+
+The resolver returns addresses, and a connection goes to one of these addresses. It does not resolve the name again, so
+a name server cannot give another answer after the check.
+"""
 
 import http.client
 import ipaddress
@@ -14,15 +18,15 @@ from curation.core.addresses import is_literal, is_public
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SocketAddress = tuple[int, tuple]
-"""A family and what `socket.connect` takes."""
+"""An address family, and an address of this family as `socket.connect` takes it."""
 
-REMEMBER_SECONDS = 300.0
+CACHE_SECONDS = 300.0
 CONNECT_SHARE = 0.5
-"""A dead address leaves this share of the time to the host's next one."""
+"""Share of the time left that one address may take to connect, unless it is the last one."""
 
 
 class FetchError(Exception):
-    """An image that cannot be had: `status` is the reason as counted; `retry_after` in seconds, 0 if not said."""
+    """A failed attempt. `status` is the reason as receipts count it; `retry_after` is in seconds, 0 if not given."""
 
     def __init__(self, status: str, message: str, retry_after: float = 0.0) -> None:
         super().__init__(message)
@@ -30,25 +34,26 @@ class FetchError(Exception):
 
 
 class Resolver:
-    """Resolves names to addresses that may be contacted, in threads of its own: the system's call knows no timeout.
+    """Resolves host names to permitted addresses, in its own threads, since `getaddrinfo` has no timeout.
 
-    Answers are remembered for five minutes; a failure is when it happened twice, so that a retry asks again.
+    Answers are cached for five minutes. A name that does not resolve is cached after the second failure, so that one
+    retry asks the name server again.
     """
 
     def __init__(self, allowed_networks: Sequence[str], threads: int) -> None:
-        self._allowed: list[Network] = [ipaddress.ip_network(network) for network in allowed_networks]
+        self._allowed: list[Network] = [ipaddress.ip_network(each, strict=False) for each in allowed_networks]
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
-        self._known: dict[tuple[str, int], tuple[float, list[SocketAddress] | FetchError]] = {}
+        self._cached: dict[tuple[str, int], tuple[float, list[SocketAddress] | FetchError]] = {}
         self._failed: set[tuple[str, int]] = set()
 
     def close(self) -> None:
-        """Let the threads end without waiting for name servers."""
+        """End the threads, without waiting for answers of name servers."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def resolve(self, host: str, port: int, deadline: float) -> list[SocketAddress]:
-        """Return the host's permitted addresses; raises FetchError (dns, private_address) or TimeoutError."""
-        known = self._known.get((host, port))
-        if known is None or known[0] < time.monotonic():
+        """Return the host's permitted addresses; raises FetchError: dns or private_address."""
+        cached = self._cached.get((host, port))
+        if cached is None or cached[0] < time.monotonic():
             if is_literal(host):
                 answer = self._look_up(host, port)
             else:
@@ -58,37 +63,39 @@ class Resolver:
                 except FutureTimeoutError:
                     future.cancel()
                     raise FetchError("dns", "the name server took too long") from None
-            known = (time.monotonic() + REMEMBER_SECONDS, answer)
+            cached = (time.monotonic() + CACHE_SECONDS, answer)
             if not isinstance(answer, FetchError) or answer.status != "dns" or (host, port) in self._failed:
-                self._known[host, port] = known
+                self._cached[host, port] = cached
             else:
                 self._failed.add((host, port))
-        if isinstance(known[1], FetchError):
-            raise FetchError(known[1].status, str(known[1]))
-        return known[1]
+        if isinstance(cached[1], FetchError):
+            raise FetchError(cached[1].status, str(cached[1]))
+        return cached[1]
 
     def _look_up(self, host: str, port: int) -> list[SocketAddress] | FetchError:
         try:
             answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             return FetchError("dns", f"{host}: {error}")
-        permitted = [(family, address) for family, _, _, _, address in answers if self.permits(address[0])]
+        permitted: list[SocketAddress] = [
+            (family, address) for family, _, _, _, address in answers if self.permits(str(address[0]))
+        ]
         return permitted or FetchError("private_address", f"{host} is {answers[0][4][0]}")
 
     def permits(self, text: str) -> bool:
-        """Whether an address as text (a scope id after % is allowed) may be contacted."""
+        """Whether an address, given as text with or without a scope id after %, may be contacted."""
         address = ipaddress.ip_address(text.split("%")[0])
         return any(address in network for network in self._allowed) or is_public(address)
 
 
-class _Bounded:
-    """Mixed into a socket: all reads together may take until `deadline` and bring `room` bytes.
+class _BoundedSocket(socket.socket):
+    """A socket whose reads together end at `deadline` and return at most `room` bytes.
 
-    So neither drops of data can hold it, nor can a flood of headers, interim answers or chunk extensions, which
-    http.client reads without end, cost more than a large image does.
+    A server that sends one byte at a time cannot pass the deadline. A server that sends headers, interim answers or
+    chunk extensions without end, all of which http.client reads, cannot pass the limit. A TLS handshake does not call
+    `recv_into`; the timeout of the socket bounds it.
     """
 
-    # A TLS handshake does not read through here: the socket's own timeout bounds it.
     deadline = float("inf")
     room = 0
 
@@ -101,16 +108,12 @@ class _Bounded:
         return count
 
 
-class _PlainSocket(_Bounded, socket.socket):
-    pass
-
-
-class _TlsSocket(_Bounded, ssl.SSLSocket):
+class _TlsSocket(_BoundedSocket, ssl.SSLSocket):
     pass
 
 
 def remaining(deadline: float) -> float:
-    """Return the seconds left (at most an hour: sockets take no infinity); raises TimeoutError if there are none."""
+    """Return the seconds until the deadline, at most an hour since sockets take no infinity; raises TimeoutError."""
     left = deadline - time.monotonic()
     if left <= 0:
         raise TimeoutError
@@ -118,9 +121,9 @@ def remaining(deadline: float) -> float:
 
 
 class Connection(http.client.HTTPConnection):
-    """An HTTP connection, with TLS if a context is given, to one of the given addresses, until a deadline.
+    """An HTTP connection to one of the given addresses, with TLS if `context` is given.
 
-    `room`: bytes that may arrive in all.
+    It ends at `deadline` (of `time.monotonic`), or when more than `room` bytes have arrived.
     """
 
     TLS_SOCKET: ClassVar[type[ssl.SSLSocket]] = _TlsSocket
@@ -137,15 +140,15 @@ class Connection(http.client.HTTPConnection):
         super().__init__(host, port)
         self._addresses, self._deadline, self._room, self._context = addresses, deadline, room, context
         if context:
-            self.default_port = http.client.HTTPS_PORT  # else `Host:` would name the port, which some servers mind
+            self.default_port = http.client.HTTPS_PORT  # else `Host:` names the port, and some servers refuse that
 
     def connect(self) -> None:
-        """Connect to the first address that answers; raises OSError of the last one, TimeoutError."""
+        """Connect to the first address that answers; raises the OSError of the last one, or TimeoutError."""
         failure: OSError = OSError("no address")
         for index, (family, address) in enumerate(self._addresses):
             share = 1.0 if index == len(self._addresses) - 1 else CONNECT_SHARE
             try:
-                sock = _PlainSocket(family, socket.SOCK_STREAM)
+                sock = _BoundedSocket(family, socket.SOCK_STREAM)
             except OSError as error:  # a machine without IPv6
                 failure = error
                 continue
@@ -161,7 +164,7 @@ class Connection(http.client.HTTPConnection):
                 failure = error
         raise failure
 
-    def _wrap(self, sock: _PlainSocket) -> Any:
+    def _wrap(self, sock: _BoundedSocket) -> Any:
         if self._context is None:
             return sock
         sock.settimeout(remaining(self._deadline))

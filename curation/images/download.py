@@ -1,4 +1,4 @@
-"""Downloading one list of images, with img2dataset's worker and a fetch that may go nowhere it should not."""
+"""The task that fetches one download list and stores its images, with a status for every attempt."""
 
 import json
 import os
@@ -27,8 +27,9 @@ from curation.images.worker import Outcome, Spool, run_worker
 
 SPOOL_PREFIX = ".spool-"
 UNREACHED = frozenset(("dns", "connection", "timeout"))
+"""Reasons of images whose host did not answer."""
 _reached_by_process: set[str] = set()
-"""What images came to that this process fetched from a host: until there is something, it may be cut off."""
+"""Statuses of images whose host this process reached; while it is empty, this machine may be offline."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,7 @@ def download_list(task: DownloadTask, settings: DownloadSettings) -> Receipt:
 
 
 def _fetch_rows(out: str, rows: pa.Table, settings: DownloadSettings, receipt: Receipt, whole_list: bool) -> None:
-    """Fetch images, write tar and status file, and account for them."""
+    """Fetch images, write the tar and the status file, and count the images in the receipt."""
     folder = os.path.dirname(out)
     local = folder if storage.is_local(folder) else None
     if local:
@@ -110,7 +111,7 @@ def _fetch_rows(out: str, rows: pa.Table, settings: DownloadSettings, receipt: R
 
 
 def _new_rows(task: DownloadTask, retry_failed: bool) -> pa.Table:
-    # Columns that a list lacks, as may be those of STORED, are left out.
+    # A list whose images all have to be fetched lacks the columns of STORED; the reader leaves them out.
     rows = read_rows(task.list_path, LISTS, ["uid", "url", "order", *STORED.names], STORED.names)
     attempted = read_status(task.earlier, ["uid", "order", "status"])
     if retry_failed:
@@ -119,15 +120,15 @@ def _new_rows(task: DownloadTask, retry_failed: bool) -> pa.Table:
 
 
 def reached_nothing(receipt: Receipt) -> bool:
-    """Whether not one host of a list's new images was reached."""
+    """Whether no host of the new images of a list was reached."""
     return not receipt.rows_out and not receipt.drops.keys() - UNREACHED
 
 
 def _check_reached(out: str, outcomes: list[Outcome], whole_list: bool) -> None:
-    """Raise HeadtailError where not one host was reached, so that another machine tries the list.
+    """Raise HeadtailError if no host was reached, so that Spark tries the list on another machine.
 
-    A handful may all be gone. If it is what is new in a list, it is; if it is a whole list, a machine that has not
-    reached any other is not believed.
+    Fewer than MIN_JUDGED images may all be gone. They count as gone if they are the new images of a list that was
+    fetched before, or if this process has reached another host.
     """
     statuses = Counter(outcome.fetched.status for outcome in outcomes)
     if reached := statuses.keys() - UNREACHED:
@@ -136,7 +137,7 @@ def _check_reached(out: str, outcomes: list[Outcome], whole_list: bool) -> None:
         status, count = statuses.most_common(1)[0]
         raise HeadtailError(
             f"{host_name()} reached none of the {len(outcomes):,} images of {os.path.basename(out)} "
-            f"({status} {count:,}): is it cut off from the network? download.min_success_share=0 takes it as it is"
+            f"({status} {count:,}): is it cut off from the network? download.min_success_share=0 accepts the result"
         )
 
 
@@ -157,7 +158,7 @@ def _download(rows: pa.Table, settings: DownloadSettings, folder: str, spool: Sp
 
 
 def _write_images(status_path: str, rows: pa.Table, outcomes: list[Outcome], spool: Spool) -> None:
-    """Copy the images out of the spool into a tar in the rows' order, which is the order they are read in later."""
+    """Copy the images from the spool into a tar, in the order of the rows, in which later stages read them."""
     with storage.AtomicFile(images_path(status_path)) as file, spool.open() as spooled:
         writer = TarWriter(file)
         for uid, outcome in zip(rows["uid"].to_pylist(), outcomes, strict=True):

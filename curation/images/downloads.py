@@ -1,4 +1,4 @@
-"""The table of downloads: parts are generations, each with the lists that one run fetched."""
+"""The table of downloads: each part is a generation, the images that one run fetched."""
 
 import json
 from collections import defaultdict
@@ -17,25 +17,25 @@ STAGE = "download_images"
 LOGIC_VERSION = 1
 RANGES = "_ranges.json"
 RECIPE = "_recipe.json"
-CROWDED = 4
-"""Lists that are so many times longer than asked for, since more was curated later, are cut finer."""
+MAX_GROWTH = 4
+"""Ranges are cut finer if later runs curate so many images that lists have over four times the configured length."""
 
 
 class Downloads(Table):
     """A table of downloads.
 
-    A list is finished when its receipt is there. A run that was stopped leaves a part without a manifest, which the
-    next run closes with the lists that were finished, so that nothing is fetched twice.
+    A download list is finished if its receipt exists. A stopped run leaves a part without a manifest. The next run
+    completes this part with the finished lists, so that no image is fetched twice.
     """
 
     def plan_ranges(
         self, settings: DownloadSettings, images: int, images_per_list: int, seed: int, overwrite: bool
     ) -> Ranges:
-        """Return the ranges that the first plan fixed, or fix them now; finer ones where there is far more to fetch.
+        """Return the ranges that the first plan fixed, or fix them now; finer ones if there are far more images.
 
-        Finer ranges lie within the old ones, whose files then serve several. Where images were stored with other
-        settings, or ordered with another seed, everything is deleted with `overwrite`, else HeadtailError tells the
-        difference.
+        Each finer range lies within one old range, so an old file then serves several ranges. If the stored images were
+        made with other settings or another seed, raises HeadtailError with the difference; with `overwrite`, deletes
+        them all.
         """
         path = storage.join(self.path, RANGES)
         planned = Ranges(**storage.read_json(path)) if storage.exists(path) else None
@@ -45,29 +45,29 @@ class Downloads(Table):
             changes.append(f"seed was {planned.seed}, is {seed}")
         if changes and not overwrite:
             raise HeadtailError(
-                f"{self.path} is finished, with other settings ({changes[0]}): set overwrite=true to fetch all again, "
-                "or another path for downloads"
+                f"{self.path} is finished, with other settings ({changes[0]}): set overwrite=true to fetch all images "
+                "again, or another path for downloads"
             )
         if changes or planned is None:
             self._clear()
             planned = Ranges(count_ranges(images, images_per_list), seed)
             storage.write_json(path, asdict(planned))
-        if images > CROWDED * planned.count * images_per_list:
+        if images > MAX_GROWTH * planned.count * images_per_list:
             planned = Ranges(count_ranges(images, images_per_list), seed)
             storage.write_json(path, asdict(planned))
         return planned
 
     def begin_generation(self, recipe: Recipe, ranges: Ranges) -> int:
-        """Make the folder of a new generation and return its number."""
+        """Create the folder of a new generation and return its number."""
         number = max((int(part.path[-5:]) for part in self.parts()), default=-1) + 1
-        noted = {"recipe": asdict(recipe), "ranges": ranges.count}
-        storage.write_json(storage.join(self.begin(number), RECIPE), noted)
+        plan = {"recipe": asdict(recipe), "ranges": ranges.count}
+        storage.write_json(storage.join(self.begin(number), RECIPE), plan)
         return number
 
     def end_generation(
         self, number: int, recipe: Recipe, ranges: Ranges, receipts: list[Receipt], seconds: float
     ) -> Receipt:
-        """Make a generation exist in which every list was fetched, and return its account."""
+        """Complete a generation in which every list was fetched, and return its receipt."""
         return self.commit(number, recipe, receipts, seconds, ranges=ranges.count, complete=True).receipt
 
     def _clear(self) -> None:
@@ -77,9 +77,9 @@ class Downloads(Table):
                 storage.remove(storage.join(self.path, name))
 
     def close_unfinished(self) -> Receipt | None:
-        """Turn what a stopped run finished into a part, throw away the rest, and return the part's account.
+        """Make a part of the lists that a stopped run finished, delete the others, and return the part's receipt.
 
-        Lists of which no host was reached count as not finished: the network may be why the run was stopped.
+        A list whose images reached no host counts as not finished: a failing network may have stopped the run.
         """
         for name in storage.list_folder(self.path):
             folder = storage.join(self.path, name)
@@ -87,10 +87,10 @@ class Downloads(Table):
                 continue
             names = storage.list_folder(folder)
             receipts = [name for name in names if name.startswith("range-") and name.endswith(".json")]
-            told = [Receipt.from_json(json.dumps(storage.read_json(storage.join(folder, name)))) for name in receipts]
+            read = [Receipt.from_json(json.dumps(storage.read_json(storage.join(folder, name)))) for name in receipts]
             finished = {
                 name.removesuffix(".json"): receipt
-                for name, receipt in zip(receipts, told, strict=True)
+                for name, receipt in zip(receipts, read, strict=True)
                 if not reached_nothing(receipt)
             }
             if not finished or RECIPE not in names:
@@ -100,21 +100,21 @@ class Downloads(Table):
                 if name != RECIPE and name.partition(".")[0] not in finished:
                     storage.remove(storage.join(folder, name))
             closed = [receipt.moved_to(folder) for receipt in finished.values()]
-            noted = storage.read_json(storage.join(folder, RECIPE))
-            facts = {"ranges": noted["ranges"], "complete": False}
+            plan = storage.read_json(storage.join(folder, RECIPE))
+            facts = {"ranges": plan["ranges"], "complete": False}
             seconds = sum(receipt.seconds for receipt in closed)
-            return self.commit(int(folder[-5:]), Recipe(**noted["recipe"]), closed, seconds, **facts).receipt
+            return self.commit(int(folder[-5:]), Recipe(**plan["recipe"]), closed, seconds, **facts).receipt
         return None
 
     def has_all(self, lists: Part) -> bool:
-        """Whether a generation is complete that was made from just these lists."""
+        """Whether a complete generation was made from exactly these download lists."""
         return any(part.manifest.get("complete") and part.inputs()[0]["id"] == lists.id for part in self.parts())
 
     def status_files(self, ranges: Ranges | None = None) -> dict[str, list[str]]:
-        """Return the status files that hold images of each range (its number as text), oldest generation first.
+        """Return, by range number as text, the status files that hold images of the range, oldest generation first.
 
-        Without `ranges` each file is named once, under the coarsest ranges of all generations. With finer ones than a
-        generation's own, a file is named under each range within its own, and holds images of the others, too.
+        Without `ranges`, the coarsest ranges of all generations are taken, and each file appears once. If `ranges` are
+        finer than those of a generation, its files appear under several ranges.
         """
         parts = self.parts()
         count = ranges.count if ranges else min((part.manifest["ranges"] for part in parts), default=1)
@@ -129,7 +129,7 @@ class Downloads(Table):
         return found
 
     def inputs(self) -> list[dict]:
-        """What a downstream recipe holds: the generations by what came of them."""
+        """Return the generations as inputs of a downstream recipe, with fingerprints of their manifests."""
         return [part.outcome() for part in self.parts()]
 
 

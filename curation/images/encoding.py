@@ -1,4 +1,4 @@
-"""Bodies to images: judged by their header before a pixel is decoded, resized, and stored without metadata."""
+"""Encoding images for storage: size check before decoding, resizing, removal of metadata."""
 
 import io
 import warnings
@@ -10,24 +10,24 @@ from curation.core.choices import Resize
 from curation.images.strip_metadata import strip_metadata
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
-"""Decoders that bodies from the web may reach; the others (EPS runs a program) stay closed."""
+"""The decoders of Pillow that are used on bodies from the web. Others are unsafe: EPS runs a program."""
 KEPT_FORMATS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
 MAX_SCANS = 200
-"""Start-of-scan markers in a JPEG: each costs a pass over all pixels, so a small file could take hours."""
+"""Maximum number of scans in a JPEG. Each scan costs a pass over all pixels, so a small file could take hours."""
 _SCAN = b"\xff\xda"
 ORIENTATION = 0x0112
-"""The EXIF tag; 5 to 8 turn by a quarter."""
+"""The EXIF tag of orientation; with 5 to 8 the image is turned by a quarter."""
 WHITE = (255, 255, 255)
 
 
 @dataclass(frozen=True)
 class ImageSettings:
-    """What is stored of an image.
+    """The form in which an image is stored.
 
-    `resize`: `original` keeps the bytes of JPEG, PNG and WebP, their metadata cut out; the others store a JPEG of
-    `quality`: `no` in its own size, `keep_ratio` with the smaller side at `size` pixels, `keep_ratio_largest` the
-    larger, `center_crop` a square out of the middle, `border` a square with white beside it. Smaller images are
-    enlarged unless `only_if_bigger`. Images of more than `max_pixels` are refused before they are decoded.
+    With `resize` original, the bytes of JPEG, PNG and WebP are kept, but for metadata. The other modes store a JPEG of
+    `quality`: no: in its own size; keep_ratio: the smaller side is `size` pixels; keep_ratio_largest: the larger side
+    is; center_crop: the square in the middle; border: a square with white borders. Smaller images are enlarged unless
+    `only_if_bigger`. Images with more than `max_pixels` pixels are refused before they are decoded.
     """
 
     resize: Resize
@@ -39,7 +39,7 @@ class ImageSettings:
 
 @dataclass
 class Encoded:
-    """An image as stored: bytes, extension, sides in pixels now and as found."""
+    """A stored image: bytes, file extension, sides in pixels as stored and as fetched (`original_`)."""
 
     data: bytes
     ext: str
@@ -50,7 +50,7 @@ class Encoded:
 
 
 class ImageError(Exception):
-    """A body that gives no image; `status` is the reason as counted."""
+    """A body that is not stored; `status` is the reason as receipts count it."""
 
     def __init__(self, status: str, message: str) -> None:
         super().__init__(message)
@@ -58,11 +58,11 @@ class ImageError(Exception):
 
 
 def encode_image(body: bytes, settings: ImageSettings) -> Encoded:
-    """Return what is stored of a body.
+    """Return the image of a body in the form in which it is stored.
 
-    Of an animation the first frame, CMYK and palettes as RGB, transparency on white, turned as EXIF says; EXIF,
-    XMP, comments and colour profiles are not stored. Raises ImageError: not_an_image, vector_image,
-    too_many_pixels, undecodable (recognised, but damaged or cut off).
+    Of an animation the first frame is stored. CMYK and palettes become RGB, transparent pixels become white, and the
+    EXIF orientation is applied. EXIF, XMP, comments and colour profiles are not stored. Raises ImageError:
+    not_an_image, vector_image, too_many_pixels, undecodable (recognised, but damaged or truncated).
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about damaged EXIF
@@ -82,7 +82,7 @@ def encode_image(body: bytes, settings: ImageSettings) -> Encoded:
         except MemoryError:
             raise
         except Exception as error:
-            # Damaged files make decoders raise anything: OSError, SyntaxError, struct.error, IndexError, ...
+            # Decoders raise many kinds of errors on damaged files: OSError, SyntaxError, struct.error, IndexError, ...
             raise ImageError("undecodable", f"{type(error).__name__}: {error}") from None
         finally:
             image.close()
@@ -108,28 +108,28 @@ def _encode(image: Image.Image, body: bytes, settings: ImageSettings) -> Encoded
     width, height = image.size
     original = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
     if settings.resize == Resize.original and _is_kept(image):
-        image.load()  # a body that cannot be decoded is no image
+        image.load()  # raises if the body cannot be decoded
         data = strip_metadata(body, _kind(image))
         return Encoded(data, KEPT_FORMATS[_kind(image)], width, height, width, height)
     if _kind(image) == "JPEG":
-        # Lets the decoder leave out what resizing would throw away.
+        # The JPEG decoder can decode at a half, a quarter or an eighth of the size, which is faster.
         target = _scaled(image.size, settings)
         image.draft(None, (2 * target[0], 2 * target[1]))
     pixels = _rgb(ImageOps.exif_transpose(image) if orientation in range(2, 9) else image)
     pixels = _resize(pixels, original, settings)
-    pixels.info = {}  # a comment in there would be saved, too
+    pixels.info = {}  # else save() would store a comment
     out = io.BytesIO()
     pixels.save(out, "JPEG", quality=settings.quality)
     return Encoded(out.getvalue(), "jpg", *pixels.size, *original)
 
 
 def _kind(image: Image.Image) -> str:
-    """The image's format; cameras and phones write JPEGs with further pictures behind the first (MPO)."""
+    """Return the format of an image. MPO counts as JPEG: cameras and phones append further pictures to a JPEG."""
     return "JPEG" if image.format == "MPO" else image.format or ""
 
 
 def _is_kept(image: Image.Image) -> bool:
-    """Still RGB or grey images of the formats that trainers read."""
+    """Whether `original` keeps the bytes: formats that trainers read, neither CMYK nor animated."""
     animated = image.format != "MPO" and getattr(image, "is_animated", False)
     return _kind(image) in KEPT_FORMATS and image.mode != "CMYK" and not animated
 
@@ -137,7 +137,7 @@ def _is_kept(image: Image.Image) -> bool:
 def _rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image  # convert() would copy
-    if image.mode.startswith("I"):  # 16 bits of grey: convert() would cut them off at 255
+    if image.mode.startswith("I"):  # 16 bits of grey: convert() would clip values at 255
         return image.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         layer = image.convert("RGBA")
@@ -148,14 +148,14 @@ def _rgb(image: Image.Image) -> Image.Image:
 
 
 def _scaled(size: tuple[int, int], settings: ImageSettings) -> tuple[int, int]:
-    """The sides of an image of the given size after scaling, before cropping or padding."""
+    """Return the sides after scaling, before cropping or padding."""
     if settings.resize in (Resize.original, Resize.no):
         return size
     side = max(size) if settings.resize in (Resize.keep_ratio_largest, Resize.border) else min(size)
     if settings.only_if_bigger and side <= settings.size:
         return size
     width, height = (max(1, round(edge * settings.size / side)) for edge in size)
-    if width * height > settings.max_pixels:  # enlarging a strip of one pixel by thousands
+    if width * height > settings.max_pixels:  # a strip of one pixel, enlarged a thousand times
         raise ImageError("too_many_pixels", f"{width} x {height} after resizing")
     return width, height
 

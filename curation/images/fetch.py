@@ -1,9 +1,9 @@
-"""Fetching images from hosts that nobody vouches for.
+"""Fetching images from untrusted hosts.
 
-Every hop is checked: http and https only, and no address that is private, loopback, link-local or otherwise not of the
-public internet, judged after the name was resolved and then connected to as it was judged, so that a second answer of
-the name server cannot lead elsewhere. Time, redirects and bytes are bounded. Proxies of the environment are not used:
-behind one, addresses could not be judged.
+Each request, also after a redirect, is checked: the scheme is http or https, and the address belongs to the public
+internet: private, loopback and link-local addresses are refused. The address is checked after the name was resolved,
+and the connection goes to this address, so a second answer of the name server has no effect. Time, redirects and bytes
+are bounded. Proxies of the environment are not used, since addresses cannot be checked behind a proxy.
 """
 
 import contextlib
@@ -28,18 +28,19 @@ MAX_REDIRECTS = 5
 RETRY_PAUSE_SECONDS = 0.5
 CHUNK_BYTES = 1 << 16
 MEMORY_BYTES = 1 << 20
-"""Larger bodies wait on disk: a task has twice as many bodies as threads."""
+"""Larger bodies wait on disk: a task holds up to twice as many bodies as it has threads."""
 ERROR_CHARACTERS = 200
 HEAD_BYTES = 1 << 18
-"""Room for headers and the frames of chunks, beside the body."""
+"""Bytes that headers and chunk frames may take beside the body."""
 _AGENT = re.compile(r"[^\s:]+")
 VALUED_DIRECTIVES = ("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview")
 REDIRECTS = (301, 302, 303, 307, 308)
-PASSING_CODES = frozenset((408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524))
-PASSING = frozenset(("timeout", "dns", "connection", "truncated", "busy"))
-"""Reasons that can pass: worth another attempt."""
-RETRIED_LATER = PASSING | {"private_address", "unreadable"}
-"""What another run with `retry_failed` tries again: names may lead elsewhere by then, or be allowed; files be back."""
+TRANSIENT_CODES = frozenset((408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524))
+TRANSIENT = frozenset(("timeout", "dns", "connection", "truncated", "busy"))
+"""Reasons that can pass: the image is tried again at once."""
+RETRIED_LATER = TRANSIENT | {"private_address", "unreadable"}
+"""Reasons that a later run with `retry_failed` tries again: by then a name may have another address, a network may be
+allowed, a file may exist again."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,10 @@ class FetchSettings:
 
 @dataclass
 class Fetched:
-    """What came of one URL: `status` is success or the reason, `seconds` the time it took with all attempts.
+    """The result of one URL: `status` is success or the reason, `seconds` is the time of all attempts.
 
-    `body` is a file that whoever takes it closes; its size and `sha256` (hex) are those of the image file, a
-    Content-Encoding undone.
+    `body` is an open file, which the caller closes. `source_bytes` and `sha256` (hex) are those of the image file
+    after a Content-Encoding is undone.
     """
 
     status: str
@@ -79,9 +80,9 @@ class Fetched:
     seconds: float = 0.0
 
     def keep(self, chunks: Iterable[bytes], folder: str | None = None) -> None:
-        """Store a body that is not empty, a large one in a file without a name in `folder`.
+        """Store a body, unless it is empty; a large one goes to an unnamed file in `folder`.
 
-        Raises HeadtailError where it cannot be stored: a full disk is no host's fault.
+        Raises HeadtailError if it cannot be stored: a full disk is not the fault of a host.
         """
         with contextlib.ExitStack() as stack:
             body, digest = stack.enter_context(SpooledTemporaryFile(MEMORY_BYTES, dir=folder)), hashlib.sha256()
@@ -98,9 +99,9 @@ class Fetched:
 
 
 class Fetcher:
-    """Fetches URLs from many threads; remembers addresses, and until when a host asked to be left alone.
+    """Fetches URLs, called by many threads. The threads share resolved addresses and the waiting times of hosts.
 
-    Large bodies lie in files without names in `folder`, or where the system keeps such.
+    Large bodies are unnamed files in `folder`, by default in the temporary folder of the system.
     """
 
     def __init__(self, settings: FetchSettings, threads: int, folder: str | None = None) -> None:
@@ -111,17 +112,17 @@ class Fetcher:
         self._agent = f"Mozilla/5.0 (compatible; {settings.user_agent_token}; +https://github.com/headtail/headtail)"
 
     def close(self) -> None:
-        """End the resolver's threads; a name that is still being asked for is not waited for."""
+        """End the threads of the resolver, without waiting for answers of name servers."""
         self._resolver.close()
 
     def fetch(self, url: str) -> Fetched:
-        """Fetch one URL; never raises for anything a host or a URL can do."""
+        """Fetch one URL; raises nothing because of a host or a URL: `status` says why it failed."""
         start = time.monotonic()
         deadline = start + self.settings.timeout_seconds
         result = Fetched("timeout")
         for attempt in range(self.settings.retries + 1):
             left = self.settings.retries + 1 - attempt
-            # The attempts share the time: one that hangs leaves the next its part.
+            # The attempts share the time, so an attempt that hangs leaves time for the next one.
             until = time.monotonic() + (deadline - time.monotonic()) / left
             result = Fetched("timeout", attempts=attempt + 1)
             try:
@@ -131,14 +132,14 @@ class Fetcher:
             except FetchError as error:
                 result.status, result.error = error.status, str(error)[:ERROR_CHARACTERS] or None
                 pause = max(RETRY_PAUSE_SECONDS, error.retry_after)
-                if error.status not in PASSING or left == 1 or time.monotonic() + pause >= deadline:
+                if error.status not in TRANSIENT or left == 1 or time.monotonic() + pause >= deadline:
                     break
                 time.sleep(pause)
         result.seconds = time.monotonic() - start
         return result
 
     def _attempt(self, url: str, deadline: float, result: Fetched) -> None:
-        with _told_as_fetch_error():
+        with _as_fetch_error():
             for hop in range(MAX_REDIRECTS + 1):
                 result.redirects = hop
                 location = self._request(url, deadline, result)
@@ -148,7 +149,7 @@ class Fetcher:
             raise FetchError("redirects", f"more than {MAX_REDIRECTS} redirects")
 
     def _request(self, url: str, deadline: float, result: Fetched) -> str | None:
-        """Return where a redirect leads, or None when the body is in `result`."""
+        """Return the location of a redirect, or None if `result` has the body."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https"):
             raise FetchError("scheme", f"{parts.scheme or 'no'} URL")
@@ -161,7 +162,7 @@ class Fetcher:
         room = self.settings.max_bytes + HEAD_BYTES
         connection = Connection(host, port, addresses, deadline, room, self._tls if parts.scheme == "https" else None)
         try:
-            # What has been quoted stays so; blanks, controls and other scripts are quoted now.
+            # Quoted characters stay quoted; blanks, control characters and non-ASCII characters are quoted now.
             target = quote(parts.path or "/", safe=string.punctuation)
             if parts.query:
                 target += "?" + quote(parts.query, safe=string.punctuation)
@@ -173,7 +174,7 @@ class Fetcher:
             response = connection.getresponse()
             result.http_status = response.status
             if response.status in REDIRECTS and (location := response.getheader("Location")):
-                # Some servers send UTF-8 here, which http.client reads as Latin-1.
+                # http.client decodes headers as Latin-1, but some servers send UTF-8 here.
                 with contextlib.suppress(UnicodeError):
                     location = location.encode("latin-1").decode()
                 return location
@@ -188,7 +189,7 @@ class Fetcher:
             retry_after = _retry_after(response.getheader("Retry-After"))
             if response.status in (429, 503) and retry_after:
                 self._not_before[key] = max(self._not_before.get(key, 0.0), time.monotonic() + retry_after)
-            status = "busy" if response.status in PASSING_CODES else "http_error"
+            status = "busy" if response.status in TRANSIENT_CODES else "http_error"
             raise FetchError(status, f"HTTP {response.status}", retry_after)
         tags = response.headers.get_all("X-Robots-Tag", [])
         if opted_out(tags, self.settings.user_agent_token, self.settings.opt_out):
@@ -202,8 +203,8 @@ class Fetcher:
 
 
 @contextlib.contextmanager
-def _told_as_fetch_error() -> Iterator[None]:
-    """Turn whatever sockets, TLS, HTTP and URLs raise into a FetchError with the reason."""
+def _as_fetch_error() -> Iterator[None]:
+    """Turn the errors of sockets, TLS, HTTP and URLs into a FetchError with the reason."""
     try:
         yield
     except TimeoutError:
@@ -221,9 +222,10 @@ def _told_as_fetch_error() -> Iterator[None]:
 
 
 def opted_out(headers: Sequence[str], user_agent_token: str, opt_out: Sequence[str]) -> bool:
-    """Whether X-Robots-Tag headers forbid the use of an image, to all or to our user agent.
+    """Whether X-Robots-Tag headers forbid the use of an image to all user agents or to ours.
 
-    A name with a colon addresses what follows it, up to the next such name: proxies join headers with commas.
+    A name with a colon is a user agent; the directives up to the next such name are for this agent. One header may name
+    several agents, since proxies join headers with commas.
 
     >>> opted_out(["otherbot: noai", "nofollow, noindex"], "headtail", ["noindex"])
     True
@@ -244,7 +246,7 @@ def opted_out(headers: Sequence[str], user_agent_token: str, opt_out: Sequence[s
 
 
 def _bounded(response: http.client.HTTPResponse, max_bytes: int) -> Iterator[bytes]:
-    """Yield the body as it is sent."""
+    """Yield the body in chunks; raises FetchError if it is too large or truncated."""
     declared, total = response.length, 0
     if declared is not None and declared > max_bytes:
         raise FetchError("too_large", f"{declared} bytes declared")
@@ -258,8 +260,8 @@ def _bounded(response: http.client.HTTPResponse, max_bytes: int) -> Iterator[byt
 
 
 def _inflated(chunks: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
-    """Undo a Content-Encoding that nobody asked for; 47: gzip or zlib, whichever it is."""
-    inflater, total = zlib.decompressobj(47), 0
+    """Undo a Content-Encoding, which some servers use although the request allows none."""
+    inflater, total = zlib.decompressobj(32 + zlib.MAX_WBITS), 0  # gzip or zlib, detected by the header
     for chunk in chunks:
         try:
             plain = inflater.decompress(chunk, max_bytes - total + 1)
@@ -280,7 +282,7 @@ def _host(host: str | None) -> str:
 
 
 def _retry_after(value: str | None) -> float:
-    """Seconds that a Retry-After header asks for: a number or a date; 0 if it says nothing."""
+    """Return the seconds of a Retry-After header, which holds a number or a date; 0 if it is missing or invalid."""
     if not value:
         return 0.0
     if value.strip().isdecimal():

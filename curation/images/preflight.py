@@ -1,4 +1,4 @@
-"""Looking before fetching millions of images: do names resolve fast enough, do the first lists succeed?"""
+"""Checks at the start of a download: whether host names resolve fast, and whether the first lists succeed."""
 
 import statistics
 import time
@@ -16,22 +16,23 @@ from curation.core.table_reader import read_rows
 from curation.core.tables import Part
 from curation.images.fetch import RETRIED_LATER
 
-NAMES = 64
+MAX_NAMES = 64
 SLOW_MILLISECONDS = 300
 MAX_FAILED_SHARE = 0.3
-"""About a tenth of the hosts of alt-text collections are gone; more says that the name server is at fault."""
+"""About a tenth of the hosts in alt-text collections no longer exist; more failures are the name server's fault."""
 MIN_JUDGED = 20
+"""Fewer images may all fail by chance."""
 ADVICE = {
-    "dns": "names do not resolve: run a caching resolver (unbound, knot-resolver) on every machine, or lower "
+    "dns": "host names do not resolve: run a caching resolver (unbound, knot-resolver) on every machine, or lower "
     "download.threads",
-    "timeout": "answers do not come in time: lower download.threads or raise download.timeout_seconds",
-    "connection": "connections fail: see whether the machines may reach the internet, or lower download.threads",
-    "private_address": "names lead into private networks: urls.allow_private_hosts lists the networks that may be "
-    "fetched from",
-    "busy": "hosts ask to be left alone: lower download.threads, and try again later with download.retry_failed=true",
-    "opted_out": "hosts forbid the use: download.opt_out lists the directives that are obeyed",
+    "timeout": "hosts do not answer in time: lower download.threads or raise download.timeout_seconds",
+    "connection": "connections fail: check that the machines can reach the internet, or lower download.threads",
+    "private_address": "host names lead to private networks: name the permitted ones in urls.allow_private_hosts",
+    "busy": "hosts are busy or limit requests: lower download.threads, and run again later with "
+    "download.retry_failed=true",
+    "opted_out": "hosts forbid the use with a directive of download.opt_out",
 }
-ELSE_ADVICE = "see download_status for the errors"
+OTHER_ADVICE = "see download_status for the errors"
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,9 @@ def check_names(task: CheckNamesTask, threads: int) -> Receipt:
     Facts of the receipt: names, failed, milliseconds (the median time of one name).
     """
     listed = read_rows(task.list_path, LISTS, ["url", "image_file"], STORED.names)
-    rows = listed.slice(0, 20 * NAMES).to_pylist()
+    rows = listed.slice(0, 20 * MAX_NAMES).to_pylist()
     found = {_name(row["url"]) for row in rows if not row.get("image_file")}
-    names = sorted(name for name in found if name)[:NAMES]
+    names = sorted(name for name in found if name)[:MAX_NAMES]
     receipt = Receipt(f"names of {task.list_path}")
     if names:
         with ThreadPoolExecutor(threads) as pool:
@@ -77,13 +78,13 @@ def _resolve(name: str) -> tuple[bool, float]:
 
 
 def name_advice(receipt: Receipt) -> str | None:
-    """Return a line where the name server will be the bottleneck, else None."""
+    """Return a line of advice if the name server will be the bottleneck, else None."""
     names, failed, milliseconds = (receipt.facts[key] for key in ("names", "failed", "milliseconds"))
     slow = milliseconds > SLOW_MILLISECONDS
     if not names or not (slow or failed / names > MAX_FAILED_SHARE):
         return None
     return (
-        f"DNS will be the bottleneck: of {names} names {failed} did not resolve, the median took {milliseconds} ms: "
+        f"DNS will be the bottleneck: of {names} names {failed} did not resolve, the median took {milliseconds} ms; "
         "run a caching resolver (unbound, knot-resolver) on every machine, or lower download.threads"
     )
 
@@ -102,13 +103,13 @@ def judged_receipt(first: Sequence[Receipt], earlier: Sequence[Part], retry_fail
 
 
 def check_success(receipt: Receipt, min_share: float) -> None:
-    """Raise HeadtailError with advice where too few of the first images arrived; a handful is not judged."""
+    """Raise HeadtailError with advice if too few of the first images arrived; fewer than MIN_JUDGED always pass."""
     if receipt.rows_in < MIN_JUDGED or receipt.rows_out >= min_share * receipt.rows_in:
         return
     reason, count = receipt.drops.most_common(1)[0]
-    again = ", download.retry_failed=true tries again what failed" if reason in RETRIED_LATER else ""
+    again = ", download.retry_failed=true fetches the failed ones again" if reason in RETRIED_LATER else ""
     raise HeadtailError(
         f"{receipt.rows_out:,} of the first {receipt.rows_in:,} images arrived, less than "
-        f"download.min_success_share={min_share}; {count:,} failed by {reason}: {ADVICE.get(reason, ELSE_ADVICE)}. "
-        f"What was fetched is kept{again}; set download.min_success_share=0 to go on as it is"
+        f"download.min_success_share={min_share}; {count:,} failed by {reason}: {ADVICE.get(reason, OTHER_ADVICE)}. "
+        f"The images that arrived are kept{again}; set download.min_success_share=0 to continue anyway"
     )

@@ -1,4 +1,4 @@
-"""Ranges: how the final order of samples is cut."""
+"""Ranges of the final order of samples."""
 
 from dataclasses import dataclass
 
@@ -8,31 +8,31 @@ import pyarrow as pa
 from curation.core.draws import hash64
 
 MAX_GROUPS = 1024
-"""Receivers of an exchange: more would make slices of a few rows."""
+"""Maximum number of groups: with more, a slice of an exchange would hold a few rows only."""
 
 
 @dataclass(frozen=True)
 class Ranges:
-    """How the final order is cut: `count` ranges, a power of two, and the seed of the order."""
+    """The cut of the final order into `count` ranges, a power of two; `seed` is the seed of the order."""
 
     count: int
     seed: int
 
     @property
     def groups(self) -> int:
-        """Number of groups of neighbouring ranges, the unit of tasks that handle many ranges."""
+        """The number of groups of neighbouring ranges. A group is the unit of tasks that handle several ranges."""
         return min(self.count, MAX_GROUPS)
 
     def order(self, uids: pa.Array) -> np.ndarray:
-        """The place of images in the final order, uint64."""
+        """Return the place of images in the final order, uint64."""
         return hash64(self.seed, "order", uids)
 
     def of(self, order: np.ndarray) -> np.ndarray:
-        """The range of each place, int64."""
+        """Return the number of the range of each place, int64."""
         return top_bits(order, self.count)
 
     def in_group(self, group: int) -> range:
-        """The ranges of a group."""
+        """Return the numbers of the ranges of a group."""
         each = self.count // self.groups
         return range(group * each, (group + 1) * each)
 
@@ -59,5 +59,5 @@ def count_ranges(images: int, images_per_list: int) -> int:
 
 
 def list_name(number: int) -> str:
-    """File name of a range's list."""
+    """Return the file name of the download list of a range; other files of a range have the same name."""
     return f"range-{number:06d}.parquet"

@@ -1,34 +1,34 @@
-"""Cutting metadata out of image files without touching a pixel: positions, names, comments do not belong to us."""
+"""Metadata is cut out of image files without a change of pixels: positions, names and comments are private."""
 
 import re
 from collections.abc import Iterator
 
 KEPT_SEGMENTS = frozenset((*range(0xC0, 0xD0), 0xDA, 0xDB, 0xDC, 0xDD))
-"""What a JPEG needs to be drawn: frames, tables, scans. APPn, comments and reserved segments are not among them."""
+"""The segments of a JPEG that decoders need: frames, tables, scans. APPn, comments and reserved segments are cut."""
 KEPT_CHUNKS = frozenset(
     (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"bKGD", b"pHYs")
 )
-"""What a PNG needs to be drawn: eXIf, tEXt, zTXt, iTXt, tIME, iCCP and unknown chunks are not among them."""
+"""The chunks of a PNG that decoders need; eXIf, tEXt, zTXt, iTXt, tIME, iCCP and unknown chunks are cut."""
 KEPT_WEBP = frozenset((b"VP8 ", b"VP8L", b"VP8X", b"ALPH"))
 _ALPHA_AND_ANIMATION = 0b0001_0010
 _STANDALONE = frozenset((0x01, *range(0xD0, 0xD9)))
 _AFTER_SCAN = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
-"""The first marker after entropy-coded data, in which ff is followed by 00 or a restart."""
+"""The first marker after entropy-coded data; within such data, ff is followed by 00 or by a restart marker."""
 
 
 def strip_metadata(data: bytes, kind: str) -> bytes:
-    """Return a JPEG, PNG or WebP file without EXIF, XMP, IPTC, comments, colour profiles or anything after its end.
+    """Return a JPEG, PNG or WebP file without EXIF, XMP, IPTC, comments, colour profiles and bytes after its end.
 
-    The data must be an image that decodes.
+    The data must be an image that a decoder reads.
     """
     return b"".join({"JPEG": _jpeg, "PNG": _png, "WEBP": _webp}[kind](data))
 
 
 def _jpeg(data: bytes) -> Iterator[bytes]:
-    """Keep the segments that draw, and of JFIF (no thumbnail) and Adobe the heads that say how to read colours."""
+    """Yield the kept segments, and the heads of JFIF (without thumbnail) and Adobe, which say how colours are coded."""
     yield data[:2]
     at = 2
-    # Decoders pass over what stands between segments, and so it goes.
+    # Decoders skip bytes between segments, so these bytes are cut.
     while 0 <= (at := data.find(b"\xff", at)) <= len(data) - 4:
         marker = data[at + 1]
         if marker in (0x00, 0xFF):
@@ -77,7 +77,7 @@ def _webp_chunks(data: bytes) -> Iterator[bytes]:
         kind, size = data[at : at + 4], int.from_bytes(data[at + 4 : at + 8], "little")
         end = at + 8 + size + (size & 1)
         chunk = data[at:end]
-        if kind == b"VP8X":  # its flags tell of the chunks that go
+        if kind == b"VP8X":  # its flags announce chunks that are cut
             chunk = chunk[:8] + bytes([chunk[8] & _ALPHA_AND_ANIMATION]) + chunk[9:]
         if kind in KEPT_WEBP:
             yield chunk

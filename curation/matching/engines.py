@@ -22,17 +22,17 @@ class Matcher(Protocol):
 
 
 class AhoCorasickMatcher:
-    """The reference: one automaton over padded entries, asked for all overlapping occurrences in the spaced text."""
+    """The reference: one automaton over padded entries finds all overlapping occurrences in the spaced text."""
 
     def __init__(self, entries: pa.StringArray, edges: Edges) -> None:
         self._ids = np.flatnonzero(entries.is_valid().to_numpy(zero_copy_only=False)).astype(np.int32)
         padded = [pad_entry(entry, edges) for entry in entries.drop_null().to_pylist()]
-        # Not the DFA, which takes gigabytes.
+        # The DFA would take gigabytes.
         kind = ahocorasick_rs.Implementation.ContiguousNFA
         self._automaton = ahocorasick_rs.AhoCorasick(padded, implementation=kind) if padded else None
 
     def match(self, texts: pa.StringArray) -> pa.ListArray:
-        """Return the ids of the entries of each text, as `Matcher` says."""
+        """Return the ids of the entries of each text, as `Matcher.match`."""
         ids = [self._match(text or "") for text in texts.to_pylist()]
         return pa.array(ids, ENTRY_IDS)
 
@@ -44,7 +44,7 @@ class AhoCorasickMatcher:
 
 
 class TokenMatcher:
-    """The fast one: a token trie, mapped into memory and shared by all processes of the machine."""
+    """The fast engine: a token trie, mapped into memory and shared by all processes of the machine."""
 
     def __init__(self, trie: TokenTrie) -> None:
         self.match = trie.match

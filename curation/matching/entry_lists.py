@@ -131,6 +131,7 @@ def _read_plain(path: str) -> list[Any]:
 
 
 def _read_parquet(path: str) -> tuple[pa.StringArray, pa.StringArray | None, pa.DoubleArray | None]:
+    # Not through table_reader: users make these lists, and a column may have any type that can be cast.
     table = pq.read_table(path)
 
     def column(name: str, kind: pa.DataType) -> pa.Array | None:

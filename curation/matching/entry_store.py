@@ -10,6 +10,7 @@ the lists, or in a cache folder where that cannot be written.
 
 import hashlib
 import posixpath
+from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -96,6 +97,12 @@ class EntryStore:
     def entries(self, lang: str) -> pa.StringArray:
         """Return the texts of a language by entry id; null is a hole."""
         return self.entry_list(lang).texts
+
+    def list_sizes(self, languages: Collection[str]) -> dict[str, int]:
+        """Return the number of usable entries by language; no `languages` means all that have a list."""
+        return {
+            lang: len(self.entries(lang).drop_null()) for lang in self.languages if not languages or lang in languages
+        }
 
     def unmatchable(self, lang: str) -> np.ndarray:
         """Return the ids (int32, sorted) of entries that no text can match under this edge rule."""

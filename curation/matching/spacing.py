@@ -1,4 +1,4 @@
-"""Spacing of texts and entries: the one place that says what a match is.
+"""Spacing of texts and entries: the definition of a match.
 
 An entry matches a text iff the *padded entry* is a substring of the *spaced text* (Demystifying CLIP Data,
 arXiv 2309.16671, section 3; Meta CLIP 2, arXiv 2507.22062, for the edges). Case, accents, widths and normal forms
@@ -18,14 +18,14 @@ class* gets no blank, which lets entries of scripts that are written without bla
 
 | text | entries (first is 0) | edges | ids | why |
 |---|---|---|---|---|
-| `a dog.` | `dog` | any | 0 | a spaced mark sets words free |
+| `a dog.` | `dog` | any | 0 | a blank is put before the spaced mark |
 | `a dog-cart` | `dog`, `dog-cart` | any | 1 | a hyphen is not spaced |
-| `"dog"` | `dog`, `"dog"` | any | 1 | neither are quotes |
+| `"dog"` | `dog`, `"dog"` | any | 1 | a quote is not spaced |
 | `Dog` | `dog`, `Dog` | any | 1 | case matters |
 | `dog dog` | `dog` | any | 0 | once per text |
 | `red, blue` | `red , blue`, `red blue`, `,` | any | 2 | spacing leaves two blanks behind the comma |
-| `Mr. Smith` | `Mr. Smith`, `Mr` | any | 1 | the first holds a mark that stands close: it never matches |
-| `3.5` | `3.5`, `3` | any | 1 | marks are spaced inside numbers, too |
+| `Mr. Smith` | `Mr. Smith`, `Mr` | any | 1 | the mark in the first entry has no blank before it: it never matches |
+| `3.5` | `3.5`, `3` | any | 1 | marks inside numbers are spaced, too |
 | `new  york` | `new york`, `new`, `york` | any | 1 2 | blanks are not collapsed |
 | `一只黑猫` | `黑猫`, `猫` | blank | none | no blank around them |
 | `一只黑猫` | `黑猫`, `猫` | script | 0 1 | CJK edges get no blank |
@@ -47,7 +47,7 @@ import pyarrow.compute as pc
 from curation.core.choices import Edges
 
 MARKS = ",.;:?!`"
-"""The marks that are set apart by blanks."""
+"""The spaced marks: a blank is put before and after each."""
 
 _SPACED = re.compile(f"[{re.escape(MARKS)}]")
 _SPACES = str.maketrans("\t\n\r", "   ")
@@ -65,12 +65,12 @@ _PUNCTUATION = string.punctuation + "，。、；：？！“”‘’（）【�
 # Hiragana and katakana with the long vowel mark, phonetic extensions, half-width katakana.
 _KANA = ((0x3040, 0x309F), (0x30A0, 0x30FF), (0x31F0, 0x31FF), (0xFF66, 0xFF9F))
 CODE_POINTS = 0x30000
-"""Every character of every edge class lies below."""
+"""All code points of all edge classes are smaller."""
 
 
 @cache
 def edge_class(edges: Edges) -> np.ndarray:
-    """Whether a code point is in the edge class: bool, of length `CODE_POINTS`; no higher one is."""
+    """Return whether each code point below `CODE_POINTS` is in the edge class: bool."""
     inside = np.zeros(CODE_POINTS, np.bool_)
     if edges != Edges.blank:
         for first, last in _SCRIPTS + (_KANA if edges == Edges.script_kana else ()):
@@ -81,12 +81,12 @@ def edge_class(edges: Edges) -> np.ndarray:
 
 
 def in_edge_class(character: str, edges: Edges) -> bool:
-    """Whether one character gets no blank at the edge of an entry."""
+    """Return whether a character gets no blank at the edge of an entry."""
     return ord(character) < CODE_POINTS and bool(edge_class(edges)[ord(character)])
 
 
 def space_text(text: str) -> str:
-    """Return the spaced text, in which padded entries are looked for.
+    """Return the spaced text, in which padded entries are searched.
 
     >>> space_text("red, blue")
     ' red ,  blue '
@@ -95,7 +95,7 @@ def space_text(text: str) -> str:
 
 
 def pad_entry(entry: str, edges: Edges) -> str:
-    """Return the padded entry, which is looked for in spaced texts; `entry` is not empty.
+    """Return the padded entry, which is searched in spaced texts; `entry` is not empty.
 
     >>> pad_entry("black cat", Edges.script), pad_entry("T恤", Edges.script), pad_entry("T恤", Edges.blank)
     (' black cat ', ' T恤', ' T恤 ')
@@ -106,7 +106,7 @@ def pad_entry(entry: str, edges: Edges) -> str:
 
 
 def pad_entries(entries: pa.StringArray, edges: Edges) -> pa.StringArray:
-    """Return `pad_entry` of each of an array of entries, none of them null or empty."""
+    """Return `pad_entry` of each entry of an array without nulls and empty entries."""
     sides = []
     for first, last in ((0, 1), (-1, None)):
         edge = pc.utf8_slice_codeunits(entries, first, last).dictionary_encode()
@@ -116,11 +116,11 @@ def pad_entries(entries: pa.StringArray, edges: Edges) -> pa.StringArray:
 
 
 def can_match(entry: str, edges: Edges) -> bool:
-    """Whether there is a text that the entry matches.
+    """Return whether any text can match the entry.
 
-    There is iff the padded entry holds no tab, newline or carriage return, each spaced mark in it has a blank or the
-    padded edge on both sides, and two marks have at least two blanks between them: then taking the blanks of the
-    marks away gives such a text.
+    It can iff the padded entry holds no tab, newline or carriage return, each spaced mark in it has a blank or the
+    padded edge on both sides, and two marks have at least two blanks between them. Such a text is the padded entry
+    without the blanks around its marks.
 
     >>> [can_match(entry, Edges.blank) for entry in (".", "Mr. Smith", "a . b", ". ,", ".  ,")]
     [True, False, True, False, True]

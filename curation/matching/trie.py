@@ -1,14 +1,14 @@
-"""The token trie: which of a million entries a text holds, exactly, at memory speed, in every script.
+"""The token trie: finds which of a million entries a text holds, exactly, at memory speed, in every script.
 
 **Tokens.** The tokens of a spaced text are every blank, every character of the edge class, and every maximal run of
-anything else. A padded entry begins and ends with a blank or a character of the edge class, so wherever it occurs in
-a spaced text its tokens begin and end at tokens of the text: it is a substring iff its tokens occur in a row.
+anything else. A padded entry begins and ends with a blank or a character of the edge class. So wherever it occurs in
+a spaced text, its tokens are tokens of the text: it is a substring iff its tokens occur in a row.
 
-**Keys.** A run is cut into pieces of 8 bytes, counted from its start; a piece is packed into 64 bits, zeros behind it.
-No entry holds a NUL, and a NUL of a text becomes 0xFF, which UTF-8 never has, so the packing is one to one. Two runs
-never stand next to each other, so a row of pieces says where its run ends. A character of the edge class has at most
-four bytes, and a mark in the highest byte. Keys are compared whole, and a hash only tells where in a table to look:
-collisions cost a step, never a wrong id.
+**Keys.** A run is cut into pieces of 8 bytes, counted from its start; a piece is packed into 64 bits and filled up with
+zeros. No entry holds a NUL, and a NUL of a text becomes 0xFF, which is never in UTF-8, so the packing is one to one.
+Two runs are never next to each other, so the pieces in a row are one run. A character of the edge class has at most
+four bytes; its key has a mark in the highest byte. Keys are compared whole, and the hash only gives the place in a
+table: a collision costs a step, but never gives a wrong id.
 
 **Tables**: two open-addressing tables in one file that workers map into memory, rows of four uint64:
 
@@ -24,8 +24,8 @@ collisions cost a step, never a wrong id.
 | 2 | record of the node: the entry's id or -1 and, << 32, a filter of the slots that may follow |
 | 3 | record of the node after a further blank |
 
-"Blank, piece, blank", which most matches of most texts are, costs one look-up, in `slots`, and the filter answers most
-questions for more without touching `steps`.
+Most matches are "blank, piece, blank", which costs one look-up, in `slots`. For longer ones, the filter rules out most
+steps without a look into `steps`.
 """
 
 import json
@@ -43,7 +43,7 @@ from curation.matching.spacing import MARKS, edge_class, pad_entries
 from curation.matching.trie_kernels import BLANK_KEY, Kind, build, entry_keys, fill_slots, match
 
 FORMAT = 2
-"""Version of the file; another version's file is never opened, for its name differs."""
+"""Version of the file format. It is in the file's name, so a file of another version is never opened."""
 _MAGIC = b"headtail trie\n"
 _TABLES = ("slots", "steps")
 _ALIGNMENT = 64
@@ -59,7 +59,7 @@ class TokenTrie:
 
     @classmethod
     def open(cls, path: str) -> Self:
-        """Map a compiled file; raises HeadtailError if it is none or is damaged in size."""
+        """Map a compiled file; raises HeadtailError if it is not one, or its size is wrong."""
         header = read_header(path)
         with open(path, "rb") as file:
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -90,7 +90,7 @@ def compile_entries(texts: pa.StringArray, edges: Edges, facts: dict[str, str], 
     offsets, data = _buffers(pad_entries(texts.drop_null(), edges))
     keys, ends = entry_keys(data, offsets, _byte_kinds(edges, False), edge_class(edges))
     distinct, counts = np.unique(keys, return_counts=True)
-    # The frequent pieces first: they get the slots where they are looked for at once.
+    # The frequent pieces come first, so they get the slots that are looked at first.
     distinct = distinct[np.argsort(-counts, kind="stable")]
     if BLANK_KEY not in distinct:
         distinct = np.append(distinct, BLANK_KEY)
@@ -100,7 +100,7 @@ def compile_entries(texts: pa.StringArray, edges: Edges, facts: dict[str, str], 
 
 
 def read_header(path: str) -> dict:
-    """Return the header of a compiled file; raises HeadtailError if it is none."""
+    """Return the header of a compiled file; raises HeadtailError if it is not one."""
     with open(path, "rb") as file:
         if file.read(len(_MAGIC)) != _MAGIC:
             raise HeadtailError(f"{path} is no compiled entry list: delete it")
@@ -108,7 +108,7 @@ def read_header(path: str) -> dict:
 
 
 def _write(path: str, arrays: dict[str, np.ndarray], header: dict) -> None:
-    """Magic, a line of JSON, the arrays each at a multiple of 64 bytes."""
+    """Write the magic, a line of JSON, and the arrays, each at a multiple of 64 bytes."""
     places: dict[str, dict[str, int]] = {}
     at = 4096  # the header's room
     for name, array in arrays.items():
@@ -123,7 +123,7 @@ def _write(path: str, arrays: dict[str, np.ndarray], header: dict) -> None:
 
 
 def _buffers(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
-    """Offsets (int32 or int64, one more than texts) and bytes, not copied."""
+    """Return the offsets (int32 or int64, one more than texts) and the bytes of texts, without a copy."""
     kind = np.int64 if pa.types.is_large_string(texts.type) else np.int32
     if len(texts) == 0:
         return np.zeros(1, kind), np.zeros(0, np.uint8)
@@ -133,12 +133,12 @@ def _buffers(texts: pa.StringArray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _byte_kinds(edges: Edges, spaced: bool) -> np.ndarray:
-    """What each byte is: of a text that has to be spaced, or of a padded entry, which is taken as it stands."""
+    """Return the kind of each byte, in a text that has to be `spaced` or in a padded entry."""
     kinds = np.full(256, Kind.RUN, np.uint8)
     kinds[ord(" ")] = Kind.BLANK
     if edges != Edges.blank:
         kinds[:128][edge_class(edges)[:128]] = Kind.EDGE
-        # No character of two bytes is in the edge class.
+        # No character of two bytes is in an edge class.
         kinds[0xE0:0xF0], kinds[0xF0:0xF8] = Kind.LEAD3, Kind.LEAD4
     if spaced:
         kinds[[ord(character) for character in "\t\n\r"]] = Kind.BLANK
@@ -147,5 +147,5 @@ def _byte_kinds(edges: Edges, spaced: bool) -> np.ndarray:
 
 
 def _capacity(count: int) -> int:
-    """Size of an open-addressing table: a power of two, at most half full."""
+    """Return the rows of an open-addressing table for `count` keys: a power of two, at most half full."""
     return 1 << max(2 * count - 1, 1).bit_length()

@@ -1,4 +1,4 @@
-"""The kernels of the token trie, all in one file: numba's cache looks at the file of a function, not at its callees."""
+"""The kernels of the token trie, all in one file: numba's cache checks the file of a function, not of its callees."""
 
 from enum import IntEnum
 
@@ -7,14 +7,14 @@ import numpy as np
 
 BLANK_KEY = np.uint64(0x20)
 _EDGE_MARK = np.uint64(1 << 56)
-_NONE = np.uint64(0xFFFFFFFF)  # no node, no slot, no entry; as a record, its filter lets nothing pass
+_NONE = np.uint64(0xFFFFFFFF)  # no node, no slot, no entry; a record without an entry and with an empty filter
 _HALF = np.uint64(32)
 _ZERO, _ONE, _TWO, _THREE, _FOUR, _EIGHT = (np.uint64(number) for number in (0, 1, 2, 3, 4, 8))
 _PIECE_BITS = np.uint64(64)
 
 
 class Kind(IntEnum):
-    """What a byte is to the tokenizer; `LEAD3` and `LEAD4` begin characters that may be of the edge class."""
+    """The kind of a byte for the tokenizer; `LEAD3` and `LEAD4` begin characters that may be in the edge class."""
 
     RUN = 0
     BLANK = 1
@@ -29,7 +29,7 @@ _RUN, _BLANK, _MARK, _EDGE, _LEAD3 = (int(kind) for kind in list(Kind)[:5])
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def _load(data: np.ndarray, at: np.uint64, size: np.uint64) -> np.uint64:
-    """Up to 8 bytes, the first lowest; where 8 can be read, the compiler makes one load of it."""
+    """Return up to 8 bytes, the first lowest. Where 8 bytes can be read, the compiler makes it one load."""
     value = _ZERO
     if at + _EIGHT <= np.uint64(len(data)):
         for step in range(8):
@@ -42,7 +42,7 @@ def _load(data: np.ndarray, at: np.uint64, size: np.uint64) -> np.uint64:
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def _without_nul(piece: np.uint64, size: np.uint64) -> np.uint64:
-    """NUL becomes 0xFF: in a packed piece it could not be told from nothing."""
+    """Return the piece with 0xFF for NUL, which would look like the zeros that fill a piece up."""
     low, high = np.uint64(0x0101010101010101), np.uint64(0x8080808080808080)
     filled = piece | ~(~_ZERO >> (_PIECE_BITS - (size << _THREE)))
     if (filled - low) & ~filled & high:
@@ -50,6 +50,15 @@ def _without_nul(piece: np.uint64, size: np.uint64) -> np.uint64:
             if (piece >> (np.uint64(step) << _THREE)) & np.uint64(0xFF) == _ZERO:
                 piece |= np.uint64(0xFF) << (np.uint64(step) << _THREE)
     return piece
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _code_point(data: np.ndarray, at: np.uint64, size: np.uint64) -> np.uint64:
+    """Return the code point of a character of 3 or 4 bytes."""
+    point = np.uint64(data[at]) & (np.uint64(0x0F) if size == _THREE else np.uint64(0x07))
+    for step in range(1, size):
+        point = (point << np.uint64(6)) | np.uint64(data[at + np.uint64(step)] & np.uint8(0x3F))
+    return point
 
 
 @numba.njit(cache=True, nogil=True)
@@ -71,16 +80,14 @@ def _tokenize(
         elif kind >= _LEAD3:
             size = _THREE if kind == _LEAD3 else _FOUR
             if at + size <= stop:
-                point = np.uint64(data[at]) & (np.uint64(0x0F) if kind == _LEAD3 else np.uint64(0x07))
-                for step in range(1, size):
-                    point = (point << np.uint64(6)) | np.uint64(data[at + np.uint64(step)] & np.uint8(0x3F))
+                point = _code_point(data, at, size)
                 kind = _EDGE if point < np.uint64(len(in_class)) and in_class[point] else _RUN
             else:
-                size = stop - at  # bytes that are no UTF-8 are a run
+                size = stop - at  # bytes that are not UTF-8 are a run
                 kind = _RUN
             if kind == _RUN:
                 size = min(size, (_PIECE_BITS - width) >> _THREE)
-                # A character that is cut leaves bytes that begin no character: they go on as a run.
+                # If this cuts a character, its other bytes begin no character and continue the run.
         if kind == _RUN:
             key |= _without_nul(_load(data, at, size), size) << width
             width += size << _THREE
@@ -116,7 +123,7 @@ def _tokenize(
 
 @numba.njit(cache=True, nogil=True)
 def _room(data: np.ndarray, start: int, end: int, kinds: np.ndarray) -> int:
-    """An upper bound of the tokens of a text, tighter than three a byte."""
+    """Return an upper bound of the number of a text's tokens, tighter than three per byte."""
     marks = 0
     for at in range(start, end):
         marks += kinds[data[at]] == _MARK
@@ -127,7 +134,7 @@ def _room(data: np.ndarray, start: int, end: int, kinds: np.ndarray) -> int:
 def entry_keys(
     data: np.ndarray, offsets: np.ndarray, kinds: np.ndarray, in_class: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The keys of all padded entries in a row, and where each entry's end."""
+    """Return the keys of all padded entries in a row, and the end of each entry's keys."""
     rows = len(offsets) - 1
     keys = np.empty(np.int64(offsets[rows] - offsets[0]), np.uint64)
     ends = np.empty(rows, np.int64)
@@ -140,14 +147,14 @@ def entry_keys(
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def _mix(key: np.uint64) -> np.uint64:
-    """Spread a key over 64 bits; the high ones are used."""
+    """Return a hash of a key; its high bits are used."""
     key = (key ^ (key >> np.uint64(32))) * np.uint64(0x9E3779B97F4A7C15)
     return (key ^ (key >> np.uint64(29))) * np.uint64(0xBF58476D1CE4E5B9)
 
 
 @numba.njit(cache=True, nogil=True)
 def _shift(table: np.ndarray) -> np.uint64:
-    """How far a hash is shifted to give a row's number in a table of 2^n rows of four words."""
+    """Return the shift that makes a hash a row's number, in a table of 2^n rows of four words."""
     bits = 0
     while (4 << bits) < len(table):
         bits += 1
@@ -156,7 +163,7 @@ def _shift(table: np.ndarray) -> np.uint64:
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def _find(table: np.ndarray, shift: np.uint64, key: np.uint64) -> np.uint64:
-    """The number of a key's row, or of the one where it would go: there the key is 0."""
+    """Return the number of a key's row, or of the free row for it, whose key is 0."""
     last = np.uint64((len(table) >> 2) - 1)
     row = _mix(key) >> shift
     while table[row << _TWO] != key and table[row << _TWO] != _ZERO:
@@ -166,13 +173,13 @@ def _find(table: np.ndarray, shift: np.uint64, key: np.uint64) -> np.uint64:
 
 @numba.njit(cache=True, nogil=True, inline="always")
 def _filter_bit(slot: np.uint64) -> np.uint64:
-    """The bit of a node's filter that a slot sets: 32 to 63."""
+    """Return the bit (32 to 63) of a slot in the filter of a node."""
     return _ONE << (_HALF + ((slot * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(59)))
 
 
 @numba.njit(cache=True, nogil=True)
 def fill_slots(keys: np.ndarray, rows: int) -> np.ndarray:
-    """The table of pieces, without the nodes."""
+    """Return the table of pieces, without nodes."""
     slots = np.zeros(4 * rows, np.uint64)
     shift = _shift(slots)
     for key in keys:
@@ -196,10 +203,10 @@ def _grow(steps: np.ndarray) -> np.ndarray:
 
 @numba.njit(cache=True, nogil=True)
 def build(keys: np.ndarray, ends: np.ndarray, ids: np.ndarray, slots: np.ndarray) -> np.ndarray:
-    """Insert the entries one after another; completes `slots` and returns `steps`."""
+    """Insert all entries: write their nodes to `slots`, and return `steps`."""
     records = np.empty(2 * len(keys) + 4, np.uint64)
     records[:] = _NONE
-    used = _ONE  # node 0 and slot 0 would make the key of a step 0, which says "free"
+    used = _ONE  # node 0 and slot 0 would give the key 0, which marks a free row
     steps = np.zeros(8, np.uint64)
     filled = 0
     shift = _shift(slots)
@@ -209,7 +216,7 @@ def build(keys: np.ndarray, ends: np.ndarray, ids: np.ndarray, slots: np.ndarray
     for entry in range(len(ends)):
         end = ends[entry]
         at = begin
-        # A run after a blank has a row of its own; a blank before anything else begins like a character of the class.
+        # A run after a blank begins at the row of the run; any other blank is looked up, as characters of the class.
         if keys[at] == BLANK_KEY and keys[at + 1] != BLANK_KEY and keys[at + 1] >> np.uint64(48) != np.uint64(0x100):
             at += 1
         row = (_find(slots, shift, keys[at]) << _TWO) + _ONE
@@ -251,11 +258,40 @@ def build(keys: np.ndarray, ends: np.ndarray, ids: np.ndarray, slots: np.ndarray
     return steps
 
 
+@numba.njit(cache=True, nogil=True, inline="always")
+def _find_tokens(
+    keys: np.ndarray, count: int, slots: np.ndarray, shift: np.uint64, blank: np.uint64, tokens: np.ndarray
+) -> None:
+    """Set tokens[i] to the slot of keys[i], or to _NONE where no entry has that piece."""
+    for index in range(count):
+        key = keys[index]
+        if key == BLANK_KEY:
+            tokens[index] = blank
+        else:
+            slot = _find(slots, shift, key)
+            tokens[index] = slot if slots[slot << _TWO] else _NONE
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def _can_begin(keys: np.ndarray, at: int, token: np.uint64, blank: np.uint64, blank_begins: bool) -> bool:
+    """Return whether a match may begin at a token: at a character of the edge class, or at a run after a blank."""
+    if token == blank:
+        return blank_begins
+    return token != _NONE and (keys[at] >> np.uint64(48) == np.uint64(0x100) or keys[at - 1] == BLANK_KEY)
+
+
+@numba.njit(cache=True, nogil=True)
+def _doubled(ids: np.ndarray) -> np.ndarray:
+    larger = np.empty(2 * len(ids), np.int32)
+    larger[: len(ids)] = ids
+    return larger
+
+
 @numba.njit(cache=True, nogil=True)
 def match(
     data: np.ndarray, offsets: np.ndarray, kinds: np.ndarray, in_class: np.ndarray, slots: np.ndarray, steps: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The ids of each text, sorted and unique, as a list array: offsets and values, both int32."""
+    """Return the ids of each text, sorted and unique, as the offsets and values of a list array, both int32."""
     rows = len(offsets) - 1
     ends = np.empty(rows + 1, np.int32)
     ends[0] = 0
@@ -266,7 +302,7 @@ def match(
     shift = _shift(slots)
     step_shift = _shift(steps)
     blank = _find(slots, shift, BLANK_KEY)
-    # Entries that begin with two blanks, or a blank and a character of the edge class: hardly any list has them.
+    # Whether any entry begins with two blanks, or a blank and a character of the edge class; in most lists none does.
     blank_begins = slots[(blank << _TWO) + _ONE] != _NONE
     for text in range(rows):
         start, end = offsets[text], offsets[text + 1]
@@ -279,21 +315,12 @@ def match(
         count = _tokenize(data, start, end, kinds, in_class, keys, 1)
         keys[count] = BLANK_KEY
         count += 1
-        # All look-ups before all walks: they do not depend on each other, so their cache misses overlap.
-        for index in range(count):
-            key = keys[index]
-            if key == BLANK_KEY:
-                tokens[index] = blank
-            else:
-                slot = _find(slots, shift, key)
-                tokens[index] = slot if slots[slot << _TWO] else _NONE
+        # All look-ups come before all walks: they do not depend on each other, so their cache misses overlap.
+        _find_tokens(keys, count, slots, shift, blank, tokens)
         first = used
         for begin in range(count):
             token = tokens[begin]
-            if token == blank:
-                if not blank_begins:
-                    continue
-            elif token == _NONE or (keys[begin] >> np.uint64(48) != np.uint64(0x100) and keys[begin - 1] != BLANK_KEY):
+            if not _can_begin(keys, begin, token, blank, blank_begins):
                 continue
             row = token << _TWO
             node = slots[row + _ONE]
@@ -304,9 +331,7 @@ def match(
             while True:
                 if record & _NONE != _NONE:
                     if used == len(ids):
-                        more = np.empty(2 * used, np.int32)
-                        more[:used] = ids
-                        ids = more
+                        ids = _doubled(ids)
                     ids[used] = np.int32(record & _NONE)
                     used += 1
                 if at == count:
@@ -334,7 +359,7 @@ def match(
 
 @numba.njit(cache=True, nogil=True)
 def _sort_unique(ids: np.ndarray, first: int, end: int) -> int:
-    """Sort ids[first:end], drop what repeats, return the new end."""
+    """Sort ids[first:end], drop repeated ids, and return the new end."""
     if end - first > 64:
         ids[first:end].sort()
     else:

@@ -1,31 +1,44 @@
-"""Looking at shards through a trainer's eyes: whatever would crash, hang, mislead or be skipped is told."""
+"""Checks of finished shards: each problem that would crash, stall or mislead a trainer, or make it skip samples."""
 
 import hashlib
 import io
 import json
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 from PIL import Image
 from webdataset.tariterators import group_by_keys, tar_file_expander
 
 from curation.core import storage
+from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
+from curation.core.schemas import SAMPLES
+from curation.core.table_reader import read_rows
 from curation.shards.write import shard_name
 
-IMAGES = ("jpg", "png", "jpeg", "webp")
-"""Extensions in the order in which OpenCLIP looks for the image of a sample."""
+IMAGE_EXTENSIONS = ("jpg", "png", "jpeg", "webp")
+"""In the order in which OpenCLIP looks for the image of a sample."""
 MAX_PIXELS = 25_000_000
-"""OpenCLIP leaves out larger images."""
+"""OpenCLIP skips larger images."""
 MAX_FAILURES = 20
-"""Problems of one shard that are told one by one; all are counted."""
+"""Problems of one shard that the receipt lists; it counts all of them."""
 
 
-def plan_checks(folder: str) -> tuple[list[dict], list[str]]:
-    """Return a task for each tar of a folder, and what is wrong with the folder itself."""
+@dataclass(frozen=True)
+class CheckTask:
+    """The paths of a tar and its side-car; its size in sizes.json and its SHA-256 in the manifest, None if unknown."""
+
+    tar: str
+    sidecar: str
+    size: int | None
+    sha256: str | None
+
+
+def plan_checks(folder: str) -> tuple[list[CheckTask], list[str]]:
+    """Return a task for each tar of a folder, and the problems of the folder itself."""
     names = storage.list_folder(folder)
     tars = [name for name in names if name.endswith(".tar")]
     problems = [] if tars else ["there is no tar"]
@@ -41,12 +54,12 @@ def plan_checks(folder: str) -> tuple[list[dict], list[str]]:
     if manifest and set(digests) != set(tars):
         problems.append("_manifest.json does not list the tars")
     tasks = [
-        {
-            "tar": storage.join(folder, name),
-            "sidecar": storage.join(folder, name.replace(".tar", ".parquet")),
-            "size": sizes.get(name),
-            "sha256": digests.get(name),
-        }
+        CheckTask(
+            storage.join(folder, name),
+            storage.join(folder, name.replace(".tar", ".parquet")),
+            sizes.get(name),
+            digests.get(name),
+        )
         for name in tars
     ]
     return tasks, problems
@@ -67,37 +80,36 @@ def _read_object(folder: str, name: str, problems: list[str]) -> dict[str, Any]:
     return found
 
 
-def check_shard(task: dict) -> Receipt:
+def check_shard(task: CheckTask) -> Receipt:
     """Read one tar as OpenCLIP's loader does, and compare it with its side-car, sizes.json and the manifest.
 
-    `task` holds tar and sidecar (paths), size (samples by sizes.json) and sha256 (by the manifest), None where
-    unknown. Rows are samples, dropped by what is wrong with them; failures tell the first of them, and what is wrong
-    with the shard itself.
+    The rows of the receipt are samples; the reasons of its drops are problems of samples. Its failures are the first
+    problems of samples and of the shard itself.
     """
-    receipt = Receipt(task["tar"])
+    receipt = Receipt(task.tar)
     keys: list[str] = []
-    with storage.open_input(task["tar"]) as file:
+    with storage.open_input(task.tar) as file:
         digest = _Digest(file)
         try:
-            for sample in _samples(task["tar"], digest):
+            for sample in _samples(task.tar, digest):
                 keys.append(sample["__key__"])
                 receipt.rows_in += 1
                 if problem := sample_problem(sample):
                     receipt.drops[problem.split(":")[0]] += 1
-                    _tell(receipt, f"{sample['__key__']}: {problem}")
+                    _add_problem(receipt, f"{sample['__key__']}: {problem}")
                 else:
                     receipt.rows_out += 1
             digest.finish()
         except Exception as error:
-            # webdataset and tarfile raise anything; a trainer's loader would die or skip the rest.
-            _tell(receipt, f"the tar breaks off after {len(keys)} samples: {type(error).__name__}: {error}")
+            # webdataset and tarfile raise errors of any kind; a trainer's loader would crash or skip the rest.
+            _add_problem(receipt, f"the tar breaks off after {len(keys)} samples: {type(error).__name__}: {error}")
     for problem in _shard_problems(task, keys, digest):
-        _tell(receipt, problem)
+        _add_problem(receipt, problem)
     return receipt
 
 
 class _Digest(io.RawIOBase):
-    """A stream that hashes what is read of it and remembers its end, which tells a whole tar."""
+    """A stream that hashes the bytes that are read, and keeps the last 1,024: a complete tar ends in zeros."""
 
     def __init__(self, file: Any) -> None:
         self._file, self._hash, self.tail = file, hashlib.sha256(), b""
@@ -109,7 +121,7 @@ class _Digest(io.RawIOBase):
         return data
 
     def finish(self) -> None:
-        """Read what the tar reader left unread: padding."""
+        """Read the rest: the tar reader does not read the padding."""
         while self.read(1 << 20):
             pass
 
@@ -119,7 +131,7 @@ class _Digest(io.RawIOBase):
 
 
 def _samples(path: str, stream: io.RawIOBase) -> Iterator[dict[str, Any]]:
-    """Samples as webdataset groups them; OpenCLIP takes the same steps with an eye closed to errors."""
+    """Yield samples as webdataset groups them; OpenCLIP does the same, but ignores errors."""
     return group_by_keys(tar_file_expander([{"url": path, "stream": stream}], handler=_raise), handler=_raise)
 
 
@@ -128,10 +140,12 @@ def _raise(error: Exception) -> bool:
 
 
 def sample_problem(sample: dict[str, Any]) -> str:
-    """Return what is wrong with a sample, as `kind` or `kind: detail`; empty where nothing is."""
-    image = next((sample[ext] for ext in IMAGES if ext in sample), None)
-    if missing := [name for name, there in (("image", image), ("txt", sample.get("txt"))) if not there]:
-        return f"no_{missing[0]}"
+    """Return the problem of a sample as `kind` or `kind: detail`; empty: it has none."""
+    image = next((sample[ext] for ext in IMAGE_EXTENSIONS if ext in sample), None)
+    if not image:
+        return "no_image"
+    if not sample.get("txt"):
+        return "no_txt"
     if "." in sample["__key__"] or "/" in sample["__key__"]:
         return "bad_key"
     try:
@@ -148,7 +162,7 @@ def sample_problem(sample: dict[str, Any]) -> str:
             size = opened.size
             opened.convert("RGB")
     except Exception as error:
-        # Damaged files make decoders raise anything.
+        # Decoders raise errors of any kind for damaged files.
         return f"undecodable: {type(error).__name__}: {error}"
     if size[0] * size[1] > MAX_PIXELS:
         return f"too_many_pixels: {size[0]} x {size[1]}"
@@ -157,28 +171,27 @@ def sample_problem(sample: dict[str, Any]) -> str:
     return ""
 
 
-def _shard_problems(task: dict, keys: list[str], digest: _Digest) -> Iterator[str]:
+def _shard_problems(task: CheckTask, keys: list[str], digest: _Digest) -> Iterator[str]:
     if digest.tail != bytes(1024):
         yield "the tar does not end in two empty blocks"
-    if task["size"] is not None and task["size"] != len(keys):
-        yield f"sizes.json says {task['size']} samples, the tar has {len(keys)}"
-    if task["sha256"] is not None and task["sha256"] != digest.sha256:
-        yield f"sha256 is {digest.sha256}, the manifest says {task['sha256']}"
+    if task.size is not None and task.size != len(keys):
+        yield f"sizes.json says {task.size} samples, the tar has {len(keys)}"
+    if task.sha256 is not None and task.sha256 != digest.sha256:
+        yield f"sha256 is {digest.sha256}, the manifest says {task.sha256}"
     if twice := [key for key, count in Counter(keys).items() if count > 1]:
         yield f"keys that are not unique: {', '.join(twice[:5])}"
     try:
-        with storage.open_input(task["sidecar"]) as file:
-            listed = pq.read_table(file, columns=["uid"])["uid"].to_pylist()
+        listed = read_rows(task.sidecar, SAMPLES, ["uid"])["uid"].to_pylist()
     except FileNotFoundError:
         yield "there is no side-car"
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, HeadtailError) as error:
         yield f"the side-car cannot be read: {error}"
     else:
         if listed != keys:
             yield "the side-car does not list the samples of the tar"
 
 
-def _tell(receipt: Receipt, problem: str) -> None:
+def _add_problem(receipt: Receipt, problem: str) -> None:
     receipt.facts["problems"] += 1
     if len(receipt.failures) < MAX_FAILURES:
         receipt.failures.append({"file": receipt.task, "offset": None, "error": problem[:300], "records_read": None})

@@ -1,21 +1,24 @@
-"""Duplicates among all images, found without gathering them: equal hashes meet, and the losers are told of it."""
+"""Duplicates among all images, and images on removal lists.
+
+Rows are partitioned by hash, so duplicates reach the same task; the dropped uids are sent back to their group.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from curation.core import storage
 from curation.core.draws import hash64
 from curation.core.exchange import read_slices, write_slices
 from curation.core.receipts import Receipt
-from curation.core.removal_lists import DIGITS, read_removals
+from curation.core.removal_lists import DIGITS, Removals, read_removals
 from curation.core.schemas import CANDIDATES
+from curation.core.table_reader import read_rows
 from curation.images.ranges import Ranges, list_name, top_bits
-from curation.shards.perceptual_hash import phashes_path
-from curation.shards.selection import survivors_output, write_rows
+from curation.shards.perceptual_hash import PHASHES, phashes_path
+from curation.shards.selection import CHOSEN, write_survivors
 
 KEYS = pa.schema(
     [
@@ -26,94 +29,109 @@ KEYS = pa.schema(
         pa.field("uid", pa.string(), nullable=False),
     ]
 )
-"""What images are compared by: `key` is the perceptual hash where near duplicates count, else the sha256."""
-LOSERS = pa.schema([KEYS.field("uid"), pa.field("reason", pa.string(), nullable=False)])
+"""An image as it is compared with others; `key` is the perceptual hash if near duplicates are dropped, else the
+sha256."""
+DROPPED = pa.schema([KEYS.field("uid"), pa.field("reason", pa.string(), nullable=False)])
+PASSED = pa.schema([KEYS.field("uid")])
+"""The uids of the images that pass an SQL filter."""
+COMPARED = ["uid", "sha256", "original_width", "original_height", "order", "row", "bytes", "generation"]
 BY_QUALITY = [("key", "ascending"), ("pixels", "descending"), ("order", "ascending"), ("uid", "ascending")]
 
 
 @dataclass(frozen=True)
 class UniqueRules:
-    """Which images are the same, and which must go: `near` compares perceptual hashes; `removals` are list files."""
+    """Which images are duplicates (`near`: equal perceptual hashes, else equal files), and removal lists."""
 
-    near: bool = False
-    removals: tuple[str, ...] = ()
+    near: bool
+    removals: tuple[str, ...]
 
 
-def key_images(task: dict, ranges: Ranges, rules: UniqueRules) -> Receipt:
-    """Take away what a filter or a removal list rejects, and send the keys of the rest to where equal ones meet.
+@dataclass(frozen=True)
+class KeyTask:
+    """A group of ranges, and the status files of each range (oldest first).
 
-    `task` holds group, status (range -> status files), candidates and chosen (folders to read from and to write to),
-    passed (path of the uids that passed the filter, or None; no file: none did) and keys (path of slices to write).
+    Reads the folder `candidates` and the file `passed` (None: there is no SQL filter; no such file: no image passed);
+    writes the folder `chosen` and the file `keys`.
+    """
+
+    group: int
+    status: dict[str, list[str]]
+    candidates: str
+    passed: str | None
+    chosen: str
+    keys: str
+
+
+@dataclass(frozen=True)
+class DuplicatesTask:
+    """The receiver of a range of keys; reads its slices in the folder `keys`, and writes the file `dropped`."""
+
+    receiver: int
+    keys: str
+    dropped: str
+
+
+@dataclass(frozen=True)
+class DropTask:
+    """A group of ranges; reads the folders `chosen` and `dropped`, and writes the folder `survivors`."""
+
+    group: int
+    chosen: str
+    dropped: str
+    survivors: str
+
+
+def key_images(task: KeyTask, ranges: Ranges, rules: UniqueRules) -> Receipt:
+    """Drop the images that the filter or a removal list rejects, and send the keys of the others to `find_duplicates`.
+
     Reasons: filter, removed.
     """
     removals = read_removals(rules.removals)
-    passed = _passed(task["passed"]) if task["passed"] else None
-    receipt = Receipt(f"keys of group {task['group']}")
+    passed = _read_passed(task.passed) if task.passed else None
+    receipt = Receipt(f"keys of group {task.group}")
     keys = []
-    for number in ranges.in_group(task["group"]):
-        rows = _read(storage.join(task["candidates"], list_name(number)))
+    for number in ranges.in_group(task.group):
+        path = list_name(number)
+        rows = read_rows(storage.join(task.candidates, path), CANDIDATES, COMPARED)
+        rows = rows.append_column("place", pa.array(np.arange(rows.num_rows, dtype=np.int32)))
         receipt.rows_in += rows.num_rows
         if passed is not None:
             kept = rows.filter(pc.is_in(rows["uid"], passed))
             receipt.drops["filter"] += rows.num_rows - kept.num_rows
             rows = kept
         if rules.near:
-            rows = rows.append_column("phash", _phashes(rows, task["status"].get(str(number), [])))
-        removed = removals.mask({name: rows[name] for name in DIGITS if name in rows.column_names})
-        receipt.drops["removed"] += int(removed.sum())
-        rows = rows.filter(pa.array(~removed))
+            rows = rows.append_column("phash", _phashes(rows, task.status.get(str(number), [])))
+        rows = _remove(rows, removals, receipt)
         keys.append(_keys(rows, "phash" if rules.near else "sha256"))
-        rows = rows.select(CANDIDATES.names)
         receipt.rows_out += rows.num_rows
-        write_rows(storage.join(task["chosen"], list_name(number)), rows)
+        storage.write_rows(storage.join(task.chosen, path), rows.select(CHOSEN.names).cast(CHOSEN))
     table = pa.concat_tables(keys).combine_chunks()
-    receivers = top_bits(hash64(0, "duplicates", _chunk(table["key"])), ranges.groups)
-    write_slices(task["keys"], table, receivers, ranges.groups)
+    receivers = top_bits(hash64(0, "duplicates", _one_chunk(table["key"])), ranges.groups)
+    write_slices(task.keys, table, receivers, ranges.groups)
     return receipt
 
 
-def _passed(path: str) -> pa.Array:
-    return _read(path)["uid"].combine_chunks() if storage.exists(path) else pa.array([], pa.string())
+def find_duplicates(task: DuplicatesTask, ranges: Ranges) -> Receipt:
+    """Find duplicates among the images whose key falls to this receiver, and send the dropped uids to their groups.
 
-
-def _phashes(rows: pa.Table, status_files: list[str]) -> pa.Array:
-    """The perceptual hash of each row, from the file of its generation."""
-    found = pa.array([None] * rows.num_rows, pa.string())
-    for generation, path in enumerate(status_files):
-        hashes = _read(phashes_path(path))
-        mine = pc.equal(rows["generation"], generation)
-        value = hashes["phash"].take(pc.index_in(rows["uid"], _chunk(hashes["uid"])))
-        found = pc.if_else(mine, value, found)
-    return found
-
-
-def _keys(rows: pa.Table, key: str) -> pa.Table:
-    pixels = pc.multiply(rows["original_width"].cast(pa.int64()), rows["original_height"].cast(pa.int64()))
-    return pa.table([rows[key], rows["sha256"], pixels, rows["order"], rows["uid"]], KEYS)
-
-
-def find_duplicates(task: dict, ranges: Ranges) -> Receipt:
-    """Find the images that lose to an equal one, among all whose key falls to this receiver.
-
-    `task` holds receiver, keys (folder of slices) and losers (path of slices to write, one for each group). Of
-    images with the same key the one with the most pixels stays, among those the first in the final order: what
-    stays depends on nothing else. Equal files have equal keys of either kind.
+    Of the images with one key, the image with the most pixels stays; among several with the most pixels, the first
+    in the final order. Equal files have equal keys of either kind.
     """
-    rows = read_slices(task["keys"], task["receiver"]).sort_by(BY_QUALITY)
-    lost = repeats(_chunk(rows["key"]))
-    # A loser is an exact duplicate if the same file stands before it, among those of its key.
-    by_file = np.lexsort((np.arange(rows.num_rows), _chunk(rows["sha256"]).dictionary_encode().indices.to_numpy()))
+    rows = read_slices(task.keys, task.receiver).sort_by(BY_QUALITY)
+    duplicate = repeats(_one_chunk(rows["key"]))
+    # The reason is duplicate_image if the same file stands before the image, among the files of its key.
+    by_file = np.lexsort((np.arange(rows.num_rows), _one_chunk(rows["sha256"]).dictionary_encode().indices.to_numpy()))
     exact = np.zeros(rows.num_rows, bool)
-    exact[by_file] = repeats(_chunk(rows["sha256"]).take(pa.array(by_file)))
+    exact[by_file] = repeats(_one_chunk(rows["sha256"]).take(pa.array(by_file)))
     reasons = pa.array(np.where(exact, "duplicate_image", "near_duplicate"), pa.string())
-    losers = rows.select(["uid", "order"]).append_column(LOSERS.field("reason"), reasons).filter(pa.array(lost))
-    groups = top_bits(losers["order"].to_numpy(), ranges.groups)
-    write_slices(task["losers"], losers.select(LOSERS.names), groups, ranges.groups)
-    return Receipt(f"duplicates {task['receiver']}", rows_in=rows.num_rows, rows_out=rows.num_rows)
+    dropped = rows.select(["uid", "order"]).append_column(DROPPED.field("reason"), reasons).filter(pa.array(duplicate))
+    groups = top_bits(dropped["order"].to_numpy(), ranges.groups)
+    write_slices(task.dropped, dropped.select(DROPPED.names), groups, ranges.groups)
+    return Receipt(f"duplicates {task.receiver}", rows_in=rows.num_rows, rows_out=rows.num_rows)
 
 
 def repeats(values: pa.Array) -> np.ndarray:
-    """Whether each value of a sorted array is equal to the one before it.
+    """Return whether each value of a sorted array is equal to the value before it, bool.
 
     >>> repeats(pa.array(["a", "a", "b"])).tolist()
     [False, True, False]
@@ -124,30 +142,49 @@ def repeats(values: pa.Array) -> np.ndarray:
     return same
 
 
-def drop_duplicates(task: dict, ranges: Ranges) -> Receipt:
-    """Take the losers out of a group's candidates and write who stays, in the final order.
+def drop_duplicates(task: DropTask, ranges: Ranges) -> Receipt:
+    """Drop the duplicates of a group, and write the survivors of each range in the final order.
 
-    `task` holds group, chosen and survivors (folders to read from and to write to) and losers (folder of slices). One
-    output a range. Reasons: duplicate_image, near_duplicate.
+    Reasons: duplicate_image, near_duplicate.
     """
-    losers = read_slices(task["losers"], task["group"])
-    receipt = Receipt(f"samples of group {task['group']}")
-    for number in ranges.in_group(task["group"]):
-        rows = _read(storage.join(task["chosen"], list_name(number)))
+    dropped = read_slices(task.dropped, task.group)
+    receipt = Receipt(f"samples of group {task.group}")
+    for number in ranges.in_group(task.group):
+        rows = read_rows(storage.join(task.chosen, list_name(number)), CHOSEN)
         receipt.rows_in += rows.num_rows
-        place = pc.index_in(rows["uid"], _chunk(losers["uid"]))
-        receipt.drops.update(losers["reason"].take(place.drop_null()).to_pylist())
+        place = pc.index_in(rows["uid"], _one_chunk(dropped["uid"]))
+        receipt.drops.update(dropped["reason"].take(place.drop_null()).to_pylist())
         kept = rows.filter(place.is_null())
-        path = storage.join(task["survivors"], list_name(number))
-        receipt.outputs.append(survivors_output(number, path, kept))
+        receipt.outputs.append(write_survivors(task.survivors, number, kept))
         receipt.rows_out += kept.num_rows
     return receipt
 
 
-def _read(path: str) -> pa.Table:
-    with storage.open_input(path) as file:
-        return pq.read_table(file)
+def _read_passed(path: str) -> pa.Array:
+    # Spark writes no file for a group that it knows to be empty.
+    return _one_chunk(read_rows(path, PASSED)["uid"]) if storage.exists(path) else pa.array([], pa.string())
 
 
-def _chunk(column: pa.ChunkedArray) -> pa.Array:
+def _phashes(rows: pa.Table, status_files: list[str]) -> pa.Array:
+    """Return the perceptual hash of each row, from the file of its generation."""
+    found = pa.array([None] * rows.num_rows, pa.string())
+    for generation, path in enumerate(status_files):
+        hashes = read_rows(phashes_path(path), PHASHES)
+        value = hashes["phash"].take(pc.index_in(rows["uid"], _one_chunk(hashes["uid"])))
+        found = pc.if_else(pc.equal(rows["generation"], generation), value, found)
+    return found
+
+
+def _remove(rows: pa.Table, removals: Removals, receipt: Receipt) -> pa.Table:
+    removed = removals.mask({name: rows[name] for name in DIGITS if name in rows.column_names})
+    receipt.drops["removed"] += int(removed.sum())
+    return rows.filter(pa.array(~removed))
+
+
+def _keys(rows: pa.Table, key: str) -> pa.Table:
+    pixels = pc.multiply(rows["original_width"].cast(pa.int64()), rows["original_height"].cast(pa.int64()))
+    return pa.table([rows[key], rows["sha256"], pixels, rows["order"], rows["uid"]], KEYS)
+
+
+def _one_chunk(column: pa.ChunkedArray) -> pa.Array:
     return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)

@@ -1,6 +1,7 @@
 """Perceptual hashes: 64 bits that stay the same when an image is resized, recompressed or slightly retouched."""
 
 import io
+from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
 
@@ -11,11 +12,10 @@ from PIL import Image
 from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.images.status import images_path, read_status
-from curation.shards.selection import write_rows
 
 PHASHES = pa.schema([pa.field("uid", pa.string(), nullable=False), pa.field("phash", pa.string(), nullable=False)])
 DECODED_SIDE = 128
-"""The hash looks at 32 x 32 pixels: a JPEG is decoded at the scale that leaves four for each, several times faster."""
+"""The hash uses 32 x 32 pixels: a JPEG is decoded at a scale with four pixels for each side, several times faster."""
 
 
 def phashes_path(status_path: str) -> str:
@@ -23,23 +23,27 @@ def phashes_path(status_path: str) -> str:
     return status_path.removesuffix(".parquet") + ".phashes"
 
 
-def hash_images(task: dict) -> Receipt:
-    """Write the perceptual hash of every image that one list brought, unless they are there.
+@dataclass(frozen=True)
+class HashTask:
+    """The status file of one downloaded list."""
 
-    `task` holds status, the path of the status file.
-    """
-    out = phashes_path(task["status"])
+    status: str
+
+
+def hash_images(task: HashTask) -> Receipt:
+    """Write the perceptual hash of every image of a downloaded list, unless an earlier run wrote them."""
+    out = phashes_path(task.status)
     receipt = Receipt(out)
     if storage.exists(out):
         return receipt
-    rows = read_status([task["status"]], ["status", "offset", "bytes"])
+    rows = read_status([task.status], ["status", "offset", "bytes"])
     rows = rows.filter(pc.equal(rows["status"], "success"))
     hashes = []
-    with storage.open_input(images_path(task["status"])) as file:
+    with storage.open_input(images_path(task.status)) as file:
         for offset, size in zip(rows["offset"].to_pylist(), rows["bytes"].to_pylist(), strict=True):
             file.seek(offset)
             hashes.append(phash(file.read(size)))
-    write_rows(out, pa.table([rows["uid"], pa.array(hashes, pa.string())], PHASHES))
+    storage.write_rows(out, pa.table([rows["uid"], pa.array(hashes, pa.string())], PHASHES))
     receipt.rows_in = receipt.rows_out = rows.num_rows
     return receipt
 
@@ -53,7 +57,7 @@ def phash(data: bytes) -> str:
 
 @cache
 def _imagehash() -> ModuleType:
-    # Imported late: it brings scipy and PyWavelets, which most runs do without.
+    # Imported late: it imports scipy and PyWavelets, which most runs do not need.
     import imagehash
 
     return imagehash

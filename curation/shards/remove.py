@@ -1,60 +1,64 @@
-"""Taking samples out of finished shards: only the tars that hold them are written again."""
+"""Removing samples from finished shards: only the tars that hold them are written again."""
 
 import hashlib
 import tarfile
+from dataclasses import dataclass
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.core.removal_lists import Removals
 from curation.core.schemas import SAMPLES
+from curation.core.table_reader import read_rows
 from curation.core.tables import Part
 from curation.core.tar_writer import end, member
-from curation.shards.selection import write_rows
 from curation.shards.shard_set import note_name, read_lines, write_lines
 
 
-def plan_removing(part: Part) -> list[dict]:
+@dataclass(frozen=True)
+class RemoveTask:
+    """The paths of a tar and its side-car, and the number of its samples in the manifest."""
+
+    tar: str
+    sidecar: str
+    rows: int
+
+
+def plan_removing(part: Part) -> list[RemoveTask]:
     """Return the tasks of `remove_from_shard` for a set of shards."""
     return [
-        {
-            "tar": storage.join(part.path, entry["tar"]),
-            "sidecar": storage.join(part.path, entry["path"]),
-            "rows": entry["rows"],
-        }
+        RemoveTask(storage.join(part.path, entry["tar"]), storage.join(part.path, entry["path"]), entry["rows"])
         for entry in part.manifest["files"]
     ]
 
 
-def remove_from_shard(task: dict, removals: Removals) -> Receipt:
-    """Write a shard again without the samples that are to be removed, if it holds any.
+def remove_from_shard(task: RemoveTask, removals: Removals) -> Receipt:
+    """Write a shard again without the samples on the removal lists, if it holds any.
 
-    `task` holds tar, sidecar and rows (samples by the manifest). The side-car is written last, and a shard whose
-    side-car and manifest disagree is looked at again, so a run that was stopped can be repeated. What goes is noted
-    by uid and hash before, in a file beside the shard: it must stay away even if this run is never repeated. The
-    output is that of `write_shard`; there is none for a shard left as it is.
+    First a note beside the shard lists the removed uids and hashes: they must stay away even if this run is never
+    repeated. The side-car is written last, and a shard whose side-car and manifest differ is written again, so a
+    stopped run can be repeated. The output has the keys of `write_shard`; an unchanged shard has no output.
     """
-    with storage.open_input(task["sidecar"]) as file:
-        rows = pq.read_table(file)
+    rows = read_rows(task.sidecar, SAMPLES)
     removed = removals.mask({name: rows[name] for name in ("uid", "sha256")})
-    receipt = Receipt(task["tar"], rows_in=rows.num_rows, rows_out=rows.num_rows - int(removed.sum()))
+    receipt = Receipt(task.tar, rows_in=rows.num_rows, rows_out=rows.num_rows - int(removed.sum()))
     receipt.drops["removed"] = int(removed.sum())
-    if not removed.any() and rows.num_rows == task["rows"]:
+    if not removed.any() and rows.num_rows == task.rows:
         return receipt
-    gone = rows.filter(pa.array(removed))
+    removed_rows = rows.filter(pa.array(removed))
     kept = rows.filter(pa.array(~removed))
-    name = task["tar"].rsplit("/", 1)[-1]
-    _note(task["tar"].removesuffix(name) + note_name(name), gone["uid"].to_pylist() + gone["sha256"].to_pylist())
-    size, digest = _copy_without(task["tar"], frozenset(gone["uid"].to_pylist()))
-    output = write_rows(task["sidecar"], kept.cast(SAMPLES))
+    name = task.tar.rsplit("/", 1)[-1]
+    uids = removed_rows["uid"].to_pylist()
+    _note(task.tar.removesuffix(name) + note_name(name), uids + removed_rows["sha256"].to_pylist())
+    size, digest = _copy_without(task.tar, frozenset(uids))
+    output = storage.write_rows(task.sidecar, kept.cast(SAMPLES))
     receipt.outputs.append({**output, "tar": name, "tar_bytes": size, "tar_sha256": digest})
     return receipt
 
 
 def _note(path: str, lines: list[str]) -> None:
-    """Add lines to a note, which may be that of a run that was stopped."""
+    """Add lines to a note; a stopped run may have begun it."""
     known = read_lines(path) if storage.exists(path) else []
     write_lines(path, [*known, *lines])
 

@@ -1,38 +1,60 @@
-"""The second balance: after download and filters, in the counts of what survived.
+"""The second balance: after download and filters, with the entry counts of the survivors.
 
-t speaks of the counts of the survivors, which nobody knows before. The first pass drew with t / headroom and stored
-P1, the keep probabilities. Of the survivors it left, each stands for 1 / P1 like it that were thrown away unfetched, so
-sums weighted with 1 / P1 estimate the counts over all that would have survived. From these come thresholds and P2, and
-a unit stays iff its same u is below min(P1, P2).
+t is a threshold for the counts of the survivors, which are unknown before the download. The first pass draws with
+t / headroom and stores P1, the keep probabilities. Each survivor of the first pass stands for 1 / P1 images like it,
+most of them never fetched, so sums weighted with 1 / P1 estimate the counts over all that would have survived. These
+counts give thresholds and P2, and a unit stays iff its same u is below min(P1, P2).
 
-Plain counts of the survivors are wrong: the head is already thinned in them, so its texts get too large a P2. With the
-same u the head ends too large, with a fresh u it is thinned twice.
+Plain counts of the survivors are wrong: the first pass has already thinned the head, so the texts of the head get too
+large a P2. With the same u the head ends too large, with a fresh u it is thinned twice.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.balancing.balance import DrawnBatch, draw_batch, text_probabilities
-from curation.balancing.counts import CountArrays, CountFiles
+from curation.balancing.balance import DrawnBatch, curated_batch, draw_batch, text_probabilities
+from curation.balancing.counts import CountArrays, CountFiles, merge_partials, save_array, write_partial
 from curation.balancing.distributions import Distributions
 from curation.balancing.matched_batch import MatchedBatch
-from curation.balancing.thresholds import BalanceGoal
+from curation.balancing.thresholds import BalanceGoal, ThresholdRule
+from curation.core import storage
 from curation.core.choices import Unit
+from curation.core.receipts import Receipt
+from curation.core.schemas import CURATED
+from curation.core.table_reader import read_rows
+from curation.images.ranges import Ranges, list_name
+from curation.shards.selection import CHOSEN, read_list, write_survivors
 
+BATCH_ROWS = 8192
 WEIGHT = 2**20
 """Weights are int64 multiples of 1 / WEIGHT, so that no order of addition can show."""
 BINS = 1000
 
 
 @dataclass(frozen=True)
-class SecondDrawing:
-    """How survivors are drawn: as in BalanceSettings, with `counts` and `t` estimated over the survivors."""
+class FirstBalance:
+    """The settings of the first pass, as the manifest of `curated` holds them."""
+
+    unit: Unit
+    seed: int
+    goal: BalanceGoal
+
+    @classmethod
+    def of_settings(cls, settings: Mapping[str, Any]) -> Self:
+        """Return the first balance of the settings of balance_pairs and the t that it solved for."""
+        asked = {name: settings[name] for name in ("t", "tail_share", "target_images", "headroom", "solved_t")}
+        return cls(Unit(settings["unit"]), settings["seed"], BalanceGoal(ThresholdRule(**settings["rule"]), **asked))
+
+
+@dataclass(frozen=True)
+class SecondDraw:
+    """How survivors are drawn: `counts` and thresholds `t` are estimated over the survivors."""
 
     unit: Unit
     seed: int
@@ -40,11 +62,89 @@ class SecondDrawing:
     t: dict[str, float]
 
 
+@dataclass(frozen=True)
+class WeighTask:
+    """A group of ranges; reads the folders `survivors` and `lists`, and writes the file of counts `weights`."""
+
+    group: int
+    survivors: str
+    lists: str
+    weights: str
+
+
+@dataclass(frozen=True)
+class DrawTask:
+    """A group of ranges; reads the folders `survivors` and `lists`.
+
+    Writes the folders `balanced` (the images that stay) and `drawn` (their curated rows).
+    """
+
+    group: int
+    survivors: str
+    lists: str
+    balanced: str
+    drawn: str
+
+
+def weigh_images(task: WeighTask, ranges: Ranges, unit: Unit) -> Receipt:
+    """Estimate the entry counts of a group from its survivors."""
+    receipt = Receipt(f"weights of group {task.group}")
+    rows = [
+        batch for number in ranges.in_group(task.group) for batch in _curated(task, number, _survivors(task, number))
+    ]
+    write_partial(task.weights, weigh_survivors(rows, unit))
+    receipt.rows_in = receipt.rows_out = sum(batch.num_rows for batch in rows)
+    return receipt
+
+
+def plan_second_draw(weights: Sequence[str], first: FirstBalance, folder: str) -> SecondDraw:
+    """Add the weights of all groups, store the estimated counts as flat files, and derive the thresholds."""
+    for lang, weighted in merge_partials(weights):
+        save_array(storage.join(folder, f"{lang}.npy"), estimated_counts(weighted))
+    counts = CountFiles(folder)
+    return SecondDraw(first.unit, first.seed, counts, second_thresholds(first.goal, Distributions.of_files(counts)))
+
+
+def draw_images(task: DrawTask, ranges: Ranges, second: SecondDraw) -> Receipt:
+    """Draw a group's survivors again, and write the images that stay and their curated rows.
+
+    Reasons: not_drawn. The facts of the receipt hold the missing texts.
+    """
+    receipt = Receipt(f"second balance of group {task.group}")
+    missing = MissingTexts()
+    for number in ranges.in_group(task.group):
+        images = _survivors(task, number)
+        rows, kept = [], [np.zeros(0, bool)]
+        for matched, drawn in draw_survivors(_curated(task, number, images), second, missing):
+            rows.append(curated_batch(matched, drawn))
+            kept.append(drawn.chosen >= 0)
+        left = images.filter(pa.array(np.concatenate(kept)))
+        storage.write_rows(storage.join(task.drawn, list_name(number)), pa.Table.from_batches(rows, CURATED))
+        drawn_rows = pa.array(np.arange(left.num_rows, dtype=np.int32))
+        left = left.set_column(left.column_names.index("row"), CHOSEN.field("row"), drawn_rows)
+        receipt.outputs.append(write_survivors(task.balanced, number, left))
+        receipt.rows_in += images.num_rows
+        receipt.rows_out += left.num_rows
+        receipt.drops["not_drawn"] += images.num_rows - left.num_rows
+    receipt.facts.update(missing.facts())
+    return receipt
+
+
+def _survivors(task: WeighTask | DrawTask, number: int) -> pa.Table:
+    return read_rows(storage.join(task.survivors, list_name(number)), CHOSEN)
+
+
+def _curated(task: WeighTask | DrawTask, number: int, survivors: pa.Table) -> Iterator[pa.RecordBatch]:
+    """Yield the curated rows of a range's survivors, in their order."""
+    listed = read_list(task.lists, number, CURATED.names)
+    yield from listed.take(survivors["row"]).combine_chunks().to_batches(BATCH_ROWS)
+
+
 def weigh_survivors(batches: Iterable[pa.RecordBatch], unit: Unit) -> CountArrays:
     """Return the entry counts that survivors (rows of `curated`) stand for, in units of 1 / WEIGHT.
 
-    unit=pair: each kept text counts 1 / P1. unit=image: all texts of an image count 1 / the mean P1 of its texts,
-    for which of them was drawn was chance too.
+    unit=pair: each kept text counts 1 / P1. unit=image: each text of an image counts 1 / the mean P1 of its texts,
+    because the image's text was drawn at random among them.
     """
     counts = CountArrays()
     for batch in batches:
@@ -62,7 +162,7 @@ def _weights(matched: MatchedBatch, unit: Unit) -> np.ndarray:
         sizes = np.diff(matched.starts)
         means = np.add.reduceat(first, matched.starts[:-1]) / sizes if len(sizes) else first
         shares = np.repeat(means, sizes)
-    # A probability so small that its weight would overflow a sum is never drawn.
+    # A probability whose weight could overflow a sum is so small that no draw is below it.
     return np.rint(WEIGHT / np.maximum(shares, 1e-9)).astype(np.int64)
 
 
@@ -77,33 +177,36 @@ def estimated_counts(weighted: np.ndarray) -> np.ndarray:
 
 
 def second_thresholds(goal: BalanceGoal, distributions: Distributions) -> dict[str, float]:
-    """Return each language's t over the estimated counts, for the goal of the first pass."""
+    """Return each language's t over the estimated counts, from the settings of the first pass and its solved t."""
     return goal.of_survivors().thresholds(distributions)
 
 
 def draw_survivors(
-    batches: Iterable[pa.RecordBatch], second: SecondDrawing, shortfall: "Shortfall"
+    batches: Iterable[pa.RecordBatch], second: SecondDraw, missing: "MissingTexts"
 ) -> Iterator[tuple[MatchedBatch, DrawnBatch]]:
-    """Yield batches of survivors with what the second balance draws of them, and add to the shortfall.
+    """Yield batches of survivors with the result of the second draw, and add to the missing texts.
 
-    The draws are the first pass's own: nothing that it threw away can come back, and where P2 <= P1 the result is
-    what a single draw with P2 would have given.
+    The draws u are those of the first pass: no text that it dropped comes back, and where P2 <= P1 the result is that
+    of a single draw with P2.
     """
     for batch in batches:
         matched = MatchedBatch(batch)
         first = first_probabilities(matched)
-        # A language of which no text was kept has no estimate, and none of its texts can come back.
+        # A language without a kept text has no estimate, and none of its texts can come back.
         wanted = text_probabilities(matched, second.counts, second.t, unknown=1.0)
         weights = _weights(matched, second.unit)
-        if second.unit == Unit.image:  # of an image one text is drawn, each as likely as the others
+        if second.unit == Unit.image:  # one text of an image is drawn, each with the same chance
             sizes = np.diff(matched.starts)
             weights //= np.repeat(sizes, sizes)
-        shortfall.add(first, wanted, weights)
+        missing.add(first, wanted, weights)
         yield matched, draw_batch(matched, np.minimum(first, wanted), second.unit, second.seed)
 
 
-class Shortfall:
-    """What the second balance wants and the first pass threw away: texts with P2 > P1; parts add up."""
+class MissingTexts:
+    """Texts that the second balance would keep and the first pass dropped (P2 > P1); parts add up.
+
+    `missing` and `wanted` are sums of weights; `ratios` is a histogram of P1 / P2 over the survivors' texts.
+    """
 
     def __init__(self) -> None:
         self.missing = 0
@@ -111,29 +214,29 @@ class Shortfall:
         self.ratios = np.zeros(BINS + 1, np.int64)
 
     def add(self, first: np.ndarray, wanted: np.ndarray, weights: np.ndarray) -> None:
-        """Add texts: their P1, P2 and weights (0 for those that stand for none)."""
+        """Add texts: their P1, P2 and weights (0 for a text that stands for none)."""
         self.missing += int(np.rint(np.maximum(wanted - first, 0.0) * weights).sum())
         self.wanted += int(np.rint(wanted * weights).sum())
         ratios = np.divide(first, wanted, out=np.ones_like(first), where=wanted > first)[weights > 0]
         self.ratios += np.bincount((ratios * BINS).astype(np.int64), minlength=BINS + 1)
 
     def merge(self, facts: Counter[str]) -> None:
-        """Add what another's `facts` hold."""
-        self.missing += facts["shortfall_missing"]
-        self.wanted += facts["shortfall_wanted"]
+        """Add the missing texts that the `facts` of a receipt hold."""
+        self.missing += facts["missing"]
+        self.wanted += facts["wanted"]
         for index in range(BINS + 1):
-            self.ratios[index] += facts[f"shortfall_ratio:{index}"]
+            self.ratios[index] += facts[f"ratio:{index}"]
 
     def facts(self) -> dict[str, int]:
-        """Return what a receipt's facts can carry."""
-        ratios = {f"shortfall_ratio:{index}": int(n) for index, n in enumerate(self.ratios) if n}
-        return {"shortfall_missing": self.missing, "shortfall_wanted": self.wanted, **ratios}
+        """Return the missing texts as facts of a receipt."""
+        ratios = {f"ratio:{index}": int(n) for index, n in enumerate(self.ratios) if n}
+        return {"missing": self.missing, "wanted": self.wanted, **ratios}
 
     def describe(self, goal: BalanceGoal) -> dict[str, Any]:
-        """Return the shortfall in texts, its share of what is wanted, and the headroom that would cure it.
+        """Return the number of missing texts, their share of the wanted texts, and a headroom that is low enough.
 
-        With that headroom 99% of the survivors' texts have P2 <= P1, as far as P1 grows with t. There is none for a
-        tail share, whose first pass does not depend on it.
+        With that headroom 99% of the survivors' texts have P2 <= P1, as far as P1 grows with t. A tail share has no
+        such headroom: its first pass does not depend on the headroom.
         """
         texts = int(self.ratios.sum())
         below = np.cumsum(self.ratios)

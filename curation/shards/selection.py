@@ -1,59 +1,86 @@
-"""Which downloaded images can become samples: what arrived, and passes the bounds; every loss with its reason."""
+"""The first filter: images that were downloaded and pass the bounds on their size; each other image has a reason."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from curation.core import storage
 from curation.core.receipts import Receipt
-from curation.core.schemas import CANDIDATES
+from curation.core.schemas import CANDIDATES, DOWNLOAD_STATUS, LISTS, STORED
+from curation.core.table_reader import check_file, read_rows
+from curation.core.tables import Part
 from curation.images.ranges import Ranges, list_name
 from curation.images.status import read_status
+
+LISTED = ["uid", "url", "text", "lang", "keep_probability", "order"]
+CHOSEN = pa.schema(
+    [
+        pa.field("uid", pa.string(), nullable=False),
+        pa.field("place", pa.int32(), nullable=False),
+        pa.field("row", pa.int32(), nullable=False),
+        pa.field("bytes", pa.int64(), nullable=False),
+    ]
+)
+"""An image that no step has dropped yet: its row in the candidates of its range (`place`), the row of its texts in the
+list of its range (`row`; after the second balance: in the drawn rows), and its size as stored."""
 
 
 @dataclass(frozen=True)
 class ImageFilters:
     """Bounds on images as found, before resizing; None or 0: no bound. Sides in pixels, aspect ratio >= 1."""
 
-    min_side: int = 0
-    max_aspect_ratio: float | None = None
-    min_pixels: int = 0
-    max_pixels: int | None = None
+    min_side: int
+    max_aspect_ratio: float | None
+    min_pixels: int
+    max_pixels: int | None
 
 
-def select_images(task: dict, ranges: Ranges, filters: ImageFilters) -> Receipt:
-    """Join the lists of a group of ranges with what was downloaded, and filter.
+@dataclass(frozen=True)
+class SelectTask:
+    """A group of ranges, the folder of its lists, the status files of each range (oldest first), the output folder."""
 
-    `task` holds group, lists (folder), status (range -> paths of status files, oldest first) and candidates (folder
-    to write to, a file a range). Reasons: not_attempted, not_downloaded, small_side, aspect_ratio, few_pixels,
-    many_pixels.
+    group: int
+    lists: str
+    status: dict[str, list[str]]
+    candidates: str
+
+
+def check_inputs(lists: Part, status: dict[str, list[str]]) -> None:
+    """Raise HeadtailError if the first list, or the first status file, is not a file of its table."""
+    for path in lists.files[:1]:
+        check_file(path, LISTS, STORED.names)
+    for path in [path for paths in status.values() for path in paths][:1]:
+        check_file(path, DOWNLOAD_STATUS)
+
+
+def select_images(task: SelectTask, ranges: Ranges, filters: ImageFilters) -> Receipt:
+    """Join the lists of a group of ranges with the status of each image, filter, and write a file for each range.
+
+    Reasons: not_attempted, not_downloaded, small_side, aspect_ratio, few_pixels, many_pixels.
     """
-    receipt = Receipt(f"images of group {task['group']}")
-    for number in ranges.in_group(task["group"]):
-        with storage.open_input(storage.join(task["lists"], list_name(number))) as file:
-            listed = pq.read_table(file, columns=["uid", "url", "text", "lang", "keep_probability", "order"])
+    receipt = Receipt(f"images of group {task.group}")
+    for number in ranges.in_group(task.group):
+        listed = read_list(task.lists, number, LISTED)
         receipt.rows_in += listed.num_rows
-        rows = _join(listed, read_status(task["status"].get(str(number), [])), task["group"], receipt)
+        rows = _join(listed, read_status(task.status.get(str(number), [])), task.group, receipt)
         rows = _filter(rows, filters, receipt)
         receipt.rows_out += rows.num_rows
-        write_rows(storage.join(task["candidates"], list_name(number)), rows)
+        storage.write_rows(storage.join(task.candidates, list_name(number)), rows)
     return receipt
 
 
-def write_rows(path: str, rows: pa.Table) -> dict:
-    """Write a table to one Parquet file, atomically; return its {path, rows, bytes}."""
-    with storage.ParquetSink(path, rows.schema) as sink:
-        for batch in rows.to_batches():
-            sink.write(batch)
-    return sink.output()
+def read_list(folder: str, number: int, columns: list[str]) -> pa.Table:
+    """Return columns of the download list of a range."""
+    return read_rows(storage.join(folder, list_name(number)), LISTS, columns, STORED.names)
 
 
-def survivors_output(number: int, path: str, rows: pa.Table) -> dict:
-    """Write the survivors of a range; return its output: range, path, rows, and the largest image in bytes."""
-    return {"range": number, **write_rows(path, rows), "largest": pc.max(rows["bytes"]).as_py() or 0}
+def write_survivors(folder: str, number: int, rows: pa.Table) -> dict[str, Any]:
+    """Write the survivors of a range; return the output: range, path, rows, and the largest image in bytes."""
+    output = storage.write_rows(storage.join(folder, list_name(number)), rows)
+    return {"range": number, **output, "largest": pc.max(rows["bytes"]).as_py() or 0}
 
 
 def _join(listed: pa.Table, status: pa.Table, group: int, receipt: Receipt) -> pa.Table:
@@ -62,16 +89,16 @@ def _join(listed: pa.Table, status: pa.Table, group: int, receipt: Receipt) -> p
     listed = listed.append_column("row", pa.array(np.arange(count, dtype=np.int32)))
     listed = listed.append_column("group", pa.array(np.full(count, group, np.int32)))
     attempted = place.is_valid()
-    receipt.drops["not_attempted"] += _false(attempted)
+    receipt.drops["not_attempted"] += _count_false(attempted)
     listed, status = listed.filter(attempted), status.take(place.filter(attempted))
-    arrived = pc.equal(status["status"], "success")
-    receipt.drops["not_downloaded"] += _false(arrived)
-    listed, status = listed.filter(arrived), status.filter(arrived)
+    downloaded = pc.equal(status["status"], "success")
+    receipt.drops["not_downloaded"] += _count_false(downloaded)
+    listed, status = listed.filter(downloaded), status.filter(downloaded)
     columns = [(listed if name in listed.column_names else status)[name] for name in CANDIDATES.names]
     return pa.table(columns, CANDIDATES)
 
 
-def _false(mask: pa.ChunkedArray) -> int:
+def _count_false(mask: pa.ChunkedArray) -> int:
     return pc.sum(pc.invert(mask)).as_py() or 0
 
 

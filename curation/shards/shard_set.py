@@ -1,4 +1,4 @@
-"""A folder of shards: made as a whole, numbered without gaps, described by a manifest written last."""
+"""A folder of shards: written as a whole, numbered without gaps, with a manifest that is written last."""
 
 import json
 from collections import Counter
@@ -19,10 +19,10 @@ NOTE_PREFIX = ".removed-"
 
 
 class ShardSet(Table):
-    """A table of one part that lies in the table's folder itself, where trainers look for `{00000..00099}.tar`.
+    """A table of one part whose files are in the table's folder itself, where trainers look for `{00000..00099}.tar`.
 
-    What a run needs on its way lies in a hidden work folder named after the recipe: a run that was stopped finds the
-    shards it has written there, by their receipts.
+    Intermediate files are in a hidden work folder named after the recipe. A stopped run that is started again finds
+    the receipts of its finished shards there.
     """
 
     def part_path(self, index: int) -> str:  # noqa: ARG002
@@ -45,17 +45,17 @@ class ShardSet(Table):
         return storage.join(self.path, mine)
 
     def retract(self) -> None:
-        """Take the manifest and sizes.json away: from now on the tars are no set until `publish`."""
+        """Delete the manifest and sizes.json: the tars are no set until `publish`."""
         storage.remove(storage.join(self.path, MANIFEST))
         storage.remove(storage.join(self.path, SIZES))
 
     def publish(
         self, recipe: Recipe, work: str, receipts: Sequence[Receipt], selection: Receipt, seconds: float, **facts: Any
     ) -> Part:
-        """Write sizes.json and the manifest, and delete what belongs to no shard of this set.
+        """Write sizes.json and the manifest, and delete tars and side-cars that belong to no shard of this set.
 
-        The manifest's account is that of the whole stage: `selection` (images of the lists in, with all reasons), and
-        the shards' receipts, whose rows must be what the selection let through. `facts` go into the manifest.
+        The manifest counts the whole stage: rows in and drops of `selection`, rows out of the shards' receipts, which
+        must equal the rows out of the selection. `facts` go into the manifest.
         """
         written = {name for receipt in receipts for output in receipt.outputs for name in _names(output)}
         for name in storage.list_folder(self.path):
@@ -73,15 +73,15 @@ class ShardSet(Table):
         return part
 
     def removal_lists(self) -> list[str]:
-        """Return the lists of samples that were taken out of this set, if there are any: they must not come back.
+        """Return the lists of samples that were removed from this set: they must not come back.
 
-        A run of remove_samples that was stopped leaves notes, which count as well.
+        The notes of a stopped run of remove_samples count as well.
         """
         names = [name for name in storage.list_folder(self.path) if name == REMOVALS or name.startswith(NOTE_PREFIX)]
         return [storage.join(self.path, name) for name in names]
 
     def amend(self, receipts: Sequence[Receipt]) -> Part:
-        """Bring sizes.json, the manifest and the list of removals in line with shards that were written again."""
+        """Update sizes.json, the manifest and the list of removals after shards were written again."""
         (part,) = self.parts()
         manifest = dict(part.manifest)
         changed = {output["tar"]: dict(output) for receipt in receipts for output in receipt.outputs}
@@ -115,18 +115,18 @@ class ShardSet(Table):
 
 
 def note_name(tar: str) -> str:
-    """Name of the file that notes what is taken out of a shard."""
+    """Return the name of the file that lists the samples removed from a shard."""
     return f"{NOTE_PREFIX}{tar}.txt"
 
 
 def read_lines(path: str) -> list[str]:
-    """Return the lines of a list of removals."""
+    """Return the lines of a list of removed samples."""
     with storage.open_input(path) as file:
         return file.read().decode().split()
 
 
 def write_lines(path: str, lines: list[str]) -> None:
-    """Write a list of removals, each once."""
+    """Write a list of removed samples, each line once."""
     storage.write_bytes(path, "".join(f"{line}\n" for line in sorted(set(lines))).encode())
 
 

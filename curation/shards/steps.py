@@ -1,74 +1,84 @@
 """The steps between downloads and shards, as lists of tasks."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from curation.core import storage
 from curation.images.ranges import Ranges
+from curation.shards.duplicates import DropTask, DuplicatesTask, KeyTask
+from curation.shards.perceptual_hash import HashTask
+from curation.shards.second_balance import DrawTask, WeighTask
+from curation.shards.selection import SelectTask
 
 
-class Selecting:
-    """The tasks of the steps of selecting, which hand files on in a work folder."""
+@dataclass(frozen=True)
+class SelectionSteps:
+    """The tasks of each step, which pass files on to the next step in folders below `work`.
 
-    def __init__(self, ranges: Ranges, lists: str, work: str, status: dict[str, list[str]]) -> None:
-        self._ranges, self._lists, self.work, self._status = ranges, lists, work, status
+    `lists` is the folder of download lists, `status` the status files of each range (its number as text).
+    """
+
+    ranges: Ranges
+    lists: str
+    work: str
+    status: Mapping[str, list[str]]
 
     def folder(self, name: str) -> str:
         """Return the folder of a step's files."""
         return storage.join(self.work, name)
 
-    def select(self) -> list[dict]:
-        """Tasks of `select_images`."""
-        folders = {"lists": self._lists, "candidates": self.folder("candidates")}
-        return [{"group": group, "status": self._status_of(group), **folders} for group in range(self._ranges.groups)]
+    def file(self, name: str, number: int, ending: str) -> str:
+        """Return the path of the file of one group in the folder of a step."""
+        return storage.join(self.folder(name), f"{number:05d}.{ending}")
 
-    def hash(self) -> list[dict]:
-        """Tasks of `hash_images`."""
-        return [{"status": path} for paths in self._status.values() for path in paths]
+    def select(self) -> list[SelectTask]:
+        """Return the tasks of `select_images`."""
+        candidates = self.folder("candidates")
+        return [SelectTask(group, self.lists, self._status_of(group), candidates) for group in self._groups]
 
-    def key(self, filtered: bool) -> list[dict]:
-        """Tasks of `key_images`."""
+    def hash(self) -> list[HashTask]:
+        """Return the tasks of `hash_images`."""
+        return [HashTask(path) for paths in self.status.values() for path in paths]
+
+    def key(self, filtered: bool) -> list[KeyTask]:
+        """Return the tasks of `key_images`; `filtered`: an SQL filter has written the uids that pass."""
         return [
-            {
-                "group": group,
-                "status": self._status_of(group),
-                "candidates": self.folder("candidates"),
-                "chosen": self.folder("chosen"),
-                "passed": storage.join(self.folder("passed"), f"{group:05d}.parquet") if filtered else None,
-                "keys": storage.join(self.folder("keys"), f"{group:05d}.arrow"),
-            }
-            for group in range(self._ranges.groups)
+            KeyTask(
+                group,
+                self._status_of(group),
+                self.folder("candidates"),
+                self.file("passed", group, "parquet") if filtered else None,
+                self.folder("chosen"),
+                self.file("keys", group, "arrow"),
+            )
+            for group in self._groups
         ]
 
-    def find(self) -> list[dict]:
-        """Tasks of `find_duplicates`."""
+    def find(self) -> list[DuplicatesTask]:
+        """Return the tasks of `find_duplicates`."""
+        keys = self.folder("keys")
+        return [DuplicatesTask(group, keys, self.file("dropped", group, "arrow")) for group in self._groups]
+
+    def drop(self) -> list[DropTask]:
+        """Return the tasks of `drop_duplicates`."""
+        chosen, dropped, survivors = map(self.folder, ("chosen", "dropped", "survivors"))
+        return [DropTask(group, chosen, dropped, survivors) for group in self._groups]
+
+    def weigh(self) -> list[WeighTask]:
+        """Return the tasks of `weigh_images`."""
+        survivors = self.folder("survivors")
         return [
-            {
-                "receiver": receiver,
-                "keys": self.folder("keys"),
-                "losers": storage.join(self.folder("losers"), f"{receiver:05d}.arrow"),
-            }
-            for receiver in range(self._ranges.groups)
+            WeighTask(group, survivors, self.lists, self.file("weights", group, "parquet")) for group in self._groups
         ]
 
-    def drop(self) -> list[dict]:
-        """Tasks of `drop_duplicates`."""
-        folders = {name: self.folder(name) for name in ("chosen", "losers", "survivors")}
-        return [{"group": group, **folders} for group in range(self._ranges.groups)]
+    def draw(self) -> list[DrawTask]:
+        """Return the tasks of `draw_images`."""
+        survivors, balanced, drawn = map(self.folder, ("survivors", "balanced", "drawn"))
+        return [DrawTask(group, survivors, self.lists, balanced, drawn) for group in self._groups]
 
-    def weigh(self) -> list[dict]:
-        """Tasks of `weigh_images`."""
-        return [
-            {
-                "group": group,
-                "survivors": self.folder("survivors"),
-                "lists": self._lists,
-                "weights": storage.join(self.folder("weights"), f"{group:05d}.parquet"),
-            }
-            for group in range(self._ranges.groups)
-        ]
-
-    def draw(self) -> list[dict]:
-        """Tasks of `draw_images`."""
-        folders = {name: self.folder(name) for name in ("survivors", "balanced", "drawn")} | {"lists": self._lists}
-        return [{"group": group, **folders} for group in range(self._ranges.groups)]
+    @property
+    def _groups(self) -> range:
+        return range(self.ranges.groups)
 
     def _status_of(self, group: int) -> dict[str, list[str]]:
-        return {str(number): self._status.get(str(number), []) for number in self._ranges.in_group(group)}
+        return {str(number): self.status.get(str(number), []) for number in self.ranges.in_group(group)}

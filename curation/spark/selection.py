@@ -1,7 +1,8 @@
-"""The steps between downloads and shards: each a list of tasks, handing files on in a work folder."""
+"""The steps between downloads and shards, run on the cluster: each is a list of tasks."""
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -9,70 +10,71 @@ from pyspark.sql import SparkSession
 
 from curation.core.progress import say
 from curation.core.receipts import Receipt, merge_receipts
-from curation.images.ranges import Ranges
 from curation.shards.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
 from curation.shards.perceptual_hash import hash_images
-from curation.shards.rebalancing import FirstBalance, draw_images, plan_second_draw, weigh_images
-from curation.shards.second_balance import Shortfall
+from curation.shards.second_balance import FirstBalance, MissingTexts, draw_images, plan_second_draw, weigh_images
 from curation.shards.selection import ImageFilters, select_images
 from curation.shards.shard_set import STAGE
-from curation.shards.steps import Selecting
+from curation.shards.steps import SelectionSteps
 from curation.spark.sql_filter import filter_images
 from curation.spark.tasks import run_tasks
 
-TOLD_SHARE = 0.001
-"""A shortfall below this is not worth a line."""
-NO_SLACK = "balance.tail_share leaves no slack for an uneven loss, balance.t and balance.target_images with headroom do"
+REPORTED_SHARE = 0.001
+"""A smaller share of missing texts is not reported."""
+NO_HEADROOM = (
+    "with balance.tail_share no headroom helps; balance.t and balance.target_images draw more with a lower headroom"
+)
 
 
-def select(
-    spark: SparkSession,
-    steps: Selecting,
-    ranges: Ranges,
-    filters: ImageFilters,
-    rules: UniqueRules,
-    expression: str,
-    scores: Sequence[str],
-) -> Receipt:
-    """Filter, remove and deduplicate; return the account of all steps, whose outputs are the survivors by range."""
-    selected = run_tasks(spark, partial(select_images, ranges=ranges, filters=filters), steps.select(), steps.work)
+@dataclass(frozen=True)
+class SelectionSettings:
+    """Which images become samples: bounds, duplicates and removals, an SQL expression ("": none) and score tables."""
+
+    filters: ImageFilters
+    unique: UniqueRules
+    expression: str
+    scores: tuple[str, ...]
+
+
+def select_samples(spark: SparkSession, steps: SelectionSteps, settings: SelectionSettings) -> Receipt:
+    """Filter, remove and deduplicate; return the receipt of all steps, whose outputs are the survivors by range."""
+    ranges, expression = steps.ranges, settings.expression
+    select = partial(select_images, ranges=ranges, filters=settings.filters)
+    selected = run_tasks(spark, select, steps.select(), steps.work)
     if expression:
         folders = (steps.folder("candidates"), steps.folder("passed"))
-        filter_images(spark, [folders[0]], scores, expression, folders[1], ranges.groups)
-    if rules.near:
+        filter_images(spark, [folders[0]], settings.scores, expression, folders[1], ranges.groups)
+    if settings.unique.near:
         run_tasks(spark, hash_images, steps.hash(), steps.work)
-    keyed = run_tasks(spark, partial(key_images, ranges=ranges, rules=rules), steps.key(bool(expression)), steps.work)
+    key = partial(key_images, ranges=ranges, rules=settings.unique)
+    keyed = run_tasks(spark, key, steps.key(bool(expression)), steps.work)
     run_tasks(spark, partial(find_duplicates, ranges=ranges), steps.find(), steps.work)
     unique = run_tasks(spark, partial(drop_duplicates, ranges=ranges), steps.drop(), steps.work)
-    return follow(selected, keyed, unique)
+    return chain_receipts(selected, keyed, unique)
 
 
 def balance_again(
-    spark: SparkSession,
-    steps: Selecting,
-    ranges: Ranges,
-    first: FirstBalance,
-    selection: Receipt,
+    spark: SparkSession, steps: SelectionSteps, first: FirstBalance, selection: Receipt
 ) -> tuple[Receipt, dict[str, Any]]:
-    """Draw again among the survivors; return the account of all steps, and what the manifest tells of the draw."""
-    tasks = steps.weigh()
+    """Draw again among the survivors; return the receipt of all steps, and the facts of the draw for the manifest."""
+    ranges, tasks = steps.ranges, steps.weigh()
     run_tasks(spark, partial(weigh_images, ranges=ranges, unit=first.unit), tasks, steps.work)
-    second = plan_second_draw([task["weights"] for task in tasks], first, steps.folder("counts"))
+    second = plan_second_draw([task.weights for task in tasks], first, steps.folder("counts"))
     drawn = run_tasks(spark, partial(draw_images, ranges=ranges, second=second), steps.draw(), steps.work)
-    shortfall = Shortfall()
+    missing = MissingTexts()
     for receipt in drawn:
-        shortfall.merge(receipt.facts)
-    told = shortfall.describe(first.goal)
-    if told["missing_share"] >= TOLD_SHARE:
-        enough = told["sufficient_headroom"]
-        cure = NO_SLACK if enough is None else f"balance.headroom={enough:.2g} would have kept it"
-        say(STAGE, f"the first balance threw away {told['missing_share']:.1%} of what is wanted now: {cure}")
-    return follow([selection], drawn), {"t": dict(second.t), **told}
+        missing.merge(receipt.facts)
+    facts = missing.describe(first.goal)
+    if facts["missing_share"] >= REPORTED_SHARE:
+        enough = facts["sufficient_headroom"]
+        cure = NO_HEADROOM if enough is None else f"balance.headroom={enough:.2g} would have kept them"
+        say(STAGE, f"the first balance dropped {facts['missing_share']:.1%} of the texts wanted now: {cure}")
+    return chain_receipts([selection], drawn), {"t": dict(second.t), **facts}
 
 
-def follow(*steps: Sequence[Receipt]) -> Receipt:
-    """Return the account of steps that follow one another: rows in of the first, out of the last, all reasons."""
-    accounts = [merge_receipts(STAGE, receipts) for receipts in steps]
-    drops = sum((account.drops for account in accounts), Counter())
-    last = accounts[-1]
-    return Receipt(STAGE, accounts[0].rows_in, last.rows_out, drops, outputs=last.outputs).check()
+def chain_receipts(*steps: Sequence[Receipt]) -> Receipt:
+    """Return one receipt for consecutive steps: rows in of the first, rows out and outputs of the last, all reasons."""
+    receipts = [merge_receipts(STAGE, step) for step in steps]
+    drops = sum((receipt.drops for receipt in receipts), Counter())
+    last = receipts[-1]
+    return Receipt(STAGE, receipts[0].rows_in, last.rows_out, drops, outputs=last.outputs).check()

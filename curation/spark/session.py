@@ -51,7 +51,7 @@ def open_session(
     os.environ.setdefault("PYSPARK_PYTHON", python or sys.executable)
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     builder = SparkSession.builder.appName(f"headtail {name}")
-    given = _given() if submitted else frozenset()
+    given = _submitted_keys() if submitted else frozenset()
     ours = {key: value for key, value in (fallbacks or {}).items() if key not in given} | SETTINGS
     if not submitted:
         ensure_java()
@@ -82,12 +82,12 @@ def open_session(
     PySparkLogger.getLogger("SQLQueryContextLogger").disabled = True
     refuse_settings(spark)
     if submitted:
-        _quieten(spark)
+        _apply_log_settings(spark)
     spark.sparkContext.setLogLevel("ERROR")
     return spark
 
 
-def _given() -> frozenset[str]:
+def _submitted_keys() -> frozenset[str]:
     """Return the keys that spark-submit's command line and the cluster's spark-defaults.conf set."""
     SparkContext._ensure_initialized()
     return frozenset(key for key, _ in SparkConf().getAll())
@@ -109,7 +109,7 @@ def refuse_settings(spark: SparkSession) -> None:
         )
 
 
-def _quieten(spark: SparkSession) -> None:
+def _apply_log_settings(spark: SparkSession) -> None:
     """Apply our log settings to a driver that spark-submit has configured."""
     jvm = spark.sparkContext._jvm
     assert jvm is not None

@@ -1,4 +1,4 @@
-"""A user's SQL expression over images and their scores: the one filter that only an SQL engine can read."""
+"""The SQL filter: a user's expression over images and their scores, which only an SQL engine can evaluate."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,10 +12,8 @@ from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import SAMPLES
-from curation.shards.selection import write_rows
+from curation.shards.duplicates import PASSED
 from curation.spark.tasks import collect_receipts, receipt_batch
-
-PASSED = pa.schema([pa.field("uid", pa.string(), nullable=False)])
 
 
 def filter_images(
@@ -23,12 +21,12 @@ def filter_images(
 ) -> int:
     """Write the uids that pass an SQL expression, `00000.parquet` for each group, and return their number.
 
-    A group may have no file: Spark leaves out what it knows to be empty.
+    A group may have no file: Spark skips a partition that it knows to be empty.
 
-    The expression is over the columns of the shards' side-cars and of the score tables (Parquet with a column uid,
-    joined on it; where a table lacks an image its columns are null, where it has several rows one that passes is
-    enough). What is not true does not pass, null included.
-    Raises HeadtailError for an expression or a table that does not fit.
+    The expression is over the columns of the shards' side-cars and of the score tables. Score tables are Parquet with
+    a column uid, and are joined by it; the columns are null for an image that the table does not have; of several rows
+    of an image one that passes is enough. An image passes if the expression is true, not if it is null.
+    Raises HeadtailError for an invalid expression, or a score table without uid or with columns of the side-cars.
     """
     try:
         images = spark.read.parquet(*candidates).select(*SAMPLES.names, "group")
@@ -40,8 +38,8 @@ def filter_images(
         if "No FileSystem for scheme" not in str(error.java_exception):
             raise
         raise HeadtailError(
-            f"filter={expression!r} has Spark itself read {candidates[0]}, which it cannot yet: docs/scale.md "
-            "says what to add (for s3://: spark=s3)"
+            f"filter={expression!r} makes Spark itself read {candidates[0]}, but Spark has no file system for it: "
+            "set spark=s3 for s3://; docs/scale.md has the settings for others"
         ) from error
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -49,7 +47,7 @@ def filter_images(
         assert context is not None
         path = storage.join(folder, f"{context.partitionId():05d}.parquet")
         uids = pa.chunked_array([batch["uid"] for batch in batches], pa.string()).unique().sort()
-        write_rows(path, pa.table([uids], PASSED))
+        storage.write_rows(path, pa.table([uids], PASSED))
         yield receipt_batch(Receipt(path, rows_in=len(uids), rows_out=len(uids)))
 
     storage.remove(folder)
@@ -63,7 +61,7 @@ def filter_images(
 def join_scores(images: DataFrame, scores: Sequence[DataFrame]) -> DataFrame:
     """Add the columns of score tables to images by uid; shuffles both. Reads uid, adds the tables' other columns.
 
-    Raises HeadtailError where a table has no uid, or a column that is there already.
+    Raises HeadtailError if a table has no uid, or a column that images have already.
     """
     for table in scores:
         if "uid" not in table.columns:

@@ -1,4 +1,4 @@
-"""Fetches the sources of entry lists: dumps, page views, wordnets.
+"""Downloads the sources of entry lists: dumps, page views, wordnets.
 
-Open `catalogue.py` first: it lists the files to fetch.
+Open `catalogue.py` first: it lists the files to download.
 """

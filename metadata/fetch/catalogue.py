@@ -1,4 +1,4 @@
-"""Where the sources lie: names of dumps, page-view files and wordnets on Wikimedia's servers and their mirrors."""
+"""The files to download: names of dumps, page-view files and wordnets on Wikimedia's servers and their mirrors."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -12,10 +12,7 @@ from curation.core.errors import HeadtailError
 from curation.core.languages import Language
 from metadata.fetch.fetcher import Fetcher
 
-FIRST_DAY = date(2015, 5, 1)
-"""The first day of the present page-view files."""
-
-# Folders of Open Multilingual Wordnet's repository where they are not called like the language.
+# Folders of Open Multilingual Wordnet's repository that are not called like the language.
 _WORDNET_FOLDERS = {
     "cmn": "cow", "cat": "mcr", "eus": "mcr", "glg": "mcr", "spa": "mcr", "ind": "msa", "zsm": "msa", "nno": "nor",
     "nob": "nor",
@@ -25,7 +22,10 @@ _SUM = re.compile(r"^([0-9a-f]{40}) [ *](\S+)$")
 
 @dataclass(frozen=True)
 class Source:
-    """One file to fetch: its kind, where from, where to (within the folder), its published checksum if any."""
+    """One file to download.
+
+    `path` lies within the folder of sources. `checksum` is the published one, as algorithm and hex digits, or None.
+    """
 
     kind: str
     url: str
@@ -37,8 +37,8 @@ class Source:
 def dump_sources(fetcher: Fetcher, mirror: str, language: Language, day: str) -> list[Source]:
     """Return the files of a wiki's page dump of a day (`20260101`) or `latest`, with their SHA-1.
 
-    Of wikis that publish their dump in parts, the parts; multistream where there is it. Raises HeadtailError where
-    the mirror lists none.
+    A dump that is published in parts gives its parts, and multistream files come before files of one stream. Raises
+    MissingError if the mirror has no list of that day, HeadtailError if the list names no page dump.
     """
     wiki = f"{'be_x_old' if language.code == 'be_tarask' else language.code}wiki"
     listing = f"{mirror.rstrip('/')}/{wiki}/{day}/{wiki}-{day}-sha1sums.txt"
@@ -66,7 +66,7 @@ def dump_sources(fetcher: Fetcher, mirror: str, language: Language, day: str) ->
 
 
 def page_view_sources(mirror: str, days: Iterable[date], hours: Iterable[int]) -> Iterator[Source]:
-    """Yield the hourly page-view files of days; the hour of a file's name is that in which it ends."""
+    """Yield the hourly page-view files of days; the hour in the name of a file is the one at which it ends."""
     hours = sorted(set(hours))
     for day in sorted(set(days)):
         for hour in hours:
@@ -76,7 +76,7 @@ def page_view_sources(mirror: str, days: Iterable[date], hours: Iterable[int]) -
 
 
 def draw_days(seed: int, count: int, first: date, last: date) -> list[date]:
-    """Draw days from `first` to `last`: the same for a seed, and those of a smaller count are among them.
+    """Return `count` random days from `first` to `last`; they depend on the seed, and a larger count adds days.
 
     >>> [f"{day}" for day in draw_days(0, 2, date(2025, 1, 1), date(2025, 12, 31))] == [
     ...     f"{day}" for day in draw_days(0, 3, date(2025, 1, 1), date(2025, 12, 31))][:2]
@@ -84,13 +84,21 @@ def draw_days(seed: int, count: int, first: date, last: date) -> list[date]:
     """
     days = [first + timedelta(number) for number in range((last - first).days + 1)]
     if count > len(days):
-        raise HeadtailError(f"there are {len(days):,} days from {first} to {last}, {count:,} are wanted")
+        raise HeadtailError(f"random_days={count:,} is more than the {len(days):,} days from {first} to {last}")
     order = hash64(seed, "days", pa.array([day.isoformat() for day in days])).argsort(kind="stable")
     return [days[index] for index in order[:count]]
 
 
+def parse_day(text: str) -> date:
+    """Return the day of a text such as 2026-01-31; raises HeadtailError for any other text."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise HeadtailError(f"{text!r} is not a day such as 2026-01-31") from None
+
+
 def wordnet_sources(mirror: str, languages: Iterable[Language]) -> Iterator[Source]:
-    """Yield the tab files of Open Multilingual Wordnet; English has none there, it is Princeton's."""
+    """Yield the tab files of Open Multilingual Wordnet, which has none of English: that is Princeton's WordNet."""
     for language in languages:
         if language.wordnet and language.code != "en":
             folder = _WORDNET_FOLDERS.get(language.wordnet, language.wordnet)

@@ -1,4 +1,4 @@
-"""Downloads files politely: one connection, pauses, resumed where it broke, verified where checksums are published."""
+"""Downloads files politely: one at a time, with pauses, resumed after failures, checked against published checksums."""
 
 import hashlib
 import os
@@ -19,7 +19,7 @@ _CHUNK_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class FetchSettings:
-    """How servers are treated: `pause_seconds` between requests, waits that double with each retry of one file."""
+    """How requests are sent: `pause_seconds` between them, waits that double from `retry_seconds` with each retry."""
 
     user_agent: str
     pause_seconds: float
@@ -34,7 +34,7 @@ class MissingError(HeadtailError):
 
 
 class Fetcher:
-    """Downloads files from servers that are slow, busy, break off or send wrong bytes."""
+    """Downloads files from servers that are slow or busy, close connections early or send wrong bytes."""
 
     def __init__(self, settings: FetchSettings, wait: Callable[[float], None] = time.sleep) -> None:
         self.settings, self._wait = settings, wait

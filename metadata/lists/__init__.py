@@ -1,4 +1,4 @@
-"""Terms become entry lists, by the rules of either paper.
+"""Entry lists from terms, by the rules of either paper.
 
 Open `rules.py` first: it says which terms become entries.
 """

@@ -24,7 +24,7 @@ class Counted:
 
     @classmethod
     def of(cls, parts: list[Part], recipe: Recipe) -> Self:
-        """Return the counts of the inputs of a recipe, whatever part of the table holds them.
+        """Return the counts of the inputs of a recipe from all parts of the table.
 
         A table may hold more: counts of other languages, or of a dump that a newer one has replaced.
         """

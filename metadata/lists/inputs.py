@@ -1,4 +1,4 @@
-"""Which file is whose: a user's paths to the inputs of each language."""
+"""The inputs of entry lists: the files that a user's paths name, by language."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -21,14 +21,14 @@ LICENCES = {
 
 @dataclass(frozen=True)
 class Articles:
-    """A file of articles, the language it is in, and the ranges it is read in."""
+    """A dump or a table of articles of one language; `prefixes` are the names of its namespaces in lower case."""
 
     file: FileInfo
     lang: str
     prefixes: frozenset[str]
 
     def ranges(self, range_bytes: int) -> Iterator[dict]:
-        """Yield the inputs of the tasks that read it: {path, size, version}; the path tells language and range."""
+        """Yield the ranges of the file as inputs of a recipe; their `path` is `lang:path#start-end`."""
         for start, end in plan_ranges(self.file.path, self.file.size, range_bytes):
             name = f"{self.lang}:{self.file.path}#{start}-{'' if end is None else end}"
             yield {"path": name, "size": self.file.size, "version": self.file.version}
@@ -40,9 +40,7 @@ def chosen_languages(names: Iterable[str]) -> list[Language]:
     for name in names:
         language = language_of(name)
         if language is None:
-            raise HeadtailError(
-                f"languages: {name!r} is no Wikipedia language (its code is wanted, such as en or zh_yue)"
-            )
+            raise HeadtailError(f"languages: {name!r} is no Wikipedia language (give codes such as en or zh_yue)")
         found[language.code] = language
     if not found:
         raise HeadtailError("languages must be given: languages=[en,de]")
@@ -50,7 +48,7 @@ def chosen_languages(names: Iterable[str]) -> list[Language]:
 
 
 def split_language(path: str) -> tuple[str | None, str]:
-    """Split the language that a user may put before a path off it.
+    """Return the language that a user may put before a path (None if there is none), and the path.
 
     >>> split_language("de:/data/a.txt"), split_language("s3://data/a.txt")
     (('de', '/data/a.txt'), (None, 's3://data/a.txt'))
@@ -61,9 +59,9 @@ def split_language(path: str) -> tuple[str | None, str]:
 
 
 def fetched(sources: str, kind: str) -> list[str]:
-    """The folder of a kind of files that fetch_sources filled, if there is one."""
+    """Return the folder of one kind of files of fetch_sources in a list, empty if it does not exist."""
     if sources and not exists(sources):
-        raise HeadtailError(f"sources={sources} is not there: headtail fetch_sources fills it")
+        raise HeadtailError(f"sources={sources} does not exist: run fetch_sources first")
     folder = join(sources, kind)
     return [folder] if sources and exists(folder) else []
 
@@ -71,28 +69,28 @@ def fetched(sources: str, kind: str) -> list[str]:
 def list_articles(paths: Iterable[str], languages: Iterable[str]) -> list[Articles]:
     """Return the dumps and tables of articles of the chosen languages, in the order of language and path.
 
-    The language is what stands before the path, else what the dump's head says. Files of other languages are left
-    out; one whose language nothing tells raises HeadtailError.
+    The language is the one before the path, else the one in the head of the dump. Files of other languages are left
+    out. Raises HeadtailError for a file of unknown language, and for a Parquet file that is no table of articles.
     """
     found = {}
     chosen = set(languages)
     for path in paths:
         lang, rest = split_language(path)
         for file in list_files([rest], ARTICLE_ENDINGS):
-            # Parts are called `...-multistream1.xml-p1p41242.bz2`; their indexes are no XML.
+            # Parts are called `...-multistream1.xml-p1p41242.bz2`; their index files do not have `.xml` in their names.
             if ".xml" not in file.path.rsplit("/", 1)[-1] and not file.path.endswith(".parquet"):
                 continue
             site = site_of(file.path)
             code = lang or (site.language.code if site and site.language else None)
             if code is None:
-                raise HeadtailError(f"{file.path} does not tell which Wikipedia it is of: put it in front, en:{path}")
+                raise HeadtailError(f"the language of {file.path} is unknown: put its code before the path, en:{path}")
             if code in chosen:
                 found[code, file.path] = Articles(file, code, site.prefixes if site else frozenset())
     return [found[key] for key in sorted(found)]
 
 
 def list_custom(paths: Iterable[str]) -> list[tuple[str | None, FileInfo]]:
-    """Return a user's own lists, in the given order, each with the list it is for, or None: for all."""
+    """Return a user's own lists in the given order, each with the code of its entry list, None for all lists."""
     found = []
     for path in paths:
         lang, rest = split_language(path)
@@ -118,7 +116,7 @@ class MetadataInputs:
 
     @property
     def namespaces(self) -> dict[str, tuple[str, ...]]:
-        """Names of the namespaces by wiki, as its dumps tell them."""
+        """The names of the namespaces by wiki, from its dumps."""
         names: dict[str, set[str]] = {}
         for entry in self.articles:
             names.setdefault(entry.lang, set()).update(entry.prefixes)
@@ -126,7 +124,7 @@ class MetadataInputs:
 
     @property
     def lists(self) -> list[dict]:
-        """The files that go into the lists as they are, for the recipe."""
+        """The files that are not counted first, wordnets and users' lists, as inputs of a recipe."""
         custom = [("before", *entry) for entry in self.custom_before] + [
             ("after", *entry) for entry in self.custom_after
         ]
@@ -136,8 +134,10 @@ class MetadataInputs:
         ]
 
     def merges(self, folder: str) -> list[MergeTask]:
-        """The tasks of `lists.merge_lists`: a list for each base language, the union `other`, and each wiki's own
-        where no detector label leads to it."""
+        """Return a task for each list that texts are matched against.
+
+        These are a list for each base language, the union `other`, and a list for each wiki without a detector label.
+        """
         members: dict[str, list[str]] = {}
         for language in self.languages:
             members.setdefault(language.list_code, []).append(language.code)
@@ -156,20 +156,20 @@ class MetadataInputs:
         ]
 
     def describe(self, licences: dict[str, list[str]]) -> list[dict]:
-        """Every input with its licence, for the manifest; `licences` are WordNet's, by language."""
+        """Return every input with its licence, for the manifest; `licences` are those of wordnets, by language."""
 
-        def told(kind: str, lang: str | None, file: FileInfo, licence: str) -> dict:
+        def describe_file(kind: str, lang: str | None, file: FileInfo, licence: str) -> dict:
             return {"kind": kind, "lang": lang, **vars(file), "licence": licence}
 
         found = [
-            told("wordnet", lang, file, "; ".join(licences.get(lang, [])))
+            describe_file("wordnet", lang, file, "; ".join(licences.get(lang, [])))
             for lang, files in self.wordnet.items()
             for file in files
         ]
-        found += [told("articles", entry.lang, entry.file, LICENCES["articles"]) for entry in self.articles]
-        found += [told("page views", None, file, LICENCES["page views"]) for file in self.page_views]
+        found += [describe_file("articles", entry.lang, entry.file, LICENCES["articles"]) for entry in self.articles]
+        found += [describe_file("page views", None, file, LICENCES["page views"]) for file in self.page_views]
         custom = [*self.custom_before, *self.custom_after]
-        return found + [told("custom", lang, file, LICENCES["custom"]) for lang, file in custom]
+        return found + [describe_file("custom", lang, file, LICENCES["custom"]) for lang, file in custom]
 
 
 def list_inputs(
@@ -180,7 +180,7 @@ def list_inputs(
     custom_before: list[str],
     custom_after: list[str],
 ) -> MetadataInputs:
-    """Find all inputs of the chosen languages; raises HeadtailError for a path that names nothing."""
+    """Return all inputs of the chosen languages; raises HeadtailError for a path without a file."""
     chosen = chosen_languages(languages)
     codes = [language.code for language in chosen]
     found = list_wordnets(wordnet)

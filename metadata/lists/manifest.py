@@ -1,4 +1,4 @@
-"""What a store of entry lists says of itself: inputs, licences, what each source gave, what is missing."""
+"""The manifest of entry lists: inputs, licences, the terms and entries of each source, and missing sources."""
 
 from typing import Any
 
@@ -28,10 +28,10 @@ def write_manifest(
     lists: list[Receipt],
     failures: list[dict],
 ) -> dict[str, Any]:
-    """Write manifest and table of finished lists; the manifest comes last, and without it they are not finished."""
+    """Write the table and the manifest of lists, and return the manifest, which makes them finished."""
     store = EntryStore.open(folder)
-    told = {lang: read_sources(folder, lang) for lang in wikis}
-    sources = {lang: told[lang]["sources"] for lang in inputs.codes}
+    accounts = {lang: read_sources(folder, lang) for lang in wikis}
+    sources = {lang: accounts[lang]["sources"] for lang in inputs.codes}
     manifest = {
         "id": recipe.id,
         "stage": recipe.stage,
@@ -60,7 +60,7 @@ def write_manifest(
             *(f"{failure['file']}: {failure['error']}" for failure in failures),
         ],
         "failures": failures,
-        "inputs": inputs.describe({lang: entry["licences"] for lang, entry in told.items()}),
+        "inputs": inputs.describe({lang: entry["licences"] for lang, entry in accounts.items()}),
         "versions": versions(),
     }
     write_bytes(join(folder, TABLE), render_table(manifest).encode())
@@ -69,7 +69,7 @@ def write_manifest(
 
 
 def render_table(manifest: dict[str, Any]) -> str:
-    """Return the composition of all lists as Markdown, after Table 1 of Demystifying CLIP Data."""
+    """Return the composition of all lists as Markdown, in the form of Table 1 of Demystifying CLIP Data."""
     lines = ["# Entry lists", ""]
     for lang, rows in manifest["wikis"].items():
         lines += [f"## {lang}", "", "| source | rule | terms | chosen | entries |", "|---|---|--:|--:|--:|"]

@@ -1,14 +1,14 @@
-"""Putting an entry list together: the papers' rules, the order of the sources, what each of them gave.
+"""How an entry list is made: the papers' rules, the order of the sources, and an account of each source.
 
 The order is that of Demystifying CLIP Data (arXiv 2309.16671, Table 1): the numbers "0" to "99", WordNet, unigrams,
-bigrams, titles. An entry keeps the place where it stands first; a source's cap counts what it newly adds.
+bigrams, titles. An entry keeps its first place; the cap of a source counts the entries that the source newly adds.
 """
 
 import math
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 from curation.core.choices import BigramScore
 
 LOGIC_VERSION = 1
-"""To be raised when the same input gives other lists."""
+"""Raise it when the same input gives other lists."""
 
 LIST = pa.schema(
     [
@@ -26,24 +26,25 @@ LIST = pa.schema(
         pa.field("score", pa.float64()),
     ]
 )
-"""An entry list: the row number is the id. `source` is custom, number, wordnet, unigram, bigram or title, with the
-wiki behind it where that is not the list's own (`unigram:zh_yue`). `score` is the number of synsets, the count, the
-bigram's score, the views."""
+"""An entry list: the row number is the id. `source` is custom, number, wordnet, unigram, bigram or title; the code of
+the wiki follows where it is not the code of the list (`unigram:zh_yue`). `score` is the number of synsets of a name,
+the count of a word, the score of a bigram or the views of a title."""
 
 SOURCES = ("wordnet", "unigram", "bigram", "title")
 PMI_STEPS = 4096
-"""Percentiles of PMI are taken in steps of 1/4096 bit, downwards, so that no sorting of all bigrams is needed."""
+"""Percentiles of PMI are rounded down to 1/4096 bit: a histogram gives them without sorting all bigrams."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True)
 class Rules:
-    """What of each source becomes an entry.
+    """Which terms of each source become entries.
 
-    Unigrams: at least `unigram_min_count`, the `unigram_top_share` most frequent, at most `max_unigrams`. Bigrams: at
-    least `bigram_min_count` and `bigram_min_pmi`, by `bigram_score` (`pmi`, or `count_pmi`: (count + 1)^0.7 times what
-    the PMI is above its `bigram_pmi_percentile`), at most `max_bigrams`. Titles: at least `title_min_views`, the
-    `title_top_share` most viewed, at most `max_titles`. A maximum of 0 is none.
+    Terms have at least the minimum of their source: `unigram_min_count`, `bigram_min_count` and `bigram_min_pmi`,
+    `title_min_views`. Of words and titles the top share is considered, the most frequent or most viewed first. Bigrams
+    are ranked by `bigram_score`: `pmi`, or `count_pmi`, (count + 1)^0.7 times the difference of the PMI and its
+    `bigram_pmi_percentile`, where above 0. `max_unigrams`, `max_bigrams` and `max_titles` limit the added entries; a
+    maximum of 0 is none.
     """
 
     numbers: int
@@ -62,42 +63,42 @@ class Rules:
     max_characters: int
 
     def cap(self, source: str) -> int:
-        """How many entries a source may add; 0: no limit."""
+        """Return the maximum of entries that a source may add, 0 for no maximum."""
         return {"unigram": self.max_unigrams, "bigram": self.max_bigrams, "title": self.max_titles}.get(source, 0)
 
     def top_share(self, source: str) -> float:
-        """The share of a source's rows that is looked at, best first."""
+        """Return the share of a source's terms that is considered, best first."""
         return {"unigram": self.unigram_top_share, "title": self.title_top_share}.get(source, 1.0)
 
     def describe(self, source: str) -> str:
-        """The rule of a source in words."""
-        least = {
+        """Return the rule of a source in words."""
+        minima = {
             "unigram": ("count", self.unigram_min_count),
             "bigram": ("count", self.bigram_min_count),
             "title": ("views", self.title_min_views),
         }
-        if source not in least:
+        if source not in minima:
             return "all"
-        name, minimum = least[source]
-        told = [f"{name} >= {minimum}"] if minimum > 1 else []
+        name, minimum = minima[source]
+        conditions = [f"{name} >= {minimum}"] if minimum > 1 else []
         if source == "bigram":
-            told += [] if self.bigram_min_pmi is None else [f"PMI >= {self.bigram_min_pmi:g}"]
+            conditions += [] if self.bigram_min_pmi is None else [f"PMI >= {self.bigram_min_pmi:g}"]
             percentile = f"{self.bigram_pmi_percentile:.0%}"
             by_count = f"(count+1)^0.7 * (PMI - its {percentile} percentile) > 0"
-            told.append("by PMI" if self.bigram_score == BigramScore.pmi else f"by {by_count}")
+            conditions.append("by PMI" if self.bigram_score == BigramScore.pmi else f"by {by_count}")
         if self.top_share(source) < 1:
-            told.append(f"top {self.top_share(source):.0%}")
+            conditions.append(f"top {self.top_share(source):.0%}")
         if self.cap(source):
-            told.append(f"at most {self.cap(source):,}")
-        return ", ".join(told) or "all"
+            conditions.append(f"at most {self.cap(source):,}")
+        return ", ".join(conditions) or "all"
 
 
 @dataclass
 class SourceRow:
-    """What one source gave to one list: a row of the table.
+    """The account of one source of one list.
 
-    `available` are its distinct terms, `chosen` those its rule takes, of which `added` are new; `drops` says what
-    became of the others. `note` names what a reader would otherwise take for a fault.
+    `available` is the number of its distinct terms, `chosen` that of the terms that pass its rule, `added` that of the
+    new entries among them; `drops` has the reasons of the others. `note` explains a source that gives nothing.
     """
 
     source: str
@@ -115,15 +116,15 @@ class SourceRow:
 
 @dataclass
 class EntryTable:
-    """An entry list in the making."""
+    """An entry list while it is made: (source, score) by text in the order of ids, and the accounts of the sources."""
 
     texts: dict[str, tuple[str, float | None]] = field(default_factory=dict)
     rows: list[SourceRow] = field(default_factory=list)
 
     def add(self, row: SourceRow, terms: Iterable[tuple[str, float | None]], cap: int, max_characters: int) -> None:
-        """Append the new ones of a source's terms, best first, until `cap` (0: no limit) are added.
+        """Append the new terms of a source, best first, until `cap` (0: no maximum) are added.
 
-        `row.chosen` of them are looked at; what the cap leaves is the drop `over_cap`.
+        The first `row.chosen` terms are considered; those that the cap leaves out are the drop `over_cap`.
         """
         for text, score in islice(terms, row.chosen):
             if row.added == cap > 0:
@@ -140,7 +141,7 @@ class EntryTable:
         self.rows.append(row)
 
     def to_batches(self) -> Iterator[pa.RecordBatch]:
-        """Yield the list, a row an entry, in the order of ids."""
+        """Yield the list in the order of ids, a row an entry."""
         texts = pa.array(self.texts, pa.string())
         sources = pa.array([source for source, _ in self.texts.values()], pa.string())
         scores = pa.array([score for _, score in self.texts.values()], pa.float64())
@@ -148,7 +149,7 @@ class EntryTable:
 
 
 def unusable(text: str, max_characters: int) -> str:
-    """Say why a term can be no entry: `blank`, `too_long`, `control_characters`, `punctuation`; empty if it can.
+    """Return why a term cannot be an entry (`blank`, `too_long`, `control_characters`, `punctuation`), empty if it can.
 
     >>> unusable("¿?", 256), unusable("C++", 256)
     ('punctuation', '')
@@ -163,7 +164,7 @@ def unusable(text: str, max_characters: int) -> str:
 
 
 def is_punctuation(text: str) -> bool:
-    """Whether a term holds nothing but punctuation, ASCII's symbols and blanks.
+    """Whether a term consists of punctuation, symbols of ASCII and blanks.
 
     >>> is_punctuation("... !"), is_punctuation("♥")
     (True, False)
@@ -175,12 +176,12 @@ def is_punctuation(text: str) -> bool:
 
 
 def build_list(
-    rules: Rules, wordnet: Counter[str], found: dict[str, Iterable[tuple[str, float]]], rows: dict[str, SourceRow]
+    rules: Rules, wordnet: Counter[str], terms: Mapping[str, Iterable[tuple[str, float]]], rows: dict[str, SourceRow]
 ) -> EntryTable:
     """Return the list of one wiki.
 
-    `wordnet` holds the names of its synsets, in their order; `found` the terms of the other sources that may be
-    chosen, best first, each with its score; `rows` a row for each source, with what is known of it.
+    `wordnet` holds the names of its synsets in their order, `terms` the terms of the other sources with their scores,
+    best first. `rows` are the accounts of the sources so far.
     """
     table = EntryTable()
     numbers = SourceRow("number", f'"0" to "{rules.numbers - 1}"', rules.numbers, rules.numbers)
@@ -190,23 +191,14 @@ def build_list(
     table.add(names, wordnet.items(), 0, rules.max_characters)
     for source in SOURCES[1:]:
         row = rows.get(source, SourceRow(source, rules.describe(source)))
-        table.add(row, found.get(source, ()), rules.cap(source), rules.max_characters)
+        table.add(row, terms.get(source, ()), rules.cap(source), rules.max_characters)
     return table
 
 
 def chosen_count(top_share: float, passing: int) -> int:
-    """Return how many of the terms that pass a source's minima are considered: its top share, rounded up.
+    """Return how many of the terms that pass a source's minima are considered: the top share, rounded up.
 
     >>> chosen_count(0.1, 25)
     3
     """
     return math.ceil(top_share * passing - 1e-9)
-
-
-def percentile_rank(share: float, rows: int) -> int:
-    """The rank, from 1, of the nearest lower percentile among `rows` sorted values.
-
-    >>> percentile_rank(0.3, 11)
-    4
-    """
-    return int(share * (rows - 1)) + 1

@@ -1,4 +1,4 @@
-"""Writing entry lists: a list for each wiki, and of those the lists that texts are matched against."""
+"""Writes entry lists: a list for each wiki, then the lists that texts are matched against, merged from those."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -15,12 +15,12 @@ from metadata.lists.rules import LIST, EntryTable, Rules, SourceRow, build_list
 from metadata.sources.wordnet import read_names
 
 WIKIS = "_wikis"
-"""Folder within the store of the lists of single wikis, with a JSON file each that says what gave what."""
+"""Folder of the lists of single wikis, each with a JSON file of the accounts of its sources."""
 
 
 @dataclass(frozen=True)
 class WikiPlan:
-    """What is known of a wiki's list before it is built: WordNet files, and a row for each other source."""
+    """The inputs of a wiki's list: its WordNet files, and the accounts of its sources so far."""
 
     wordnet: tuple[str, ...] = ()
     rows: dict[str, SourceRow] = field(default_factory=dict)
@@ -29,37 +29,38 @@ class WikiPlan:
 def plan_wikis(
     wordnet: dict[str, list[FileInfo]], rows: dict[str, dict[str, SourceRow]], rules: Rules
 ) -> dict[str, WikiPlan]:
-    """Return the plan of each wiki of `rows`, with a row for its WordNet."""
+    """Return the plan of each wiki of `rows`, with an account of its WordNet added."""
     plans = {}
-    for lang, found in rows.items():
+    for lang, sources in rows.items():
         files = wordnet.get(lang, [])
-        missing = "no WordNet file of this language" if LANGUAGES[lang].wordnet else "there is no WordNet of it"
+        missing = "no WordNet file of this language" if LANGUAGES[lang].wordnet else "no WordNet in this language"
         row = SourceRow("wordnet", rules.describe("wordnet"), note="" if files else missing)
-        plans[lang] = WikiPlan(tuple(file.path for file in files), {"wordnet": row, **found})
+        plans[lang] = WikiPlan(tuple(file.path for file in files), {"wordnet": row, **sources})
     return plans
 
 
 def write_wiki_list(lang: str, batches: list[pa.RecordBatch], plan: WikiPlan, rules: Rules, folder: str) -> Receipt:
-    """Write the list of one wiki and what its sources gave; returns the account from chosen terms to entries.
+    """Write the list of one wiki and the accounts of its sources.
 
-    `batches` hold all its terms (lang, source, text, score), best first within each source.
+    `batches` hold all its terms (lang, source, text, score), best first within each source. Rows in of the receipt are
+    the chosen terms, rows out the entries.
     """
     names = read_names(lang, list(plan.wordnet), rules.wordnet_first_only)
-    found = {source: _terms(batches, source) for source in plan.rows}
-    table = build_list(rules, names.counts, found, plan.rows)
+    terms = {source: _terms(batches, source) for source in plan.rows}
+    table = build_list(rules, names.counts, terms, plan.rows)
     receipt = Receipt(lang)
     for row in table.rows:
         receipt.rows_in += row.chosen
         receipt.drops.update(row.drops)
     _write(join(folder, WIKIS, f"{lang}.parquet"), table, receipt)
-    told = {"licences": names.licences, "sources": [row.to_json() for row in table.rows]}
-    write_json(join(folder, WIKIS, f"{lang}.json"), told)
+    accounts = {"licences": names.licences, "sources": [row.to_json() for row in table.rows]}
+    write_json(join(folder, WIKIS, f"{lang}.json"), accounts)
     return receipt.check()
 
 
 @dataclass(frozen=True)
 class MergeTask:
-    """A list that texts are matched against: the wikis whose entries it takes, and users' files before and after."""
+    """A list that texts are matched against: its wikis, and a user's own lists before and after them."""
 
     name: str
     folder: str
@@ -69,20 +70,20 @@ class MergeTask:
 
 
 def merge_lists(task: MergeTask) -> Receipt:
-    """Write a list: the entries of users' files and of wikis, in the order of the task.
+    """Write a list from the lists of its wikis and a user's own lists.
 
-    Rows in are the entries of all, rows out those of the list; drops: `already_there`, `unusable` (of a user's list).
-    Facts: `added_<source>`.
+    Rows in are the entries of those, rows out the entries of the list. Drops: `already_there`, and `unusable` in a
+    user's list. Facts: `added_<source>`.
     """
     receipt = Receipt(task.name)
     table = EntryTable()
     for path in task.before:
         _add_custom(table, path, receipt)
     for lang in task.members:
-        behind = "" if lang == task.name else f":{lang}"
+        suffix = "" if lang == task.name else f":{lang}"
         for batch in read_batches(join(task.folder, WIKIS, f"{lang}.parquet"), LIST):
             for row in batch.to_pylist():
-                _add(table, row["text"], (f"{row['source']}{behind}", row["score"]), receipt)
+                _add(table, row["text"], (f"{row['source']}{suffix}", row["score"]), receipt)
     for path in task.after:
         _add_custom(table, path, receipt)
     receipt.facts.update(Counter(f"added_{source}" for source, _ in table.texts.values()))
@@ -91,7 +92,7 @@ def merge_lists(task: MergeTask) -> Receipt:
 
 
 def read_sources(folder: str, lang: str) -> dict:
-    """What the sources of a wiki's list gave, as `write_wiki_list` told: {licences, sources}."""
+    """Return the accounts of the sources of a wiki's list that `write_wiki_list` wrote: {licences, sources}."""
     return read_json(join(folder, WIKIS, f"{lang}.json"))
 
 

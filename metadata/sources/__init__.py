@@ -1,4 +1,4 @@
-"""Dumps, page views and wordnets become terms with counts.
+"""Terms with counts, from dumps, page views and wordnets.
 
 Open `articles.py` first: it counts the words of one range of a dump.
 """

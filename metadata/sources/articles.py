@@ -1,4 +1,4 @@
-"""Counts of words and bigrams of one wiki's articles: from a range of a dump, or from a table of plain texts."""
+"""Counts the words and bigrams of one wiki's articles, from a range of a dump or from a table of plain texts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -11,10 +11,10 @@ from curation.core.storage import ParquetSink, read_schema
 from curation.core.table_reader import check_file, read_batches
 from metadata.sources.dumps import Site, read_pages, read_site
 from metadata.sources.ngrams import COUNTS, count_ngrams
-from metadata.sources.wikitext import LinkPrefixes, TooDeepError, plain_text
+from metadata.sources.wikitext import LinkPrefixes, TooDeepError, article_text
 
 LOGIC_VERSION = 1
-"""To be raised when the same input gives other counts."""
+"""Raise it when the same input gives other counts."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class DumpSettings:
 
 @dataclass(frozen=True)
 class CountTask:
-    """A range of a dump, or a table of articles: `start` and `end` are bytes of the file, `end` None its end."""
+    """A table of articles, or the bytes of a dump from `start` to `end`; None is the end of the file."""
 
     input: str
     lang: str
@@ -39,7 +39,7 @@ class CountTask:
 def count_file(task: CountTask, settings: DumpSettings) -> Receipt:
     """Write the partial counts (`ngrams.COUNTS`) of the articles of a task.
 
-    Rows in are pages, rows out the articles counted. Drops, beside those of `dumps.read_pages`: `redirect`,
+    Rows in are pages, rows out the counted articles. Drops beside those of `dumps.read_pages`: `redirect`,
     `other_namespace`, `no_text`, `too_deep`. Facts: `words`, `text_chars`, `wikitext_chars`, bytes read.
     """
     receipt = Receipt(f"{task.input}@{task.start}")
@@ -57,7 +57,7 @@ def count_file(task: CountTask, settings: DumpSettings) -> Receipt:
 
 
 def read_articles(path: str, start: int, end: int | None, settings: DumpSettings, receipt: Receipt) -> Iterator[str]:
-    """Yield the plain texts of a dump's articles: pages of the chosen namespaces that are no redirects."""
+    """Yield the plain texts of a dump's articles, the pages of the chosen namespaces that are no redirects."""
     site = read_site(path)
     prefixes = LinkPrefixes.of(site.link_names)
     for page in read_pages(path, start, end, settings.max_page_bytes, site, receipt):
@@ -70,7 +70,7 @@ def read_articles(path: str, start: int, end: int | None, settings: DumpSettings
         else:
             receipt.facts["wikitext_chars"] += len(page.wikitext)
             try:
-                text = plain_text(page.wikitext, prefixes)
+                text = article_text(page.wikitext, prefixes)
             except TooDeepError:
                 receipt.drops["too_deep"] += 1
                 continue
@@ -85,7 +85,7 @@ def check_articles(path: str) -> None:
 
 
 def articles_schema(path: str) -> pa.Schema:
-    """Return the schema that a table of articles has to have: `text`, as a string of either Arrow type."""
+    """Return the schema that a table of articles must have: `text`, a string of either Arrow type."""
     found = read_schema(path)
     large = "text" in found.names and found.field("text").type == pa.large_string()
     return pa.schema([pa.field("text", pa.large_string() if large else pa.string())])

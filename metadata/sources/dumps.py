@@ -1,8 +1,8 @@
-"""Wikipedia's database dumps, from bytes to pages: whole, truncated, damaged, in one bz2 stream or many.
+"""Reads the pages of Wikipedia's database dumps: whole, truncated or damaged, of one bz2 stream or many.
 
-A task reads a range of the compressed file. A stream belongs to the range in which its first byte lies, a page to the
-streams in which its first byte lies; so any cutting into ranges gives every page once. Multistream dumps (100 pages a
-stream) spread over a cluster that way; a file of one stream is read by the task of its first byte.
+A task reads a range of the compressed file. A stream belongs to the range that holds its first byte, a page to the
+stream that holds its first byte, so any cut into ranges gives every page once. The tasks of a multistream dump (100
+pages a stream) run on many machines; a file of one stream is read by the task of its first byte.
 """
 
 import bz2
@@ -22,31 +22,31 @@ _READ = 1 << 20
 _PAGE, _PAGE_END, _DUMP_END = b"<page>", b"</page>", b"</mediawiki>"
 _SITE_BYTES = 4 << 20
 _NUMBER = re.compile("-?[0-9]{1,6}")
-# A redirect of an old dump, which has no element for it: the magic word in any language, then a link.
+# A redirect in an old dump, which has no element for redirects: the magic word in any language, then a link.
 _REDIRECT = re.compile(r"\s*#[^\W\d_]+(?: [^\W\d_]+)?\s*:?\s*\[\[")
 
 
 @dataclass(frozen=True)
 class Site:
-    """The wiki of a dump: its language, where it is a Wikipedia that we know, and its namespaces' names by number."""
+    """The wiki of a dump: its language, None if it is no known Wikipedia, and its namespaces' names by number."""
 
     language: Language | None
     namespaces: dict[int, str]
 
     @property
     def link_names(self) -> list[str]:
-        """Names of the namespaces whose links are no text: Media, File, Category."""
+        """Names of the namespaces whose links are not text of the page: Media, File, Category."""
         return [self.namespaces[number] for number in (-2, 6, 14) if self.namespaces.get(number)]
 
     @property
     def prefixes(self) -> frozenset[str]:
-        """Lower-cased names of all namespaces but that of articles."""
+        """Names, in lower case, of all namespaces except that of articles."""
         return frozenset(name.lower() for number, name in self.namespaces.items() if number and name)
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page of a dump. `wikitext` is that of its last revision, None where it was deleted or is something else."""
+    """A page of a dump. `wikitext` is the text of its last revision, None if it was deleted or is no wikitext."""
 
     title: str
     namespace: int
@@ -55,10 +55,12 @@ class Page:
 
 
 def read_site(path: str) -> Site:
-    """Return the wiki that a dump's head names; one without a readable head gets no language and no names."""
+    """Return the wiki that the head of a dump names; without a readable head it has no language and no names."""
     head = b""
     with open_input(path) as file:
         for _, data in _decompressed(file, path, 0, Receipt(path)):
+            if data is None:
+                break
             head += data
             if b"</siteinfo>" in head or _PAGE in head or len(head) > _SITE_BYTES:
                 break
@@ -79,7 +81,7 @@ def read_site(path: str) -> Site:
 
 
 def plan_ranges(path: str, size: int, range_bytes: int) -> list[tuple[int, int | None]]:
-    """Return the ranges (first byte, end) that a file is read in; the last one is open. Only bz2 is cut."""
+    """Return the ranges (first byte, end) of a file; the end of the last one is None. Only bz2 is cut."""
     if not path.endswith(".bz2") or size < 2 * range_bytes:
         return [(0, None)]
     starts = range(0, size - range_bytes // 2, range_bytes)
@@ -89,11 +91,11 @@ def plan_ranges(path: str, size: int, range_bytes: int) -> list[tuple[int, int |
 def read_pages(
     path: str, start: int, end: int | None, max_page_bytes: int, site: Site, receipt: Receipt
 ) -> Iterator[Page]:
-    """Yield the pages of a range in which a page begins.
+    """Yield the pages that begin in a range.
 
-    The receipt gets each page as a row in, and those that cannot be read as drops: `cut_off` by damage or the end of
-    the file, `too_large`, `bad_xml`. Damage goes to its `failures`, what came before it is kept, and reading goes on
-    at the next stream.
+    Rows in of the receipt are all pages, its drops the unreadable ones: `cut_off` by damage or the end of the file,
+    `too_large`, `bad_xml`. Damage is added to its `failures`; pages before it are kept, and reading resumes at the next
+    stream.
     """
     cutter = _PageCutter(max_page_bytes, receipt)
     offset, damaged = None, False
@@ -121,7 +123,7 @@ def read_pages(
 def _decompressed(file: BinaryIO, path: str, start: int, receipt: Receipt) -> Iterator[tuple[int, bytes | None]]:
     """Yield (offset of the compressed stream, decompressed bytes) from the first stream at or after `start` on.
 
-    None instead of bytes: what follows does not continue what came before, for there is damage between.
+    None instead of bytes means damage: the next bytes do not continue the last ones.
     """
     file.seek(start)
     head = file.read(6)
@@ -160,7 +162,7 @@ def _decompressed(file: BinaryIO, path: str, start: int, receipt: Receipt) -> It
 
 
 def _next_stream(file: BinaryIO, position: int, rest: bytes) -> tuple[int | None, bytes | None]:
-    """Return offset and first bytes of the first stream at or after `position`; `rest` is what is read already."""
+    """Return offset and first bytes of the first stream at or after `position`; `rest` are the bytes read ahead."""
     while True:
         if found := _STREAM.search(rest):
             return position + found.start(), rest[found.start() :]
@@ -190,24 +192,24 @@ def _note(receipt: Receipt, path: str, offset: int, error: Exception) -> None:
 
 
 class _PageCutter:
-    """Cuts the decompressed bytes of a range into `<page>...</page>`, each a row in of the receipt."""
+    """Cuts the decompressed bytes of a range into pages, `<page>...</page>`; each is a row in of the receipt."""
 
     def __init__(self, max_page_bytes: int, receipt: Receipt) -> None:
         self._max_page_bytes, self._receipt = max_page_bytes, receipt
         self._buffer = bytearray()
-        self._own: int | None = None  # bytes of the buffer in which a page of this range can begin; None: any
-        self._in_page = False  # the buffer begins with a page, or with what is left of one that is too large
+        self._own: int | None = None  # bytes of the buffer in which a page of this range can begin; None: all
+        self._in_page = False  # the buffer begins with a page, or with the rest of one that is too large
         self._too_large = False
         self._searched = 0
         self.saw_end = False
 
     @property
     def finished(self) -> bool:
-        """Whether no further byte is wanted."""
+        """Whether no page of the range is open or can begin."""
         return not self._in_page and self._own is not None and self._own <= 0
 
     def leave(self) -> None:
-        """Pages that begin in what is fed from now on belong to the next range."""
+        """Mark the end of the range: pages that begin in later bytes belong to the next one."""
         if self._own is None:
             self._own = len(self._buffer)
 
@@ -224,7 +226,7 @@ class _PageCutter:
                 yield page
 
     def cut_off(self) -> None:
-        """What follows does not continue what was fed: the page that is open is lost."""
+        """Count the open page as lost, because the next bytes do not continue it."""
         if self._in_page:
             self._receipt.rows_in += 1
             self._receipt.drops["cut_off"] += 1
@@ -239,13 +241,13 @@ class _PageCutter:
     def _find_page(self) -> bool:
         begin = self._buffer.find(_PAGE)
         self.saw_end = self.saw_end or (begin < 0 and _DUMP_END in self._buffer)
-        # Without a page keep what may be the beginning of its tag, or of the dump's end.
+        # Without a page keep the last bytes: the tag of a page, or of the dump's end, may begin in them.
         self._forget(begin if begin >= 0 else max(0, len(self._buffer) - len(_DUMP_END) + 1))
         self._in_page = begin >= 0 and (self._own is None or self._own > 0)
         return self._in_page
 
     def _end_page(self) -> bytes | None:
-        """The page that the buffer begins with; None: it goes on, empty: it was too large."""
+        """Return the page at the start of the buffer, None if its end is not there yet, empty if it was too large."""
         close = self._buffer.find(_PAGE_END, self._searched)
         if close < 0:
             self._searched = max(0, len(self._buffer) - len(_PAGE_END) + 1)
@@ -279,7 +281,7 @@ def _parse_page(chunk: bytes, site: Site) -> Page | None:
 
 
 def _namespace_of(title: str, site: Site) -> int:
-    """The namespace that a title names, for dumps older than the element: schema 0.5 and before."""
+    """Return the namespace that a title names, for dumps without an element for it: schema 0.5 and before."""
     prefix, colon, _ = title.partition(":")
     if not colon:
         return 0

@@ -1,4 +1,4 @@
-"""Counts of words and of pairs of words (see `metadata.tokens`), in flat arrays."""
+"""Counts words and bigrams (see `metadata.sources.words`) in flat arrays."""
 
 from collections.abc import Iterable, Iterator
 
@@ -18,14 +18,14 @@ COUNTS = pa.schema(
         pa.field("count", pa.int64(), nullable=False),
     ]
 )
-"""Partial counts: `source` is unigram or bigram; `second` is null for a unigram. The same n-gram may come again."""
+"""Partial counts: `source` is unigram or bigram; `second` is null for a unigram. Several rows may hold one n-gram."""
 
 
 def count_ngrams(texts: Iterable[str], language: Language, max_bigrams: int = 1 << 21) -> Iterator[pa.RecordBatch]:
     """Yield partial counts (`COUNTS`) of the words and bigrams of texts.
 
-    Memory is bounded: counts are handed out whenever there are `max_bigrams` distinct bigrams. The counts, added up,
-    and the words' texts are functions of the texts alone; no order is promised.
+    Memory is bounded: counts are yielded whenever there are `max_bigrams` distinct bigrams. The sums of the counts
+    depend on the texts alone; the order of rows is not defined.
     """
     name, segment = segmenter(language)
     counter = NgramCounter(language.code, character_classes(singles=name in ("blanks", "characters")), max_bigrams)
@@ -42,7 +42,7 @@ def count_ngrams(texts: Iterable[str], language: Language, max_bigrams: int = 1 
 
 
 class NgramCounter:
-    """Counts words and bigrams of texts in flat arrays: strings are hashed where they lie, never made."""
+    """Counts words and bigrams of texts. Words are hashed where they lie in the bytes; no string is made of them."""
 
     def __init__(self, lang: str, classes: np.ndarray, max_bigrams: int) -> None:
         self._lang, self._classes, self._max_bigrams = lang, classes, max_bigrams
@@ -58,11 +58,11 @@ class NgramCounter:
         self._sizes = np.zeros(2, np.int64)  # words, bigrams
 
     def add(self, texts: list[str]) -> Iterator[pa.RecordBatch]:
-        """Count texts, each for itself; yields what has to be handed out on the way."""
+        """Count texts, each by itself; yields the counts whenever there are `max_bigrams` distinct bigrams."""
         if not texts:
             return
         data = np.frombuffer((PAGE_END.join(texts) + PAGE_END).encode("utf-8", "replace"), np.uint8)
-        position, previous = 0, -1
+        position, previous = 0, np.int64(-1)
         while position < len(data):
             self._grow()
             position, previous = _count(
@@ -73,8 +73,8 @@ class NgramCounter:
                 yield from self.flush()
 
     def _grow(self) -> None:
-        """Keep the tables at most half full, and the kernel has room for what it adds until it asks again."""
-        words, pairs = self._sizes
+        """Keep the tables at most half full, with room for the words that the kernel adds until it returns."""
+        words, pairs = self._sizes.tolist()
         if self._ends[words] + _ROOM > len(self._letters):
             self._letters = np.concatenate([self._letters, np.empty_like(self._letters), np.empty(_ROOM, np.uint8)])
         if words + 2 > len(self._counts):
@@ -114,12 +114,12 @@ class NgramCounter:
 
 _ROOM = 1 << 16
 MAX_WORD_BYTES = _ROOM // 2
-"""Longer words (there are such lines without a blank) are punctuation: no word, and no bigram across them."""
+"""Longer words (lines without a blank exist) count as punctuation: no word, and no bigram across them."""
 
 
 @numba.njit(cache=True, nogil=True)
 def _hash(data: np.ndarray, start: int, end: int) -> np.uint64:
-    """FNV-1a, with a last mix because tables use the low bits."""
+    """FNV-1a, mixed at the end because the tables use its low bits."""
     value = np.uint64(0xCBF29CE484222325)
     for index in range(start, end):
         value = (value ^ np.uint64(data[index])) * np.uint64(0x100000001B3)
@@ -141,8 +141,8 @@ def _same(letters: np.ndarray, at: int, data: np.ndarray, start: int, size: int)
 
 
 @numba.njit(cache=True, nogil=True)
-def _character(data: np.ndarray, position: int) -> tuple[int, int]:
-    """Code point and bytes of a character of valid UTF-8."""
+def _character(data: np.ndarray, position: int) -> tuple[np.int64, int]:
+    """Return code point and length in bytes of a character of valid UTF-8."""
     lead = np.int64(data[position])
     if lead < 0x80:
         return lead, 1
@@ -156,10 +156,10 @@ def _character(data: np.ndarray, position: int) -> tuple[int, int]:
 
 @numba.njit(cache=True, nogil=True)
 def _count(
-    data: np.ndarray, position: int, previous: int, classes: np.ndarray, letters: np.ndarray, ends: np.ndarray,
+    data: np.ndarray, position: int, previous: np.int64, classes: np.ndarray, letters: np.ndarray, ends: np.ndarray,
     counts: np.ndarray, slots: np.ndarray, keys: np.ndarray, pair_counts: np.ndarray, sizes: np.ndarray,
-) -> tuple[int, int]:  # fmt: skip
-    """Count from `position` on until the data ends or a table is full; returns where to go on, and the last word."""
+) -> tuple[int, np.int64]:  # fmt: skip
+    """Count from `position` on until the data ends or a table is full; returns the next position and the last word."""
     size = len(data)
     word_mask, pair_mask = np.uint64(len(slots) - 1), np.uint64(len(keys) - 1)
     while position < size:
@@ -173,10 +173,10 @@ def _count(
             position += width
             continue
         if kind == MARK:
-            previous = -1
+            previous = np.int64(-1)
             position += width
             if point == 0 and 2 * pairs > len(keys) // 2:
-                # The end of a page: a chance to hand out counts without cutting a bigram in two.
+                # At the end of a page the counts can be yielded without cutting a bigram in two.
                 return position, previous
             continue
         start = position
@@ -189,7 +189,7 @@ def _count(
                 position += width
         length = position - start
         if length > MAX_WORD_BYTES:
-            previous = -1
+            previous = np.int64(-1)
             continue
         slot = _hash(data, start, position) & word_mask
         while True:

@@ -1,8 +1,8 @@
-"""Page views of article titles, from Wikimedia's hourly files.
+"""Counts the page views of article titles in Wikimedia's hourly files.
 
-A row is `domain title views bytes`, of the present files (pageviews, since 2015) and the former ones (pagecounts-raw):
-`en` is the English Wikipedia, `en.m` its mobile site, `en.b` and the like are other projects, `commons.m` is no
-language. Blanks stand as `_` and some characters as percent-codes.
+A row is `domain title views bytes`, in the present files (pageviews, since May 2015) and the former ones
+(pagecounts-raw). The domain `en` is the English Wikipedia, `en.m` its mobile site, `en.b` another project, `commons.m`
+no language. Titles have `_` for blanks and percent-codes for some characters.
 """
 
 import gzip
@@ -21,7 +21,7 @@ from curation.core.receipts import Receipt
 from curation.core.storage import ParquetSink, open_input
 
 LOGIC_VERSION = 1
-"""To be raised when the same input gives other counts."""
+"""Raise it when the same input gives other counts."""
 
 VIEWS = pa.schema(
     [
@@ -30,9 +30,9 @@ VIEWS = pa.schema(
         pa.field("views", pa.int64(), nullable=False),
     ]
 )
-"""Partial sums: the same title may come again."""
+"""Partial sums: several rows may hold one title."""
 
-# The namespaces of every wiki, by the English names that each of them understands beside its own.
+# English names of namespaces, which every wiki understands beside its own.
 _NAMESPACES = frozenset(
     {
         "media", "special", "talk", "user", "user talk", "wikipedia", "wikipedia talk", "project", "project talk",
@@ -48,11 +48,11 @@ _MAX_TITLES = 1 << 20
 
 @dataclass(frozen=True)
 class TitleSettings:
-    """Which rows count.
+    """Which rows are counted.
 
-    `languages` are Wikipedia codes. Rows with fewer views than `min_row_views` are left out. `any_colon` drops every
-    title with a colon (the first paper's rule), else those whose prefix is a namespace: one of `namespaces` (lower-
-    cased names by language, from the dumps) or an English name.
+    `languages` are Wikipedia codes. Rows with fewer views than `min_row_views` are dropped. `any_colon` drops every
+    title with a colon (the first paper's rule); otherwise titles with the prefix of a namespace are dropped, one of
+    `namespaces` (names in lower case by language, from the dumps) or an English name.
     """
 
     languages: tuple[str, ...]
@@ -73,8 +73,8 @@ def count_views(task: ViewsTask, settings: TitleSettings) -> Receipt:
     """Write the partial sums (`VIEWS`) of a page-view file.
 
     Rows in and out are rows of the file. Drops: `malformed`, `other_project`, `other_language`, `few_views`,
-    `bad_title` (no UTF-8, control characters, or the `-` of unknown pages), `namespace`. A file that breaks off is a
-    failure; what came before counts.
+    `bad_title` (no UTF-8, control characters, or the `-` of unknown pages), `namespace`. A truncated file is a failure;
+    the rows before its end are counted.
     """
     receipt = Receipt(task.input)
     namespaces = {lang: _NAMESPACES.union(names) for lang, names in settings.namespaces.items()}
@@ -104,13 +104,13 @@ def _lines(file: BinaryIO, path: str, receipt: Receipt) -> Iterator[bytes]:
     try:
         yield from gzip.GzipFile(fileobj=file) if head == b"\x1f\x8b" else file
     except (OSError, EOFError) as error:
-        told = {"file": path, "offset": file.tell(), "error": str(error), "records_read": receipt.rows_in}
-        receipt.failures.append(told)
+        failure = {"file": path, "offset": file.tell(), "error": str(error), "records_read": receipt.rows_in}
+        receipt.failures.append(failure)
 
 
 @lru_cache(maxsize=4096)
 def _wikipedia(domain: bytes) -> str | None:
-    """The code of the Wikipedia that a row is of, None for another project."""
+    """Return the code of the Wikipedia of a domain, None for another project."""
     name, _, suffix = domain.partition(b".")
     language = language_of(name.decode("ascii", "replace")) if suffix in (b"", b"m", b"zero") else None
     return language.code if language else None
@@ -119,7 +119,7 @@ def _wikipedia(domain: bytes) -> str | None:
 def _read_row(
     line: bytes, settings: TitleSettings, namespaces: dict[str, frozenset[str]]
 ) -> tuple[str, str, int] | str:
-    """Return (language, title, views), or why the row does not count."""
+    """Return (language, title, views), or the drop reason of the row."""
     cells = line.rstrip(b"\r\n").split(b" ")
     if len(cells) != 4 or not cells[2].isdigit() or not cells[1] or not cells[0]:
         return "malformed"

@@ -1,8 +1,8 @@
-"""Wikitext to plain text: what stands on the page, without markup, templates, references, files and categories.
+"""Wikitext to plain text: the text of the page, without markup, templates, references, files and categories.
 
-The work is `wikitextparser`'s. Around it stand passes in linear time that take away what it would keep (tables as
-padded columns, categories in any language, formulae) and what would cost it quadratic time: a page is written by
-anyone, and 20,000 times `<b` keeps the library busy for four seconds, one `colspan=100000000` for good.
+`wikitextparser` does most of the work. Passes in linear time before and after it remove markup that it would keep
+(tables as padded columns, categories in any language, formulae) and markup that would cost it quadratic time. Anyone
+can write a page: 20,000 times `<b` keeps the library busy for four seconds, one `colspan=100000000` for ever.
 """
 
 import re
@@ -14,16 +14,16 @@ import wikitextparser
 from curation.core.languages import LANGUAGES
 
 MAX_DEPTH = 60
-"""Brackets that stand open at once. MediaWiki stops at 40; the library's time grows with the depth."""
+"""Maximum of brackets open at once. MediaWiki stops at 40; the library's time grows with the depth."""
 
-# Tags whose contents are no text of the page: MediaWiki hands them to extensions as they are.
+# Tags whose contents are not text of the page: MediaWiki passes them to extensions.
 _OPAQUE = (
     "ref|references|math|chem|ce|gallery|timeline|score|nowiki|pre|source|syntaxhighlight|graph|mapframe|maplink"
     "|hiero|imagemap|inputbox|templatedata|templatestyles|categorytree|section|indicator|style|script|noinclude"
 )
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _OPAQUE_TAG = re.compile(rf"<(/?)({_OPAQUE})\b([^<>]*)>", re.IGNORECASE)
-# Formatting within a word (km<sup>2</sup>) leaves nothing, any other tag a blank (asphalt<br>road).
+# Formatting tags within a word (km<sup>2</sup>) are removed, other tags (asphalt<br>road) replaced by a blank.
 _INLINE_TAG = re.compile(
     r"</?(?:b|i|u|s|em|strong|small|big|sub|sup|span|font|tt|code|a|abbr|del|ins|bdi|bdo|rb|ruby)\b[^<>]*>",
     re.IGNORECASE,
@@ -37,35 +37,35 @@ _CELLS = re.compile(r"\|\||!!")
 
 @dataclass(frozen=True)
 class LinkPrefixes:
-    """What a link begins with that is no text: categories, files and other languages' pages, lower-cased."""
+    """Prefixes, in lower case, of links that are not text: categories, files, pages of other languages."""
 
     names: frozenset[str]
 
     @classmethod
     def of(cls, namespaces: Iterable[str]) -> "LinkPrefixes":
-        """The prefixes of a wiki: its own names of the namespaces File, Category and Media, beside the general ones."""
+        """Return the prefixes of a wiki: its names of the namespaces File, Category and Media, and the general ones."""
         languages = (code.replace("_", "-") for code in LANGUAGES)
         names = {"file", "image", "media", "category", *languages, *(name.lower() for name in namespaces)}
         return cls(frozenset(name.replace("_", " ") for name in names if name))
 
 
 class TooDeepError(ValueError):
-    """More brackets stand open at once than `MAX_DEPTH`."""
+    """More than `MAX_DEPTH` brackets are open at once."""
 
 
-def plain_text(wikitext: str, prefixes: LinkPrefixes) -> str:
-    """Return the text of a page. Raises TooDeepError where brackets nest beyond what MediaWiki would show.
+def article_text(wikitext: str, prefixes: LinkPrefixes) -> str:
+    """Return the text of a page. Raises TooDeepError where brackets nest deeper than MediaWiki would show.
 
-    Headings keep their `=`, list items their `*`, table cells are set apart by `|`: as punctuation they keep words
-    apart that do not follow one another.
+    Headings keep their `=`, list items their `*`, and table cells are separated by `|`: words on either side of such
+    punctuation do not make a bigram.
 
-    >>> plain_text("'''Cats''' are [[animal|animals]].{{cite}}[[Category:Cats]]", LinkPrefixes.of([])).rstrip()
+    >>> article_text("'''Cats''' are [[animal|animals]].{{cite}}[[Category:Cats]]", LinkPrefixes.of([])).rstrip()
     'Cats are animals.'
     """
     text = _COMMENT.sub("", wikitext)
     if "<" in text:
         text = _INLINE_TAG.sub("", _without_opaque(text))
-        # What is left of "<" is text; the library decodes it again at the end.
+        # A "<" that remains is text; the library decodes it at the end.
         text = _TAG.sub(" ", text).replace("<", "&lt;")
     text = _PREFIXED_LINK.sub(_prefix_dropper(prefixes.names), text)
     _check_depth(text)
@@ -87,7 +87,7 @@ def _prefix_dropper(names: frozenset[str]) -> Callable[[re.Match[str]], str]:
 
 
 def _without_opaque(text: str) -> str:
-    """Cut opaque tags with their contents; an opening tag that nothing closes is cut alone."""
+    """Remove opaque tags with their contents; of an opening tag without a closing one only the tag is removed."""
     tags = list(_OPAQUE_TAG.finditer(text))
     closing: dict[str, list[int]] = {}
     for index in range(len(tags) - 1, -1, -1):
@@ -115,13 +115,13 @@ def _check_depth(text: str) -> None:
         if bracket in ("{{", "[[", "{|"):
             depth += 1
             if depth > MAX_DEPTH:
-                raise TooDeepError(f"more than {MAX_DEPTH} brackets stand open at once")
+                raise TooDeepError(f"more than {MAX_DEPTH} brackets are open at once")
         elif depth:
             depth -= 1
 
 
 def _without_tables(text: str) -> str:
-    """Keep the cells of tables, without their attributes, set apart by `|`."""
+    """Replace tables by their cells, without attributes, separated by `|`."""
     if "|" not in text and "!" not in text:
         return text
     lines = []

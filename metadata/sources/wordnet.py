@@ -1,4 +1,4 @@
-"""Names of WordNet's synsets: Princeton's database files, and the tab files of Open Multilingual Wordnet."""
+"""Reads the names of WordNet's synsets from Princeton's database and the tab files of Open Multilingual Wordnet."""
 
 import gzip
 import re
@@ -12,7 +12,7 @@ from curation.core.receipts import Receipt
 from curation.core.storage import FileInfo, list_files, open_input
 
 DATABASE_FILES = ("data.adj", "data.adv", "data.noun", "data.verb")
-# A lemma of data.adj may say where it may stand: `galore(ip)`.
+# A lemma of data.adj may end with its position in a sentence: `galore(ip)`.
 _POSITION = re.compile(r"\((?:a|p|ip)\)$")
 _WINDOWS_1252 = {
     code: bytes([code]).decode("cp1252") for code in range(0x80, 0xA0) if code not in (0x81, 0x8D, 0x8F, 0x90, 0x9D)
@@ -22,9 +22,9 @@ _BY_WORDNET = {language.wordnet: language.code for language in LANGUAGES.values(
 
 @dataclass
 class SynsetNames:
-    """The names of one language: `counts` holds in how many synsets each stands, in the order of the files.
+    """The names of one language: `counts` holds the number of synsets of each name, in the order of the files.
 
-    `receipt` accounts for the rows of the files: rows in are lines, rows out those that gave a name.
+    Rows in of `receipt` are lines of the files, rows out the lines with a name.
     """
 
     lang: str
@@ -34,14 +34,14 @@ class SynsetNames:
 
 
 def is_database(path: str) -> bool:
-    """Whether a file is one of WordNet's database."""
+    """Whether a file belongs to Princeton's database."""
     return path.rsplit("/", 1)[-1] in DATABASE_FILES
 
 
 def list_wordnets(paths: list[str]) -> dict[str, list[FileInfo]]:
-    """Return the WordNet files among paths by language code, in the order of their paths; others are ignored.
+    """Return the WordNet files among paths by language code, in the order of their paths; other files are ignored.
 
-    The language of a tab file is what its first line says, else its name (`wn-data-fra.tab`).
+    The first line of a tab file names its language, or else the name of the file does (`wn-data-fra.tab`).
     """
     found: dict[str, list[FileInfo]] = {}
     for file in list_files(paths) if paths else []:
@@ -57,8 +57,8 @@ def list_wordnets(paths: list[str]) -> dict[str, list[FileInfo]]:
 def read_names(lang: str, paths: list[str], first_only: bool) -> SynsetNames:
     """Return the names of a language's WordNet files.
 
-    Of Princeton's synsets the first lemma, in lower case, is the name (the first paper's), or with `first_only` false
-    each lemma as it stands. Tab files, which rank no lemma, give all of theirs.
+    With `first_only` the name of a synset of Princeton's is its first lemma in lower case, as in the first paper;
+    otherwise each lemma is a name as it is written. Tab files do not rank their lemmas: all are names.
     """
     names = SynsetNames(lang)
     for path in paths:
@@ -78,7 +78,10 @@ def _open_text(path: str) -> Iterator[str]:
 
 
 def _database_names(path: str, first_only: bool, names: SynsetNames) -> Iterator[str]:
-    """`offset lex_filenum ss_type w_cnt word lex_id [word lex_id ...] ...`, see wndb(5WN); w_cnt is hexadecimal."""
+    """Yield the names of a file of lines `offset lex_filenum ss_type w_cnt word lex_id [word lex_id ...] ...`.
+
+    The format is that of wndb(5WN); w_cnt is hexadecimal.
+    """
     licence = "WordNet 3.0 licence (Princeton University)"
     if licence not in names.licences:
         names.licences.append(licence)
@@ -101,7 +104,10 @@ def _database_names(path: str, first_only: bool, names: SynsetNames) -> Iterator
 
 
 def _tab_names(path: str, names: SynsetNames) -> Iterator[str]:
-    """`synset <tab> type <tab> value`, the type `lemma` or `fra:lemma`; other types are forms, roots, definitions."""
+    """Yield the names of a file of lines `synset <tab> type <tab> value`.
+
+    Names have the type `lemma` or `fra:lemma`; other types are forms, roots, definitions.
+    """
     _, licence = _read_header(path)
     names.licences.append(f"{path.rsplit('/', 1)[-1]}: {licence or 'see the LICENSE file beside it'}")
     for line in _open_text(path):
@@ -124,17 +130,17 @@ def _tab_names(path: str, names: SynsetNames) -> Iterator[str]:
 
 
 def _clean(name: str) -> str:
-    """A lemma without what the makers of tab files left in it.
+    """Return a lemma of a tab file without markup and faults.
 
-    The Chinese Open Wordnet writes a particle that may follow as `+的`; the French one holds letters of Windows-1252
-    as control characters (`\\x9cuvre`); marks of direction come from Wiktionary.
+    The Chinese Open Wordnet writes an optional particle as `+的`. The French one has letters of Windows-1252 as control
+    characters (`\\x9cuvre`). Marks of direction come from Wiktionary.
     """
     text = name.replace("_", " ").replace("+的", "的").replace("+地", "地").translate(_WINDOWS_1252)
     return " ".join(text.split())
 
 
 def _read_header(path: str) -> tuple[str, str]:
-    """Language (three letters) and licence of a tab file, from `# name <tab> lang <tab> url <tab> licence`."""
+    """Return language (three letters) and licence of a tab file, from `# name <tab> lang <tab> url <tab> licence`."""
     lines = _open_text(path)
     first = next(lines, "")
     cells = first.lstrip("# ").split("\t") if first.startswith("#") else []

@@ -1,15 +1,14 @@
-"""Tokens of a text, in every script.
+"""The words of a text, in every script.
 
-A *token* is what stands between white space; each punctuation mark and each character of a script that is written
-without blanks is a token of its own (Demystifying CLIP Data, arXiv 2309.16671, and Meta CLIP 2, arXiv 2507.22062). A
-*word* is a token that is no punctuation. A *bigram* is two words in a row: punctuation and the end of a page stand
-between words that do not follow one another, a line break does not.
+A *token* is the text between white space; each punctuation mark and each character of a script without blanks is a
+token by itself (Demystifying CLIP Data, arXiv 2309.16671, and Meta CLIP 2, arXiv 2507.22062). A *word* is a token that
+is no punctuation. A *bigram* is two words in a row, with neither punctuation nor the end of a page between them; a line
+break may be between them.
 
-Languages that are written without blanks are segmented first: bo and dz at the tsheg, the others by the dictionaries
-of ICU (`icu4py`); without it each of their characters is a word.
+Texts of languages without blanks are segmented first: of bo and dz at the tsheg, of the others by the dictionaries of
+ICU (`icu4py`). Without that package each of their characters is a word.
 """
 
-import re
 import unicodedata
 from collections.abc import Callable
 from functools import cache
@@ -21,16 +20,16 @@ from curation.core.languages import Language
 from curation.matching.spacing import edge_class
 
 WORD, BLANK, MARK, SINGLE = 0, 1, 2, 3
-"""Classes of characters: part of a word, white space, punctuation, a word of its own."""
+"""Classes of characters: part of a word, white space, punctuation, a word by itself."""
 PAGE_END = "\0"
-"""Stands between texts: no word, and no bigram across it."""
+"""Separates texts: no word, and no bigram across it."""
 
 # Marks inside words: the middle dot of Catalan, geresh and gershayim of Hebrew, the tsheg between Tibetan syllables.
 _WITHIN_WORDS = "\u00b7\u05f3\u05f4\u0f0b\u0f0c"
-# Characters without width that end up between words: zero-width space, joiner, byte order mark, directions.
+# Characters without width between words: zero-width space, joiner, byte order mark, directions.
 _INVISIBLE = [0x200B, 0x2060, 0xFEFF, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)]
 _TSHEG = "\u0f0b"
-# Character classes that Python's and Java's regular expressions read alike.
+# Character classes that mean the same in the regular expressions of Python and of Java.
 TIBETAN = "[\u0f00-\u0fff]"
 UNSPACED = "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0002ebef]"
 ALPHABETIC = "[0-9A-Za-z\u00c0-\u058f\uff10-\uff5a]"
@@ -38,9 +37,9 @@ ALPHABETIC = "[0-9A-Za-z\u00c0-\u058f\uff10-\uff5a]"
 
 @cache
 def character_classes(singles: bool) -> np.ndarray:
-    """The class of each code point, uint8 of length 0x110000; with `singles` false, SINGLE characters are WORD.
+    """Return the class of each code point, uint8 of length 0x110000; with `singles` false, SINGLE characters are WORD.
 
-    Punctuation is Unicode's (categories P) and all of ASCII's and of the published edge class.
+    Punctuation are the characters of Unicode's categories P, those of ASCII and those of the published edge class.
     """
     classes = np.zeros(0x110000, np.uint8)
     for point in range(0x20000):
@@ -54,33 +53,17 @@ def character_classes(singles: bool) -> np.ndarray:
     classes[0] = MARK
     for point in np.flatnonzero(edge_class(Edges.script)).tolist():
         if point < 0x80 or 0xFF00 <= point < 0x10000:
-            classes[point] = MARK  # symbols such as + and the full-width tilde, which are no P
+            classes[point] = MARK  # symbols such as + and the full-width tilde, which are not in P
         elif singles and classes[point] == WORD:
             classes[point] = SINGLE
     classes.flags.writeable = False
     return classes
 
 
-def join_bigram(first: str, second: str, blanks: bool) -> str:
-    """Return the entry that two words in a row make in a language that separates its words by blanks, or does not.
-
-    Without blanks words are joined as they were written, but for two words of an alphabet; Tibetan syllables get
-    their tsheg, and scripts without blanks no blank in any language.
-
-    >>> join_bigram("日本", "語", False), join_bigram("Jimmy", "Carter", False), join_bigram("日", "本", True)
-    ('日本語', 'Jimmy Carter', '日本')
-    """
-    if re.search(TIBETAN, first[-1]) and re.search(TIBETAN, second[0]):
-        return f"{first}{_TSHEG}{second}"
-    unspaced = re.search(UNSPACED, first[-1]) and re.search(UNSPACED, second[0])
-    alphabetic = re.search(ALPHABETIC, first[-1]) and re.search(ALPHABETIC, second[0])
-    return f"{first}{'' if unspaced or not (blanks or alphabetic) else ' '}{second}"
-
-
 def segmenter(language: Language) -> tuple[str, Callable[[str], str] | None]:
-    """Return how a language's texts are cut into words, by name and as a function that sets blanks between them.
+    """Return name and function of the segmentation of a language; the function separates words by blanks.
 
-    Names: `blanks` and `characters` (without a function), `tsheg`, `icu`.
+    Names: `blanks` and `characters`, without a function, `tsheg` and `icu`.
     """
     if language.blanks:
         return "blanks", None

@@ -1,1 +1,1 @@
-"""Engine code of the metadata builder. Open `gather.py` first: it leads from partial counts to terms."""
+"""Engine code of the metadata builder. Open `gather.py` first: it turns partial counts into terms."""

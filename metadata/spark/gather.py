@@ -1,4 +1,4 @@
-"""From partial counts to the terms of all wikis, and what is known of each source."""
+"""Turns partial counts into the terms of all wikis, with an account of each source."""
 
 import math
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from metadata.spark.terms import (
     VIEWS,
     choose_bigrams,
     choose_counted,
-    count_rows,
+    count_terms,
     pmi_percentiles,
     read_files,
     score_bigrams,
@@ -24,23 +24,22 @@ from metadata.spark.terms import (
     top_terms,
 )
 
-MOST_NAMES = 400_000
-"""More names than any WordNet has: entries that can stand before the first unigram."""
-
+MAX_NAMES = 400_000
+"""More names than any WordNet has: the maximum of entries before the first unigram, besides the numbers."""
 
 ROWS_PER_PARTITION = 1_000_000
-"""Rows of partial counts for a partition of a shuffle: some 30 MB."""
+"""Rows of partial counts in a partition of a shuffle: about 30 MB."""
 
 
 def set_partitions(spark: SparkSession, rows: int) -> None:
-    """Fit the shuffles of the session to the rows that go through them; the result does not depend on it."""
+    """Set the partitions of the session's shuffles by their rows; the result does not depend on them."""
     partitions = max(spark.sparkContext.defaultParallelism, rows // ROWS_PER_PARTITION)
     spark.conf.set("spark.sql.shuffle.partitions", partitions)
 
 
 @dataclass(frozen=True)
 class Terms:
-    """The terms of all wikis that may become entries (lang, source, text, score), and a row for each source."""
+    """The terms of all wikis that may become entries (lang, source, text, score), and the accounts of their sources."""
 
     terms: DataFrame
     rows: dict[str, dict[str, SourceRow]]
@@ -49,20 +48,20 @@ class Terms:
 def gather_terms(
     spark: SparkSession, ngram_files: list[str], view_files: list[str], languages: list[str], rules: Rules
 ) -> Terms:
-    """Add up the counts of all wikis, choose and rank their terms. Runs jobs that collect a few rows per language."""
+    """Add up the counts of all wikis, choose and rank their terms. Collects a few rows per language."""
     counts = read_files(spark, ngram_files, ngrams.COUNTS, COUNTS).where(F.col("lang").isin(languages))
     views = read_files(spark, view_files, page_views.VIEWS, VIEWS).where(F.col("lang").isin(languages))
     unigrams = sum_unigrams(counts).persist(StorageLevel.DISK_ONLY)
     titles = sum_titles(views).persist(StorageLevel.DISK_ONLY)
-    unigram_rows = count_rows(unigrams, rules.unigram_min_count)
-    title_rows = count_rows(titles, rules.title_min_views)
+    unigram_rows = count_terms(unigrams, rules.unigram_min_count)
+    title_rows = count_terms(titles, rules.title_min_views)
     words = {lang: total for lang, (_, _, total) in unigram_rows.items()}
     bigrams = score_bigrams(counts, unigrams, words).persist(StorageLevel.DISK_ONLY)
     percentiles = (
         pmi_percentiles(bigrams, rules.bigram_pmi_percentile) if rules.bigram_score == BigramScore.count_pmi else {}
     )
     chosen_bigrams = choose_bigrams(bigrams, rules, percentiles)
-    bigram_rows = {lang: rows for lang, (rows, _, _) in count_rows(bigrams, 1).items()}
+    bigram_rows = {lang: rows for lang, (rows, _, _) in count_terms(bigrams, 1).items()}
     passing = {row.lang: row["count"] for row in chosen_bigrams.groupBy("lang").count().collect()}
 
     found = {
@@ -85,9 +84,9 @@ def gather_terms(
 
 
 def _limits(rows: dict[str, SourceRow], rules: Rules) -> dict[str, int]:
-    """How many of a source's best terms its list can need: what it chooses, or its cap and all that stands before."""
+    """Return how many of its best terms a list needs of each source: the chosen ones, or its cap plus all before."""
     limits: dict[str, int] = {}
-    before = MOST_NAMES + rules.numbers
+    before = MAX_NAMES + rules.numbers
     for source, row in rows.items():
         cap = rules.cap(source)
         limits[source] = min(row.chosen, cap + before) if cap else row.chosen

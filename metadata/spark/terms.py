@@ -1,8 +1,8 @@
-"""Counts to terms on the cluster: sums, PMI, ranks. Nothing but a few rows per language reaches the driver.
+"""Turns counts into terms on the cluster: sums, PMI, ranks. The driver gets a few rows per language.
 
 | DataFrame | columns |
 |---|---|
-| counts | lang, source, first, second, count: partial, of `metadata.ngrams` |
+| counts | lang, source, first, second, count: partial counts, of `metadata.sources.ngrams` |
 | unigrams | lang, text, count |
 | bigrams | lang, text, count, pmi |
 | titles | lang, text, count |
@@ -54,8 +54,8 @@ def sum_titles(views: DataFrame) -> DataFrame:
     return views.groupBy("lang", F.col("title").alias("text")).agg(F.sum("views").alias("count"))
 
 
-def count_rows(terms: DataFrame, minimum: int) -> dict[str, tuple[int, int, int]]:
-    """By language: distinct terms, those with at least `minimum`, and the sum of all counts. Collects a row each."""
+def count_terms(terms: DataFrame, minimum: int) -> dict[str, tuple[int, int, int]]:
+    """Return by language: distinct terms, terms with at least `minimum`, sum of all counts. Collects a row each."""
     rows = terms.groupBy("lang").agg(
         F.count("*").alias("rows"),
         F.sum((F.col("count") >= minimum).cast("long")).alias("passing"),
@@ -67,8 +67,8 @@ def count_rows(terms: DataFrame, minimum: int) -> dict[str, tuple[int, int, int]
 def score_bigrams(counts: DataFrame, unigrams: DataFrame, words: dict[str, int]) -> DataFrame:
     """Add up the bigrams of partial counts and give them PMI: (lang, text, count, pmi).
 
-    PMI = log2(count * words / (count of the first * count of the second)), `words` being all words of the language,
-    as NLTK has it. Shuffles by bigram, then by each of its words.
+    PMI = log2(count * words / (count of the first * count of the second)), where `words` is the number of all words of
+    the language, as in NLTK. Shuffles by bigram, then by each of its words.
     """
     spark = counts.sparkSession
     languages = [(lang, float(total), LANGUAGES[lang].blanks) for lang, total in sorted(words.items())]
@@ -85,28 +85,35 @@ def score_bigrams(counts: DataFrame, unigrams: DataFrame, words: dict[str, int])
         summed.join(first, ["lang", "first"], how="inner")
         .join(second, ["lang", "second"], how="inner")
         .join(F.broadcast(totals), "lang", how="inner")
-        # Words joined without a blank can give one text in two ways: the list takes the better one.
+        # Words joined without a blank can give one text in two ways: the list takes the bigram with the better score.
         .select("lang", _joined().alias("text"), "count", pmi.alias("pmi"))
     )
 
 
 def _joined() -> Column:
-    """`ngrams.join_bigram` as an expression over first, second and blanks."""
+    """Return the entry of a bigram as an expression over first, second and blanks.
 
-    def face(kind: str) -> Column:
+    Tibetan syllables are joined by their tsheg, words of a script without blanks by nothing, words of an alphabet by a
+    blank, other words by a blank if the language has blanks.
+    """
+
+    def meet(kind: str) -> Column:
         return F.col("first").rlike(f"{kind}$") & F.col("second").rlike(f"^{kind}")
 
     joint = (
-        F.when(face(TIBETAN), "\u0f0b")
-        .when(face(UNSPACED), "")
-        .when(F.col("blanks") | face(ALPHABETIC), " ")
+        F.when(meet(TIBETAN), "\u0f0b")
+        .when(meet(UNSPACED), "")
+        .when(F.col("blanks") | meet(ALPHABETIC), " ")
         .otherwise("")
     )
     return F.concat("first", joint, "second")
 
 
 def pmi_percentiles(bigrams: DataFrame, share: float) -> dict[str, float]:
-    """The percentile of PMI by language: nearest lower rank, in steps of 1/`PMI_STEPS`. Collects a row each."""
+    """Return the percentile of PMI by language: the nearest lower rank, rounded down to 1/`PMI_STEPS` bit.
+
+    Collects a row per language.
+    """
     steps = bigrams.groupBy("lang", F.floor(F.col("pmi") * PMI_STEPS).alias("step")).agg(F.count("*").alias("rows"))
     ordered = Window.partitionBy("lang").orderBy("step")
     rank = F.floor((F.sum("rows").over(Window.partitionBy("lang")) - 1) * share) + 1
@@ -120,7 +127,7 @@ def pmi_percentiles(bigrams: DataFrame, share: float) -> dict[str, float]:
 
 
 def choose_bigrams(bigrams: DataFrame, rules: Rules, percentiles: dict[str, float]) -> DataFrame:
-    """Keep the bigrams that pass the minima and give them their score: (lang, source, text, score)."""
+    """Keep the bigrams that pass the minima, with their score: (lang, source, text, score)."""
     kept = bigrams.where(F.col("count") >= rules.bigram_min_count)
     if rules.bigram_min_pmi is not None:
         kept = kept.where(F.col("pmi") >= rules.bigram_min_pmi)
@@ -135,16 +142,16 @@ def choose_bigrams(bigrams: DataFrame, rules: Rules, percentiles: dict[str, floa
 
 
 def choose_counted(terms: DataFrame, source: str, minimum: int) -> DataFrame:
-    """Keep the terms with at least `minimum`, which is their score: (lang, source, text, score)."""
+    """Keep the terms with a count of at least `minimum`, which is their score: (lang, source, text, score)."""
     kept = terms.where(F.col("count") >= minimum)
     return kept.select("lang", F.lit(source).alias("source"), "text", F.col("count").cast("double").alias("score"))
 
 
 def top_terms(terms: DataFrame, limits: dict[tuple[str, str], int]) -> DataFrame:
-    """Keep of each language and source the best terms: at least `limits` many, and what ties with the last.
+    """Keep the best terms of each language and source: `limits` of them, and a few more of nearly the same score.
 
-    Ranks come from a histogram of scores in steps of their logarithm, so no language's terms are sorted in one
-    place; the few that the steps let through too many are for the list's own order to cut.
+    Ranks come from a histogram of the logarithms of scores, so no task sorts all terms of a language. The task that
+    writes the list cuts the surplus.
     """
     spark = terms.sparkSession
     rows = [(lang, source, limit) for (lang, source), limit in sorted(limits.items())]

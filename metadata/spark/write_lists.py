@@ -1,4 +1,4 @@
-"""Terms to entry lists on the cluster: each language's terms meet in one task, which writes its list."""
+"""Writes entry lists on the cluster: one task gets all terms of a language and writes its list."""
 
 from collections.abc import Iterator
 from functools import partial

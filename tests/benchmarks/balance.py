@@ -44,6 +44,7 @@ from curation.balancing.probabilities import entry_probabilities
 from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED, CURATED_TEXT, MATCHES, TEXT
+from curation.core.table_reader import read_batches
 from curation.core.tables import Table
 from curation.spark.session import close_session, open_session
 from curation.spark.tasks import run_tasks
@@ -120,7 +121,7 @@ def copy_spark(spark: SparkSession, output: Path, share: float) -> None:
 
 def scan_task(task: dict) -> Receipt:
     """The same scan as a task of ours."""
-    rows = sum(batch.num_rows for batch in storage.read_batches(task["file"], COUNTED_COLUMNS))
+    rows = sum(batch.num_rows for batch in read_batches(task["file"], MATCHES, COUNTED_COLUMNS))
     return Receipt(task["file"], rows_in=rows, rows_out=rows)
 
 
@@ -128,7 +129,7 @@ def copy_task(task: dict, share: float) -> Receipt:
     """The same copy as a task of ours."""
     receipt = Receipt(task["file"])
     with storage.ParquetSink(task["output"], CURATED) as sink:
-        for batch in storage.read_batches(task["file"], MATCHES.names):
+        for batch in read_batches(task["file"], MATCHES):
             receipt.rows_in += batch.num_rows
             sink.write(masked(batch, share))
     receipt.rows_out = receipt.rows_in

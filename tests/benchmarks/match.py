@@ -37,7 +37,8 @@ from pyspark.sql import SparkSession
 from curation.core.choices import Engine
 from curation.core.receipts import Receipt
 from curation.core.schemas import PAIRS
-from curation.core.storage import ParquetSink, list_files, read_batches
+from curation.core.storage import ParquetSink, list_files
+from curation.core.table_reader import read_batches
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import READ_COLUMNS, MatchTask, match_batch
 from curation.matching.spacing import pad_entry, space_text
@@ -217,7 +218,8 @@ def compare_spark(folder: Path, rows: int, rounds: int) -> Figures:
     matched.mkdir()
     schema = None
     for file in files:
-        batches = (match_batch(batch, store, Engine.tokens)[0] for batch in read_batches(file["path"], READ_COLUMNS))
+        pairs = read_batches(file["path"], PAIRS, READ_COLUMNS)
+        batches = (match_batch(batch, store, Engine.tokens)[0] for batch in pairs)
         for number, batch in enumerate(pack_rows(batch, 64) for batch in batches):
             schema = schema or batch.schema
             if number == 0:

@@ -13,12 +13,11 @@ from PIL import Image
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import DOWNLOAD_STATUS, LISTS
-from curation.core.storage import write_json
+from curation.core.storage import write_json, write_rows
 from curation.core.tables import Table
 from curation.core.tar_writer import TarWriter
 from curation.images.downloads import RANGES, Downloads, download_recipe
 from curation.images.ranges import Ranges, list_name
-from curation.shards.selection import write_rows
 from tests.unit.images.settings import download_settings
 
 PER_RANGE = 6250

@@ -41,10 +41,10 @@ def test_help_tells_type_unit_and_default() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        pytest.param(["curat"], "there is no job 'curat'", id="no such job"),
+        pytest.param(["curat"], "unknown job 'curat'", id="no such job"),
         pytest.param(
             ["explain", "a", "dog"],
-            "text is given twice, 'a' and 'dog': quote what has blanks",
+            "text is given twice, as 'a' and 'dog': put quotes around a value with blanks",
             id="words without quotes",
         ),
         pytest.param(
@@ -53,7 +53,7 @@ def test_help_tells_type_unit_and_default() -> None:
             id="no such sources",
         ),
         pytest.param(
-            ["count_entries", "matches=/nowhere", "entry_counts=/nowhere"], "must be given: output=", id="no output"
+            ["count_entries", "matches=/nowhere", "entry_counts=/nowhere"], "must be given: add output=", id="no output"
         ),
         pytest.param(
             ["count_entries", "output=/nowhere"],
@@ -113,7 +113,7 @@ def test_a_mistake_under_spark_submit_is_one_line_too(tmp_path: Path) -> None:
     done = call(*command, cwd=tmp_path, JAVA_HOME=java_home(), PYSPARK_PYTHON=sys.executable)
     assert done.returncode == 1
     told = done.stdout + done.stderr  # spark-submit passes both on as its standard output
-    assert "there is no setting 'balance.t'" in told
+    assert "unknown setting 'balance.t'" in told
     assert "Traceback" not in told
 
 
@@ -184,5 +184,5 @@ def test_stopped_at_work_it_says_so_in_one_line(sample: Sample, tmp_path: Path, 
     _, told = process.communicate(timeout=120)
     assert process.returncode == 130, told
     last = told.splitlines()[-1]
-    assert last == "headtail curate: stopped; the same command goes on from here"
+    assert last == "headtail curate: stopped; run the same command again to continue"
     assert all(line.startswith(("extract_pairs ", "curate ")) for line in told.splitlines()[:-1]), told

@@ -1,6 +1,6 @@
-"""A disk that is full or forbids writing, a host that nobody reaches: one line, and the same bytes at the next start.
+"""A full disk, a read-only disk, no network: each fault gives one line, and the next start gives the same bytes.
 
-tests/cluster/faults.py gives such faults to the workers of a cluster.
+tests/cluster/faults.py tests such faults on the workers of a cluster.
 """
 
 import subprocess
@@ -22,12 +22,12 @@ from tests.shard_data import curate, curated_rows
 
 def mount(folder: Path, options: str) -> None:
     if subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=False).returncode:
-        pytest.skip("mounting a small disk takes permission")
+        pytest.skip("no permission to mount a small disk")
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk with room for two of the eight files of pairs, or three."""
+    """A disk that holds two or three of the eight files of pairs."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount(folder, "size=36k")

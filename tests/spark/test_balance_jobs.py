@@ -159,6 +159,15 @@ def test_several_tables_and_parts_are_read_as_one(run_of_7: Path, tmp_path: Path
         _balance(tmp_path, f"matches={tmp_path / 'first'}")
 
 
+def test_wrong_matches_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    _write_table(ROWS[:9], tmp_path / "matches", 1)
+    (file,) = Table(str(tmp_path / "matches")).files()
+    pq.write_table(pq.read_table(file).drop_columns("texts"), file)
+    with pytest.raises(HeadtailError, match=r"bucket-00000.parquet is not the table expected here: texts is missing"):
+        _count(tmp_path)
+    assert not (tmp_path / "entry_counts").exists()
+
+
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
@@ -211,7 +220,7 @@ def test_presets_name_their_thresholds() -> None:
     for preset, t in (("metaclip_400m", 20_000), ("metaclip_2_5b", 170_000)):
         config = compose_config("balance_pairs", BalancePairsConfig, ["output=x", f"balance={preset}"])
         assert (config.balance.t, config.balance.tail_share) == (t, None)
-    assert compose_config("balance_pairs", BalancePairsConfig, ["output=x"]).balance.wished_tail_share == 0.06
+    assert compose_config("balance_pairs", BalancePairsConfig, ["output=x"]).balance.goal_tail_share == 0.06
 
 
 @pytest.mark.parametrize("unit", ["pair", "image"])

@@ -1,4 +1,4 @@
-"""Spark's counts, scores and lists equal a loop's, whatever the partitions; the job as a user starts it."""
+"""Spark's counts, scores and lists equal those of a loop for any partitions; the job runs as a user starts it."""
 
 import json
 import math
@@ -17,13 +17,12 @@ from curation.core.choices import BigramScore
 from curation.core.receipts import Receipt
 from curation.matching.entry_store import EntryStore
 from jobs.build_metadata import run
-from metadata.lists.rules import PMI_STEPS, percentile_rank
+from metadata.lists.rules import PMI_STEPS
 from metadata.sources.articles import CountTask, count_file, read_articles
-from metadata.sources.words import join_bigram
 from metadata.spark.gather import gather_terms
 from metadata.spark.terms import COUNTS, score_bigrams, sum_unigrams, top_terms
 from tests.conftest import SHARED, needs_shared
-from tests.dump_data import count_naively, dump, multistream
+from tests.dump_data import count_naively, dump, join_bigram, multistream
 from tests.unit.metadata.settings import dump_settings, list_rules
 
 ENGLISH = SHARED / "wikidump" / "enwiki-206-pages.xml.bz2"
@@ -81,8 +80,8 @@ def test_pmi_equals_nltks(spark: SparkSession, english: tuple) -> None:
 def test_both_papers_scores_equal_a_loop(spark: SparkSession, english: tuple) -> None:
     path, words, bigrams = english
     pmi = naive_pmi(words, bigrams)
-    rank = percentile_rank(0.3, len(pmi))
-    base = math.floor(sorted(pmi.values())[rank - 1] * PMI_STEPS) / PMI_STEPS
+    rank = int(0.3 * (len(pmi) - 1))  # from 0, the nearest lower
+    base = math.floor(sorted(pmi.values())[rank] * PMI_STEPS) / PMI_STEPS
     by_count = {
         join_bigram(*pair, True): (bigrams[pair] + 1) ** 0.7 * (value - base)
         for pair, value in pmi.items()

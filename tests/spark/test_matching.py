@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from pyspark.sql import SparkSession
 from pyspark.sql.functions import spark_partition_id
@@ -15,6 +16,7 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES, PAIRS
+from curation.core.table_reader import read_rows
 from curation.core.tables import Table
 from curation.matching.buckets import bucket_path, buckets_of, merge_bucket, plan_merge
 from curation.matching.entry_store import EntryStore
@@ -69,7 +71,7 @@ def expected(tables: list[pa.Table], store: EntryStore, max_texts: int = 64) -> 
 
 
 def read_images(files: list[str]) -> list[dict]:
-    return [row for file in files for batch in storage.read_batches(file) for row in batch.to_pylist()]
+    return [row for file in files for row in read_rows(file, MATCHES).to_pylist()]
 
 
 def test_each_bucket_is_the_partition_of_its_number(spark: SparkSession) -> None:
@@ -246,6 +248,19 @@ def test_finished_work_is_not_overwritten(job: Run, lists: Path, tmp_path: Path)
     job.run(overwrite=True)
     job.check()
     assert Table(str(tmp_path / "matches")).parts()[0].manifest["settings"]["edges"] == "script"
+
+
+def test_pairs_may_have_further_columns(job: Run, tmp_path: Path) -> None:
+    job.add(1)
+    (file,) = Table(str(tmp_path / "pairs")).files()
+    pairs = pq.read_table(file)
+    pq.write_table(pairs.append_column("users", pa.array([0] * len(pairs))), file)
+    job.run()
+    job.check()
+    pq.write_table(pairs.drop_columns("lang"), file)
+    with pytest.raises(HeadtailError, match=r"00000.parquet is not the table expected here: lang is missing"):
+        job.run(matches=str(tmp_path / "again"))
+    assert not (tmp_path / "again").exists()
 
 
 def test_merging_accounts_for_all(tmp_path: Path, lists: Path) -> None:

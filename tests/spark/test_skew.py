@@ -12,8 +12,9 @@ from curation.balancing.counts import CountArrays
 from curation.balancing.matched_batch import read_matched
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
-from curation.core.schemas import PAIRS
-from curation.core.storage import ParquetSink, read_batches
+from curation.core.schemas import MATCHES, PAIRS
+from curation.core.storage import ParquetSink
+from curation.core.table_reader import read_rows
 from curation.matching.buckets import bucket_path
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import MatchTask
@@ -59,7 +60,7 @@ def test_skew_costs_nobody_a_text_or_a_count(spark: SparkSession, store: EntrySt
     folder = str(tmp_path / "matches")
     receipt = match_to_buckets(spark, tasks, store, match_settings(max_texts=64), BUCKETS, folder)
     files = [bucket_path(folder, bucket) for bucket in range(BUCKETS)]
-    images = {row["uid"]: row["texts"] for file in files for batch in read_batches(file) for row in batch.to_pylist()}
+    images = {row["uid"]: row["texts"] for file in files for row in read_rows(file, MATCHES).to_pylist()}
 
     of_icon = sum(row["uid"] == ICON for row in rows)
     assert of_icon > TEXTS / 3

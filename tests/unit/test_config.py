@@ -1,16 +1,20 @@
 """A user's mistake in a setting is one line that says what to do; values arrive typed and checked."""
 
 import importlib
+from dataclasses import fields
 from pathlib import Path
 from typing import get_type_hints
 
 import pyspark
 import pytest
 
+import jobs
 from conf.compose import compose_config, settings_help
-from conf.schema.jobs import CurateConfig, WriteShardsConfig
+from conf.schema.jobs import CurateConfig, ReportStatsConfig, WriteShardsConfig
+from conf.schema.topics import MAX_ENTRY_CHARACTERS, MetadataConfig
 from curation.core.choices import Edges
 from curation.core.errors import HeadtailError
+from curation.matching import entry_store
 from jobs.cli import JOBS
 
 GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz", "entry_lists=/lists"]
@@ -53,12 +57,12 @@ def test_paths_need_no_quotes(path: str) -> None:
 
 
 MISTAKES = {
-    "outptu=/x": "there is no setting 'outptu': did you mean output",
+    "outptu=/x": "unknown setting 'outptu': did you mean output",
     "balance.tt=3": "did you mean balance.t",
     "tail_share=0.1": "did you mean balance.tail_share",
-    "balance=metaclip": "there are .*metaclip_400m",
+    "balance=metaclip": "unknown preset; the presets are .*metaclip_400m",
     "balance.t=many": "balance.t: .*'many'",
-    "urls.allow_private_hosts=localhost": "localhost is no network such as",
+    "urls.allow_private_hosts=localhost": "localhost is not a network; write it like",
     "balance.t=nan": "balance.t must be a finite number, got nan",
     "balance.t=-1": "balance.t must be above 0 matches, got -1.0",
     "samples_per_shard=0": "samples_per_shard must be at least 1 samples, got 0",
@@ -80,11 +84,47 @@ def test_what_must_be_given_is_named() -> None:
         compose_config("curate", CurateConfig, [])
 
 
-def test_help_has_every_setting_with_its_meaning() -> None:
+def test_help_has_every_setting_with_its_help_text() -> None:
     text = settings_help(CurateConfig)
     assert "balance.tail_share" in text
     assert "integer samples, default 10000" in text
     assert "balance=" in text
+
+
+def test_help_of_curate_follows_the_order_of_the_jobs() -> None:
+    text = settings_help(CurateConfig)
+    keys = ("source.kind", "matching.edges", "entry_counts", "balance.t", "download.threads", "shards", "report")
+    places = [text.index(f"\n  {key} ") for key in keys]
+    assert places == sorted(places)
+
+
+def test_a_setting_that_jobs_of_curate_declare_differently_has_a_help_text_for_all() -> None:
+    found: dict[str, set[str]] = {}
+    for base in CurateConfig.__bases__:
+        for declared in fields(base):
+            found.setdefault(declared.name, set()).add(declared.metadata["help"])
+    several = {name for name, texts in found.items() if len(texts) > 1}
+    own = {*CurateConfig.__annotations__, *ReportStatsConfig.__annotations__}
+    assert several <= own
+    assert several >= {"pairs", "lists", "languages"}
+
+
+@pytest.mark.parametrize("preset", ["metaclip_400m", "metaclip_2_5b", "tail_share"])
+def test_curate_matches_with_the_preset_of_the_balance(preset: str) -> None:
+    edges = Edges.script if preset == "tail_share" else Edges.blank
+    assert compose(f"balance={preset}").matching.edges is edges
+    assert compose(f"balance={preset}", "matching=script").matching.edges is Edges.script
+
+
+def test_each_job_is_in_the_list_of_jobs() -> None:
+    modules = {path.stem: path.read_text() for path in Path(jobs.__file__).parent.glob("*.py")}
+    assert sorted(JOBS) == sorted(name for name, source in modules.items() if "\ndef run(" in source)
+
+
+def test_entries_have_the_length_that_matching_takes() -> None:
+    assert MAX_ENTRY_CHARACTERS == entry_store.MAX_CHARACTERS
+    with pytest.raises(HeadtailError, match=r"metadata\.max_characters must be at most 256 characters, got 257"):
+        MetadataConfig(max_characters=257)
 
 
 @pytest.mark.parametrize("job", JOBS)

@@ -19,8 +19,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.languages import LANGUAGES
-from curation.core.schemas import PAIRS
-from curation.core.storage import ParquetSink, read_batches
+from curation.core.schemas import MATCHES, PAIRS
+from curation.core.storage import ParquetSink
+from curation.core.table_reader import read_batches
 from curation.core.uids import uids_of
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import MatchTask
@@ -58,7 +59,7 @@ def one_image(folder: Path, texts: int) -> dict[str, float]:
     kept = [
         len(texts)
         for output in receipt.outputs
-        for batch in read_batches(output["path"], ["uid", "texts"])
+        for batch in read_batches(output["path"], MATCHES, ["uid", "texts"])
         for texts in batch.filter(pc.equal(batch["uid"], uid))["texts"]
     ]
     assert kept == [64], kept

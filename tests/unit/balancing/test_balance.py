@@ -1,4 +1,4 @@
-"""TODO."""
+"""Draws against their definition, row by row; expectations; merging of several tables."""
 
 from collections import Counter
 from itertools import pairwise
@@ -164,7 +164,7 @@ def test_over_2000_seeds_each_text_is_kept_with_its_probability(unit: str, tmp_p
     """False alarms: each of some 800 texts and images may lie 5 standard deviations off (5.7e-7), all together a
     chi-squared value 6 of its standard deviations off (below 1e-6): one list of seeds in 2,000 would fail by chance.
     """
-    rows = make_images(300, seed=12, entries=40, most=2)
+    rows = make_images(300, seed=12, entries=40, max_ids=2)
     matched, counts = MatchedBatch(to_batch(rows)), CountFiles(_files(rows, tmp_path))
     p = text_probabilities(matched, counts, T)
     kept, images = np.zeros(len(p)), np.zeros(len(rows))

@@ -1,13 +1,15 @@
-"""TODO."""
+"""Counts against a loop, in memory, in tasks and in files."""
 
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from curation.balancing.counts import (
+    BucketsTask,
     CountArrays,
     CountFiles,
     count_buckets,
@@ -17,6 +19,7 @@ from curation.balancing.counts import (
 )
 from curation.balancing.matched_batch import MatchedBatch
 from curation.core import storage
+from curation.core.errors import HeadtailError
 from curation.core.schemas import ENTRY_COUNTS
 from tests.matches_data import Image, make_images, to_batch, write_matches
 
@@ -98,6 +101,16 @@ def test_nothing_matched_gives_an_empty_table(tmp_path: Path) -> None:
     assert count_buckets(tasks[0], 64).rows_in == 0
     assert write_entry_counts(tasks, str(tmp_path)).facts["entries"] == 0
     assert pq.read_table(tmp_path / "entry_counts.parquet").num_rows == 0
+
+
+@pytest.mark.parametrize("files", [1, 2])
+def test_matches_of_another_program_are_checked(files: int, tmp_path: Path) -> None:
+    path = write_matches(make_images(5, seed=1), tmp_path / "bucket.parquet")
+    wrong = pq.read_table(path).drop_columns("url").append_column("note", pa.array(["x"] * 5))
+    pq.write_table(wrong.set_column(0, "uid", pa.array(range(5))), path)
+    faults = "uid is int64, expected string; url is missing; note is unexpected"
+    with pytest.raises(HeadtailError, match=f"bucket.parquet is not the table expected here: {faults}"):
+        count_buckets(BucketsTask("0", ((path,) * files,), str(tmp_path / "partial")), 64)
 
 
 def test_counts_elsewhere_are_fetched_once_and_again_when_they_change(monkeypatch: pytest.MonkeyPatch) -> None:

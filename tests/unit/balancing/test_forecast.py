@@ -1,4 +1,4 @@
-"""TODO."""
+"""Forecasts against the enumeration of all that may be kept, and against draws."""
 
 import math
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The table of forecasts against a loop, and its text."""
 
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from curation.balancing.forecast_table import (
     write_forecasts,
 )
 from curation.core import storage
+from curation.core.table_reader import read_rows
 from tests.unit.balancing.settings import balance_goal
 
 COUNTS = {
@@ -42,7 +43,7 @@ def rows(tmp_path: Path) -> list[dict]:
     )
     path = receipt.outputs[0]["path"]
     assert storage.read_schema(path).equals(FORECASTS)
-    return [row for batch in storage.read_batches(path) for row in batch.to_pylist()]
+    return read_rows(path, FORECASTS).to_pylist()
 
 
 def test_the_table_equals_a_loop(rows: list[dict]) -> None:

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Draws of the loader against their probabilities, in epochs and workers."""
 
 import io
 import json

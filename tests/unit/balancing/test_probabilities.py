@@ -1,4 +1,4 @@
-"""TODO."""
+"""Tail shares, thresholds and probabilities against their definitions."""
 
 import numpy as np
 import pytest

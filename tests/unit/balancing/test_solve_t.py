@@ -1,4 +1,4 @@
-"""TODO."""
+"""Solving for t in one and in two languages, at jumps and out of reach."""
 
 from collections.abc import Callable, Sequence
 
@@ -28,12 +28,12 @@ def _expectation(counts: dict[str, np.ndarray], rule: ThresholdRule) -> tuple[Ca
 
 
 @pytest.mark.parametrize("share", [1e-5, 0.001, 0.01, 0.25, 0.5, 0.9, 0.9999, 1.0])
-def test_one_language_reaches_every_wish(share: float) -> None:
+def test_one_language_reaches_every_target(share: float) -> None:
     expect, calls = _expectation({"en": EN}, threshold_rule())
-    wish = share * EN.sum()
-    found = solve_target(wish, EN, EN.max(), expect)
+    target = share * EN.sum()
+    found = solve_target(target, EN, EN.max(), expect)
     assert found.exact
-    assert abs(found.images - wish) <= TOLERANCE * wish
+    assert abs(found.images - target) <= TOLERANCE * target
     assert found.images == expect([found.t])[0]
     assert len(calls) <= 6
 
@@ -43,14 +43,14 @@ def test_two_languages_come_as_near_as_the_jumps_allow(others: str) -> None:
     expect, _ = _expectation({"en": EN, "de": DE}, threshold_rule(others=others))
     most = EN.sum() + DE.sum()
     missed = 0
-    for wish in np.linspace(0.01, 1, 60) * most:
-        found = solve_target(wish, EN, max(EN.max(), DE.max()), expect)
+    for target in np.linspace(0.01, 1, 60) * most:
+        found = solve_target(target, EN, max(EN.max(), DE.max()), expect)
         assert found.images == expect([found.t])[0]
         if found.exact:
-            assert abs(found.images - wish) <= TOLERANCE * wish
+            assert abs(found.images - target) <= TOLERANCE * target
         else:
             missed += 1
-            assert found.images < wish < found.next_images
+            assert found.images < target < found.next_images
             assert found.next_images == expect([np.nextafter(found.t, np.inf)])[0]
     assert (missed > 0) == (others == "tail_share")
 
@@ -67,5 +67,5 @@ def test_what_cannot_be_is_told() -> None:
 
 def test_few_of_many_entries_are_no_less_than_the_least() -> None:
     expect, _ = _expectation({"en": np.full(100_000, 50)}, threshold_rule())
-    for wish in (50, 99.90005):
-        assert solve_target(wish, np.full(100_000, 50), 50.0, expect).images == pytest.approx(wish, rel=TOLERANCE)
+    for target in (50, 99.90005):
+        assert solve_target(target, np.full(100_000, 50), 50.0, expect).images == pytest.approx(target, rel=TOLERANCE)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Thresholds of all languages, with and without headroom; the files that hold them."""
 
 import json
 from pathlib import Path

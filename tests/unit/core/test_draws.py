@@ -1,4 +1,4 @@
-"""TODO."""
+"""Draws equal an implementation in plain Python, and are uniform and independent."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""numba gets a cache folder if it would find none."""
 
 import os
 from pathlib import Path

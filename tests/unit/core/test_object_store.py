@@ -1,4 +1,4 @@
-"""What an object store does otherwise than a disk: no renames, no folders, uploads that are there when complete."""
+"""Object stores differ from disks: no renames, no folders, and uploads that appear when they are complete."""
 
 import gc
 from collections.abc import Iterator

@@ -77,3 +77,10 @@ def test_the_difference_names_an_added_setting() -> None:
 def test_a_recipe_refuses_a_setting_that_json_cannot_hold() -> None:
     with pytest.raises(TypeError, match="must be a plain JSON value, got b'x'"):
         Recipe("stage", 1, {"name": b"x"})
+
+
+def test_the_id_is_that_of_what_decides_the_rows() -> None:
+    moved = [{"path": "/a", "id": "1"}], [{"path": "/b", "id": "1"}], [{"path": "/a", "id": "2"}]
+    ids = [Recipe("s", 1, {}, inputs).id for inputs in moved]
+    assert ids[0] == ids[1] != ids[2]
+    assert Recipe("s", 1, {"t": 20.0}).id != Recipe("s", 1, {"t": 21.0}).id

@@ -1,11 +1,13 @@
-"""Remote inputs: a local server that misbehaves, and a local S3."""
+"""Remote inputs are read whole from a local server that misbehaves, and from a local S3."""
 
 import gzip
 import http.server
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -111,6 +113,28 @@ def test_a_server_asks_for_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(OSError, match="http://x: byte 0: given up after 8 tries: 429"):
         open_patiently("http://x")
     assert pauses == [7.0] * 7
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"), [("7", 7.0), ("", 0.0), ("soon", 0.0), ("Thu, 01 Jan 1970 00:00:00 GMT", 0.0)]
+)
+def test_retry_after(value: str, seconds: float) -> None:
+    assert remote._retry_after_seconds(value) == seconds
+
+
+def test_retry_after_may_be_a_date() -> None:
+    later = formatdate(time.time() + 100, usegmt=True)
+    assert 98 < remote._retry_after_seconds(later) <= 100
+
+
+def test_proxies_of_the_environment_are_used(host: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", host)
+    remote._opener.cache_clear()
+    try:
+        assert read_range("http://archives.invalid/ok/data", 0, 10) == DATA[:10]
+    finally:
+        remote._opener.cache_clear()
+    assert list(Handler.seen) == ["http://archives.invalid/ok/data"]
 
 
 @pytest.mark.parametrize("fault", ["ok", "breaks", "503"])

@@ -12,13 +12,13 @@ from curation.core.removal_lists import read_removals
 from curation.core.uids import uid_of
 from curation.extraction.urls import UrlRules
 from curation.images.ranges import Ranges
-from curation.shards.duplicates import UniqueRules
 from curation.shards.perceptual_hash import phash
 from curation.shards.remove import plan_removing, remove_from_shard
 from curation.shards.shard_set import ShardSet
 from tests.http_server import draw
 from tests.shard_data import curated_rows
 from tests.unit.extraction.test_extract import extract_records, image, wat_record
+from tests.unit.shards.settings import unique_rules
 from tests.unit.shards.test_write import make_shards, samples, stored
 
 URLS = [f"http://h.org/{index}.jpg" for index in range(6)]
@@ -57,7 +57,7 @@ def test_the_same_file_is_read_by_every_stage(tmp_path: Path) -> None:
     ranges = Ranges(1, 0)
     downloads, lists = stored(tmp_path, curated_rows(URLS), images, ranges)
     for near, left in ((False, URLS[3:]), (True, URLS[4:])):
-        part = make_shards(tmp_path, downloads, lists, ranges, rules=UniqueRules(near, (path,)))
+        part = make_shards(tmp_path, downloads, lists, ranges, rules=unique_rules(near, (path,)))
         assert sorted(meta["url"] for meta, *_ in samples(tmp_path)) == left
         assert part.manifest["drops"] == {"removed": 6 - len(left)}
 

@@ -1,4 +1,4 @@
-"""Downloads, from curated rows to shards, without Spark: the tasks of each step are run one after the other."""
+"""Downloads from curated rows to images, without Spark: the tasks of each step run one after the other."""
 
 import hashlib
 import io
@@ -46,7 +46,7 @@ def server() -> Iterator[ImageServer]:
 
 
 def plan(folder: Path, rows: list[dict], ranges: Ranges, buckets: int = 3) -> Part:
-    """The lists of curated rows."""
+    """Write the download lists of curated rows."""
     plan = ListPlan(f"{folder}/lists", [curate(folder, rows, buckets)], Table(f"{folder}/pairs"), ranges)
     plan.begin()
     sliced = [slice_curated(task, ranges).check() for task in plan.curated_tasks()]
@@ -56,7 +56,7 @@ def plan(folder: Path, rows: list[dict], ranges: Ranges, buckets: int = 3) -> Pa
 def download(
     downloads: Downloads, lists: Part, ranges: Ranges, settings: DownloadSettings = SETTINGS, stop_after: int = 999
 ) -> list[Receipt]:
-    """What the job does; stops like a killed one after some lists."""
+    """Do what the job does; stop after some lists, like a killed job."""
     downloads.close_unfinished()
     recipe = download_recipe(settings, [lists])
     number = downloads.begin_generation(recipe, ranges)
@@ -68,7 +68,7 @@ def download(
 
 
 def statuses(downloads: Downloads) -> dict[str, str]:
-    """url path -> status."""
+    """Return the status by path of the URL."""
     found = pa.concat_tables([read_status(files) for files in downloads.status_files().values()])
     urls = [url.split("/", 3)[3].split("?")[0] for url in found["url"].to_pylist()]
     return dict(zip(urls, found["status"].to_pylist(), strict=True))
@@ -258,7 +258,7 @@ def test_lists_that_were_never_attempted_come_first(tmp_path: Path, server: Imag
 def test_a_machine_that_has_reached_no_host_is_not_believed(
     tmp_path: Path, server: ImageServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a handful of images all may be gone; but not if a machine says so that reaches nothing else."""
+    """All of three images may be gone, but not on a machine that has reached no host yet."""
     monkeypatch.setattr("curation.images.download._reached_by_process", set())
     ranges, closed = Ranges(1, 0), free_port()
     for name, urls in (("gone", [f"http://127.0.0.1:{closed}/{k}.jpg" for k in range(3)]), ("there", ["html"])):
@@ -327,7 +327,7 @@ def test_retry_failed_tries_only_what_can_pass(tmp_path: Path, server: ImageServ
     assert statuses(downloads)["once/500/a"] == "success"
 
 
-def test_other_settings_do_not_touch_what_is_there(tmp_path: Path, server: ImageServer) -> None:
+def test_other_settings_do_not_touch_stored_images(tmp_path: Path, server: ImageServer) -> None:
     lists = plan(tmp_path, curated_rows([server.url("image/1.jpg")]), Ranges(1, 0))
     downloads = Downloads(str(tmp_path / "downloads"))
     assert downloads.plan_ranges(SETTINGS, 1, 10, seed=0, overwrite=False) == Ranges(1, 0)
@@ -381,7 +381,7 @@ def test_a_file_with_wrong_columns_is_refused(tmp_path: Path, read: Callable[[st
     columns = {field.name: pa.array([], field.type) for field in schema if field.name != "uid"}
     pq.write_table(pa.table(columns | {"url": pa.array([], pa.int64()), "extra": pa.array([], pa.int64())}), path)
     message = "uid is missing; url is int64, expected string; extra is unexpected"
-    with pytest.raises(HeadtailError, match=f"{path} is not the table expected here: {message}"):
+    with pytest.raises(HeadtailError, match=f"{path} has other columns than expected: {message}"):
         read(path)
 
 
@@ -398,7 +398,7 @@ def test_a_plan_refuses_tables_with_wrong_columns(tmp_path: Path, table: str) ->
         pq.write_table(pa.table({"uid": ["a"]}), path)
     plan = ListPlan(f"{tmp_path}/lists", [curated], pairs, Ranges(1, 0))
     fault = "url is missing" if table == "curated" else "image_offset is string, expected int64"
-    with pytest.raises(HeadtailError, match=f"{path} is not the table expected here: {fault}"):
+    with pytest.raises(HeadtailError, match=f"{path} has other columns than expected: {fault}"):
         plan.begin()
 
 

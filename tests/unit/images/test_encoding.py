@@ -1,4 +1,4 @@
-"""TODO."""
+"""Encoding of images: formats, sizes, removal of metadata, damaged files and bombs."""
 
 import io
 import time
@@ -61,7 +61,7 @@ def test_smaller_images_are_enlarged_only_when_asked() -> None:
     assert (border.width, border.height) == (96, 96)
 
 
-def test_large_jpegs_come_out_like_the_whole_image_made_smaller() -> None:
+def test_large_jpegs_look_like_the_whole_image_resized() -> None:
     body = draw(5, size=(2000, 1500), quality=95)
     found = opened(encode_image(body, image_settings(size=256)).data)
     plain = opened(body).resize(found.size, Image.Resampling.BICUBIC)
@@ -104,7 +104,7 @@ def test_jpegs_of_all_sorts_survive_stripping(options: dict) -> None:
 
 
 def several_pictures(**options: Any) -> bytes:
-    """A JPEG as cameras write them, with a further picture behind the first."""
+    """Return a JPEG with a second picture behind the first, as cameras write it."""
     out = io.BytesIO()
     further = Image.new("RGB", (64, 48), (9, 200, 9))
     Image.open(io.BytesIO(draw(1))).save(out, "MPO", save_all=True, append_images=[further], **options)
@@ -154,7 +154,7 @@ def test_unknown_chunks_of_a_webp_go() -> None:
     assert opened(found.data).tobytes() == opened(draw(1, "WEBP")).tobytes()
 
 
-def test_what_follows_the_end_of_an_original_is_cut_off() -> None:
+def test_bytes_after_the_end_of_an_original_are_cut_off() -> None:
     for kind in ("JPEG", "PNG", "WEBP"):
         found = encode_image(draw(1, kind) + b"SECRET" * 100, image_settings(resize="original"))
         assert b"SECRET" not in found.data
@@ -229,7 +229,7 @@ def test_cmyk_and_animations_come_out_as_plain_rgb(resize: str) -> None:
         ),
     ],
 )
-def test_what_is_no_image_is_told_apart(body: bytes, status: str) -> None:
+def test_bodies_that_are_no_image_have_their_status(body: bytes, status: str) -> None:
     for resize in ("keep_ratio", "original"):
         with pytest.raises(ImageError) as caught:
             encode_image(body, image_settings(resize=resize))

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The fetcher against a server that misbehaves: status, limits, permitted addresses, opt-outs."""
 
 import datetime
 import gzip
@@ -112,7 +112,7 @@ def test_each_misbehaviour_has_its_status(server: ImageServer, path: str, status
         ("/image/5.jpg#part", "success"),
     ],
 )
-def test_redirects_lead_nowhere_they_should_not(server: ImageServer, target: str, status: str) -> None:
+def test_redirects_are_checked_like_first_requests(server: ImageServer, target: str, status: str) -> None:
     server.targets["x"] = target.format(port=server.server_port)
     hits = sum(server.hits.values())
     found = fetcher(retries=0).fetch(server.url("redirect-to/x"))
@@ -123,7 +123,7 @@ def test_redirects_lead_nowhere_they_should_not(server: ImageServer, target: str
 @pytest.mark.parametrize(
     "url", ["file:///etc/passwd", "ftp://127.0.0.1/x", "javascript:alert(1)", "", "no scheme", "//a/b"]
 )
-def test_only_http_is_spoken(url: str) -> None:
+def test_other_schemes_than_http_are_refused(url: str) -> None:
     assert fetcher().fetch(url).status == "scheme"
 
 
@@ -133,7 +133,7 @@ def test_loopback_is_refused_unless_allowed(server: ImageServer) -> None:
     assert sum(server.hits.values()) == hits
 
 
-def test_a_name_is_judged_by_what_is_connected_to(server: ImageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_checked_address_is_the_one_connected_to(server: ImageServer, monkeypatch: pytest.MonkeyPatch) -> None:
     answers = iter(["127.0.0.1", "127.0.0.2"])
 
     def getaddrinfo(_: str, port: int, **__: object) -> list:
@@ -141,7 +141,7 @@ def test_a_name_is_judged_by_what_is_connected_to(server: ImageServer, monkeypat
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
     one = fetcher()
-    for _ in range(2):  # the second time the remembered answer serves
+    for _ in range(2):  # the second time from the cache
         assert one.fetch(f"http://rebinding.example:{server.server_port}/image/1.jpg").status == "success"
     assert fetcher().fetch(f"http://rebinding.example:{server.server_port}/image/1.jpg").status == "private_address"
 
@@ -184,7 +184,7 @@ def test_retry_after_is_obeyed(server: ImageServer) -> None:
     assert one.fetch(server.url("busy/60/no")).status == "busy"
     hits = sum(server.hits.values())
     after = one.fetch(server.url("image/1.jpg"))
-    assert (after.status, sum(server.hits.values()) - hits) == ("busy", 0), "the host asked to be left alone"
+    assert (after.status, sum(server.hits.values()) - hits) == ("busy", 0), "all URLs of the host wait"
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_retry_after_is_obeyed(server: ImageServer) -> None:
     ["\u00b2", "soon", "-5", "Mon, 01 Jan 0001 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 -2359"],
     ids=["raised digit", "word", "negative", "first day", "last day"],
 )
-def test_a_retry_after_that_says_nothing_is_no_obstacle(value: str) -> None:
+def test_an_invalid_retry_after_counts_as_none(value: str) -> None:
     assert _retry_after(value) >= 0.0
 
 
@@ -216,7 +216,7 @@ def test_a_machine_without_ipv6_takes_the_next_address(server: ImageServer, monk
     assert fetcher().fetch(f"http://two.example:{server.server_port}/image/1.jpg").status == "success"
 
 
-def test_the_body_hash_and_type_are_told(server: ImageServer) -> None:
+def test_the_body_hash_and_type_are_returned(server: ImageServer) -> None:
     found = fetcher().fetch(server.url("image/7.jpg"))
     assert found.body.read() == draw(7)
     assert found.source_bytes == len(draw(7))
@@ -282,6 +282,10 @@ def test_what_is_public(address: str, public: bool) -> None:
     assert Resolver(("0.0.0.0/0", "::/0"), 1).permits(address)
 
 
+def test_a_network_may_be_named_by_one_of_its_addresses() -> None:
+    assert Resolver(("127.0.0.1/8",), 1).permits("127.9.9.9")
+
+
 def test_no_thread_or_socket_is_left_behind(server: ImageServer) -> None:
     before = threading.active_count()
     one = fetcher()
@@ -293,7 +297,7 @@ def test_no_thread_or_socket_is_left_behind(server: ImageServer) -> None:
 
 
 def answers(count: int) -> list[bytes]:
-    """Answers of all sorts with bytes changed, doubled, taken away at random."""
+    """Return HTTP answers of many kinds, with bytes changed, doubled and removed at random."""
     random = Random(7)
     whole = [
         b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Type: image/jpeg\r\n\r\nabcd",
@@ -318,7 +322,7 @@ def answers(count: int) -> list[bytes]:
 
 
 def test_no_answer_raises_anything(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Redirects that chance makes lead to no one.
+    # A random redirect must not leave this machine.
     real = socket.getaddrinfo
     monkeypatch.setattr(socket, "getaddrinfo", lambda *a, **b: real(*a, **b, flags=socket.AI_NUMERICHOST))
     monkeypatch.setattr("curation.core.addresses.is_public", lambda _: False)
@@ -348,7 +352,7 @@ def test_no_answer_raises_anything(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def tls_server(tmp_path: Path) -> Iterator[tuple[ImageServer, Path]]:
-    """The server behind TLS, with a certificate for 127.0.0.1 that nobody has signed."""
+    """The server behind TLS, with a self-signed certificate for 127.0.0.1."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
     now = datetime.datetime.now(datetime.UTC)

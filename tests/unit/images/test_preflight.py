@@ -1,4 +1,4 @@
-"""TODO."""
+"""Checks before a download: host names, and the success of the first lists."""
 
 import socket
 import time
@@ -48,7 +48,7 @@ def test_each_name_is_asked_for_once_and_addresses_are_not(tmp_path: Path, monke
     assert "of 2 names 1 did not resolve" in name_advice(found)
 
 
-def test_slow_names_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_names_give_advice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     urls = [f"http://host-{k}.example/" for k in range(6)]
     monkeypatch.setattr(preflight, "getaddrinfo", lambda *_, **__: ["there"])
     assert name_advice(names_of(tmp_path, urls)) is None

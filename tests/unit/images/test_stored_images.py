@@ -1,4 +1,4 @@
-"""Images that lie in shards of others: found again by uid, and taken only as they were."""
+"""Images that lie in shards of others: found by uid, and used only if they are unchanged."""
 
 import hashlib
 from pathlib import Path
@@ -21,7 +21,7 @@ PLACES = pa.schema([pa.field("uid", pa.string()), *STORED])
 
 
 def write_places(path: Path, places: list[tuple[str, str, int]]) -> str:
-    """A file of pairs as far as places go: (uid, file, offset)."""
+    """Write a file of pairs with the columns of places alone, from (uid, file, offset)."""
     rows = [
         {"uid": uid, "image_file": file, "image_offset": offset, "image_bytes": 1, "image_sha256": "x"}
         for uid, file, offset in places
@@ -63,7 +63,7 @@ def place_of(path: Path, data: bytes, offset: int = 5) -> dict[str, Any]:
     }
 
 
-def test_an_image_is_taken_as_it_was_or_not_at_all(tmp_path: Path) -> None:
+def test_only_an_unchanged_image_is_used(tmp_path: Path) -> None:
     place = place_of(tmp_path / "a.tar", b"image")
     taken = take_image(place, 5)
     assert (taken.status, taken.body.read(), taken.sha256) == ("success", b"image", place["image_sha256"])
@@ -78,7 +78,7 @@ def test_an_image_is_taken_as_it_was_or_not_at_all(tmp_path: Path) -> None:
         assert "a.tar" in (changed.error or "")
 
 
-def test_a_list_takes_what_lies_there_and_fetches_the_rest(tmp_path: Path) -> None:
+def test_a_list_reads_stored_images_and_fetches_the_others(tmp_path: Path) -> None:
     uids = [f"{k:024x}" for k in range(6)]
     with ImageServer() as server:
         rows = []

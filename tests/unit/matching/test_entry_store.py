@@ -1,4 +1,4 @@
-"""TODO."""
+"""Opening, hashing and compiling entry lists, on disk and elsewhere."""
 
 import gzip
 import json
@@ -42,6 +42,8 @@ def test_a_folder_is_a_list_per_language(lists: Path) -> None:
     assert store.entry_list("zh").scores.to_pylist() == [1.0, 70.0]
     assert store.entry_list("en").sources.to_pylist() == [None] * 5
     assert store.unmatchable("en").tolist() == [3]
+    assert store.list_sizes([]) == {"de": 3, "en": 4, "other": 1, "zh": 2}
+    assert store.list_sizes({"en", "fr"}) == {"en": 4}
 
 
 def test_a_file_is_a_store_of_one_language(lists: Path) -> None:

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Both engines against a substring scan, on generated texts; matching of batches of pairs."""
 
 import random
 from collections import Counter
@@ -6,14 +6,25 @@ from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from curation.core.choices import Edges, Engine
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
 from curation.core.schemas import PAIRS
 from curation.matching.engines import ENTRY_IDS, AhoCorasickMatcher, Matcher, TokenMatcher
 from curation.matching.entry_lists import clean_entries
 from curation.matching.entry_store import EntryStore
-from curation.matching.match import MATCHED, match_batch
+from curation.matching.match import (
+    MATCHED,
+    READ_COLUMNS,
+    TASK_BYTES,
+    MatchTask,
+    match_batch,
+    plan_matching,
+    read_pairs,
+)
 from curation.matching.spacing import pad_entry, space_text
 from curation.matching.trie import TokenTrie, compile_entries
 from tests.unit.matching.test_spacing import CASES
@@ -210,3 +221,22 @@ def test_a_batch_of_nothing(store: EntryStore) -> None:
 def test_a_slice_of_a_batch(store: EntryStore) -> None:
     pairs = make_pairs([("en", "x"), ("de", "Hund"), ("en", "dog"), ("en", "x")]).slice(1, 2)
     assert [row["uid"][-1] for row in match_batch(pairs, store, Engine.tokens)[0].to_pylist()] == ["1", "2"]
+
+
+def test_pairs_may_have_further_columns_and_no_wrong_ones(tmp_path: Path) -> None:
+    path = str(tmp_path / "pairs.parquet")
+    pairs = pa.Table.from_batches([make_pairs([("en", "a dog"), ("de", "Hund")])])
+    pq.write_table(pairs.append_column("users", pa.array([1, 2])), path)
+    receipt = Receipt("m")
+    (batch,) = read_pairs(MatchTask((path,)), receipt)
+    assert batch.schema.names == READ_COLUMNS
+    assert (receipt.rows_in, receipt.rows_out) == (2, 2)
+    pq.write_table(pairs.drop_columns("text").set_column(0, "uid", pa.array([1, 2])), path)
+    with pytest.raises(HeadtailError, match=r"pairs.parquet is not .*: uid is int64, expected string; text is missing"):
+        list(read_pairs(MatchTask((path,)), receipt))
+
+
+def test_small_files_share_a_task() -> None:
+    sizes = [TASK_BYTES // 2, TASK_BYTES // 2, 1, 2 * TASK_BYTES, 5]
+    tasks = plan_matching([{"path": f"{k}.parquet", "bytes": size} for k, size in enumerate(sizes)], "pairs")
+    assert [[path[-9] for path in task.inputs] for task in tasks] == [["0", "1"], ["2"], ["3"], ["4"]]

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Both engines against each other, on real texts and entries."""
 
 import random
 from pathlib import Path

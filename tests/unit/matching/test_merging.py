@@ -1,4 +1,4 @@
-"""TODO."""
+"""Merging matched rows against a dictionary, in one go and in parts."""
 
 import random
 from collections import Counter, defaultdict

@@ -1,4 +1,4 @@
-"""TODO."""
+"""The definition of a match: the table of named cases, and generated entries."""
 
 import random
 import re

@@ -5,6 +5,7 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -200,7 +201,7 @@ def test_a_stopped_removal_can_be_repeated(folder: Path) -> None:
 
 def test_tars_written_again_are_what_write_shards_writes(folder: Path) -> None:
     (part,) = ShardSet(str(folder / "shards")).parts()
-    rewritten = remove_from_shard({**plan_removing(part)[0], "rows": -1}, read_removals(()))
+    rewritten = remove_from_shard(replace(plan_removing(part)[0], rows=-1), read_removals(()))
     assert rewritten.outputs[0]["tar_sha256"] == part.manifest["files"][0]["tar_sha256"]
     data = (folder / "shards/00000.tar").read_bytes()
     assert hashlib.sha256(data).hexdigest() == part.manifest["files"][0]["tar_sha256"]

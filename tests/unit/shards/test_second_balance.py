@@ -1,4 +1,4 @@
-"""TODO."""
+"""The second balance agrees with a draw that knows the counts of the survivors beforehand."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -12,10 +12,11 @@ from curation.balancing.balance import DrawnBatch, curated_batch, draw_batch, te
 from curation.balancing.counts import CountArrays
 from curation.balancing.distributions import Distributions
 from curation.balancing.matched_batch import MatchedBatch
+from curation.core.choices import Unit
 from curation.core.draws import draw
 from curation.shards.second_balance import (
-    SecondDrawing,
-    Shortfall,
+    MissingTexts,
+    SecondDraw,
     draw_survivors,
     estimated_counts,
     second_thresholds,
@@ -25,7 +26,7 @@ from tests.matches_data import make_images, to_batch
 from tests.unit.balancing.settings import balance_goal, threshold_rule
 
 IMAGES = 12_000
-POOL = to_batch(make_images(IMAGES, seed=41, langs=("en",), most=2))
+POOL = to_batch(make_images(IMAGES, seed=41, langs=("en",), max_ids=2))
 SURVIVES = draw(99, "sample", POOL["uid"]) < 0.4
 """What download and filters will let through, decided apart from every draw."""
 SURVIVING = POOL.filter(pa.array(SURVIVES))
@@ -42,13 +43,13 @@ POOL_COUNTS, TRUE_COUNTS = _counts(POOL), _counts(SURVIVING)
 HEAD, MIDDLE, TAIL = slice(0, 3), slice(3, 40), slice(100, 300)
 
 
-def _direct(unit: str, seed: int) -> tuple[MatchedBatch, DrawnBatch]:
+def _direct(unit: Unit, seed: int) -> tuple[MatchedBatch, DrawnBatch]:
     """What a draw over the survivors gives that knows their counts beforehand."""
     matched = MatchedBatch(SURVIVING)
     return matched, draw_batch(matched, text_probabilities(matched, TRUE_COUNTS, T), unit, seed)
 
 
-def _first_pass(unit: str, seed: int, headroom: float) -> pa.RecordBatch:
+def _first_pass(unit: Unit, seed: int, headroom: float) -> pa.RecordBatch:
     """The survivors of a first pass: rows of `curated`."""
     matched = MatchedBatch(POOL)
     p = text_probabilities(matched, POOL_COUNTS, {"en": T["en"] / headroom})
@@ -56,11 +57,11 @@ def _first_pass(unit: str, seed: int, headroom: float) -> pa.RecordBatch:
     return curated.filter(pa.array(draw(99, "sample", curated["uid"]) < 0.4))
 
 
-@pytest.mark.parametrize("unit", ["pair", "image"])
-def test_with_true_counts_it_is_a_direct_draw_bit_for_bit(unit: str) -> None:
+@pytest.mark.parametrize("unit", list(Unit))
+def test_with_true_counts_it_is_a_direct_draw_bit_for_bit(unit: Unit) -> None:
     matched, drawn = _direct(unit, 3)
     survivors = _first_pass(unit, 3, headroom=0.3)
-    second, shortfall = SecondDrawing(unit, 3, TRUE_COUNTS, T), Shortfall()
+    second, shortfall = SecondDraw(unit, 3, TRUE_COUNTS, T), MissingTexts()
     ((matched_again, drawn_again),) = draw_survivors([survivors], second, shortfall)
     assert shortfall.missing == 0  # P2 <= P1 everywhere
     again = curated_batch(matched_again, drawn_again)
@@ -68,17 +69,17 @@ def test_with_true_counts_it_is_a_direct_draw_bit_for_bit(unit: str) -> None:
     assert again.equals(curated_batch(matched, drawn))
 
 
-def _estimate(survivors: pa.RecordBatch, unit: str) -> dict[str, np.ndarray]:
+def _estimate(survivors: pa.RecordBatch, unit: Unit) -> dict[str, np.ndarray]:
     weighted = weigh_survivors([survivors.slice(0, 100), survivors.slice(100)], unit)
     return {lang: estimated_counts(values) for lang, values in weighted.items()}
 
 
-def _plain(survivors: pa.RecordBatch, unit: str) -> dict[str, np.ndarray]:
+def _plain(survivors: pa.RecordBatch, unit: Unit) -> dict[str, np.ndarray]:
     """The wrong way: what is left is counted as it is."""
     counts = CountArrays()
     matched = MatchedBatch(survivors)
     kept = pc.struct_field(matched.structs, "kept").to_numpy(zero_copy_only=False)
-    counts.add_weighted(matched, np.where(kept, 1, 0) if unit == "pair" else np.ones(len(kept), np.int64))
+    counts.add_weighted(matched, np.where(kept, 1, 0) if unit == Unit.pair else np.ones(len(kept), np.int64))
     return dict(counts.items())
 
 
@@ -89,7 +90,7 @@ def _kept_matches(matched: MatchedBatch, kept: np.ndarray) -> np.ndarray:
     return np.pad(dict(counts.items())["en"], (0, 300))[:300]
 
 
-def _ratios(unit: str, count: Callable, fresh: bool, seeds: int = 24) -> list[float]:
+def _ratios(unit: Unit, count: Callable, fresh: bool, seeds: int = 24) -> list[float]:
     """Kept matches of head, middle and tail after the second balance, over those of a direct draw; mean of seeds."""
     ours, direct = np.zeros(300), np.zeros(300)
     for seed in range(seeds):
@@ -103,7 +104,7 @@ def _ratios(unit: str, count: Callable, fresh: bool, seeds: int = 24) -> list[fl
             kept = drawn.kept & pc.struct_field(left.structs, "kept").to_numpy(zero_copy_only=False)
             ours += _kept_matches(left, kept)
         else:
-            ((left, drawn),) = draw_survivors([survivors], SecondDrawing(unit, seed, counts, T), Shortfall())
+            ((left, drawn),) = draw_survivors([survivors], SecondDraw(unit, seed, counts, T), MissingTexts())
             ours += _kept_matches(left, drawn.kept)
     return [float(ours[part].sum() / direct[part].sum()) for part in (HEAD, MIDDLE, TAIL)]
 
@@ -113,14 +114,14 @@ TOLERANCE = 0.03
 texts a seed, which leaves an error of about 1% over all."""
 
 
-@pytest.mark.parametrize("unit", ["pair", "image"])
-def test_with_estimated_counts_it_agrees_in_head_and_tail(unit: str) -> None:
+@pytest.mark.parametrize("unit", list(Unit))
+def test_with_estimated_counts_it_agrees_in_head_and_tail(unit: Unit) -> None:
     assert _ratios(unit, _estimate, fresh=False) == pytest.approx([1.0] * 3, abs=TOLERANCE)
 
 
-@pytest.mark.parametrize("unit", ["pair", "image"])
+@pytest.mark.parametrize("unit", list(Unit))
 @pytest.mark.parametrize("fresh", [False, True])
-def test_plain_counts_fail_the_same_test(unit: str, fresh: bool) -> None:
+def test_plain_counts_fail_the_same_test(unit: Unit, fresh: bool) -> None:
     found = _ratios(unit, _plain, fresh, seeds=6)
     assert found != pytest.approx([1.0] * 3, abs=TOLERANCE)
     # Measured: 1.08 and 1.09 with the same u, 0.88 and 0.59 with a fresh one.
@@ -131,10 +132,10 @@ def test_a_language_of_which_nothing_was_kept_stays_lost() -> None:
     batch = to_batch(make_images(200, seed=42))
     matched = MatchedBatch(batch)
     first = np.where(matched.codes == matched.langs.index("fr"), 1e-9, 1.0)
-    survivors = curated_batch(matched, draw_batch(matched, first, "pair", 0))
-    counts = _estimate(survivors, "pair")
+    survivors = curated_batch(matched, draw_batch(matched, first, Unit.pair, 0))
+    counts = _estimate(survivors, Unit.pair)
     assert list(counts) == ["de", "en"]
-    second, shortfall = SecondDrawing("pair", 0, counts, {"de": 1e9, "en": 1e9}), Shortfall()
+    second, shortfall = SecondDraw(Unit.pair, 0, counts, {"de": 1e9, "en": 1e9}), MissingTexts()
     ((left, drawn),) = draw_survivors([survivors], second, shortfall)
     assert curated_batch(left, drawn).equals(survivors)
     assert shortfall.missing == 0
@@ -150,12 +151,12 @@ def test_thresholds_come_from_the_estimated_counts() -> None:
     assert second_thresholds(solved, distributions) == {"de": 1.2, "en": 3.0}
 
 
-@pytest.mark.parametrize("unit", ["pair", "image"])
-def test_the_shortfall_is_what_a_direct_draw_keeps_beyond_it(unit: str) -> None:
+@pytest.mark.parametrize("unit", list(Unit))
+def test_the_shortfall_is_what_a_direct_draw_keeps_beyond_it(unit: Unit) -> None:
     """At headroom 1 nearly all of the loss is known to the estimate; 5%, with some 3,000 texts kept."""
     survivors = _first_pass(unit, 0, headroom=1.0)
-    counts, shortfall = _estimate(survivors, unit), Shortfall()
-    ((_, drawn),) = draw_survivors([survivors], SecondDrawing(unit, 0, counts, T), shortfall)
+    counts, shortfall = _estimate(survivors, unit), MissingTexts()
+    ((_, drawn),) = draw_survivors([survivors], SecondDraw(unit, 0, counts, T), shortfall)
     direct = _direct(unit, 0)[1].kept.sum()
     told = shortfall.describe(balance_goal(t=1.0))["missing_texts"]
     assert told > 0.1 * direct
@@ -166,10 +167,10 @@ def test_a_shortfall_is_told_with_the_headroom_that_cures_it() -> None:
     """The first pass assumed that all survive; of what it left, P2 is about 2.5 times P1 in the head."""
     wished = []
     for headroom in (1.0, 0.3):
-        survivors = _first_pass("pair", 0, headroom)
-        second, shortfall = SecondDrawing("pair", 0, _estimate(survivors, "pair"), T), Shortfall()
+        survivors = _first_pass(Unit.pair, 0, headroom)
+        second, shortfall = SecondDraw(Unit.pair, 0, _estimate(survivors, Unit.pair), T), MissingTexts()
         for half in (survivors.slice(0, 500), survivors.slice(500)):
-            part = Shortfall()
+            part = MissingTexts()
             list(draw_survivors([half], second, part))
             shortfall.merge(Counter(part.facts()))
         wished.append(shortfall.describe(balance_goal(t=1.0, headroom=headroom)))
@@ -180,6 +181,6 @@ def test_a_shortfall_is_told_with_the_headroom_that_cures_it() -> None:
 
 
 def test_texts_that_nothing_is_wanted_of_have_no_shortfall() -> None:
-    shortfall = Shortfall()
+    shortfall = MissingTexts()
     shortfall.add(np.array([0.0, 0.5, 0.5]), np.array([0.0, 0.0, 1.0]), np.array([1, 1, 1]))
     assert shortfall.ratios[[500, 1000]].tolist() == [1, 2]

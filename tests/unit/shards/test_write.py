@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from curation.core import tar_writer
+from curation.core import storage, tar_writer
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe
 from curation.core.schemas import DOWNLOAD_STATUS, SAMPLES
@@ -23,16 +23,17 @@ from curation.images.downloads import Downloads, download_recipe
 from curation.images.ranges import Ranges
 from curation.shards.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
 from curation.shards.perceptual_hash import hash_images, phash
-from curation.shards.selection import ImageFilters, select_images, write_rows
+from curation.shards.selection import ImageFilters, select_images
 from curation.shards.shard_set import ShardSet
-from curation.shards.steps import Selecting
-from curation.shards.write import plan_shard_tasks, plan_shards, shard_name, write_shard
+from curation.shards.steps import SelectionSteps
+from curation.shards.write import ShardSize, ShardTask, plan_shard_tasks, plan_shards, shard_name, write_shard
 from tests.http_server import draw
 from tests.shard_data import curated_rows
 from tests.unit.images.settings import download_settings
 from tests.unit.images.test_download import plan
+from tests.unit.shards.settings import image_filters, unique_rules
 
-NO_FILTERS, NO_RULES = ImageFilters(), UniqueRules()
+NO_FILTERS, NO_RULES = image_filters(), unique_rules()
 
 
 def stored(
@@ -78,8 +79,24 @@ def _store(out: str, rows: list[dict], images: dict[str, bytes | str]) -> Receip
                 status["sha256"] = hashlib.sha256(body).hexdigest()
             found.append(status)
         writer.close()
-    output = write_rows(out, pa.Table.from_pylist(found, DOWNLOAD_STATUS))
+    output = storage.write_rows(out, pa.Table.from_pylist(found, DOWNLOAD_STATUS))
     return Receipt(out, len(rows), len(rows), outputs=[output])
+
+
+def select(steps: SelectionSteps, filters: ImageFilters = NO_FILTERS, rules: UniqueRules = NO_RULES) -> Receipt:
+    """The receipt of all steps up to the survivors."""
+    ranges = steps.ranges
+    receipts = [[select_images(task, ranges, filters).check() for task in steps.select()]]
+    if rules.near:
+        for task in steps.hash():
+            hash_images(task).check()
+    receipts.append([key_images(task, ranges, rules).check() for task in steps.key(filtered=False)])
+    for task in steps.find():
+        find_duplicates(task, ranges).check()
+    receipts.append([drop_duplicates(task, ranges).check() for task in steps.drop()])
+    first, second, third = (merge_receipts("step", step) for step in receipts)
+    drops = first.drops + second.drops + third.drops
+    return Receipt("selected", first.rows_in, third.rows_out, drops, outputs=third.outputs).check()
 
 
 def make_shards(
@@ -98,20 +115,10 @@ def make_shards(
         "write_shards", 1, {"size": size, "filters": vars(filters), "rules": vars(rules)}, downloads.inputs()
     )
     work, status = shards.work_folder(recipe), downloads.status_files(ranges)
-    steps = Selecting(ranges, lists.path, work, status)
-    accounts = [[select_images(task, ranges, filters).check() for task in steps.select()]]
-    if rules.near:
-        for task in steps.hash():
-            hash_images(task).check()
-    accounts.append([key_images(task, ranges, rules).check() for task in steps.key(filtered=False)])
-    for task in steps.find():
-        find_duplicates(task, ranges).check()
-    accounts.append([drop_duplicates(task, ranges).check() for task in steps.drop()])
-    first, second, third = (merge_receipts("step", receipts) for receipts in accounts)
-    drops = first.drops + second.drops + third.drops
-    selection = Receipt("selected", first.rows_in, third.rows_out, drops, outputs=third.outputs).check()
+    steps = SelectionSteps(ranges, lists.path, work, status)
+    selection = select(steps, filters, rules)
     shards.retract()
-    tasks = plan_shard_tasks(shards.path, work, lists.path, selection, status, size, max_bytes)
+    tasks = plan_shard_tasks(shards.path, steps, lists.path, selection, ShardSize(size, max_bytes))
     return shards.publish(recipe, work, [write_shard(task).check() for task in tasks], selection, 0)
 
 
@@ -194,9 +201,9 @@ def test_every_image_that_is_no_sample_has_a_reason(tmp_path: Path) -> None:
     digest = hashlib.sha256(images[URLS[21]]).hexdigest()
     removed.write_text(f"# opt-outs\n{uid}\n\n# a benchmark image\n{digest.upper()}\n{'0' * 24}\n")
     downloads, lists = stored(tmp_path, rows, images, Ranges(2, 0))
-    filters = ImageFilters(min_side=15, max_aspect_ratio=5.0, min_pixels=600, max_pixels=8000)
+    filters = image_filters(min_side=15, max_aspect_ratio=5.0, min_pixels=600, max_pixels=8000)
     part = make_shards(
-        tmp_path, downloads, lists, Ranges(2, 0), filters=filters, rules=UniqueRules(removals=(str(removed),))
+        tmp_path, downloads, lists, Ranges(2, 0), filters=filters, rules=unique_rules(removals=(str(removed),))
     )
     assert part.manifest["drops"] == {
         "not_attempted": 7,
@@ -234,13 +241,13 @@ def test_near_duplicates_meet_across_sizes_and_the_largest_stays(tmp_path: Path)
     for _, _, image, _ in samples(tmp_path):
         alike.setdefault(phash(image), []).append(image)
     assert len(alike) < 20, "else nothing is alike"
-    near = make_shards(tmp_path, downloads, lists, Ranges(4, 0), rules=UniqueRules(near=True))
+    near = make_shards(tmp_path, downloads, lists, Ranges(4, 0), rules=unique_rules(near=True))
     assert near.manifest["drops"] == {"duplicate_image": 1, "near_duplicate": 30 - len(alike)}
     kept = {phash(image): meta["width"] for meta, _, image, _ in samples(tmp_path)}
     assert kept == {key: max(Image.open(io.BytesIO(one)).width for one in group) for key, group in alike.items()}
     gone = tmp_path / "removals.txt"
     gone.write_text(next(iter(alike)))
-    rules = UniqueRules(near=True, removals=(str(gone),))
+    rules = unique_rules(near=True, removals=(str(gone),))
     part = make_shards(tmp_path, downloads, lists, Ranges(4, 0), rules=rules)
     assert part.manifest["rows_out"] == len(alike) - 1
 
@@ -263,12 +270,12 @@ def test_a_stopped_run_writes_no_shard_twice(tmp_path: Path, monkeypatch: pytest
     written = Counter()
     real = write_shard
 
-    def stopping(task: dict, after: int) -> Receipt:
+    def stopping(task: ShardTask, after: int) -> Receipt:
         if sum(written.values()) == after:
             raise KeyboardInterrupt
-        before = Path(task["receipt"]).exists()
+        before = Path(task.receipt).exists()
         receipt = real(task)
-        written[task["tar"]] += not before
+        written[task.tar] += not before
         return receipt
 
     monkeypatch.setattr(f"{__name__}.write_shard", partial(stopping, after=3))
@@ -286,10 +293,10 @@ def test_a_stopped_run_goes_on_where_its_folder_was_moved_to(tmp_path: Path, mon
     downloads, lists = stored(tmp_path / "here", curated_rows(URLS), bodies(), Ranges(2, 0))
     real, written = write_shard, []
 
-    def stopping(task: dict) -> Receipt:
+    def stopping(task: ShardTask) -> Receipt:
         if len(written) == 3:
             raise KeyboardInterrupt
-        written.append(task["tar"])
+        written.append(task.tar)
         return real(task)
 
     monkeypatch.setattr(f"{__name__}.write_shard", stopping)
@@ -409,5 +416,5 @@ def test_tars_are_what_tar_programs_write(sizes: list[int]) -> None:
     ],
 )
 def test_names_that_loaders_would_stumble_over_are_refused(name: str) -> None:
-    with pytest.raises(ValueError, match="not a name"):
+    with pytest.raises(ValueError, match="cannot have a member"):
         tar_writer.header(name, 1)

@@ -1,4 +1,4 @@
-"""Files arrive whole and verified from a server that breaks off, is busy, or sends the wrong bytes; politely."""
+"""Files arrive whole and verified, politely, from a server that is busy, closes connections or sends wrong bytes."""
 
 import hashlib
 import json
@@ -62,7 +62,7 @@ def test_a_file_arrives_whole(server: SourceServer, fetcher: Fetcher, tmp_path: 
     assert len(server.requests) == asked
 
 
-def test_it_goes_on_where_it_broke_off(server: SourceServer, fetcher: Fetcher, tmp_path: Path) -> None:
+def test_a_download_resumes(server: SourceServer, fetcher: Fetcher, tmp_path: Path) -> None:
     server.faults["/file"] = ["break", "503"]
     fetcher.fetch(f"{server.url}/file", tmp_path / "file", SHA1)
     half = f"bytes={len(DATA) // 2}-"
@@ -97,7 +97,7 @@ def test_manners(server: SourceServer, fetcher: Fetcher, waits: list[float]) -> 
     assert set(server.agents) == {"test/1"}
 
 
-def test_what_is_not_there_is_not_asked_again(server: SourceServer, fetcher: Fetcher, tmp_path: Path) -> None:
+def test_a_missing_file_is_requested_once(server: SourceServer, fetcher: Fetcher, tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="404"):
         fetcher.fetch(f"{server.url}/none", tmp_path / "none")
     assert len(server.requests) == 1
@@ -130,7 +130,7 @@ def test_drawn_days() -> None:
     assert all(first <= day <= last for day in days)
     assert draw_days(3, 5, first, last) == days[:5]
     assert draw_days(4, 20, first, last) != days
-    with pytest.raises(HeadtailError, match="731 days"):
+    with pytest.raises(HeadtailError, match="random_days=732 is more than the 731 days"):
         draw_days(3, 732, first, last)
 
 

@@ -1,4 +1,4 @@
-"""A dump is read once, whole or in ranges, cut off or damaged; every page is accounted for."""
+"""A dump is read once, whole or in ranges, truncated or damaged; every page is accounted for."""
 
 import bz2
 import gzip
@@ -15,7 +15,7 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from metadata.lists.inputs import list_articles
 from metadata.sources.articles import CountTask, count_file, read_articles
-from metadata.sources.dumps import plan_ranges, read_pages, read_site
+from metadata.sources.dumps import Site, plan_ranges, read_pages, read_site
 from tests.conftest import SHARED, needs_shared
 from tests.dump_data import article, dump, multistream
 from tests.unit.metadata.settings import dump_settings
@@ -161,6 +161,13 @@ def test_what_is_no_dump(tmp_path: Path) -> None:
         assert receipt.rows_in == 0
 
 
+@pytest.mark.parametrize("size", [10, 60, 200])
+def test_a_dump_with_a_damaged_head_has_no_language(tmp_path: Path, size: int) -> None:
+    path = tmp_path / "enwiki.xml.bz2"
+    path.write_bytes(bz2.compress(dump([("A", "a")]))[:size])
+    assert read_site(str(path)) == Site(None, {})
+
+
 @needs_shared
 @pytest.mark.parametrize(
     ("name", "lang", "pages", "articles", "failures"),
@@ -206,7 +213,7 @@ def test_tables_of_plain_articles(tmp_path: Path) -> None:
 def test_a_table_without_texts_is_refused(tmp_path: Path, table: dict[str, list], fault: str) -> None:
     path = str(tmp_path / "articles.parquet")
     pq.write_table(pa.table(table), path)
-    expected = f"{path} is not the table expected here: {fault}"
+    expected = f"{path} has other columns than expected: {fault}"
     with pytest.raises(HeadtailError, match=expected):
         count_file(CountTask(path, "en", 0, None, str(tmp_path / "out.parquet")), dump_settings())
     with pytest.raises(HeadtailError, match=expected):

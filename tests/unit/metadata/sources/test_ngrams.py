@@ -1,4 +1,4 @@
-"""Counts equal the dumbest count of the same texts, in every script, wherever memory makes them be handed out."""
+"""Counts equal the simplest count of the same texts, in every script, for any limit of memory."""
 
 import random
 from collections import Counter
@@ -11,9 +11,9 @@ from curation.core.receipts import Receipt
 from metadata.sources import ngrams
 from metadata.sources.articles import read_articles
 from metadata.sources.ngrams import count_ngrams
-from metadata.sources.words import join_bigram, segmenter
+from metadata.sources.words import segmenter
 from tests.conftest import SHARED, needs_shared
-from tests.dump_data import count_naively
+from tests.dump_data import count_naively, join_bigram
 from tests.unit.metadata.settings import dump_settings
 
 
