@@ -134,7 +134,8 @@ def test_the_texts_of_one_list_are_held_at_a_time(tmp_path: Path) -> None:
 
 
 def test_many_processes_build_one_list_once(lists: Path) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["curation.matching.entry_store"])  # imported once, not by each process
     with context.Pool(4) as pool:
         found = pool.map(_compile, [str(lists)] * 8)
     assert len(set(found)) == 1
