@@ -5,17 +5,17 @@ without any text counts once.
 """
 
 import os
-import re
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.core.choices import Entities, SourceKind
 from curation.core.receipts import Receipt
 from curation.core.remote import open_patiently
 from curation.core.schemas import PAIRS, STORED
@@ -27,7 +27,7 @@ from curation.extraction.language import NO_MODEL, LanguageRules, detect_languag
 from curation.extraction.text_rules import TextRules
 from curation.extraction.urls import UrlRules
 from curation.extraction.user_lists import are_removed, read_removals, word_pattern
-from curation.sources.archives import ReadLog
+from curation.sources.archives import ReadLog, crawl_of_path
 from curation.sources.caption_tables import TableColumns, TableReader
 from curation.sources.links import Links
 from curation.sources.row_sample import RowSample
@@ -35,13 +35,12 @@ from curation.sources.warc import WarcReader
 from curation.sources.wat import WatReader
 from curation.sources.webdataset import SampleReader
 
-LOGIC_VERSION = 1
-"""Raised when the same settings and inputs give other rows."""
+LOGIC_VERSIONS = {SourceKind.wat: 1, SourceKind.warc: 1, SourceKind.table: 1, SourceKind.webdataset: 1}
+"""The logic version of each source: raise it when the same settings and inputs give other rows."""
 BATCH_LINKS = 100_000
-WITH_COLUMNS = ("table", "webdataset")
-WITH_IMAGES = "webdataset"
-"""The source whose images are there already."""
-_CRAWL = re.compile(r"CC-MAIN-\d{4}-\d{2}(?!\d)")
+WITH_COLUMNS = (SourceKind.table, SourceKind.webdataset)
+WITH_IMAGES = SourceKind.webdataset
+"""The source whose files hold the images, too."""
 
 
 class Reader(Protocol):
@@ -61,19 +60,18 @@ class Reader(Protocol):
 class ExtractionSettings:
     """Everything that decides the rows of a file.
 
-    `source` is wat, warc, table or webdataset (the last two with `columns`); `entities` auto, always or never decodes
-    HTML entities of WATs, auto by the file's date; `crawl` names the crawl where the path does not. No more than
-    `max_file_bytes`, uncompressed, are read of a file.
+    `columns` apply to the sources table and webdataset, `entities` to WATs. `crawl` names the crawl of files whose path
+    does not. Reading a file ends after `max_file_bytes`, uncompressed.
     """
 
-    source: str = "wat"
-    entities: str = "auto"
-    crawl: str = ""
-    max_file_bytes: int = 64 << 30
-    urls: UrlRules = field(default_factory=UrlRules)
-    texts: TextRules = field(default_factory=TextRules)
-    language: LanguageRules = field(default_factory=LanguageRules)
-    columns: TableColumns = field(default_factory=TableColumns)
+    source: SourceKind
+    entities: Entities
+    crawl: str
+    max_file_bytes: int
+    urls: UrlRules
+    texts: TextRules
+    language: LanguageRules
+    columns: TableColumns
 
     @property
     def schema(self) -> pa.Schema:
@@ -82,15 +80,20 @@ class ExtractionSettings:
         return pa.schema([*PAIRS, *carried, *(STORED if self.source == WITH_IMAGES else [])])
 
 
-def extract_file(task: dict, settings: ExtractionSettings) -> Receipt:
-    """Write the pairs of `task["input"]` to the Parquet file `task["output"]` and account for every candidate.
+@dataclass(frozen=True)
+class ExtractTask:
+    """One input file, the Parquet file of its pairs, and the rows to read of it: None reads all rows."""
 
-    With `task["sample"]`, the fields of a RowSample, of a table's rows only those are read.
-    """
-    receipt = Receipt(task["input"])
-    sample = RowSample(**task["sample"]) if task.get("sample") else None
-    with ParquetSink(task["output"], settings.schema) as sink:
-        for batch in iter_pairs(task["input"], settings, receipt, sample):
+    input: str
+    output: str
+    sample: RowSample | None = None
+
+
+def extract_file(task: ExtractTask, settings: ExtractionSettings) -> Receipt:
+    """Write the pairs of an input file and account for every candidate."""
+    receipt = Receipt(task.input)
+    with ParquetSink(task.output, settings.schema) as sink:
+        for batch in iter_pairs(task.input, settings, receipt, task.sample):
             sink.write(batch)
     receipt.outputs.append(sink.output())
     return receipt.check()
@@ -128,13 +131,15 @@ def iter_pairs(
 
 
 def _reader(file: BinaryIO, log: ReadLog, path: str, settings: ExtractionSettings, sample: RowSample | None) -> Reader:
-    if settings.source == "table":
-        return TableReader(file, log, path, settings.columns, sample)
-    if settings.source == WITH_IMAGES:
-        return SampleReader(file, log, settings.columns)
-    if settings.source == "warc":
-        return WarcReader(file, log)
-    return WatReader(file, log, {"auto": None, "always": True, "never": False}[settings.entities])
+    match settings.source:
+        case SourceKind.table:
+            return TableReader(file, log, path, settings.columns, sample)
+        case SourceKind.webdataset:
+            return SampleReader(file, log, settings.columns)
+        case SourceKind.warc:
+            return WarcReader(file, log)
+        case SourceKind.wat:
+            return WatReader(file, log, settings.entities)
 
 
 def candidates(links: Links, settings: ExtractionSettings, receipt: Receipt) -> pa.RecordBatch:
@@ -184,7 +189,7 @@ def _finish(
 ) -> Iterator[pa.RecordBatch]:
     """Add language, crawl and file; drop what the language rules refuse."""
     rules, schema = settings.language, settings.schema
-    named = _CRAWL.search(path)
+    crawl_in_path = crawl_of_path(path)
     for batch in batches:
         rows = batch.num_rows
         if rules.model == NO_MODEL:
@@ -211,7 +216,7 @@ def _finish(
             pages = batch["page_url"]
             pages = pc.if_else(pc.equal(pages, ""), pa.scalar(None, pa.string()), pages)
             columns |= {"page_url": pages, "lang": lang, "lang_score": score}
-            crawl = settings.crawl or (named.group() if named else reader.crawl)
+            crawl = settings.crawl or crawl_in_path or reader.crawl
             columns |= {"crawl": pa.repeat(crawl, rows), "source_file": pa.repeat(os.path.basename(path), rows)}
             columns |= {"image_file": pa.repeat(path, rows)} if settings.source == WITH_IMAGES else {}
             yield pa.record_batch([columns[name] for name in schema.names], schema=schema)

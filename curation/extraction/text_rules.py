@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.core.choices import Emails
 from curation.core.string_buffers import buffers_of, string_array
 
 REASONS = ("", "blank_text", "short_text", "long_text", "broken_text", "email")
@@ -29,23 +30,24 @@ class TextRules:
     """Bounds of a text.
 
     `min_chars` and `max_chars` count characters after stripping (None: no bound); `max_replacement_share` is the
-    largest share of U+FFFD, which stands for bytes that were no text. `emails` says what becomes of e-mail
-    addresses: keep, mask (each becomes MASK) or drop (the text is dropped). `word_lists` is the path of word lists,
-    `{lang}` standing for the code: texts that hold a word of their language's list are dropped.
+    largest share of U+FFFD, which stands for bytes that are no text. `emails` keeps e-mail addresses, masks them (each
+    becomes MASK) or drops their texts. `word_lists` is the path of word lists, with `{lang}` for the code: texts that
+    contain a word of their language's list are dropped.
     """
 
-    min_chars: int | None = None
-    max_chars: int | None = None
-    max_replacement_share: float = 0.1
-    collapse_blanks: bool = False
-    emails: str = "keep"
-    word_lists: str = ""
+    min_chars: int | None
+    max_chars: int | None
+    max_replacement_share: float
+    collapse_blanks: bool
+    emails: Emails
+    word_lists: str
 
 
 def clean_texts(texts: pa.Array, rules: TextRules) -> tuple[pa.Array, np.ndarray]:
     r"""Return the texts as they are kept, empty where dropped, and a number in REASONS for each, uint8.
 
-    >>> clean_texts(pa.array(["\ta  red\nkite ", " "]), TextRules())[0].to_pylist()
+    >>> rules = TextRules(None, None, 0.1, collapse_blanks=False, emails=Emails.keep, word_lists="")
+    >>> clean_texts(pa.array(["\ta  red\nkite ", " "]), rules)[0].to_pylist()
     ['a  red kite', '']
     """
     offsets, data = buffers_of(texts)
@@ -53,17 +55,17 @@ def clean_texts(texts: pa.Array, rules: TextRules) -> tuple[pa.Array, np.ndarray
         offsets, data, rules.min_chars or 0, rules.max_chars or 0, rules.max_replacement_share, rules.collapse_blanks
     )
     kept = string_array(cleaned_offsets, cleaned)
-    return (kept, reasons) if rules.emails == "keep" else _without_emails(kept, reasons, rules.emails == "drop")
+    return (kept, reasons) if rules.emails is Emails.keep else _without_emails(kept, reasons, rules.emails)
 
 
-def _without_emails(texts: pa.Array, reasons: np.ndarray, drop: bool) -> tuple[pa.Array, np.ndarray]:
+def _without_emails(texts: pa.Array, reasons: np.ndarray, emails: Emails) -> tuple[pa.Array, np.ndarray]:
     found = np.flatnonzero(pc.match_substring(texts, "@").to_numpy(zero_copy_only=False))
     changed = {row: _ADDRESS.sub(MASK, texts[row].as_py()) for row in found.tolist()}
     changed = {row: text for row, text in changed.items() if text != texts[row].as_py()}
     if not changed:
         return texts, reasons
     rows = np.array(sorted(changed))
-    if drop:
+    if emails is Emails.drop:
         reasons[rows] = EMAIL
         return texts, reasons
     mask = np.zeros(len(texts), bool)

@@ -30,9 +30,13 @@ class UrlRules:
     subdomains. `removals` are uids or URLs, or files of them, that nobody wants to see again.
     """
 
-    allow_private_hosts: tuple[str, ...] = ()
-    block_hosts: tuple[str, ...] = ()
-    removals: tuple[str, ...] = ()
+    allow_private_hosts: tuple[str, ...]
+    block_hosts: tuple[str, ...]
+    removals: tuple[str, ...]
+
+
+NO_LISTS = UrlRules((), (), ())
+"""The rules that hold without any list of the user."""
 
 
 def resolve_urls(urls: pa.Array, bases: pa.Array, page: np.ndarray, rules: UrlRules) -> tuple[pa.Array, np.ndarray]:
@@ -43,7 +47,7 @@ def resolve_urls(urls: pa.Array, bases: pa.Array, page: np.ndarray, rules: UrlRu
 
     >>> links = pa.array(["../b.png#top", "data:image/gif;base64,R0lG"])
     >>> bases = pa.array(["https://example.org/x/y.html"])
-    >>> resolved, reasons = resolve_urls(links, bases, np.zeros(2, np.int32), UrlRules())
+    >>> resolved, reasons = resolve_urls(links, bases, np.zeros(2, np.int32), NO_LISTS)
     >>> resolved.to_pylist(), [REASONS[reason] for reason in reasons]
     (['https://example.org/b.png', ''], ['', 'data_url'])
     """
@@ -73,7 +77,7 @@ def join_bases(page_urls: pa.Array, bases: pa.Array) -> pa.Array:
     pages = np.flatnonzero(bases.is_valid())
     if not len(pages):
         return page_urls
-    resolved, reasons = resolve_urls(bases.take(pa.array(pages)), page_urls, pages.astype(np.int32), UrlRules())
+    resolved, reasons = resolve_urls(bases.take(pa.array(pages)), page_urls, pages.astype(np.int32), NO_LISTS)
     joined = page_urls.to_pylist()
     for page, base, reason in zip(pages.tolist(), resolved.to_pylist(), reasons.tolist(), strict=True):
         joined[page] = base if reason in (KEPT, PRIVATE) else joined[page]

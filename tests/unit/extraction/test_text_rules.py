@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from curation.extraction.text_rules import REASONS, TextRules, clean_texts
+from tests.unit.extraction.settings import text_rules
 
 BLANKS = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()]
 
@@ -30,10 +31,10 @@ def clean(text: str, rules: TextRules) -> tuple[str, str]:
 @pytest.mark.parametrize(
     "rules",
     [
-        TextRules(),
-        TextRules(collapse_blanks=True),
-        TextRules(min_chars=3, max_chars=5),
-        TextRules(max_replacement_share=0),
+        text_rules(),
+        text_rules(collapse_blanks=True),
+        text_rules(min_chars=3, max_chars=5),
+        text_rules(max_replacement_share=0),
     ],
     ids=["default", "blanks collapsed", "lengths", "no replaced character"],
 )
@@ -49,5 +50,5 @@ def test_equals_plain_python(rules: TextRules) -> None:
 
 
 def test_empty_and_sliced() -> None:
-    assert clean_texts(pa.array([], pa.string()), TextRules())[0].to_pylist() == []
-    assert clean_texts(pa.array(["x", " a ", "b"])[1:], TextRules())[0].to_pylist() == ["a", "b"]
+    assert clean_texts(pa.array([], pa.string()), text_rules())[0].to_pylist() == []
+    assert clean_texts(pa.array(["x", " a ", "b"])[1:], text_rules())[0].to_pylist() == ["a", "b"]
