@@ -21,12 +21,13 @@ from curation.core.remote import open_patiently
 from curation.core.schemas import PAIRS, STORED
 from curation.core.storage import ParquetSink, is_local
 from curation.core.uids import uids_of
-from curation.extraction import text_rules, urls
+from curation.extraction import drop_reasons, urls
 from curation.extraction.distinct import distinct_rows
+from curation.extraction.drop_reasons import EMPTY, KEPT, REMOVED
 from curation.extraction.language import NO_MODEL, LanguageRules, detect_languages
-from curation.extraction.text_rules import TextRules
+from curation.extraction.text_rules import TextRules, are_free_of_listed_words, clean_texts
 from curation.extraction.urls import UrlRules
-from curation.extraction.user_lists import are_removed, read_removals, word_pattern
+from curation.extraction.user_lists import are_removed, read_removals
 from curation.sources.archives import ReadLog, crawl_of_path
 from curation.sources.caption_tables import TableColumns, TableReader
 from curation.sources.links import Links
@@ -143,45 +144,53 @@ def _reader(file: BinaryIO, log: ReadLog, path: str, settings: ExtractionSetting
 
 
 def candidates(links: Links, settings: ExtractionSettings, receipt: Receipt) -> pa.RecordBatch:
-    """The texts of links that the URL and text rules let through: uid, url, text, text_key, page_url.
+    """Return the candidates that the text and URL rules keep: uid, url, text, text_key, page_url, and `links.carry`.
 
-    In the order of links, within a link by text key. Counts every candidate into `receipt`.
+    The order is that of links, within a link that of text keys. Every candidate is counted into `receipt`.
     """
+    keys, link, rank, texts = _keep_texts(links, settings.texts, receipt)
+    # Several candidates share a link: each link is resolved once, at `place_of_link` among the resolved ones.
+    resolved_links, place_of_link = np.unique(link, return_inverse=True)
+    uids, absolute, reasons = _resolve_links(links, resolved_links, settings.urls)
+    _count_reasons(receipt.drops, drop_reasons.URL_REASONS, reasons[place_of_link])
+    kept = np.flatnonzero(reasons[place_of_link] == KEPT)
+    place, link, rank = pa.array(place_of_link[kept]), link[kept], rank[kept]
+    columns = {
+        "uid": uids.take(place),
+        "url": absolute.take(place),
+        "text": texts.take(pa.array(kept)),
+        "text_key": pa.DictionaryArray.from_arrays(pa.array(rank.astype(np.int8)), pa.array(keys)),
+        "page_url": pa.DictionaryArray.from_arrays(pa.array(links.page[link]), links.page_urls),
+    }
+    return pa.record_batch(columns | {name: values.take(pa.array(link)) for name, values in links.carry.items()})
+
+
+def _keep_texts(links: Links, rules: TextRules, receipt: Receipt) -> tuple[list[str], np.ndarray, np.ndarray, pa.Array]:
+    """Return the sorted text keys, and of each candidate with a kept text its link, its key's rank, and the text."""
     keys = sorted(links.texts)
-    present = np.array([links.texts[key].is_valid().to_numpy(zero_copy_only=False) for key in keys])
+    present = np.array([links.texts[key].is_valid().to_numpy(zero_copy_only=False) for key in keys])  # (key, link)
     receipt.facts["image_links"] += len(links)
     receipt.rows_in += int(np.maximum(present.sum(axis=0), 1).sum())
-    _count(receipt.drops, "no_text", int((~present.any(axis=0)).sum()))
-
+    _count(receipt.drops, drop_reasons.NO_TEXT, int((~present.any(axis=0)).sum()))
     link, rank = np.nonzero(present.T)
-    flat = pa.concat_arrays([links.texts[key] for key in keys])
-    texts, text_reason = text_rules.clean_texts(flat.take(pa.array(rank * len(links) + link)), settings.texts)
-    _count_reasons(receipt.drops, text_rules.REASONS, text_reason)
-    keep = np.flatnonzero(text_reason == text_rules.KEPT)
-    link, rank, texts = link[keep], rank[keep], texts.take(pa.array(keep))
+    texts_by_key = pa.concat_arrays([links.texts[key] for key in keys])
+    texts, reasons = clean_texts(texts_by_key.take(pa.array(rank * len(links) + link)), rules)
+    _count_reasons(receipt.drops, drop_reasons.TEXT_REASONS, reasons)
+    kept = np.flatnonzero(reasons == KEPT)
+    return keys, link[kept], rank[kept], texts.take(pa.array(kept))
 
-    wanted, back = np.unique(link, return_inverse=True)
+
+def _resolve_links(links: Links, rows: np.ndarray, rules: UrlRules) -> tuple[pa.Array, pa.Array, np.ndarray]:
+    """Return uid, absolute URL and the number of the drop reason of some links."""
     bases = urls.join_bases(links.page_urls, links.bases)
-    absolute, url_reason = urls.resolve_urls(
-        links.urls.take(pa.array(wanted)), bases, links.page[wanted], settings.urls
-    )
+    absolute, reasons = urls.resolve_urls(links.urls.take(pa.array(rows)), bases, links.page[rows], rules)
     uids = uids_of(absolute)
-    if links.image_uids is not None:
-        bare = url_reason == urls.EMPTY
-        url_reason[bare] = urls.KEPT
-        uids = pc.if_else(pa.array(bare), links.image_uids.take(pa.array(wanted)), uids)
-    url_reason[(url_reason == urls.KEPT) & are_removed(uids, read_removals(settings.urls.removals))] = urls.REMOVED
-    _count_reasons(receipt.drops, urls.REASONS, url_reason[back])
-    keep = np.flatnonzero(url_reason[back] == urls.KEPT)
-    at, row = pa.array(back[keep]), link[keep]
-    columns = {
-        "uid": uids.take(at),
-        "url": absolute.take(at),
-        "text": texts.take(pa.array(keep)),
-        "text_key": pa.DictionaryArray.from_arrays(pa.array(rank[keep].astype(np.int8)), pa.array(keys)),
-        "page_url": pa.DictionaryArray.from_arrays(pa.array(links.page[row]), links.page_urls),
-    }
-    return pa.record_batch(columns | {name: values.take(pa.array(row)) for name, values in links.carry.items()})
+    if links.image_uids is not None:  # an image at hand needs no URL
+        without_url = reasons == EMPTY
+        reasons[without_url] = KEPT
+        uids = pc.if_else(pa.array(without_url), links.image_uids.take(pa.array(rows)), uids)
+    reasons[(reasons == KEPT) & are_removed(uids, read_removals(rules.removals))] = REMOVED
+    return uids, absolute, reasons
 
 
 def _finish(
@@ -201,13 +210,13 @@ def _finish(
                 pc.is_in(lang, pa.array(rules.languages, pa.string())) if rules.languages else pa.repeat(True, rows)
             )
             sure = pa.array(scores >= rules.min_score)
-            _count(receipt.drops, "language", rows - wanted.true_count)
-            _count(receipt.drops, "lang_score", pc.and_not(wanted, sure).true_count)
+            _count(receipt.drops, drop_reasons.LANGUAGE, rows - wanted.true_count)
+            _count(receipt.drops, drop_reasons.LANG_SCORE, pc.and_not(wanted, sure).true_count)
             keep = pc.and_(wanted, sure)
             batch, lang, score = batch.filter(keep), lang.filter(keep), score.filter(keep)
         if settings.texts.word_lists:
-            clean = _free_of_listed_words(batch["text"], lang, settings.texts.word_lists)
-            _count(receipt.drops, "listed_word", batch.num_rows - clean.true_count)
+            clean = are_free_of_listed_words(batch["text"], lang, settings.texts.word_lists)
+            _count(receipt.drops, drop_reasons.LISTED_WORD, batch.num_rows - clean.true_count)
             batch, lang, score = batch.filter(clean), lang.filter(clean), score.filter(clean)
         rows = batch.num_rows
         receipt.rows_out += rows
@@ -220,12 +229,6 @@ def _finish(
             columns |= {"crawl": pa.repeat(crawl, rows), "source_file": pa.repeat(os.path.basename(path), rows)}
             columns |= {"image_file": pa.repeat(path, rows)} if settings.source == WITH_IMAGES else {}
             yield pa.record_batch([columns[name] for name in schema.names], schema=schema)
-
-
-def _free_of_listed_words(texts: pa.Array, langs: pa.Array, word_lists: str) -> pa.Array:
-    patterns = (word_pattern(word_lists, lang) for lang in langs.to_pylist())
-    pairs = zip(texts.to_pylist(), patterns, strict=True)
-    return pa.array([pattern is None or not pattern.search(text) for text, pattern in pairs], pa.bool_())
 
 
 def _failure(path: str, offset: int, error: object, receipt: Receipt) -> dict:

@@ -26,8 +26,6 @@ MAX_LINE_BYTES = 16 << 20
 NO_PAGE = pa.array([""])
 NO_BASE = pa.nulls(1, pa.string())
 
-csv.field_size_limit(MAX_LINE_BYTES)
-
 
 @dataclass(frozen=True)
 class TableColumns:
@@ -174,6 +172,7 @@ class TableReader:
 
     def _csv_rows(self) -> Iterator[list[str] | None]:
         lines = (line.decode("utf-8", "replace") + "\n" for line in self._lines())
+        csv.field_size_limit(MAX_LINE_BYTES)
         rows = csv.reader(lines)
         while True:
             try:

@@ -7,7 +7,8 @@ import sys
 import pyarrow as pa
 import pytest
 
-from curation.extraction.text_rules import REASONS, TextRules, clean_texts
+from curation.extraction.drop_reasons import TEXT_REASONS
+from curation.extraction.text_rules import TextRules, clean_texts
 from tests.unit.extraction.settings import text_rules
 
 BLANKS = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()]
@@ -43,7 +44,7 @@ def test_equals_plain_python(rules: TextRules) -> None:
     letters = [*BLANKS, *"ab!é中😀\ufffd\u200b\u00ad\u3001\u2030", "\x00", "\x1b", "\x7f", " ", " "]
     texts = ["".join(rng.choices(letters, k=rng.randrange(9))) for _ in range(20_000)] + BLANKS
     cleaned, reasons = clean_texts(pa.array(texts), rules)
-    found = [(text, REASONS[reason]) for text, reason in zip(cleaned.to_pylist(), reasons, strict=True)]
+    found = [(text, TEXT_REASONS[reason]) for text, reason in zip(cleaned.to_pylist(), reasons, strict=True)]
     expected = [clean(text, rules) for text in texts]
     assert found == expected
     assert len({reason for _, reason in expected}) > 2

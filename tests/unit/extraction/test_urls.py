@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curation.extraction.urls import REASONS, resolve_urls
+from curation.extraction.drop_reasons import URL_REASONS
+from curation.extraction.urls import resolve_urls
 from tests.unit.extraction.settings import url_rules
 
 BASE = "https://example.org/a/b/page.html?q=1"
@@ -16,7 +17,7 @@ BASE = "https://example.org/a/b/page.html?q=1"
 def resolve(link: str, base: str = BASE, **rules: object) -> tuple[str, str]:
     """The URL if it is kept, and the reason if it is not."""
     resolved, reasons = resolve_urls(pa.array([link]), pa.array([base]), np.zeros(1, np.int32), url_rules(**rules))
-    reason = REASONS[reasons[0]]
+    reason = URL_REASONS[reasons[0]]
     return (resolved[0].as_py(), "") if not reason else ("", reason)
 
 

@@ -10,9 +10,10 @@ import pytest
 from curation.core.choices import Emails
 from curation.core.storage import FileInfo
 from curation.core.uids import uid_of
+from curation.extraction.drop_reasons import TEXT_REASONS
 from curation.extraction.inputs import draw_files, list_paths
-from curation.extraction.text_rules import REASONS, clean_texts
-from curation.extraction.user_lists import are_removed, read_hosts, read_removals, word_pattern
+from curation.extraction.text_rules import clean_texts, word_pattern
+from curation.extraction.user_lists import are_removed, read_hosts, read_removals
 from tests.conftest import SHARED, needs_shared
 from tests.unit.extraction.settings import extraction_settings, text_rules, url_rules
 from tests.unit.extraction.test_extract import extract_records, image, wat_record
@@ -80,7 +81,7 @@ def test_emails(text: str, masked: str) -> None:
     texts = pa.array(["plain", text])
     assert clean_texts(texts, text_rules(emails=Emails.mask))[0].to_pylist() == ["plain", masked]
     reasons = clean_texts(texts, text_rules(emails=Emails.drop))[1]
-    assert [REASONS[reason] for reason in reasons] == ["", "email" if text != masked else ""]
+    assert [TEXT_REASONS[reason] for reason in reasons] == ["", "email" if text != masked else ""]
     assert clean_texts(texts, text_rules())[0].to_pylist() == ["plain", text]
 
 
