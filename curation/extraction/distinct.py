@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core.draws import hash64
+from curation.extraction.drop_reasons import SAME_TEXT
 
 START_SLOTS = 1 << 16
 BATCH_ROWS = 32_768
@@ -34,7 +35,7 @@ def distinct_rows(batches: Iterable[pa.RecordBatch], drops: Counter[str], level:
     with Distinct(level) as distinct:
         for batch in batches:
             if repeats := distinct.add(batch):
-                drops["same_text"] += repeats
+                drops[SAME_TEXT] += repeats
             if distinct.held_bytes > HELD_BYTES:
                 yield from distinct.take()
         yield from distinct.take()

@@ -22,7 +22,9 @@ MAGIC = b"\x1f\x8b\x08"
 MAX_FAULTS = 50
 HEAD_BYTES = 1 << 16
 """What is looked at to tell what kind of file it is."""
-_CRAWL = re.compile(rb'(?i)isPartOf(?:":")?:?[ \t]*(CC-MAIN-\d{4}-\d\d)')
+CRAWL_NAME = r"CC-MAIN-\d{4}-\d{2}"
+_CRAWL_IN_HEAD = re.compile(rf'(?i)isPartOf(?:":")?:?[ \t]*({CRAWL_NAME})'.encode())
+_CRAWL_IN_PATH = re.compile(rf"{CRAWL_NAME}(?!\d)")
 BREAK = b"\r\n\r\n"
 """Put in where damage was, so that the next record begins on a line of its own."""
 
@@ -49,9 +51,15 @@ class ReadLog:
 
 
 def crawl_in(head: bytes) -> str:
-    """The name of the crawl in the first records of a CommonCrawl file; nothing if it is not there."""
-    found = _CRAWL.search(head)
+    """Return the name of the crawl in the first records of a CommonCrawl file, or an empty string."""
+    found = _CRAWL_IN_HEAD.search(head)
     return found.group(1).decode() if found else ""
+
+
+def crawl_of_path(path: str) -> str:
+    """Return the name of the crawl in a path, or an empty string."""
+    found = _CRAWL_IN_PATH.search(path)
+    return found.group() if found else ""
 
 
 def fault_of_start(head: bytes) -> str:
