@@ -34,7 +34,7 @@ def removals_of(sources: tuple[str, ...]) -> Removals:
     return read_removals(sources)
 
 
-def _lines(sources: tuple[str, ...], comments: bool = True) -> list[str]:
+def _lines(sources: tuple[str, ...]) -> list[str]:
     found: list[str] = []
     for source in sources:
         lines = [source]
@@ -44,5 +44,5 @@ def _lines(sources: tuple[str, ...], comments: bool = True) -> list[str]:
                     lines = file.read().decode("utf-8", "replace").splitlines()
             except FileNotFoundError:
                 raise HeadtailError(f"{source}: there is no such list") from None
-        found += [(line.partition("#")[0] if comments else line).strip() for line in lines]
+        found += [line.partition("#")[0].strip() for line in lines]
     return found

@@ -14,7 +14,7 @@ from conf.schema.jobs import CurateConfig, EstimateConfig, ReportStatsConfig, Wr
 from conf.schema.topics import MAX_ENTRY_CHARACTERS, MetadataConfig
 from curation.core.choices import Edges
 from curation.core.errors import HeadtailError
-from curation.matching import entry_store
+from curation.matching import entry_lists
 from curation.report.estimate import Assumptions
 from jobs.cli import JOBS
 
@@ -128,7 +128,7 @@ def test_each_job_is_in_the_list_of_jobs() -> None:
 
 
 def test_entries_have_the_length_that_matching_takes() -> None:
-    assert MAX_ENTRY_CHARACTERS == entry_store.MAX_CHARACTERS
+    assert MAX_ENTRY_CHARACTERS == entry_lists.MAX_CHARACTERS
     with pytest.raises(HeadtailError, match=r"metadata\.max_characters must be at most 256 characters, got 257"):
         MetadataConfig(max_characters=257)
 
