@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core.draws import hash64
+from curation.core.kernel_types import signed
 from curation.extraction.drop_reasons import SAME_TEXT
 
 START_SLOTS = 1 << 16
@@ -201,5 +202,5 @@ def _slot(slots: np.ndarray, hashes: np.ndarray, first: np.uint64, second: np.ui
     while True:
         row = slots[slot]
         if row < 0 or (hashes[row, 0] == first and hashes[row, 1] == second):
-            return np.int64(slot)
+            return signed(slot)
         slot = (slot + np.uint64(1)) & mask

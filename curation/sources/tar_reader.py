@@ -97,14 +97,15 @@ class _Walk:
                 lost = lost or not ended
                 continue
             lost = False
-            name, kind, size = header
+            short_name, kind, size = header
+            name = short_name.decode("utf-8", "replace")
             if kind in (b"x", b"L"):
                 member = Member("", log.bytes_read, size, self._file)
                 data = member.read(MAX_EXTENSION_BYTES) or b""
                 extended |= _pax_fields(data) if kind == b"x" else {"path": data.rstrip(b"\0")}
             else:
                 size = int(extended["size"]) if re.fullmatch(rb"\d{1,18}", extended.get("size", b"")) else size
-                name = extended.get("path", name).decode("utf-8", "replace")
+                name = extended["path"].decode("utf-8", "replace") if "path" in extended else name
                 extended = {}
                 member = Member(name, log.bytes_read, size, self._file)
                 if kind in _REGULAR:
