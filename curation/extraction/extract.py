@@ -34,7 +34,7 @@ from curation.sources.links import Links
 from curation.sources.row_sample import RowSample
 from curation.sources.warc import WarcReader
 from curation.sources.wat import WatReader
-from curation.sources.webdataset import SampleReader
+from curation.sources.webdataset import ShardReader
 
 LOGIC_VERSIONS = {SourceKind.wat: 1, SourceKind.warc: 1, SourceKind.table: 1, SourceKind.webdataset: 1}
 """The logic version of each source: raise it when the same settings and inputs give other rows."""
@@ -136,7 +136,7 @@ def _reader(file: BinaryIO, log: ReadLog, path: str, settings: ExtractionSetting
         case SourceKind.table:
             return TableReader(file, log, path, settings.columns, sample)
         case SourceKind.webdataset:
-            return SampleReader(file, log, settings.columns)
+            return ShardReader(file, log, settings.columns)
         case SourceKind.warc:
             return WarcReader(file, log)
         case SourceKind.wat:

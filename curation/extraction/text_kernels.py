@@ -3,6 +3,7 @@
 import numba
 import numpy as np
 
+from curation.core.kernel_types import signed
 from curation.extraction.drop_reasons import BLANK, BROKEN, LONG, SHORT
 
 TAB, LF, CR, SPACE = 9, 10, 13, 32
@@ -48,7 +49,7 @@ def clean_rows(
                 chars += 1
                 last, last_chars = used, chars
                 continue
-            width = _blank_width(data, np.int64(index), end)
+            width = _blank_width(data, signed(index), end)
             if width:
                 if collapse:
                     pending = True

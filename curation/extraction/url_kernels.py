@@ -3,6 +3,7 @@
 import numba
 import numpy as np
 
+from curation.core.kernel_types import signed
 from curation.extraction.drop_reasons import BAD, DATA, EMPTY, KEPT, SCHEME
 
 ODD_HOST = 255
@@ -108,7 +109,7 @@ def _tidy(data: np.ndarray, at: int, end: int, link: np.ndarray) -> tuple[int, b
         size += np.uint64(1)
         if size == np.uint64(5) and byte == COLON and _is_data(link):
             return 0, True
-    kept = np.int64(size)
+    kept = signed(size)
     while cut and kept > 0 and link[kept - 1] <= SPACE:
         kept -= 1
     return kept, False

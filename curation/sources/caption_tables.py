@@ -29,7 +29,7 @@ NO_BASE = pa.nulls(1, pa.string())
 
 @dataclass(frozen=True)
 class TableColumns:
-    """Which columns hold what.
+    """The columns of a table that extraction reads.
 
     `url` names the column of image URLs; `texts` are (text key, column) pairs; `carry` are (name in pairs, column)
     pairs of columns that are kept beside. `names` are the columns of text files without a header, in their order.
@@ -42,7 +42,7 @@ class TableColumns:
 
     @property
     def wanted(self) -> list[str]:
-        """The columns that are read."""
+        """The names of all columns that are read."""
         return list(dict.fromkeys([self.url, *(name for _, name in (*self.texts, *self.carry))]))
 
 
@@ -80,7 +80,7 @@ class TableReader:
             )
 
     def count(self) -> int:
-        """Return how many rows there are to be numbered: those that are of no use, too."""
+        """Return the number of rows, bad rows included."""
         if self._is_parquet():
             file = self._open_parquet()
             return file.metadata.num_rows if file else 0

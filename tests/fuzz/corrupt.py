@@ -112,20 +112,20 @@ def check(original: Original, damaged: bytes) -> int:
     return len(expected)
 
 
-def originals(most_bytes: int) -> list[Original]:
+def originals(max_bytes: int) -> list[Original]:
     """The real files with links, packed and plain, up to a size."""
     made = []
     for reader, pattern in ((read_wat, "wat/**/*.wat*"), (WarcReader, "warc/**/*.warc*")):
         for path in sorted(SHARED.glob(pattern)):
-            if path.stat().st_size <= most_bytes and rows_of(path.read_bytes(), reader):
+            if path.stat().st_size <= max_bytes and rows_of(path.read_bytes(), reader):
                 made += [read_original(path, reader, packed) for packed in (True, False)]
     return made
 
 
-def main(variants: int = 1000, seed: int = 1, most_bytes: int = 200_000) -> dict[str, int]:
+def main(variants: int = 1000, seed: int = 1, max_bytes: int = 200_000) -> dict[str, int]:
     """Check so many variants; returns how many of each kind of damage."""
     rng = random.Random(seed)
-    files = originals(most_bytes)
+    files = originals(max_bytes)
     assert files
     kinds: Counter[str] = Counter()
     slowest = 0.0
