@@ -6,7 +6,7 @@ from conf.schema.jobs import BalancePairsConfig
 from curation.balancing.balance import LOGIC_VERSION, BalanceSettings, balance_bucket, plan_balancing, take_expectations
 from curation.balancing.counts import CountFiles, open_counts
 from curation.balancing.distributions import Distributions
-from curation.balancing.forecast_table import ForecastPlan, Rates
+from curation.balancing.forecast_table import FORECASTS, ForecastPlan, Rates
 from curation.balancing.thresholds import BalanceGoal, ThresholdRule, write_probabilities, write_thresholds
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe, recipe_settings
@@ -73,7 +73,7 @@ def write_forecast(
     say(NAME, solved.describe(t))
     sizes = EntryStore.open(config.entry_lists).list_sizes(matches.languages) if config.entry_lists else {}
     plan = ForecastPlan(tuple(config.forecast_grid), Rates(**vars(config.rates)), sizes)
-    print(forecaster.forecast(solved, t, plan, Table(config.forecasts), recipe))  # noqa: T201 the job's result
+    print(forecaster.forecast(solved, t, plan, Table(config.forecasts, FORECASTS), recipe))  # noqa: T201 the job's result
 
 
 def open_forecaster(config: BalancePairsConfig, matches: MatchesTables, counts: CountFiles) -> Forecaster:

@@ -16,7 +16,8 @@ from metadata.lists.manifest import finished, render_table, write_manifest
 from metadata.lists.rules import Rules
 from metadata.lists.write import merge_lists, plan_wikis
 from metadata.sources.articles import DumpSettings
-from metadata.sources.page_views import TitleSettings
+from metadata.sources.ngrams import COUNTS
+from metadata.sources.page_views import VIEWS, TitleSettings
 from metadata.spark.count import count_articles, count_titles
 from metadata.spark.gather import gather_terms, set_partitions
 from metadata.spark.write_lists import write_wiki_lists
@@ -40,8 +41,10 @@ def run(config: BuildMetadataConfig) -> None:
     titles = TitleSettings(tuple(inputs.codes), chosen.title_min_row_views, chosen.title_any_colon, inputs.namespaces)
     session = partial(open_session, NAME, **vars(config.spark))
     counting = article_recipe(inputs.articles, config.range_bytes, dumps)
-    ngrams = count_articles(session, Table(config.ngrams), counting, dumps, config.files_per_part, config.overwrite)
-    views = count_titles(session, Table(config.page_views), title_recipe(inputs.page_views, titles), titles)
+    ngrams = count_articles(
+        session, Table(config.ngrams, COUNTS), counting, dumps, config.files_per_part, config.overwrite
+    )
+    views = count_titles(session, Table(config.page_views, VIEWS), title_recipe(inputs.page_views, titles), titles)
     recipe = list_recipe(inputs, rules, ngrams, views)
     if manifest := finished(config.entry_lists, recipe):
         say(NAME, f"is done: {len(manifest['lists'])} lists in {config.entry_lists}")

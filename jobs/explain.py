@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from conf.schema.jobs import ExplainConfig
 from curation.core.errors import HeadtailError
-from curation.core.schemas import MATCHES
+from curation.core.schemas import ENTRY_COUNTS, MATCHES, THRESHOLDS
 from curation.core.tables import Table
 from curation.extraction.language import detect_languages
 from curation.matching.entry_store import EntryStore
@@ -26,8 +26,8 @@ def run(config: ExplainConfig) -> None:
     if not lang:
         codes, scores = detect_languages(pa.array([config.text]), config.language_model)
         lang, score = codes[0].as_py(), float(scores[0])
-    count_files = Table(config.entry_counts).files() if config.output else []
-    threshold_files = Table(config.thresholds).files() if config.output else []
+    count_files = Table(config.entry_counts, ENTRY_COUNTS).files() if config.output else []
+    threshold_files = Table(config.thresholds, THRESHOLDS).files() if config.output else []
     counts = read_counts(count_files, lang) if count_files else None
     explanation = explain_text(config.text, lang, score, store, counts, read_threshold(threshold_files, lang))
     print(*explanation_lines(explanation), sep="\n")  # noqa: T201 the output of the command

@@ -242,7 +242,7 @@ def write_entry_counts(tasks: Iterable[BucketsTask], folder: str) -> Receipt:
 
 def open_counts(path: str, matches: MatchesTables) -> CountFiles:
     """Return the counts of `entry_counts`; raises HeadtailError where they were not counted from these matches."""
-    (part,) = Table(path).require("count_entries")
+    (part,) = Table(path, ENTRY_COUNTS).require("count_entries")
     if sorted(entry["id"] for entry in part.inputs()) != matches.ids():
         raise HeadtailError(f"{path} was counted from other matches than given: run count_entries again")
     return CountFiles(storage.join(part.path, ARRAYS))

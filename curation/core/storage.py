@@ -290,15 +290,3 @@ def write_rows(path: str, rows: pa.Table) -> dict:
         for batch in rows.to_batches():
             sink.write(batch)
     return sink.output()
-
-
-def read_batches(path: str, columns: list[str] | None = None, batch_rows: int = 16_384) -> Iterator[pa.RecordBatch]:
-    """Yield the record batches of one Parquet file."""
-    with open_input(path) as file:
-        yield from pq.ParquetFile(file).iter_batches(batch_rows, columns=columns)
-
-
-def read_schema(path: str) -> pa.Schema:
-    """Return the Arrow schema of a Parquet file."""
-    with open_input(path) as file:
-        return pq.read_schema(file)

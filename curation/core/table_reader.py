@@ -52,6 +52,12 @@ def read_rows(
         return file.read(columns)
 
 
+def read_schema(path: str) -> pa.Schema:
+    """Return the Arrow schema of a Parquet file, where the columns decide how it is read."""
+    with open_table_file(path, pa.schema([]), further=None) as file:
+        return file.schema_arrow
+
+
 def check_file(path: str, schema: pa.Schema, further: Iterable[str] | None = ()) -> None:
     """Raise HeadtailError if the columns of a file differ from the schema."""
     with open_table_file(path, schema, further):

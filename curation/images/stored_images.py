@@ -14,11 +14,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.core import storage
 from curation.core.exchange import iter_slices
 from curation.core.remote import read_range
 from curation.core.schemas import PAIRS, STORED
-from curation.core.table_reader import read_batches
+from curation.core.table_reader import read_batches, read_schema
 from curation.core.tables import Part, Table
 from curation.images.fetch import ERROR_CHARACTERS, Fetched
 
@@ -34,7 +33,7 @@ def parts_with_places(pairs: Table) -> list[Part]:
     The first file decides: all files of a table come from sources of the same kind.
     """
     files = pairs.files()
-    return pairs.parts() if files and set(STORED.names) <= set(storage.read_schema(files[0]).names) else []
+    return pairs.parts() if files and set(STORED.names) <= set(read_schema(files[0]).names) else []
 
 
 def read_places(path: str) -> Iterator[pa.Table]:

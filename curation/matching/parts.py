@@ -41,7 +41,7 @@ class MatchesPlan:
         Raises HeadtailError where an existing part was made with other settings, or from pairs that have changed
         since, unless `overwrite` is true. Further inputs of an existing part stay in it: they are of other crawls.
         """
-        waiting = Table(storage.join(table.path, "_waiting"))
+        waiting = Table(storage.join(table.path, "_waiting"), MATCHES)
         _delete(_superseded(table.parts()))
         merged, plans = table.plan_parts(recipe, 1, overwrite)
         wanted = {single.id for _, single in plans}
@@ -108,7 +108,7 @@ class MatchesTables:
     """One or more `matches` tables, read as one: a uid is in the same bucket of each."""
 
     def __init__(self, paths: Sequence[str]) -> None:
-        self.parts = [part for path in paths for part in Table(path).require("match_pairs")]
+        self.parts = [part for path in paths for part in Table(path, MATCHES).require("match_pairs")]
         self.buckets = plan_buckets([part.files for part in self.parts])
         settings = [part.manifest["settings"] for part in self.parts]
         for part, each in zip(self.parts, settings, strict=True):

@@ -11,7 +11,7 @@ from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe, flatten
-from curation.core.schemas import CURATED, DOWNLOAD_STATUS, MATCHES, SAMPLES, THRESHOLDS
+from curation.core.schemas import CURATED, DOWNLOAD_STATUS, MATCHES, PAIRS, SAMPLES, THRESHOLDS
 from curation.core.table_reader import check_file, read_rows
 from curation.core.tables import Part, Table, sum_receipts
 from curation.images.downloads import Downloads
@@ -96,12 +96,12 @@ class RunTables:
         matches = MatchesTables([paths["matches"], *more_matches])
         downloads, shards = Downloads(paths["downloads"]), ShardSet(paths["shards"])
         parts = {
-            "extract_pairs": Table(paths["pairs"]).parts(),
+            "extract_pairs": Table(paths["pairs"], PAIRS, None).parts(),
             "match_pairs": matches.parts,
-            "balance_pairs": Table(paths["curated"]).require("balance_pairs"),
+            "balance_pairs": Table(paths["curated"], CURATED).require("balance_pairs"),
             "download_images": downloads.parts(),
             "write_shards": shards.parts(),
-            "thresholds": Table(paths["thresholds"]).require("balance_pairs"),
+            "thresholds": Table(paths["thresholds"], THRESHOLDS).require("balance_pairs"),
         }
         return cls(matches, open_counts(paths["entry_counts"], matches), parts, downloads, shards)
 

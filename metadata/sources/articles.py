@@ -7,8 +7,8 @@ import pyarrow as pa
 
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
-from curation.core.storage import ParquetSink, read_schema
-from curation.core.table_reader import check_file, read_batches
+from curation.core.storage import ParquetSink
+from curation.core.table_reader import check_file, read_batches, read_schema
 from metadata.sources.dumps import Site, read_pages, read_site
 from metadata.sources.ngrams import COUNTS, count_ngrams
 from metadata.sources.wikitext import LinkPrefixes, TooDeepError, article_text

@@ -16,7 +16,7 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES, PAIRS
-from curation.core.table_reader import read_rows
+from curation.core.table_reader import read_rows, read_schema
 from curation.core.tables import Table
 from curation.matching.buckets import bucket_path, buckets_of, merge_bucket, plan_merge
 from curation.matching.entry_store import EntryStore
@@ -111,7 +111,7 @@ def test_the_cluster_gives_what_the_pure_functions_give(
     for bucket, path in enumerate(written):
         uids = pa.array([image["uid"] for image in read_images([path])], pa.string())
         assert (buckets_of(uids, 5) == bucket).all()
-        assert storage.read_schema(path) == MATCHES
+        assert read_schema(path) == MATCHES
 
 
 def test_rows_survive_the_shuffle_s_form() -> None:

@@ -15,8 +15,7 @@ from curation.balancing.forecast_table import (
     forecast_text,
     write_forecasts,
 )
-from curation.core import storage
-from curation.core.table_reader import read_rows
+from curation.core.table_reader import read_rows, read_schema
 from tests.unit.balancing.settings import balance_goal
 
 COUNTS = {
@@ -42,7 +41,7 @@ def rows(tmp_path: Path) -> list[dict]:
         counts, ForecastPoints(GRID, ts, expected), PLAN, balance_goal(headroom=0.5), str(tmp_path)
     )
     path = receipt.outputs[0]["path"]
-    assert storage.read_schema(path).equals(FORECASTS)
+    assert read_schema(path).equals(FORECASTS)
     return read_rows(path, FORECASTS).to_pylist()
 
 
