@@ -1,5 +1,5 @@
 """Image links become pairs: URL rules, text rules, language, duplicates within a file.
 
-`extract.py` runs the rules over one file and counts a reason for every drop. `urls.py` and `hosts.py` have the rules of
-URLs (`hosts.judge_host` drops private hosts), `text_rules.py` those of texts, `drop_reasons.py` the names of reasons.
+Open `extract.py` first: it runs the rules over one file, and counts a reason for every drop. The rules of URLs are in
+`urls.py` and `hosts.py` (`judge_host` drops private hosts), those of texts in `text_rules.py`.
 """
