@@ -1,4 +1,4 @@
-"""Estimate core-hours, memory, bytes and dollars of each stage of a run."""
+"""Estimate the cost of a run: core-hours, memory, bytes and dollars of each stage."""
 
 from conf.schema.jobs import EstimateConfig
 from curation.report.estimate import Assumptions, estimate_text
@@ -7,7 +7,7 @@ from jobs.cli import launch
 
 def run(config: EstimateConfig) -> None:
     """Print the estimate."""
-    print(estimate_text(Assumptions(**vars(config))))  # noqa: T201 the output of the job
+    print(estimate_text(Assumptions(**vars(config))))  # noqa: T201 the output of the command
 
 
 if __name__ == "__main__":

@@ -12,29 +12,31 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core.draws import hash64
+from curation.core.kernel_types import signed
+from curation.extraction.drop_reasons import SAME_TEXT
 
 START_SLOTS = 1 << 16
 BATCH_ROWS = 32_768
-"""Rows of a batch that goes on: texts that repeat within it are worked on once."""
+"""Rows of an output batch: a text that repeats within it is processed once."""
 HELD_BYTES = 12 << 20
 """Rows are held until the end, so that a later alt can replace an earlier title; more are passed on."""
 MAX_ROWS = 1 << 20
-"""Distinct rows that are known at a time; rows that are none of them wait in files, cut by their hashes."""
+"""The table holds this many distinct rows; further rows wait in local files, divided by their hashes."""
 WAITING_BITS = 4
-"""Bits of the hash that cut the rows of a table that was full."""
+"""Bits of the hash that divide the rows beyond a full table."""
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
 def distinct_rows(batches: Iterable[pa.RecordBatch], drops: Counter[str], level: int = 0) -> Iterator[pa.RecordBatch]:
-    """Yield the distinct rows in batches of about BATCH_ROWS, each as Distinct has it; `same_text` counts the others.
+    """Yield the distinct rows in batches of about BATCH_ROWS; `drops` counts the others as same_text.
 
-    In the order in which they came first, but for those that had to wait in local files. `level` is the number of
-    times that the rows have waited already.
+    The order is that of first occurrence, except for rows that wait in local files. `level` counts how often the rows
+    have waited already.
     """
     with Distinct(level) as distinct:
         for batch in batches:
             if repeats := distinct.add(batch):
-                drops["same_text"] += repeats
+                drops[SAME_TEXT] += repeats
             if distinct.held_bytes > HELD_BYTES:
                 yield from distinct.take()
         yield from distinct.take()
@@ -66,7 +68,7 @@ class Distinct:
         self._files.close()
 
     def add(self, batch: pa.RecordBatch) -> int:
-        """Hold the rows that are new; returns how many were known."""
+        """Hold the new rows and return the number of known rows."""
         rows = batch.num_rows
         self._make_room(min(self._rows + rows, MAX_ROWS))
         hashes = np.stack([hash64(0, "distinct", batch[name]) for name in ("uid", "text")], axis=1)
@@ -81,14 +83,14 @@ class Distinct:
         return rows - len(new) - len(beyond)
 
     def waiting(self) -> Iterator[Iterator[pa.RecordBatch]]:
-        """Yield the rows that found no room, repeats among them, in lots without a common one; forget the others."""
+        """Yield the rows in local files as disjoint lots, repeats included, and free the memory of the held rows."""
         self._slots, self._hashes = self._slots[:0], self._hashes[:0]
         return self._files.read()
 
     def take(self) -> Iterator[pa.RecordBatch]:
-        """Yield the rows held, in batches of about BATCH_ROWS, and hold none; rows like them are known still.
+        """Yield the held rows in batches of about BATCH_ROWS and release them; their hashes stay known.
 
-        text_key comes as strings, other dictionary arrays are decoded too.
+        Dictionary arrays, text_key among them, are decoded.
         """
         batches, self._batches, self.held_bytes = self._batches, [], 0
         chunk: list[pa.RecordBatch] = []
@@ -164,11 +166,11 @@ def _insert(
     hashes: np.ndarray,
     ranks: np.ndarray,
     rows: int,
-    most: int,
+    max_rows: int,
     more: np.ndarray,
     more_ranks: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Give new hashes the row numbers from `rows` up to `most`, lower the rank of known ones.
+    """Give new hashes the row numbers from `rows` up to `max_rows`, lower the rank of known ones.
 
     Returns the places of the new, and of those that there was no number for.
     """
@@ -179,7 +181,7 @@ def _insert(
         row = slots[slot]
         if row >= 0:
             ranks[row] = min(ranks[row], more_ranks[index])
-        elif rows + count == most:
+        elif rows + count == max_rows:
             beyond[without] = index
             without += 1
         else:
@@ -200,5 +202,5 @@ def _slot(slots: np.ndarray, hashes: np.ndarray, first: np.uint64, second: np.ui
     while True:
         row = slots[slot]
         if row < 0 or (hashes[row, 0] == first and hashes[row, 1] == second):
-            return np.int64(slot)
+            return signed(slot)
         slot = (slot + np.uint64(1)) & mask

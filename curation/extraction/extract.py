@@ -5,43 +5,43 @@ without any text counts once.
 """
 
 import os
-import re
 import time
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.core.choices import Entities, SourceKind
 from curation.core.receipts import Receipt
 from curation.core.remote import open_patiently
 from curation.core.schemas import PAIRS, STORED
 from curation.core.storage import ParquetSink, is_local
 from curation.core.uids import uids_of
-from curation.extraction import text_rules, urls
+from curation.extraction import drop_reasons, urls
 from curation.extraction.distinct import distinct_rows
+from curation.extraction.drop_reasons import EMPTY, KEPT, REMOVED
 from curation.extraction.language import NO_MODEL, LanguageRules, detect_languages
-from curation.extraction.text_rules import TextRules
+from curation.extraction.text_rules import TextRules, are_free_of_listed_words, clean_texts
 from curation.extraction.urls import UrlRules
-from curation.extraction.user_lists import removals_of, word_pattern
-from curation.sources.archives import ReadLog
+from curation.extraction.user_lists import removals_of
+from curation.sources.archives import ReadLog, crawl_of_path
 from curation.sources.caption_tables import TableColumns, TableReader
 from curation.sources.links import Links
 from curation.sources.row_sample import RowSample
 from curation.sources.warc import WarcReader
 from curation.sources.wat import WatReader
-from curation.sources.webdataset import SampleReader
+from curation.sources.webdataset import ShardReader
 
-LOGIC_VERSION = 1
-"""Raised when the same settings and inputs give other rows."""
+LOGIC_VERSIONS = {SourceKind.wat: 1, SourceKind.warc: 1, SourceKind.table: 1, SourceKind.webdataset: 1}
+"""The logic version of each source: raise it when the same settings and inputs give other rows."""
 BATCH_LINKS = 100_000
-WITH_COLUMNS = ("table", "webdataset")
-WITH_IMAGES = "webdataset"
-"""The source whose images are there already."""
-_CRAWL = re.compile(r"CC-MAIN-\d{4}-\d{2}(?!\d)")
+WITH_COLUMNS = (SourceKind.table, SourceKind.webdataset)
+WITH_IMAGES = SourceKind.webdataset
+"""The source whose files hold the images, too."""
 
 
 class Reader(Protocol):
@@ -61,19 +61,18 @@ class Reader(Protocol):
 class ExtractionSettings:
     """Everything that decides the rows of a file.
 
-    `source` is wat, warc, table or webdataset (the last two with `columns`); `entities` auto, always or never decodes
-    HTML entities of WATs, auto by the file's date; `crawl` names the crawl where the path does not. No more than
-    `max_file_bytes`, uncompressed, are read of a file.
+    `columns` apply to the sources table and webdataset, `entities` to WATs. `crawl` names the crawl of files whose path
+    does not. Reading a file ends after `max_file_bytes`, uncompressed.
     """
 
-    source: str = "wat"
-    entities: str = "auto"
-    crawl: str = ""
-    max_file_bytes: int = 64 << 30
-    urls: UrlRules = field(default_factory=UrlRules)
-    texts: TextRules = field(default_factory=TextRules)
-    language: LanguageRules = field(default_factory=LanguageRules)
-    columns: TableColumns = field(default_factory=TableColumns)
+    source: SourceKind
+    entities: Entities
+    crawl: str
+    max_file_bytes: int
+    urls: UrlRules
+    texts: TextRules
+    language: LanguageRules
+    columns: TableColumns
 
     @property
     def schema(self) -> pa.Schema:
@@ -82,15 +81,20 @@ class ExtractionSettings:
         return pa.schema([*PAIRS, *carried, *(STORED if self.source == WITH_IMAGES else [])])
 
 
-def extract_file(task: dict, settings: ExtractionSettings) -> Receipt:
-    """Write the pairs of `task["input"]` to the Parquet file `task["output"]` and account for every candidate.
+@dataclass(frozen=True)
+class ExtractTask:
+    """One input file, the Parquet file of its pairs, and the rows to read of it: None reads all rows."""
 
-    With `task["sample"]`, the fields of a RowSample, of a table's rows only those are read.
-    """
-    receipt = Receipt(task["input"])
-    sample = RowSample(**task["sample"]) if task.get("sample") else None
-    with ParquetSink(task["output"], settings.schema) as sink:
-        for batch in iter_pairs(task["input"], settings, receipt, sample):
+    input: str
+    output: str
+    sample: RowSample | None = None
+
+
+def extract_file(task: ExtractTask, settings: ExtractionSettings) -> Receipt:
+    """Write the pairs of an input file and account for every candidate."""
+    receipt = Receipt(task.input)
+    with ParquetSink(task.output, settings.schema) as sink:
+        for batch in iter_pairs(task.input, settings, receipt, task.sample):
             sink.write(batch)
     receipt.outputs.append(sink.output())
     return receipt.check()
@@ -128,55 +132,65 @@ def iter_pairs(
 
 
 def _reader(file: BinaryIO, log: ReadLog, path: str, settings: ExtractionSettings, sample: RowSample | None) -> Reader:
-    if settings.source == "table":
-        return TableReader(file, log, path, settings.columns, sample)
-    if settings.source == WITH_IMAGES:
-        return SampleReader(file, log, settings.columns)
-    if settings.source == "warc":
-        return WarcReader(file, log)
-    return WatReader(file, log, {"auto": None, "always": True, "never": False}[settings.entities])
+    match settings.source:
+        case SourceKind.table:
+            return TableReader(file, log, path, settings.columns, sample)
+        case SourceKind.webdataset:
+            return ShardReader(file, log, settings.columns)
+        case SourceKind.warc:
+            return WarcReader(file, log)
+        case SourceKind.wat:
+            return WatReader(file, log, settings.entities)
 
 
 def candidates(links: Links, settings: ExtractionSettings, receipt: Receipt) -> pa.RecordBatch:
-    """The texts of links that the URL and text rules let through: uid, url, text, text_key, page_url.
+    """Return the candidates that the text and URL rules keep: uid, url, text, text_key, page_url, and `links.carry`.
 
-    In the order of links, within a link by text key. Counts every candidate into `receipt`.
+    The order is that of links, within a link that of text keys. Every candidate is counted into `receipt`.
     """
+    keys, link, rank, texts = _keep_texts(links, settings.texts, receipt)
+    # Several candidates share a link: each link is resolved once, at `place_of_link` among the resolved ones.
+    resolved_links, place_of_link = np.unique(link, return_inverse=True)
+    uids, absolute, reasons = _resolve_links(links, resolved_links, settings.urls)
+    _count_reasons(receipt.drops, drop_reasons.URL_REASONS, reasons[place_of_link])
+    kept = np.flatnonzero(reasons[place_of_link] == KEPT)
+    place, link, rank = pa.array(place_of_link[kept]), link[kept], rank[kept]
+    columns = {
+        "uid": uids.take(place),
+        "url": absolute.take(place),
+        "text": texts.take(pa.array(kept)),
+        "text_key": pa.DictionaryArray.from_arrays(pa.array(rank.astype(np.int8)), pa.array(keys)),
+        "page_url": pa.DictionaryArray.from_arrays(pa.array(links.page[link]), links.page_urls),
+    }
+    return pa.record_batch(columns | {name: values.take(pa.array(link)) for name, values in links.carry.items()})
+
+
+def _keep_texts(links: Links, rules: TextRules, receipt: Receipt) -> tuple[list[str], np.ndarray, np.ndarray, pa.Array]:
+    """Return the sorted text keys, and of each candidate with a kept text its link, its key's rank, and the text."""
     keys = sorted(links.texts)
-    present = np.array([links.texts[key].is_valid().to_numpy(zero_copy_only=False) for key in keys])
+    present = np.array([links.texts[key].is_valid().to_numpy(zero_copy_only=False) for key in keys])  # (key, link)
     receipt.facts["image_links"] += len(links)
     receipt.rows_in += int(np.maximum(present.sum(axis=0), 1).sum())
-    _count(receipt.drops, "no_text", int((~present.any(axis=0)).sum()))
-
+    _count(receipt.drops, drop_reasons.NO_TEXT, int((~present.any(axis=0)).sum()))
     link, rank = np.nonzero(present.T)
-    flat = pa.concat_arrays([links.texts[key] for key in keys])
-    texts, text_reason = text_rules.clean_texts(flat.take(pa.array(rank * len(links) + link)), settings.texts)
-    _count_reasons(receipt.drops, text_rules.REASONS, text_reason)
-    keep = np.flatnonzero(text_reason == text_rules.KEPT)
-    link, rank, texts = link[keep], rank[keep], texts.take(pa.array(keep))
+    texts_by_key = pa.concat_arrays([links.texts[key] for key in keys])
+    texts, reasons = clean_texts(texts_by_key.take(pa.array(rank * len(links) + link)), rules)
+    _count_reasons(receipt.drops, drop_reasons.TEXT_REASONS, reasons)
+    kept = np.flatnonzero(reasons == KEPT)
+    return keys, link[kept], rank[kept], texts.take(pa.array(kept))
 
-    wanted, back = np.unique(link, return_inverse=True)
+
+def _resolve_links(links: Links, rows: np.ndarray, rules: UrlRules) -> tuple[pa.Array, pa.Array, np.ndarray]:
+    """Return uid, absolute URL and the number of the drop reason of some links."""
     bases = urls.join_bases(links.page_urls, links.bases)
-    absolute, url_reason = urls.resolve_urls(
-        links.urls.take(pa.array(wanted)), bases, links.page[wanted], settings.urls
-    )
+    absolute, reasons = urls.resolve_urls(links.urls.take(pa.array(rows)), bases, links.page[rows], rules)
     uids = uids_of(absolute)
-    if links.image_uids is not None:
-        bare = url_reason == urls.EMPTY
-        url_reason[bare] = urls.KEPT
-        uids = pc.if_else(pa.array(bare), links.image_uids.take(pa.array(wanted)), uids)
-    url_reason[(url_reason == urls.KEPT) & removals_of(settings.urls.removals).mask({"uid": uids})] = urls.REMOVED
-    _count_reasons(receipt.drops, urls.REASONS, url_reason[back])
-    keep = np.flatnonzero(url_reason[back] == urls.KEPT)
-    at, row = pa.array(back[keep]), link[keep]
-    columns = {
-        "uid": uids.take(at),
-        "url": absolute.take(at),
-        "text": texts.take(pa.array(keep)),
-        "text_key": pa.DictionaryArray.from_arrays(pa.array(rank[keep].astype(np.int8)), pa.array(keys)),
-        "page_url": pa.DictionaryArray.from_arrays(pa.array(links.page[row]), links.page_urls),
-    }
-    return pa.record_batch(columns | {name: values.take(pa.array(row)) for name, values in links.carry.items()})
+    if links.image_uids is not None:  # an image at hand needs no URL
+        without_url = reasons == EMPTY
+        reasons[without_url] = KEPT
+        uids = pc.if_else(pa.array(without_url), links.image_uids.take(pa.array(rows)), uids)
+    reasons[(reasons == KEPT) & removals_of(rules.removals).mask({"uid": uids})] = REMOVED
+    return uids, absolute, reasons
 
 
 def _finish(
@@ -184,7 +198,7 @@ def _finish(
 ) -> Iterator[pa.RecordBatch]:
     """Add language, crawl and file; drop what the language rules refuse."""
     rules, schema = settings.language, settings.schema
-    named = _CRAWL.search(path)
+    crawl_in_path = crawl_of_path(path)
     for batch in batches:
         rows = batch.num_rows
         if rules.model == NO_MODEL:
@@ -196,13 +210,13 @@ def _finish(
                 pc.is_in(lang, pa.array(rules.languages, pa.string())) if rules.languages else pa.repeat(True, rows)
             )
             sure = pa.array(scores >= rules.min_score)
-            _count(receipt.drops, "language", rows - wanted.true_count)
-            _count(receipt.drops, "lang_score", pc.and_not(wanted, sure).true_count)
+            _count(receipt.drops, drop_reasons.LANGUAGE, rows - wanted.true_count)
+            _count(receipt.drops, drop_reasons.LANG_SCORE, pc.and_not(wanted, sure).true_count)
             keep = pc.and_(wanted, sure)
             batch, lang, score = batch.filter(keep), lang.filter(keep), score.filter(keep)
         if settings.texts.word_lists:
-            clean = _free_of_listed_words(batch["text"], lang, settings.texts.word_lists)
-            _count(receipt.drops, "listed_word", batch.num_rows - clean.true_count)
+            clean = are_free_of_listed_words(batch["text"], lang, settings.texts.word_lists)
+            _count(receipt.drops, drop_reasons.LISTED_WORD, batch.num_rows - clean.true_count)
             batch, lang, score = batch.filter(clean), lang.filter(clean), score.filter(clean)
         rows = batch.num_rows
         receipt.rows_out += rows
@@ -211,16 +225,10 @@ def _finish(
             pages = batch["page_url"]
             pages = pc.if_else(pc.equal(pages, ""), pa.scalar(None, pa.string()), pages)
             columns |= {"page_url": pages, "lang": lang, "lang_score": score}
-            crawl = settings.crawl or (named.group() if named else reader.crawl)
+            crawl = settings.crawl or crawl_in_path or reader.crawl
             columns |= {"crawl": pa.repeat(crawl, rows), "source_file": pa.repeat(os.path.basename(path), rows)}
             columns |= {"image_file": pa.repeat(path, rows)} if settings.source == WITH_IMAGES else {}
             yield pa.record_batch([columns[name] for name in schema.names], schema=schema)
-
-
-def _free_of_listed_words(texts: pa.Array, langs: pa.Array, word_lists: str) -> pa.Array:
-    patterns = (word_pattern(word_lists, lang) for lang in langs.to_pylist())
-    pairs = zip(texts.to_pylist(), patterns, strict=True)
-    return pa.array([pattern is None or not pattern.search(text) for text, pattern in pairs], pa.bool_())
 
 
 def _failure(path: str, offset: int, error: object, receipt: Receipt) -> dict:

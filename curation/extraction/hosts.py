@@ -1,23 +1,23 @@
-"""Which hosts a link may name: no literal private addresses, none on a block list."""
+"""The rule of hosts: URLs with a literal private address or a host on a block list are dropped."""
 
 import ipaddress
 import unicodedata
 from functools import lru_cache
 
 from curation.core.addresses import is_public
-
-KEPT, BAD, PRIVATE = range(3)
+from curation.extraction.drop_reasons import BAD, KEPT, PRIVATE
 
 
 @lru_cache(1 << 16)
 def judge_host(authority: str, allow_private_hosts: tuple[str, ...] = ()) -> int:
-    """KEPT, BAD or PRIVATE for what stands between `//` and the path.
+    """Return KEPT, BAD or PRIVATE for an authority: the part of a URL between `//` and the path.
 
-    Addresses are understood as browsers and resolvers do: `127.1`, `0x7f000001` and full-width digits are loopback
+    Addresses are read as browsers and resolvers read them: `127.1`, `0x7f000001` and full-width digits are loopback
     too. `allow_private_hosts` are networks whose private addresses are KEPT.
 
-    >>> [judge_host(name) for name in ("example.org:80", "[::1]", "2130706433", "a b")]
-    [0, 2, 2, 1]
+    >>> from curation.extraction.drop_reasons import URL_REASONS
+    >>> [URL_REASONS[judge_host(name)] for name in ("example.org:80", "[::1]", "2130706433", "a b")]
+    ['', 'private_host', 'private_host', 'bad_url']
     """
     if "\\" in authority:  # browsers take it for a slash, others do not: two readings, two hosts
         return BAD
@@ -41,7 +41,7 @@ def judge_host(authority: str, allow_private_hosts: tuple[str, ...] = ()) -> int
 
 
 def plain_host(host: str) -> str:
-    """A host name as it is compared: compatibility forms undone, lower case, no dot at the end."""
+    """Return a host name in the form for comparisons: NFKC, lower case, no dot at the end."""
     return unicodedata.normalize("NFKC", host).replace("。", ".").lower().removesuffix(".")
 
 

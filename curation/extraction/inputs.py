@@ -1,24 +1,80 @@
-"""Which files a run reads: named, listed, or drawn as a sample; and the files that its rules read beside them."""
+"""The files that a run reads: input files, all or a sample of them, and the lists and models of its rules."""
 
 import gzip
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from curation.core.choices import SourceKind
 from curation.core.draws import hash64
 from curation.core.errors import HeadtailError
+from curation.core.recipes import Recipe
 from curation.core.remote import open_patiently
 from curation.core.removal_lists import divide_sources
 from curation.core.storage import FileInfo, list_files
 from curation.extraction.extract import ExtractionSettings
 from curation.extraction.language import DEFAULT_MODEL, NO_MODEL
 from curation.extraction.user_lists import is_file
+from curation.sources.archives import CRAWL_NAME
+from curation.sources.caption_tables import TableColumns
+from curation.sources.row_sample import RowSample, sample_rows
+
+SUFFIXES = {
+    SourceKind.wat: (".wat", ".wat.gz"),
+    SourceKind.warc: (".warc", ".warc.gz", ".arc", ".arc.gz"),  # ARCs are not read: each gives a failure
+    SourceKind.table: (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz"),
+    SourceKind.webdataset: (".tar", ".tar.gz", ".tgz"),  # packed tars are not read: each gives a failure
+}
+"""The files that are taken from a folder, by source."""
+WITH_ROW_SAMPLES = (SourceKind.table,)
+"""Sources whose limit counts rows of all files together; the limit of the others counts files."""
+COUNT_STAGE, COUNT_VERSION = "count_rows", 1
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """The input files of a run.
+
+    `row_samples` holds, by path, which rows of a table are read; a file that is not in it is read whole. `settings` are
+    the recipe's settings for a sample of rows: limit, seed and the rows of all files together.
+    """
+
+    files: list[FileInfo]
+    row_samples: dict[str, RowSample] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+def list_sources(paths: Iterable[str], source: SourceKind, prefix: str) -> list[FileInfo]:
+    """Return the input files that paths name, sorted: files, folders, globs, URLs, a crawl, or a list of paths.
+
+    A crawl (`CC-MAIN-2024-22`) stands for its `wat.paths.gz` (or `warc.paths.gz`) under `prefix`. The lines of a file
+    called `*.paths` or `*.paths.gz` are absolute paths or paths under `prefix`. The size and version of these files and
+    of http URLs stay unknown, because a request for each file would take too long.
+    """
+    files: dict[str, FileInfo] = {}
+    for path in paths:
+        if re.fullmatch(CRAWL_NAME, path):
+            path = f"{prefix}crawl-data/{path}/{source.value}.paths.gz"
+        if path.endswith((".paths", ".paths.gz")):
+            folder = prefix if prefix.endswith("/") else f"{prefix}/"
+            listed = [line if "://" in line or line.startswith("/") else folder + line for line in _read_list(path)]
+            if not listed:
+                raise HeadtailError(f"the list of files {path} is empty")
+            named = [FileInfo(line, -1, "") for line in listed]
+        elif path.startswith(("http://", "https://")):
+            named = [FileInfo(path, -1, "")]
+        else:
+            named = list_files([path], SUFFIXES[source])
+        files |= {file.path: file for file in named}
+    return [files[path] for path in sorted(files)]
 
 
 def list_paths(settings: ExtractionSettings) -> list[str]:
-    """Return the paths of the files that rules read beside the input: what is in them decides rows too."""
+    """Return the paths of the files that rules read: their content decides rows, too."""
     sources = [source for source in settings.urls.block_hosts if is_file(source)]
     sources += divide_sources(settings.urls.removals)[1]
     word_lists = settings.texts.word_lists
@@ -27,46 +83,38 @@ def list_paths(settings: ExtractionSettings) -> list[str]:
     return [*sources, *([word_lists.replace("{lang}", "*")] if word_lists else []), *models]
 
 
-def sample_files(files: list[FileInfo], limit: int | None, seed: int) -> list[FileInfo]:
-    """Return `limit` of the files, drawn by seed without replacement, in their order; all without a limit.
+def count_recipe(files: Sequence[FileInfo], columns: TableColumns) -> Recipe:
+    """Return the recipe of the row counts of tables."""
+    return Recipe(COUNT_STAGE, COUNT_VERSION, {"names": columns.names}, [vars(file) for file in files])
 
-    A larger limit keeps every file that a smaller one took.
+
+def draw_rows(files: Sequence[FileInfo], row_counts: Sequence[int], limit: int, seed: int) -> Inputs:
+    """Return the files that hold the rows of a sample of `limit` rows, with the sample of each file.
+
+    A file without any row stays: it may be damaged, and then the run reports it.
+    """
+    rows = sum(row_counts)
+    if limit >= rows:
+        return Inputs(list(files))
+    samples = sample_rows([file.path for file in files], row_counts, limit, seed)
+    drawn = [
+        (file, sample)
+        for file, sample, count in zip(files, samples, row_counts, strict=True)
+        if sample.last >= 0 or not count
+    ]
+    settings = {"sample": {"limit": limit, "seed": seed, "of_rows": rows}}
+    return Inputs([file for file, _ in drawn], {file.path: sample for file, sample in drawn}, settings)
+
+
+def draw_files(files: list[FileInfo], limit: int | None, seed: int) -> Inputs:
+    """Return `limit` of the files, drawn by seed without replacement, in their order; all files without a limit.
+
+    A larger limit keeps every file of a smaller one.
     """
     if limit is None or limit >= len(files):
-        return files
+        return Inputs(files)
     order = np.argsort(hash64(seed, "sample", pa.array([file.path for file in files])), kind="stable")
-    return [files[index] for index in sorted(order[:limit].tolist())]
-
-
-COMMON_CRAWL = "https://data.commoncrawl.org/"
-_CRAWL = re.compile(r"CC-MAIN-\d{4}-\d{2}")
-
-
-def list_sources(
-    paths: Iterable[str], suffixes: tuple[str, ...], kind: str = "wat", prefix: str = COMMON_CRAWL
-) -> list[FileInfo]:
-    """Return the input files that paths name, sorted: files, folders, globs, URLs, a crawl, or a list of paths.
-
-    A crawl (`CC-MAIN-2024-22`) stands for its `wat.paths.gz` (or `warc.paths.gz`) under `prefix`; the lines of a
-    file called `*.paths` or `*.paths.gz` are paths under `prefix`, unless they are absolute. For these and for http
-    URLs no request is made for each file: their size and version stay unknown.
-    """
-    found: dict[str, FileInfo] = {}
-    for path in paths:
-        if _CRAWL.fullmatch(path):
-            path = f"{prefix}crawl-data/{path}/{kind}.paths.gz"
-        if path.endswith((".paths", ".paths.gz")):
-            within = prefix if prefix.endswith("/") else f"{prefix}/"
-            listed = [line if "://" in line or line.startswith("/") else within + line for line in _read_list(path)]
-            if not listed:
-                raise HeadtailError(f"the list of files {path} is empty")
-            files = [FileInfo(line, -1, "") for line in listed]
-        elif path.startswith(("http://", "https://")):
-            files = [FileInfo(path, -1, "")]
-        else:
-            files = list_files([path], suffixes)
-        found |= {file.path: file for file in files}
-    return [found[path] for path in sorted(found)]
+    return Inputs([files[index] for index in sorted(order[:limit].tolist())])
 
 
 def _read_list(path: str) -> list[str]:

@@ -35,9 +35,9 @@ class LanguageRules:
     without a score. `languages` are list codes; empty means all. Texts with a score under `min_score` are dropped.
     """
 
-    model: str = DEFAULT_MODEL
-    languages: tuple[str, ...] = ()
-    min_score: float = 0.0
+    model: str
+    languages: tuple[str, ...]
+    min_score: float
 
     def __post_init__(self) -> None:
         if self.model == NO_MODEL and len(self.languages) != 1:

@@ -1,11 +1,9 @@
-"""Lists that users bring: hosts to block, images to leave out, words that no text may hold."""
+"""Lists of users: hosts to block, and images to leave out."""
 
-import re
 from functools import lru_cache
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
-from curation.core.languages import LANGUAGES
 from curation.core.removal_lists import Removals, read_removals
 from curation.extraction.hosts import plain_host
 
@@ -36,23 +34,7 @@ def removals_of(sources: tuple[str, ...]) -> Removals:
     return read_removals(sources)
 
 
-@lru_cache(512)
-def word_pattern(path_of_lang: str, lang: str) -> re.Pattern[str] | None:
-    """Return what finds a word of a language's list, None if there is no list: `{lang}` in the path is the code.
-
-    Words are whole words where the language writes blanks between them; case is ignored.
-    """
-    path = path_of_lang.replace("{lang}", lang)
-    if lang not in LANGUAGES or not storage.exists(path):
-        return None
-    words = sorted({word for word in _lines((path,), comments=False) if word}, key=lambda word: (-len(word), word))
-    if not words:
-        return None
-    either = "|".join(map(re.escape, words))
-    return re.compile(rf"(?<!\w)(?:{either})(?!\w)" if LANGUAGES[lang].blanks else either, re.IGNORECASE)
-
-
-def _lines(sources: tuple[str, ...], comments: bool = True) -> list[str]:
+def _lines(sources: tuple[str, ...]) -> list[str]:
     found: list[str] = []
     for source in sources:
         lines = [source]
@@ -62,5 +44,5 @@ def _lines(sources: tuple[str, ...], comments: bool = True) -> list[str]:
                     lines = file.read().decode("utf-8", "replace").splitlines()
             except FileNotFoundError:
                 raise HeadtailError(f"{source}: there is no such list") from None
-        found += [(line.partition("#")[0] if comments else line).strip() for line in lines]
+        found += [line.partition("#")[0].strip() for line in lines]
     return found

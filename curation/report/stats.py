@@ -57,7 +57,7 @@ class Stats:
 
 @dataclass
 class TextStats(Stats):
-    """MatchedBatch texts and their images, before or after balancing.
+    """Matched texts and their images, before or after balancing.
 
     `texts` is counted by language, `images` by the language of the chosen text (after balancing only),
     `entries_per_text` and `texts_per_image` by the lower bound of their bin.

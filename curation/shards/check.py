@@ -53,15 +53,19 @@ def plan_checks(folder: str) -> tuple[list[CheckTask], list[str]]:
         problems.append(f"sizes.json does not list the tars: see {', '.join(sorted(set(sizes) ^ set(tars))[:5])}")
     if manifest and set(digests) != set(tars):
         problems.append("_manifest.json does not list the tars")
-    tasks = [
-        CheckTask(
-            storage.join(folder, name),
-            storage.join(folder, name.replace(".tar", ".parquet")),
-            sizes.get(name),
-            digests.get(name),
+    if odd := sorted(name for name, size in sizes.items() if not isinstance(size, int)):
+        problems.append(f"sizes.json has no number of samples for {', '.join(odd[:5])}")
+    tasks = []
+    for name in tars:
+        size, digest = sizes.get(name), digests.get(name)
+        tasks.append(
+            CheckTask(
+                storage.join(folder, name),
+                storage.join(folder, name.replace(".tar", ".parquet")),
+                size if isinstance(size, int) else None,
+                digest if digest is None else str(digest),
+            )
         )
-        for name in tars
-    ]
     return tasks, problems
 
 

@@ -14,27 +14,29 @@ from fastwarc.stream_io import GzipReader
 
 READ_BYTES = 1 << 20
 FEED_BYTES = 1 << 15
-"""What zlib is given at once: it copies what it did not need, and members are often smaller."""
+"""Input bytes of one call of zlib, which copies its unused input: members are often smaller."""
 PIECE_BYTES = 1 << 18
 """The most that is inflated at once: a few bytes of gzip can stand for gigabytes. Pieces that fit the processor's cache
 make extraction an eighth faster than pieces of 4 MB, each of which is memory that the system has to clear first."""
 MAGIC = b"\x1f\x8b\x08"
 MAX_FAULTS = 50
 HEAD_BYTES = 1 << 16
-"""What is looked at to tell what kind of file it is."""
-_CRAWL = re.compile(rb'(?i)isPartOf(?:":")?:?[ \t]*(CC-MAIN-\d{4}-\d\d)')
+"""The kind of a file is decided by its first bytes."""
+CRAWL_NAME = r"CC-MAIN-\d{4}-\d{2}"
+_CRAWL_IN_HEAD = re.compile(rf'(?i)isPartOf(?:":")?:?[ \t]*({CRAWL_NAME})'.encode())
+_CRAWL_IN_PATH = re.compile(rf"{CRAWL_NAME}(?!\d)")
 BREAK = b"\r\n\r\n"
-"""Put in where damage was, so that the next record begins on a line of its own."""
+"""Inserted in place of damage, so that the next record begins on its own line."""
 
 
 @dataclass
 class ReadLog:
-    """What reading a file gave: its bytes, uncompressed bytes, and faults as (offset, error).
+    """The account of reading a file: bytes read, uncompressed bytes, and faults as (offset, error).
 
-    Reading ends after `most_bytes`, uncompressed: a file may have no end.
+    Reading ends after `max_bytes`, uncompressed: a file may have no end.
     """
 
-    most_bytes: int = 1 << 62
+    max_bytes: int = 1 << 62
     bytes_read: int = 0
     plain_bytes: int = 0
     faults: list[tuple[int, str]] = field(default_factory=list)
@@ -49,13 +51,19 @@ class ReadLog:
 
 
 def crawl_in(head: bytes) -> str:
-    """The name of the crawl in the first records of a CommonCrawl file; nothing if it is not there."""
-    found = _CRAWL.search(head)
+    """Return the name of the crawl in the first records of a CommonCrawl file, or an empty string."""
+    found = _CRAWL_IN_HEAD.search(head)
     return found.group(1).decode() if found else ""
 
 
+def crawl_of_path(path: str) -> str:
+    """Return the name of the crawl in a path, or an empty string."""
+    found = _CRAWL_IN_PATH.search(path)
+    return found.group() if found else ""
+
+
 def fault_of_start(head: bytes) -> str:
-    """Why a file that begins so is not read, where that can be told."""
+    """Return why a file with this beginning is not supported, or an empty string."""
     return "this is an ARC file, which is not supported; convert it to WARC" if head.startswith(b"filedesc://") else ""
 
 
@@ -68,8 +76,8 @@ def read_plain(file: BinaryIO, log: ReadLog) -> Iterator[bytes]:
     for piece in _read_pieces(file, log):
         log.plain_bytes += len(piece)
         yield piece
-        if log.plain_bytes >= log.most_bytes:
-            log.fault(log.bytes_read, f"more than {log.most_bytes} bytes (source.max_file_bytes): not read any further")
+        if log.plain_bytes >= log.max_bytes:
+            log.fault(log.bytes_read, f"more than {log.max_bytes} bytes (source.max_file_bytes): not read any further")
             return
 
 
@@ -129,7 +137,7 @@ class _Window:
         return self.log.bytes_read - len(self.data) + self.at
 
     def fill(self, used: int) -> bool:
-        """Forget what was used and read on; whether there was more to read."""
+        """Drop the used bytes and read more; returns whether the file had more bytes."""
         try:
             more = self.file.read(READ_BYTES)
         except (OSError, EOFError) as error:

@@ -19,30 +19,30 @@ from curation.sources.json_text import decode_json, plain_text
 from curation.sources.links import Links
 from curation.sources.row_sample import RowSample
 
+DEFAULT_TEXTS = (("alt", "text"),)
+"""The (text key, column) pairs where the configuration names none."""
 BATCH_ROWS = 20_000
 MAX_LINE_BYTES = 16 << 20
 NO_PAGE = pa.array([""])
 NO_BASE = pa.nulls(1, pa.string())
 
-csv.field_size_limit(MAX_LINE_BYTES)
-
 
 @dataclass(frozen=True)
 class TableColumns:
-    """Which columns hold what.
+    """The columns of a table that extraction reads.
 
     `url` names the column of image URLs; `texts` are (text key, column) pairs; `carry` are (name in pairs, column)
     pairs of columns that are kept beside. `names` are the columns of text files without a header, in their order.
     """
 
-    url: str = "url"
-    texts: tuple[tuple[str, str], ...] = (("alt", "text"),)
-    carry: tuple[tuple[str, str], ...] = ()
-    names: tuple[str, ...] = ()
+    url: str
+    texts: tuple[tuple[str, str], ...]
+    carry: tuple[tuple[str, str], ...]
+    names: tuple[str, ...]
 
     @property
     def wanted(self) -> list[str]:
-        """The columns that are read."""
+        """The names of all columns that are read."""
         return list(dict.fromkeys([self.url, *(name for _, name in (*self.texts, *self.carry))]))
 
 
@@ -80,7 +80,7 @@ class TableReader:
             )
 
     def count(self) -> int:
-        """Return how many rows there are to be numbered: those that are of no use, too."""
+        """Return the number of rows, bad rows included."""
         if self._is_parquet():
             file = self._open_parquet()
             return file.metadata.num_rows if file else 0
@@ -172,6 +172,7 @@ class TableReader:
 
     def _csv_rows(self) -> Iterator[list[str] | None]:
         lines = (line.decode("utf-8", "replace") + "\n" for line in self._lines())
+        csv.field_size_limit(MAX_LINE_BYTES)
         rows = csv.reader(lines)
         while True:
             try:
@@ -190,15 +191,22 @@ class TableReader:
                 self.drops["bad_row"] += 1
 
 
-def count_rows(task: dict, columns: TableColumns) -> Receipt:
-    """Count the rows of the table `task["input"]`; what cannot be read has none."""
-    receipt, log = Receipt(task["input"]), ReadLog()
+@dataclass(frozen=True)
+class CountTask:
+    """A table whose rows are counted."""
+
+    input: str
+
+
+def count_rows(task: CountTask, columns: TableColumns) -> Receipt:
+    """Count the rows of a table. A table that cannot be read counts as empty, with a failure."""
+    receipt, log = Receipt(task.input), ReadLog()
     try:
-        with open_patiently(task["input"]) as file:
-            receipt.rows_in = receipt.rows_out = TableReader(file, log, task["input"], columns).count()
+        with open_patiently(task.input) as file:
+            receipt.rows_in = receipt.rows_out = TableReader(file, log, task.input, columns).count()
     except OSError as error:
         log.fault(0, str(error))
-    receipt.failures = [{"file": task["input"], "offset": at, "error": error} for at, error in log.faults]
+    receipt.failures = [{"file": task.input, "offset": at, "error": error} for at, error in log.faults]
     return receipt
 
 

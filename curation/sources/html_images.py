@@ -6,6 +6,7 @@ of an image that is loaded late. Each address of an image is a link of its own, 
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from resiliparse.parse.html import HTMLParserException, HTMLTree
 
@@ -43,6 +44,8 @@ def image_links(text: str) -> tuple[str, list[tuple[str, list[str | None]]]] | N
         document = HTMLTree.parse(text).document
     except (HTMLParserException, ValueError):
         return None
+    if document is None:
+        return None
     named = document.query_selector("base[href]")
     base = named.getattr("href") if named else ""
     links = []
@@ -53,7 +56,7 @@ def image_links(text: str) -> tuple[str, list[tuple[str, list[str | None]]]] | N
     return _plain(base or ""), links
 
 
-def _addresses(element: object) -> list[str]:
+def _addresses(element: Any) -> list[str]:
     """The distinct addresses of an image, `src` first; an image without any has the empty one."""
     found = [element.getattr(name) for name in SOURCES] + [
         largest_source(element.getattr(name) or "") for name in SOURCE_SETS

@@ -30,14 +30,15 @@ class Links:
     def __len__(self) -> int:
         return len(self.urls)
 
-    def slices(self, most: int) -> Iterator[Self]:
+    def slices(self, max_links: int) -> Iterator[Self]:
         """Yield the links in batches of at most so many, without a copy; a huge record gives hundreds of thousands."""
-        for at in range(0, len(self), most):
+        for at in range(0, len(self), max_links):
             texts, carry = (
-                {key: values.slice(at, most) for key, values in columns.items()} for columns in (self.texts, self.carry)
+                {key: values.slice(at, max_links) for key, values in columns.items()}
+                for columns in (self.texts, self.carry)
             )
-            urls, page = self.urls.slice(at, most), self.page[at : at + most]
-            uids = None if self.image_uids is None else self.image_uids.slice(at, most)
+            urls, page = self.urls.slice(at, max_links), self.page[at : at + max_links]
+            uids = None if self.image_uids is None else self.image_uids.slice(at, max_links)
             yield replace(self, urls=urls, page=page, texts=texts, carry=carry, image_uids=uids)
 
     @classmethod

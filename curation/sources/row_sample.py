@@ -20,20 +20,20 @@ _GOLDEN, _MIX_1, _MIX_2 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE
 
 @dataclass(frozen=True)
 class RowSample:
-    """Which rows of one file stay: those whose hash under `key` is `last` at most; with -1 none do."""
+    """The sampled rows of one file: their hash under `key` is at most `last`; -1 selects no row."""
 
     key: int
     last: int
 
     def mask(self, first: int, count: int) -> np.ndarray:
-        """Whether each of so many rows from number `first` on stays, bool."""
+        """Return whether each of `count` rows from number `first` on is in the sample: bool."""
         if self.last < 0:
             return np.zeros(count, bool)
         return _stay(np.uint64(self.key), first, count, np.uint64(self.last))
 
 
 def sample_rows(paths: Sequence[str], counts: Sequence[int], limit: int, seed: int) -> list[RowSample]:
-    """Return for each file, of so many rows, which of them are among `limit` rows of all files.
+    """Return the sample of each file: `limit` rows of all files together.
 
     >>> samples = sample_rows(["a", "b"], [3, 5], 4, seed=0)
     >>> sum(int(sample.mask(0, count).sum()) for sample, count in zip(samples, [3, 5]))

@@ -43,9 +43,9 @@ class Member:
             self.left -= len(data)
             yield data
 
-    def read(self, most: int) -> bytes | None:
-        """Return the data; None where it is longer than `most` or cut off."""
-        if self.size > most:
+    def read(self, max_bytes: int) -> bytes | None:
+        """Return the data; None where it is longer than `max_bytes` or cut off."""
+        if self.size > max_bytes:
             return None
         data = b"".join(self.chunks())
         return data if self.is_whole else None
@@ -58,23 +58,23 @@ def read_members(file: BinaryIO, log: ReadLog) -> Iterator[Member | None]:
         file.seek(0)
         if packed:
             raise OSError("a packed tar, which is not supported: unpack it")
-        yield from _Walk(_Bounded(file, log.most_bytes), log).members()
+        yield from _Walk(_Bounded(file, log.max_bytes), log).members()
     except (OSError, EOFError) as error:
         log.fault(log.bytes_read, f"cannot be read any further: {error}")
         yield None
 
 
 class _Bounded:
-    """A file that may have no end: more than `most` bytes of it are an error."""
+    """A file that may have no end: reading more than `max_bytes` of it is an error."""
 
-    def __init__(self, file: BinaryIO, most: int) -> None:
-        self._file, self._left, self._most = file, most, most
+    def __init__(self, file: BinaryIO, max_bytes: int) -> None:
+        self._file, self._left, self._max_bytes = file, max_bytes, max_bytes
 
     def read(self, size: int) -> bytes:
         data = self._file.read(size)
         self._left -= len(data)
         if self._left < 0:
-            raise OSError(f"more than {self._most} bytes (source.max_file_bytes)")
+            raise OSError(f"more than {self._max_bytes} bytes (source.max_file_bytes)")
         return data
 
 
@@ -97,14 +97,15 @@ class _Walk:
                 lost = lost or not ended
                 continue
             lost = False
-            name, kind, size = header
+            short_name, kind, size = header
+            name = short_name.decode("utf-8", "replace")
             if kind in (b"x", b"L"):
                 member = Member("", log.bytes_read, size, self._file)
                 data = member.read(MAX_EXTENSION_BYTES) or b""
                 extended |= _pax_fields(data) if kind == b"x" else {"path": data.rstrip(b"\0")}
             else:
                 size = int(extended["size"]) if re.fullmatch(rb"\d{1,18}", extended.get("size", b"")) else size
-                name = extended.get("path", name).decode("utf-8", "replace")
+                name = extended["path"].decode("utf-8", "replace") if "path" in extended else name
                 extended = {}
                 member = Member(name, log.bytes_read, size, self._file)
                 if kind in _REGULAR:

@@ -52,12 +52,13 @@ class WarcReader:
                 if found[1]:
                     batch.add(headers.get(b"warc-target-uri", b""), base, found[1])
                 if len(batch.urls) >= BATCH_LINKS:
-                    yield batch.take()
+                    yield batch.links()
+                    batch = _Batch()
             self.counts["pages_read"] += has_images
         if not self.counts["records_read"] and not self._log.faults:
             self._log.fault(0, "there is no WARC record in it")
         if batch.urls:
-            yield batch.take()
+            yield batch.links()
 
     def _records(self) -> Iterator[tuple[dict[bytes, bytes], bytes]]:
         """Yield headers (names in lower case) and body of each record, at their lengths where these can be right."""
@@ -195,10 +196,8 @@ class _Batch:
             self.page.append(len(self.bases) - 1)
             self.texts.append(texts)
 
-    def take(self) -> Links:
+    def links(self) -> Links:
         page_urls = pa.array(self.page_urls, pa.string())
         bases = pa.array([base or None for base in self.bases], pa.string())
         texts = {key: pa.array([row[index] for row in self.texts], pa.string()) for index, key in enumerate(TEXT_KEYS)}
-        links = Links(pa.array(self.urls, pa.string()), np.asarray(self.page, np.int32), page_urls, bases, texts)
-        self.__init__()
-        return links
+        return Links(pa.array(self.urls, pa.string()), np.asarray(self.page, np.int32), page_urls, bases, texts)

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.core.choices import Entities
 from curation.core.string_buffers import string_array
 from curation.sources import wat_scan
 from curation.sources.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
@@ -37,14 +38,15 @@ _METADATA = ("Envelope", "Payload-Metadata", "HTTP-Response-Metadata", "HTML-Met
 class WatReader:
     """Reads the image links of one WAT.
 
-    `decode_entities` None leaves it to the date of the file's first record, which is when the file was written.
-    While the links are read, `counts` (records_read, pages_read, broken_records) and `crawl` (as the file names it)
-    are filled.
+    Entities.auto decides by the date of the file's first record, which is the date when the file was written.
+    `counts` (records_read, pages_read, broken_records) and `crawl` (as the file names it) are filled while the links
+    are read.
     """
 
-    def __init__(self, file: BinaryIO, log: ReadLog, decode_entities: bool | None = None) -> None:
+    def __init__(self, file: BinaryIO, log: ReadLog, entities: Entities) -> None:
         self._file, self._log = file, log
-        self._decode_entities = decode_entities
+        self._entities = entities
+        self._decode_entities = entities is Entities.always
         self._scan_room = wat_scan.new_scan(0)
         self.counts: Counter[str] = Counter()
         self.drops: Counter[str] = Counter()
@@ -66,7 +68,7 @@ class WatReader:
 
     def _read_head(self, head: bytes) -> None:
         date = _DATE.search(head)
-        if self._decode_entities is None:
+        if self._entities is Entities.auto:
             self._decode_entities = date is not None and date.group(1).decode() < ENTITIES_DECODED_SINCE
         self.crawl = crawl_in(head)
         if fault := fault_of_start(head):
@@ -203,10 +205,6 @@ def _links_of_page(page: Any, page_url: pa.Array) -> Links:
         for key in ("url", *TEXT_KEYS)
     }
     return Links(pc.fill_null(columns.pop("url"), ""), np.zeros(len(images), np.int32), page_url, bases, columns)
-
-
-def _text_of(value: Any) -> str | None:
-    return plain_text(value) if isinstance(value, str) else None
 
 
 def _unescape_entities(texts: pa.Array) -> pa.Array:

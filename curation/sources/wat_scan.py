@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numba
 import numpy as np
 
+from curation.core.kernel_types import signed
+
 MORE, DECODE = 0, 1
 """Why a scan stopped: it needs more bytes, or a record has to be decoded as a whole."""
 
@@ -24,6 +26,14 @@ LINKS, PAGES, RECORDS, BROKEN, FOREIGN, OVERSIZED = range(6)
 """Places in Scan.counts. BROKEN: records that end within their JSON. FOREIGN: stretches that are no record."""
 BASE_SEEN, CUT_OFF = 1, 2
 """Bits of Scan.page_flags."""
+URL_AT, ALT_AT, TITLE_AT = 0, 2, 4
+"""Places in Scan.bounds: where a value of the present link begins and ends; -1 if the link has none."""
+URL, ALT, TITLE = 1, 2, 4
+"""Members of a link, as bits."""
+
+
+QUOTE, BACKSLASH, COLON, COMMA, BRACE, BRACE_END, SLASH = 34, 92, 58, 44, 123, 125, 47
+TAB, LF, CR, SPACE = 9, 10, 13, 32
 
 
 class Scan(NamedTuple):
@@ -43,6 +53,7 @@ class Scan(NamedTuple):
     page_data: np.ndarray
     page_bodies: np.ndarray
     page_flags: np.ndarray
+    bounds: np.ndarray
 
 
 def new_scan(plain_bytes: int) -> Scan:
@@ -64,6 +75,7 @@ def new_scan(plain_bytes: int) -> Scan:
         np.empty(plain_bytes, np.uint8),
         np.empty((pages, 2), np.int64),
         np.zeros(pages, np.uint8),
+        np.zeros(6, np.int64),
     )
 
 
@@ -76,7 +88,7 @@ def scan_records(buf: np.ndarray, start: int, final: bool, out: Scan) -> tuple[i
     """
     at, end = start, len(buf)
     while True:
-        while at < end and (buf[at] == 10 or buf[at] == 13):
+        while at < end and (buf[at] == LF or buf[at] == CR):
             at += 1
         if at + 5 > end and not final:
             return at, MORE
@@ -108,7 +120,7 @@ def scan_records(buf: np.ndarray, start: int, final: bool, out: Scan) -> tuple[i
                 stop = end
         at = stop
         out.counts[RECORDS] += 1
-        if stop - body < 32 or buf[body] != 123:
+        if stop - body < 32 or buf[body] != BRACE:
             continue
         if _scan_page(buf, body, stop, target, target_end, False, out) == DECODE:
             return at, DECODE
@@ -129,7 +141,7 @@ def _is_start(buf: np.ndarray, at: int, end: int) -> bool:
         and buf[at + 1] == 65
         and buf[at + 2] == 82
         and buf[at + 3] == 67
-        and buf[at + 4] == 47
+        and buf[at + 4] == SLASH
     )
 
 
@@ -160,11 +172,11 @@ def _find(buf: np.ndarray, at: int, end: int, a: np.uint8, b: np.uint8, c: np.ui
             for step in range(128):
                 place = index + np.uint64(step)
                 if buf[place] == a and buf[place + one] == b and buf[place + two] == c and buf[place + three] == d:
-                    return np.int64(place)
+                    return signed(place)
         index += np.uint64(128)
     while index < last:
         if buf[index] == a and buf[index + one] == b and buf[index + two] == c and buf[index + three] == d:
-            return np.int64(index)
+            return signed(index)
         index += one
     return -1
 
@@ -176,16 +188,21 @@ def _read_header(buf: np.ndarray, at: int, end: int) -> tuple[int, int, int, int
     line = at
     while True:
         stop = line
-        while stop < end and buf[stop] != 10 and stop - at < MAX_HEADER_BYTES:
+        while stop < end and buf[stop] != LF and stop - at < MAX_HEADER_BYTES:
             stop += 1
-        if stop >= end or buf[stop] != 10:
+        if stop >= end or buf[stop] != LF:
             return -1, -1, 0, 0
-        last = stop - 1 if stop > line and buf[stop - 1] == 13 else stop
+        last = stop - 1 if stop > line and buf[stop - 1] == CR else stop
         if last == line:
             return stop + 1, length, target, target_end
-        if last - line > 15 and buf[line + 14] == 58 and (buf[line] | 32) == 99 and (buf[line + 8] | 32) == 108:
+        if last - line > 15 and buf[line + 14] == COLON and (buf[line] | 32) == 99 and (buf[line + 8] | 32) == 108:
             length = _number(buf, line + 15, last)  # content-length:
-        elif last - line > 16 and buf[line + 15] == 58 and (buf[line + 5] | 32) == 116 and (buf[line + 12] | 32) == 117:
+        elif (
+            last - line > 16
+            and buf[line + 15] == COLON
+            and (buf[line + 5] | 32) == 116
+            and (buf[line + 12] | 32) == 117
+        ):
             target, target_end = _trim_target(buf, line + 16, last)  # warc-target-uri:
         line = stop + 1
 
@@ -193,10 +210,10 @@ def _read_header(buf: np.ndarray, at: int, end: int) -> tuple[int, int, int, int
 @numba.njit(cache=True, nogil=True)
 def _number(buf: np.ndarray, at: int, end: int) -> int:
     value, digits = 0, 0
-    while at < end and (buf[at] == 32 or buf[at] == 9):
+    while at < end and (buf[at] == SPACE or buf[at] == TAB):
         at += 1
     while at < end and 48 <= buf[at] <= 57 and digits < 16:
-        value = value * 10 + np.int64(buf[at]) - 48
+        value = value * 10 + signed(buf[at]) - 48
         digits += 1
         at += 1
     return value if digits else -1
@@ -205,9 +222,9 @@ def _number(buf: np.ndarray, at: int, end: int) -> int:
 @numba.njit(cache=True, nogil=True)
 def _trim_target(buf: np.ndarray, at: int, end: int) -> tuple[int, int]:
     """Without blanks and the angle brackets that some writers put around a URI."""
-    while at < end and (buf[at] <= 32 or buf[at] == 60):
+    while at < end and (buf[at] <= SPACE or buf[at] == 60):
         at += 1
-    while end > at and (buf[end - 1] <= 32 or buf[end - 1] == 62):
+    while end > at and (buf[end - 1] <= SPACE or buf[end - 1] == 62):
         end -= 1
     return at, end
 
@@ -216,7 +233,7 @@ def _trim_target(buf: np.ndarray, at: int, end: int) -> tuple[int, int]:
 def _ends_at(buf: np.ndarray, stop: int, end: int, final: bool) -> bool:
     """Whether a line end and then a record or the end of the file follow."""
     at = stop
-    while at < end and (buf[at] == 10 or buf[at] == 13) and at - stop < 8:
+    while at < end and (buf[at] == LF or buf[at] == CR) and at - stop < 8:
         at += 1
     if at >= end:
         return final
@@ -230,9 +247,9 @@ def _scan_page(buf: np.ndarray, body: int, stop: int, target: int, target_end: i
     `again`: the page was written before, and what can be read of its links is wanted.
     """
     whole = stop
-    while whole > body and buf[whole - 1] <= 32:
+    while whole > body and buf[whole - 1] <= SPACE:
         whole -= 1
-    cut_off = buf[whole - 1] != 125
+    cut_off = buf[whole - 1] != BRACE_END
     if not again:
         out.counts[BROKEN] += cut_off
     salvage = again or cut_off
@@ -288,16 +305,16 @@ def _has_spelt_letters(buf: np.ndarray, body: int, stop: int) -> bool:
 @numba.njit(cache=True, nogil=True)
 def _read_link(buf: np.ndarray, body: int, quote: int, stop: int, page: int, out: Scan) -> int:
     """Read the object around `"IMG@` at `quote`: 1 a link was written, 0 it is no image link, -1 it is not plain."""
-    if quote <= body or buf[quote] != 34 or buf[quote - 1] == 92 or quote + 10 > stop:
+    if quote <= body or buf[quote] != QUOTE or buf[quote - 1] == BACKSLASH or quote + 10 > stop:
         return 0
-    if buf[quote + 5] == 92:  # IMG@\/src
+    if buf[quote + 5] == BACKSLASH:  # IMG@\/src
         return -1
-    if not (buf[quote + 5] == 47 and buf[quote + 6] == 115 and buf[quote + 7] == 114 and buf[quote + 8] == 99):
+    if not (buf[quote + 5] == SLASH and buf[quote + 6] == 115 and buf[quote + 7] == 114 and buf[quote + 8] == 99):
         return 0
-    if buf[quote + 9] != 34:
+    if buf[quote + 9] != QUOTE:
         return 0
     at = _skip_back(buf, body, quote - 1)
-    if buf[at] != 58:
+    if buf[at] != COLON:
         return 0
     key_end = _skip_back(buf, body, at - 1)
     key = _string_before(buf, body, key_end)
@@ -306,70 +323,63 @@ def _read_link(buf: np.ndarray, body: int, quote: int, stop: int, page: int, out
     if key_end - key != 5 or buf[key + 1] != 112 or buf[key + 2] != 97 or buf[key + 3] != 116 or buf[key + 4] != 104:
         return -1 if _has_backslash(buf, key, key_end) else 0
 
-    url, url_end, alt, alt_end, title, title_end = 0, 0, -1, 0, -1, 0
+    bounds = out.bounds
+    bounds[URL_AT] = bounds[URL_AT + 1] = 0
+    bounds[ALT_AT] = bounds[ALT_AT + 1] = bounds[TITLE_AT] = bounds[TITLE_AT + 1] = -1
     seen = 0
     at = _skip_back(buf, body, key - 1)
-    while buf[at] == 44:  # the members before "path", from the last to the first
+    while buf[at] == COMMA:  # the members before "path", from the last to the first
         value_end = _skip_back(buf, body, at - 1)
         value = _string_before(buf, body, value_end)
         if value < 0:
             return -1
         at = _skip_back(buf, body, value - 1)
-        if buf[at] != 58:
+        if buf[at] != COLON:
             return -1
         key_end = _skip_back(buf, body, at - 1)
         key = _string_before(buf, body, key_end)
         if key < 0:
             return -1
-        kind = _kind(buf, key + 1, key_end)
-        if kind < 0 or seen & kind:
+        member = _take_member(buf, key + 1, key_end, value + 1, value_end, bounds)
+        if member < 0 or seen & member:
             return -1
-        seen |= kind
-        if kind == 1:
-            url, url_end = value + 1, value_end
-        elif kind == 2:
-            alt, alt_end = value + 1, value_end
-        elif kind == 4:
-            title, title_end = value + 1, value_end
+        seen |= member
         at = _skip_back(buf, body, key - 1)
-    if buf[at] != 123:
+    if buf[at] != BRACE:
         return -1
     at = _skip(buf, quote + 10, stop)
-    while at < stop and buf[at] == 44:  # the members after it
+    while at < stop and buf[at] == COMMA:  # the members after it
         key = _skip(buf, at + 1, stop)
         key_end = _string_end(buf, key, stop)
         if key_end < 0:
             return -1
         at = _skip(buf, key_end + 1, stop)
-        if at >= stop or buf[at] != 58:
+        if at >= stop or buf[at] != COLON:
             return -1
         value = _skip(buf, at + 1, stop)
         value_end = _string_end(buf, value, stop)
         if value_end < 0:
             return -1
-        kind = _kind(buf, key + 1, key_end)
-        if kind < 0 or seen & kind:
+        member = _take_member(buf, key + 1, key_end, value + 1, value_end, bounds)
+        if member < 0 or seen & member:
             return -1
-        seen |= kind
-        if kind == 1:
-            url, url_end = value + 1, value_end
-        elif kind == 2:
-            alt, alt_end = value + 1, value_end
-        elif kind == 4:
-            title, title_end = value + 1, value_end
+        seen |= member
         at = _skip(buf, value_end + 1, stop)
-    if at >= stop or buf[at] != 125:
+    if at >= stop or buf[at] != BRACE_END:
         return -1
 
     row = out.counts[LINKS]
     out.link_page[row] = page
+    url, url_end = bounds[URL_AT], bounds[URL_AT + 1]
+    alt, alt_end = bounds[ALT_AT], bounds[ALT_AT + 1]
+    title, title_end = bounds[TITLE_AT], bounds[TITLE_AT + 1]
     if url_end - url > 5 and _is_data(buf, url):
         url_end = url + 5  # the rest can be a whole image
     out.url_offsets[row + 1] = _unescape(buf, url, url_end, out.url_data, out.url_offsets[row])
     out.alt_valid[row] = alt >= 0
-    out.alt_offsets[row + 1] = _unescape(buf, alt, max(alt, alt_end), out.alt_data, out.alt_offsets[row])
+    out.alt_offsets[row + 1] = _unescape(buf, alt, alt_end, out.alt_data, out.alt_offsets[row])
     out.title_valid[row] = title >= 0
-    out.title_offsets[row + 1] = _unescape(buf, title, max(title, title_end), out.title_data, out.title_offsets[row])
+    out.title_offsets[row + 1] = _unescape(buf, title, title_end, out.title_data, out.title_offsets[row])
     out.counts[LINKS] = row + 1
     return 1
 
@@ -381,20 +391,30 @@ def _is_data(buf: np.ndarray, at: int) -> bool:
         and (buf[at + 1] | 32) == 97
         and (buf[at + 2] | 32) == 116
         and (buf[at + 3] | 32) == 97
-        and buf[at + 4] == 58
+        and buf[at + 4] == COLON
     )
 
 
 @numba.njit(cache=True, nogil=True)
+def _take_member(buf: np.ndarray, key: int, key_end: int, value: int, value_end: int, bounds: np.ndarray) -> int:
+    """Note where the value of a member lies and return the member, as `_kind`."""
+    member = _kind(buf, key, key_end)
+    if member > 0:
+        place = np.uint64(URL_AT if member == URL else ALT_AT if member == ALT else TITLE_AT)
+        bounds[place], bounds[place + np.uint64(1)] = value, value_end
+    return member
+
+
+@numba.njit(cache=True, nogil=True)
 def _kind(buf: np.ndarray, at: int, end: int) -> int:
-    """1, 2, 4 for url, alt, title; 8 for path; 0 for another key; -1 for one spelt with escapes."""
+    """Return URL, ALT or TITLE; 0 for another key; -1 for a second path and for a key with escapes."""
     size = end - at
     if size == 3 and buf[at] == 117 and buf[at + 1] == 114 and buf[at + 2] == 108:
-        return 1
+        return URL
     if size == 3 and buf[at] == 97 and buf[at + 1] == 108 and buf[at + 2] == 116:
-        return 2
+        return ALT
     if size == 5 and buf[at] == 116 and buf[at + 1] == 105 and buf[at + 2] == 116 and buf[at + 3] == 108:
-        return 4 if buf[at + 4] == 101 else 0
+        return TITLE if buf[at + 4] == 101 else 0
     if size == 4 and buf[at] == 112 and buf[at + 1] == 97 and buf[at + 2] == 116 and buf[at + 3] == 104:
         return -1
     return -1 if _has_backslash(buf, at, end) else 0
@@ -404,20 +424,20 @@ def _kind(buf: np.ndarray, at: int, end: int) -> int:
 def _has_backslash(buf: np.ndarray, at: int, end: int) -> bool:
     found = False
     for index in range(np.uint64(at), np.uint64(end)):
-        found |= buf[index] == 92
+        found |= buf[index] == BACKSLASH
     return found
 
 
 @numba.njit(cache=True, nogil=True)
 def _skip(buf: np.ndarray, at: int, stop: int) -> int:
-    while at < stop and (buf[at] == 32 or buf[at] == 10 or buf[at] == 13 or buf[at] == 9):
+    while at < stop and (buf[at] == SPACE or buf[at] == LF or buf[at] == CR or buf[at] == TAB):
         at += 1
     return at
 
 
 @numba.njit(cache=True, nogil=True)
 def _skip_back(buf: np.ndarray, body: int, at: int) -> int:
-    while at > body and (buf[at] == 32 or buf[at] == 10 or buf[at] == 13 or buf[at] == 9):
+    while at > body and (buf[at] == SPACE or buf[at] == LF or buf[at] == CR or buf[at] == TAB):
         at -= 1
     return max(at, body)
 
@@ -425,27 +445,27 @@ def _skip_back(buf: np.ndarray, body: int, at: int) -> int:
 @numba.njit(cache=True, nogil=True)
 def _string_end(buf: np.ndarray, at: int, stop: int) -> int:
     """The closing quote of the string whose opening quote is at `at`; -1 if there is none."""
-    if at >= stop or buf[at] != 34:
+    if at >= stop or buf[at] != QUOTE:
         return -1
     index, last = np.uint64(at + 1), np.uint64(stop)
     while index < last:
         byte = buf[index]
-        if byte == 34:
-            return np.int64(index)
-        index += np.uint64(2) if byte == 92 else np.uint64(1)
+        if byte == QUOTE:
+            return signed(index)
+        index += np.uint64(2) if byte == BACKSLASH else np.uint64(1)
     return -1
 
 
 @numba.njit(cache=True, nogil=True)
 def _string_before(buf: np.ndarray, body: int, at: int) -> int:
     """The opening quote of the string whose closing quote is at `at`; -1 if there is none."""
-    if buf[at] != 34:
+    if buf[at] != QUOTE:
         return -1
     at -= 1
     while at > body:
-        if buf[at] == 34:
+        if buf[at] == QUOTE:
             slash = at
-            while slash > body and buf[slash - 1] == 92:
+            while slash > body and buf[slash - 1] == BACKSLASH:
                 slash -= 1
             if (at - slash) % 2 == 0:
                 return at
@@ -470,26 +490,26 @@ def _unescape(buf: np.ndarray, at: int, end: int, data: np.ndarray, used: int) -
     one = np.uint64(1)
     while source < last:
         byte = buf[source]
-        if byte != 92 or source + one >= last:
+        if byte != BACKSLASH or source + one >= last:
             data[place] = byte
             source += one
             place += one
             continue
         mark = buf[source + one]
         if mark == 117:
-            code = _hex4(buf, np.int64(source) + 2, end)
+            code = _hex4(buf, signed(source) + 2, end)
             if code >= 0:
                 source += np.uint64(6)
                 if 0xD800 <= code < 0xDC00:
-                    low = _hex4(buf, np.int64(source) + 2, end) if np.int64(source) + 6 <= end else -1
-                    if buf[source] == 92 and buf[source + one] == 117 and 0xDC00 <= low < 0xE000:
+                    low = _hex4(buf, signed(source) + 2, end) if signed(source) + 6 <= end else -1
+                    if buf[source] == BACKSLASH and buf[source + one] == 117 and 0xDC00 <= low < 0xE000:
                         code = 0x10000 + ((code - 0xD800) << 10) + (low - 0xDC00)
                         source += np.uint64(6)
                     else:
                         code = 0xFFFD
                 elif 0xDC00 <= code < 0xE000:
                     code = 0xFFFD
-                place = np.uint64(_put_char(data, np.int64(place), code))
+                place = np.uint64(_put_char(data, signed(place), code))
                 continue
         elif mark == 110:
             mark = 10
@@ -507,7 +527,7 @@ def _unescape(buf: np.ndarray, at: int, end: int, data: np.ndarray, used: int) -
         data[place] = mark
         place += one
         source += np.uint64(2)
-    return np.int64(place)
+    return signed(place)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -516,7 +536,7 @@ def _hex4(buf: np.ndarray, at: int, end: int) -> int:
         return -1
     code = 0
     for index in range(at, at + 4):
-        byte = np.int64(buf[index])
+        byte = signed(buf[index])
         if 48 <= byte <= 57:
             code = code * 16 + byte - 48
         elif 97 <= (byte | 32) <= 102:

@@ -1,7 +1,7 @@
 """WebDataset shards that others wrote, as img2dataset and DataComp do: samples of an image, a text and a json.
 
-The members of a sample stand one after the other and share the name up to the first dot. Images are not kept here:
-what goes on is where they lie, for the download to take them from there.
+The members of a sample stand one after the other and share the name up to the first dot. The reader
+passes on where each image lies, and the download takes the image from there.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ IMAGES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "avif")
 TEXT = "txt"
 """The caption's member, and its name among the columns, which are keys of the json otherwise."""
 MAX_TEXT_BYTES = 1 << 20
-"""A longer text or json is none."""
+"""A longer text or json counts as damaged."""
 BATCH_SAMPLES = 10_000
 BATCH_BYTES = 8 << 20
 _NAME = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)", re.DOTALL)
@@ -40,7 +40,7 @@ class _Sample:
     sha256: str = ""
 
 
-class SampleReader:
+class ShardReader:
     """Reads the samples of one shard; `drops` counts those without a whole image (no_image) or with a broken json.
 
     A sample whose json has no URL gets the first 24 hex digits of the SHA-256 of its image as its uid.
@@ -89,7 +89,7 @@ class SampleReader:
             self._held_bytes += sum(len(data) for data in sample.members.values() if data)
 
     def _fields(self, sample: _Sample, cut_off: bool) -> dict[str, Any] | None:
-        """The values by column; None where the URL that the image may have cannot be known."""
+        """Return the values by column; None where damage may have hidden the URL of the image."""
         if "json" not in sample.members and not (cut_off and self._json_seen):
             fields = {}
         else:
@@ -124,7 +124,7 @@ class SampleReader:
 
 
 def _read(sample: _Sample, member: Member, kind: str) -> None:
-    """Read what is wanted of a member: of an image its hash."""
+    """Read the data of a text or json, and the hash of an image."""
     if kind in (TEXT, "json"):
         sample.members[kind] = member.read(MAX_TEXT_BYTES)
         return

@@ -64,7 +64,7 @@ class Fetcher:
         then refused. Raises MissingError, or HeadtailError when the retries are used up.
         """
         algorithm, published = checksum or ("sha256", "")
-        if path.exists() and published.lower() in ("", _digest(path, algorithm)):
+        if path.exists() and (not published or _digest(path, algorithm) == published.lower()):
             return _digest(path, "sha256")
         path.parent.mkdir(parents=True, exist_ok=True)
         part = path.with_name(f"{path.name}.part")
@@ -72,8 +72,7 @@ class Fetcher:
         for _ in range(2):
             self._retried(url, lambda: self._fetch_once(url, part))
             _version_path(part).unlink(missing_ok=True)
-            found = _digest(part, algorithm)
-            if published.lower() in ("", found):
+            if not published or (found := _digest(part, algorithm)) == published.lower():
                 os.replace(part, path)
                 return _digest(path, "sha256")
             part.unlink()

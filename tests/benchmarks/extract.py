@@ -25,19 +25,20 @@ from fastwarc.stream_io import GzipReader
 from loguru import logger
 
 from curation.core.receipts import Receipt
-from curation.extraction.extract import ExtractionSettings, candidates, iter_pairs
+from curation.extraction.extract import candidates, iter_pairs
 from curation.sources.archives import ReadLog
 from curation.sources.wat import WatReader
 from tests.benchmarks.generate_wat import write_wat
+from tests.unit.extraction.settings import extraction_settings
 
 Pair = tuple[str, str]
 
 
 def headtail_pairs(path: str) -> Iterator[tuple]:
     """Our candidates, as Arrow batches."""
-    settings, receipt = ExtractionSettings(), Receipt(path)
+    settings, receipt = extraction_settings(), Receipt(path)
     with open(path, "rb") as file:
-        for links in WatReader(file, ReadLog()):
+        for links in WatReader(file, ReadLog(), settings.entities):
             yield candidates(links, settings, receipt)
 
 
@@ -70,7 +71,7 @@ def inflate(path: str) -> Iterator[int]:
 
 def with_language(path: str) -> Iterator[object]:
     """Everything that extraction does, deduplication and language included."""
-    return iter_pairs(path, ExtractionSettings(), Receipt(path))
+    return iter_pairs(path, extraction_settings(), Receipt(path))
 
 
 def seconds_of(side: Callable[[str], Iterator[object]], path: str) -> float:

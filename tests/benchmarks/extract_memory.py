@@ -13,17 +13,20 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.core.choices import SourceKind
 from curation.core.receipts import Receipt
-from curation.extraction.extract import ExtractionSettings, extract_file
+from curation.extraction.extract import ExtractTask, extract_file
 from curation.spark.session import close_session, open_session
 from curation.spark.tasks import run_tasks
 from tests.benchmarks.generate_wat import SEED, write_wat
+from tests.unit.extraction.settings import extraction_settings
 
 RECORD_BYTES = 118_000_000
 PAGE_BYTES = 40_000_000
@@ -61,28 +64,37 @@ def write_table(path: Path, rows: int) -> None:
             writer.write_table(pa.table([urls, [f"picture {number}" for number in numbers]], schema))
 
 
-def cases(folder: Path, megabytes: int, pairs: int) -> Iterator[tuple[str, Path, str]]:
+def cases(folder: Path, megabytes: int, pairs: int) -> Iterator[tuple[str, Path, SourceKind]]:
     """Name, file and source of each case; files are made one by one."""
     first, second = folder / "first.wat.gz", folder / "second.wat.gz"
     write_wat(first, megabytes)
-    yield f"wat_{megabytes}_megabytes", first, "wat"
+    yield f"wat_{megabytes}_megabytes", first, SourceKind.wat
     write_wat(second, megabytes, SEED + 1)
     with first.open("ab") as file, second.open("rb") as more:
         shutil.copyfileobj(more, file)
     second.unlink()
-    yield f"wat_{2 * megabytes}_megabytes", first, "wat"
+    yield f"wat_{2 * megabytes}_megabytes", first, SourceKind.wat
     first.unlink()
     write_record(folder / "record.wat.gz")
-    yield f"wat_record_{RECORD_BYTES // 10**6}_megabytes", folder / "record.wat.gz", "wat"
+    yield f"wat_record_{RECORD_BYTES // 10**6}_megabytes", folder / "record.wat.gz", SourceKind.wat
     write_page(folder / "page.warc.gz")
-    yield f"warc_page_{PAGE_BYTES // 10**6}_megabytes", folder / "page.warc.gz", "warc"
+    yield f"warc_page_{PAGE_BYTES // 10**6}_megabytes", folder / "page.warc.gz", SourceKind.warc
     write_table(folder / "pairs.parquet", pairs)
-    yield f"table_{pairs}_distinct_pairs", folder / "pairs.parquet", "table"
+    yield f"table_{pairs}_distinct_pairs", folder / "pairs.parquet", SourceKind.table
 
 
-def extract(task: dict) -> Receipt:
+@dataclass(frozen=True)
+class MeasuredTask:
+    """A file of a source and the file of its pairs."""
+
+    input: str
+    output: str
+    source: SourceKind
+
+
+def extract(task: MeasuredTask) -> Receipt:
     """Extract as the job does; the peak of this process is a fact."""
-    receipt = extract_file(task, ExtractionSettings(task["source"]))
+    receipt = extract_file(ExtractTask(task.input, task.output), extraction_settings(source=task.source))
     receipt.facts["peak_rss_megabytes"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     return receipt
 
@@ -94,7 +106,7 @@ def main(megabytes: int = 1000, pairs: int = 10_000_000) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for case, path, source in cases(folder, megabytes, pairs):
-            task = {"input": str(path), "output": str(folder / "out.parquet"), "source": source}
+            task = MeasuredTask(str(path), str(folder / "out.parquet"), source)
             (receipt,) = run_tasks(spark, extract, [task])
             peaks[case] = receipt.facts["peak_rss_megabytes"]
             print(f"{case}: {peaks[case]} MB, {receipt.rows_out:,} pairs in {receipt.seconds:.1f} s", flush=True)

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from curation.core.choices import Entities
 from curation.extraction.urls import join_bases
 from curation.sources.archives import ReadLog
 from curation.sources.links import Links
@@ -39,6 +40,10 @@ class Original:
     ends: list[int]
     rows: list[list[Row]]
     reader: Reader
+
+
+def read_wat(data: io.BytesIO, log: ReadLog) -> WatReader:
+    return WatReader(data, log, Entities.auto)
 
 
 def rows_of(data: bytes, reader: Reader) -> list[Row]:
@@ -107,20 +112,20 @@ def check(original: Original, damaged: bytes) -> int:
     return len(expected)
 
 
-def originals(most_bytes: int) -> list[Original]:
+def originals(max_bytes: int) -> list[Original]:
     """The real files with links, packed and plain, up to a size."""
     made = []
-    for reader, pattern in ((WatReader, "wat/**/*.wat*"), (WarcReader, "warc/**/*.warc*")):
+    for reader, pattern in ((read_wat, "wat/**/*.wat*"), (WarcReader, "warc/**/*.warc*")):
         for path in sorted(SHARED.glob(pattern)):
-            if path.stat().st_size <= most_bytes and rows_of(path.read_bytes(), reader):
+            if path.stat().st_size <= max_bytes and rows_of(path.read_bytes(), reader):
                 made += [read_original(path, reader, packed) for packed in (True, False)]
     return made
 
 
-def main(variants: int = 1000, seed: int = 1, most_bytes: int = 200_000) -> dict[str, int]:
+def main(variants: int = 1000, seed: int = 1, max_bytes: int = 200_000) -> dict[str, int]:
     """Check so many variants; returns how many of each kind of damage."""
     rng = random.Random(seed)
-    files = originals(most_bytes)
+    files = originals(max_bytes)
     assert files
     kinds: Counter[str] = Counter()
     slowest = 0.0

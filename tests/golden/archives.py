@@ -5,9 +5,10 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from curation.extraction.extract import ExtractionSettings, extract_file
-from curation.extraction.language import LanguageRules
+from curation.core.choices import SourceKind
+from curation.extraction.extract import ExtractTask, extract_file
 from tests.conftest import SHARED
+from tests.unit.extraction.settings import ENGLISH, extraction_settings
 
 GOLDEN = Path(__file__).with_suffix(".json")
 
@@ -19,10 +20,10 @@ def real_archives() -> list[Path]:
 
 def counts_of(path: Path) -> dict[str, int]:
     """What one file gave, zeros left out: image_links, candidates, each drop reason, pairs, failures."""
-    source = "wat" if path.is_relative_to(SHARED / "wat") else "warc"
-    settings = ExtractionSettings(source, language=LanguageRules("none", ("en",)))
+    source = SourceKind.wat if path.is_relative_to(SHARED / "wat") else SourceKind.warc
+    settings = extraction_settings(source=source, language=ENGLISH)
     with tempfile.TemporaryDirectory() as folder:
-        receipt = extract_file({"input": str(path), "output": f"{folder}/out.parquet"}, settings)
+        receipt = extract_file(ExtractTask(str(path), f"{folder}/out.parquet"), settings)
     counts = Counter(receipt.drops)
     counts += Counter(candidates=receipt.rows_in, pairs=receipt.rows_out, failures=len(receipt.failures))
     counts += Counter({name: receipt.facts[name] for name in ("image_links", "records_read", "pages_read")})

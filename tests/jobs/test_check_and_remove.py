@@ -52,7 +52,7 @@ def test_keys_of_two_tars_and_a_damaged_side_car_are_told(run: Path, capsys: pyt
     with pytest.raises(HeadtailError, match="problems in"):
         check(run)
     told = capsys.readouterr().err
-    assert f"key {min(first)} stands in several tars" in told
+    assert f"key {min(first)} is in several tars" in told
     assert "00002.tar: the side-car cannot be read" in told
 
 

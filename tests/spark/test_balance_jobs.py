@@ -173,7 +173,7 @@ def test_wrong_matches_are_refused_before_anything_is_written(tmp_path: Path) ->
     [
         pytest.param(
             ["balance.t=5", "balance.tail_share=0.1"],
-            "balance.t and balance.tail_share are given: each decides",
+            "balance.t and balance.tail_share are given: give only one",
             id="t and tail_share",
         ),
         pytest.param(["balance.t=0"], "balance.t must be above 0 matches, got 0", id="t of 0"),
@@ -183,7 +183,7 @@ def test_wrong_matches_are_refused_before_anything_is_written(tmp_path: Path) ->
             id="reference without matches",
         ),
         pytest.param(
-            ["balance.t_by_language.en=5"], "balance.t_by_language names the reference en", id="t of the reference"
+            ["balance.t_by_language.en=5"], "balance.t_by_language contains the reference", id="t of the reference"
         ),
         pytest.param(
             ["balance.t_by_language.de=0"],

@@ -10,11 +10,12 @@ import pytest
 
 import jobs
 from conf.compose import compose_config, settings_help
-from conf.schema.jobs import CurateConfig, ReportStatsConfig, WriteShardsConfig
+from conf.schema.jobs import CurateConfig, EstimateConfig, ReportStatsConfig, WriteShardsConfig
 from conf.schema.topics import MAX_ENTRY_CHARACTERS, MetadataConfig
 from curation.core.choices import Edges
 from curation.core.errors import HeadtailError
-from curation.matching import entry_store
+from curation.matching import entry_lists
+from curation.report.estimate import Assumptions
 from jobs.cli import JOBS
 
 GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz", "entry_lists=/lists"]
@@ -116,13 +117,18 @@ def test_curate_matches_with_the_preset_of_the_balance(preset: str) -> None:
     assert compose(f"balance={preset}", "matching=script").matching.edges is Edges.script
 
 
+def test_the_settings_of_estimate_are_the_assumptions_of_the_report() -> None:
+    declared, assumed = ([(each.name, each.type) for each in fields(kind)] for kind in (EstimateConfig, Assumptions))
+    assert declared == assumed
+
+
 def test_each_job_is_in_the_list_of_jobs() -> None:
     modules = {path.stem: path.read_text() for path in Path(jobs.__file__).parent.glob("*.py")}
     assert sorted(JOBS) == sorted(name for name, source in modules.items() if "\ndef run(" in source)
 
 
 def test_entries_have_the_length_that_matching_takes() -> None:
-    assert MAX_ENTRY_CHARACTERS == entry_store.MAX_CHARACTERS
+    assert MAX_ENTRY_CHARACTERS == entry_lists.MAX_CHARACTERS
     with pytest.raises(HeadtailError, match=r"metadata\.max_characters must be at most 256 characters, got 257"):
         MetadataConfig(max_characters=257)
 

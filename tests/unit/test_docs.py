@@ -10,7 +10,7 @@ from tests.conftest import ROOT
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md")])
 PATH = re.compile(r"(?<![\w/.<{*-])((?:curation|metadata|conf|jobs|tests|docs)/[\w/.-]*\w)(?![\w*<{])")
 MODULE = re.compile(
-    r"(?<![\w/])((?:curation|tests|metadata\.(?:sources|lists|fetch|spark)|jobs)(?:\.[a-z_]\w*)+)(?![\w<*(/]|\.<)"
+    r"(?<![\w/.])((?:curation|tests|metadata\.(?:sources|lists|fetch|spark)|jobs)(?:\.[a-z_]\w*)+)(?![\w<*(/]|\.<)"
 )
 TARGET = re.compile(r"\bmake ([a-z-]+)\b")
 

@@ -20,6 +20,7 @@ import sys
 import time
 from pathlib import Path
 
+from curation.core.choices import SourceKind
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.tables import Table
@@ -103,7 +104,7 @@ def finish_parts(run: Path) -> None:
     keys = ("stage", "logic_version", "settings")
     made = {key: first.manifest[key] for key in keys}
     crawl = str(run.parent / "crawl")
-    recipe = Recipe(**made, inputs=[vars(file) for file in list_sources([crawl], (".wat.gz",))])
+    recipe = Recipe(**made, inputs=[vars(file) for file in list_sources([crawl], SourceKind.wat, prefix="")])
     for number, part in table.plan_parts(recipe, PER_FOLDER, overwrite=False)[1]:
         folder = table.begin(number)
         receipts = [

@@ -15,15 +15,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.core import remote
+from curation.core.choices import SourceKind
 from curation.core.errors import HeadtailError
 from curation.core.remote import open_patiently, read_range
-from curation.extraction.extract import ExtractionSettings, extract_file
+from curation.extraction.extract import ExtractTask, extract_file
 from curation.extraction.inputs import list_sources
-from curation.extraction.language import LanguageRules
 from curation.images.stored_images import take_image
-from curation.sources.caption_tables import TableColumns
 from tests.s3_server import s3_server
 from tests.sample_tars import picture, sample, write_tar
+from tests.unit.extraction.settings import ENGLISH, extraction_settings, table_columns
 from tests.unit.extraction.test_extract import image, wat_record
 
 DATA = bytes(range(256)) * 9000
@@ -139,11 +139,11 @@ def test_proxies_of_the_environment_are_used(host: str, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize("fault", ["ok", "breaks", "503"])
 def test_a_remote_wat_gives_what_the_local_one_gives(host: str, fault: str, tmp_path: Path) -> None:
-    settings = ExtractionSettings(language=LanguageRules("none", ("en",)))
+    settings = extraction_settings(language=ENGLISH)
     (tmp_path / "a.wat.gz").write_bytes(WAT)
     outputs = []
     for path in (str(tmp_path / "a.wat.gz"), f"{host}/{fault}/a.wat.gz"):
-        receipt = extract_file({"input": path, "output": str(tmp_path / "out.parquet")}, settings)
+        receipt = extract_file(ExtractTask(path, str(tmp_path / "out.parquet")), settings)
         assert receipt.rows_out == 3000
         assert not receipt.failures
         outputs.append((tmp_path / "out.parquet").read_bytes())
@@ -153,8 +153,8 @@ def test_a_remote_wat_gives_what_the_local_one_gives(host: str, fault: str, tmp_
 
 
 def test_a_file_that_is_gone_is_a_failure(host: str, tmp_path: Path) -> None:
-    task = {"input": f"{host}/404/always.wat.gz", "output": str(tmp_path / "out.parquet")}
-    receipt = extract_file(task, ExtractionSettings(language=LanguageRules("none", ("en",))))
+    task = ExtractTask(f"{host}/404/always.wat.gz", str(tmp_path / "out.parquet"))
+    receipt = extract_file(task, extraction_settings(language=ENGLISH))
     assert "404" in receipt.failures[0]["error"]
 
 
@@ -162,7 +162,7 @@ def test_lists_of_files(host: str, tmp_path: Path) -> None:
     (tmp_path / "a.wat.gz").write_bytes(b"x")
     (tmp_path / "wat.paths").write_text("crawl/1.wat.gz\n\nhttps://other.org/2.wat.gz\n")
     files = list_sources(
-        [str(tmp_path / "wat.paths"), str(tmp_path), f"{host}/ok/x.wat.gz"], (".wat.gz",), prefix="s3://b/"
+        [str(tmp_path / "wat.paths"), str(tmp_path), f"{host}/ok/x.wat.gz"], SourceKind.wat, prefix="s3://b/"
     )
     assert [file.path for file in files] == [
         str(tmp_path / "a.wat.gz"),
@@ -170,20 +170,20 @@ def test_lists_of_files(host: str, tmp_path: Path) -> None:
         "https://other.org/2.wat.gz",
         "s3://b/crawl/1.wat.gz",
     ]
-    listed = list_sources(["CC-MAIN-2024-22"], (".wat.gz",), prefix=f"{host}/ok/")
+    listed = list_sources(["CC-MAIN-2024-22"], SourceKind.wat, prefix=f"{host}/ok/")
     assert [file.path for file in listed] == [f"{host}/ok/ok/{number}.wat.gz" for number in (1, 2)]
     assert list(Handler.seen) == ["/ok/crawl-data/CC-MAIN-2024-22/wat.paths.gz"]
     with pytest.raises(HeadtailError, match=r"the list of files .*404"):
-        list_sources([f"{host}/404/always.paths.gz"], ())
+        list_sources([f"{host}/404/always.paths.gz"], SourceKind.wat, prefix="")
 
 
 def test_lists_may_hold_absolute_paths_and_prefixes_need_no_slash(tmp_path: Path) -> None:
     (tmp_path / "wat.paths").write_text("/here/1.wat.gz\ncrawl/2.wat.gz\n")
-    found = list_sources([str(tmp_path / "wat.paths")], (), prefix="/data")
+    found = list_sources([str(tmp_path / "wat.paths")], SourceKind.wat, prefix="/data")
     assert [file.path for file in found] == ["/data/crawl/2.wat.gz", "/here/1.wat.gz"]
     (tmp_path / "none.paths").write_text("\n")
     with pytest.raises(HeadtailError, match=r"the list of files .*none.paths is empty"):
-        list_sources([str(tmp_path / "none.paths")], ())
+        list_sources([str(tmp_path / "none.paths")], SourceKind.wat, prefix="")
 
 
 def test_a_store_that_cannot_be_listed_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,15 +193,15 @@ def test_a_store_that_cannot_be_listed_is_one_line(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     with pytest.raises(HeadtailError, match=r"^s3://nope/x cannot be listed: \w+: "):
-        list_sources(["s3://nope/x"], ())
+        list_sources(["s3://nope/x"], SourceKind.wat, prefix="")
 
 
 def test_images_of_a_remote_shard_are_taken_by_their_ranges(host: str, tmp_path: Path) -> None:
     members = [member for n in range(3) for member in sample(f"{n}", picture(n), f"kite {n}")]
     Handler.tar = write_tar(tmp_path / "a.tar", members)
-    columns = TableColumns(texts=(("txt", "txt"),))
-    settings = ExtractionSettings("webdataset", language=LanguageRules("none", ("en",)), columns=columns)
-    receipt = extract_file({"input": f"{host}/503/a.tar", "output": str(tmp_path / "out.parquet")}, settings)
+    columns = table_columns(texts=(("txt", "txt"),))
+    settings = extraction_settings(source=SourceKind.webdataset, language=ENGLISH, columns=columns)
+    receipt = extract_file(ExtractTask(f"{host}/503/a.tar", str(tmp_path / "out.parquet")), settings)
     assert not receipt.failures
     for number, place in enumerate(pq.read_table(tmp_path / "out.parquet").to_pylist()):
         assert take_image(place, 1 << 20).body.read() == picture(number)
@@ -212,10 +212,10 @@ def test_images_of_a_remote_shard_are_taken_by_their_ranges(host: str, tmp_path:
 def test_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with s3_server("crawl", monkeypatch) as fs:
         fs.pipe("crawl/a/1.wat.gz", WAT)
-        files = list_sources(["s3://crawl/a"], (".wat.gz",))
+        files = list_sources(["s3://crawl/a"], SourceKind.wat, prefix="")
         assert [(file.path, file.size) for file in files] == [("s3://crawl/a/1.wat.gz", len(WAT))]
-        settings = ExtractionSettings(language=LanguageRules("none", ("en",)))
-        task = {"input": files[0].path, "output": str(tmp_path / "out.parquet")}
+        settings = extraction_settings(language=ENGLISH)
+        task = ExtractTask(files[0].path, str(tmp_path / "out.parquet"))
         assert extract_file(task, settings).rows_out == 3000
         assert read_range("s3://crawl/a/1.wat.gz", 100, 50) == WAT[100:150]
         with pytest.raises(FileNotFoundError):

@@ -10,13 +10,13 @@ import pytest
 from curation.core.errors import HeadtailError
 from curation.core.removal_lists import read_removals
 from curation.core.uids import uid_of
-from curation.extraction.urls import UrlRules
 from curation.images.ranges import Ranges
 from curation.shards.perceptual_hash import phash
 from curation.shards.remove import plan_removing, remove_from_shard
 from curation.shards.shard_set import ShardSet
 from tests.http_server import draw
 from tests.shard_data import curated_rows
+from tests.unit.extraction.settings import url_rules
 from tests.unit.extraction.test_extract import extract_records, image, wat_record
 from tests.unit.shards.settings import unique_rules
 from tests.unit.shards.test_write import make_shards, samples, stored
@@ -50,7 +50,7 @@ def test_the_same_file_is_read_by_every_stage(tmp_path: Path) -> None:
     path = write_list(tmp_path, images)
 
     links = [image(url, alt=f"kite {index}") for index, url in enumerate(URLS)]
-    receipt, rows = extract_records(tmp_path, wat_record("http://h.org/", links), urls=UrlRules(removals=(path,)))
+    receipt, rows = extract_records(tmp_path, wat_record("http://h.org/", links), urls=url_rules(removals=(path,)))
     assert [row["url"] for row in rows] == URLS[2:], "no image is there yet whose hashes could be compared"
     assert receipt.drops == {"removed": 2}
 

@@ -11,13 +11,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation.core.choices import SourceKind
 from curation.core.receipts import Receipt
 from curation.core.schemas import PAIRS
 from curation.extraction import extract
-from curation.extraction.extract import ExtractionSettings, extract_file, iter_pairs
+from curation.extraction.extract import ExtractTask, extract_file, iter_pairs
 from curation.extraction.language import LanguageRules
+from tests.unit.extraction.settings import ENGLISH, extraction_settings, language_rules
 
-ENGLISH = LanguageRules("none", ("en",))
 ENOUGH = 40 << 20
 """More than any reader should take of a file that it is to read 200 kB of."""
 
@@ -40,8 +41,8 @@ def image(url: str | None, **texts: str) -> dict:
 def extract_records(folder: Path, *records: bytes, **settings: object) -> tuple[Receipt, list[dict]]:
     path = folder / "CC-MAIN-2024-22-a.wat.gz"
     path.write_bytes(b"".join(gzip.compress(record, mtime=0) for record in records))
-    settings = ExtractionSettings(**{"language": ENGLISH, **settings})
-    receipt = extract_file({"input": str(path), "output": str(folder / "out.parquet")}, settings)
+    settings = extraction_settings(**{"language": ENGLISH, **settings})
+    receipt = extract_file(ExtractTask(str(path), str(folder / "out.parquet")), settings)
     table = pq.read_table(folder / "out.parquet")
     assert table.schema.equals(PAIRS)
     streamed = pa.Table.from_batches(iter_pairs(str(path), settings, Receipt("streamed")), PAIRS)
@@ -91,9 +92,9 @@ def test_survivor_is_the_alt_on_the_first_page(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rules", "kept", "drops"),
     [
-        pytest.param(LanguageRules(), {"en", "de"}, {}, id="all"),
-        pytest.param(LanguageRules(languages=("de",)), {"de"}, {"language": 1}, id="one language"),
-        pytest.param(LanguageRules(min_score=1.0), set(), {"lang_score": 2}, id="certain ones"),
+        pytest.param(language_rules(), {"en", "de"}, {}, id="all"),
+        pytest.param(language_rules(languages=("de",)), {"de"}, {"language": 1}, id="one language"),
+        pytest.param(language_rules(min_score=1.0), set(), {"lang_score": 2}, id="certain ones"),
     ],
 )
 def test_languages(tmp_path: Path, rules: LanguageRules, kept: set[str], drops: dict[str, int]) -> None:
@@ -104,17 +105,17 @@ def test_languages(tmp_path: Path, rules: LanguageRules, kept: set[str], drops: 
 
 
 def test_a_file_that_this_machine_does_not_see_is_no_failure_of_the_file(tmp_path: Path) -> None:
-    task = {"input": str(tmp_path / "none.wat.gz"), "output": str(tmp_path / "out.parquet")}
+    task = ExtractTask(str(tmp_path / "none.wat.gz"), str(tmp_path / "out.parquet"))
     with pytest.raises(FileNotFoundError):
-        extract_file(task, ExtractionSettings(language=ENGLISH))
+        extract_file(task, extraction_settings(language=ENGLISH))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_that_cannot_be_opened_is_a_failure_not_a_crash(tmp_path: Path) -> None:
-    task = {"input": f"{tmp_path}", "output": str(tmp_path / "out.parquet")}  # a folder
-    receipt = extract_file(task, ExtractionSettings(language=ENGLISH))
-    assert [row["file"] for row in receipt.failures] == [task["input"]]
-    assert pq.read_table(task["output"]).num_rows == 0
+    task = ExtractTask(str(tmp_path), str(tmp_path / "out.parquet"))  # a folder
+    receipt = extract_file(task, extraction_settings(language=ENGLISH))
+    assert [row["file"] for row in receipt.failures] == [task.input]
+    assert pq.read_table(task.output).num_rows == 0
 
 
 class Endless(io.RawIOBase):
@@ -139,25 +140,29 @@ class Endless(io.RawIOBase):
     [
         pytest.param("wat", b"", wat_record("http://h.org/", [image("a.jpg", alt="kite")]), id="wat of one record"),
         pytest.param(
-            "wat",
+            SourceKind.wat,
             b"",
             gzip.compress(wat_record("http://h.org/", [image("a.jpg", alt="kite")]), mtime=0),
             id="wat of one gzip member",
         ),
         pytest.param(
-            "wat", wat_record("http://h.org/", [image("a.jpg", alt="kite")]), b"x", id="wat that ends in noise"
+            SourceKind.wat, wat_record("http://h.org/", [image("a.jpg", alt="kite")]), b"x", id="wat that ends in noise"
         ),
-        pytest.param("warc", b"WARC/1.0\r\nContent-Length: 99999999999\r\n\r\n", b"x", id="warc of one huge record"),
-        pytest.param("table", b"url\ttext\n", b"http://h.org/a.jpg\tkite\n", id="table of one row"),
-        pytest.param("table", b"url\ttext\n", b"x", id="table of one line"),
-        pytest.param("webdataset", b"", bytes(512), id="tar of empty blocks"),
-        pytest.param("webdataset", tarfile.TarInfo("a.jpg").tobuf()[:-512] + b"x" * 512, b"x", id="tar of noise"),
+        pytest.param(
+            SourceKind.warc, b"WARC/1.0\r\nContent-Length: 99999999999\r\n\r\n", b"x", id="warc of one huge record"
+        ),
+        pytest.param(SourceKind.table, b"url\ttext\n", b"http://h.org/a.jpg\tkite\n", id="table of one row"),
+        pytest.param(SourceKind.table, b"url\ttext\n", b"x", id="table of one line"),
+        pytest.param(SourceKind.webdataset, b"", bytes(512), id="tar of empty blocks"),
+        pytest.param(
+            SourceKind.webdataset, tarfile.TarInfo("a.jpg").tobuf()[:-512] + b"x" * 512, b"x", id="tar of noise"
+        ),
     ],
 )
-def test_a_file_without_an_end(monkeypatch: pytest.MonkeyPatch, source: str, start: bytes, rest: bytes) -> None:
+def test_a_file_without_an_end(monkeypatch: pytest.MonkeyPatch, source: SourceKind, start: bytes, rest: bytes) -> None:
     monkeypatch.setattr(extract, "open_patiently", lambda _: Endless(start, rest))
     receipt = Receipt("endless.tsv")
-    settings = ExtractionSettings(source, language=ENGLISH, max_file_bytes=200_000)
+    settings = extraction_settings(source=source, language=ENGLISH, max_file_bytes=200_000)
     assert sum(batch.num_rows for batch in iter_pairs("endless.tsv", settings, receipt)) <= 1
     receipt.check()
     assert "source.max_file_bytes" in " ".join(failure["error"] for failure in receipt.failures)

@@ -8,8 +8,9 @@ import pytest
 
 from curation.core.errors import HeadtailError
 from curation.core.languages import code_of_label
-from curation.extraction.language import DEFAULT_MODEL, MODEL_CHARS, LanguageRules, detect_languages, load_model
+from curation.extraction.language import DEFAULT_MODEL, MODEL_CHARS, NO_MODEL, detect_languages, load_model
 from tests.conftest import SHARED, needs_shared
+from tests.unit.extraction.settings import language_rules
 
 
 @pytest.mark.parametrize(
@@ -55,4 +56,4 @@ def test_models_that_are_none(tmp_path: Path) -> None:
     with pytest.raises(HeadtailError, match="is not a fastText model"):
         load_model(str(tmp_path / "broken.bin"))
     with pytest.raises(HeadtailError, match="exactly one code"):
-        LanguageRules("none")
+        language_rules(model=NO_MODEL)

@@ -7,7 +7,9 @@ import sys
 import pyarrow as pa
 import pytest
 
-from curation.extraction.text_rules import REASONS, TextRules, clean_texts
+from curation.extraction.drop_reasons import TEXT_REASONS
+from curation.extraction.text_rules import TextRules, clean_texts
+from tests.unit.extraction.settings import text_rules
 
 BLANKS = [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()]
 
@@ -30,10 +32,10 @@ def clean(text: str, rules: TextRules) -> tuple[str, str]:
 @pytest.mark.parametrize(
     "rules",
     [
-        TextRules(),
-        TextRules(collapse_blanks=True),
-        TextRules(min_chars=3, max_chars=5),
-        TextRules(max_replacement_share=0),
+        text_rules(),
+        text_rules(collapse_blanks=True),
+        text_rules(min_chars=3, max_chars=5),
+        text_rules(max_replacement_share=0),
     ],
     ids=["default", "blanks collapsed", "lengths", "no replaced character"],
 )
@@ -42,12 +44,12 @@ def test_equals_plain_python(rules: TextRules) -> None:
     letters = [*BLANKS, *"ab!é中😀\ufffd\u200b\u00ad\u3001\u2030", "\x00", "\x1b", "\x7f", " ", " "]
     texts = ["".join(rng.choices(letters, k=rng.randrange(9))) for _ in range(20_000)] + BLANKS
     cleaned, reasons = clean_texts(pa.array(texts), rules)
-    found = [(text, REASONS[reason]) for text, reason in zip(cleaned.to_pylist(), reasons, strict=True)]
+    found = [(text, TEXT_REASONS[reason]) for text, reason in zip(cleaned.to_pylist(), reasons, strict=True)]
     expected = [clean(text, rules) for text in texts]
     assert found == expected
     assert len({reason for _, reason in expected}) > 2
 
 
 def test_empty_and_sliced() -> None:
-    assert clean_texts(pa.array([], pa.string()), TextRules())[0].to_pylist() == []
-    assert clean_texts(pa.array(["x", " a ", "b"])[1:], TextRules())[0].to_pylist() == ["a", "b"]
+    assert clean_texts(pa.array([], pa.string()), text_rules())[0].to_pylist() == []
+    assert clean_texts(pa.array(["x", " a ", "b"])[1:], text_rules())[0].to_pylist() == ["a", "b"]

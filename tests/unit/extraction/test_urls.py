@@ -7,15 +7,17 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curation.extraction.urls import REASONS, UrlRules, resolve_urls
+from curation.extraction.drop_reasons import URL_REASONS
+from curation.extraction.urls import resolve_urls
+from tests.unit.extraction.settings import url_rules
 
 BASE = "https://example.org/a/b/page.html?q=1"
 
 
 def resolve(link: str, base: str = BASE, **rules: object) -> tuple[str, str]:
     """The URL if it is kept, and the reason if it is not."""
-    resolved, reasons = resolve_urls(pa.array([link]), pa.array([base]), np.zeros(1, np.int32), UrlRules(**rules))
-    reason = REASONS[reasons[0]]
+    resolved, reasons = resolve_urls(pa.array([link]), pa.array([base]), np.zeros(1, np.int32), url_rules(**rules))
+    reason = URL_REASONS[reasons[0]]
     return (resolved[0].as_py(), "") if not reason else ("", reason)
 
 
@@ -149,7 +151,7 @@ def test_joining_equals_the_standard_library() -> None:
         for _ in range(20_000)
     ]
     page = np.array([rng.randrange(len(bases)) for _ in links], np.int32)
-    resolved, reasons = resolve_urls(pa.array(links), pa.array(bases), page, UrlRules())
+    resolved, reasons = resolve_urls(pa.array(links), pa.array(bases), page, url_rules())
     assert not reasons.any()
     for link, index, url in zip(links, page, resolved.to_pylist(), strict=True):
         # urljoin leaves the path away where base and link have none.
@@ -160,7 +162,7 @@ def test_joining_equals_the_standard_library() -> None:
 
 def test_slices_and_empty_arrays() -> None:
     links = pa.array(["x", "a.jpg", "b.jpg"])[1:]
-    resolved, reasons = resolve_urls(links, pa.array(["-", BASE])[1:], np.zeros(2, np.int32), UrlRules())
+    resolved, reasons = resolve_urls(links, pa.array(["-", BASE])[1:], np.zeros(2, np.int32), url_rules())
     assert resolved.to_pylist() == ["https://example.org/a/b/a.jpg", "https://example.org/a/b/b.jpg"]
-    assert resolve_urls(links[:0], pa.array([BASE]), np.zeros(0, np.int32), UrlRules())[0].to_pylist() == []
+    assert resolve_urls(links[:0], pa.array([BASE]), np.zeros(0, np.int32), url_rules())[0].to_pylist() == []
     assert reasons.tolist() == [0, 0]

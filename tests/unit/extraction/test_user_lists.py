@@ -6,14 +6,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from curation.core.choices import Emails
 from curation.core.storage import FileInfo
-from curation.extraction.extract import ExtractionSettings
-from curation.extraction.inputs import list_paths, sample_files
-from curation.extraction.language import LanguageRules
-from curation.extraction.text_rules import REASONS, TextRules, clean_texts
-from curation.extraction.urls import UrlRules
-from curation.extraction.user_lists import read_hosts, word_pattern
+from curation.extraction.drop_reasons import TEXT_REASONS
+from curation.extraction.inputs import draw_files, list_paths
+from curation.extraction.text_rules import clean_texts, word_pattern
+from curation.extraction.user_lists import read_hosts
 from tests.conftest import SHARED, needs_shared
+from tests.unit.extraction.settings import extraction_settings, text_rules, url_rules
 from tests.unit.extraction.test_extract import extract_records, image, wat_record
 
 
@@ -33,9 +33,9 @@ def test_lists_drop_with_reasons_of_their_own(tmp_path: Path) -> None:
         image("http://x.ads.org/3.jpg", alt="ad"),
         image("http://h.org/4.jpg", alt="write to me@h.org"),
     ]
-    settings = ExtractionSettings(
-        urls=UrlRules(block_hosts=("ads.org",), removals=(str(tmp_path / "opt-outs.txt"),)),
-        texts=TextRules(word_lists=str(tmp_path / "words_{lang}.txt"), emails="mask"),
+    settings = extraction_settings(
+        urls=url_rules(block_hosts=("ads.org",), removals=(str(tmp_path / "opt-outs.txt"),)),
+        texts=text_rules(word_lists=str(tmp_path / "words_{lang}.txt"), emails=Emails.mask),
     )
     receipt, rows = extract_records(
         tmp_path, wat_record("http://h.org/", links), urls=settings.urls, texts=settings.texts
@@ -70,10 +70,10 @@ def test_words_of_languages_without_blanks() -> None:
 )
 def test_emails(text: str, masked: str) -> None:
     texts = pa.array(["plain", text])
-    assert clean_texts(texts, TextRules(emails="mask"))[0].to_pylist() == ["plain", masked]
-    reasons = clean_texts(texts, TextRules(emails="drop"))[1]
-    assert [REASONS[reason] for reason in reasons] == ["", "email" if text != masked else ""]
-    assert clean_texts(texts, TextRules())[0].to_pylist() == ["plain", text]
+    assert clean_texts(texts, text_rules(emails=Emails.mask))[0].to_pylist() == ["plain", masked]
+    reasons = clean_texts(texts, text_rules(emails=Emails.drop))[1]
+    assert [TEXT_REASONS[reason] for reason in reasons] == ["", "email" if text != masked else ""]
+    assert clean_texts(texts, text_rules())[0].to_pylist() == ["plain", text]
 
 
 def test_emails_take_linear_time() -> None:
@@ -85,16 +85,15 @@ def test_emails_take_linear_time() -> None:
         "." * 200_000 + "@b.c",
     ]
     started = time.process_time()
-    clean_texts(pa.array(hostile), TextRules(emails="mask"))
+    clean_texts(pa.array(hostile), text_rules(emails=Emails.mask))
     assert time.process_time() - started < 5
 
 
 def test_a_sample_of_files_is_nested_and_drawn_by_seed() -> None:
     files = [FileInfo(f"s3://b/{number}.wat.gz", 1, "") for number in range(100)]
-    ten, twenty = sample_files(files, 10, 1), sample_files(files, 20, 1)
+    ten, twenty = draw_files(files, 10, 1).files, draw_files(files, 20, 1).files
     assert len(ten) == 10
     assert set(ten) < set(twenty)
     assert ten == sorted(ten, key=files.index)
-    assert sample_files(files, 10, 2) != ten
-    assert sample_files(files, None, 1) == sample_files(files, 100, 1) == files
-    assert LanguageRules().model == "lid.176.ftz"
+    assert draw_files(files, 10, 2).files != ten
+    assert draw_files(files, None, 1).files == draw_files(files, 100, 1).files == files

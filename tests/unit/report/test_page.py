@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from curation.report.numbers import escape
 from curation.report.page import render
 from tests.browser.report_example import HOSTILE, example_report
 
@@ -148,12 +147,3 @@ def test_most_of_many_languages_are_in_a_details_element() -> None:
     report["languages"] *= 50
     text = Page(render(report)).text
     assert f"{len(report['languages']) - 15} more languages" in text
-
-
-@pytest.mark.parametrize(
-    "character",
-    ["\x00", "\x1b", "\x85", "\ud800", "\uffff"],
-    ids=["NUL", "escape", "next line", "surrogate", "no character"],
-)
-def test_characters_that_html_forbids_are_replaced(character: str) -> None:
-    assert escape(f"a{character}b") == "a\ufffdb"

@@ -13,6 +13,8 @@ from tests.conftest import ROOT
 PACKAGES = ("sources", "extraction", "matching", "balancing", "images", "shards")
 OTHER_ACCOUNTS = ("matching/entry_store.py", "balancing/datacomp.py", "shards/check.py")
 """Modules whose drops belong to no stage of the report: entries of a list, the export, damaged samples."""
+NAMED = "drop_reasons.py"
+"""A module whose every string is a reason."""
 ASSIGNED = ("reason", "reasons", "status")
 
 
@@ -64,7 +66,9 @@ def reasons_in_code() -> dict[str, Path]:
     for package in PACKAGES:
         for path in sorted((ROOT / "curation" / package).glob("*.py")):
             if not path.as_posix().endswith(OTHER_ACCOUNTS):
-                found |= dict.fromkeys(reasons_in(ast.parse(path.read_text())), path)
+                tree = ast.parse(path.read_text())
+                reasons = strings(*ast.walk(tree)) if path.name == NAMED else reasons_in(tree)
+                found |= dict.fromkeys(filter(None, reasons), path)
     return found
 
 

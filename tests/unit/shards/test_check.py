@@ -1,4 +1,4 @@
-"""Every fault that a trainer would trip over is told, and a good set has none; samples can be taken out."""
+"""check_shards reports each fault that would stop or mislead a trainer, none in a good set; samples can be removed."""
 
 import hashlib
 import io
@@ -153,6 +153,23 @@ def test_every_fault_of_the_folder_is_told(folder: Path) -> None:
 def test_sizes_that_are_no_object_are_told(folder: Path) -> None:
     (folder / "shards" / "sizes.json").write_text("1234")
     assert "sizes.json is no JSON object" in plan_checks(str(folder / "shards"))[1]
+
+
+def test_sizes_that_are_no_numbers_are_reported(folder: Path) -> None:
+    sizes = dict.fromkeys(("00000.tar", "00001.tar", "00002.tar"), 8) | {"00001.tar": "8"}
+    (folder / "shards" / "sizes.json").write_text(json.dumps(sizes))
+    tasks, found = plan_checks(str(folder / "shards"))
+    assert found == ["sizes.json has no number of samples for 00001.tar"]
+    assert [task.size for task in tasks] == [8, None, 8]
+
+
+def test_a_side_car_of_another_schema_is_reported(folder: Path) -> None:
+    path = folder / "shards/00001.parquet"
+    rows = pq.read_table(path)
+    pq.write_table(rows.drop_columns(["ext"]).append_column("score", rows["width"]), path)
+    (problem,) = problems(folder)
+    assert problem.startswith("00001.tar: the side-car cannot be read: ")
+    assert "ext is missing; score is unexpected" in problem
 
 
 def test_removing_writes_only_the_shards_concerned(folder: Path) -> None:

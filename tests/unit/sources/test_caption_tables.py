@@ -8,13 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation.core.choices import SourceKind
 from curation.core.receipts import Receipt
-from curation.extraction.extract import ExtractionSettings, extract_file
-from curation.extraction.language import LanguageRules
+from curation.extraction.extract import ExtractTask, extract_file
 from curation.sources.caption_tables import TableColumns
 from tests.conftest import SHARED, needs_shared
+from tests.unit.extraction.settings import ENGLISH, extraction_settings, table_columns
 
-ENGLISH = LanguageRules("none", ("en",))
 ROWS = [
     {"url": "http://h.org/a.jpg", "text": "kite", "uid": "0" * 32, "width": 3},
     {"url": "http://h.org/b.jpg", "text": 'a "red", kite', "uid": "1" * 32, "width": None},
@@ -23,13 +23,13 @@ ROWS = [
     {"url": "http://h.org/c.jpg", "text": None, "uid": "3" * 32, "width": 3},
     {"url": "http://h.org/d.jpg", "text": "Käse 😀", "uid": "4" * 32, "width": 3},
 ]
-COLUMNS = TableColumns(carry=(("datacomp_uid", "uid"), ("width", "width")))
+COLUMNS = table_columns(carry=(("datacomp_uid", "uid"), ("width", "width")))
 
 
 def extract(path: Path, columns: TableColumns = COLUMNS) -> tuple[Receipt, list[dict]]:
-    settings = ExtractionSettings("table", language=ENGLISH, columns=columns)
+    settings = extraction_settings(source=SourceKind.table, language=ENGLISH, columns=columns)
     output = path.parent / "out.parquet"
-    receipt = extract_file({"input": str(path), "output": str(output)}, settings)
+    receipt = extract_file(ExtractTask(str(path), str(output)), settings)
     assert pq.read_schema(output).equals(settings.schema)
     return receipt, pq.read_table(output).to_pylist()
 
@@ -104,14 +104,14 @@ def test_formats_agree(tmp_path: Path, name: str) -> None:
 def test_bad_rows_are_counted(tmp_path: Path, name: str, data: bytes, kept: int, bad_rows: int) -> None:
     path = tmp_path / name
     path.write_bytes(data)
-    receipt, rows = extract(path, TableColumns())
+    receipt, rows = extract(path, table_columns())
     assert len(rows) == kept
     assert receipt.drops["bad_row"] == bad_rows
 
 
 def test_columns_that_are_not_there(tmp_path: Path) -> None:
     for name in ("a.parquet", "a.csv", "a.tsv"):
-        receipt, rows = extract(write(tmp_path / name), TableColumns("URL"))
+        receipt, rows = extract(write(tmp_path / name), table_columns(url="URL"))
         assert rows == []
         assert "no column URL; there are url, text" in receipt.failures[0]["error"]
 
@@ -132,9 +132,11 @@ def test_a_damaged_row_group_costs_its_rows_only(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "columns", "candidates", "pairs", "images"),
     [
-        pytest.param("laion-10000.parquet", TableColumns("URL", (("alt", "TEXT"),)), 10_000, 9_999, 9_998, id="LAION"),
-        pytest.param("cc3m-validation.tsv", TableColumns(names=("text", "url")), 15_833, 15_833, 15_833, id="CC3M"),
-        pytest.param("coco-val2017.tsv.gz", TableColumns(names=("text", "url")), 25_014, 25_008, 5_000, id="COCO"),
+        pytest.param(
+            "laion-10000.parquet", table_columns(url="URL", texts=(("alt", "TEXT"),)), 10_000, 9_999, 9_998, id="LAION"
+        ),
+        pytest.param("cc3m-validation.tsv", table_columns(names=("text", "url")), 15_833, 15_833, 15_833, id="CC3M"),
+        pytest.param("coco-val2017.tsv.gz", table_columns(names=("text", "url")), 25_014, 25_008, 5_000, id="COCO"),
     ],
 )
 def test_published_tables(

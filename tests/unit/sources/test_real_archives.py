@@ -10,12 +10,13 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 import pytest
 from fastwarc.warc import ArchiveIterator, WarcRecordType
 
+from curation.core.choices import SourceKind
 from curation.core.receipts import Receipt
-from curation.extraction.extract import ExtractionSettings, iter_pairs
-from curation.extraction.language import LanguageRules
+from curation.extraction.extract import iter_pairs
 from curation.sources.html_images import SOURCE_SETS, SOURCES, largest_source
 from tests.conftest import SHARED, needs_shared
 from tests.golden.archives import GOLDEN, counts_of, real_archives
+from tests.unit.extraction.settings import ENGLISH, extraction_settings
 
 TABLE: dict[str, dict[str, int]] = json.loads(GOLDEN.read_text())
 
@@ -145,12 +146,15 @@ def test_the_table_equals_another_parsers_count(name: str) -> None:
     ids=["dolma 0", "dolma 1", "IAH", "link extraction", "whirlwind"],
 )
 def test_a_warc_gives_at_least_what_its_wat_gives(wat: str, warc: str, counts: tuple[int, int]) -> None:
-    def pairs(path: Path, source: str) -> set[tuple[str, str]]:
-        settings = ExtractionSettings(source, language=LanguageRules("none", ("en",)))
+    def pairs(path: Path, source: SourceKind) -> set[tuple[str, str]]:
+        settings = extraction_settings(source=source, language=ENGLISH)
         batches = iter_pairs(str(path), settings, Receipt(path.name))
         return {(row["uid"], row["text"]) for batch in batches for row in batch.to_pylist()}
 
-    less, more = pairs(SHARED / "wat" / "extracted" / wat, "wat"), pairs(SHARED / "warc" / warc, "warc")
+    less, more = (
+        pairs(SHARED / "wat" / "extracted" / wat, SourceKind.wat),
+        pairs(SHARED / "warc" / warc, SourceKind.warc),
+    )
     assert less <= more
     assert (len(less), len(more)) == counts  # docs/extraction.md says where the others come from
 

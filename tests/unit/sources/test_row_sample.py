@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation.core.choices import SourceKind
 from curation.core.draws import hash64
-from curation.extraction.extract import ExtractionSettings, extract_file
-from curation.extraction.language import LanguageRules
-from curation.sources.caption_tables import TableColumns, count_rows
+from curation.extraction.extract import ExtractTask, extract_file
+from curation.sources.caption_tables import CountTask, count_rows
 from curation.sources.row_sample import RowSample, sample_rows
+from tests.unit.extraction.settings import ENGLISH, extraction_settings, table_columns
 
 COUNTS = [0, 1, 300, 5, 2000, 0, 77]
 PATHS = [f"/data/{number}.parquet" for number in range(len(COUNTS))]
@@ -76,15 +77,15 @@ def test_the_rows_of_a_sample_are_read(tmp_path: Path, name: str) -> None:
         lines += [mark.join(row) if draw.random() < 0.9 else f"{row[0]}{mark}{row[1]}{mark}too many" for row in rows]
         data = "\n".join(lines).encode()
         path.write_bytes(gzip.compress(data, mtime=0) if name.endswith(".gz") else data)
-    columns = TableColumns(names=("url", "text") if "headless" in name else ())
-    count = count_rows({"input": str(path)}, columns).rows_out
+    columns = table_columns(names=("url", "text") if "headless" in name else ())
+    count = count_rows(CountTask(str(path)), columns).rows_out
     assert count == 500
     (sample,) = sample_rows([str(path)], [count], 120, 5)
-    settings = ExtractionSettings("table", language=LanguageRules("none", ("en",)), columns=columns)
-    task = {"input": str(path), "output": str(tmp_path / "out.parquet"), "sample": vars(sample)}
+    settings = extraction_settings(source=SourceKind.table, language=ENGLISH, columns=columns)
+    task = ExtractTask(str(path), str(tmp_path / "out.parquet"), sample)
     receipt = extract_file(task, settings)
     assert receipt.rows_in == 120
-    found = pq.read_table(task["output"])["url"].to_pylist()
+    found = pq.read_table(task.output)["url"].to_pylist()
     whole = [url for (url, _), stays in zip(rows, sample.mask(0, 500).tolist(), strict=True) if stays]
     assert len(found) == 120 - receipt.drops["bad_row"]
     assert set(found) <= set(whole)
@@ -94,6 +95,6 @@ def test_the_rows_of_a_sample_are_read(tmp_path: Path, name: str) -> None:
 def test_what_cannot_be_read_has_no_rows(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"PAR1 but no more")
     for name in ("a.parquet", "missing.tsv"):
-        receipt = count_rows({"input": str(tmp_path / name)}, TableColumns())
+        receipt = count_rows(CountTask(str(tmp_path / name)), table_columns())
         assert receipt.rows_out == 0
         assert receipt.failures

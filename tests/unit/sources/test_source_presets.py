@@ -6,22 +6,23 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema.jobs import ExtractPairsConfig
-from curation.sources.caption_tables import TableColumns
-from jobs.extract_pairs import SUFFIXES, settings_of
+from curation.extraction.inputs import SUFFIXES
+from jobs.extract_pairs import settings_of
+from tests.unit.extraction.settings import table_columns
 
 PRESETS = {
-    "wat": ("wat", TableColumns()),
-    "warc": ("warc", TableColumns()),
-    "table": ("table", TableColumns()),
-    "laion": ("table", TableColumns("URL", (("alt", "TEXT"),))),
-    "datacomp": ("table", TableColumns("url", (("alt", "text"),), (("datacomp_uid", "uid"),))),
-    "coyo": ("table", TableColumns("url", (("alt", "text"),))),
-    "cc3m": ("table", TableColumns("url", (("caption", "caption"),), (), ("caption", "url"))),
+    "wat": ("wat", table_columns()),
+    "warc": ("warc", table_columns()),
+    "table": ("table", table_columns()),
+    "laion": ("table", table_columns(url="URL", texts=(("alt", "TEXT"),))),
+    "datacomp": ("table", table_columns(carry=(("datacomp_uid", "uid"),))),
+    "coyo": ("table", table_columns()),
+    "cc3m": ("table", table_columns(texts=(("caption", "caption"),), names=("caption", "url"))),
     "webdataset": (
         "webdataset",
-        TableColumns("url", (("caption", "caption"), ("txt", "txt")), (("datacomp_uid", "uid"),)),
+        table_columns(texts=(("caption", "caption"), ("txt", "txt")), carry=(("datacomp_uid", "uid"),)),
     ),
-    "cc12m": ("table", TableColumns("url", (("caption", "caption"),), (), ("url", "caption"))),
+    "cc12m": ("table", table_columns(texts=(("caption", "caption"),), names=("url", "caption"))),
 }
 
 

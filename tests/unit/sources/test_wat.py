@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from curation.core.choices import Entities
 from curation.extraction.urls import join_bases
 from curation.sources import wat
 from curation.sources.archives import ReadLog
@@ -93,9 +94,9 @@ def record(body: bytes, page_url: str = "http://example.org/p/", date: str = "20
     return head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body + b"\r\n\r\n"
 
 
-def read(data: bytes, **options: Any) -> tuple[list[Found], WatReader, ReadLog]:
+def read(data: bytes, entities: Entities = Entities.auto) -> tuple[list[Found], WatReader, ReadLog]:
     log = ReadLog()
-    reader = WatReader(io.BytesIO(data), log, **options)
+    reader = WatReader(io.BytesIO(data), log, entities)
     found: list[Found] = []
     for links in reader:
         pages = links.page_urls.to_pylist()
@@ -154,17 +155,17 @@ def page_body(*links: dict, **head: str) -> bytes:
 @pytest.mark.parametrize(
     ("date", "choice", "decoded"),
     [
-        ("2015-05-21", None, True),
-        ("2019-06-30", None, True),
-        ("2019-07-01", None, False),
-        ("2024-05-18", None, False),
-        ("2024-05-18", True, True),
-        ("2015-05-21", False, False),
+        ("2015-05-21", Entities.auto, True),
+        ("2019-06-30", Entities.auto, True),
+        ("2019-07-01", Entities.auto, False),
+        ("2024-05-18", Entities.auto, False),
+        ("2024-05-18", Entities.always, True),
+        ("2015-05-21", Entities.never, False),
     ],
 )
-def test_entities_are_decoded_by_date(date: str, choice: bool | None, decoded: bool) -> None:
+def test_entities_are_decoded_by_date(date: str, choice: Entities, decoded: bool) -> None:
     body = page_body(image(url="a?x&amp;y", alt="cat &amp; dog", title="&#x1F600;&#xD800;"))
-    found, _, _ = read(record(body, date=date), decode_entities=choice)
+    found, _, _ = read(record(body, date=date), choice)
     plain = ("a?x&y", "cat & dog", "😀\ufffd")
     assert found[0][2:] == (plain if decoded else ("a?x&amp;y", "cat &amp; dog", "&#x1F600;&#xD800;"))
 

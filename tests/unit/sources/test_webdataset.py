@@ -5,24 +5,24 @@ import hashlib
 import io
 import random
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from curation.core.choices import SourceKind
 from curation.core.receipts import Receipt
 from curation.core.uids import uid_of
-from curation.extraction.extract import ExtractionSettings, extract_file
-from curation.extraction.language import LanguageRules
-from curation.extraction.urls import UrlRules
+from curation.extraction.extract import ExtractionSettings, ExtractTask, extract_file
 from curation.sources.archives import ReadLog
-from curation.sources.caption_tables import TableColumns
 from curation.sources.tar_reader import read_members
 from curation.sources.webdataset import MAX_TEXT_BYTES
 from tests.sample_tars import img2dataset_sample, picture, sample, write_tar
+from tests.unit.extraction.settings import ENGLISH, extraction_settings, table_columns, url_rules
 
-COLUMNS = TableColumns("url", (("caption", "caption"), ("txt", "txt")), (("datacomp_uid", "uid"),))
-SETTINGS = ExtractionSettings("webdataset", language=LanguageRules("none", ("en",)), columns=COLUMNS)
+COLUMNS = table_columns(texts=(("caption", "caption"), ("txt", "txt")), carry=(("datacomp_uid", "uid"),))
+SETTINGS = extraction_settings(source=SourceKind.webdataset, language=ENGLISH, columns=COLUMNS)
 
 
 def joined(samples: list[list[tuple]]) -> list[tuple]:
@@ -31,7 +31,7 @@ def joined(samples: list[list[tuple]]) -> list[tuple]:
 
 def extract(path: Path, settings: ExtractionSettings = SETTINGS) -> tuple[Receipt, list[dict]]:
     output = path.parent / "out.parquet"
-    receipt = extract_file({"input": str(path), "output": str(output)}, settings)
+    receipt = extract_file(ExtractTask(str(path), str(output)), settings)
     assert pq.read_schema(output).equals(settings.schema)
     rows = pq.read_table(output).to_pylist()
     data = path.read_bytes()
@@ -101,8 +101,8 @@ def test_rules_of_urls_and_removals_hold(tmp_path: Path) -> None:
     members = [img2dataset_sample(n, f"http://h{n}.org/a.jpg", f"kite {n}") for n in range(3)]
     write_tar(tmp_path / "a.tar", joined(members) + sample("x", picture(9), "no URL"))
     gone = hashlib.sha256(picture(9)).hexdigest()[:24]
-    rules = UrlRules(block_hosts=("h0.org",), removals=(gone, "http://h1.org/a.jpg"))
-    settings = ExtractionSettings("webdataset", urls=rules, language=SETTINGS.language, columns=COLUMNS)
+    rules = url_rules(block_hosts=("h0.org",), removals=(gone, "http://h1.org/a.jpg"))
+    settings = replace(SETTINGS, urls=rules)
     receipt, rows = extract(tmp_path / "a.tar", settings)
     assert [row["url"] for row in rows] == ["http://h2.org/a.jpg"]
     assert receipt.drops == {"removed": 3, "blocked_host": 2, "same_text": 1}
@@ -193,7 +193,7 @@ def test_no_damage_loses_what_stood_before_it(tmp_path: Path) -> None:
                 damaged[at:at] = data[:size]
         (tmp_path / "b.tar").write_bytes(damaged)
         output = str(tmp_path / "out.parquet")
-        receipt = extract_file({"input": str(tmp_path / "b.tar"), "output": output}, SETTINGS)
+        receipt = extract_file(ExtractTask(str(tmp_path / "b.tar"), output), SETTINGS)
         whole = sum(end <= at for end in ends)
         found = pq.read_table(output, columns=["text"])["text"].to_pylist()
         assert found[:whole] == [f"kite {n}" for n in range(whole)], at
