@@ -49,7 +49,7 @@ def test_help_tells_type_unit_and_default() -> None:
         ),
         pytest.param(
             ["build_metadata", "output=/x", "languages=en", "sources=/no"],
-            "sources=/no is not there",
+            "sources=/no does not exist",
             id="no such sources",
         ),
         pytest.param(

@@ -258,7 +258,7 @@ def test_pairs_may_have_further_columns(job: Run, tmp_path: Path) -> None:
     job.run()
     job.check()
     pq.write_table(pairs.drop_columns("lang"), file)
-    with pytest.raises(HeadtailError, match=r"00000.parquet is not the table expected here: lang is missing"):
+    with pytest.raises(HeadtailError, match=r"00000.parquet has other columns than expected: lang is missing"):
         job.run(matches=str(tmp_path / "again"))
     assert not (tmp_path / "again").exists()
 

@@ -173,7 +173,7 @@ def small(server: ImageServer, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 def test_too_few_successes_stop_the_job_with_advice(server: ImageServer, tmp_path: Path) -> None:
     curate(tmp_path, curated_rows([server.url(f"gone/{k}") for k in range(90)] + [server.url("image/1.jpg")]))
-    with pytest.raises(HeadtailError, match=r"min_success_share=0.2.*http_error.*min_success_share=0 to go on"):
+    with pytest.raises(HeadtailError, match=r"min_success_share=0.2.*http_error.*min_success_share=0 to continue"):
         download(tmp_path, "download.images_per_list=30")
     server.hits.clear()
     with pytest.raises(HeadtailError, match="min_success_share"):  # by lists that are new to it

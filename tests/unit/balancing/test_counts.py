@@ -109,7 +109,7 @@ def test_matches_of_another_program_are_checked(files: int, tmp_path: Path) -> N
     wrong = pq.read_table(path).drop_columns("url").append_column("note", pa.array(["x"] * 5))
     pq.write_table(wrong.set_column(0, "uid", pa.array(range(5))), path)
     faults = "uid is int64, expected string; url is missing; note is unexpected"
-    with pytest.raises(HeadtailError, match=f"bucket.parquet is not the table expected here: {faults}"):
+    with pytest.raises(HeadtailError, match=f"bucket.parquet has other columns than expected: {faults}"):
         count_buckets(BucketsTask("0", ((path,) * files,), str(tmp_path / "partial")), 64)
 
 
