@@ -232,7 +232,10 @@ def test_pairs_may_have_further_columns_and_no_wrong_ones(tmp_path: Path) -> Non
     assert batch.schema.names == READ_COLUMNS
     assert (receipt.rows_in, receipt.rows_out) == (2, 2)
     pq.write_table(pairs.drop_columns("text").set_column(0, "uid", pa.array([1, 2])), path)
-    with pytest.raises(HeadtailError, match=r"pairs.parquet is not .*: uid is int64, expected string; text is missing"):
+    with pytest.raises(
+        HeadtailError,
+        match=r"pairs.parquet has other columns than expected: .*uid is int64, expected string; text is missing",
+    ):
         list(read_pairs(MatchTask((path,)), receipt))
 
 
