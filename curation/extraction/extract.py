@@ -45,7 +45,7 @@ WITH_IMAGES = SourceKind.webdataset
 
 
 class Reader(Protocol):
-    """What reads one input file: its image links, then what was counted, and the crawl that the file names.
+    """The reader of one input file: it yields the image links, and fills the counts and the crawl meanwhile.
 
     `drops` counts rows of the input that gave no link at all, by reason.
     """

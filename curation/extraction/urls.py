@@ -85,7 +85,7 @@ def join_bases(page_urls: pa.Array, bases: pa.Array) -> pa.Array:
 
 
 def authority_of(url: str) -> str:
-    """What stands between `//` and the path of an absolute URL."""
+    """Return the part between `//` and the path of an absolute URL."""
     authority = url.partition("//")[2]
     return authority.partition("/")[0].partition("?")[0]
 

@@ -15,6 +15,7 @@ from curation.core.exchange import read_slices, write_slices
 from curation.core.receipts import Receipt
 from curation.core.removal_lists import DIGITS, Removals, read_removals
 from curation.core.schemas import CANDIDATES
+from curation.core.string_buffers import equals_previous
 from curation.core.table_reader import read_rows
 from curation.images.ranges import Ranges, list_name, top_bits
 from curation.shards.perceptual_hash import PHASHES, phashes_path
@@ -118,28 +119,16 @@ def find_duplicates(task: DuplicatesTask, ranges: Ranges) -> Receipt:
     in the final order. Equal files have equal keys of either kind.
     """
     rows = read_slices(task.keys, task.receiver).sort_by(BY_QUALITY)
-    duplicate = repeats(_one_chunk(rows["key"]))
+    duplicate = equals_previous(_one_chunk(rows["key"]))
     # The reason is duplicate_image if the same file stands before the image, among the files of its key.
     by_file = np.lexsort((np.arange(rows.num_rows), _one_chunk(rows["sha256"]).dictionary_encode().indices.to_numpy()))
     exact = np.zeros(rows.num_rows, bool)
-    exact[by_file] = repeats(_one_chunk(rows["sha256"]).take(pa.array(by_file)))
+    exact[by_file] = equals_previous(_one_chunk(rows["sha256"]).take(pa.array(by_file)))
     reasons = pa.array(np.where(exact, "duplicate_image", "near_duplicate"), pa.string())
     dropped = rows.select(["uid", "order"]).append_column(DROPPED.field("reason"), reasons).filter(pa.array(duplicate))
     groups = top_bits(dropped["order"].to_numpy(), ranges.groups)
     write_slices(task.dropped, dropped.select(DROPPED.names), groups, ranges.groups)
     return Receipt(f"duplicates {task.receiver}", rows_in=rows.num_rows, rows_out=rows.num_rows)
-
-
-def repeats(values: pa.Array) -> np.ndarray:
-    """Return whether each value of a sorted array is equal to the value before it, bool.
-
-    >>> repeats(pa.array(["a", "a", "b"])).tolist()
-    [False, True, False]
-    """
-    same = np.zeros(len(values), bool)
-    if len(values) > 1:
-        same[1:] = pc.equal(values[1:], values[:-1]).to_numpy(zero_copy_only=False)
-    return same
 
 
 def drop_duplicates(task: DropTask, ranges: Ranges) -> Receipt:

@@ -68,7 +68,7 @@ def fault_of_start(head: bytes) -> str:
 
 
 def read_plain(file: BinaryIO, log: ReadLog) -> Iterator[bytes]:
-    """Yield the uncompressed bytes of a seekable archive in pieces, through whatever damage there is.
+    """Yield the uncompressed bytes of a seekable archive in pieces, and go on after damage.
 
     FastWARC's reader is twice as fast as zlib and stops at the first fault; from there on zlib reads member by
     member. Both give the same bytes up to the fault.

@@ -1,7 +1,7 @@
 """The images of an HTML page: their addresses and texts.
 
-A page gives what a WAT leaves out: the largest image of a `srcset`, and the attributes in which pages keep the address
-of an image that is loaded late. Each address of an image is a link of its own, with all texts of the image.
+A WAT leaves out the images of a `srcset` and of lazy-loading attributes such as `data-src`; a page has them. Each
+address of an image becomes one link, and each link has all texts of the image.
 """
 
 import re
@@ -14,13 +14,16 @@ TEXT_KEYS = ("alt", "data-image-title", "title")
 SOURCES = ("src", "data-src", "data-original", "data-lazy-src", "data-lazy", "data-orig-file", "data-large-file")
 SOURCE_SETS = ("srcset", "data-srcset", "data-lazy-srcset")
 PIECE_CHARS = 1 << 20
-"""A parsed page takes up to 90 times its size, so larger ones are parsed in pieces."""
+"""A parsed page takes up to 90 times its size in memory, so a larger page is parsed in pieces of this size."""
 _RAW = (("<!--", "-->"), ("<script", "</script"), ("<style", "</style"), ("<textarea", "</textarea"))
 _CANDIDATE = re.compile(r"[\s,]*(\S*[^\s,])(?:,|\s+([^,(]*(?:\([^)]*\)[^,(]*)*)(?:,|$)|$)")
 
 
 def pieces_of(text: str) -> Iterator[str]:
-    """Yield a page in pieces of PIECE_CHARS, cut before a tag; one that begins within a script or comment says so."""
+    """Yield a page in pieces of about PIECE_CHARS characters, each cut before a tag.
+
+    A piece that begins inside a script, style, textarea or comment starts with the opening tag of that element.
+    """
     start, opened = 0, ""
     while start < len(text):
         end = start + PIECE_CHARS
@@ -36,9 +39,9 @@ def pieces_of(text: str) -> Iterator[str]:
 
 
 def image_links(text: str) -> tuple[str, list[tuple[str, list[str | None]]]] | None:
-    """The base of a page (empty if it names none) and its image links: an address and the texts by TEXT_KEYS.
+    """Return the `<base>` of a page (empty if it has none) and its image links: an address and the texts by TEXT_KEYS.
 
-    None if the parser refuses the page.
+    Return None if the parser refuses the page.
     """
     try:
         document = HTMLTree.parse(text).document
@@ -49,7 +52,7 @@ def image_links(text: str) -> tuple[str, list[tuple[str, list[str | None]]]] | N
     named = document.query_selector("base[href]")
     base = named.getattr("href") if named else ""
     links = []
-    # A slice is a plain list; going over the live collection would wrap every node of the page, at 35 times the cost.
+    # A slice is a plain list. A loop over the live collection wraps every node of the page and takes 35 times as long.
     for element in document.query_selector_all("img")[:]:
         texts = [element.getattr(key) for key in TEXT_KEYS]
         links += [(url, texts) for url in _addresses(element)]
@@ -57,7 +60,7 @@ def image_links(text: str) -> tuple[str, list[tuple[str, list[str | None]]]] | N
 
 
 def _addresses(element: Any) -> list[str]:
-    """The distinct addresses of an image, `src` first; an image without any has the empty one."""
+    """Return the distinct addresses of an image, `src` first; an image without an address has one empty address."""
     found = [element.getattr(name) for name in SOURCES] + [
         largest_source(element.getattr(name) or "") for name in SOURCE_SETS
     ]
@@ -65,7 +68,7 @@ def _addresses(element: Any) -> list[str]:
 
 
 def largest_source(source_set: str) -> str:
-    """The address with the largest width or density of a `srcset`.
+    """Return the address with the largest width or density of a `srcset`.
 
     >>> largest_source("a.jpg 1x, b.jpg?w=1,2 2x")
     'b.jpg?w=1,2'

@@ -1,4 +1,4 @@
-"""The HTML in an HTTP response as it was archived: chunked, compressed, in any charset, cut off."""
+"""The HTML of an archived HTTP response, which can be chunked, compressed, cut off, and in any charset."""
 
 import codecs
 import io
@@ -10,7 +10,7 @@ from fastwarc.stream_io import BrotliReader
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
 MAX_HTML_BYTES = 8 << 20
-"""More of a page is not looked at; CommonCrawl stores 1 MB of each, since 2025 five."""
+"""A longer page is cut off here. CommonCrawl stores 1 MB of each page, and 5 MB since 2025."""
 
 _SNIFF = re.compile(rb"(?i)\A(?:\xef\xbb\xbf)?\s*(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.DOTALL)
 _CHARSET = re.compile(rb"(?i)charset\s*=\s*[\"']?([^\s\"';,]+)")
@@ -19,35 +19,46 @@ _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "
 
 @dataclass(frozen=True)
 class Payload:
-    """A body and the Content-Type that it came with."""
+    """The body of a response and its Content-Type."""
 
     content_type: bytes
     body: bytes
 
     @property
     def is_html(self) -> bool:
-        """Whether it says that it is HTML or, where it says nothing, looks like it."""
+        """Whether the Content-Type says HTML or, without a Content-Type, the body begins like HTML."""
         kind = self.content_type.partition(b";")[0].strip().lower()
         return b"html" in kind or (not kind and _SNIFF.match(self.body[:2048]) is not None)
 
 
 def read_http(message: bytes) -> Payload:
-    """Return the payload of an archived HTTP response, as far as it can be decoded."""
+    """Return the payload of an archived HTTP response; of a damaged body, the part before the damage."""
     head, mark, body = message.partition(b"\r\n\r\n")
     if not mark:
         head, _, body = message.partition(b"\n\n")
-    fields: dict[bytes, bytes] = {}
-    for line in head.split(b"\n")[1:]:
-        name, _, value = line.partition(b":")
-        fields.setdefault(name.strip().lower(), value.strip())
+    fields = parse_fields(head)
     if b"chunked" in fields.get(b"transfer-encoding", b"").lower():
         body = join_chunks(body)
-    # Crawlers that store a decoded body rename the header (X-Crawl-Content-Encoding) or leave it as it was.
+    # Crawlers that store a decoded body rename the header (X-Crawl-Content-Encoding) or keep it unchanged.
     return Payload(fields.get(b"content-type", b""), unpack(body, fields.get(b"content-encoding", b"").lower()))
 
 
+def parse_fields(head: bytes) -> dict[bytes, bytes]:
+    r"""Return header fields by their names in lower case; of a repeated field, the first.
+
+    >>> parse_fields(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\ncontent-type: text/plain")
+    {b'content-type': b'text/html'}
+    """
+    fields: dict[bytes, bytes] = {}
+    for line in head.split(b"\n"):
+        name, colon, value = line.partition(b":")
+        if colon:
+            fields.setdefault(name.strip().lower(), value.strip())
+    return fields
+
+
 def join_chunks(body: bytes) -> bytes:
-    r"""Return a chunked body in one piece; what is no chunk is taken as it is, chunks that end early count.
+    r"""Return the content of a chunked body. Bytes that are no chunk are kept as they are; a chunk can end early.
 
     >>> join_chunks(b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n"), join_chunks(b"plain")
     (b'abcde', b'plain')
@@ -69,9 +80,9 @@ def join_chunks(body: bytes) -> bytes:
 
 
 def unpack(body: bytes, encoding: bytes) -> bytes:
-    """Return a body without its Content-Encoding: of a damaged one what comes before the damage.
+    """Return a body without its Content-Encoding; of a damaged body, the part before the damage.
 
-    A body that is not packed as the header says is returned as it is: many archives hold it decoded.
+    A body that is not packed as its header says is returned unchanged, because many archives hold decoded bodies.
     """
     if b"br" in encoding:
         return _unpack_brotli(body)
@@ -105,9 +116,10 @@ def _unpack_brotli(body: bytes) -> bytes:
 
 
 def decode_html(page: Payload) -> str:
-    """Return a page as text: by its byte order mark, else the header's charset, else the page's own, else a guess.
+    """Return a page as text.
 
-    Where the bytes contradict the header, a guess that fits them wins; what fits nothing becomes U+FFFD.
+    The charset is the one of the byte order mark, else of the header, else of the page's `<meta>`, else a guess. If the
+    bytes contradict the header, a guess that fits all bytes wins. If no charset fits, bad bytes become U+FFFD.
     """
     body = page.body[:MAX_HTML_BYTES]
     for mark, encoding in _BOMS:
@@ -124,7 +136,7 @@ def decode_html(page: Payload) -> str:
 
 
 def _codec(label: str) -> str | None:
-    """The codec of a charset's name as browsers understand it, None for a name that nobody knows."""
+    """Return the codec that browsers use for the name of a charset; None for an unknown name."""
     try:
         return codecs.lookup(map_encoding_to_html5(label, fallback_utf8=False) or label).name
     except (LookupError, TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""JSON from anywhere, read as far as it can be."""
+"""JSON from the web, which can hold lone surrogates and control characters."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import msgspec
 
 
 def decode_json(data: bytes) -> Any:
-    """Return the value of a JSON text, None where it is none; lone surrogates and control characters are let through.
+    """Return the value of a JSON text; None if it is no JSON. Lone surrogates and control characters are accepted.
 
     >>> decode_json(b'{"a": 1}'), decode_json(b"{")
     ({'a': 1}, None)
@@ -16,14 +16,14 @@ def decode_json(data: bytes) -> Any:
         return msgspec.json.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
-    try:  # takes what msgspec refuses
+    try:  # accepts what msgspec refuses
         return json.loads(data.decode("utf-8", "replace"), strict=False)
     except (ValueError, RecursionError):
         return None
 
 
 def plain_text(value: str) -> str:
-    r"""Return a text without lone surrogates, which JSON can spell and UTF-8 cannot; each becomes U+FFFD.
+    r"""Replace each lone surrogate of a text by U+FFFD; JSON can spell lone surrogates, UTF-8 cannot.
 
     >>> plain_text("a\ud800")
     'a\ufffd'

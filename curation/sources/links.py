@@ -1,4 +1,4 @@
-"""Image links as a source finds them: the form in which every source hands its finds to the rules."""
+"""A batch of image links: every source yields this type, and the rules of extraction read it."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -12,11 +12,11 @@ import pyarrow as pa
 class Links:
     """A batch of image links, in the order of the source.
 
-    `urls` as they stand in the page (string, length n); `page` the index of each link's page (int32, length n) in
-    `page_urls` and `bases` (string, length p), of which `bases` holds each page's `<base>` as it stands there, or null;
-    `texts` maps a text key to the texts as they stand (string with nulls where the link has none, length n each);
-    `carry` are further columns that are kept beside (length n each). `image_uids` (string, length n) are the uids of
-    links without a URL, where their images are at hand.
+    n is the number of links, p the number of pages. `urls` (string, n) are unchanged, as in the page. `page` (int32, n)
+    is the index of each link's page in `page_urls` and `bases` (string, p). `bases` holds each page's `<base>`,
+    unchanged, or null. `texts` maps a text key to unchanged texts (string, n each), null for a link without such text.
+    `carry` holds further columns of the source (n each). `image_uids` (string, n) are the uids of links without a URL,
+    for sources that hold the images themselves.
     """
 
     urls: pa.Array
@@ -31,7 +31,7 @@ class Links:
         return len(self.urls)
 
     def slices(self, max_links: int) -> Iterator[Self]:
-        """Yield the links in batches of at most so many, without a copy; a huge record gives hundreds of thousands."""
+        """Yield the links in batches of at most `max_links`, without a copy; one huge record has 100,000s of links."""
         for at in range(0, len(self), max_links):
             texts, carry = (
                 {key: values.slice(at, max_links) for key, values in columns.items()}
@@ -43,7 +43,7 @@ class Links:
 
     @classmethod
     def concat(cls, parts: list[Self]) -> Self | None:
-        """The links of several batches with the same text keys as one; None if there are none."""
+        """Return several batches with the same text keys as one batch; None for an empty list."""
         if len(parts) < 2:
             return parts[0] if parts else None
         first_pages = np.cumsum([0] + [len(part.page_urls) for part in parts])[:-1].astype(np.int32)

@@ -1,7 +1,7 @@
-"""The members of tars that others wrote, in one pass and whatever they hold: names, places and data.
+"""The members of tars that other programs wrote, in one pass: their names, places and data.
 
-Ustar, pax and GNU tars. Damage ends a member, not the file: from there on the blocks are looked through for the next
-header whose checksum is right.
+It reads ustar, pax and GNU tars. Damage ends a member, not the file: the reader then searches the blocks for the next
+header with a right checksum.
 """
 
 import re
@@ -14,14 +14,14 @@ from curation.sources.archives import MAGIC, ReadLog
 
 CHUNK_BYTES = 1 << 20
 MAX_EXTENSION_BYTES = 1 << 16
-"""The most that is read of a header beyond its block: long names and pax fields."""
+"""A header's long name or pax fields, which follow its block, are read up to this size."""
 _REGULAR = (b"0", b"\0", b"7")
 _OCTAL = re.compile(rb"[ \0]*([0-7]*)[ \0]*")
 
 
 @dataclass
 class Member:
-    """A regular file in a tar: its name, where its data begins and ends, and the data, to be read before the next."""
+    """A regular file in a tar: its name, place and size, and its data, which is read before the next member."""
 
     name: str
     offset: int
@@ -38,13 +38,13 @@ class Member:
         return not self.left
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield the data in pieces; fewer than `size` bytes where the file ends too early."""
+        """Yield the data in pieces; fewer than `size` bytes if the file ends too early."""
         while self.left and (data := self._file.read(min(self.left, CHUNK_BYTES))):
             self.left -= len(data)
             yield data
 
     def read(self, max_bytes: int) -> bytes | None:
-        """Return the data; None where it is longer than `max_bytes` or cut off."""
+        """Return the data; None if it is longer than `max_bytes` or cut off."""
         if self.size > max_bytes:
             return None
         data = b"".join(self.chunks())
@@ -52,7 +52,7 @@ class Member:
 
 
 def read_members(file: BinaryIO, log: ReadLog) -> Iterator[Member | None]:
-    """Yield the regular files of a tar in their order; None wherever there is damage, which `log` tells."""
+    """Yield the regular files of a tar in their order; None for each damage, which `log` records."""
     try:
         packed = file.read(len(MAGIC)) == MAGIC
         file.seek(0)

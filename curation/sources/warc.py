@@ -1,4 +1,4 @@
-"""WARC files: the records, those of them that are HTML pages, and the image links of these."""
+"""WARC files: the image links of the HTML pages among their records."""
 
 import re
 from collections import Counter
@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from curation.sources.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
 from curation.sources.html_images import TEXT_KEYS, image_links, pieces_of
-from curation.sources.http_payload import Payload, decode_html, read_http
+from curation.sources.http_payload import Payload, decode_html, parse_fields, read_http
 from curation.sources.links import Links
 
 BATCH_LINKS = 20_000
@@ -23,7 +23,7 @@ _FOLDED = re.compile(rb"\r?\n[ \t]+")
 
 
 class WarcReader:
-    """Reads the image links of one WARC; `counts` and `crawl` are filled meanwhile, as by WatReader."""
+    """Read the image links of one WARC. The iteration fills `counts` and `crawl`, as that of WatReader does."""
 
     def __init__(self, file: BinaryIO, log: ReadLog) -> None:
         self._file, self._log = file, log
@@ -61,7 +61,11 @@ class WarcReader:
             yield batch.links()
 
     def _records(self) -> Iterator[tuple[dict[bytes, bytes], bytes]]:
-        """Yield headers (names in lower case) and body of each record, at their lengths where these can be right."""
+        """Yield the headers (names in lower case) and the body of each record.
+
+        A body is as long as its header says if another record, or the end of the file, follows there. Otherwise it ends
+        where the next record begins.
+        """
         data, wanted, final = bytearray(), 1, False
         pieces = read_plain(self._file, self._log)
         while not final:
@@ -87,7 +91,7 @@ class WarcReader:
             self._log.fault(self._log.bytes_read, _TOO_SHORT)
 
     def _next_record(self, data: bytearray, at: int, final: bool) -> tuple[dict[bytes, bytes], bytes, int] | None:
-        """The record at or behind `at` and where it ends; None if the rest of it is still to be read."""
+        """Return the next record from `at` on, and where it ends; None if the rest of it is not read yet."""
         while at < len(data) and data[at] in b"\r\n":
             at += 1
         start = _START.match(data, at)
@@ -109,7 +113,7 @@ class WarcReader:
                 return None
             self._log.fault(self._log.bytes_read, "a record ends within its header")
             return {}, b"", min(start.end(), len(data))
-        headers = parse_headers(bytes(data[start.end() : head_end.start()]))
+        headers = parse_fields(_FOLDED.sub(b" ", bytes(data[start.end() : head_end.start()])))
         body, length = head_end.end(), _length(headers)
         stop = body + length
         if length >= 0 and stop <= len(data):
@@ -124,19 +128,19 @@ class WarcReader:
         end = following.start() if following else len(data)
         if following or final or length < MAX_RECORD_BYTES:
             self._log.fault(self._log.bytes_read, _TOO_SHORT)
-        else:  # the rest of it is passed over
+        else:  # the next pieces hold the rest of the record, which is skipped
             end = body + MAX_RECORD_BYTES
             self._claimed = self._start + stop
         return headers, bytes(data[body:end]), end
 
     def _fault_of_foreign(self, at: int) -> None:
-        """Tell of bytes at `at` that are no record, unless they are the rest of one that was too large."""
+        """Report bytes at `at` that belong to no record, unless they are the rest of a record that was too large."""
         if self._start + at >= self._claimed:
             self._log.fault(self._log.bytes_read, "bytes that belong to no record")
 
 
 def _find_start(data: bytearray, at: int) -> re.Match[bytes] | None:
-    """The next line that begins a record; a search for plain bytes is a hundred times as fast as the expression."""
+    """Return the next line that begins a record. Searching plain bytes first is 100 times as fast as the expression."""
     while (at := data.find(b"WARC/", at)) >= 0:
         found = _START.match(data, at)
         if found and (at == 0 or data[at - 1] in b"\r\n"):
@@ -145,23 +149,13 @@ def _find_start(data: bytearray, at: int) -> re.Match[bytes] | None:
     return None
 
 
-def parse_headers(head: bytes) -> dict[bytes, bytes]:
-    """Header fields by name in lower case; of a repeated one the first, folded lines unfolded."""
-    fields: dict[bytes, bytes] = {}
-    for line in _FOLDED.sub(b" ", head).split(b"\n"):
-        name, colon, value = line.partition(b":")
-        if colon:
-            fields.setdefault(name.strip().lower(), value.strip())
-    return fields
-
-
 def _length(headers: dict[bytes, bytes]) -> int:
     value = headers.get(b"content-length", b"")
     return int(value) if value.isdigit() and len(value) < 16 else -1
 
 
 def _behind_blank_lines(data: bytearray, at: int) -> int | None:
-    """Where something follows the line ends at `at`; None if nothing does yet."""
+    """Return the first place after the line ends at `at`; None if fewer than 12 bytes are read from there on."""
     stop = at
     while stop < len(data) and stop - at < 8 and data[stop] in b"\r\n":
         stop += 1
@@ -169,7 +163,7 @@ def _behind_blank_lines(data: bytearray, at: int) -> int | None:
 
 
 def page_of(headers: dict[bytes, bytes], body: bytes) -> Payload | None:
-    """The HTML that a record holds, None if it holds none."""
+    """Return the HTML page of a record; None for a record of another kind."""
     kind = headers.get(b"warc-type", b"").lower()
     if kind == b"response":
         payload = read_http(body)

@@ -160,14 +160,14 @@ class _GrowingBuffer:
 
     def drop(self, count: int) -> None:
         rest = self._data[count : self.size].copy()
-        if len(self._data) > WINDOW_BYTES * 2 >= len(rest):  # it had to hold a huge record
+        if len(self._data) > WINDOW_BYTES * 2 >= len(rest):  # it grew for a huge record
             self._data = np.empty(WINDOW_BYTES * 2, np.uint8)
         self.size = len(rest)
         self._data[: self.size] = rest
 
 
 def _strings(offsets: np.ndarray, data: np.ndarray, rows: int, valid: np.ndarray | None = None) -> pa.Array:
-    """What a scan wrote, copied: its room is used again."""
+    """Return a copy of strings that a scan wrote, because the next scan overwrites its buffers."""
     used = offsets[: rows + 1].copy()
     return string_array(used, data[: used[-1]].copy(), None if valid is None else valid[:rows])
 
@@ -179,7 +179,7 @@ def _metadata_of(page: Any) -> dict[str, Any]:
 
 
 def _base_of(body: bytes) -> str:
-    """`Head.Base` of a record; nothing if there is none. Where the record is no JSON, the first that looks like it."""
+    """Return `Head.Base` of a record, or an empty string. If the record is no JSON, return the first match of _BASE."""
     page = decode_json(body)
     if page is None:
         found = _BASE.search(body)

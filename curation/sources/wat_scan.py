@@ -1,11 +1,11 @@
-"""The scan of a WAT's bytes: image links found without decoding the rest.
+"""The scan of a WAT's bytes: it finds image links without decoding the JSON around them.
 
-Why it is exact. Inside a JSON string every quote is escaped, so an unescaped `"IMG@/src"` can only be a whole
-string, and from it the object around can be read in both directions, token by token. Only a string spelt with
-escapes (`IMG@\\/src`, `\\u0049MG@/src`) could be an image link without those bytes, and a record that holds such an
-escape, or an image link that is more than a flat object of strings, is handed back to be decoded as a whole.
+The scan is exact. Inside a JSON string every quote is escaped, so an unescaped `"IMG@/src"` is always a whole string.
+From there the scan reads the surrounding object in both directions, token by token. An image link without these bytes
+must be spelt with escapes (`IMG@\\/src`, `\\u0049MG@/src`). The caller decodes a whole record if it holds such an
+escape, or an image link that is not a flat object of strings.
 
-Indexes of hot loops are unsigned: numba tests a signed index for being negative, which triples the time.
+Indexes of hot loops are unsigned, because numba checks whether a signed index is negative, which triples the time.
 """
 
 from typing import NamedTuple
@@ -16,18 +16,18 @@ import numpy as np
 from curation.core.kernel_types import signed
 
 MORE, DECODE = 0, 1
-"""Why a scan stopped: it needs more bytes, or a record has to be decoded as a whole."""
+"""Why a scan stopped: it needs more bytes, or the caller has to decode a whole record."""
 
 MAX_HEADER_BYTES = 1 << 20
 MAX_RECORD_BYTES = 32 << 20
-"""A record is cut off here: what is read of it until then is kept."""
+"""A record is cut off here; the links before this place are kept."""
 
 LINKS, PAGES, RECORDS, BROKEN, FOREIGN, OVERSIZED = range(6)
-"""Places in Scan.counts. BROKEN: records that end within their JSON. FOREIGN: stretches that are no record."""
+"""Places in Scan.counts. BROKEN counts records that end within their JSON, FOREIGN stretches of bytes in no record."""
 BASE_SEEN, CUT_OFF = 1, 2
 """Bits of Scan.page_flags."""
 URL_AT, ALT_AT, TITLE_AT = 0, 2, 4
-"""Places in Scan.bounds: where a value of the present link begins and ends; -1 if the link has none."""
+"""Places in Scan.bounds: the begin and, one further, the end of a value of the current link; -1 without a value."""
 URL, ALT, TITLE = 1, 2, 4
 """Members of a link, as bits."""
 
@@ -37,7 +37,7 @@ TAB, LF, CR, SPACE = 9, 10, 13, 32
 
 
 class Scan(NamedTuple):
-    """What a scan writes: flat buffers, offsets with a leading 0, one row per link or page."""
+    """The output of a scan: flat buffers with one row per link or page; offsets have a leading 0."""
 
     counts: np.ndarray
     link_page: np.ndarray
@@ -57,7 +57,7 @@ class Scan(NamedTuple):
 
 
 def new_scan(plain_bytes: int) -> Scan:
-    """Room for whatever so many bytes can hold; memory that stays untouched costs nothing. `counts` start at 0."""
+    """Return buffers that are large enough for any `plain_bytes` bytes; untouched memory costs nothing."""
     links = plain_bytes // 18 + 2
     pages = plain_bytes // 24 + 2
     return Scan(
@@ -81,10 +81,10 @@ def new_scan(plain_bytes: int) -> Scan:
 
 @numba.njit(cache=True, nogil=True)
 def scan_records(buf: np.ndarray, start: int, final: bool, out: Scan) -> tuple[int, int]:
-    """Scan the records of `buf[start:]`; returns where it stopped and MORE or DECODE.
+    """Scan the records of `buf[start:]`; return where the scan stopped, and MORE or DECODE.
 
-    With `final` no more bytes will come. After DECODE the last page in `out` is the record in question: its links
-    are not in `out`, its body is `page_bodies[-1]`, and the scan goes on from the place returned.
+    `final` says that no more bytes follow. After DECODE the last page in `out` is the record to decode: `out` has none
+    of its links, its body is `page_bodies[-1]`, and the next scan starts at the returned place.
     """
     at, end = start, len(buf)
     while True:
@@ -128,7 +128,7 @@ def scan_records(buf: np.ndarray, start: int, final: bool, out: Scan) -> tuple[i
 
 @numba.njit(cache=True, nogil=True)
 def salvage_page(buf: np.ndarray, body: int, stop: int, out: Scan) -> None:
-    """Add the image links of a record that is no JSON, of the page that is last in `out`: those that stand whole."""
+    """Add the complete image links of the last page in `out`, whose record is no valid JSON."""
     out.counts[PAGES] -= 1
     _scan_page(buf, body, stop, 0, 0, True, out)
 
@@ -147,7 +147,7 @@ def _is_start(buf: np.ndarray, at: int, end: int) -> bool:
 
 @numba.njit(cache=True, nogil=True)
 def _next_start(buf: np.ndarray, at: int, end: int) -> int:
-    """Where the next line begins that begins with `WARC/`; -1 if none does."""
+    """Return where the next line that starts with `WARC/` begins; -1 if there is none."""
     while True:
         found = _find(buf, at, end, np.uint8(10), np.uint8(87), np.uint8(65), np.uint8(82))
         if found < 0:
@@ -159,14 +159,17 @@ def _next_start(buf: np.ndarray, at: int, end: int) -> int:
 
 @numba.njit(cache=True, nogil=True)
 def _find(buf: np.ndarray, at: int, end: int, a: np.uint8, b: np.uint8, c: np.uint8, d: np.uint8) -> int:
-    """Where four bytes next stand in a row; -1 if nowhere. Tests 128 places at once for three, without a branch."""
+    """Return the next place of four bytes in a row; -1 if there is none.
+
+    Three of the four bytes are compared at 128 places at once, without a branch.
+    """
     index, last = np.uint64(at), np.uint64(max(at, end - 3))
     one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
     while index + np.uint64(128) <= last:
         least = np.uint8(255)
         for step in range(128):
             place = index + np.uint64(step)
-            # 0 where all are equal: twice as fast as comparisons, whose results have to be narrowed.
+            # 0 if all three are equal; twice as fast as comparisons, whose results numba has to narrow.
             least = min(least, (buf[place] ^ a) | (buf[place + one] ^ b) | (buf[place + two] ^ c))
         if least == 0:
             for step in range(128):
@@ -183,7 +186,7 @@ def _find(buf: np.ndarray, at: int, end: int, a: np.uint8, b: np.uint8, c: np.ui
 
 @numba.njit(cache=True, nogil=True)
 def _read_header(buf: np.ndarray, at: int, end: int) -> tuple[int, int, int, int]:
-    """Where the body begins (-1: not in the buffer), Content-Length (-1: none), and the bounds of the target URI."""
+    """Return the start of the body (-1: not in the buffer), Content-Length (-1: none), and the target URI's bounds."""
     length, target, target_end = -1, 0, 0
     line = at
     while True:
@@ -221,7 +224,7 @@ def _number(buf: np.ndarray, at: int, end: int) -> int:
 
 @numba.njit(cache=True, nogil=True)
 def _trim_target(buf: np.ndarray, at: int, end: int) -> tuple[int, int]:
-    """Without blanks and the angle brackets that some writers put around a URI."""
+    """Return the bounds of a URI without blanks and without the angle brackets that some writers put around it."""
     while at < end and (buf[at] <= SPACE or buf[at] == 60):
         at += 1
     while end > at and (buf[end - 1] <= SPACE or buf[end - 1] == 62):
@@ -231,7 +234,7 @@ def _trim_target(buf: np.ndarray, at: int, end: int) -> tuple[int, int]:
 
 @numba.njit(cache=True, nogil=True)
 def _ends_at(buf: np.ndarray, stop: int, end: int, final: bool) -> bool:
-    """Whether a line end and then a record or the end of the file follow."""
+    """Return whether a line end follows, and then a record or the end of the file."""
     at = stop
     while at < end and (buf[at] == LF or buf[at] == CR) and at - stop < 8:
         at += 1
@@ -242,9 +245,10 @@ def _ends_at(buf: np.ndarray, stop: int, end: int, final: bool) -> bool:
 
 @numba.njit(cache=True, nogil=True)
 def _scan_page(buf: np.ndarray, body: int, stop: int, target: int, target_end: int, again: bool, out: Scan) -> int:
-    """Write the page and its image links; DECODE, and nothing but the page, if they are not all to be read so.
+    """Write a page and its image links and return MORE; or write the page alone and return DECODE.
 
-    `again`: the page was written before, and what can be read of its links is wanted.
+    DECODE means that the scan cannot read each link. With `again` the page is in `out` already, and the scan adds each
+    link that it can read.
     """
     whole = stop
     while whole > body and buf[whole - 1] <= SPACE:
@@ -281,7 +285,7 @@ def _scan_page(buf: np.ndarray, body: int, stop: int, target: int, target_end: i
 
 @numba.njit(cache=True, nogil=True)
 def _has_spelt_letters(buf: np.ndarray, body: int, stop: int) -> bool:
-    r"""Whether a letter of IMG@/src, which needs no escape, is spelt as one: `\u0049`; `\/` is seen at its IMG@."""
+    r"""Return whether a letter of IMG@/src is spelt as an escape, such as `\u0049`; `_read_link` finds `IMG@\/`."""
     at = body
     while True:
         at = _find(buf, at, stop, np.uint8(92), np.uint8(117), np.uint8(48), np.uint8(48))  # \u00
@@ -304,7 +308,7 @@ def _has_spelt_letters(buf: np.ndarray, body: int, stop: int) -> bool:
 
 @numba.njit(cache=True, nogil=True)
 def _read_link(buf: np.ndarray, body: int, quote: int, stop: int, page: int, out: Scan) -> int:
-    """Read the object around `"IMG@` at `quote`: 1 a link was written, 0 it is no image link, -1 it is not plain."""
+    """Read the object around `"IMG@` at `quote`. Return 1: link written, 0: no image link, -1: decode."""
     if quote <= body or buf[quote] != QUOTE or buf[quote - 1] == BACKSLASH or quote + 10 > stop:
         return 0
     if buf[quote + 5] == BACKSLASH:  # IMG@\/src
@@ -374,7 +378,7 @@ def _read_link(buf: np.ndarray, body: int, quote: int, stop: int, page: int, out
     alt, alt_end = bounds[ALT_AT], bounds[ALT_AT + 1]
     title, title_end = bounds[TITLE_AT], bounds[TITLE_AT + 1]
     if url_end - url > 5 and _is_data(buf, url):
-        url_end = url + 5  # the rest can be a whole image
+        url_end = url + 5  # the rest can hold a whole image
     out.url_offsets[row + 1] = _unescape(buf, url, url_end, out.url_data, out.url_offsets[row])
     out.alt_valid[row] = alt >= 0
     out.alt_offsets[row + 1] = _unescape(buf, alt, alt_end, out.alt_data, out.alt_offsets[row])
@@ -397,7 +401,7 @@ def _is_data(buf: np.ndarray, at: int) -> bool:
 
 @numba.njit(cache=True, nogil=True)
 def _take_member(buf: np.ndarray, key: int, key_end: int, value: int, value_end: int, bounds: np.ndarray) -> int:
-    """Note where the value of a member lies and return the member, as `_kind`."""
+    """Write the bounds of a member's value into `bounds`; return the member as `_kind` does."""
     member = _kind(buf, key, key_end)
     if member > 0:
         place = np.uint64(URL_AT if member == URL else ALT_AT if member == ALT else TITLE_AT)
@@ -407,7 +411,7 @@ def _take_member(buf: np.ndarray, key: int, key_end: int, value: int, value_end:
 
 @numba.njit(cache=True, nogil=True)
 def _kind(buf: np.ndarray, at: int, end: int) -> int:
-    """Return URL, ALT or TITLE; 0 for another key; -1 for a second path and for a key with escapes."""
+    """Return URL, ALT or TITLE, 0 for another key, -1 for a second path or a key with escapes."""
     size = end - at
     if size == 3 and buf[at] == 117 and buf[at + 1] == 114 and buf[at + 2] == 108:
         return URL
@@ -444,7 +448,7 @@ def _skip_back(buf: np.ndarray, body: int, at: int) -> int:
 
 @numba.njit(cache=True, nogil=True)
 def _string_end(buf: np.ndarray, at: int, stop: int) -> int:
-    """The closing quote of the string whose opening quote is at `at`; -1 if there is none."""
+    """Return the closing quote of the string whose opening quote is at `at`; -1 if there is none."""
     if at >= stop or buf[at] != QUOTE:
         return -1
     index, last = np.uint64(at + 1), np.uint64(stop)
@@ -458,7 +462,7 @@ def _string_end(buf: np.ndarray, at: int, stop: int) -> int:
 
 @numba.njit(cache=True, nogil=True)
 def _string_before(buf: np.ndarray, body: int, at: int) -> int:
-    """The opening quote of the string whose closing quote is at `at`; -1 if there is none."""
+    """Return the opening quote of the string whose closing quote is at `at`; -1 if there is none."""
     if buf[at] != QUOTE:
         return -1
     at -= 1
@@ -485,7 +489,7 @@ def _copy(buf: np.ndarray, at: int, end: int, data: np.ndarray, used: int) -> in
 
 @numba.njit(cache=True, nogil=True)
 def _unescape(buf: np.ndarray, at: int, end: int, data: np.ndarray, used: int) -> int:
-    """Write the value of a JSON string as UTF-8; a lone surrogate becomes U+FFFD, a broken escape stays."""
+    """Write the value of a JSON string as UTF-8. A lone surrogate becomes U+FFFD; a broken escape stays as it is."""
     source, last, place = np.uint64(at), np.uint64(end), np.uint64(used)
     one = np.uint64(1)
     while source < last:
