@@ -6,6 +6,8 @@ UV := .venv/uv/bin/uv
 SHARDS ?= build/sample-run/shards
 # Files of tests are dealt out in the order of their names: those that start Spark come first, the short ones last.
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Tests start some hundred processes, each of which would compile the modules that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 # uv removes whatever is not in the lock file, and thereby this project.
 sync = export VIRTUAL_ENV=$(CURDIR)/.venv; $(UV) pip sync --quiet --require-hashes $(1) \
@@ -24,7 +26,7 @@ test: .venv/installed-dev ## run all tests, two files at a time
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 unit: .venv/installed-dev ## run the tests that start no JVM
-	$(BIN)/python -m pytest $(PARALLEL) $(ARGS) tests/unit curation metadata conf
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS) tests/unit curation metadata conf
 
 lint: .venv/installed-dev ## check style, formatting and types
 	$(BIN)/ruff check .

@@ -1,14 +1,13 @@
 """A whole run on s3://: archives, entry lists, tables, downloads, shards and report, byte for byte the local run's."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.jobs.calls import Calls, one_process
 from tests.jobs.conftest import Sample
 from tests.s3_server import s3_server
 
@@ -22,12 +21,10 @@ def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
         yield fs
 
 
-def headtail(job: str, *arguments: str, code: int = 0) -> str:
-    """Run a job as a user does: a process of its own, which finds the server in its environment."""
-    command = [sys.executable, "-m", f"jobs.{job}", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stderr
-    return done.stderr
+@pytest.fixture
+def calls(s3: Any) -> Iterator[Calls]:  # noqa: ARG001 the process finds the server in its environment
+    with one_process() as calls:
+        yield calls
 
 
 def rows_and_bytes(folder: Path) -> dict[str, bytes]:
@@ -41,12 +38,14 @@ def rows_and_bytes(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_whole_run_lies_on_an_object_store(sample: Sample, finished: Path, tmp_path: Path, s3: Any) -> None:
+def test_a_whole_run_lies_on_an_object_store(
+    sample: Sample, finished: Path, tmp_path: Path, s3: Any, calls: Calls
+) -> None:
     s3.put(f"{sample.folder}/wat/", "bucket/crawl/wat/", recursive=True)
     s3.put(f"{sample.folder}/entries/", "bucket/entries/", recursive=True)
     places = [f"output={RUN}", "source.paths=s3://bucket/crawl/wat", "entry_lists=s3://bucket/entries"]
     arguments = [*sample.overrides(tmp_path), *places]
-    headtail("curate", *arguments)
+    calls.headtail("curate", *arguments)
 
     s3.get("bucket/run/", f"{tmp_path}/run/", recursive=True)
     here, there = rows_and_bytes(finished), rows_and_bytes(tmp_path / "run")
@@ -55,19 +54,21 @@ def test_a_whole_run_lies_on_an_object_store(sample: Sample, finished: Path, tmp
     assert told_of(tmp_path / "run") == told_of(finished)
     assert not [name for name in s3.find("bucket/run") if ".tmp" in name or "/.work" in name or "_slices" in name]
 
-    again = headtail("curate", *arguments)
+    again = calls.headtail("curate", *arguments)
     assert again.count(" is done: ") == 7
     assert " starts: " not in again
 
     shards = [f"output={RUN}", "spark.master=local[2]", "filter=width > 8"]
-    assert "filter='width > 8' makes Spark itself read s3://bucket/run/" in headtail("write_shards", *shards, code=1)
+    assert "filter='width > 8' makes Spark itself read s3://bucket/run/" in calls.headtail(
+        "write_shards", *shards, code=1
+    )
 
-    told = headtail("check_shards", f"{RUN}/shards", "spark.master=local[2]")
+    told = calls.headtail("check_shards", f"{RUN}/shards", "spark.master=local[2]")
     assert "are fit for training" in told
     uid = first_uid(there)
-    headtail("remove_samples", f"shards={RUN}/shards", f"uids=[{uid}]", "spark.master=local[2]")
+    calls.headtail("remove_samples", f"shards={RUN}/shards", f"uids=[{uid}]", "spark.master=local[2]")
     assert f"{uid}.json".encode() not in b"".join(s3.cat(s3.glob("bucket/run/shards/*.tar")).values())
-    assert "are fit for training" in headtail("check_shards", f"{RUN}/shards", "spark.master=local[2]")
+    assert "are fit for training" in calls.headtail("check_shards", f"{RUN}/shards", "spark.master=local[2]")
 
 
 def told_of(run: Path) -> dict[str, Any]:
