@@ -135,7 +135,7 @@ def private():
         return sum(int(line.split()[1]) for line in file if line.startswith("Private_")) / 1024
 start = time.perf_counter()
 import pyarrow as pa
-from metadata.store import EntryStore
+from curation.matching.entry_store import EntryStore
 steps = {"import_seconds": time.perf_counter() - start}
 texts = pa.array(json.load(open(sys.argv[2])))
 before = private()

@@ -96,7 +96,7 @@ def write_icon(folder: Path, texts: int) -> list[str]:
 WORKER = """
 import json, sys
 import pyarrow as pa
-from metadata.store import EntryStore
+from curation.matching.entry_store import EntryStore
 def memory(*names):
     with open("/proc/self/smaps_rollup") as file:
         return sum(int(line.split()[1]) for line in file if line.startswith(names)) / 1024
