@@ -7,7 +7,7 @@ from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import PAIRS
 from curation.core.storage import FileInfo, join, list_files
-from curation.core.tables import Table, check_failed_share, sum_receipts
+from curation.core.tables import Table, check_failed_share, describe_growth, sum_receipts
 from curation.extraction.extract import LOGIC_VERSIONS, ExtractionSettings, ExtractTask, extract_file
 from curation.extraction.inputs import WITH_ROW_SAMPLES, count_recipe, draw_files, draw_rows, list_paths, list_sources
 from curation.extraction.language import LanguageRules
@@ -64,9 +64,11 @@ def run(config: ExtractPairsConfig) -> None:
     lists = [vars(file) for file in list_files(list_paths(settings))]
     decisive = {**recipe_settings(settings), "lists": lists, **inputs.settings}
     recipe = Recipe(NAME, LOGIC_VERSIONS[settings.source], decisive, [vars(file) for file in inputs.files])
-    parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite)
+    parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite, config.add)
     if not plans:
         say(NAME, f"is done: {sum_receipts(parts).rows_out:,} pairs of {len(inputs.files):,} files in {table.path}")
+    if growth := describe_growth(parts, plans, table.path, "files"):
+        say(NAME, growth)
     for number, part in plans:
         stage = Stage(NAME, f"{len(part.inputs):,} files, part {number}")
         spark = open_session(NAME, **vars(config.spark))

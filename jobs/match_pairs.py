@@ -47,13 +47,15 @@ def run(config: MatchPairsConfig) -> None:
     }
     table = Table(config.matches, MATCHES)
     recipe = Recipe(NAME, LOGIC_VERSION, rules, [part.input() for part in pairs.values()])
-    plan = MatchesPlan.make(table, recipe, config.overwrite)
+    plan = MatchesPlan.make(table, recipe, config.overwrite, config.add)
     if not plan.to_match and not plan.merge:
         receipt = table.parts()[0].receipt
         say(NAME, f"is done: {receipt.rows_out:,} texts of {receipt.facts['images']:,} images in {table.path}")
         return
     for part in pairs.values():
         check_file(part.files[0], PAIRS, further=None)
+    if plan.growth:
+        say(NAME, plan.growth)
     spark = open_session(NAME, **vars(config.spark))
     for target, number, single in plan.to_match:
         part = pairs[single.inputs[0]["id"]]

@@ -30,7 +30,9 @@ class JobConfig(Settings):
 
     output: str = setting(MISSING, "folder of the run; contains the tables whose paths are not given")
     seed: int = setting(0, "seed of all random draws", minimum=0)
-    overwrite: bool = setting(False, "make finished tables again if settings or inputs have changed")
+    overwrite: bool = setting(
+        False, "make finished tables and shards again if settings or inputs have changed; replaces what is there"
+    )
     spark: SparkConfig = setting(SparkConfig, "Spark session")
 
 
@@ -44,6 +46,7 @@ class ExtractPairsConfig(JobConfig):
     language: LanguageConfig = setting(LanguageConfig, "language identification")
     languages: list[str] = setting([], "languages to keep, e.g. [en]; empty: all")
     pairs: str = table("pairs", "table of pairs to write")
+    add: bool = setting(False, "keep inputs that this call does not name in the table that holds them, and add to them")
     files_per_part: int = setting(1000, "input files per part, the unit of resume", unit="files", minimum=1)
     max_failed_share: float = setting(
         0.05, "the job fails if a larger share of the input files is damaged", minimum=0, maximum=1
@@ -59,6 +62,7 @@ class MatchPairsConfig(JobConfig):
     entry_lists: str = setting(MISSING, "the metadata: a folder of {lang}.json or {lang}.txt, or one such file")
     languages: list[str] = setting([], "languages to match, e.g. [en]; empty: all that have an entry list")
     matching: MatchingConfig = setting(MatchingConfig, "how texts are matched")
+    add: bool = setting(False, "keep inputs that this call does not name in the table that holds them, and add to them")
     buckets: int = setting(64, "number of files of matches; each holds a range of uids", minimum=1, maximum=65536)
 
 
