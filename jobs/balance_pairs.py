@@ -19,6 +19,7 @@ from curation.spark.forecast import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
+from jobs.outputs import check_folders
 
 NAME = "balance_pairs"
 
@@ -28,6 +29,7 @@ def run(config: BalancePairsConfig) -> None:
 
     With `forecast=true` it writes and prints `forecasts` instead.
     """
+    check_folders(config)
     goal = goal_of(config)
     matches = MatchesTables([config.matches, *config.more_matches])
     counts = open_counts(config.entry_counts, matches)

@@ -15,10 +15,12 @@ from jobs import (
     write_shards,
 )
 from jobs.cli import launch
+from jobs.outputs import check_folders
 
 
 def run(config: CurateConfig) -> None:
     """Run each job in turn; a job whose work is done says so and costs nothing."""
+    check_folders(config)
     match_pairs.open_lists(config)  # a missing list is refused before days of extraction
     extract_pairs.run(config)
     match_pairs.run(config)

@@ -17,6 +17,7 @@ from curation.sources.caption_tables import DEFAULT_TEXTS, CountTask, TableColum
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
+from jobs.outputs import check_folders, written_folders
 
 NAME = "extract_pairs"
 
@@ -54,8 +55,9 @@ def count_files(config: ExtractPairsConfig, files: list[FileInfo], columns: Tabl
 
 def run(config: ExtractPairsConfig) -> None:
     """Write the missing parts of `pairs`: one Parquet file for each input file."""
+    check_folders(config)
     settings, limit = settings_of(config), config.source.limit
-    files = list_sources(config.source.paths, settings.source, config.source.prefix)
+    files = list_sources(config.source.paths, settings.source, config.source.prefix, written_folders(config))
     if limit is not None and settings.source in WITH_ROW_SAMPLES:
         inputs = draw_rows(files, count_files(config, files, settings.columns), limit, config.seed)
     else:

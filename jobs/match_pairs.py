@@ -17,6 +17,7 @@ from curation.spark.matching import match_to_buckets
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
+from jobs.outputs import check_folders
 
 NAME = "match_pairs"
 
@@ -35,6 +36,7 @@ def open_lists(config: MatchPairsConfig) -> EntryStore:
 
 def run(config: MatchPairsConfig) -> None:
     """Match the parts of `pairs` that are not in `matches` yet, and merge them into it."""
+    check_folders(config)
     store = open_lists(config)
     settings = MatchSettings(config.matching.matcher, tuple(config.languages), config.matching.max_texts)
     pairs = {part.id: part for part in Table(config.pairs, PAIRS, None).require("extract_pairs")}

@@ -21,10 +21,12 @@ from curation.spark.selection import SelectionSettings, balance_again, select_sa
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
+from jobs.outputs import check_folders
 
 
 def run(config: WriteShardsConfig) -> None:
     """Select among the downloaded images, balance again if the settings say so, and write shards in the final order."""
+    check_folders(config)
     lists = Table(config.lists, LISTS, STORED.names).require("download_images")[0]
     downloads = Downloads(config.downloads)
     ranges = Ranges(**lists.manifest["settings"])

@@ -17,6 +17,7 @@ from curation.core.errors import HeadtailError
 from curation.matching import entry_lists
 from curation.report.estimate import Assumptions
 from jobs.cli import JOBS
+from jobs.outputs import written_folders
 
 GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz", "entry_lists=/lists"]
 
@@ -150,3 +151,13 @@ def test_the_preset_for_s3_names_the_hadoop_that_spark_brings(monkeypatch: pytes
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     conf = compose_config("write_shards", WriteShardsConfig, ["output=/x", "spark=s3"]).spark.conf
     assert conf["spark.hadoop.fs.s3a.endpoint"] == ""
+
+
+def test_curate_writes_the_folders_of_all_its_jobs() -> None:
+    names = (
+        "pairs", "matches", "entry_counts", "thresholds", "curated", "entry_probabilities", "forecasts", "lists",
+        "downloads", "shards", "report",
+    )  # fmt: skip
+    assert set(written_folders(compose("pairs=/p"))) == {"/p", *(f"/runs/a/{name}" for name in names[1:])}
+    only = compose_config("report_stats", ReportStatsConfig, ["output=/x", "entry_lists=/e"])
+    assert written_folders(only) == ["/x/report"]
