@@ -53,7 +53,7 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path, names: list[str]) ->
 
 def test_a_run_beside_other_files_goes_on(tmp_path: Path) -> None:
     write_bytes(str(tmp_path / "notes.txt"), b"x")
-    with pytest.raises(HeadtailError, match="but notes.txt"):
+    with pytest.raises(HeadtailError, match="but notes"):
         check_outputs([f"{tmp_path}/pairs", f"{tmp_path}/matches"], str(tmp_path))
     write_bytes(str(tmp_path / "pairs/part-00000/00000.parquet"), b"x")
     check_outputs([f"{tmp_path}/pairs", f"{tmp_path}/matches"], str(tmp_path))
