@@ -182,6 +182,7 @@ class ReportStatsConfig(JobConfig):
     entry_counts: str = table("entry_counts", "table of counts")
     thresholds: str = table("thresholds", "table of thresholds")
     curated: str = table("curated", "table of kept images")
+    lists: str = table("lists", "table of kept images in the final order")
     downloads: str = table("downloads", "folder of images and their download_status")
     shards: str = table("shards", "folder of shards")
     entry_lists: str = setting(MISSING, "the metadata that match_pairs used")

@@ -141,6 +141,8 @@ def test_another_t_runs_again_from_the_balance_on(sample: Sample, finished: Path
     sample.curate(run, "balance.t=50", "overwrite=true")
     assert manifests(run, *STAGES[:3]) == kept
     assert all(text != changed[path] for path, text in manifests(run, "curated", "shards").items())
+    stages = {stage["stage"]: stage for stage in json.loads((run / "report/report.json").read_text())["stages"]}
+    assert stages["download_images"]["rows_in"] == stages["balance_pairs"]["rows_out"], "images of both balances"
 
 
 def test_what_a_smaller_t_keeps_a_larger_one_keeps(finished: Path, tmp_path: Path) -> None:
