@@ -16,7 +16,7 @@ from curation.shards.duplicates import UniqueRules
 from curation.shards.origin import ORIGIN, Origin, stage_of
 from curation.shards.second_balance import FirstBalance
 from curation.shards.selection import ImageFilters, check_inputs
-from curation.shards.shard_set import STAGE, ShardSet
+from curation.shards.shard_set import STAGE, ShardSet, describe_set
 from curation.shards.steps import SelectionSteps
 from curation.shards.write import LOGIC_VERSION, ShardSize, plan_shard_tasks, write_shard
 from curation.spark.selection import SelectionSettings, balance_again, select_samples
@@ -48,6 +48,8 @@ def run(config: WriteShardsConfig, before: Origin | None = None) -> None:
     if not config.overwrite:
         shards.refuse_to_replace(recipe, origin, origin_of_set(config) or before)
     check_inputs(lists, status)
+    for finished in shards.parts():
+        say(STAGE, f"replaces a set: {describe_set(finished)}")
     settings = selection_settings(config, shards.removal_lists())
     stage = Stage(STAGE, f"{lists.receipt.rows_out:,} images of {ranges.count:,} lists")
     spark = open_session(STAGE, **vars(config.spark))

@@ -4,6 +4,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from curation.core import storage
@@ -152,9 +153,15 @@ class ShardSet(Table):
 
 def describe_set(part: Part) -> str:
     """Return what a complete set is: its folder, samples, shards and date."""
-    fs, inner = storage.filesystem(storage.join(part.path, MANIFEST))
     samples, shards = part.receipt.rows_out, len(part.files)
-    return f"{part.path} holds {samples:,} samples in {shards:,} shards, written {fs.modified(inner):%Y-%m-%d}"
+    return f"{part.path} holds {samples:,} samples in {shards:,} shards{_date(storage.join(part.path, MANIFEST))}"
+
+
+def _date(path: str) -> str:
+    fs, inner = storage.filesystem(path)
+    with suppress(NotImplementedError):  # some stores keep no time
+        return f", written {fs.modified(inner):%Y-%m-%d}"
+    return ""
 
 
 def note_name(tar: str) -> str:
