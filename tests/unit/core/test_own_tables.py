@@ -11,6 +11,7 @@ from curation.core.storage import list_files, write_bytes
 MANIFEST = json.dumps({"id": "a", "stage": "extract_pairs"}).encode()
 FILES = {
     "captions/a.parquet": b"x",
+    "captions/more/b.parquet": b"x",
     "captions/_manifest.json": b'{"files": []}',  # of another program
     "run/pairs/part-00000/00000.parquet": b"x",
     "run/pairs/part-00000/_manifest.json": MANIFEST,
@@ -34,15 +35,16 @@ def listed(folder: Path, path: str) -> list[str]:
     return [str(Path(file.path).relative_to(folder)) for file in files]
 
 
+CAPTIONS = ["captions/a.parquet", "captions/more/b.parquet"]
 PAIRS = ["run/pairs/part-00000/00000.parquet", "run/pairs/part-00001/00000.parquet"]
 
 
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
-        pytest.param("", ["captions/a.parquet"], id="a folder that holds runs"),
-        pytest.param("*/*.parquet", ["captions/a.parquet"], id="a glob of folders"),
-        pytest.param("**/*.parquet", ["captions/a.parquet"], id="a glob of all folders"),
+        pytest.param("", CAPTIONS, id="a folder that holds runs"),
+        pytest.param("*/*/*.parquet", CAPTIONS[1:], id="a glob of folders"),
+        pytest.param("**/*.parquet", CAPTIONS, id="a glob of all folders"),
         pytest.param("run/pairs", PAIRS, id="a table"),
         pytest.param("run/pairs/part-00000", PAIRS[:1], id="a part"),
         pytest.param("run/pairs/part-*/*.parquet", PAIRS, id="a glob of parts"),
