@@ -68,7 +68,8 @@ def run(config: ExtractPairsConfig) -> None:
     recipe = Recipe(NAME, LOGIC_VERSIONS[settings.source], decisive, [vars(file) for file in inputs.files])
     parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite, config.add)
     if not plans:
-        say(NAME, f"is done: {sum_receipts(parts).rows_out:,} pairs of {len(inputs.files):,} files in {table.path}")
+        files_done = sum(len(part.inputs()) for part in parts)
+        say(NAME, f"is done: {sum_receipts(parts).rows_out:,} pairs of {files_done:,} files in {table.path}")
     if growth := describe_growth(parts, plans, table.path, "files"):
         say(NAME, growth)
     for number, part in plans:

@@ -21,7 +21,7 @@ def is_manifest(fs: fsspec.AbstractFileSystem, path: str) -> bool:
     """Return whether a file exists and is a manifest of ours: a JSON object with the keys `id` and `stage`."""
     try:
         manifest = json.loads(fs.cat_file(path))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, PermissionError, ValueError):
         return False
     return isinstance(manifest, dict) and {"id", "stage"} <= manifest.keys()
 

@@ -60,7 +60,7 @@ def test_a_sample_of_rows(folder: Path, tmp_path: Path, capsys: pytest.CaptureFi
 def test_a_corrected_path_does_not_leave_both_data_sets(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
-    wrong, right = (f"source.paths={folder}/{name}" for name in ("0.parquet", "7.tsv,1.jsonl"))
+    wrong, right = f"source.paths={folder}/0.parquet", f"source.paths={folder}/7.tsv,{folder}/1.jsonl"
     assert len(extract(folder, tmp_path / "run", wrong)) == 40
     told = (
         r"run/pairs holds 1 inputs, 1 of which this call does not name, such as .*0.parquet: .*add=true .* add 2 more"
