@@ -16,6 +16,7 @@ from curation.core.choices import Edges
 from curation.core.errors import HeadtailError
 from curation.matching import entry_lists
 from curation.report.estimate import Assumptions
+from jobs import curate
 from jobs.cli import JOBS
 from jobs.outputs import written_folders
 
@@ -161,3 +162,11 @@ def test_curate_writes_the_folders_of_all_its_jobs() -> None:
     assert set(written_folders(compose("pairs=/p"))) == {"/p", *(f"/runs/a/{name}" for name in names[1:])}
     only = compose_config("report_stats", ReportStatsConfig, ["output=/x", "entry_lists=/e"])
     assert written_folders(only) == ["/x/report"]
+
+
+def test_curate_refuses_a_folder_of_other_files_before_it_reads_anything(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/00000.tar").touch()
+    config = compose(f"output={tmp_path}/run", f"shards={tmp_path}/mine")
+    with pytest.raises(HeadtailError, match=r"mine is not empty and holds nothing of headtail, but 00000.tar"):
+        curate.run(config)
