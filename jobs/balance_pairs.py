@@ -19,6 +19,7 @@ from curation.spark.forecast import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
+from jobs.outputs import check_folders
 
 NAME = "balance_pairs"
 
@@ -28,11 +29,11 @@ def run(config: BalancePairsConfig) -> None:
 
     With `forecast=true` it writes and prints `forecasts` instead.
     """
+    check_folders(config)
     goal = goal_of(config)
     matches = MatchesTables([config.matches, *config.more_matches])
     counts = open_counts(config.entry_counts, matches)
-    settings = {"seed": config.seed, "unit": config.balance.unit, **recipe_settings(goal)}
-    recipe = Recipe(NAME, LOGIC_VERSION, settings, matches.inputs())
+    recipe = recipe_of(config, matches.inputs())
     if config.forecast:
         write_forecast(config, goal, matches, counts, recipe)
         return
@@ -88,6 +89,12 @@ def report_unmatched(goal: BalanceGoal, counts: CountFiles) -> None:
         say(NAME, "no text matches an entry: see entry_lists and languages of match_pairs")
     if unmatched := sorted(set(goal.rule.t_by_language) - set(counts.langs())):
         say(NAME, f"no text matches an entry in {', '.join(unmatched)}: their balance.t_by_language is not used")
+
+
+def recipe_of(config: BalancePairsConfig, inputs: list[dict]) -> Recipe:
+    """Return the recipe of the balance of these inputs."""
+    settings = {"seed": config.seed, "unit": config.balance.unit, **recipe_settings(goal_of(config))}
+    return Recipe(NAME, LOGIC_VERSION, settings, inputs)
 
 
 def goal_of(config: BalancePairsConfig) -> BalanceGoal:

@@ -16,10 +16,12 @@ from curation.images.preflight import CheckNamesTask, check_names, check_success
 from curation.spark.session import open_session
 from curation.spark.tasks import require_single_attempts, run_tasks
 from jobs.cli import launch
+from jobs.outputs import check_folders
 
 
 def run(config: DownloadImagesConfig) -> None:
     """Write the download lists, and fetch the images that no earlier run has attempted."""
+    check_folders(config)
     settings = download_settings(config)
     curated = Table(config.curated, CURATED).require("balance_pairs")
     images = sum(part.receipt.rows_out for part in curated)

@@ -7,7 +7,7 @@ from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import PAIRS
 from curation.core.storage import FileInfo, join, list_files
-from curation.core.tables import Table, check_failed_share, sum_receipts
+from curation.core.tables import Table, check_failed_share, describe_growth, sum_receipts
 from curation.extraction.extract import LOGIC_VERSIONS, ExtractionSettings, ExtractTask, extract_file
 from curation.extraction.inputs import WITH_ROW_SAMPLES, count_recipe, draw_files, draw_rows, list_paths, list_sources
 from curation.extraction.language import LanguageRules
@@ -17,6 +17,7 @@ from curation.sources.caption_tables import DEFAULT_TEXTS, CountTask, TableColum
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
+from jobs.outputs import check_folders, written_folders
 
 NAME = "extract_pairs"
 
@@ -54,8 +55,9 @@ def count_files(config: ExtractPairsConfig, files: list[FileInfo], columns: Tabl
 
 def run(config: ExtractPairsConfig) -> None:
     """Write the missing parts of `pairs`: one Parquet file for each input file."""
+    check_folders(config)
     settings, limit = settings_of(config), config.source.limit
-    files = list_sources(config.source.paths, settings.source, config.source.prefix)
+    files = list_sources(config.source.paths, settings.source, config.source.prefix, written_folders(config))
     if limit is not None and settings.source in WITH_ROW_SAMPLES:
         inputs = draw_rows(files, count_files(config, files, settings.columns), limit, config.seed)
     else:
@@ -64,9 +66,12 @@ def run(config: ExtractPairsConfig) -> None:
     lists = [vars(file) for file in list_files(list_paths(settings))]
     decisive = {**recipe_settings(settings), "lists": lists, **inputs.settings}
     recipe = Recipe(NAME, LOGIC_VERSIONS[settings.source], decisive, [vars(file) for file in inputs.files])
-    parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite)
+    parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite, config.add)
     if not plans:
-        say(NAME, f"is done: {sum_receipts(parts).rows_out:,} pairs of {len(inputs.files):,} files in {table.path}")
+        files_done = sum(len(part.inputs()) for part in parts)
+        say(NAME, f"is done: {sum_receipts(parts).rows_out:,} pairs of {files_done:,} files in {table.path}")
+    if growth := describe_growth(parts, plans, table.path, "files"):
+        say(NAME, growth)
     for number, part in plans:
         stage = Stage(NAME, f"{len(part.inputs):,} files, part {number}")
         spark = open_session(NAME, **vars(config.spark))

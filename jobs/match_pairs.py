@@ -17,6 +17,7 @@ from curation.spark.matching import match_to_buckets
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
+from jobs.outputs import check_folders
 
 NAME = "match_pairs"
 
@@ -35,6 +36,7 @@ def open_lists(config: MatchPairsConfig) -> EntryStore:
 
 def run(config: MatchPairsConfig) -> None:
     """Match the parts of `pairs` that are not in `matches` yet, and merge them into it."""
+    check_folders(config)
     store = open_lists(config)
     settings = MatchSettings(config.matching.matcher, tuple(config.languages), config.matching.max_texts)
     pairs = {part.id: part for part in Table(config.pairs, PAIRS, None).require("extract_pairs")}
@@ -47,13 +49,15 @@ def run(config: MatchPairsConfig) -> None:
     }
     table = Table(config.matches, MATCHES)
     recipe = Recipe(NAME, LOGIC_VERSION, rules, [part.input() for part in pairs.values()])
-    plan = MatchesPlan.make(table, recipe, config.overwrite)
+    plan = MatchesPlan.make(table, recipe, config.overwrite, config.add)
     if not plan.to_match and not plan.merge:
         receipt = table.parts()[0].receipt
         say(NAME, f"is done: {receipt.rows_out:,} texts of {receipt.facts['images']:,} images in {table.path}")
         return
     for part in pairs.values():
         check_file(part.files[0], PAIRS, further=None)
+    if plan.growth:
+        say(NAME, plan.growth)
     spark = open_session(NAME, **vars(config.spark))
     for target, number, single in plan.to_match:
         part = pairs[single.inputs[0]["id"]]

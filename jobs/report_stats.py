@@ -15,16 +15,20 @@ from curation.report.stats import count_curated, count_downloads, count_matches,
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
+from jobs.outputs import check_folders
 
 TASKS_PER_CORE = 8
 
 
 def run(config: ReportStatsConfig) -> None:
     """Write the report, unless the folder holds a report that was made from the same tables."""
-    names = ("pairs", "matches", "entry_counts", "thresholds", "curated", "downloads", "shards")
+    check_folders(config)
+    names = ("pairs", "matches", "entry_counts", "thresholds", "curated", "lists", "downloads", "shards")
     tables = RunTables.open({name: getattr(config, name) for name in names}, config.more_matches)
     store = EntryStore.open(config.entry_lists, tables.edges)
     recipe = tables.recipe({"seed": config.seed, "metadata": tables.check_metadata(store.hash)})
+    for note in tables.notes:
+        say(STAGE, note)
     if is_written(config.report, recipe.id):
         say(STAGE, f"is done: {config.report}/index.html")
         return
@@ -48,7 +52,15 @@ def run(config: ReportStatsConfig) -> None:
     summaries = run_tasks(spark, partial(read_entries, store=store), entries)
     lists = {output["lang"]: ListSummary(**output) for receipt in summaries for output in receipt.outputs}
     inputs = values.ReportInputs(
-        tables.stages(), totals, counts, thresholds, lists, samples, tables.second_balance(), tables.written()
+        tables.stages(),
+        totals,
+        counts,
+        thresholds,
+        lists,
+        samples,
+        tables.second_balance(),
+        tables.written(),
+        tables.notes,
     )
     report = values.report_values(
         inputs,

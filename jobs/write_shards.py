@@ -1,5 +1,6 @@
 """Write WebDataset shards of the downloaded images, ready for training."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from conf.schema.jobs import WriteShardsConfig
@@ -12,19 +13,25 @@ from curation.core.tables import Table
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges
 from curation.shards.duplicates import UniqueRules
+from curation.shards.origin import ORIGIN, Origin, stage_of
 from curation.shards.second_balance import FirstBalance
 from curation.shards.selection import ImageFilters, check_inputs
-from curation.shards.shard_set import STAGE, ShardSet
+from curation.shards.shard_set import STAGE, ShardSet, describe_set
 from curation.shards.steps import SelectionSteps
 from curation.shards.write import LOGIC_VERSION, ShardSize, plan_shard_tasks, write_shard
 from curation.spark.selection import SelectionSettings, balance_again, select_samples
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
+from jobs.outputs import check_folders
 
 
-def run(config: WriteShardsConfig) -> None:
-    """Select among the downloaded images, balance again if the settings say so, and write shards in the final order."""
+def run(config: WriteShardsConfig, before: Origin | None = None) -> None:
+    """Select among the downloaded images, balance again if the settings say so, and write shards in the final order.
+
+    `before` is the origin of the finished set; None: its manifest or the tables tell.
+    """
+    check_folders(config)
     lists = Table(config.lists, LISTS, STORED.names).require("download_images")[0]
     downloads = Downloads(config.downloads)
     ranges = Ranges(**lists.manifest["settings"])
@@ -37,20 +44,49 @@ def run(config: WriteShardsConfig) -> None:
     if part := shards.done(recipe):
         say(STAGE, f"is done: {part.receipt.rows_out:,} samples in {len(part.files):,} shards in {shards.path}")
         return
+    origin = Origin.of_tables(lists, downloads.parts())
+    if not config.overwrite:
+        shards.refuse_to_replace(recipe, origin, origin_of_set(config) or before)
     check_inputs(lists, status)
+    for finished in shards.parts():
+        say(STAGE, f"replaces a set: {describe_set(finished)}")
     settings = selection_settings(config, shards.removal_lists())
     stage = Stage(STAGE, f"{lists.receipt.rows_out:,} images of {ranges.count:,} lists")
     spark = open_session(STAGE, **vars(config.spark))
     steps = SelectionSteps(ranges, lists.path, shards.work_folder(recipe), status)
-    selection, texts, facts = select_samples(spark, steps, settings), lists.path, {}
+    selection, texts, facts = select_samples(spark, steps, settings), lists.path, dict[str, Any]()
     if again and selection.rows_out:
         selection, facts["second_balance"] = balance_again(spark, steps, first, selection)
         texts = steps.folder("drawn")
+    if not selection.rows_out:
+        shards.refuse_to_empty(selection, steps.work)
     size = ShardSize(config.samples_per_shard, config.max_shard_bytes)
     tasks = plan_shard_tasks(shards.path, steps, texts, selection, size)
     shards.retract()
     receipts = run_tasks(spark, write_shard, tasks, shards.path)
+    facts[ORIGIN] = origin.to_json()
     stage.end(shards.publish(recipe, steps.work, receipts, selection, stage.seconds, **facts).receipt)
+
+
+def origin_of_set(config: WriteShardsConfig) -> Origin | None:
+    """Return the origin of the finished set, if there is one and its manifest or the tables tell."""
+    lists, downloads = Table(config.lists, LISTS, STORED.names).parts(), Downloads(config.downloads).parts()
+    origins = [Origin.of_set(part, next(iter(lists), None), downloads) for part in ShardSet(config.shards).parts()]
+    return next(iter(origins), None)
+
+
+def check_finished_set(config: WriteShardsConfig, upstream: Sequence[Recipe], headroom: float) -> Origin | None:
+    """Return the origin of the finished set, before the stages `upstream` run again.
+
+    Raises HeadtailError if their settings, or those of write_shards, make another set, unless overwrite=true.
+    """
+    before = origin_of_set(config)
+    if not config.overwrite:
+        again = headroom < 1.0 if config.second_balance is None else config.second_balance
+        recipe = Recipe(STAGE, LOGIC_VERSION, shard_settings(config) | {"second_balance": again})
+        now = Origin({stage: made for each in upstream for stage, made in stage_of(each).items()})
+        ShardSet(config.shards).refuse_to_replace(recipe, now, before)
+    return before
 
 
 def selection_settings(config: WriteShardsConfig, removed: list[str]) -> SelectionSettings:

@@ -15,9 +15,15 @@ def setting(
     above: float | None = None,
     minimum: float | None = None,
     maximum: float | None = None,
+    writes: bool = False,
 ) -> Any:
-    """Declare a field of a configuration. `unit` appears in --help and in messages; a value is greater than `above`."""
-    metadata = {"help": help_text, "unit": unit, "above": above, "minimum": minimum, "maximum": maximum}
+    """Declare a field of a configuration. `unit` appears in --help and in messages; a value is greater than `above`.
+
+    `writes`: the value is the path of a folder that the job writes.
+    """
+    metadata = {
+        "help": help_text, "unit": unit, "above": above, "minimum": minimum, "maximum": maximum, "writes": writes,
+    }  # fmt: skip
     if isinstance(default, list | dict):
         return field(default_factory=lambda: default.copy(), metadata=metadata)
     if isinstance(default, type):
@@ -25,9 +31,9 @@ def setting(
     return field(default=default, metadata=metadata)
 
 
-def table(name: str, help_text: str) -> Any:
-    """Declare the path of a table. The default is a folder in the folder of the run."""
-    return setting(f"${{output}}/{name}", help_text)
+def table(name: str, help_text: str, *, writes: bool = False) -> Any:
+    """Declare the path of a table that the job reads, or `writes`; the default is a folder in the folder of the run."""
+    return setting(f"${{output}}/{name}", help_text, writes=writes)
 
 
 @dataclass

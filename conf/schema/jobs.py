@@ -30,7 +30,9 @@ class JobConfig(Settings):
 
     output: str = setting(MISSING, "folder of the run; contains the tables whose paths are not given")
     seed: int = setting(0, "seed of all random draws", minimum=0)
-    overwrite: bool = setting(False, "make finished tables again if settings or inputs have changed")
+    overwrite: bool = setting(
+        False, "make finished tables and shards again if settings or inputs have changed; replaces what is there"
+    )
     spark: SparkConfig = setting(SparkConfig, "Spark session")
 
 
@@ -43,7 +45,8 @@ class ExtractPairsConfig(JobConfig):
     text: TextConfig = setting(TextConfig, "accepted texts")
     language: LanguageConfig = setting(LanguageConfig, "language identification")
     languages: list[str] = setting([], "languages to keep, e.g. [en]; empty: all")
-    pairs: str = table("pairs", "table of pairs to write")
+    pairs: str = table("pairs", "table of pairs to write", writes=True)
+    add: bool = setting(False, "keep inputs that this call does not name in the table that holds them, and add to them")
     files_per_part: int = setting(1000, "input files per part, the unit of resume", unit="files", minimum=1)
     max_failed_share: float = setting(
         0.05, "the job fails if a larger share of the input files is damaged", minimum=0, maximum=1
@@ -55,10 +58,11 @@ class MatchPairsConfig(JobConfig):
     """Settings of match_pairs."""
 
     pairs: str = table("pairs", "table of pairs to read")
-    matches: str = table("matches", "table of matches to write")
+    matches: str = table("matches", "table of matches to write", writes=True)
     entry_lists: str = setting(MISSING, "the metadata: a folder of {lang}.json or {lang}.txt, or one such file")
     languages: list[str] = setting([], "languages to match, e.g. [en]; empty: all that have an entry list")
     matching: MatchingConfig = setting(MatchingConfig, "how texts are matched")
+    add: bool = setting(False, "keep inputs that this call does not name in the table that holds them, and add to them")
     buckets: int = setting(64, "number of files of matches; each holds a range of uids", minimum=1, maximum=65536)
 
 
@@ -68,7 +72,7 @@ class CountEntriesConfig(JobConfig):
 
     matches: str = table("matches", "table of matches to read")
     more_matches: list[str] = setting([], "further tables of matches, merged with the first by uid")
-    entry_counts: str = table("entry_counts", "table of counts to write")
+    entry_counts: str = table("entry_counts", "table of counts to write", writes=True)
 
 
 @dataclass
@@ -78,15 +82,17 @@ class BalancePairsConfig(JobConfig):
     matches: str = table("matches", "table of matches to read")
     more_matches: list[str] = setting([], "further tables of matches, merged with the first by uid")
     entry_counts: str = table("entry_counts", "table of counts to read")
-    thresholds: str = table("thresholds", "table of thresholds to write")
-    curated: str = table("curated", "table of kept images to write")
-    entry_probabilities: str = table("entry_probabilities", "folder of <lang>.npy files to write, for online balancing")
+    thresholds: str = table("thresholds", "table of thresholds to write", writes=True)
+    curated: str = table("curated", "table of kept images to write", writes=True)
+    entry_probabilities: str = table(
+        "entry_probabilities", "folder of <lang>.npy files to write, for online balancing", writes=True
+    )
     balance: BalanceConfig = setting(BalanceConfig, "how the head is thinned")
     forecast: bool = setting(False, "forecast the result of several thresholds instead of balancing")
     forecast_grid: list[float] = setting(
         [], "thresholds of the reference language to forecast; empty: 1, 2, 5, 10, ..."
     )
-    forecasts: str = table("forecasts", "table of forecasts to write")
+    forecasts: str = table("forecasts", "table of forecasts to write", writes=True)
     entry_lists: str = setting("", "the metadata; with it a forecast counts the entries without a match")
     rates: RatesConfig = setting(RatesConfig, "assumptions of a forecast")
 
@@ -103,8 +109,8 @@ class DownloadImagesConfig(JobConfig):
 
     pairs: str = table("pairs", "table of pairs, to find images that are stored in shards already")
     curated: str = table("curated", "table of kept images to read")
-    lists: str = table("lists", "table of kept images in the final order, to write")
-    downloads: str = table("downloads", "folder of images and their download_status, to write")
+    lists: str = table("lists", "table of kept images in the final order, to write", writes=True)
+    downloads: str = table("downloads", "folder of images and their download_status, to write", writes=True)
     urls: UrlsConfig = setting(UrlsConfig, "accepted URLs")
     download: DownloadConfig = setting(DownloadConfig, "how images are fetched")
 
@@ -115,7 +121,7 @@ class WriteShardsConfig(JobConfig):
 
     lists: str = table("lists", "table of kept images in the final order, to read")
     downloads: str = table("downloads", "folder of images and their download_status, to read")
-    shards: str = table("shards", "folder of shards to write")
+    shards: str = table("shards", "folder of shards to write", writes=True)
     samples_per_shard: int = setting(
         10_000, "samples per shard; the last shard holds the rest", unit="samples", minimum=1
     )
@@ -176,10 +182,11 @@ class ReportStatsConfig(JobConfig):
     entry_counts: str = table("entry_counts", "table of counts")
     thresholds: str = table("thresholds", "table of thresholds")
     curated: str = table("curated", "table of kept images")
+    lists: str = table("lists", "table of kept images in the final order")
     downloads: str = table("downloads", "folder of images and their download_status")
     shards: str = table("shards", "folder of shards")
     entry_lists: str = setting(MISSING, "the metadata that match_pairs used")
-    report: str = table("report", "folder of the report, to write")
+    report: str = table("report", "folder of the report, to write", writes=True)
 
 
 @dataclass
@@ -229,9 +236,9 @@ class BuildMetadataConfig(JobConfig):
     )
     custom_after: list[str] = setting([], "your own lists, placed last")
     metadata: MetadataConfig = setting(MetadataConfig, "which terms become entries")
-    ngrams: str = table("ngrams", "table of partial n-gram counts to write")
-    page_views: str = table("page_views", "table of partial title counts to write")
-    entry_lists: str = table("entry_lists", "folder of entry lists to write")
+    ngrams: str = table("ngrams", "table of partial n-gram counts to write", writes=True)
+    page_views: str = table("page_views", "table of partial title counts to write", writes=True)
+    entry_lists: str = table("entry_lists", "folder of entry lists to write", writes=True)
     range_bytes: int = setting(64 << 20, "a task reads a range of this size of a dump", unit="bytes", minimum=4096)
     max_page_bytes: int = setting(8 << 20, "maximum page size; larger pages are dropped", unit="bytes", minimum=1)
     files_per_part: int = setting(200, "ranges per part of ngrams, the unit of resume", unit="ranges", minimum=1)
@@ -241,7 +248,7 @@ class BuildMetadataConfig(JobConfig):
 class FetchSourcesConfig(Settings):
     """Settings of fetch_sources."""
 
-    sources: str = setting(MISSING, "local folder to write: dumps/, pageviews/, wordnet/")
+    sources: str = setting(MISSING, "local folder to write: dumps/, pageviews/, wordnet/", writes=True)
     languages: list[str] = setting(MISSING, "Wikipedia's language codes, e.g. [en,de]")
     dump: str = setting("latest", "date of the dumps (20260101), latest, or none for no dumps")
     days: list[str] = setting([], "days of page views, e.g. [2026-01-31]")

@@ -17,6 +17,8 @@ from typing import Any
 OLD_ROWS = "old_rows"
 """Key in a dataclass field's metadata: the value of the setting with which the rows are as before the field existed."""
 
+MAX_SHOWN = 120
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -78,15 +80,32 @@ _NEVER = object()
 
 def difference(manifest: Mapping[str, Any], recipe: Recipe) -> str:
     """Return the difference between a manifest's recipe and another one: `lang.min_score was 0.0, is 0.5`."""
-    if manifest["logic_version"] != recipe.logic_version:
-        return f"logic_version was {manifest['logic_version']}, is {recipe.logic_version}"
-    before, now = flatten(manifest["settings"]), flatten(recipe.settings)
-    changes = [
-        f"{key} was {before.get(key)}, is {now.get(key)}"
-        for key in sorted(before.keys() | now.keys())
-        if before.get(key) != now.get(key)
-    ]
-    return ", ".join(changes) or "its inputs have changed"
+    return ", ".join(differences(manifest, vars(recipe))) or "its inputs have changed"
+
+
+def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return a text for each difference of logic version and settings between two manifests or recipes.
+
+    >>> differences({"logic_version": 1, "settings": {"t": 5}}, {"logic_version": 1, "settings": {"t": 7}})
+    ['t was 5, is 7']
+    """
+    versions = [each["logic_version"] for each in (before, now)]
+    newer = " (another version of headtail)" if versions[0] != versions[1] else ""
+    changes = [f"logic_version was {versions[0]}, is {versions[1]}{newer}"] if newer else []
+    old, new = flatten(before["settings"]), flatten(now["settings"])
+    for key in sorted(old.keys() | new.keys()):
+        if old.get(key) != new.get(key):
+            was, now_is = _shown(old.get(key)), _shown(new.get(key))
+            changes.append(f"files of {key} have changed" if was == now_is else f"{key} was {was}, is {now_is}")
+    return changes
+
+
+def _shown(value: Any) -> str:
+    """Return a setting as a message shows it: files by their paths, and at most MAX_SHOWN characters."""
+    if isinstance(value, list):
+        value = [each["path"] if isinstance(each, dict) and "path" in each else each for each in value]
+    text = repr(value) if value == "" else str(value)
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 
 def _plain(value: Any) -> list:

@@ -18,6 +18,7 @@ from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractBufferedFile
 
 from curation.core.errors import HeadtailError
+from curation.core.own_tables import MANIFEST, WILDCARDS, without_tables
 
 TEMPORARY = ".tmp"
 ROW_GROUP_ROWS = 65_536
@@ -58,21 +59,24 @@ def open_input(path: str) -> BinaryIO:
     return open(inner, "rb") if isinstance(fs, LocalFileSystem) else fs.open(inner, "rb")
 
 
-def list_files(paths: Iterable[str], suffixes: tuple[str, ...] = ()) -> list[FileInfo]:
+def list_files(paths: Iterable[str], suffixes: tuple[str, ...] = (), own: Iterable[str] = ()) -> list[FileInfo]:
     """Return the files of paths, folders and globs, sorted by path, without a request per file.
 
-    In folders, hidden files (`.x`, `_x`) are left out, and with `suffixes` the files with another ending. Raises
+    In folders, hidden files (`.x`, `_x`) are left out, and with `suffixes` the files with another ending. Tables of
+    ours, and the folders `own` that the run writes, are left out unless a path names them (own_tables.py). Raises
     HeadtailError for a path without a file.
     """
     found: dict[str, FileInfo] = {}
     for path in paths:
         with _listing(path):
             fs, inner = filesystem(path)
-            entries = _entries(fs, inner, path, suffixes)
-        files = [entry for entry in entries if entry.get("type", "file") == "file"]
+            files, in_tables = _entries(fs, inner, path, suffixes, own)
         if not files:
             ending = f" ending in {' or '.join(suffixes)}" if suffixes else ""
-            raise HeadtailError(f"{path} names no file{ending}")
+            hint = (
+                f" but {in_tables:,} in tables of headtail: name the folder of a table to read it" if in_tables else ""
+            )
+            raise HeadtailError(f"{path} names no file{ending}{hint}")
         for entry in files:
             name = entry["name"] if isinstance(fs, LocalFileSystem) else fs.unstrip_protocol(entry["name"])
             version = next((entry[key] for key in ("ETag", "etag", "mtime", "LastModified") if entry.get(key)), "")
@@ -80,13 +84,23 @@ def list_files(paths: Iterable[str], suffixes: tuple[str, ...] = ()) -> list[Fil
     return [found[name] for name in sorted(found)]
 
 
-def _entries(fs: fsspec.AbstractFileSystem, inner: str, path: str, suffixes: tuple[str, ...]) -> list[dict]:
-    if any(mark in path for mark in "*?["):
-        return list(fs.glob(inner, detail=True).values())
-    if fs.isdir(inner):
-        entries = list(fs.find(inner, detail=True).values())
-        return [entry for entry in entries if _is_input(entry["name"], inner, suffixes)]
-    return [fs.info(inner)] if fs.exists(inner) else []
+def _entries(
+    fs: fsspec.AbstractFileSystem, inner: str, path: str, suffixes: tuple[str, ...], own: Iterable[str]
+) -> tuple[list[dict], int]:
+    """Return the files that a path names, and the number of files that are left out because they lie in tables."""
+    manifests: list[str] | None = None
+    if WILDCARDS.search(path):
+        entries = list(fs.glob(inner, detail=True).values())
+    elif fs.isdir(inner):
+        listed = list(fs.find(inner, detail=True).values())
+        manifests = [entry["name"] for entry in listed if posixpath.basename(entry["name"]) == MANIFEST]
+        entries = [entry for entry in listed if _is_input(entry["name"], inner, suffixes)]
+    else:
+        return [fs.info(inner)] if fs.exists(inner) else [], 0
+    files = [entry for entry in entries if entry.get("type", "file") == "file"]
+    written = [folder for other, folder in map(filesystem, own) if type(other) is type(fs)]
+    kept = without_tables(fs, inner, files, manifests, written)
+    return kept, len(files) - len(kept)
 
 
 @contextmanager

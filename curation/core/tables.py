@@ -20,11 +20,11 @@ import pyarrow.parquet as pq
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.fences import WRITER
+from curation.core.own_tables import MANIFEST
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe, difference
 from curation.core.table_reader import check_file
 
-MANIFEST = "_manifest.json"
 INPUTS = "_inputs.parquet"
 INLINE_INPUTS = 100
 """A manifest lists up to this many inputs; more inputs go to a Parquet file, and its hash to the manifest."""
@@ -182,12 +182,15 @@ class Table:
             )
         return None
 
-    def plan_parts(self, recipe: Recipe, per_part: int, overwrite: bool) -> tuple[list[Part], list[tuple[int, Recipe]]]:
+    def plan_parts(
+        self, recipe: Recipe, per_part: int, overwrite: bool, add: bool = False
+    ) -> tuple[list[Part], list[tuple[int, Recipe]]]:
         """Return the finished parts, and (number, recipe) of each part to make.
 
         Inputs of a complete part are done. The others form new parts of `per_part` inputs, in their order. If a part
         has other settings, or an input file has changed since, `overwrite` decides: true deletes all parts, false
-        raises HeadtailError.
+        raises HeadtailError. The same holds if the recipe lacks inputs of a part, unless `add` is true: then these
+        inputs stay in the table.
         """
         parts = self.parts()
         if overwrite and any(self._differs(part, recipe) for part in parts):
@@ -216,6 +219,18 @@ class Table:
                     f"{entry['path']} has changed since {self.path} was made from it: "
                     "set overwrite=true to make the table again"
                 )
+        if not add and (missing := missing_inputs(known.values(), recipe.inputs)):
+            if overwrite:
+                for part in parts:
+                    if missing_inputs(part.inputs(), recipe.inputs):
+                        storage.remove(storage.join(part.path, MANIFEST))
+                        storage.remove(part.path)
+                return self.plan_parts(recipe, per_part, overwrite)
+            raise HeadtailError(
+                f"{self.path} holds {len(known):,} inputs, {len(missing):,} of which this call does not name, such as "
+                f"{missing[0]}: set add=true to keep them{f' and add {len(fresh):,} more' if fresh else ''}, "
+                "overwrite=true to make the table from the named inputs alone, or another path"
+            )
         taken = {int(part.path[-5:]) for part in parts}
         free = (number for number in count() if number not in taken)
         plans = [
@@ -232,6 +247,18 @@ class Table:
             recipe.settings,
         )
         return "" if same else difference(part.manifest, recipe)
+
+
+def missing_inputs(known: Iterable[dict], wanted: Iterable[dict]) -> list[str]:
+    """Return the paths of the known inputs that are not wanted; an upstream part is compared by id, as it may move."""
+    keys = {entry[key] for entry in wanted for key in ("id", "path") if key in entry}
+    return [entry["path"] for entry in known if not {entry["path"], entry.get("id")} & keys]
+
+
+def describe_growth(parts: Sequence[Part], plans: Sequence[tuple[int, Recipe]], path: str, unit: str) -> str:
+    """Return a line about the inputs that a table has, and those that are added to it; "" if it has none yet."""
+    before, more = (sum(map(len, each)) for each in ([p.inputs() for p in parts], [r.inputs for _, r in plans]))
+    return f"adds {more:,} {unit} to the {before:,} in {path}" if before and more else ""
 
 
 def sweep(folder: str) -> None:

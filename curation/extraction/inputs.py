@@ -48,12 +48,13 @@ class Inputs:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-def list_sources(paths: Iterable[str], source: SourceKind, prefix: str) -> list[FileInfo]:
+def list_sources(paths: Iterable[str], source: SourceKind, prefix: str, written: Sequence[str] = ()) -> list[FileInfo]:
     """Return the input files that paths name, sorted: files, folders, globs, URLs, a crawl, or a list of paths.
 
     A crawl (`CC-MAIN-2024-22`) stands for its `wat.paths.gz` (or `warc.paths.gz`) under `prefix`. The lines of a file
     called `*.paths` or `*.paths.gz` are absolute paths or paths under `prefix`. The size and version of these files and
-    of http URLs stay unknown, because a request for each file would take too long.
+    of http URLs stay unknown, because a request for each file would take too long. Tables of runs, and the folders
+    `written` by this run, are left out of folders and globs unless a path names them.
     """
     files: dict[str, FileInfo] = {}
     for path in paths:
@@ -68,7 +69,7 @@ def list_sources(paths: Iterable[str], source: SourceKind, prefix: str) -> list[
         elif path.startswith(("http://", "https://")):
             named = [FileInfo(path, -1, "")]
         else:
-            named = list_files([path], SUFFIXES[source])
+            named = list_files([path], SUFFIXES[source], written)
         files |= {file.path: file for file in named}
     return [files[path] for path in sorted(files)]
 

@@ -17,7 +17,7 @@ from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES
 from curation.core.table_reader import check_file
-from curation.core.tables import MANIFEST, Part, Table
+from curation.core.tables import MANIFEST, Part, Table, describe_growth
 from curation.matching.buckets import plan_buckets
 
 
@@ -33,17 +33,20 @@ class MatchesPlan:
     waiting: Table
     to_match: list[tuple[Table, int, Recipe]]
     merge: bool
+    growth: str = ""
+    """A line about what is added to what; "": nothing is there yet, or nothing is added."""
 
     @classmethod
-    def make(cls, table: Table, recipe: Recipe, overwrite: bool) -> Self:
+    def make(cls, table: Table, recipe: Recipe, overwrite: bool, add: bool = False) -> Self:
         """Compare a recipe, whose inputs are the parts of pairs, with the existing parts of `matches`.
 
-        Raises HeadtailError where an existing part was made with other settings, or from pairs that have changed
-        since, unless `overwrite` is true. Further inputs of an existing part stay in it: they are of other crawls.
+        Raises HeadtailError where an existing part was made with other settings, or from pairs that have changed since
+        or that the recipe lacks, unless `overwrite` is true. With `add` the pairs that it lacks stay in `matches`: they
+        are of other crawls.
         """
         waiting = Table(storage.join(table.path, "_waiting"), MATCHES)
         _delete(_superseded(table.parts()))
-        merged, plans = table.plan_parts(recipe, 1, overwrite)
+        merged, plans = table.plan_parts(recipe, 1, overwrite, add)
         wanted = {single.id for _, single in plans}
         _delete([part for part in waiting.parts() if part.id not in wanted])
         if len(merged) + len(plans) == 1:
@@ -51,7 +54,8 @@ class MatchesPlan:
         existing = {part.id for part in waiting.parts()}
         missing = [single for _, single in plans if single.id not in existing]
         to_match = [(waiting, number, single) for number, single in zip(_free(waiting), missing, strict=False)]
-        return cls(table, waiting, to_match, merge=True)
+        growth = describe_growth(merged, plans, table.path, "parts of pairs")
+        return cls(table, waiting, to_match, merge=True, growth=growth)
 
     def begin_merge(self) -> "Merge":
         """Return the merge of the existing and the newly matched parts."""

@@ -103,9 +103,16 @@ def _header(report: dict[str, Any]) -> str:
     return (
         '<header><div class="lead"><div>'
         f'<p class="kicker">Curation report · {escape(report["run"]["finished"][:10])}</p>'
-        f'<h1>{escape(_headline(report))}</h1><p class="standfirst">{_introduction(report)}</p></div>{mosaic}</div>'
+        f'<h1>{escape(_headline(report))}</h1><p class="standfirst">{_introduction(report)}</p>{_notes(report)}</div>'
+        f"{mosaic}</div>"
         f'<ol class="overview">{rows}</ol>{BEFORE_AFTER}</header>'
     )
+
+
+def _notes(report: dict[str, Any]) -> str:
+    """Return the notes on tables that are not shown, which reports of older versions lack."""
+    notes = "".join(f"<li>{web_text(note, 600)}</li>" for note in report.get("notes", ()))
+    return f'<ul class="notes">{notes}</ul>' if notes else ""
 
 
 def _introduction(report: dict[str, Any]) -> str:

@@ -11,11 +11,13 @@ from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe, flatten
-from curation.core.schemas import CURATED, DOWNLOAD_STATUS, MATCHES, PAIRS, SAMPLES, THRESHOLDS
+from curation.core.schemas import CURATED, DOWNLOAD_STATUS, LISTS, MATCHES, PAIRS, SAMPLES, STORED, THRESHOLDS
 from curation.core.table_reader import check_file, read_rows
 from curation.core.tables import Part, Table, sum_receipts
 from curation.images.downloads import Downloads
+from curation.images.ranges import Ranges, list_name
 from curation.matching.parts import MatchesTables
+from curation.report.belonging import sort_out
 from curation.report.stats import (
     CuratedTask,
     DownloadsTask,
@@ -81,7 +83,8 @@ class CountingTasks:
 class RunTables:
     """The tables of a run: complete up to balancing, while downloads and shards may be missing.
 
-    `parts` are by stage; those of `thresholds`, which balance_pairs writes too, are under their own name.
+    `parts` are by stage; those of `thresholds`, which balance_pairs writes too, are under their own name. Tables that
+    do not belong to the others are left out; `notes` says so, and `lists` are as in `Belonging`.
     """
 
     matches: MatchesTables
@@ -89,6 +92,8 @@ class RunTables:
     parts: dict[str, list[Part]]
     downloads: Downloads
     shards: ShardSet
+    notes: tuple[str, ...] = ()
+    lists: Part | None = None
 
     @classmethod
     def open(cls, paths: dict[str, str], more_matches: Sequence[str]) -> Self:
@@ -103,7 +108,9 @@ class RunTables:
             "write_shards": shards.parts(),
             "thresholds": Table(paths["thresholds"], THRESHOLDS).require("balance_pairs"),
         }
-        return cls(matches, open_counts(paths["entry_counts"], matches), parts, downloads, shards)
+        counts = open_counts(paths["entry_counts"], matches)
+        found = sort_out(parts, matches, Table(paths["lists"], LISTS, STORED.names).parts())
+        return cls(matches, counts, found.parts, downloads, shards, found.notes, found.lists)
 
     def check_metadata(self, metadata: str) -> str:
         """Return `metadata`, the hash of the entry lists; raises HeadtailError if matches were made with another."""
@@ -128,6 +135,8 @@ class RunTables:
         same recipe: hosts fail, and remove_samples takes samples out.
         """
         changing = ("download_images", "write_shards")
+        if self.lists:
+            settings = settings | {"lists": self.lists.id}
         inputs = [part.input() for name, parts in self.parts.items() if name not in changing for part in parts]
         inputs += [part.outcome() for name in changing for part in self.parts[name]]
         return Recipe(STAGE, LOGIC_VERSION, settings, inputs)
@@ -159,10 +168,19 @@ class RunTables:
             "command": openclip_command(self.shards.path, sizes),
         }
 
+    def _ranges(self) -> list[tuple[list[str], str | None]]:
+        """Return the status files of each range, and the list whose images count; None: all images count."""
+        if not self.parts["download_images"]:
+            return []
+        if not self.lists:
+            return [(files, None) for files in self.downloads.status_files().values()]
+        found = self.downloads.status_files(Ranges(**self.lists.manifest["settings"]))
+        return [(files, storage.join(self.lists.path, list_name(int(number)))) for number, files in found.items()]
+
     def plan(self, max_tasks: int, work: str) -> CountingTasks:
         """Return the tasks that count the tables, at most `max_tasks` for each; they write to the folder `work`."""
         curated = [file for part in self.parts["balance_pairs"] for file in part.files]
-        ranges = list(self.downloads.status_files().values())
+        ranges = self._ranges()
         sidecars = [file for part in self.parts["write_shards"] for file in part.files]
         return CountingTasks(
             [MatchesTask(f"matches {k}", group) for k, group in _groups(self.matches.buckets, max_tasks)],
@@ -170,7 +188,10 @@ class RunTables:
                 CuratedTask(f"curated {k}", group, storage.join(work, f"{k:05d}.parquet"))
                 for k, group in _groups(curated, max_tasks)
             ],
-            [DownloadsTask(f"downloads {k}", group) for k, group in _groups(ranges, max_tasks)],
+            [
+                DownloadsTask(f"downloads {k}", [files for files, _ in group], [path for _, path in group])
+                for k, group in _groups(ranges, max_tasks)
+            ],
             [ShardsTask(f"shards {k}", group) for k, group in _groups(sidecars, max_tasks)],
         )
 
@@ -179,7 +200,8 @@ class RunTables:
 class RunTotals:
     """The statistics of all tasks together.
 
-    `samples` are those that the report shows, `partials` the files with the entry counts of kept texts.
+    `samples` are those that the report shows, `partials` the files with the entry counts of kept texts. `not_listed`
+    images were downloaded for other lists only, and are not counted.
     """
 
     matches: TextStats
@@ -188,6 +210,7 @@ class RunTotals:
     shards: ShardStats
     samples: list[SampleDraw]
     partials: list[str]
+    not_listed: int = 0
 
     @classmethod
     def of_receipts(
@@ -199,13 +222,15 @@ class RunTotals:
         partials: list[str],
     ) -> Self:
         """Return the sums of the receipts of the tasks of each table."""
+        fetched = merge_receipts("downloads", downloads)
         return cls(
             TextStats.from_facts(merge_receipts("matches", matches).facts),
             TextStats.from_facts(merge_receipts("curated", curated).facts),
-            DownloadStats.from_facts(merge_receipts("downloads", downloads).facts),
+            DownloadStats.from_facts(fetched.facts),
             ShardStats.from_facts(merge_receipts("shards", shards).facts),
             choose_samples(SampleDraw(**output) for receipt in shards for output in receipt.outputs),
             partials,
+            fetched.drops["not_listed"],
         )
 
     def counts_kept(self) -> Iterator[tuple[str, np.ndarray]]:

@@ -17,8 +17,8 @@ from curation.balancing.counts import CountArrays, write_partial
 from curation.balancing.matched_batch import COUNTED_COLUMNS, MatchedBatch, read_matched
 from curation.core.draws import draw
 from curation.core.receipts import Receipt
-from curation.core.schemas import CURATED, SAMPLES
-from curation.core.table_reader import read_batches
+from curation.core.schemas import CURATED, LISTS, SAMPLES, STORED
+from curation.core.table_reader import read_batches, read_rows
 from curation.images.status import read_status
 
 ENTRIES_PER_TEXT = (1, 2, 3, 4, 5, 6, 8, 10, 15)
@@ -151,10 +151,14 @@ class CuratedTask:
 
 @dataclass(frozen=True)
 class DownloadsTask:
-    """Ranges of downloads to count, each a list of status files, oldest first."""
+    """Ranges of downloads to count, each a list of status files, oldest first.
+
+    `lists` has for each range the download list whose images count; None: all images count.
+    """
 
     name: str
     ranges: list[list[str]]
+    lists: list[str | None]
 
 
 @dataclass(frozen=True)
@@ -203,17 +207,22 @@ def count_curated(task: CuratedTask) -> Receipt:
 
 
 def count_downloads(task: DownloadsTask) -> Receipt:
-    """Count the images of some ranges by their last status. Rows are attempted images."""
+    """Count the images of some ranges by their last status. Rows are attempted images; reasons: not_listed."""
     stats, receipt = DownloadStats(), Receipt(task.name)
-    for files in task.ranges:
+    for files, listed in zip(task.ranges, task.lists, strict=True):
         rows = read_status(files, ["status", "http_status", "source_bytes", "bytes"])
+        receipt.rows_in += rows.num_rows
+        if listed:
+            uids = read_rows(listed, LISTS, ["uid"], STORED.names)["uid"].combine_chunks()
+            kept = rows.filter(pc.is_in(rows["uid"], uids))
+            receipt.drops["not_listed"] += rows.num_rows - kept.num_rows
+            rows = kept
         _count_values(stats.statuses, rows["status"])
         answered = rows.filter(rows["http_status"].is_valid())
         codes = answered["http_status"].cast(pa.string())
         _count_values(stats.http, pc.binary_join_element_wise(answered["status"], codes, " "))
         stats.bytes["source"] += pc.sum(rows["source_bytes"], min_count=0).as_py()
         stats.bytes["stored"] += pc.sum(rows["bytes"], min_count=0).as_py()
-        receipt.rows_in += rows.num_rows
     return _finish(receipt, stats)
 
 

@@ -208,6 +208,12 @@ def _codes(stats: DownloadStats, status: str) -> dict[str, int]:
     return {code: count for (name, _, code), count in counts if name == status}
 
 
+def not_listed_note(totals: RunTotals) -> list[str]:
+    """Return the note on images that were downloaded for another balance only."""
+    count = totals.not_listed
+    return [f"{count:,} images that were downloaded for other balances are not shown"] if count else []
+
+
 def image_values(stats: ShardStats) -> Values:
     """Return the sizes of the samples' images as histograms."""
     steps = {"width": PIXEL_STEP, "height": PIXEL_STEP, "aspect": ASPECT_STEP, "bytes": BYTE_STEP}
@@ -247,7 +253,7 @@ class ReportInputs:
 
     `counts` (results of `compare_counts`), `thresholds` (rows of the table) and `lists` are by language. `samples` are
     the outputs of `read_previews`; `second_balance` and `shards` are what the methods `second_balance` and `written` of
-    `RunTables` return.
+    `RunTables` return. `notes` name tables that are not shown.
     """
 
     stages: Mapping[str, StageTotals]
@@ -258,6 +264,7 @@ class ReportInputs:
     samples: Sequence[Values]
     second_balance: Values | None
     shards: Values | None
+    notes: Sequence[str] = ()
 
 
 def report_values(inputs: ReportInputs, run: Values, metadata: Values) -> Values:
@@ -278,6 +285,7 @@ def report_values(inputs: ReportInputs, run: Values, metadata: Values) -> Values
             "inputs": {"files": first.inputs, "bytes": first.receipt.facts["bytes_read"]},
             "metadata": {**metadata, "languages": len(lists), "entries": entries},
         },
+        "notes": [*inputs.notes, *not_listed_note(totals)],
         "overview": overview_values(stages, totals.matches),
         "stages": [stage_values(stage) for stage in stages.values()],
         "languages": languages,

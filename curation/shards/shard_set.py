@@ -1,14 +1,19 @@
 """A folder of shards: written as a whole, numbered without gaps, with a manifest that is written last."""
 
 import json
+import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from curation.core import storage
+from curation.core.errors import HeadtailError
+from curation.core.progress import account
 from curation.core.receipts import Receipt
-from curation.core.recipes import Recipe
+from curation.core.recipes import Recipe, differences
 from curation.core.tables import MANIFEST, Part, Table, sweep
+from curation.shards.origin import Origin
 from curation.shards.readme import shard_readme
 
 STAGE = "write_shards"
@@ -16,6 +21,7 @@ SIZES = "sizes.json"
 README = "README.md"
 REMOVALS = "removals.txt"
 NOTE_PREFIX = ".removed-"
+_SHARD = re.compile(r"\d{5,}\.(tar|parquet)")
 
 
 class ShardSet(Table):
@@ -36,6 +42,37 @@ class ShardSet(Table):
         except FileNotFoundError:
             return []
 
+    def refuse_to_replace(self, recipe: Recipe, origin: Origin, before: Origin | None) -> None:
+        """Raise HeadtailError if the set is complete and another set than the recipe and the origin would give.
+
+        `before` is the origin of the complete set. A set may grow: by further pairs, and by further downloads.
+        """
+        for part in self.parts():
+            changes = differences(part.manifest, vars(recipe))
+            lists, *downloads = [entry["id"] for entry in part.inputs()]
+            now = [entry["id"] for entry in recipe.inputs]
+            if before:
+                changes += before.changes(origin)
+            elif now and lists != now[0]:
+                changes.append("an older version of headtail made it from other lists, and did not keep their settings")
+            if now and set(downloads) - set(now[1:]):
+                changes.append("images were fetched again since")
+            if changes:
+                raise HeadtailError(
+                    f"{describe_set(part)}, and this call would replace them by others ({'; '.join(changes)}): "
+                    "set overwrite=true to replace them, or another path for shards"
+                )
+
+    def refuse_to_empty(self, selection: Receipt, work: str) -> None:
+        """Raise HeadtailError if the set is complete and has samples, but the new selection has none; delete `work`."""
+        for part in self.parts():
+            if part.receipt.rows_out and not selection.rows_out:
+                storage.remove(work)
+                raise HeadtailError(
+                    f"{describe_set(part)}, and they stay, for this call would replace them by none "
+                    f"({account(selection)}): check filter, filters and removals, or delete the folder first"
+                )
+
     def work_folder(self, recipe: Recipe) -> str:
         """Return the work folder of a recipe; those of other recipes are deleted."""
         mine = f".work-{recipe.id}"
@@ -52,14 +89,14 @@ class ShardSet(Table):
     def publish(
         self, recipe: Recipe, work: str, receipts: Sequence[Receipt], selection: Receipt, seconds: float, **facts: Any
     ) -> Part:
-        """Write sizes.json and the manifest, and delete tars and side-cars that belong to no shard of this set.
+        """Write sizes.json and the manifest, and delete the shards of earlier sets that are not in this one.
 
         The manifest counts the whole stage: rows in and drops of `selection`, rows out of the shards' receipts, which
         must equal the rows out of the selection. `facts` go into the manifest.
         """
         written = {name for receipt in receipts for output in receipt.outputs for name in _names(output)}
         for name in storage.list_folder(self.path):
-            if name not in written and name.endswith((".tar", ".parquet")):
+            if name not in written and _SHARD.fullmatch(name):
                 storage.remove(storage.join(self.path, name))
         outputs = [output for receipt in receipts for output in receipt.outputs]
         self._write_sizes(outputs)
@@ -112,6 +149,19 @@ class ShardSet(Table):
     def _write_sizes(self, outputs: Sequence[dict]) -> None:
         sizes = {output["tar"]: output["rows"] for output in outputs}
         storage.write_bytes(storage.join(self.path, SIZES), json.dumps(sizes, indent=1).encode() + b"\n")
+
+
+def describe_set(part: Part) -> str:
+    """Return what a complete set is: its folder, samples, shards and date."""
+    samples, shards = part.receipt.rows_out, len(part.files)
+    return f"{part.path} holds {samples:,} samples in {shards:,} shards{_date(storage.join(part.path, MANIFEST))}"
+
+
+def _date(path: str) -> str:
+    fs, inner = storage.filesystem(path)
+    with suppress(NotImplementedError):  # some stores keep no time
+        return f", written {fs.modified(inner):%Y-%m-%d}"
+    return ""
 
 
 def note_name(tar: str) -> str:

@@ -22,7 +22,8 @@ def count_articles(
     session: Session, table: Table, recipe: Recipe, settings: DumpSettings, files_per_part: int, overwrite: bool
 ) -> Counted:
     """Write the missing parts of `ngrams`; returns the counts of the recipe's inputs."""
-    parts, plans = table.plan_parts(recipe, files_per_part, overwrite)
+    # Counts of ranges that this call does not name stay for other calls; `Counted.of` does not take them.
+    parts, plans = table.plan_parts(recipe, files_per_part, overwrite, add=True)
     count = partial(count_file, settings=settings)
     for number, part in plans:
         stage = Stage(recipe.stage, f"{len(part.inputs):,} ranges of dumps, part {number}")

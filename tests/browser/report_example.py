@@ -47,6 +47,7 @@ def example_report() -> dict[str, Any]:
             "inputs": {"files": 7, "bytes": 48_213_004},
             "metadata": {"id": "9c1e3f2a55aa", "languages": 9, "entries": 61_240},
         },
+        "notes": [f"The shards are of another balance ({HOSTILE[0]}), and not shown: run write_shards"],
         "overview": [
             {"label": label, "unit": unit, "count": count, "balanced": count < 9_999, "headline": "links" in unit}
             for label, unit, count in (

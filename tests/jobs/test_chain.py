@@ -11,6 +11,7 @@ import webdataset
 
 from conf.compose import compose_config
 from conf.schema.jobs import BalancePairsConfig
+from curation.core.errors import HeadtailError
 from curation.core.tables import Table, sum_receipts
 from curation.shards.shard_set import ShardSet
 from jobs import balance_pairs
@@ -127,10 +128,21 @@ def test_a_second_run_makes_nothing_again(sample: Sample, finished: Path) -> Non
 def test_another_t_runs_again_from_the_balance_on(sample: Sample, finished: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished, run)
+    all_before = manifests(finished, *STAGES)
     kept, changed = manifests(run, *STAGES[:3]), manifests(run, "curated", "shards")
-    sample.curate(run, "balance.t=50")
+    for other, told in {
+        "balance.t=50": r"samples in \d+ shards, written .*balance_pairs: t was None, is 50.0; .*set overwrite=true",
+        "seed=1": "balance_pairs: seed was 0, is 1",
+        "samples_per_shard=99": "samples_per_shard was 100, is 99",
+    }.items():
+        with pytest.raises(HeadtailError, match=told):
+            sample.curate(run, other)
+    assert manifests(run, *STAGES) == {run / path.relative_to(finished): text for path, text in all_before.items()}
+    sample.curate(run, "balance.t=50", "overwrite=true")
     assert manifests(run, *STAGES[:3]) == kept
     assert all(text != changed[path] for path, text in manifests(run, "curated", "shards").items())
+    stages = {stage["stage"]: stage for stage in json.loads((run / "report/report.json").read_text())["stages"]}
+    assert stages["download_images"]["rows_in"] == stages["balance_pairs"]["rows_out"], "images of both balances"
 
 
 def test_what_a_smaller_t_keeps_a_larger_one_keeps(finished: Path, tmp_path: Path) -> None:

@@ -67,7 +67,7 @@ def test_what_is_removed_stays_away(run: Path, tmp_path: Path) -> None:
     assert [name for name in before if before[name] != after[name]] == ["00000.tar"]
     check(run)
     total = sum(json.loads((run / "shards/sizes.json").read_text()).values())
-    overrides = [f"output={run}", "samples_per_shard=1000", "spark.driver_memory=1g"]
+    overrides = [f"output={run}", "samples_per_shard=1000", "overwrite=true", "spark.driver_memory=1g"]
     write_shards.run(compose_config("write_shards", WriteShardsConfig, overrides))
     manifest = json.loads((run / "shards/_manifest.json").read_text())
     assert manifest["rows_out"] == total

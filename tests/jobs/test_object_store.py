@@ -58,7 +58,7 @@ def test_a_whole_run_lies_on_an_object_store(
     assert again.count(" is done: ") == 7
     assert " starts: " not in again
 
-    shards = [f"output={RUN}", "spark.master=local[2]", "filter=width > 8"]
+    shards = [f"output={RUN}", "spark.master=local[2]", "filter=width > 8", "overwrite=true"]
     assert "filter='width > 8' makes Spark itself read s3://bucket/run/" in calls.headtail(
         "write_shards", *shards, code=1
     )

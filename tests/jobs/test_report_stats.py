@@ -10,9 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from conf.compose import compose_config
-from conf.schema.jobs import RemoveSamplesConfig, ReportStatsConfig
+from conf.schema.jobs import BalancePairsConfig, RemoveSamplesConfig, ReportStatsConfig
 from curation.core.errors import HeadtailError
-from jobs import remove_samples, report_stats
+from jobs import balance_pairs, remove_samples, report_stats
 from tests.jobs.conftest import Sample, rows
 
 
@@ -104,6 +104,23 @@ def test_without_downloads_there_is_a_report_and_a_second_run_leaves_it(
     capsys.readouterr()
     run_report(tmp_path, sample)
     assert "is done" in capsys.readouterr().err
+
+
+def test_a_folder_of_two_balances_shows_the_newer_one_and_says_so(
+    finished: Path, sample: Sample, tmp_path: Path, report: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = Path(shutil.copytree(finished, tmp_path / "run"))
+    balance_pairs.run(compose_config("balance_pairs", BalancePairsConfig, [f"output={run}", "balance.t=50"]))
+    run_report(run, sample)
+    found = json.loads((run / "report" / "report.json").read_text())
+    (note,) = found["notes"]
+    assert note.startswith(
+        "Downloads and shards are of another balance (t was None, is 50.0, tail_share was 0.06, is None)"
+    )
+    assert f"report_stats     {note}" in capsys.readouterr().err
+    assert (found["samples"], found["downloads"]["attempted"], found["shards"]) == ([], 0, None)
+    assert [stage["stage"] for stage in found["stages"]] == ["extract_pairs", "match_pairs", "balance_pairs"]
+    assert report["notes"] == []
 
 
 def test_other_metadata_is_refused(finished: Path, sample: Sample, tmp_path: Path) -> None:

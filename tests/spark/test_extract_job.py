@@ -55,3 +55,25 @@ def test_a_sample_of_rows(folder: Path, tmp_path: Path, capsys: pytest.CaptureFi
     with pytest.raises(HeadtailError, match=r"sample.limit was 100, is 200\): set overwrite=true"):
         extract(folder, tmp_path / "a", "source.limit=200")
     assert len(extract(folder, tmp_path / "a", "source.limit=200", "overwrite=true")) == 200
+
+
+def test_a_corrected_path_does_not_leave_both_data_sets(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    wrong, right = f"source.paths={folder}/0.parquet", f"source.paths={folder}/7.tsv,{folder}/1.jsonl"
+    assert len(extract(folder, tmp_path / "run", wrong)) == 40
+    told = (
+        r"run/pairs holds 1 inputs, 1 of which this call does not name, such as .*0.parquet: .*add=true .* add 2 more"
+    )
+    with pytest.raises(HeadtailError, match=told):
+        extract(folder, tmp_path / "run", right)
+    capsys.readouterr()
+    assert len(extract(folder, tmp_path / "run", right, "add=true")) == 100
+    assert f"adds 2 files to the 1 in {tmp_path}/run/pairs" in capsys.readouterr().err
+    assert len(extract(folder, tmp_path / "run", right, "overwrite=true")) == 60
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/a.txt").touch()
+    with pytest.raises(HeadtailError, match=r"mine is not empty and holds nothing of headtail, but a.txt"):
+        extract(folder, tmp_path / "mine", right)
+    with pytest.raises(HeadtailError, match=r"names no file ending in .* but 2 in tables of headtail: name the folder"):
+        extract(tmp_path, tmp_path / "other")

@@ -100,7 +100,10 @@ def test_a_filter_reads_scores_and_side_car_columns(server: ImageServer, tmp_pat
     scores = pa.table({"uid": scored, "clip_score": [k / 100 for k in range(len(scored))]})
     pq.write_table(scores, tmp_path / "scores.parquet")
     manifest = shard(
-        tmp_path, f"scores=[{tmp_path}/scores.parquet]", "filter=clip_score >= 0.3 and width > 8 and lang = 'en'"
+        tmp_path,
+        f"scores=[{tmp_path}/scores.parquet]",
+        "filter=clip_score >= 0.3 and width > 8 and lang = 'en'",
+        "overwrite=true",
     )
     high = set(scored[30:])
     expected = [uid for uid in before["uid"].to_pylist() if uid in high]
@@ -109,7 +112,24 @@ def test_a_filter_reads_scores_and_side_car_columns(server: ImageServer, tmp_pat
     assert set(expected) <= set(after["uid"].to_pylist()) <= high
     lost = manifest["drops"]["filter"]
     assert lost == whole["rows_in"] - whole["drops"]["not_downloaded"] - len(high & _downloaded(tmp_path))
-    assert shard(tmp_path, "filter=width > 100000")["rows_out"] == 0
+    told = (
+        rf"shards holds {len(after)} samples in 1 shards, written \d{{4}}-\d\d-\d\d, .* "
+        r"\(filter was clip_score >= 0.3 and width > 8 and lang = 'en', is width > 100000; scores was .*overwrite=true"
+    )
+    for other in (
+        "filter=width > 100000",
+        "samples_per_shard=7",
+        "removals=https://h.org/a.jpg",
+        "second_balance=true",
+    ):
+        with pytest.raises(HeadtailError, match=told if "100000" in other else "overwrite=true to replace them"):
+            shard(tmp_path, other)
+    with pytest.raises(
+        HeadtailError, match=rf"{len(after)} samples .* they stay, .* replace them by none .*filter \d+"
+    ):
+        shard(tmp_path, "filter=width > 100000", "overwrite=true")
+    assert json.loads((tmp_path / "shards/_manifest.json").read_text()) == manifest
+    assert not list((tmp_path / "shards").glob(".work*"))
 
 
 def test_shards_are_balanced_again_by_what_arrived(
@@ -129,7 +149,7 @@ def test_shards_are_balanced_again_by_what_arrived(
     # Each survivor stands for 1.2 images, so the estimated count is 1.2 times what arrived.
     assert table["keep_probability"].unique().to_pylist() == [pytest.approx(50 / (1.2 * arrived))]
     assert 0 < manifest["drops"]["not_drawn"] < arrived
-    assert "second_balance" not in shard(tmp_path, "second_balance=false")
+    assert "second_balance" not in shard(tmp_path, "second_balance=false", "overwrite=true")
     assert "first balance dropped" not in capsys.readouterr().err
 
 

@@ -16,7 +16,9 @@ from curation.core.choices import Edges
 from curation.core.errors import HeadtailError
 from curation.matching import entry_lists
 from curation.report.estimate import Assumptions
+from jobs import curate
 from jobs.cli import JOBS
+from jobs.outputs import written_folders
 
 GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz", "entry_lists=/lists"]
 
@@ -150,3 +152,21 @@ def test_the_preset_for_s3_names_the_hadoop_that_spark_brings(monkeypatch: pytes
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     conf = compose_config("write_shards", WriteShardsConfig, ["output=/x", "spark=s3"]).spark.conf
     assert conf["spark.hadoop.fs.s3a.endpoint"] == ""
+
+
+def test_curate_writes_the_folders_of_all_its_jobs() -> None:
+    names = (
+        "pairs", "matches", "entry_counts", "thresholds", "curated", "entry_probabilities", "forecasts", "lists",
+        "downloads", "shards", "report",
+    )  # fmt: skip
+    assert set(written_folders(compose("pairs=/p"))) == {"/p", *(f"/runs/a/{name}" for name in names[1:])}
+    only = compose_config("report_stats", ReportStatsConfig, ["output=/x", "entry_lists=/e"])
+    assert written_folders(only) == ["/x/report"]
+
+
+def test_curate_refuses_a_folder_of_other_files_before_it_reads_anything(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine/00000.tar").touch()
+    config = compose(f"output={tmp_path}/run", f"shards={tmp_path}/mine")
+    with pytest.raises(HeadtailError, match=r"mine is not empty and holds nothing of headtail, but 00000.tar"):
+        curate.run(config)

@@ -13,7 +13,7 @@ from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRY_COUNTS
 from curation.core.storage import ParquetSink, write_bytes
 from curation.core.table_reader import read_rows
-from curation.core.tables import Table, check_failed_share
+from curation.core.tables import Table, check_failed_share, describe_growth
 
 ROWS = pa.record_batch(
     {"lang": ["en", "de"], "entry_id": pa.array([1, 2], pa.int32()), "count": pa.array([3, 4], pa.int64())}
@@ -116,6 +116,37 @@ def test_finished_work_is_not_overwritten_because_a_setting_changed(tmp_path: Pa
     assert table.parts() == []
 
 
+def wrong_and_right(count: int) -> Recipe:
+    """Inputs of which the first two are those of `recipe()`, and the rest are others."""
+    return replace(recipe(), inputs=[*recipe(2).inputs, *recipe(count + 10).inputs[10:]])
+
+
+def test_inputs_that_are_not_named_any_more_are_kept_only_on_demand(tmp_path: Path) -> None:
+    table = Table(str(tmp_path))
+    for number, inputs in enumerate((recipe().inputs[:2], recipe().inputs[2:])):
+        make_part(table, number, replace(recipe(), inputs=inputs))
+    told = "holds 3 inputs, 1 of which this call does not name, such as /in/2: set add=true to keep them and add 4 more"
+    with pytest.raises(HeadtailError, match=told):
+        table.plan_parts(wrong_and_right(4), 9, overwrite=False)
+    with pytest.raises(HeadtailError, match="set add=true to keep them, overwrite=true to make"):
+        table.plan_parts(recipe(2), 9, overwrite=False)
+    parts, plans = table.plan_parts(wrong_and_right(4), 9, overwrite=False, add=True)
+    assert (len(parts), [len(plan.inputs) for _, plan in plans]) == (2, [4])
+    assert describe_growth(parts, plans, table.path, "files") == f"adds 4 files to the 3 in {tmp_path}"
+    parts, plans = table.plan_parts(wrong_and_right(4), 9, overwrite=True)
+    assert ([len(part.inputs()) for part in parts], [len(plan.inputs) for _, plan in plans]) == ([2], [4])
+    assert len(table.parts()) == 1
+
+
+def test_where_only_new_inputs_came_they_are_added(tmp_path: Path) -> None:
+    table = Table(str(tmp_path))
+    assert describe_growth(*table.plan_parts(recipe(), 9, overwrite=False), table.path, "files") == ""
+    make_part(table, 0, recipe())
+    parts, plans = table.plan_parts(recipe(5), 9, overwrite=False)
+    assert describe_growth(parts, plans, table.path, "files") == f"adds 2 files to the 3 in {tmp_path}"
+    assert describe_growth(*table.plan_parts(recipe(), 9, overwrite=False), table.path, "files") == ""
+
+
 def test_a_cheap_stage_runs_again_and_an_expensive_one_refuses(tmp_path: Path) -> None:
     table = Table(str(tmp_path))
     make_part(table, 0, recipe())
@@ -143,7 +174,7 @@ def test_upstream_parts_are_known_by_what_they_hold(tmp_path: Path) -> None:
     with pytest.raises(HeadtailError, match="/a/part-00000 has changed"):
         table.plan_parts(made_again, 1, overwrite=False)
     further = replace(recipe(), inputs=[{"path": "/c/part-00000", "id": "3"}])
-    assert len(table.plan_parts(further, 1, overwrite=False)[1]) == 1
+    assert len(table.plan_parts(further, 1, overwrite=False, add=True)[1]) == 1
 
 
 def test_failures_beyond_the_share_fail_the_job(tmp_path: Path) -> None:

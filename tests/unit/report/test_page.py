@@ -147,3 +147,8 @@ def test_most_of_many_languages_are_in_a_details_element() -> None:
     report["languages"] *= 50
     text = Page(render(report)).text
     assert f"{len(report['languages']) - 15} more languages" in text
+
+
+def test_notes_on_tables_that_are_not_shown_stand_at_the_top(page: Page) -> None:
+    assert "The shards are of another balance" in page.text.split("Every record")[0]
+    assert 'class="notes"' not in render(example_report() | {"notes": []})

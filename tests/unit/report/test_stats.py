@@ -13,7 +13,7 @@ import pytest
 from curation.balancing.counts import merge_partials
 from curation.balancing.matched_batch import MatchedBatch
 from curation.core.receipts import Receipt, merge_receipts
-from curation.core.schemas import CURATED, DOWNLOAD_STATUS, MATCHES, SAMPLES
+from curation.core.schemas import CURATED, DOWNLOAD_STATUS, LISTS, MATCHES, SAMPLES
 from curation.report import stats
 
 LANGS = ("de", "en", "th")
@@ -110,11 +110,19 @@ def test_download_stats_take_the_last_attempt(tmp_path: Path) -> None:
         tmp_path / "b.parquet", [row("2", "success", 5, 200), row("4", "http_error", None, 404)], DOWNLOAD_STATUS
     )
     other = write(tmp_path / "c.parquet", [row("3", "dns", None)], DOWNLOAD_STATUS)
-    task = stats.DownloadsTask("x", [[first, second], [other]])
+    task = stats.DownloadsTask("x", [[first, second], [other]], [None, None])
     found = totals(stats.DownloadStats, [stats.count_downloads(task)])
     assert found.statuses == {"success": 2, "http_error": 1, "dns": 1}
     assert found.http == {"success 200": 1, "http_error 404": 1}
     assert found.bytes["source"] == 15
+    listed = write(tmp_path / "list.parquet", [curated_row("2"), curated_row("5")], LISTS)
+    receipt = stats.count_downloads(stats.DownloadsTask("x", [[first, second]], [listed]))
+    assert totals(stats.DownloadStats, [receipt]).statuses == {"success": 1}
+    assert (receipt.rows_in, receipt.rows_out, receipt.drops["not_listed"]) == (3, 1, 2)
+
+
+def curated_row(uid: str) -> dict:
+    return {"uid": uid, "url": "", "text": "", "lang": "en", "keep_probability": 1.0, "texts": [], "order": int(uid)}
 
 
 def sidecar(rows: int, seed: int) -> list[dict]:

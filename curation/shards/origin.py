@@ -1,0 +1,100 @@
+"""The origin of a set of shards: the settings of the stages before it, and the parts of pairs that went into it.
+
+A set names its inputs by ids, and the tables behind these ids are replaced when a run goes on. The origin stays in the
+manifest of the set, so that write_shards can say how the set differs from the one that it would write.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+from curation.core import storage
+from curation.core.recipes import Recipe, differences
+from curation.core.tables import MANIFEST, Part
+
+ORIGIN = "origin"
+"""Key of the origin in the manifest of a set."""
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Stage -> its distinct {logic_version, settings}, and the ids of parts of pairs; empty where they are unknown."""
+
+    stages: Mapping[str, Sequence[Mapping[str, Any]]]
+    pairs: Sequence[str] = field(default_factory=list)
+
+    @classmethod
+    def of_tables(cls, lists: Part, downloads: Iterable[Part]) -> Self:
+        """Return the origin of the set that these lists and downloads make.
+
+        The tables before the lists are found by the paths in the manifests; where one is gone, or is another by now,
+        the origin lacks its stage.
+        """
+        curated = list(_upstream([lists], "balance_pairs"))
+        matches = list(_upstream(curated, "match_pairs"))
+        first_pairs = [part for each in matches for part in _upstream([each], "extract_pairs", only_first=True)]
+        stages: dict[str, list[Mapping[str, Any]]] = {}
+        for part in (*first_pairs, *matches, *curated, *downloads):
+            made = {key: part.manifest[key] for key in ("logic_version", "settings")}
+            known = stages.setdefault(part.manifest["stage"], [])
+            known += [] if made in known else [made]
+        return cls(stages, sorted({entry["id"] for part in matches for entry in part.inputs() if "id" in entry}))
+
+    @classmethod
+    def of_set(cls, shards: Part, lists: Part | None, downloads: Iterable[Part]) -> Self | None:
+        """Return the origin that a set's manifest holds, or that the tables tell if they still are those of the set.
+
+        None: an older version of headtail wrote the set, and its lists have been replaced.
+        """
+        if recorded := shards.manifest.get(ORIGIN):
+            return cls(**recorded)
+        if lists and shards.inputs()[0]["id"] == lists.id:
+            return cls.of_tables(lists, downloads)
+        return None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the origin as plain values."""
+        return asdict(self)
+
+    def changes(self, now: Self) -> list[str]:
+        """Return a text for each change of a stage that both origins know, and for pairs that are gone.
+
+        Further pairs, and further settings of a stage (of another table of matches), are no change.
+        """
+        found = [
+            f"{stage}: {change}"
+            for stage, before in self.stages.items()
+            for made in before
+            if stage in now.stages and made not in now.stages[stage]
+            for change in differences(made, now.stages[stage][0])
+        ]
+        if now.pairs and (gone := set(self.pairs) - set(now.pairs)):
+            found.append(f"{len(gone):,} of its {len(self.pairs):,} parts of pairs are replaced or gone")
+        return found
+
+
+def stage_of(recipe: Recipe) -> dict[str, list[dict[str, Any]]]:
+    """Return the stage of a recipe as an Origin holds it."""
+    return {recipe.stage: [{"logic_version": recipe.logic_version, "settings": recipe.settings}]}
+
+
+def _upstream(parts: Iterable[Part], stage: str, only_first: bool = False) -> Iterator[Part]:
+    """Yield the parts that other parts were made from and that `stage` wrote, where they still exist."""
+    for part in parts:
+        for entry in part.inputs()[: 1 if only_first else None]:
+            found = _find(entry, part) if "id" in entry else None
+            if found and found.manifest["stage"] == stage:
+                yield found
+
+
+def _find(entry: Mapping[str, str], beside: Part) -> Part | None:
+    """Return an upstream part, at its path or, if the run has moved, in the folder of the run."""
+    run = beside.path.rsplit("/", 2)[0]
+    for path in (entry["path"], storage.join(run, *entry["path"].split("/")[-2:])):
+        try:
+            part = Part(path, storage.read_json(storage.join(path, MANIFEST)))
+        except (FileNotFoundError, ValueError):
+            continue
+        if part.id == entry["id"]:
+            return part
+    return None
