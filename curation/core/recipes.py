@@ -14,6 +14,8 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
+from curation.core.setting_names import setting_name
+
 OLD_ROWS = "old_rows"
 """Key in a dataclass field's metadata: the value of the setting with which the rows are as before the field existed."""
 
@@ -77,12 +79,12 @@ _NEVER = object()
 
 
 def difference(manifest: Mapping[str, Any], recipe: Recipe) -> str:
-    """Return the difference between a manifest's recipe and another one: `lang.min_score was 0.0, is 0.5`."""
+    """Return the difference between a manifest's recipe and another one: `language.min_score was 0.0, is 0.5`."""
     if manifest["logic_version"] != recipe.logic_version:
         return f"logic_version was {manifest['logic_version']}, is {recipe.logic_version}"
     before, now = flatten(manifest["settings"]), flatten(recipe.settings)
     changes = [
-        f"{key} was {before.get(key)}, is {now.get(key)}"
+        f"{setting_name(recipe.stage, key)} was {before.get(key)}, is {now.get(key)}"
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key)
     ]
