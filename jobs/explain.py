@@ -17,6 +17,7 @@ def run(config: ExplainConfig) -> None:
     matches = Table(config.matches, MATCHES).parts() if config.output else []
     settings = matches[0].manifest["settings"] if matches else {}
     store = EntryStore.open(config.entry_lists, settings.get("edges", config.edges.value))
+    store.check_languages()
     if settings and settings["metadata"] != store.hash:
         raise HeadtailError(
             f"matches in {config.matches} were made with metadata {settings['metadata'][:8]}, {config.entry_lists} is "
@@ -29,7 +30,8 @@ def run(config: ExplainConfig) -> None:
     count_files = Table(config.entry_counts, ENTRY_COUNTS).files() if config.output else []
     threshold_files = Table(config.thresholds, THRESHOLDS).files() if config.output else []
     counts = read_counts(count_files, lang) if count_files else None
-    explanation = explain_text(config.text, lang, score, store, counts, read_threshold(threshold_files, lang))
+    t, kept = read_threshold(threshold_files, lang), settings.get("languages", ())
+    explanation = explain_text(config.text, lang, score, store, counts, t, kept)
     print(*explanation_lines(explanation), sep="\n")  # noqa: T201 the output of the command
 
 

@@ -51,6 +51,20 @@ def test_a_dropped_text_has_a_reason(lists: Path) -> None:
     assert explain_text("a dog", "en", None, store, None, 20.0).keep_probability is None
 
 
+def test_a_language_that_the_run_dropped_is_said(lists: Path) -> None:
+    store = EntryStore.open(str(lists))
+    found = explain_text("a dog", "en", 0.9, store, {}, None, kept=["zh", "de"])
+    assert list(explanation_lines(found))[2] == "dropped           language en: the run keeps only de, zh (languages)"
+    found = explain_text("ein Hund", "de", 0.9, store, None, None)
+    assert list(explanation_lines(found))[2].endswith("has no entry list (no_metadata); the lists are en")
+
+
+def test_the_job_refuses_a_file_that_is_no_list(lists: Path) -> None:
+    (lists / "metadata.json").write_text("[]")
+    with pytest.raises(HeadtailError, match=r"metadata.json: a list is named by the code of its language"):
+        explain.run(ExplainConfig(text="a dog", entry_lists=str(lists), output=""))
+
+
 def test_the_job_takes_the_numbers_of_a_run(lists: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     store = EntryStore.open(str(lists))
     settings = {"edges": "blank", "metadata": store.hash}
