@@ -117,9 +117,14 @@ def _ending(job: str) -> Iterator[None]:
 
 
 def _fault_of_spark(error: BaseException) -> str | None:
-    """Return the line for an error of Spark that a user can fix, None for any other."""
+    """Return the line for an error of Spark that a user can fix, None for any other.
+
+    A JVM that dies breaks connections, which may raise any error.
+    """
     faults = sys.modules.get("curation.spark.faults")
-    return faults.fault_line(error) if faults and type(error).__module__.startswith(("py4j", "pyspark")) else None
+    if faults and (isinstance(error, OSError | EOFError) or type(error).__module__.startswith(("py4j", "pyspark"))):
+        return faults.fault_line(error)
+    return None
 
 
 def _without_debug(arguments: list[str]) -> list[str]:

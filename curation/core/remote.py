@@ -208,8 +208,8 @@ def _retry_after_seconds(value: str) -> float:
         return 0.0
 
 
-def open_patiently(path: str, policy: RetryPolicy = READING) -> BinaryIO:
-    """Open an input for reading bytes, seekable; reads of a remote input are retried by the policy.
+def open_patiently(path: str, policy: RetryPolicy | None = None) -> BinaryIO:
+    """Open an input for reading bytes, seekable; reads of a remote input are retried by the policy, or by `READING`.
 
     Raises FileNotFoundError for a missing input, RemoteError with the path and the last error for an unreadable one.
     """
@@ -242,8 +242,8 @@ def is_http(path: str) -> bool:
 class _PatientFile(io.RawIOBase):
     """A remote file from byte `at` to `end`; its stream is opened again at the next byte when it breaks."""
 
-    def __init__(self, path: str, at: int = 0, end: int | None = None, policy: RetryPolicy = READING) -> None:
-        self._path, self._at, self._end, self._policy = path, at, end, policy
+    def __init__(self, path: str, at: int = 0, end: int | None = None, policy: RetryPolicy | None = None) -> None:
+        self._path, self._at, self._end, self._policy = path, at, end, policy or READING
         # Clients of object stores raise errors of many kinds.
         self._passing = HTTP_FAULTS if is_http(path) else (Exception,)
         self._stream: Any = None

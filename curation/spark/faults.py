@@ -10,7 +10,7 @@ from pyspark import SparkContext
 
 from curation.core.errors import HeadtailError
 from curation.spark.environment import is_local_master
-from curation.spark.jvm import first_reason, jvm_lines, with_cure
+from curation.spark.jvm import end_reason
 
 GUIDE = "(docs/cluster.md)"
 SHIP = f"give spark-submit --archives headtail-env.tar.gz#env, and the job spark=standalone, yarn or k8s {GUIDE}"
@@ -49,11 +49,11 @@ def fault_line(error: Exception) -> str | None:
     for pattern, line in KNOWN:
         if re.search(pattern, text):
             return line
-    if isinstance(error, Py4JJavaError):
-        return f"Spark failed: {_java_message(error)[:MAX_CHARACTERS]}"
-    if isinstance(error, Py4JNetworkError):
-        return f"Spark's Java has ended: {with_cure(first_reason(jvm_lines()) or 'it gave no reason')}"
-    return None
+    if isinstance(error, Py4JJavaError) and (message := _java_message(error)):
+        return f"Spark failed: {message[:MAX_CHARACTERS]}"
+    if reason := end_reason():
+        return f"Spark's Java has ended: {reason}"
+    return "Spark's Java does not answer any more" if isinstance(error, Py4JNetworkError) else None
 
 
 def is_local() -> bool:
@@ -63,15 +63,17 @@ def is_local() -> bool:
 
 
 def _java_message(error: Py4JJavaError) -> str:
-    """Return the first line of the message of the first Java error that has one, beginning with the error itself."""
+    """Return the first line of the message of the first Java error that has one, beginning with the error itself.
+
+    The message of some errors is no more than a name; then the type comes first. Empty if the JVM has ended.
+    """
     try:
         found = error.java_exception
         while found is not None:
             if message := found.getMessage():
                 name = found.getClass().getName()
-                # The message of such an error is no more than a name.
                 return f"{name}: {message}".split("\n")[0] if " " not in message else message.strip().split("\n")[0]
             found = found.getCause()
         return str(error.java_exception.getClass().getName())
     except Py4JError:  # the JVM has ended since
-        return first_reason(jvm_lines()) or "it gave no reason"
+        return ""

@@ -29,10 +29,12 @@ from curation.core.errors import HeadtailError, shows_stacks
 SUBMIT = Path(pyspark.__file__).parent / "bin" / "spark-submit"
 KEPT_LINES = 2000
 MAX_MESSAGE_LINES = 10
+CHUNK_BYTES = 1 << 16
 MAX_CHARACTERS = 300
 POLL_SECONDS = 0.05
 OPTIONS = "JAVA_TOOL_OPTIONS, JDK_JAVA_OPTIONS, _JAVA_OPTIONS, SPARK_SUBMIT_OPTS and spark.driver.extraJavaOptions"
 CURES = (
+    (r"OutOfMemoryError", "raise spark.driver_memory"),
     (
         r"heap size|exceeds the size|Could not reserve|nsufficient memory|Cannot allocate memory|System memory \d+",
         "set spark.driver_memory to a size that this machine has, such as 2g",
@@ -42,7 +44,7 @@ CURES = (
     (r"invalid null input: name", "give the user a name in /etc/passwd"),
     (r"UnknownHost", "add the name of this machine to /etc/hosts, or set SPARK_LOCAL_IP to its address"),
     (r"assign requested address|BindException", "set SPARK_LOCAL_IP and spark.driver.bindAddress to an address of it"),
-    (r"bash", "install bash, with which Spark starts its JVM"),
+    (r"\bbash\b'?: .*(?:No such|not found)", "install bash, with which Spark starts its JVM"),
     (r"No space left", "make room, or set TMPDIR to a folder on another disk"),
 )
 """Pattern of the JVM's reason -> what to do."""
@@ -52,6 +54,7 @@ _NO_REASON = re.compile(
     r".*spark-class: line \d+: CMD: bad array|\s|Caused by: |# *$|# A fatal error|Unable to find any JVMs"
 )
 _FRAME = re.compile(r"\s+at \S.*\)$|\s*\.\.\. \d+ (?:more|common frames)|\s*(?:Caused by|Suppressed): ")
+_PIECE = re.compile(rb"[^\r\n]*[\r\n]")
 _LOGGED = re.compile(r"\d\d:\d\d:\d\d [A-Z]+ ")
 _EXCEPTION = re.compile(r"(?:[a-z_$]\w*\.)+[A-Z][\w$]*(?:Exception|Error)\b")
 _IN_THREAD = re.compile(r'Exception in thread "[^"]*" ')
@@ -60,10 +63,11 @@ _IN_THREAD = re.compile(r'Exception in thread "[^"]*" ')
 class JvmOutput:
     """What a JVM prints: kept while it starts, then shown line by line without stack traces.
 
-    `lines` holds the last lines as they came, stack traces too. With `stacks`, each line is shown as it comes.
+    `lines` holds the last lines as they came, stack traces too. With `stacks`, each line is shown as it comes. Spark's
+    progress bar, which ends in a carriage return, is shown and not kept. `stream` is not buffered.
     """
 
-    def __init__(self, stream: IO[str], stacks: bool) -> None:
+    def __init__(self, stream: IO[bytes], stacks: bool) -> None:
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._stream, self._stacks, self._started = stream, stacks, stacks
         self._in_python_stack, self._message_lines = False, 0
@@ -79,16 +83,27 @@ class JvmOutput:
         self._thread.join(seconds)
 
     def _read(self) -> None:
-        for line in self._stream:
-            self.lines.append(line.rstrip("\n"))
-            if self._started and (self._stacks or not self.is_stack(line)):
-                # Not through sys.stderr, which a test may have replaced. The JVM would wait for a reader that has died.
-                with suppress(OSError):
-                    os.write(2, line.encode("utf-8", "replace"))
+        pending = b""
+        while chunk := self._stream.read(CHUNK_BYTES):
+            pieces = _PIECE.findall(pending + chunk)
+            pending = (pending + chunk)[sum(map(len, pieces)) :]
+            for piece in pieces:
+                self._take(piece)
+        if pending:
+            self._take(pending)
+
+    def _take(self, piece: bytes) -> None:
+        line = piece.decode("utf-8", "replace").rstrip("\n")
+        is_bar = piece.endswith(b"\r")
+        if not is_bar:
+            self.lines.append(line)
+        if self._started and (self._stacks or is_bar or not self.is_stack(line)):
+            # Not through sys.stderr, which a test may have replaced. The JVM would wait for a reader that has died.
+            with suppress(OSError):
+                os.write(2, piece)
 
     def is_stack(self, line: str) -> bool:
         """Return whether a line belongs to a stack trace of Java or Python; to be asked of each line in turn."""
-        line = line.rstrip("\n")
         if self._in_python_stack:
             # The last line of Python's stack trace, the error, is the first that is not indented.
             self._in_python_stack = not line or line.startswith(" ")
@@ -109,7 +124,8 @@ class JvmOutput:
 
 
 _output: JvmOutput | None = None
-"""The output of this process's JVM: pyspark, too, has one JVM per process."""
+_process: subprocess.Popen[bytes] | None = None
+"""The JVM of this process, and its output: pyspark, too, has one JVM per process."""
 
 
 def jvm_lines() -> list[str]:
@@ -123,7 +139,7 @@ def start_jvm(settings: Mapping[str, str]) -> JavaGateway:
     Raises HeadtailError with the JVM's own reason if it ends before it names its port. Whatever else ends the start,
     such as Ctrl-C, ends the JVM too.
     """
-    global _output
+    global _output, _process
     folder = tempfile.mkdtemp(prefix="headtail-jvm-")
     port_file = Path(folder) / "port"
     command = [str(SUBMIT)]
@@ -138,8 +154,7 @@ def start_jvm(settings: Mapping[str, str]) -> JavaGateway:
             stdin=subprocess.PIPE,  # the JVM ends when this pipe is closed
             stdout=subprocess.PIPE,  # the VM's own errors are printed here
             stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
+            bufsize=0,
             env=environment,
             preexec_fn=_ignore_interrupts,
         )
@@ -160,9 +175,31 @@ def start_jvm(settings: Mapping[str, str]) -> JavaGateway:
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    gateway.proc = process  # as pyspark does, which keeps the pipe open
+    gateway.proc = _process = process  # as pyspark does, which keeps the pipe open
     _output.show()
     return gateway
+
+
+def end_reason(wait_seconds: float = 1.0) -> str | None:
+    """Return why the JVM that was started has ended, None while it runs or if none was started.
+
+    A JVM that is just dying is waited for.
+    """
+    if _process is None or _output is None:
+        return None
+    try:
+        code = _process.wait(wait_seconds)
+    except subprocess.TimeoutExpired:
+        return None
+    _output.wait(wait_seconds)
+    told = [line for line in _output.lines if re.search(r"OutOfMemoryError|insufficient memory|fatal error", line)]
+    if told:
+        return with_cure(told[0].lstrip("# ")[:MAX_CHARACTERS])
+    if code == -signal.SIGKILL:
+        return (
+            "it was killed, as systems do when memory runs out: lower spark.driver_memory or the cores of spark.master"
+        )
+    return f"it ended with signal {-code}" if code < 0 else f"it ended with exit code {code}"
 
 
 def _ignore_interrupts() -> None:

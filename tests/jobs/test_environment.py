@@ -35,7 +35,7 @@ def test_a_local_run_needs_no_name_of_machine_or_user_and_no_other_spark(tmp_pat
     script = 'hostname no-such-host-xyz; shift; exec unshare --user --map-user=4242 --map-group=4242 -- "$@"'
     command = ["unshare", "--uts", "--", "sh", "-c", script, "sh", "--", *extract(tmp_path)]
     changes = {"SPARK_HOME": "/opt/another", "PYSPARK_PYTHON": "/no/python", "SPARK_LOCAL_IP": "10.9.9.9"}
-    changes |= {"JAVA_HOME": "/no/java", "HOME": "/no/home", "SPARK_REMOTE": "sc://elsewhere"}
+    changes |= {"JAVA_HOME": "/no/java", "HOME": f"{tmp_path}/t.csv/home", "SPARK_REMOTE": "sc://elsewhere"}
     done = subprocess.run(
         command, env=environment(**changes), cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
     )

@@ -2,12 +2,16 @@
 
 import os
 import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
+from py4j.protocol import Py4JError
 
 from curation.core.errors import DEBUG, HeadtailError
 from curation.spark import environment, jvm
+from curation.spark.faults import fault_line
 from curation.spark.jvm import JvmOutput, first_reason, start_failure, start_jvm
 
 LAUNCHED = """case "$*" in *launcher.Main*) printf '\\0\\n%s\\0%s\\0' "$0" run; printf '%d\\0' 0; exit 0;; esac"""
@@ -98,7 +102,7 @@ def test_an_interrupt_ends_the_jvm_that_starts(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize("stacks", [False, True])
 def test_what_the_jvm_prints_is_shown_without_stack_traces(capfd: pytest.CaptureFixture, stacks: bool) -> None:
     read, write = os.pipe()
-    with os.fdopen(read) as stream:
+    with os.fdopen(read, "rb", buffering=0) as stream:
         output = JvmOutput(stream, stacks)
         output.show()
         os.write(write, TWO_STACKS.encode())
@@ -116,13 +120,58 @@ def test_a_terminal_that_is_gone_does_not_block_the_jvm(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(jvm.os, "write", closed)
     read, write = os.pipe()
-    with os.fdopen(read) as stream:
+    with os.fdopen(read, "rb", buffering=0) as stream:
         output = JvmOutput(stream, False)
         output.show()
         with os.fdopen(write, "w") as file:
             file.write("a\nb\n")
         output.wait(10)
     assert list(output.lines) == ["a", "b"]
+
+
+def test_the_progress_bar_passes_at_once_and_is_not_kept(capfd: pytest.CaptureFixture) -> None:
+    read, write = os.pipe()
+    with os.fdopen(read, "rb", buffering=0) as stream, os.fdopen(write, "wb", buffering=0) as jvm_side:
+        output = JvmOutput(stream, False)
+        output.show()
+        jvm_side.write(b"\r[Stage 0:>   (0 + 2) / 8]\r")
+        shown = ""
+        deadline = time.monotonic() + 20
+        while not shown.endswith("8]\r") and time.monotonic() < deadline:
+            shown += capfd.readouterr().err
+        jvm_side.write(b"half a li")
+        jvm_side.write(b"ne\nrest")
+        jvm_side.close()
+        output.wait(10)
+    assert shown == "\r[Stage 0:>   (0 + 2) / 8]\r"
+    assert capfd.readouterr().err == "half a line\nrest"
+    assert list(output.lines) == ["half a line", "rest"]
+
+
+@pytest.mark.parametrize(
+    ("script", "told"),
+    [
+        pytest.param("sleep 60", None, id="running"),
+        pytest.param("echo '# There is insufficient memory for Java'; exit 1", "insufficient memory", id="memory"),
+        pytest.param("echo java.lang.OutOfMemoryError: Java heap space; exit 3", "raise spark.driver_mem", id="heap"),
+        pytest.param("kill -9 $$", "it was killed, as systems do when memory runs out", id="killed"),
+        pytest.param("exit 3", "it ended with exit code 3", id="no word"),
+    ],
+)
+def test_a_jvm_that_ends_at_work_says_why(monkeypatch: pytest.MonkeyPatch, script: str, told: str | None) -> None:
+    process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, bufsize=0)
+    assert process.stdout is not None
+    monkeypatch.setattr(jvm, "_process", process)
+    monkeypatch.setattr(jvm, "_output", JvmOutput(process.stdout, False))
+    reason = jvm.end_reason(0.2 if told is None else 20.0)
+    assert reason is None if told is None else told in str(reason)
+    if told:
+        line = fault_line(Py4JError("An error occurred while calling o1.collect"))
+        assert line is not None
+        assert line.startswith("Spark's Java has ended: ")
+    process.kill()
+    process.wait()
+    process.stdout.close()
 
 
 @pytest.mark.parametrize(
@@ -179,17 +228,18 @@ def test_on_a_cluster_the_settings_of_its_spark_and_its_python_count(clean: pyte
     assert os.environ["SPARK_LOCAL_IP"] == "10.9.9.9"
 
 
-def test_a_user_without_a_name_gets_a_home_and_a_name(clean: pytest.MonkeyPatch) -> None:
+def test_a_user_without_a_name_gets_a_home_and_a_name(clean: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def unknown(_: int) -> None:
         raise KeyError
 
     clean.setattr(environment.pwd, "getpwuid", unknown)
-    clean.setenv("HOME", "/no/such/home")
+    (tmp_path / "file").write_text("")
+    clean.setenv("HOME", f"{tmp_path}/file/home")
     clean.setenv("SPARK_SUBMIT_OPTS", "-Xint")
     environment.prepare_environment("local[2]", None)
     given = os.environ["SPARK_SUBMIT_OPTS"]
     assert given.startswith('-Xint -Duser.home="/')
-    assert "/no/such" not in given
+    assert f"{tmp_path}/file" not in given
     assert given.endswith(f"-Duser.name=uid-{os.getuid()}")
 
 

@@ -38,7 +38,8 @@ def process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 def ended(error: BaseException, capsys: pytest.CaptureFixture, *arguments: str) -> tuple[int, str]:
     """Return the exit code and standard error of a job that raises an error."""
 
-    def run(_: EstimateConfig) -> None:
+    def run(config: EstimateConfig) -> None:
+        assert config
         raise error
 
     with pytest.raises(SystemExit) as stopped:
