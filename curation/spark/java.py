@@ -8,6 +8,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import zlib
 from pathlib import Path
@@ -104,4 +105,7 @@ def _major(java: str) -> tuple[int, str]:
 
 
 if __name__ == "__main__":
-    print(java_home())  # noqa: T201
+    try:
+        print(java_home())  # noqa: T201
+    except HeadtailError as fault:
+        sys.exit(str(fault))
