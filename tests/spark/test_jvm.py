@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -194,8 +195,9 @@ def test_a_name_that_does_not_resolve_has_a_cure() -> None:
 
 
 @pytest.fixture
-def clean(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def clean(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
     """An environment that the test may change, with another Spark and another Python in it."""
+    before = dict(os.environ)
     for name in list(os.environ):
         if name.startswith(("SPARK_", "PYSPARK_")):
             monkeypatch.delenv(name)
@@ -204,7 +206,10 @@ def clean(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     monkeypatch.setenv("PYSPARK_PYTHON", "/usr/bin/python2")
     monkeypatch.setenv("SPARK_LOCAL_IP", "10.9.9.9")
     monkeypatch.setenv("SPARK_REMOTE", "sc://elsewhere")
-    return monkeypatch
+    yield monkeypatch
+    monkeypatch.undo()
+    os.environ.clear()
+    os.environ.update(before)
 
 
 def test_a_local_run_uses_its_own_spark_python_and_address(
