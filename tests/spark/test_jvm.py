@@ -152,7 +152,7 @@ def test_the_progress_bar_passes_at_once_and_is_not_kept(capfd: pytest.CaptureFi
 @pytest.mark.parametrize(
     ("script", "told"),
     [
-        pytest.param("sleep 60", None, id="running"),
+        pytest.param("exec sleep 60", None, id="running"),
         pytest.param("echo '# There is insufficient memory for Java'; exit 1", "insufficient memory", id="memory"),
         pytest.param("echo java.lang.OutOfMemoryError: Java heap space; exit 3", "raise spark.driver_mem", id="heap"),
         pytest.param("kill -9 $$", "it was killed, as systems do when memory runs out", id="killed"),
@@ -163,7 +163,8 @@ def test_a_jvm_that_ends_at_work_says_why(monkeypatch: pytest.MonkeyPatch, scrip
     process = subprocess.Popen(["sh", "-c", script], stdout=subprocess.PIPE, bufsize=0)
     assert process.stdout is not None
     monkeypatch.setattr(jvm, "_process", process)
-    monkeypatch.setattr(jvm, "_output", JvmOutput(process.stdout, False))
+    output = JvmOutput(process.stdout, False)
+    monkeypatch.setattr(jvm, "_output", output)
     reason = jvm.end_reason(0.2 if told is None else 20.0)
     assert reason is None if told is None else told in str(reason)
     if told:
@@ -172,6 +173,7 @@ def test_a_jvm_that_ends_at_work_says_why(monkeypatch: pytest.MonkeyPatch, scrip
         assert line.startswith("Spark's Java has ended: ")
     process.kill()
     process.wait()
+    output.wait(20.0)  # the reader ends before the file is closed
     process.stdout.close()
 
 
