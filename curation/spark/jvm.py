@@ -98,9 +98,7 @@ class JvmOutput:
         if not is_bar:
             self.lines.append(line)
         if self._started and (self._stacks or is_bar or not self.is_stack(line)):
-            # Not through sys.stderr, which a test may have replaced. The JVM would wait for a reader that has died.
-            with suppress(OSError):
-                os.write(2, piece)
+            _show(piece)
 
     def is_stack(self, line: str) -> bool:
         """Return whether a line belongs to a stack trace of Java or Python; to be asked of each line in turn."""
@@ -121,6 +119,12 @@ class JvmOutput:
         else:  # the message of a Java error has several lines
             self._message_lines -= 1
         return True
+
+
+def _show(piece: bytes) -> None:
+    # Not through sys.stderr, which a test may have replaced. The JVM would wait for a reader that has died.
+    with suppress(OSError):
+        os.write(2, piece)
 
 
 _output: JvmOutput | None = None
