@@ -20,6 +20,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from conf.wrong_values import KINDS, unreadable, wrong_value
 from curation.core.errors import HeadtailError
 
 Config = TypeVar("Config")
@@ -45,7 +46,7 @@ def compose_config(job: str, kind: type[Config], overrides: list[str]) -> Config
     except HeadtailError:
         raise
     except (HydraException, ConfigCompositionException, OmegaConfBaseException) as error:
-        raise HeadtailError(_message(error)) from error
+        raise HeadtailError(_unreadable(overrides, known) or _message(error, overrides)) from error
 
 
 def settings_help(kind: type) -> str:
@@ -131,22 +132,39 @@ def _check_missing(composed: DictConfig, known: dict[str, Any]) -> None:
     missing = set()
     for name in known:
         try:
-            OmegaConf.select(composed, name, throw_on_missing=True)
+            value = OmegaConf.select(composed, name, throw_on_missing=True)
         except MissingMandatoryValue:
             missing.add(name)
         except InterpolationToMissingValueError:
             missing.add("output")
+        else:
+            # An unset variable of the shell gives an empty path, and tables in the root folder.
+            if value == "" and known[name][1].default == MISSING:
+                missing.add(name)
     if missing:
         names = sorted(missing, key=lambda name: (name != "output", name))
         raise HeadtailError(f"{', '.join(names)} must be given: add {' '.join(f'{name}=...' for name in names)}")
 
 
-def _message(error: Exception) -> str:
-    """Return the first line of an error of Hydra or OmegaConf, with the key of the setting."""
+def _message(error: Exception, overrides: list[str]) -> str:
+    """Return one line for an error of Hydra or OmegaConf, with the key of the setting."""
     cause = error.__cause__ if isinstance(error, ConfigCompositionException) and error.__cause__ else error
     line = str(cause).strip().split("\n")[0]
     key = getattr(cause, "full_key", None)
-    return f"{key}: {line}" if key and key not in line else line
+    given = {key: value for key, _, value in (override.partition("=") for override in overrides)}
+    return wrong_value(line, key, given) or (f"{key}: {line}" if key and key not in line else line)
+
+
+def _unreadable(overrides: list[str], known: dict[str, Any]) -> str | None:
+    quoted = {key: value for key, _, value in (_quoted(override, known).partition("=") for override in overrides)}
+    names = {int: KINDS["Integer"], float: KINDS["Float"]}
+    numbers = {
+        key: kind
+        for key in quoted
+        for number, kind in names.items()
+        if key in known and number in (known[key][0], *get_args(known[key][0]))
+    }
+    return unreadable(quoted, numbers)
 
 
 def _type_name(hint: Any) -> str:

@@ -6,7 +6,9 @@ from pathlib import Path
 
 
 def _can_write(folder: Path) -> bool:
-    """Return whether a folder is writable, or can be created."""
+    """Return whether a folder is writable, or can be created; not one of a home that is unknown (`~/.cache`)."""
+    if not folder.is_absolute():
+        return False
     while not folder.exists():
         folder = folder.parent
     return os.access(folder, os.W_OK)
@@ -19,7 +21,7 @@ def _find_kernel_cache() -> None:
     packages and home are read-only. The temporary folder belongs to one process, which then compiles for seconds; set
     NUMBA_CACHE_DIR to a shared folder to avoid that.
     """
-    usual = (Path(__file__).parent / "__pycache__", Path(os.path.expanduser("~/.cache")))
+    usual = (Path(__file__).absolute().parent / "__pycache__", Path(os.path.expanduser("~/.cache")))
     if "NUMBA_CACHE_DIR" not in os.environ and not any(_can_write(folder) for folder in usual):
         os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="headtail-kernels-")
 

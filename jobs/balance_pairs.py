@@ -66,6 +66,7 @@ def write_forecast(
 ) -> None:
     """Write and print `forecasts`: the images that the goal and a grid of thresholds would keep. Draws nothing."""
     matches.check_files()
+    Distributions.of_files(counts).reference(goal.rule.reference)  # refused before Spark starts
     report_unmatched(goal, counts)
     say(NAME, f"starts: {len(matches.buckets):,} buckets, a forecast")
     forecaster = open_forecaster(config, matches, counts)

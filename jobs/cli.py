@@ -7,14 +7,16 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, get_type_hints
 
-from conf.compose import compose_config, settings_help
-from curation.core.errors import HeadtailError, faults_as_lines
+from curation.core.errors import DEBUG, HeadtailError, faults_as_lines, shows_stacks
+from jobs.failures import hide_stacks_of_threads, unexpected_line
 
 JOBS = (
     # In the order of the list that `headtail` prints. Each name is a module of jobs/ with a function `run`.
@@ -34,64 +36,102 @@ JOBS = (
     "build_metadata",
     "fetch_sources",
 )
-USAGE = "headtail <job> key=value ...\nheadtail <job> --help shows the settings of a job. The jobs:\n"
+USAGE = (
+    "headtail <job> key=value ...\n"
+    "headtail <job> --help shows the settings of a job, --debug shows stack traces of errors. The jobs:\n"
+)
 
 
 def main() -> None:
     """Run the job that the first argument names."""
-    job, *arguments = sys.argv[1:] or [""]
+    job, *arguments = _without_debug(sys.argv[1:]) or [""]
     if job in ("", "-h", "--help", "help"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `headtail | head`
         print(USAGE, *(f"  {name:16} {_first_line(name)}" for name in JOBS), sep="\n")  # noqa: T201
     elif job not in JOBS:
         _fail("headtail", f"unknown job {job!r}: the jobs are {', '.join(JOBS)}")
     else:
-        launch(importlib.import_module(f"jobs.{job}").run, arguments)
+        with _ending(job):
+            run = importlib.import_module(f"jobs.{job}").run
+            _launch(run, arguments, job)
 
 
 def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: str = "") -> None:
     """Compose the job's configuration from the command line and run the job.
 
-    A user's mistake is one line on standard error and exit code 1. The default of `job` is the name of the file that
-    defines `run`. The class of the configuration is the annotation of `run`'s only parameter; the class may name the
-    setting that gets an argument without a key (`bare_argument`).
+    An error is one line on standard error and exit code 1; `--debug` shows its stack trace, too. The default of `job`
+    is the name of the file that defines `run`. The class of the configuration is the annotation of `run`'s only
+    parameter; the class may name the setting that gets an argument without a key (`bare_argument`).
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
+    arguments = _without_debug(sys.argv[1:] if arguments is None else arguments)
     job = job or Path(sys.modules[run.__module__].__file__ or "").stem
+    with _ending(job):
+        _launch(run, arguments, job)
+
+
+def _launch(run: Callable[[Any], None], arguments: list[str], job: str) -> None:
+    from conf.compose import compose_config, settings_help  # Hydra takes a while, and Ctrl-C may come meanwhile
+
     kind = get_type_hints(run)["config"]
     if bare := getattr(kind, "bare_argument", ""):
         given = [each for each in arguments if "=" not in each and not each.startswith("-")]
         if len(given) > 1:
-            _fail(
-                f"headtail {job}",
-                f"{bare} is given twice, as {given[0]!r} and {given[1]!r}: put quotes around a value with blanks",
+            raise HeadtailError(
+                f"{bare} is given twice, as {given[0]!r} and {given[1]!r}: put quotes around a value with blanks"
             )
         arguments = [f"{bare}={each}" if each in given else each for each in arguments]
     if {"-h", "--help"} & set(arguments):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         print(f"headtail {job} key=value ...\n\n{_first_line(job)}\n\n{settings_help(kind)}")  # noqa: T201
         return
+    run(compose_config(job, kind, arguments))
+
+
+@contextmanager
+def _ending(job: str) -> Iterator[None]:
+    """End the process with one line after an error or a signal, and stop Spark."""
     stops: list[int] = []
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, partial(_stop, stops))
     # py4j logs each error that it raises with its stack trace, also after Ctrl-C.
     logging.root.addFilter(lambda record: "py4j" not in record.pathname)
     logging.getLogger("py4j").setLevel(logging.CRITICAL)
+    hide_stacks_of_threads()
     try:
         with faults_as_lines():
-            run(compose_config(job, kind, arguments))
+            yield
     except (KeyboardInterrupt, Exception) as error:
+        if shows_stacks():
+            traceback.print_exception(error)
         # After a signal, py4j may raise any other error while it cleans up.
         if stops or isinstance(error, KeyboardInterrupt):
             _fail(f"headtail {job}", "stopped; run the same command again to continue", code=130)
         if isinstance(error, BrokenPipeError):
             os._exit(1)
-        if not isinstance(error, HeadtailError):
-            raise
-        _fail(f"headtail {job}", str(error))
+        if isinstance(error, HeadtailError):
+            _fail(f"headtail {job}", str(error))
+        _fail(f"headtail {job}", _fault_of_spark(error) or unexpected_line(job, error))
     finally:
         if session := sys.modules.get("curation.spark.session"):
             session.close_session()
+
+
+def _fault_of_spark(error: BaseException) -> str | None:
+    """Return the line for an error of Spark that a user can fix, None for any other.
+
+    A JVM that dies breaks connections, which may raise any error.
+    """
+    faults = sys.modules.get("curation.spark.faults")
+    if faults and (isinstance(error, OSError | EOFError) or type(error).__module__.startswith(("py4j", "pyspark"))):
+        return faults.fault_line(error)
+    return None
+
+
+def _without_debug(arguments: list[str]) -> list[str]:
+    """Return the arguments without `--debug`, which is set in the environment instead."""
+    if "--debug" in arguments:
+        os.environ[DEBUG] = "1"
+    return [argument for argument in arguments if argument != "--debug"]
 
 
 def _stop(stops: list[int], number: int, _: FrameType | None) -> None:

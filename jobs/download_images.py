@@ -12,7 +12,14 @@ from curation.images.download_lists import ListPlan, slice_curated, slice_places
 from curation.images.downloads import STAGE, Downloads, download_recipe, plan_downloads
 from curation.images.encoding import ImageSettings
 from curation.images.fetch import FetchSettings
-from curation.images.preflight import CheckNamesTask, check_names, check_success, judged_receipt, name_advice
+from curation.images.preflight import (
+    CheckNamesTask,
+    check_contact,
+    check_names,
+    check_success,
+    judged_receipt,
+    name_advice,
+)
 from curation.spark.session import open_session
 from curation.spark.tasks import require_single_attempts, run_tasks
 from jobs.cli import launch
@@ -30,7 +37,10 @@ def run(config: DownloadImagesConfig) -> None:
         say(STAGE, f"continues a stopped run, which attempted {closed.rows_in:,} images")
     ranges = downloads.plan_ranges(settings, images, config.download.images_per_list, config.seed, config.overwrite)
     plan = ListPlan(config.lists, curated, Table(config.pairs, PAIRS, None), ranges)
-    lists = plan.finished() or make_lists(config, plan)
+    lists = plan.finished()
+    if not (lists and downloads.has_all(lists)):
+        check_contact(0 if plan.stores_images else images, config.download.contact)
+    lists = lists or make_lists(config, plan)
     if downloads.has_all(lists) and not settings.retry_failed:
         say(STAGE, f"is done: {sum_receipts(downloads.parts()).rows_out:,} images in {downloads.path}")
         return
@@ -42,7 +52,8 @@ def run(config: DownloadImagesConfig) -> None:
     spark = open_session(STAGE, **vars(config.spark))
     require_single_attempts(spark)
     names = [CheckNamesTask(tasks[0].list_path)]
-    if advice := name_advice(run_tasks(spark, partial(check_names, threads=settings.threads), names)[0]):
+    check = partial(check_names, threads=settings.threads, detect_outage=settings.detect_outage)
+    if advice := name_advice(run_tasks(spark, check, names)[0]):
         say(STAGE, advice)
     fetch, first = partial(download_list, settings=settings), spark.sparkContext.defaultParallelism
     receipts = run_tasks(spark, fetch, tasks[:first], folder)
@@ -75,6 +86,7 @@ def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
             retries=chosen.retries,
             max_bytes=chosen.max_bytes,
             user_agent_token=chosen.user_agent_token,
+            contact=chosen.contact,
             opt_out=tuple(directive.strip().lower() for directive in chosen.opt_out),
             allow_private_hosts=tuple(config.urls.allow_private_hosts),
         ),

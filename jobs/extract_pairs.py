@@ -2,6 +2,8 @@
 
 from functools import partial
 
+from pyspark.sql import SparkSession
+
 from conf.schema.jobs import ExtractPairsConfig
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe, recipe_settings
@@ -9,11 +11,20 @@ from curation.core.schemas import PAIRS
 from curation.core.storage import FileInfo, join, list_files
 from curation.core.tables import Table, check_failed_share, describe_growth, sum_receipts
 from curation.extraction.extract import LOGIC_VERSIONS, ExtractionSettings, ExtractTask, extract_file
-from curation.extraction.inputs import WITH_ROW_SAMPLES, count_recipe, draw_files, draw_rows, list_paths, list_sources
+from curation.extraction.inputs import (
+    WITH_ROW_SAMPLES,
+    check_reachable,
+    count_recipe,
+    draw_files,
+    draw_rows,
+    list_paths,
+    list_sources,
+)
 from curation.extraction.language import LanguageRules
 from curation.extraction.text_rules import TextRules
 from curation.extraction.urls import UrlRules
 from curation.sources.caption_tables import DEFAULT_TEXTS, CountTask, TableColumns, count_rows
+from curation.spark.environment import is_local_run
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
@@ -45,12 +56,19 @@ def count_files(config: ExtractPairsConfig, files: list[FileInfo], columns: Tabl
     if part is None:
         stage = Stage(recipe.stage, f"{len(files):,} files")
         table.begin(0)
-        spark = open_session(NAME, **vars(config.spark))
+        spark = start(config, files)
         receipts = run_tasks(spark, partial(count_rows, columns=columns), [CountTask(file.path) for file in files])
         counts = [receipt.rows_out for receipt in receipts]
         part = table.commit(0, recipe, receipts, stage.seconds, counts=counts)
         stage.end(part.receipt)
     return part.manifest["counts"]
+
+
+def start(config: ExtractPairsConfig, files: list[FileInfo]) -> SparkSession:
+    """Start Spark, if the machines that read the files reach them: those of a cluster may reach more than this one."""
+    if is_local_run(config.spark.master):
+        check_reachable(files)
+    return open_session(NAME, **vars(config.spark))
 
 
 def run(config: ExtractPairsConfig) -> None:
@@ -74,7 +92,7 @@ def run(config: ExtractPairsConfig) -> None:
         say(NAME, growth)
     for number, part in plans:
         stage = Stage(NAME, f"{len(part.inputs):,} files, part {number}")
-        spark = open_session(NAME, **vars(config.spark))
+        spark = start(config, inputs.files)
         folder = table.begin(number)
         tasks = [
             ExtractTask(file["path"], join(folder, f"{index:05d}.parquet"), inputs.row_samples.get(file["path"]))

@@ -8,10 +8,10 @@ from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES, PAIRS
 from curation.core.table_reader import check_file
-from curation.core.tables import Table
+from curation.core.tables import Part, Table
 from curation.matching.buckets import merge_bucket, plan_merge
 from curation.matching.entry_store import EntryStore
-from curation.matching.match import LOGIC_VERSION, MatchSettings, plan_matching
+from curation.matching.match import LOGIC_VERSION, MatchSettings, languages_of, plan_matching
 from curation.matching.parts import MatchesPlan
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import open_session
@@ -34,6 +34,22 @@ def open_lists(config: MatchPairsConfig) -> EntryStore:
     return store
 
 
+def check_kept(config: MatchPairsConfig, store: EntryStore, pairs: list[Part]) -> None:
+    """Say which of the languages to match extract_pairs has dropped; raises HeadtailError if that is all of them."""
+    wanted = set(config.languages or store.languages)
+    kept = languages_of([part.manifest["settings"] for part in pairs])
+    if not kept or not (dropped := sorted(wanted - kept)):
+        return
+    line = (
+        f"{config.pairs} holds texts in {', '.join(sorted(kept))} only (languages of extract_pairs), "
+        f"none in {', '.join(dropped)}"
+    )
+    if not wanted & kept:
+        raise HeadtailError(f"{line}: give languages and entry_lists that were kept")
+    if config.languages:
+        say(NAME, line)
+
+
 def run(config: MatchPairsConfig) -> None:
     """Match the parts of `pairs` that are not in `matches` yet, and merge them into it."""
     check_folders(config)
@@ -54,6 +70,9 @@ def run(config: MatchPairsConfig) -> None:
         receipt = table.parts()[0].receipt
         say(NAME, f"is done: {receipt.rows_out:,} texts of {receipt.facts['images']:,} images in {table.path}")
         return
+    check_kept(config, store, list(pairs.values()))
+    if dropped := store.describe_drops(config.languages):
+        say(NAME, dropped)
     for part in pairs.values():
         check_file(part.files[0], PAIRS, further=None)
     if plan.growth:

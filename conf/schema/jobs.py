@@ -278,6 +278,7 @@ class ExplainConfig(Settings):
     text: str = setting(MISSING, "text to explain")
     entry_lists: str = setting(MISSING, "the metadata: a folder of {lang}.json or {lang}.txt, or one such file")
     output: str = setting("", "folder of a run, to read counts, thresholds and the edge rule from")
+    pairs: str = table("pairs", "table of pairs of the run")
     matches: str = table("matches", "table of matches of the run")
     entry_counts: str = table("entry_counts", "table of counts of the run")
     thresholds: str = table("thresholds", "table of thresholds of the run")

@@ -2,6 +2,7 @@
 
 import ipaddress
 import math
+import re
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -219,6 +220,11 @@ class DownloadConfig(Settings):
         0.2, "the job stops if a smaller share of the first lists' images arrives", minimum=0, maximum=1
     )
     user_agent_token: str = setting("headtail", "name in the User-Agent header; X-Robots-Tag headers may address it")
+    contact: str = setting(
+        "",
+        "your e-mail address or URL, sent in the User-Agent header for the servers' operators; needed from a million "
+        "images on",
+    )
     opt_out: list[str] = setting(
         ["noai", "noimageai", "noindex", "noimageindex"],
         "X-Robots-Tag directives to obey; []: ignore the header",
@@ -231,6 +237,15 @@ class DownloadConfig(Settings):
     size: int = setting(512, "side length after resizing", unit="pixels", minimum=1, maximum=8192)
     only_if_bigger: bool = setting(True, "resize only larger images")
     quality: int = setting(95, "JPEG quality of stored images", minimum=1, maximum=100)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        # A header takes no line break, and the parentheses of the User-Agent end at the first closing one.
+        if self.contact and not re.fullmatch(r"[!-'*-~]+@[!-'*-~]+\.[!-'*-~]+|https?://[!-'*-~]+", self.contact):
+            raise HeadtailError(
+                "download.contact must be an e-mail address or a URL such as https://example.org/bot, got "
+                f"{self.contact!r}"
+            )
 
 
 @dataclass

@@ -76,11 +76,15 @@ class Distributions:
 
     def reference(self, lang: str) -> Distribution:
         """Return the reference language's distribution; raises HeadtailError with the languages that have matches."""
+        if not self.langs:
+            raise HeadtailError(
+                "no text matches an entry in any language: see entry_lists and languages of match_pairs, and the "
+                "report or the line of match_pairs for the reasons"
+            )
         if lang not in self.langs:
             langs = ", ".join(self.langs[:20]) + (" ..." if len(self.langs) > 20 else "")
             raise HeadtailError(
-                f"no text matches an entry in the reference language {lang}: "
-                f"set balance.reference to one of: {langs or '(none)'}"
+                f"no text matches an entry in the reference language {lang}: set balance.reference to one of: {langs}"
             )
         return self[lang]
 

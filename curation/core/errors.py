@@ -1,9 +1,12 @@
 """Errors that a user can fix."""
 
 import errno
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from curation.core.store_faults import store_line
 
 STORAGE_ERRORS = frozenset(
     (
@@ -20,6 +23,10 @@ STORAGE_ERRORS = frozenset(
 )
 """errno values that a machine's storage causes: full, read-only or broken disks, and paths that other machines lack."""
 
+PROJECT = "https://github.com/headtail/headtail"
+DEBUG = "HEADTAIL_DEBUG"
+"""The environment variable that `--debug` sets, so that child processes know it, too."""
+
 
 class HeadtailError(Exception):
     """A user's mistake or a fault of the input. The message is one line: the thing, expected, found, what to do.
@@ -29,14 +36,28 @@ class HeadtailError(Exception):
 
 
 @contextmanager
-def faults_as_lines() -> Iterator[None]:
-    """Turn an OSError of a machine's storage into a HeadtailError that names the machine, the path and the fault."""
+def faults_as_lines(elsewhere: bool = False) -> Iterator[None]:
+    """Turn an OSError of a machine's storage into a HeadtailError that names the path and the fault.
+
+    Missing credentials of an object store become one, too. With `elsewhere`, this may be another machine than the
+    user's, and the line begins with its name.
+    """
     try:
         yield
-    except OSError as error:
-        if error.errno not in STORAGE_ERRORS:
+    except HeadtailError:
+        raise
+    except Exception as error:
+        if line := store_line(error):
+            raise HeadtailError(line) from error
+        if not isinstance(error, OSError) or error.errno not in STORAGE_ERRORS:
             raise
-        raise HeadtailError(f"{host_name()}: {error.filename or 'a file'}: {error.strerror or error}") from error
+        machine = f"{host_name()}: " if elsewhere else ""
+        raise HeadtailError(f"{machine}{error.filename or 'a file'}: {error.strerror or error}") from error
+
+
+def shows_stacks() -> bool:
+    """Return whether the user wants to see stack traces (`--debug`)."""
+    return os.environ.get(DEBUG) == "1"
 
 
 def host_name() -> str:

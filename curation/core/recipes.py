@@ -14,6 +14,8 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
+from curation.core.setting_names import setting_name
+
 OLD_ROWS = "old_rows"
 """Key in a dataclass field's metadata: the value of the setting with which the rows are as before the field existed."""
 
@@ -79,7 +81,7 @@ _NEVER = object()
 
 
 def difference(manifest: Mapping[str, Any], recipe: Recipe) -> str:
-    """Return the difference between a manifest's recipe and another one: `lang.min_score was 0.0, is 0.5`."""
+    """Return the difference between a manifest's recipe and another one: `language.min_score was 0.0, is 0.5`."""
     return ", ".join(differences(manifest, vars(recipe))) or "its inputs have changed"
 
 
@@ -96,7 +98,8 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     for key in sorted(old.keys() | new.keys()):
         if old.get(key) != new.get(key):
             was, now_is = _shown(old.get(key)), _shown(new.get(key))
-            changes.append(f"files of {key} have changed" if was == now_is else f"{key} was {was}, is {now_is}")
+            name = setting_name(now.get("stage", ""), key)
+            changes.append(f"files of {name} have changed" if was == now_is else f"{name} was {was}, is {now_is}")
     return changes
 
 

@@ -6,25 +6,32 @@ not resume bodies that break, so one policy here covers both.
 
 import contextlib
 import email.utils
+import errno
 import http.client
 import io
 import random
+import socket
 import ssl
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, BinaryIO, TypeVar
+from urllib.parse import urlsplit
 
+from curation.core.errors import HeadtailError
+from curation.core.progress import say
 from curation.core.storage import filesystem, is_local, open_input
+from curation.core.store_faults import store_line
 
 TIMEOUT_SECONDS = 60.0
 BUFFER_BYTES = 1 << 20
 PASSING_STATUS = frozenset((403, 408, 425, 429, 500, 502, 503, 504, 520, 522, 524))
 """Status codes after which a later request may succeed. CommonCrawl sends 403 to clients that ask too often."""
 MISSING_STATUS = frozenset((404, 410))
+NO_NETWORK = frozenset((errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN))
 Result = TypeVar("Result")
 
 
@@ -34,6 +41,10 @@ class PassingError(OSError):
     def __init__(self, message: str, pause_seconds: float = 0.0) -> None:
         super().__init__(message)
         self.pause_seconds = pause_seconds
+
+
+class UnreachableError(PassingError):
+    """A failure before any server was reached: the host's name does not resolve, or no network leads to it."""
 
 
 class RemoteError(OSError):
@@ -55,12 +66,16 @@ class RetryPolicy:
     Pauses double from `first_pause_seconds` to `max_pause_seconds`. A longer Retry-After of the server counts instead,
     up to that maximum. Each pause is longer or shorter by a random share of up to `jitter`, so that many clients do not
     return at the same moment.
+
+    After `offline_tries` it ends early if each try was an UnreachableError: the start of a job must not wait for
+    minutes on a machine without network. 0 means that it never ends early, as for work that has begun.
     """
 
     tries: int
     first_pause_seconds: float
     max_pause_seconds: float
     jitter: float = 0.0
+    offline_tries: int = 0
 
     def run(
         self,
@@ -72,25 +87,47 @@ class RetryPolicy:
         """Return the result of an action; it is tried again after errors of the types `passing`.
 
         Raises RemoteError with the name and the last error. FileNotFoundError and errors of other types are raised at
-        once.
+        once. Missing credentials are a HeadtailError at once.
         """
+        unreached = 0
         for attempt in range(self.tries):
             try:
                 return action()
-            except FileNotFoundError:
+            except (FileNotFoundError, HeadtailError):
                 raise
             except passing as error:
+                if line := store_line(error, name.partition(": ")[0]):
+                    raise HeadtailError(line) from error
+                last = str(error) if isinstance(error, PassingError) else f"{type(error).__name__}: {error}"
+                unreached += isinstance(error, UnreachableError)
+                if unreached == attempt + 1 == self.offline_tries:
+                    raise RemoteError(f"{name}: {last}: is this machine offline?") from error
                 if attempt + 1 == self.tries:
-                    last = error if isinstance(error, PassingError) else f"{type(error).__name__}: {error}"
                     raise RemoteError(f"{name}: given up after {self.tries} tries: {last}") from error
                 pause = self.first_pause_seconds * 2**attempt * random.uniform(1 - self.jitter, 1 + self.jitter)
                 pause = max(pause, getattr(error, "pause_seconds", 0.0))
-                (wait or time.sleep)(min(pause, self.max_pause_seconds))
+                pause = min(pause, self.max_pause_seconds)
+                _say_waiting(f"waits {pause:.0f} s for {name}: {last} (try {attempt + 1} of {self.tries})", pause)
+                (wait or time.sleep)(pause)
         raise AssertionError("unreachable")
 
 
 READING = RetryPolicy(tries=8, first_pause_seconds=1.0, max_pause_seconds=60.0, jitter=0.5)
 """The policy of inputs; the tries count anew after each byte that arrives."""
+OFFLINE_TRIES = 3
+STARTING = replace(READING, offline_tries=OFFLINE_TRIES)
+"""The policy of what a job reads before its work begins."""
+SHORT_PAUSE_SECONDS = 1.5
+QUIET_SECONDS = 10.0
+_said_at = -QUIET_SECONDS
+
+
+def _say_waiting(message: str, pause_seconds: float) -> None:
+    """Say why nothing happens, at most every ten seconds: many files of a process may wait for the same server."""
+    global _said_at
+    if pause_seconds >= SHORT_PAUSE_SECONDS and time.monotonic() - _said_at >= QUIET_SECONDS:
+        _said_at = time.monotonic()
+        say("remote", message)
 
 
 def open_http(
@@ -119,7 +156,27 @@ def open_http(
             raise PassingError(answer, _retry_after_seconds(error.headers.get("Retry-After", ""))) from None
         raise RemoteError(f"{url}: {answer}", error.code) from None
     except (OSError, http.client.HTTPException) as error:
-        raise PassingError(str(getattr(error, "reason", error))) from error
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, socket.gaierror):
+            raise UnreachableError(_unresolved(urlsplit(url).hostname, reason)) from error
+        kind = UnreachableError if getattr(reason, "errno", None) in NO_NETWORK else PassingError
+        raise kind(str(reason)) from error
+
+
+def look_up_host(url: str) -> None:
+    """Raise UnreachableError if the host of a URL has a name that does not resolve; never where a proxy is asked."""
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    if parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host):
+        return
+    try:
+        socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError) as error:
+        raise UnreachableError(_unresolved(host, error)) from error
+
+
+def _unresolved(host: str | None, error: Exception) -> str:
+    return f"the name {host} does not resolve ({getattr(error, 'strerror', None) or error})"
 
 
 def body_end(response: http.client.HTTPResponse, start: int) -> int | None:
@@ -151,14 +208,14 @@ def _retry_after_seconds(value: str) -> float:
         return 0.0
 
 
-def open_patiently(path: str) -> BinaryIO:
-    """Open an input for reading bytes, seekable; reads of a remote input are retried by the policy `READING`.
+def open_patiently(path: str, policy: RetryPolicy | None = None) -> BinaryIO:
+    """Open an input for reading bytes, seekable; reads of a remote input are retried by the policy, or by `READING`.
 
     Raises FileNotFoundError for a missing input, RemoteError with the path and the last error for an unreadable one.
     """
     if is_local(path):
         return open_input(path)
-    file = io.BufferedReader(_PatientFile(path), BUFFER_BYTES)
+    file = io.BufferedReader(_PatientFile(path, policy=policy), BUFFER_BYTES)
     file.peek(1)
     return file
 
@@ -169,7 +226,7 @@ def read_range(path: str, start: int, size: int) -> bytes:
         with open_input(path) as file:
             file.seek(start)
             return file.read(size)
-    if _is_http(path):
+    if is_http(path):
         with io.BufferedReader(_PatientFile(path, start, start + size)) as file:
             return file.read(size)
     fs, inner = filesystem(path)
@@ -177,17 +234,18 @@ def read_range(path: str, start: int, size: int) -> bytes:
     return READING.run(f"{path}: byte {start}", action, (Exception,))
 
 
-def _is_http(path: str) -> bool:
+def is_http(path: str) -> bool:
+    """Return whether a path is a URL of the web."""
     return path.startswith(("http://", "https://"))
 
 
 class _PatientFile(io.RawIOBase):
     """A remote file from byte `at` to `end`; its stream is opened again at the next byte when it breaks."""
 
-    def __init__(self, path: str, at: int = 0, end: int | None = None) -> None:
-        self._path, self._at, self._end = path, at, end
+    def __init__(self, path: str, at: int = 0, end: int | None = None, policy: RetryPolicy | None = None) -> None:
+        self._path, self._at, self._end, self._policy = path, at, end, policy or READING
         # Clients of object stores raise errors of many kinds.
-        self._passing = HTTP_FAULTS if _is_http(path) else (Exception,)
+        self._passing = HTTP_FAULTS if is_http(path) else (Exception,)
         self._stream: Any = None
         self._size: int | None = None
 
@@ -210,7 +268,7 @@ class _PatientFile(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        data = READING.run(f"{self._path}: byte {self._at}", lambda: self._read(len(buffer)), self._passing)
+        data = self._policy.run(f"{self._path}: byte {self._at}", lambda: self._read(len(buffer)), self._passing)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
@@ -231,7 +289,7 @@ class _PatientFile(io.RawIOBase):
 
     def _open(self) -> tuple[Any, int | None]:
         """Return a stream from the present byte on, and the size of the file."""
-        if not _is_http(self._path):
+        if not is_http(self._path):
             fs, inner = filesystem(self._path)
             stream = fs.open(inner, "rb")
             stream.seek(self._at)

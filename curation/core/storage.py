@@ -19,6 +19,7 @@ from fsspec.spec import AbstractBufferedFile
 
 from curation.core.errors import HeadtailError
 from curation.core.own_tables import MANIFEST, WILDCARDS, without_tables
+from curation.core.store_faults import store_line, unknown_store
 
 TEMPORARY = ".tmp"
 ROW_GROUP_ROWS = 65_536
@@ -38,9 +39,13 @@ class FileInfo:
 def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """Return the file system of a path or URL, and the path within it.
 
-    Listings are not cached: files written by other processes must be seen.
+    Listings are not cached: files written by other processes must be seen. Raises HeadtailError for a store whose
+    package is not installed, or that fsspec does not know.
     """
-    return fsspec.core.url_to_fs(path, use_listings_cache=False)
+    try:
+        return fsspec.core.url_to_fs(path, use_listings_cache=False)
+    except (ImportError, ValueError) as error:
+        raise HeadtailError(unknown_store(path, error)) from error
 
 
 def is_local(path: str) -> bool:
@@ -72,16 +77,30 @@ def list_files(paths: Iterable[str], suffixes: tuple[str, ...] = (), own: Iterab
             fs, inner = filesystem(path)
             files, in_tables = _entries(fs, inner, path, suffixes, own)
         if not files:
-            ending = f" ending in {' or '.join(suffixes)}" if suffixes else ""
-            hint = (
-                f" but {in_tables:,} in tables of headtail: name the folder of a table to read it" if in_tables else ""
-            )
-            raise HeadtailError(f"{path} names no file{ending}{hint}")
+            raise HeadtailError(_names_nothing(fs, inner, path, suffixes, in_tables))
         for entry in files:
             name = entry["name"] if isinstance(fs, LocalFileSystem) else fs.unstrip_protocol(entry["name"])
             version = next((entry[key] for key in ("ETag", "etag", "mtime", "LastModified") if entry.get(key)), "")
             found[name] = FileInfo(name, entry.get("size") or -1, str(version))
     return [found[name] for name in sorted(found)]
+
+
+def _names_nothing(
+    fs: fsspec.AbstractFileSystem, inner: str, path: str, suffixes: tuple[str, ...], in_tables: int
+) -> str:
+    """Return the line for a path without a file; `in_tables` files lie there in tables of headtail."""
+    hint = f", but {in_tables:,} in tables of headtail: name the folder of a table to read it" if in_tables else ""
+    if WILDCARDS.search(path):
+        return f"{path} names no file{hint or ': nothing matches it'}"
+    if not fs.exists(inner):
+        return f"{path} names no file: there is nothing at this path"
+    return f"{path} is a folder and names no file{f' ending in {join_or(suffixes)}' if suffixes else ''}{hint}"
+
+
+def join_or(words: Iterable[str]) -> str:
+    """Return words as a sentence lists them: a, b or c."""
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def _entries(
@@ -108,10 +127,14 @@ def _listing(path: str) -> Iterator[None]:
     """Turn any error of listing a store into a HeadtailError: clients of stores raise errors of many types."""
     try:
         yield
+    except HeadtailError:
+        raise
     except Exception as error:
         if "://" not in path:
             raise
-        raise HeadtailError(f"{path} cannot be listed: {type(error).__name__}: {error}") from error
+        raise HeadtailError(
+            store_line(error, path) or f"{path} cannot be listed: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _is_input(name: str, folder: str, suffixes: tuple[str, ...]) -> bool:

@@ -12,8 +12,9 @@ import pyarrow as pa
 from curation.core.choices import SourceKind
 from curation.core.draws import hash64
 from curation.core.errors import HeadtailError
+from curation.core.progress import say
 from curation.core.recipes import Recipe
-from curation.core.remote import open_patiently
+from curation.core.remote import STARTING, RemoteError, is_http, look_up_host, open_patiently
 from curation.core.removal_lists import divide_sources
 from curation.core.storage import FileInfo, list_files
 from curation.extraction.extract import ExtractionSettings
@@ -58,18 +59,21 @@ def list_sources(paths: Iterable[str], source: SourceKind, prefix: str, written:
     """
     files: dict[str, FileInfo] = {}
     for path in paths:
+        crawl = ""
         if re.fullmatch(CRAWL_NAME, path):
-            path = f"{prefix}crawl-data/{path}/{source.value}.paths.gz"
+            crawl, path = path, f"{prefix}crawl-data/{path}/{source.value}.paths.gz"
         if path.endswith((".paths", ".paths.gz")):
             folder = prefix if prefix.endswith("/") else f"{prefix}/"
-            listed = [line if "://" in line or line.startswith("/") else folder + line for line in _read_list(path)]
+            listed = [
+                line if "://" in line or line.startswith("/") else folder + line for line in _read_list(path, crawl)
+            ]
             if not listed:
                 raise HeadtailError(f"the list of files {path} is empty")
             named = [FileInfo(line, -1, "") for line in listed]
         elif path.startswith(("http://", "https://")):
             named = [FileInfo(path, -1, "")]
         else:
-            named = list_files([path], SUFFIXES[source], written)
+            named = _list_local(path, source, written)
         files |= {file.path: file for file in named}
     return [files[path] for path in sorted(files)]
 
@@ -87,6 +91,20 @@ def list_paths(settings: ExtractionSettings) -> list[str]:
 def count_recipe(files: Sequence[FileInfo], columns: TableColumns) -> Recipe:
     """Return the recipe of the row counts of tables."""
     return Recipe(COUNT_STAGE, COUNT_VERSION, {"names": columns.names}, [vars(file) for file in files])
+
+
+def check_reachable(files: Iterable[FileInfo]) -> None:
+    """Look up the host of the first file that lies on the web, so that a machine without network says so at once.
+
+    Raises HeadtailError if its name does not resolve. Behind a proxy, which looks names up itself, nothing is checked.
+    """
+    path = next((file.path for file in files if is_http(file.path)), None)
+    if path is None:
+        return
+    try:
+        STARTING.run(path, lambda: look_up_host(path))
+    except RemoteError as error:
+        raise HeadtailError(str(error)) from error
 
 
 def draw_rows(files: Sequence[FileInfo], row_counts: Sequence[int], limit: int, seed: int) -> Inputs:
@@ -118,11 +136,29 @@ def draw_files(files: list[FileInfo], limit: int | None, seed: int) -> Inputs:
     return Inputs([files[index] for index in sorted(order[:limit].tolist())])
 
 
-def _read_list(path: str) -> list[str]:
+def _list_local(path: str, source: SourceKind, written: Sequence[str]) -> list[FileInfo]:
+    """Return the files of a path; raises HeadtailError for one without files, and says how a crawl is spelt."""
     try:
-        with open_patiently(path) as file:
+        return list_files([path], SUFFIXES[source], written)
+    except HeadtailError as error:
+        if not re.match(r"cc.?main|\d{4}-\d\d?$", path, re.IGNORECASE):
+            raise
+        raise HeadtailError(f"{error}; a crawl is spelt CC-MAIN-2024-22, with its year and its week") from error
+
+
+def _read_list(path: str, crawl: str) -> list[str]:
+    """Return the lines of a list of files, which is that of a crawl if one is given."""
+    if "://" in path:
+        say("extract_pairs", f"reads the list of files {path}")
+    try:
+        with open_patiently(path, STARTING) as file:
             data = file.read()
         text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
+    except FileNotFoundError as error:
+        named = f"there is no crawl {crawl}: its list of files" if crawl else "the list of files"
+        known = "; https://index.commoncrawl.org names the crawls" if crawl else ""
+        answer = f" ({str(error).removeprefix(f'{path}: ')})" if "://" in path else ""
+        raise HeadtailError(f"{named} {path} does not exist{answer}{known}") from None
     except (OSError, EOFError, UnicodeDecodeError) as error:
         raise HeadtailError(f"the list of files {path} cannot be read: {error}") from None
     return [line.strip() for line in text.splitlines() if line.strip()]

@@ -21,7 +21,7 @@ from tempfile import SpooledTemporaryFile
 from typing import IO
 from urllib.parse import quote, urljoin, urlsplit
 
-from curation.core.errors import HeadtailError
+from curation.core.errors import PROJECT, HeadtailError
 from curation.images.connections import Connection, FetchError, Resolver
 
 MAX_REDIRECTS = 5
@@ -47,7 +47,8 @@ allowed, a file may exist again."""
 class FetchSettings:
     """How to fetch one image.
 
-    `timeout_seconds` bounds the total time of an image: name resolution, redirects, body, pauses and retries. `opt_out`
+    `timeout_seconds` bounds the total time of an image: name resolution, redirects, body, pauses and retries. `contact`
+    is the operator's e-mail address or URL, empty if none is given; servers get it in the User-Agent header. `opt_out`
     holds the directives of X-Robots-Tag that forbid the use, in lower case; if it is empty, the header is ignored.
     `allow_private_hosts` are networks such as 127.0.0.1/32 that may be contacted although they are not public.
     """
@@ -56,6 +57,7 @@ class FetchSettings:
     retries: int
     max_bytes: int
     user_agent_token: str
+    contact: str
     opt_out: tuple[str, ...]
     allow_private_hosts: tuple[str, ...]
 
@@ -109,7 +111,8 @@ class Fetcher:
         self._resolver = Resolver(settings.allow_private_hosts, threads)
         self._not_before: dict[str, float] = {}
         self._tls = _tls_context()
-        self._agent = f"Mozilla/5.0 (compatible; {settings.user_agent_token}; +https://github.com/headtail/headtail)"
+        contact = f"; contact {settings.contact}" if settings.contact else ""
+        self._agent = f"Mozilla/5.0 (compatible; {settings.user_agent_token}; +{PROJECT}{contact})"
 
     def close(self) -> None:
         """End the threads of the resolver, without waiting for answers of name servers."""

@@ -1,9 +1,9 @@
-"""Checks at the start of a download: whether host names resolve fast, and whether the first lists succeed."""
+"""Checks at the start of a download: who fetches, whether host names resolve, and whether the first lists succeed."""
 
 import statistics
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from socket import SOCK_STREAM, getaddrinfo
 from urllib.parse import urlsplit
@@ -16,7 +16,11 @@ from curation.core.table_reader import read_rows
 from curation.core.tables import Part
 from curation.images.fetch import RETRIED_LATER
 
+CONTACT_IMAGES = 1_000_000
+"""From so many images on, operators notice the requests and want to know whom to write to."""
 MAX_NAMES = 64
+NAME_SECONDS = 10.0
+"""What has not resolved by then counts as failed: a machine without network is to be known within seconds."""
 SLOW_MILLISECONDS = 300
 MAX_FAILED_SHARE = 0.3
 """About a tenth of the hosts in alt-text collections no longer exist; more failures are the name server's fault."""
@@ -42,10 +46,21 @@ class CheckNamesTask:
     list_path: str
 
 
-def check_names(task: CheckNamesTask, threads: int) -> Receipt:
+def check_contact(images: int, contact: str) -> None:
+    """Raise HeadtailError if many images are to be fetched and no operator could find out by whom."""
+    if images >= CONTACT_IMAGES and not contact:
+        raise HeadtailError(
+            f"{images:,} images are fetched from the servers of others: set download.contact to an e-mail address or a "
+            "URL of yours, so that operators can write to you instead of blocking you; it is sent in the User-Agent "
+            f"header (needed from {CONTACT_IMAGES:,} images on)"
+        )
+
+
+def check_names(task: CheckNamesTask, threads: int, detect_outage: bool = False) -> Receipt:
     """Resolve up to 64 host names of a download list, `threads` at once, as its download does.
 
-    Facts of the receipt: names, failed, milliseconds (the median time of one name).
+    Facts of the receipt: names, failed, milliseconds (the median time of one name). With `detect_outage`, raises
+    HeadtailError if none of MIN_JUDGED or more names resolves, so that Spark asks another machine, if there is one.
     """
     listed = read_rows(task.list_path, LISTS, ["url", "image_file"], STORED.names)
     rows = listed.slice(0, 20 * MAX_NAMES).to_pylist()
@@ -53,8 +68,17 @@ def check_names(task: CheckNamesTask, threads: int) -> Receipt:
     names = sorted(name for name in found if name)[:MAX_NAMES]
     receipt = Receipt(f"names of {task.list_path}")
     if names:
-        with ThreadPoolExecutor(threads) as pool:
-            results = list(pool.map(_resolve, names))
+        pool = ThreadPoolExecutor(threads)
+        futures = [pool.submit(_resolve, name) for name in names]
+        wait(futures, NAME_SECONDS)
+        results = [_result(future) for future in futures]
+        pool.shutdown(wait=False, cancel_futures=True)
+        if detect_outage and len(names) >= MIN_JUDGED and not any(found for found, _ in results):
+            raise HeadtailError(
+                f"none of the {len(names)} host names of the first download list resolves, such as {names[0]}: this "
+                "machine seems to be cut off from the network, or its name server does not answer; "
+                "download.min_success_share=0 goes on all the same"
+            )
         receipt.facts["names"] = len(results)
         receipt.facts["failed"] = sum(not found for found, _ in results)
         receipt.facts["milliseconds"] = round(1000 * statistics.median(seconds for _, seconds in results))
@@ -77,12 +101,18 @@ def _resolve(name: str) -> tuple[bool, float]:
         return False, time.monotonic() - start
 
 
+def _result(future: Future[tuple[bool, float]]) -> tuple[bool, float]:
+    return future.result() if future.done() else (False, NAME_SECONDS)
+
+
 def name_advice(receipt: Receipt) -> str | None:
     """Return a line of advice if the name server will be the bottleneck, else None."""
     names, failed, milliseconds = (receipt.facts[key] for key in ("names", "failed", "milliseconds"))
     slow = milliseconds > SLOW_MILLISECONDS
     if not names or not (slow or failed / names > MAX_FAILED_SHARE):
         return None
+    if failed == names:
+        return f"none of the {names} host names asked for resolves: is this machine offline?"
     return (
         f"DNS will be the bottleneck: of {names} names {failed} did not resolve, the median took {milliseconds} ms; "
         "run a caching resolver (unbound, knot-resolver) on every machine, or lower download.threads"

@@ -33,6 +33,8 @@ def user_cache() -> Path:
     """Return a folder that only this user can write to, so others cannot plant a file that is then mapped."""
     folder = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "headtail"
     try:
+        if not folder.is_absolute():  # a user without a name and without HOME
+            return Path(tempfile.mkdtemp(prefix="headtail-"))
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return folder
     except OSError:

@@ -10,6 +10,7 @@ the lists, or in a cache folder where that cannot be written.
 
 import hashlib
 import posixpath
+from collections import Counter
 from collections.abc import Collection
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +29,8 @@ from curation.matching.cache_folders import compiled_folder, file_digest, lock, 
 from curation.matching.engines import AhoCorasickMatcher, Matcher, TokenMatcher
 from curation.matching.entry_lists import ENDINGS, EntryList, read_entries
 from curation.matching.spacing import MARKS, can_match
+
+SHOWN_LISTS = 5
 
 
 class EntryStore:
@@ -77,7 +80,7 @@ class EntryStore:
         if unknown:
             raise HeadtailError(
                 f"{self._files[unknown[0]].path}: a list is named by the code of its language, as en.json, and "
-                f"{unknown[0]!r} is none"
+                f"{unknown[0]!r} is none: rename the file, or move it to another folder if it is no list"
             )
 
     def list_hash(self, lang: str) -> str:
@@ -86,6 +89,29 @@ class EntryStore:
         if lang not in self._lists and compiled.exists():
             return trie.read_header(str(compiled))["list"]
         return self.entry_list(lang).hash
+
+    def list_drops(self, lang: str) -> Counter[str]:
+        """Return how many entries of a list are not used, by reason; the list is not parsed if its compiled form says.
+
+        Compiled forms of older versions do not say it.
+        """
+        compiled = self._compiled_path(lang)
+        if lang not in self._lists and compiled.exists():
+            header = trie.read_header(str(compiled))
+            if "drops" in header:
+                return Counter(header["drops"])
+        return self.entry_list(lang).drops
+
+    def describe_drops(self, languages: Collection[str]) -> str | None:
+        """Return the line about entries that are not used, None if all are; no `languages` means all lists."""
+        by_lang = {lang: self.list_drops(lang) for lang in self.languages if not languages or lang in languages}
+        if not (total := sum(by_lang.values(), Counter[str]())):
+            return None
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in total.most_common())
+        lists = sorted((lang for lang, drops in by_lang.items() if drops), key=lambda lang: -by_lang[lang].total())
+        named = ", ".join(f"{lang} {by_lang[lang].total():,}" for lang in lists[:SHOWN_LISTS])
+        more = ", ..." if len(lists) > SHOWN_LISTS else ""
+        return f"{total.total():,} entries of the lists are not used ({reasons}): {named}{more}"
 
     def entry_list(self, lang: str) -> EntryList:
         """Return the list of a language; raises HeadtailError if there is none or it cannot be read."""
@@ -132,7 +158,8 @@ class EntryStore:
             with lock(path.with_suffix(".lock")):
                 if not path.exists():
                     entries = self.entry_list(lang)
-                    trie.compile_entries(entries.texts, self.edges, {"lang": lang, "list": entries.hash}, str(path))
+                    facts = {"lang": lang, "list": entries.hash, "drops": dict(entries.drops)}
+                    trie.compile_entries(entries.texts, self.edges, facts, str(path))
         return path
 
     def _compiled_path(self, lang: str) -> Path:

@@ -56,6 +56,18 @@ class MatchTask:
     inputs: tuple[str, ...]
 
 
+def languages_of(settings: Iterable[dict]) -> set[str]:
+    """Return the languages that parts of `pairs` with these settings hold, empty if a part may hold any.
+
+    >>> sorted(languages_of([{"language": {"languages": ["en"]}}, {"language": {"languages": ["de"]}}]))
+    ['de', 'en']
+    >>> languages_of([{"language": {"languages": ["en"]}}, {"language": {"languages": []}}])
+    set()
+    """
+    kept = [set(each.get("language", {}).get("languages", ())) for each in settings]
+    return set().union(*kept) if all(kept) else set()
+
+
 def plan_matching(files: Iterable[dict], folder: str) -> list[MatchTask]:
     """Return tasks for the files {path, bytes} of a part of `pairs`; small files share a task."""
     groups: list[list[str]] = []

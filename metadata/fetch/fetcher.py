@@ -4,7 +4,7 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http.client import HTTPResponse
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from curation.core.errors import HeadtailError
 from curation.core.remote import PassingError, RemoteError, Result, RetryPolicy, body_end, open_http
 
 MAX_WAIT_SECONDS = 600.0
+OFFLINE_TRIES = 2
 MISSING_STATUS = frozenset((401, 403, 404, 410))
 _CHUNK_BYTES = 1 << 20
 
@@ -39,7 +40,8 @@ class Fetcher:
     def __init__(self, settings: FetchSettings, wait: Callable[[float], None] = time.sleep) -> None:
         self.settings, self._wait = settings, wait
         self._policy = RetryPolicy(settings.retries + 1, settings.retry_seconds, MAX_WAIT_SECONDS)
-        self._has_asked = False
+        self._first_policy = replace(self._policy, offline_tries=OFFLINE_TRIES)
+        self._has_asked = self._has_reached = False
 
     def read(self, url: str, max_bytes: int = 64 << 20) -> bytes:
         """Return a small file; raises MissingError, or HeadtailError when the retries are used up."""
@@ -79,12 +81,17 @@ class Fetcher:
         raise HeadtailError(f"{url}: {algorithm} is {found}, published is {published}: try another mirror")
 
     def _retried(self, url: str, action: Callable[[], Result]) -> Result:
+        """Run an action by the policy; a machine without network is known before any server has been reached."""
+        policy = self._policy if self._has_reached else self._first_policy
         try:
-            return self._policy.run(url, action, wait=self._wait)
+            result = policy.run(url, action, wait=self._wait)
         except FileNotFoundError as error:
+            self._has_reached = True
             raise MissingError(str(error)) from error
         except RemoteError as error:
             raise HeadtailError(str(error)) from error
+        self._has_reached = True
+        return result
 
     def _open(self, url: str, start: int = 0, headers: dict[str, str] | None = None) -> HTTPResponse:
         if urlsplit(url).scheme not in ("http", "https"):

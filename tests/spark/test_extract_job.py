@@ -52,7 +52,7 @@ def test_a_sample_of_rows(folder: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert len(extract(folder, tmp_path / "e", "source.limit=3")) == 3
     assert len(Table(f"{tmp_path}/e/pairs").parts()[0].inputs()) <= 4  # files without a row of the sample are not read
     assert len(extract(folder, tmp_path / "f", "source.limit=5000")) == 700
-    with pytest.raises(HeadtailError, match=r"sample.limit was 100, is 200\): set overwrite=true"):
+    with pytest.raises(HeadtailError, match=r"source.limit was 100, is 200\): set overwrite=true"):
         extract(folder, tmp_path / "a", "source.limit=200")
     assert len(extract(folder, tmp_path / "a", "source.limit=200", "overwrite=true")) == 200
 

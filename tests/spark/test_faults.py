@@ -1,11 +1,14 @@
 """What goes wrong on a cluster is one line; what would lose rows is refused."""
 
+import sys
+
 import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
+from curation.spark import faults
 from curation.spark.faults import fault_line
 from curation.spark.session import open_session, refuse_settings
 from curation.spark.tasks import run_tasks
@@ -35,17 +38,33 @@ def test_faults_of_a_cluster_have_a_line(message: str, expected: str) -> None:
     assert "\n" not in line
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "[PYTHON_VERSION_MISMATCH] Python in worker has different version: 3.10 than that in driver: 3.11",
+        'java.io.IOException: Cannot run program "/no/python": error=2, No such file or directory',
+    ],
+)
+def test_another_python_of_a_local_run_needs_no_archive(monkeypatch: pytest.MonkeyPatch, message: str) -> None:
+    monkeypatch.setattr(faults, "is_local", lambda: True)
+    monkeypatch.setenv("PYSPARK_PYTHON", "/no/python")
+    line = fault_line(PySparkException(message))
+    assert line is not None
+    assert line.startswith("the workers' Python, /no/python, cannot be started, or is not of the driver's version")
+    assert f"unset spark.python and PYSPARK_PYTHON, or use {sys.executable}" in line
+
+
 def test_what_is_no_known_fault_keeps_its_stack() -> None:
     assert fault_line(PySparkException("KeyError: 'x'")) is None
 
 
-def test_a_file_that_a_worker_lacks_is_a_line_with_its_machine(spark: SparkSession) -> None:
+def test_a_file_that_a_worker_lacks_is_a_line(spark: SparkSession) -> None:
     def read(task: dict) -> Receipt:
         with open(task["path"]) as file:
             file.read()
         return Receipt("")
 
-    with pytest.raises(HeadtailError, match=r"^[^:]+: /no/such/file: No such file or directory$"):
+    with pytest.raises(HeadtailError, match=r"^/no/such/file: No such file or directory$"):
         run_tasks(spark, read, [{"path": "/no/such/file"}])
 
 

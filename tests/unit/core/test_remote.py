@@ -192,7 +192,7 @@ def test_a_store_that_cannot_be_listed_is_one_line(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    with pytest.raises(HeadtailError, match=r"^s3://nope/x cannot be listed: \w+: "):
+    with pytest.raises(HeadtailError, match=r"^s3://nope/x: the store asks for credentials, and none "):
         list_sources(["s3://nope/x"], SourceKind.wat, prefix="")
 
 

@@ -335,7 +335,7 @@ def test_other_settings_do_not_touch_stored_images(tmp_path: Path, server: Image
     faster = replace(SETTINGS, fetch=replace(SETTINGS.fetch, timeout_seconds=9, retries=3), threads=1)
     assert downloads.plan_ranges(faster, 4, 1, seed=0, overwrite=False) == Ranges(1, 0)
     larger = replace(SETTINGS, image=image_settings(size=64))
-    with pytest.raises(HeadtailError, match=r"image.size was 32, is 64.*overwrite=true"):
+    with pytest.raises(HeadtailError, match=r"download.size was 32, is 64.*overwrite=true"):
         downloads.plan_ranges(larger, 1, 10, seed=0, overwrite=False)
     with pytest.raises(HeadtailError, match="seed was 0, is 1"):
         downloads.plan_ranges(SETTINGS, 1, 10, seed=1, overwrite=False)

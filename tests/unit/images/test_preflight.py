@@ -1,6 +1,7 @@
 """Checks before a download: host names, and the success of the first lists."""
 
 import socket
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,10 +19,10 @@ from curation.images.preflight import CheckNamesTask, check_names, check_success
 from tests.shard_data import curated_rows
 
 
-def names_of(folder: Path, urls: list[str]) -> Receipt:
+def names_of(folder: Path, urls: list[str], detect_outage: bool = False) -> Receipt:
     rows = [row | {"order": 0} for row in curated_rows(urls)]
     pq.write_table(pa.Table.from_pylist(rows, LISTS), folder / "list.parquet")
-    return check_names(CheckNamesTask(str(folder / "list.parquet")), threads=8)
+    return check_names(CheckNamesTask(str(folder / "list.parquet")), threads=8, detect_outage=detect_outage)
 
 
 def test_each_name_is_asked_for_once_and_addresses_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,3 +88,32 @@ def test_earlier_runs_count_where_few_images_are_new(new: int, retry_failed: boo
     counts = {"rows_in": 100, "rows_out": 3, "drops": {"dns": 97}, "facts": {}, "failures": [], "seconds": 0.0}
     receipt = judged_receipt([Receipt("new", new, new)], [Part("part-00000", counts)], retry_failed)
     assert receipt.rows_in == judged
+
+
+@pytest.fixture
+def no_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise socket.gaierror(-3, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(preflight, "getaddrinfo", fail)
+
+
+@pytest.mark.usefixtures("no_name")
+def test_where_no_name_resolves_the_network_is_gone_and_no_bottleneck(tmp_path: Path) -> None:
+    urls = [f"http://host-{k}.example/" for k in range(30)]
+    with pytest.raises(HeadtailError, match=r"^none of the 30 host names .*cut off from .*min_success_share=0"):
+        names_of(tmp_path, urls, detect_outage=True)
+    told = name_advice(names_of(tmp_path, urls))
+    assert told == "none of the 30 host names asked for resolves: is this machine offline?"
+    assert names_of(tmp_path, urls[:5], detect_outage=True).facts["failed"] == 5  # so few may all be gone
+
+
+def test_names_that_hang_are_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answered = threading.Event()
+    monkeypatch.setattr(preflight, "getaddrinfo", lambda *_, **__: answered.wait(60))
+    monkeypatch.setattr(preflight, "NAME_SECONDS", 0.1)
+    try:
+        with pytest.raises(HeadtailError, match="cut off from the network"):
+            names_of(tmp_path, [f"http://host-{k}.example/" for k in range(30)], detect_outage=True)
+    finally:
+        answered.set()

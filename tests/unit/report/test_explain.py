@@ -51,6 +51,36 @@ def test_a_dropped_text_has_a_reason(lists: Path) -> None:
     assert explain_text("a dog", "en", None, store, None, 20.0).keep_probability is None
 
 
+def test_a_language_that_the_run_dropped_is_said(lists: Path) -> None:
+    store = EntryStore.open(str(lists))
+    found = explain_text("a dog", "en", 0.9, store, {}, None, kept=["zh", "de"])
+    assert list(explanation_lines(found))[2] == "dropped           language en: the run keeps only de, zh (languages)"
+    found = explain_text("ein Hund", "de", 0.9, store, None, None)
+    assert list(explanation_lines(found))[2].endswith("has no entry list (no_metadata); the lists are en")
+
+
+@pytest.mark.parametrize("by", ["extract_pairs", "match_pairs"])
+def test_the_job_says_which_languages_the_run_keeps(
+    lists: Path, tmp_path: Path, capsys: pytest.CaptureFixture, by: str
+) -> None:
+    store = EntryStore.open(str(lists))
+    matching = {"edges": "script", "metadata": store.hash, "languages": ["de"] if by == "match_pairs" else []}
+    extraction = {"language": {"languages": ["de"] if by == "extract_pairs" else []}}
+    for name, settings in {"matches": matching, "pairs": extraction}.items():
+        table = Table(str(tmp_path / "run" / name))
+        table.begin(0)
+        table.commit(0, Recipe(name, 1, settings), [Receipt("a")], 0.0)
+    given = {name: str(tmp_path / "run" / name) for name in ("pairs", "matches", "entry_counts", "thresholds")}
+    explain.run(ExplainConfig(text="a dog", lang="en", entry_lists=str(lists), output=str(tmp_path / "run"), **given))
+    assert "dropped           language en: the run keeps only de (languages)" in capsys.readouterr().out
+
+
+def test_the_job_refuses_a_file_that_is_no_list(lists: Path) -> None:
+    (lists / "metadata.json").write_text("[]")
+    with pytest.raises(HeadtailError, match=r"metadata.json: a list is named by the code of its language"):
+        explain.run(ExplainConfig(text="a dog", entry_lists=str(lists), output=""))
+
+
 def test_the_job_takes_the_numbers_of_a_run(lists: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     store = EntryStore.open(str(lists))
     settings = {"edges": "blank", "metadata": store.hash}

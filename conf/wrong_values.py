@@ -1,0 +1,75 @@
+"""The line for a value that Hydra or OmegaConf does not take: the setting as the user typed it, and what it takes."""
+
+import re
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+KINDS = {"Float": "a number", "Integer": "an integer"}
+UNITS = {"": 1, "%": 0.01, "B": 1e9} | {sign + byte: 1000**n for n, sign in enumerate("KMGT", 1) for byte in ("", "B")}
+_CONVERSION = re.compile(r"Value '(.*)' of type '\w+' could not be converted to (\w+)")
+_NUMBER = re.compile(r"([+-]?[\d., _']*\d(?:e[+-]?\d+)?)\s*([a-z%]*)", re.IGNORECASE)
+
+
+def wrong_value(line: str, key: str | None, overrides: dict[str, str]) -> str | None:
+    """Return a better line for one of Hydra or OmegaConf, None if there is none.
+
+    `key` is the setting that OmegaConf names, if it names one; `overrides` are the settings as the user typed them.
+    """
+    if match := _CONVERSION.search(line):
+        return _wrong_number(str(key), overrides.get(str(key), match[1]), KINDS.get(match[2], match[2]))
+    if "is not a valid bool" in line and key:
+        return f"{key} must be true or false, got {overrides.get(key)!r}"
+    if match := re.search(r"field '(.*)' is not Optional", line):
+        return f"{match[1]} cannot be null: give it a value, or leave it out"
+    if key and re.search(r"Cannot assign \w+ to Dict", line):
+        return f"{key} takes names with values: write {key}.name=value, got {overrides.get(key)!r}"
+    if match := re.search(r"Interpolation key '(.*)' not found", line):
+        return f"{key}: no setting is called {match[1]}; an environment variable is written ${{oc.env:{match[1]}}}"
+    if match := re.search(r"Could not append to config. An item is already at '(.*)'", line):
+        return f"+{match[1]}: the setting exists, write {match[1]}= without the +"
+    return None
+
+
+def unreadable(overrides: dict[str, str], numbers: dict[str, str]) -> str | None:
+    """Return the line for the first override that Hydra cannot parse, None if it can parse all.
+
+    `overrides` are the values as Hydra gets them, by key as typed; `numbers` the kinds of those settings that are
+    numbers.
+    """
+    for key, value in overrides.items():
+        try:
+            swept = OverridesParser.create().parse_override(f"{key}={value}").is_sweep_override()
+        except HydraException:
+            swept = True
+        if swept and key in numbers:
+            return _wrong_number(key, value, numbers[key])
+        if swept:
+            return (
+                f"{key.lstrip('+')}: {value!r} cannot be read: close each quote and bracket, and put a text that holds "
+                "any of them in quotes"
+            )
+    return None
+
+
+def _wrong_number(key: str, value: str, kind: str) -> str:
+    value = value.strip("'\"")
+    found = _plain_number(value)
+    cure = "" if found is None or (kind == KINDS["Integer"] and "." in found) else f": write {found}"
+    return f"{key} must be {kind}, got {value!r}{cure}"
+
+
+def _plain_number(text: str) -> str | None:
+    """Return a number as settings take it, None for a text that is no number.
+
+    >>> [_plain_number(text) for text in ("20k", "1e3", "1,000", "4 GB", "6%", "many")]
+    ['20000', '1000', '1000', '4000000000', '0.06', None]
+    """
+    match = _NUMBER.fullmatch(text.strip())
+    if not match or match[2].upper() not in UNITS:
+        return None
+    digits = re.sub(r"[, _']", "", match[1])
+    try:
+        return f"{float(digits) * UNITS[match[2].upper()]:.15g}"
+    except ValueError:
+        return None

@@ -1,0 +1,62 @@
+"""What a user calls the settings of a recipe, which have shorter or older names there.
+
+The names in recipes stay as they are: they decide the ids of finished runs.
+"""
+
+from collections.abc import Mapping
+
+NAMES: Mapping[str, Mapping[str, str]] = {
+    "extract_pairs": {
+        "source": "source.kind",
+        "entities": "source.entities",
+        "crawl": "source.crawl",
+        "max_file_bytes": "source.max_file_bytes",
+        "texts.": "text.",
+        "language.languages": "languages",
+        "columns.url": "source.url_column",
+        "columns.texts": "source.text_columns",
+        "columns.carry": "source.carry",
+        "columns.names": "source.names",
+        "lists": "the files that urls, text and language name",
+        "sample.limit": "source.limit",
+        "sample.seed": "seed",
+        "sample.of_rows": "the number of rows in source.paths",
+    },
+    "count_rows": {"names": "source.names"},
+    "count_titles": {"min_row_views": "metadata.title_min_row_views", "any_colon": "metadata.title_any_colon"},
+    "match_pairs": {
+        "edges": "matching.edges",
+        "max_texts": "matching.max_texts",
+        "metadata": "the hash of entry_lists",
+    },
+    "count_entries": {"max_texts": "matching.max_texts"},
+    "balance_pairs": {
+        "unit": "balance.unit",
+        "t": "balance.t",
+        "tail_share": "balance.tail_share",
+        "target_images": "balance.target_images",
+        "headroom": "balance.headroom",
+        "solved_t": "the solved balance.t",
+        "rule.": "balance.",
+    },
+    "download_images": {
+        "image.": "download.",
+        "max_bytes": "download.max_bytes",
+        "opt_out": "download.opt_out",
+    },
+}
+"""Stage -> the beginning of a name in its recipe -> what stands in its place; other names are those of users."""
+
+
+def setting_name(stage: str, name: str) -> str:
+    """Return what a user calls a setting of a stage's recipe.
+
+    >>> setting_name("download_images", "image.size"), setting_name("extract_pairs", "texts.min_chars")
+    ('download.size', 'text.min_chars')
+    >>> setting_name("write_shards", "filters.min_side")
+    'filters.min_side'
+    """
+    for begin, told in NAMES.get(stage, {}).items():
+        if name == begin or (begin.endswith(".") and name.startswith(begin)) or name.startswith(f"{begin}."):
+            return told + name[len(begin) :]
+    return name

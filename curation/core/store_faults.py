@@ -1,0 +1,49 @@
+"""Faults of access to object stores as lines: a package that is missing, credentials that are missing or wrong.
+
+The clients of stores raise errors of their own types, which are known by name here: the clients are optional.
+"""
+
+from collections.abc import Mapping
+
+EXTRAS: Mapping[str, str] = {"s3": "pip install 'headtail[s3]'", "s3a": "pip install 'headtail[s3]'"}
+"""Scheme -> how to install the client of its store, where that is an extra of ours."""
+NO_CREDENTIALS = frozenset(
+    ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError")
+)
+PUBLIC_CRAWLS = "s3://commoncrawl"
+HTTPS_CRAWLS = "https://data.commoncrawl.org"
+
+
+def unknown_store(path: str, error: Exception) -> str:
+    """Return the line for a path whose store has no client here.
+
+    >>> unknown_store("s3://bucket/a", ImportError("Install s3fs to access S3"))
+    "s3://bucket/a: s3:// needs a package that is not installed (Install s3fs to access S3): pip install 'headtail[s3]'"
+    >>> unknown_store("htp://a/b", ValueError("Protocol not known: htp"))
+    'htp://a/b: Protocol not known: htp'
+    """
+    scheme = path.partition("://")[0]
+    if not isinstance(error, ImportError):
+        return f"{path}: {error}"
+    cure = EXTRAS.get(scheme, "install it into the environment of headtail")
+    return f"{path}: {scheme}:// needs a package that is not installed ({error}): {cure}{_instead(path)}"
+
+
+def store_line(error: BaseException, path: str = "") -> str | None:
+    """Return the line for an error of missing credentials, None for any other error."""
+    found: BaseException | None = error
+    while found is not None:
+        if type(found).__name__ in NO_CREDENTIALS:
+            name = f"{path}: " if path else ""
+            return (
+                f"{name}the store asks for credentials, and none were found ({found}): set AWS_PROFILE, or "
+                f"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY{_instead(path)}"
+            )
+        found = found.__cause__ or found.__context__
+    return None
+
+
+def _instead(path: str) -> str:
+    """Return where else a path of CommonCrawl's bucket lies: anyone can read it over https, but not over s3."""
+    inside = path.removeprefix(PUBLIC_CRAWLS)
+    return f"; without an account, read {HTTPS_CRAWLS}{inside}" if path != inside and inside[:1] in ("", "/") else ""

@@ -1,0 +1,72 @@
+"""Object stores without a client or without credentials: one line, at once, with another way in."""
+
+from collections.abc import Callable
+
+import pytest
+
+from curation.core import remote, storage
+from curation.core.errors import HeadtailError, faults_as_lines
+
+HTTPS = "without an account, read https://data.commoncrawl.org/crawl-data/x"
+
+
+class NoCredentialsError(Exception):
+    """As botocore's, by name."""
+
+
+class Store:
+    """A store that asks for credentials."""
+
+    calls = 0
+
+    def refuse(self, *_: object, **__: object) -> None:
+        self.calls += 1
+        raise NoCredentialsError("Unable to locate credentials")
+
+    isdir = exists = open = info = refuse
+
+
+@pytest.fixture
+def store(monkeypatch: pytest.MonkeyPatch) -> Store:
+    store = Store()
+    for module in (storage, remote):
+        monkeypatch.setattr(module, "filesystem", lambda path: (store, path))
+    return store
+
+
+def writes_into_store(_: str) -> None:
+    with faults_as_lines():
+        storage.exists("s3://bucket/run")
+
+
+@pytest.mark.parametrize(
+    "action",
+    [lambda path: storage.list_files([path]), remote.open_patiently, writes_into_store],
+    ids=["listing", "reading", "any other use"],
+)
+def test_missing_credentials_are_a_line_at_once(store: Store, action: Callable[[str], object]) -> None:
+    with pytest.raises(HeadtailError, match=r"none were found .*set AWS_PROFILE, or AWS_ACCESS_KEY_ID") as error:
+        action("s3://commoncrawl/crawl-data/x")
+    assert store.calls == 1
+    assert (HTTPS in str(error.value)) == (action is not writes_into_store)
+
+
+@pytest.mark.usefixtures("store")
+def test_other_buckets_have_no_other_way_in() -> None:
+    with pytest.raises(HeadtailError) as error:
+        storage.list_files(["s3://commoncrawl-of-mine/x"])
+    assert "https://" not in str(error.value)
+
+
+def test_a_store_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(*_: object, **__: object) -> None:
+        raise ImportError("Install s3fs to access S3")
+
+    monkeypatch.setattr(storage.fsspec.core, "url_to_fs", missing)
+    with pytest.raises(HeadtailError, match=r"s3:// needs a package .*install 'headtail\[s3\]'; without an account"):
+        storage.list_files(["s3://commoncrawl/crawl-data/x"])
+
+
+def test_a_scheme_that_is_none_is_named() -> None:
+    with pytest.raises(HeadtailError, match=r"^htp://a/b: Protocol not known: htp$"):
+        storage.list_files(["htp://a/b"])

@@ -1,0 +1,47 @@
+"""Differences of recipes name settings as a user writes them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from conf.compose import _settings, compose_config
+from conf.schema.jobs import BuildMetadataConfig, CurateConfig
+from curation.core.recipes import Recipe, difference, flatten, recipe_settings
+from curation.core.setting_names import NAMES, setting_name
+from curation.images.downloads import download_recipe
+from jobs import balance_pairs, download_images, extract_pairs, write_shards
+
+GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz", "entry_lists=/lists"]
+
+
+def recipes() -> Iterator[tuple[str, dict]]:
+    config = compose_config("curate", CurateConfig, GIVEN)
+    yield "extract_pairs", recipe_settings(extract_pairs.settings_of(config))
+    yield "balance_pairs", {"seed": 0, "unit": "pair", **recipe_settings(balance_pairs.goal_of(config))}
+    yield "download_images", download_recipe(download_images.download_settings(config)).settings
+    yield "write_shards", write_shards.shard_settings(config)
+
+
+def test_each_setting_of_a_recipe_is_called_as_users_call_it() -> None:
+    known = {*_settings(CurateConfig), *_settings(BuildMetadataConfig)}
+    told = {setting_name(stage, name) for stage, settings in recipes() for name in flatten(settings)}
+    assert len(told) > 40
+    assert {name for name in told if name not in known and " " not in name} == set()
+
+
+def test_the_names_that_are_given_are_those_of_settings() -> None:
+    known = {*_settings(CurateConfig), *_settings(BuildMetadataConfig)}
+    given = {name for names in NAMES.values() for name in names.values() if " " not in name}
+    assert {name for name in given if name not in known and not any(one.startswith(name) for one in known)} == set()
+
+
+@pytest.mark.parametrize(
+    ("stage", "before", "now", "told"),
+    [
+        ("download_images", {"image": {"size": 512}}, {"image": {"size": 256}}, "download.size was 512, is 256"),
+        ("extract_pairs", {"texts": {"min_chars": 1}}, {"texts": {"min_chars": 5}}, "text.min_chars was 1, is 5"),
+        ("match_pairs", {"edges": "blank"}, {"edges": "script"}, "matching.edges was blank, is script"),
+    ],
+)
+def test_a_difference_names_the_setting(stage: str, before: dict, now: dict, told: str) -> None:
+    assert difference({"logic_version": 1, "settings": before}, Recipe(stage, 1, now)) == told
