@@ -91,6 +91,8 @@ class RetryPolicy:
 
 READING = RetryPolicy(tries=8, first_pause_seconds=1.0, max_pause_seconds=60.0, jitter=0.5)
 """The policy of inputs; the tries count anew after each byte that arrives."""
+ONCE = RetryPolicy(tries=1, first_pause_seconds=0.0, max_pause_seconds=0.0)
+"""The policy of a look at an input that the run reads later anyway."""
 
 
 def open_http(
@@ -151,14 +153,14 @@ def _retry_after_seconds(value: str) -> float:
         return 0.0
 
 
-def open_patiently(path: str) -> BinaryIO:
-    """Open an input for reading bytes, seekable; reads of a remote input are retried by the policy `READING`.
+def open_patiently(path: str, policy: RetryPolicy | None = None) -> BinaryIO:
+    """Open an input for reading bytes, seekable; reads of a remote input are retried by `policy`, or READING.
 
     Raises FileNotFoundError for a missing input, RemoteError with the path and the last error for an unreadable one.
     """
     if is_local(path):
         return open_input(path)
-    file = io.BufferedReader(_PatientFile(path), BUFFER_BYTES)
+    file = io.BufferedReader(_PatientFile(path, policy=policy), BUFFER_BYTES)
     file.peek(1)
     return file
 
@@ -184,8 +186,8 @@ def _is_http(path: str) -> bool:
 class _PatientFile(io.RawIOBase):
     """A remote file from byte `at` to `end`; its stream is opened again at the next byte when it breaks."""
 
-    def __init__(self, path: str, at: int = 0, end: int | None = None) -> None:
-        self._path, self._at, self._end = path, at, end
+    def __init__(self, path: str, at: int = 0, end: int | None = None, policy: RetryPolicy | None = None) -> None:
+        self._path, self._at, self._end, self._policy = path, at, end, policy or READING
         # Clients of object stores raise errors of many kinds.
         self._passing = HTTP_FAULTS if _is_http(path) else (Exception,)
         self._stream: Any = None
@@ -210,7 +212,7 @@ class _PatientFile(io.RawIOBase):
         return self._at
 
     def readinto(self, buffer: Any) -> int:
-        data = READING.run(f"{self._path}: byte {self._at}", lambda: self._read(len(buffer)), self._passing)
+        data = self._policy.run(f"{self._path}: byte {self._at}", lambda: self._read(len(buffer)), self._passing)
         buffer[: len(data)] = data
         self._at += len(data)
         return len(data)
