@@ -1,5 +1,6 @@
 """Thin the head: derive a threshold for each language, and draw the images that are kept."""
 
+from collections.abc import Collection
 from functools import partial
 
 from conf.schema.jobs import BalancePairsConfig
@@ -8,19 +9,25 @@ from curation.balancing.counts import CountFiles, open_counts
 from curation.balancing.distributions import Distributions
 from curation.balancing.forecast_table import FORECASTS, ForecastPlan, Rates
 from curation.balancing.thresholds import BalanceGoal, ThresholdRule, write_probabilities, write_thresholds
+from curation.core.errors import HeadtailError
+from curation.core.outcomes import refuse_nothing
+from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
+from curation.core.receipts import merge_receipts
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import CURATED, THRESHOLDS
 from curation.core.storage import join
-from curation.core.tables import Table
+from curation.core.tables import Table, sum_receipts
 from curation.matching.entry_store import EntryStore
-from curation.matching.parts import MatchesTables
+from curation.matching.parts import MATCHLESS, MatchesTables
 from curation.spark.forecast import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
 
 NAME = "balance_pairs"
+KEEPLESS = "a higher threshold keeps more: see balance.t, balance.tail_share, balance.target_images"
+"""Where to look if balancing keeps no image."""
 
 
 def run(config: BalancePairsConfig) -> None:
@@ -41,7 +48,9 @@ def run(config: BalancePairsConfig) -> None:
         write_probabilities(counts, first, config.entry_probabilities)
         say(NAME, f"is done: {done.receipt.rows_out:,} images in {curated.path}")
         return
+    refuse_nothing(sum_receipts(matches.parts), "match", MATCHLESS, config.allow_empty)
     matches.check_files()
+    check_writable([config.thresholds, config.curated, config.entry_probabilities])
     report_unmatched(goal, counts)
     stage = Stage(NAME, f"{len(matches.buckets):,} buckets")
     forecaster = open_forecaster(config, matches, counts)
@@ -53,6 +62,7 @@ def run(config: BalancePairsConfig) -> None:
     tasks = plan_balancing(matches.buckets, curated_folder)
     receipts = run_tasks(forecaster.spark, partial(balance_bucket, settings=draw), tasks, curated_folder)
     expected = take_expectations(receipts)
+    refuse_nothing(merge_receipts(NAME, receipts), "kept image", KEEPLESS, config.allow_empty)
     receipt = write_thresholds(counts, t, expected, thresholds_folder)
     part = curated.commit(0, recipe, receipts, stage.seconds, solved_t=solved.solved_t)
     first = thresholds.commit(0, recipe, [receipt], stage.seconds)
@@ -88,6 +98,15 @@ def report_unmatched(goal: BalanceGoal, counts: CountFiles) -> None:
         say(NAME, "no text matches an entry: see entry_lists and languages of match_pairs")
     if unmatched := sorted(set(goal.rule.t_by_language) - set(counts.langs())):
         say(NAME, f"no text matches an entry in {', '.join(unmatched)}: their balance.t_by_language is not used")
+
+
+def check_reference(config: BalancePairsConfig, languages: Collection[str]) -> None:
+    """Raise HeadtailError if thresholds come from a reference language that is not one of the matched `languages`."""
+    asked = config.balance
+    if asked.reference not in languages and (asked.t or asked.target_images or config.forecast):
+        raise HeadtailError(
+            f"balance.reference={asked.reference} is not matched: set it to one of {', '.join(sorted(languages)[:20])}"
+        )
 
 
 def goal_of(config: BalancePairsConfig) -> BalanceGoal:

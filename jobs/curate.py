@@ -1,10 +1,18 @@
 """Run the whole chain: archives in, balanced shards and a report out."""
 
+from functools import partial
+
+from pyspark.sql import SparkSession
+
 from conf.schema.jobs import CurateConfig
+from curation.core.outputs import check_writable
 from curation.core.progress import say
 from curation.core.storage import join, read_json
+from curation.matching.entry_store import EntryStore
 from curation.shards.readme import openclip_command
 from curation.shards.shard_set import SIZES
+from curation.spark.session import on_start
+from curation.spark.tasks import require_single_attempts
 from jobs import (
     balance_pairs,
     count_entries,
@@ -19,9 +27,30 @@ from jobs.cli import launch
 
 def run(config: CurateConfig) -> None:
     """Run each job in turn; a job whose work is done says so and costs nothing."""
-    match_pairs.open_lists(config)  # a missing list is refused before days of extraction
+    store = match_pairs.open_lists(config)
+    with on_start(partial(check_chain, config, store)):
+        run_chain(config, store)
+
+
+def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) -> None:
+    """Raise HeadtailError for what a later job of the chain would refuse after days of work of the first ones."""
+    store.check_entries(config.languages)
+    balance_pairs.check_reference(config, config.languages or store.languages)
+    outputs = [config.pairs, config.matches, config.entry_counts]
+    if config.forecast:
+        check_writable([*outputs, config.forecasts])
+        return
+    check_writable([*outputs, config.thresholds, config.curated, config.entry_probabilities, config.report])
+    if config.download_images:
+        check_writable([config.lists, config.downloads, config.shards])
+        require_single_attempts(spark)
+        write_shards.check_start(config, spark)
+
+
+def run_chain(config: CurateConfig, store: EntryStore) -> None:
+    """Run the jobs; `store` are the entry lists."""
     extract_pairs.run(config)
-    match_pairs.run(config)
+    match_pairs.run(config, store)
     count_entries.run(config)
     balance_pairs.run(config)
     if config.forecast:

@@ -4,15 +4,17 @@ from functools import partial
 
 from conf.schema.jobs import MatchPairsConfig
 from curation.core.errors import HeadtailError
+from curation.core.outcomes import refuse_nothing
+from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES, PAIRS
 from curation.core.table_reader import check_file
-from curation.core.tables import Table
+from curation.core.tables import Table, sum_receipts
 from curation.matching.buckets import merge_bucket, plan_merge
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import LOGIC_VERSION, MatchSettings, plan_matching
-from curation.matching.parts import MatchesPlan
+from curation.matching.parts import MATCHLESS, MatchesPlan
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
@@ -33,9 +35,12 @@ def open_lists(config: MatchPairsConfig) -> EntryStore:
     return store
 
 
-def run(config: MatchPairsConfig) -> None:
-    """Match the parts of `pairs` that are not in `matches` yet, and merge them into it."""
-    store = open_lists(config)
+def run(config: MatchPairsConfig, store: EntryStore | None = None) -> None:
+    """Match the parts of `pairs` that are not in `matches` yet, and merge them into it.
+
+    `store` are the entry lists, if the caller has opened them.
+    """
+    store = store or open_lists(config)
     settings = MatchSettings(config.matching.matcher, tuple(config.languages), config.matching.max_texts)
     pairs = {part.id: part for part in Table(config.pairs, PAIRS, None).require("extract_pairs")}
     rules = {
@@ -54,6 +59,8 @@ def run(config: MatchPairsConfig) -> None:
         return
     for part in pairs.values():
         check_file(part.files[0], PAIRS, further=None)
+    store.check_entries(config.languages)
+    check_writable([config.matches])
     spark = open_session(NAME, **vars(config.spark))
     for target, number, single in plan.to_match:
         part = pairs[single.inputs[0]["id"]]
@@ -61,8 +68,12 @@ def run(config: MatchPairsConfig) -> None:
         folder = target.begin(number)
         tasks = plan_matching(part.manifest["files"], part.path)
         receipt = match_to_buckets(spark, tasks, store, settings, config.buckets, folder)
+        if not plan.merge:
+            refuse_nothing(receipt, "match", MATCHLESS, config.allow_empty)
         stage.end(target.commit(number, single, [receipt], stage.seconds).receipt)
     if plan.merge:
+        if waiting := plan.waiting.parts():
+            refuse_nothing(sum_receipts(waiting), "match", MATCHLESS, config.allow_empty)
         merge = plan.begin_merge()
         stage = Stage(NAME, f"merging {len(merge.parts)} parts in {config.buckets} buckets")
         merges = plan_merge([part.path for part in merge.parts], merge.folder, config.buckets)

@@ -31,6 +31,7 @@ class JobConfig(Settings):
     output: str = setting(MISSING, "folder of the run; contains the tables whose paths are not given")
     seed: int = setting(0, "seed of all random draws", minimum=0)
     overwrite: bool = setting(False, "make finished tables again if settings or inputs have changed")
+    allow_empty: bool = setting(False, "accept an empty result; false: a job that gives no pair, match, ... fails")
     spark: SparkConfig = setting(SparkConfig, "Spark session")
 
 

@@ -20,6 +20,7 @@ _KINDS = (
     (re.compile(r"spark\.(.*\.(memoryOverhead|maxResultSize|pyspark\.memory)|executor\.memory)"), "size"),
     (re.compile(r"spark\.memory\.offHeap\.size"), "size"),
     (re.compile(r"spark\..*\.(cores|instances|maxFailures|maxConsecutiveAttempts|shuffle\.partitions)"), "count"),
+    (re.compile(r"spark\.excludeOnFailure\.task\.maxTaskAttemptsPer(Node|Executor)"), "count"),
     (re.compile(r"spark\.(.*\.enabled|speculation)"), "switch"),
 )
 

@@ -109,7 +109,12 @@ def test_a_filter_reads_scores_and_side_car_columns(server: ImageServer, tmp_pat
     assert set(expected) <= set(after["uid"].to_pylist()) <= high
     lost = manifest["drops"]["filter"]
     assert lost == whole["rows_in"] - whole["drops"]["not_downloaded"] - len(high & _downloaded(tmp_path))
-    assert shard(tmp_path, "filter=width > 100000")["rows_out"] == 0
+    tars = digests(tmp_path)
+    with pytest.raises(HeadtailError, match=r"no sample of 120 rows .*filter \d+.*allow_empty=true accepts"):
+        shard(tmp_path, "filter=width > 100000")
+    assert digests(tmp_path) == tars
+    assert json.loads((tmp_path / "shards/_manifest.json").read_text()) == manifest
+    assert shard(tmp_path, "filter=width > 100000", "allow_empty=true")["rows_out"] == 0
 
 
 def test_shards_are_balanced_again_by_what_arrived(
