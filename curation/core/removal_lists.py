@@ -6,7 +6,6 @@ may be gzip.
 """
 
 import re
-from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -94,7 +93,7 @@ def _read(values: tuple[str, ...], files: tuple[storage.FileInfo, ...]) -> Remov
     for info in files:
         with open_list(info.path) as file:
             for number, line in enumerate(file, 1):
-                data = (line.removeprefix(BOM_UTF8) if number == 1 else line).strip()
+                data = line.strip()
                 if not data or data.startswith(b"#"):
                     continue
                 parsed = _parse(data.decode("utf-8", "surrogateescape"))

@@ -2,6 +2,7 @@
 
 import gzip
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
@@ -14,7 +15,7 @@ GZIP = b"\x1f\x8b"
 
 @contextmanager
 def open_list(path: str) -> Iterator[BinaryIO]:
-    """Open a list for reading bytes; a gzip file is unpacked, whatever its name.
+    """Open a list for reading bytes, behind a byte order mark; a gzip file is unpacked, whatever its name.
 
     Raises FileNotFoundError, and HeadtailError if the gzip file is damaged.
     """
@@ -22,13 +23,19 @@ def open_list(path: str) -> Iterator[BinaryIO]:
         packed = file.read(len(GZIP)) == GZIP
         file.seek(0)
         if not packed:
-            yield file
+            yield _behind_mark(file)
             return
         with gzip.GzipFile(fileobj=file) as unpacked:
             try:
-                yield cast(BinaryIO, unpacked)
+                yield _behind_mark(cast(BinaryIO, unpacked))
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
                 raise HeadtailError(f"{path} is a damaged gzip file: {error}") from error
+
+
+def _behind_mark(file: BinaryIO) -> BinaryIO:
+    if file.read(len(BOM_UTF8)) != BOM_UTF8:
+        file.seek(0)
+    return file
 
 
 def check_list(path: str) -> None:

@@ -86,8 +86,8 @@ def _width_faults(rows: list[list[str] | None], names: list[str], columns: Table
 def _type_name(kind: pa.DataType) -> str:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
-    tests = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    tests += (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
-    if any(test(kind) for test in tests):
+    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
+    binaries = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
+    if any(test(kind) for test in (*texts, *binaries)):
         return TEXT
     return UNKNOWN if pa.types.is_null(kind) else str(kind)

@@ -13,10 +13,11 @@ from curation.core.text_lists import check_list, open_list
 @pytest.mark.parametrize("packed", [False, True], ids=["plain", "gzip"])
 def test_a_list_is_read_packed_or_plain(tmp_path: Path, name: str, packed: bool) -> None:
     data = b"one\ntwo\n"
-    (tmp_path / name).write_bytes(gzip.compress(data, mtime=0) if packed else data)
-    check_list(str(tmp_path / name))
-    with open_list(str(tmp_path / name)) as file:
-        assert file.read() == data
+    for mark in (b"", b"\xef\xbb\xbf"):
+        (tmp_path / name).write_bytes(gzip.compress(mark + data, mtime=0) if packed else mark + data)
+        check_list(str(tmp_path / name))
+        with open_list(str(tmp_path / name)) as file:
+            assert file.read() == data
 
 
 @pytest.mark.parametrize(
