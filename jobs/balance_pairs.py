@@ -1,5 +1,6 @@
 """Thin the head: derive a threshold for each language, and draw the images that are kept."""
 
+from collections.abc import Collection
 from functools import partial
 
 from conf.schema.jobs import BalancePairsConfig
@@ -8,13 +9,17 @@ from curation.balancing.counts import CountFiles, open_counts
 from curation.balancing.distributions import Distributions
 from curation.balancing.forecast_table import FORECASTS, ForecastPlan, Rates
 from curation.balancing.thresholds import BalanceGoal, ThresholdRule, write_probabilities, write_thresholds
+from curation.core.errors import HeadtailError
+from curation.core.outcomes import refuse_nothing
+from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
+from curation.core.receipts import merge_receipts
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import CURATED, THRESHOLDS
 from curation.core.storage import join
-from curation.core.tables import Table
+from curation.core.tables import Table, sum_receipts
 from curation.matching.entry_store import EntryStore
-from curation.matching.parts import MatchesTables
+from curation.matching.parts import MATCHLESS, MatchesTables
 from curation.spark.forecast import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
@@ -22,6 +27,8 @@ from jobs.cli import launch
 from jobs.outputs import check_folders
 
 NAME = "balance_pairs"
+KEEPLESS = "a higher threshold keeps more: see balance.t, balance.tail_share, balance.target_images"
+"""Where to look if balancing keeps no image."""
 
 
 def run(config: BalancePairsConfig) -> None:
@@ -42,7 +49,9 @@ def run(config: BalancePairsConfig) -> None:
         write_probabilities(counts, first, config.entry_probabilities)
         say(NAME, f"is done: {done.receipt.rows_out:,} images in {curated.path}")
         return
+    refuse_nothing(sum_receipts(matches.parts), "match", MATCHLESS, config.allow_empty)
     matches.check_files()
+    check_writable([config.thresholds, config.curated, config.entry_probabilities])
     report_unmatched(goal, counts)
     stage = Stage(NAME, f"{len(matches.buckets):,} buckets")
     forecaster = open_forecaster(config, matches, counts)
@@ -54,6 +63,7 @@ def run(config: BalancePairsConfig) -> None:
     tasks = plan_balancing(matches.buckets, curated_folder)
     receipts = run_tasks(forecaster.spark, partial(balance_bucket, settings=draw), tasks, curated_folder)
     expected = take_expectations(receipts)
+    refuse_nothing(merge_receipts(NAME, receipts), "kept image", KEEPLESS, config.allow_empty)
     receipt = write_thresholds(counts, t, expected, thresholds_folder)
     part = curated.commit(0, recipe, receipts, stage.seconds, solved_t=solved.solved_t)
     first = thresholds.commit(0, recipe, [receipt], stage.seconds)
@@ -96,6 +106,15 @@ def recipe_of(config: BalancePairsConfig, inputs: list[dict]) -> Recipe:
     """Return the recipe of the balance of these inputs."""
     settings = {"seed": config.seed, "unit": config.balance.unit, **recipe_settings(goal_of(config))}
     return Recipe(NAME, LOGIC_VERSION, settings, inputs)
+
+
+def check_reference(config: BalancePairsConfig, languages: Collection[str]) -> None:
+    """Raise HeadtailError if thresholds come from a reference language that is not one of the matched `languages`."""
+    asked = config.balance
+    if asked.reference not in languages and (asked.t or asked.target_images or config.forecast):
+        raise HeadtailError(
+            f"balance.reference={asked.reference} is not matched: set it to one of {', '.join(sorted(languages)[:20])}"
+        )
 
 
 def goal_of(config: BalancePairsConfig) -> BalanceGoal:

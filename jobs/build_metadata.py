@@ -1,9 +1,11 @@
 """Build the entry lists of any Wikipedia languages from WordNet, dumps and page views."""
 
 from dataclasses import fields
-from functools import partial
+
+from pyspark.sql import SparkSession
 
 from conf.schema.jobs import BuildMetadataConfig
+from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
 from curation.core.storage import join, remove
 from curation.core.tables import MANIFEST, Table
@@ -13,9 +15,9 @@ from jobs.cli import launch
 from jobs.outputs import check_folders
 from metadata.lists.counts import article_recipe, list_recipe, title_recipe
 from metadata.lists.inputs import fetched, list_inputs
-from metadata.lists.manifest import finished, render_table, write_manifest
+from metadata.lists.manifest import finished, refuse_numbers, render_table, write_manifest
 from metadata.lists.rules import Rules
-from metadata.lists.write import merge_lists, plan_wikis
+from metadata.lists.write import check_custom, merge_lists, plan_wikis
 from metadata.sources.articles import DumpSettings
 from metadata.sources.ngrams import COUNTS
 from metadata.sources.page_views import VIEWS, TitleSettings
@@ -41,7 +43,12 @@ def run(config: BuildMetadataConfig) -> None:
     )
     dumps = DumpSettings(config.max_page_bytes)
     titles = TitleSettings(tuple(inputs.codes), chosen.title_min_row_views, chosen.title_any_colon, inputs.namespaces)
-    session = partial(open_session, NAME, **vars(config.spark))
+    check_custom(file.path for _, file in [*inputs.custom_before, *inputs.custom_after])
+
+    def session() -> SparkSession:
+        check_writable([config.ngrams, config.page_views, config.entry_lists])
+        return open_session(NAME, **vars(config.spark))
+
     counting = article_recipe(inputs.articles, config.range_bytes, dumps)
     ngrams = count_articles(
         session, Table(config.ngrams, COUNTS), counting, dumps, config.files_per_part, config.overwrite
@@ -52,14 +59,16 @@ def run(config: BuildMetadataConfig) -> None:
         say(NAME, f"is done: {len(manifest['lists'])} lists in {config.entry_lists}")
         return
     stage = Stage(NAME, f"lists of {', '.join(inputs.codes)}")
-    remove(join(config.entry_lists, MANIFEST))
     spark = session()
     set_partitions(spark, ngrams.rows + views.rows)
     terms = gather_terms(spark, ngrams.files, views.files, inputs.codes, rules)
     plans = plan_wikis(inputs.wordnet, terms.rows, rules)
     wikis = write_wiki_lists(spark, terms.terms, plans, rules, config.entry_lists)
-    lists = run_tasks(spark, merge_lists, inputs.merges(config.entry_lists), config.entry_lists)
     failures = ngrams.failures + views.failures
+    if not config.allow_empty:
+        refuse_numbers(inputs, config.entry_lists, [wiki.task for wiki in wikis], failures)
+    remove(join(config.entry_lists, MANIFEST))
+    lists = run_tasks(spark, merge_lists, inputs.merges(config.entry_lists), config.entry_lists)
     manifest = write_manifest(config.entry_lists, recipe, inputs, [wiki.task for wiki in wikis], lists, failures)
     print(render_table(manifest))  # noqa: T201
     for note in manifest["notes"]:

@@ -4,11 +4,13 @@ from functools import partial
 
 from conf.schema.jobs import CountEntriesConfig
 from curation.balancing.counts import LOGIC_VERSION, count_buckets, plan_counting, write_entry_counts
+from curation.core.outcomes import refuse_nothing
+from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRY_COUNTS
-from curation.core.tables import Table
-from curation.matching.parts import MatchesTables
+from curation.core.tables import Table, sum_receipts
+from curation.matching.parts import MATCHLESS, MatchesTables
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
@@ -26,7 +28,9 @@ def run(config: CountEntriesConfig) -> None:
     if done := table.done(recipe):
         say(NAME, f"is done: {done.receipt.facts['entries']:,} entries in {table.path}")
         return
+    refuse_nothing(sum_receipts(matches.parts), "match", MATCHLESS, config.allow_empty)
     matches.check_files()
+    check_writable([config.entry_counts])
     stage = Stage(NAME, f"{len(matches.buckets):,} buckets of {len(matches.parts)} parts")
     spark = open_session(NAME, **vars(config.spark))
     folder = table.begin(0)

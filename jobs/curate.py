@@ -1,12 +1,21 @@
 """Run the whole chain: archives in, balanced shards and a report out."""
 
+from functools import partial
+
+from pyspark.sql import SparkSession
+
 from conf.schema.jobs import CurateConfig
+from curation.core.outputs import check_writable
 from curation.core.progress import say
 from curation.core.recipes import Recipe
 from curation.core.storage import join, read_json
 from curation.images.downloads import download_recipe
+from curation.matching.entry_store import EntryStore
+from curation.shards.origin import Origin
 from curation.shards.readme import openclip_command
 from curation.shards.shard_set import SIZES
+from curation.spark.session import on_start
+from curation.spark.tasks import require_single_attempts
 from jobs import (
     balance_pairs,
     count_entries,
@@ -23,11 +32,32 @@ from jobs.outputs import check_folders
 def run(config: CurateConfig) -> None:
     """Run each job in turn; a job whose work is done says so and costs nothing."""
     check_folders(config)
-    match_pairs.open_lists(config)  # a missing list is refused before days of extraction
+    store = match_pairs.open_lists(config)
     writes = config.download_images and not config.forecast
     before = write_shards.check_finished_set(config, upstream(config), config.balance.headroom) if writes else None
+    with on_start(partial(check_chain, config, store)):
+        run_chain(config, store, before)
+
+
+def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) -> None:
+    """Raise HeadtailError for what a later job of the chain would refuse after days of work of the first ones."""
+    store.check_entries(config.languages)
+    balance_pairs.check_reference(config, config.languages or store.languages)
+    outputs = [config.pairs, config.matches, config.entry_counts]
+    if config.forecast:
+        check_writable([*outputs, config.forecasts])
+        return
+    check_writable([*outputs, config.thresholds, config.curated, config.entry_probabilities, config.report])
+    if config.download_images:
+        check_writable([config.lists, config.downloads, config.shards])
+        require_single_attempts(spark)
+        write_shards.check_start(config, spark)
+
+
+def run_chain(config: CurateConfig, store: EntryStore, before: Origin | None) -> None:
+    """Run the jobs; `store` are the entry lists, `before` is the origin of the finished shards."""
     extract_pairs.run(config)
-    match_pairs.run(config)
+    match_pairs.run(config, store)
     count_entries.run(config)
     balance_pairs.run(config)
     if config.forecast:

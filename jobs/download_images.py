@@ -3,6 +3,8 @@
 from functools import partial
 
 from conf.schema.jobs import DownloadImagesConfig
+from curation.core.outcomes import refuse_nothing
+from curation.core.outputs import check_writable, warn_of_space
 from curation.core.progress import Stage, say
 from curation.core.schemas import CURATED, PAIRS
 from curation.core.tables import Part, Table, sum_receipts
@@ -25,6 +27,9 @@ from curation.spark.tasks import require_single_attempts, run_tasks
 from jobs.cli import launch
 from jobs.outputs import check_folders
 
+IMAGE_BYTES = 30_000
+"""Mean size of a stored image, as `estimate` assumes it."""
+
 
 def run(config: DownloadImagesConfig) -> None:
     """Write the download lists, and fetch the images that no earlier run has attempted."""
@@ -44,6 +49,10 @@ def run(config: DownloadImagesConfig) -> None:
     if downloads.has_all(lists) and not settings.retry_failed:
         say(STAGE, f"is done: {sum_receipts(downloads.parts()).rows_out:,} images in {downloads.path}")
         return
+    refuse_nothing(sum_receipts(curated), "kept image", "balance_pairs kept none", config.allow_empty)
+    check_writable([downloads.path])
+    missing = images - sum_receipts(downloads.parts()).rows_out
+    warn_of_space(STAGE, downloads.path, missing * IMAGE_BYTES, f"{missing:,} images")
     stage = Stage(STAGE, f"{ranges.count:,} lists of {images:,} images")
     recipe = download_recipe(settings, [lists])
     number = downloads.begin_generation(recipe, ranges)
@@ -61,11 +70,14 @@ def run(config: DownloadImagesConfig) -> None:
     check_success(judged, config.download.min_success_share)
     receipts += run_tasks(spark, fetch, tasks[first:], folder)
     stage.end(downloads.end_generation(number, recipe, ranges, receipts, stage.seconds))
+    accepts = config.allow_empty or not config.download.min_success_share
+    refuse_nothing(sum_receipts(downloads.parts()), "image", "see download_status for the errors", accepts)
 
 
 def make_lists(config: DownloadImagesConfig, plan: ListPlan) -> Part:
     """Write the download lists of a plan, as the table `lists`."""
     ranges = plan.ranges
+    check_writable([config.lists])
     stage = Stage(LISTS_STAGE, f"{ranges.count:,} ranges of the final order")
     plan.begin()
     spark = open_session(STAGE, **vars(config.spark))

@@ -1,5 +1,6 @@
 """Export the curated samples in the format of another project."""
 
+import posixpath
 from functools import partial
 
 from conf.schema.jobs import ExportConfig
@@ -11,6 +12,8 @@ from curation.balancing.datacomp import (
     plan_slices,
     slice_pairs,
 )
+from curation.core.outcomes import refuse_nothing
+from curation.core.outputs import check_writable
 from curation.core.progress import Stage
 from curation.core.receipts import merge_receipts
 from curation.core.schemas import CURATED, PAIRS
@@ -29,6 +32,7 @@ def run(config: ExportConfig) -> None:
     pairs = [file for part in Table(config.pairs, PAIRS, None).require("extract_pairs") for file in part.files]
     check_inputs(pairs, curated, config.pairs)
     output = config.exported or join(config.output, "datacomp_uids.npy")
+    check_writable([posixpath.dirname(output)])
     stage = Stage(NAME, f"DataComp uids of {len(curated):,} buckets")
     spark = open_session(NAME, **vars(config.spark))
     work = f"{output}.parts"
@@ -37,9 +41,11 @@ def run(config: ExportConfig) -> None:
     run_tasks(spark, partial(slice_pairs, buckets=len(curated)), plan_slices(pairs, slices), slices)
     tasks = plan_collection(curated, slices, work)
     receipts = run_tasks(spark, collect_uids, tasks, work)
+    total = merge_receipts(NAME, receipts)
+    refuse_nothing(total, "DataComp uid", "are pairs those that curated was made of?", config.allow_empty)
     merge_uids([task.output for task in tasks], output)
     remove(work)
-    stage.end(merge_receipts(NAME, receipts))
+    stage.end(total)
 
 
 if __name__ == "__main__":

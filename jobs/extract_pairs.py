@@ -1,15 +1,20 @@
 """Extract image-text pairs from archives, and detect their languages."""
 
+from collections.abc import Sequence
 from functools import partial
 
 from pyspark.sql import SparkSession
 
 from conf.schema.jobs import ExtractPairsConfig
+from curation.core.outcomes import is_unread, refuse_nothing
+from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
+from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import PAIRS
 from curation.core.storage import FileInfo, join, list_files
 from curation.core.tables import Table, check_failed_share, describe_growth, sum_receipts
+from curation.extraction.check_inputs import check_files, check_rules, pairless_advice
 from curation.extraction.extract import LOGIC_VERSIONS, ExtractionSettings, ExtractTask, extract_file
 from curation.extraction.inputs import (
     WITH_ROW_SAMPLES,
@@ -49,15 +54,19 @@ def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
     )
 
 
-def count_files(config: ExtractPairsConfig, files: list[FileInfo], columns: TableColumns) -> list[int]:
+def count_files(config: ExtractPairsConfig, files: list[FileInfo], settings: ExtractionSettings) -> list[int]:
     """Return the rows of each table; they are counted once and kept beside the pairs."""
+    columns = settings.columns
     table, recipe = Table(join(config.pairs, "_rows")), count_recipe(files, columns)
     part = table.done(recipe)
     if part is None:
+        check_start(config, settings, [file.path for file in files])
         stage = Stage(recipe.stage, f"{len(files):,} files")
         table.begin(0)
         spark = start(config, files)
         receipts = run_tasks(spark, partial(count_rows, columns=columns), [CountTask(file.path) for file in files])
+        if is_unread(receipts):
+            check_failed_share([], config.max_failed_share, receipts, len(files))
         counts = [receipt.rows_out for receipt in receipts]
         part = table.commit(0, recipe, receipts, stage.seconds, counts=counts)
         stage.end(part.receipt)
@@ -71,13 +80,20 @@ def start(config: ExtractPairsConfig, files: list[FileInfo]) -> SparkSession:
     return open_session(NAME, **vars(config.spark))
 
 
+def check_start(config: ExtractPairsConfig, settings: ExtractionSettings, paths: Sequence[str]) -> None:
+    """Raise HeadtailError for what would fail, or give no pair, after the work on these files has begun."""
+    check_writable([config.pairs])
+    check_rules(settings)
+    check_files(paths, settings, config.max_failed_share)
+
+
 def run(config: ExtractPairsConfig) -> None:
     """Write the missing parts of `pairs`: one Parquet file for each input file."""
     check_folders(config)
     settings, limit = settings_of(config), config.source.limit
     files = list_sources(config.source.paths, settings.source, config.source.prefix, written_folders(config))
     if limit is not None and settings.source in WITH_ROW_SAMPLES:
-        inputs = draw_rows(files, count_files(config, files, settings.columns), limit, config.seed)
+        inputs = draw_rows(files, count_files(config, files, settings), limit, config.seed)
     else:
         inputs = draw_files(files, limit, config.seed)
     table = Table(config.pairs, PAIRS, None)
@@ -85,11 +101,16 @@ def run(config: ExtractPairsConfig) -> None:
     decisive = {**recipe_settings(settings), "lists": lists, **inputs.settings}
     recipe = Recipe(NAME, LOGIC_VERSIONS[settings.source], decisive, [vars(file) for file in inputs.files])
     parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite, config.add)
-    if not plans:
+    if plans:
+        check_start(config, settings, [file["path"] for _, part in plans for file in part.inputs])
+    else:
         files_done = sum(len(part.inputs()) for part in parts)
         say(NAME, f"is done: {sum_receipts(parts).rows_out:,} pairs of {files_done:,} files in {table.path}")
     if growth := describe_growth(parts, plans, table.path, "files"):
         say(NAME, growth)
+    total = sum(len(part.inputs()) for part in parts) + sum(len(part.inputs) for _, part in plans)
+    made: list[Receipt] = []
+    held: list[tuple[int, Recipe, list[Receipt], float]] = []
     for number, part in plans:
         stage = Stage(NAME, f"{len(part.inputs):,} files, part {number}")
         spark = start(config, inputs.files)
@@ -99,11 +120,19 @@ def run(config: ExtractPairsConfig) -> None:
             for index, file in enumerate(part.inputs)
         ]
         receipts = run_tasks(spark, partial(extract_file, settings=settings), tasks, folder)
-        parts.append(table.commit(number, part, receipts, stage.seconds))
-        stage.end(parts[-1].receipt)
+        made.append(merge_receipts(folder, receipts))
+        if made[-1].rows_out:
+            parts.append(table.commit(number, part, receipts, stage.seconds))
+        else:  # finished only if the run as a whole is no failure
+            held.append((number, part, receipts, stage.seconds))
+        stage.end(made[-1])
+        pending = [receipt for _, _, receipts, _ in held for receipt in receipts]
+        check_failed_share(parts, config.max_failed_share, pending, total)
+    if plans:
+        account = merge_receipts(NAME, made)
+        refuse_nothing(account, "pair", pairless_advice(settings, account), config.allow_empty)
+    parts += [table.commit(*each) for each in held]
     check_failed_share(parts, config.max_failed_share)
-    if not sum_receipts(parts).rows_out:
-        say(NAME, f"found no pair: check that the files are of source.kind={config.source.kind.value}")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,13 @@ def run(config: FetchSourcesConfig) -> None:
     files = {row["path"]: row for row in read_json(manifest)["files"]} if exists(manifest) else {}
     missing: list[str] = []
     fetched = 0
-    for source in plan(config, fetcher, missing):
+    sources = plan(config, fetcher, missing)
+    if not sources and not missing:
+        raise HeadtailError(
+            "nothing to fetch: set dump to a date or latest, days or random_days for page views, or wordnet=true for "
+            "languages that have one"
+        )
+    for source in sources:
         try:
             digest = fetcher.fetch(source.url, folder / source.path, source.checksum)
         except MissingError as error:

@@ -4,15 +4,17 @@ from functools import partial
 
 from conf.schema.jobs import MatchPairsConfig
 from curation.core.errors import HeadtailError
+from curation.core.outcomes import refuse_nothing
+from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES, PAIRS
 from curation.core.table_reader import check_file
-from curation.core.tables import Part, Table
+from curation.core.tables import Part, Table, sum_receipts
 from curation.matching.buckets import merge_bucket, plan_merge
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import LOGIC_VERSION, MatchSettings, languages_of, plan_matching
-from curation.matching.parts import MatchesPlan
+from curation.matching.parts import MATCHLESS, MatchesPlan
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
@@ -50,10 +52,13 @@ def check_kept(config: MatchPairsConfig, store: EntryStore, pairs: list[Part]) -
         say(NAME, line)
 
 
-def run(config: MatchPairsConfig) -> None:
-    """Match the parts of `pairs` that are not in `matches` yet, and merge them into it."""
+def run(config: MatchPairsConfig, store: EntryStore | None = None) -> None:
+    """Match the parts of `pairs` that are not in `matches` yet, and merge them into it.
+
+    `store` are the entry lists, if the caller has opened them.
+    """
     check_folders(config)
-    store = open_lists(config)
+    store = store or open_lists(config)
     settings = MatchSettings(config.matching.matcher, tuple(config.languages), config.matching.max_texts)
     pairs = {part.id: part for part in Table(config.pairs, PAIRS, None).require("extract_pairs")}
     rules = {
@@ -77,6 +82,8 @@ def run(config: MatchPairsConfig) -> None:
         check_file(part.files[0], PAIRS, further=None)
     if plan.growth:
         say(NAME, plan.growth)
+    store.check_entries(config.languages)
+    check_writable([config.matches])
     spark = open_session(NAME, **vars(config.spark))
     for target, number, single in plan.to_match:
         part = pairs[single.inputs[0]["id"]]
@@ -84,8 +91,12 @@ def run(config: MatchPairsConfig) -> None:
         folder = target.begin(number)
         tasks = plan_matching(part.manifest["files"], part.path)
         receipt = match_to_buckets(spark, tasks, store, settings, config.buckets, folder)
+        if not plan.merge:
+            refuse_nothing(receipt, "match", MATCHLESS, config.allow_empty)
         stage.end(target.commit(number, single, [receipt], stage.seconds).receipt)
     if plan.merge:
+        if waiting := plan.waiting.parts():
+            refuse_nothing(sum_receipts(waiting), "match", MATCHLESS, config.allow_empty)
         merge = plan.begin_merge()
         stage = Stage(NAME, f"merging {len(merge.parts)} parts in {config.buckets} buckets")
         merges = plan_merge([part.path for part in merge.parts], merge.folder, config.buckets)

@@ -3,6 +3,7 @@
 from functools import partial
 
 from conf.schema.jobs import RemoveSamplesConfig
+from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
 from curation.core.receipts import merge_receipts
 from curation.core.removal_lists import read_removals
@@ -22,6 +23,7 @@ def run(config: RemoveSamplesConfig) -> None:
         say(NAME, f"ignores {unchecked:,} perceptual hashes in uids: finished shards hold uid and sha256 only")
     shards = ShardSet(config.shards)
     (part,) = shards.require("write_shards")
+    check_writable([shards.path])
     stage = Stage(NAME, f"{len(part.files):,} shards in {shards.path}")
     spark = open_session(NAME, **vars(config.spark))
     receipts = run_tasks(spark, partial(remove_from_shard, removals=removals), plan_removing(part), shards.path)

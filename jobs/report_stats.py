@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from conf.schema.jobs import ReportStatsConfig
+from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
 from curation.core.storage import join, remove
 from curation.matching.entry_store import EntryStore
@@ -33,6 +34,7 @@ def run(config: ReportStatsConfig) -> None:
         say(STAGE, f"is done: {config.report}/index.html")
         return
     check_files(tables.parts)
+    check_writable([config.report])
     progress = Stage(STAGE, f"{len(tables.matches.buckets):,} buckets of matches, and the tables made from them")
     spark = open_session(STAGE, **vars(config.spark))
     work = join(config.report, ".work")

@@ -3,17 +3,22 @@
 from collections.abc import Sequence
 from typing import Any
 
+from pyspark.sql import SparkSession
+
 from conf.schema.jobs import WriteShardsConfig
+from curation.core.outcomes import refuse_nothing
+from curation.core.outputs import check_writable, warn_of_space
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.removal_lists import divide_sources, read_removals
 from curation.core.schemas import LISTS, STORED
 from curation.core.storage import list_files
-from curation.core.tables import Table
+from curation.core.tables import Table, sum_receipts
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges
 from curation.shards.duplicates import UniqueRules
 from curation.shards.origin import ORIGIN, Origin, stage_of
+from curation.shards.scores import check_scores
 from curation.shards.second_balance import FirstBalance
 from curation.shards.selection import ImageFilters, check_inputs
 from curation.shards.shard_set import STAGE, ShardSet, describe_set
@@ -21,9 +26,13 @@ from curation.shards.steps import SelectionSteps
 from curation.shards.write import LOGIC_VERSION, ShardSize, plan_shard_tasks, write_shard
 from curation.spark.selection import SelectionSettings, balance_again, select_samples
 from curation.spark.session import open_session
+from curation.spark.sql_filter import check_filter
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
 from jobs.outputs import check_folders
+
+SAMPLELESS = "see download_status, filters, filter, removals"
+"""Where to look if no image becomes a sample."""
 
 
 def run(config: WriteShardsConfig, before: Origin | None = None) -> None:
@@ -51,15 +60,20 @@ def run(config: WriteShardsConfig, before: Origin | None = None) -> None:
     for finished in shards.parts():
         say(STAGE, f"replaces a set: {describe_set(finished)}")
     settings = selection_settings(config, shards.removal_lists())
+    check_writable([shards.path])
+    stored = sum_receipts(downloads.parts()).facts["image_bytes"]
+    warn_of_space(STAGE, shards.path, stored, "shards of all downloaded images")
     stage = Stage(STAGE, f"{lists.receipt.rows_out:,} images of {ranges.count:,} lists")
     spark = open_session(STAGE, **vars(config.spark))
+    check_start(config, spark)
     steps = SelectionSteps(ranges, lists.path, shards.work_folder(recipe), status)
     selection, texts, facts = select_samples(spark, steps, settings), lists.path, dict[str, Any]()
     if again and selection.rows_out:
         selection, facts["second_balance"] = balance_again(spark, steps, first, selection)
         texts = steps.folder("drawn")
-    if not selection.rows_out:
+    if not config.allow_empty:
         shards.refuse_to_empty(selection, steps.work)
+    refuse_nothing(selection, "sample", SAMPLELESS, config.allow_empty)
     size = ShardSize(config.samples_per_shard, config.max_shard_bytes)
     tasks = plan_shard_tasks(shards.path, steps, texts, selection, size)
     shards.retract()
@@ -87,6 +101,14 @@ def check_finished_set(config: WriteShardsConfig, upstream: Sequence[Recipe], he
         now = Origin({stage: made for each in upstream for stage, made in stage_of(each).items()})
         ShardSet(config.shards).refuse_to_replace(recipe, now, before)
     return before
+
+
+def check_start(config: WriteShardsConfig, spark: SparkSession) -> None:
+    """Raise HeadtailError for a removal list, score table or filter that the job would refuse; reads no image."""
+    read_removals(tuple(config.removals))
+    check_scores(config.scores)
+    if config.filter:
+        check_filter(spark, config.filter, config.scores, config.shards)
 
 
 def selection_settings(config: WriteShardsConfig, removed: list[str]) -> SelectionSettings:

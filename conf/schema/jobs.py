@@ -33,6 +33,7 @@ class JobConfig(Settings):
     overwrite: bool = setting(
         False, "make finished tables and shards again if settings or inputs have changed; replaces what is there"
     )
+    allow_empty: bool = setting(False, "accept an empty result; false: a job that gives no pair, match, ... fails")
     spark: SparkConfig = setting(SparkConfig, "Spark session")
 
 

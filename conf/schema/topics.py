@@ -9,6 +9,7 @@ from typing import ClassVar
 from omegaconf import MISSING
 
 from conf.schema.base import Settings, setting
+from conf.schema.spark_values import check_heap, check_master, check_values
 from curation.core.choices import BigramScore, Edges, Emails, Engine, Entities, Others, Resize, SourceKind, Unit
 from curation.core.errors import HeadtailError
 
@@ -31,6 +32,13 @@ class SparkConfig(Settings):
         {}, "Spark settings, used where neither spark-submit nor the cluster sets a value"
     )
     conf: dict[str, str] = setting({}, "Spark settings, e.g. 'spark.conf={spark.executor.memory: 8g}'")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_master(self.master)
+        check_heap("spark.driver_memory", self.driver_memory)
+        check_values("spark.fallbacks", self.fallbacks)
+        check_values("spark.conf", self.conf)
 
 
 @dataclass

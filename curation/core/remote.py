@@ -130,6 +130,10 @@ def _say_waiting(message: str, pause_seconds: float) -> None:
         say("remote", message)
 
 
+ONCE = RetryPolicy(tries=1, first_pause_seconds=0.0, max_pause_seconds=0.0)
+"""The policy of a look at an input that the run reads later anyway."""
+
+
 def open_http(
     url: str,
     start: int = 0,
@@ -209,7 +213,7 @@ def _retry_after_seconds(value: str) -> float:
 
 
 def open_patiently(path: str, policy: RetryPolicy | None = None) -> BinaryIO:
-    """Open an input for reading bytes, seekable; reads of a remote input are retried by the policy, or by `READING`.
+    """Open an input for reading bytes, seekable; reads of a remote input are retried by `policy`, or READING.
 
     Raises FileNotFoundError for a missing input, RemoteError with the path and the last error for an unreadable one.
     """

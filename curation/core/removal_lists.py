@@ -1,11 +1,11 @@
 """Removal lists: images that must not become samples, by uid, URL or hash. One format for every stage.
 
 A line is a uid (24 hex digits), a URL (http or https), a sha256 (64 hex digits) or a perceptual hash (16). A `#` at the
-start of a line begins a comment; elsewhere it belongs to a URL. Blank lines and a byte order mark are skipped.
+start of a line begins a comment; elsewhere it belongs to a URL. Blank lines and a byte order mark are skipped. A file
+may be gzip.
 """
 
 import re
-from codecs import BOM_UTF8
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.text_lists import open_list
 from curation.core.uids import UID_CHARS, uid_of
 
 DIGITS = {"uid": UID_CHARS, "sha256": 64, "phash": 16}
@@ -90,9 +91,9 @@ def _read(values: tuple[str, ...], files: tuple[storage.FileInfo, ...]) -> Remov
     for kind, value in filter(None, map(_parse, values)):
         found.setdefault(kind, []).append(value)
     for info in files:
-        with storage.open_input(info.path) as file:
+        with open_list(info.path) as file:
             for number, line in enumerate(file, 1):
-                data = (line.removeprefix(BOM_UTF8) if number == 1 else line).strip()
+                data = line.strip()
                 if not data or data.startswith(b"#"):
                     continue
                 parsed = _parse(data.decode("utf-8", "surrogateescape"))

@@ -153,7 +153,7 @@ def list_folder(path: str) -> list[str]:
     fs, inner = filesystem(path)
     try:
         names = fs.ls(inner, detail=False)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter: a folder above is a file
         return []
     return sorted(posixpath.basename(name.rstrip("/")) for name in names)
 

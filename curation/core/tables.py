@@ -53,6 +53,14 @@ class Part:
         values = {key: self.manifest[key] for key in keys}
         return Receipt.from_json(json.dumps({"task": self.path, "outputs": [], **values}))
 
+    def is_unread(self) -> bool:
+        """Whether all inputs failed and gave no row: older versions finished such parts."""
+        failed = {failure["file"] for failure in self.manifest["failures"]}
+        # The inputs of a dump are ranges of it, whose paths contain the path of the file.
+        if not failed or self.manifest["rows_in"]:
+            return False
+        return all(entry["path"] in failed or any(file in entry["path"] for file in failed) for entry in self.inputs())
+
     def input(self) -> dict[str, str]:
         """Return the part as an input of a recipe: {path, id}."""
         return {"path": self.path, "id": self.id}
@@ -191,8 +199,9 @@ class Table:
         has other settings, or an input file has changed since, `overwrite` decides: true deletes all parts, false
         raises HeadtailError. The same holds if the recipe lacks inputs of a part, unless `add` is true: then these
         inputs stay in the table.
+        A part of nothing but failures is deleted unless this recipe made it of the same inputs.
         """
-        parts = self.parts()
+        parts = self._without_unread(recipe)
         if overwrite and any(self._differs(part, recipe) for part in parts):
             for part in parts:
                 storage.remove(storage.join(part.path, MANIFEST))
@@ -239,6 +248,20 @@ class Table:
         ]
         return parts, plans
 
+    def _without_unread(self, recipe: Recipe) -> list[Part]:
+        """Delete the parts that hold nothing but failures of another recipe or of other inputs; return the others."""
+        wanted = {entry["path"]: entry for entry in recipe.inputs}
+        kept = []
+        for part in self.parts():
+            if part.is_unread() and (
+                self._differs(part, recipe) or any(wanted.get(entry["path"]) != entry for entry in part.inputs())
+            ):
+                storage.remove(storage.join(part.path, MANIFEST))
+                storage.remove(part.path)
+            else:
+                kept.append(part)
+        return kept
+
     @staticmethod
     def _differs(part: Part, recipe: Recipe) -> str:
         same = (part.manifest["stage"], part.manifest["logic_version"], part.manifest["settings"]) == (
@@ -281,14 +304,22 @@ def sum_receipts(parts: Iterable[Part]) -> Receipt:
     return merge_receipts("all parts", [part.receipt for part in parts])
 
 
-def check_failed_share(parts: Sequence[Part], max_share: float) -> None:
-    """Raise HeadtailError if more than the share `max_share` of the parts' inputs could not be read to their end."""
+def check_failed_share(
+    parts: Sequence[Part], max_share: float, unread: Sequence[Receipt] = (), inputs: int | None = None
+) -> None:
+    """Raise HeadtailError if more than the share `max_share` of the inputs could not be read to their end.
+
+    `unread` are receipts of parts that are not finished. `inputs` is the number of inputs of all parts; the default is
+    that of `parts`.
+    """
     failures = [failure for part in parts for failure in part.manifest["failures"]]
+    failures += [failure for receipt in unread for failure in receipt.failures]
     files = {failure["file"] for failure in failures}
-    inputs = sum(len(part.inputs()) for part in parts)
+    if inputs is None:
+        inputs = sum(len(part.inputs()) for part in parts)
     if inputs and len(files) / inputs > max_share:
+        listed = f" (all are in the manifests of {parts[0].path.rsplit('/', 1)[0]})" if parts else ""
         raise HeadtailError(
             f"{len(files)} of {inputs} inputs could not be read to their end, more than max_failed_share={max_share}; "
-            f"the first: {failures[0]['file']}: {failures[0]['error']} (all are in the manifests of "
-            f"{parts[0].path.rsplit('/', 1)[0]})"
+            f"the first: {failures[0]['file']}: {failures[0]['error']}{listed}"
         )

@@ -2,9 +2,9 @@
 
 from functools import lru_cache
 
-from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.removal_lists import Removals, read_removals
+from curation.core.text_lists import open_list
 from curation.extraction.hosts import plain_host
 
 
@@ -40,7 +40,7 @@ def _lines(sources: tuple[str, ...]) -> list[str]:
         lines = [source]
         if is_file(source):
             try:
-                with storage.open_input(source) as file:
+                with open_list(source) as file:
                     lines = file.read().decode("utf-8", "replace").splitlines()
             except FileNotFoundError:
                 raise HeadtailError(f"{source}: there is no such list") from None

@@ -39,6 +39,8 @@ class EntryStore:
     def __init__(self, files: dict[str, storage.FileInfo], edges: Edges, cache: str | None) -> None:
         self.edges, self.cache, self._files = edges, cache, files
         self._lists: dict[str, EntryList] = {}
+        self._read: dict[str, tuple[str, int]] = {}
+        """Of each list that was read: its hash and the number of its usable entries."""
         self._matchers: dict[tuple[str, Engine], Matcher] = {}
 
     @classmethod
@@ -85,10 +87,21 @@ class EntryStore:
 
     def list_hash(self, lang: str) -> str:
         """Return the SHA-256 in hex of one list, from its compiled form if that exists: the list is not parsed then."""
-        compiled = self._compiled_path(lang)
-        if lang not in self._lists and compiled.exists():
+        if lang not in self._read and (compiled := self._compiled_path(lang)).exists():
             return trie.read_header(str(compiled))["list"]
-        return self.entry_list(lang).hash
+        if lang not in self._read:
+            self.entry_list(lang)
+        return self._read[lang][0]
+
+    def check_entries(self, languages: Collection[str] = ()) -> None:
+        """Read the lists that are not compiled yet; raise HeadtailError if those of `languages` hold no usable entry.
+
+        No `languages` means all that have a list.
+        """
+        assert self.hash  # reads each list once
+        wanted = [lang for lang in self.languages if not languages or lang in languages]
+        if wanted and all(lang in self._read and not self._read[lang][1] for lang in wanted):
+            raise HeadtailError(f"{self._files[wanted[0]].path} holds no usable entry: no text can match it")
 
     def list_drops(self, lang: str) -> Counter[str]:
         """Return how many entries of a list are not used, by reason; the list is not parsed if its compiled form says.
@@ -117,7 +130,9 @@ class EntryStore:
         """Return the list of a language; raises HeadtailError if there is none or it cannot be read."""
         if lang not in self._lists:
             # Only the last list is kept: the texts of 329 lists would take gigabytes.
-            self._lists = {lang: read_entries(str(self._local(lang)))}
+            entries = read_entries(str(self._local(lang)))
+            self._lists = {lang: entries}
+            self._read[lang] = (entries.hash, len(entries.texts) - entries.texts.null_count)
         return self._lists[lang]
 
     def entries(self, lang: str) -> pa.StringArray:

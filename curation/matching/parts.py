@@ -20,6 +20,9 @@ from curation.core.table_reader import check_file
 from curation.core.tables import MANIFEST, Part, Table, describe_growth
 from curation.matching.buckets import plan_buckets
 
+MATCHLESS = "see entry_lists, and languages where it is set: no text holds an entry of the list of its language"
+"""Where to look if nothing matches."""
+
 
 @dataclass(frozen=True)
 class MatchesPlan:

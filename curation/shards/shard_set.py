@@ -70,7 +70,7 @@ class ShardSet(Table):
                 storage.remove(work)
                 raise HeadtailError(
                     f"{describe_set(part)}, and they stay, for this call would replace them by none "
-                    f"({account(selection)}): check filter, filters and removals, or delete the folder first"
+                    f"({account(selection)}): check filter, filters and removals; allow_empty=true accepts an empty set"
                 )
 
     def work_folder(self, recipe: Recipe) -> str:

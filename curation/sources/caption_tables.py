@@ -86,6 +86,16 @@ class TableReader:
             return file.metadata.num_rows if file else 0
         return sum(1 for _ in self._rows()[0])
 
+    def schema(self) -> pa.Schema | None:
+        """Return the schema of a Parquet file; None for a file of lines, and for a Parquet file that is damaged."""
+        file = self._open_parquet() if self._is_parquet() else None
+        return file.schema_arrow if file else None
+
+    def first_rows(self, count: int) -> tuple[list[Any], list[str] | None]:
+        """Return the first rows of a file of lines, and the names of their fields; None for lines of JSON, as bytes."""
+        rows, names = self._rows()
+        return list(itertools.islice(rows, count)), names
+
     def _is_parquet(self) -> bool:
         found = self._file.read(4) == b"PAR1"
         self._file.seek(0)

@@ -4,8 +4,8 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 
 from py4j.protocol import Py4JError
@@ -35,6 +35,23 @@ SETTINGS = {
     "spark.executorEnv.ARROW_DEFAULT_MEMORY_POOL": "system",
     "spark.executorEnv.MALLOC_MMAP_THRESHOLD_": "262144",
 }
+
+
+_checks: list[Callable[[SparkSession], None]] = []
+
+
+@contextmanager
+def on_start(check: Callable[[SparkSession], None]) -> Iterator[None]:
+    """Call `check` once within the block, when the first job of it opens the session: before any work is done.
+
+    A chain of jobs whose work is done opens no session, and is not checked.
+    """
+    _checks.append(check)
+    try:
+        yield
+    finally:
+        if check in _checks:
+            _checks.remove(check)
 
 
 def open_session(
@@ -90,6 +107,8 @@ def open_session(
     if submitted:
         _apply_log_settings(spark)
     spark.sparkContext.setLogLevel("ERROR")
+    while _checks:
+        _checks.pop(0)(spark)
     return spark
 
 

@@ -1,6 +1,7 @@
 """The SQL filter: a user's expression over images and their scores, which only an SQL engine can evaluate."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import pyarrow as pa
 from py4j.protocol import Py4JJavaError
@@ -28,19 +29,9 @@ def filter_images(
     of an image one that passes is enough. An image passes if the expression is true, not if it is null.
     Raises HeadtailError for an invalid expression, or a score table without uid or with columns of the side-cars.
     """
-    try:
+    with _faults(expression, candidates[0]):
         images = spark.read.parquet(*candidates).select(*SAMPLES.names, "group")
-        passing = images.transform(join_scores, [spark.read.parquet(path) for path in scores])
-        passing = passing.where(expression).select("uid", "group")
-    except PySparkException as error:
-        raise HeadtailError(f"filter={expression!r}: {_first_line(error)}") from error
-    except Py4JJavaError as error:
-        if "No FileSystem for scheme" not in str(error.java_exception):
-            raise
-        raise HeadtailError(
-            f"filter={expression!r} makes Spark itself read {candidates[0]}, but Spark has no file system for it: "
-            "set spark=s3 for s3://; docs/scale.md has the settings for others"
-        ) from error
+        passing = passing_images(spark, images, scores, expression)
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         context = TaskContext.get()
@@ -51,11 +42,47 @@ def filter_images(
         yield receipt_batch(Receipt(path, rows_in=len(uids), rows_out=len(uids)))
 
     storage.remove(folder)
-    try:
+    with _faults(expression, candidates[0]):
         receipts = collect_receipts(passing.repartitionById(groups, "group"), write, folder)
+    return sum(receipt.rows_out for receipt in receipts)
+
+
+def check_filter(spark: SparkSession, expression: str, scores: Sequence[str], folder: str) -> None:
+    """Raise HeadtailError if the expression cannot be parsed, or names columns that neither side-cars nor scores have.
+
+    Reads no image. `folder` is that of the shards, whose file system Spark must know.
+    """
+    scheme, mark, _ = folder.partition("://")
+    context = spark.sparkContext
+    assert context._jvm is not None
+    with _faults(expression, folder):
+        if mark:
+            system = context._jvm.org.apache.hadoop.fs.FileSystem
+            system.getFileSystemClass(scheme, context._jsc.hadoopConfiguration())
+        schema = pa.schema([*SAMPLES, pa.field("group", pa.int32())])
+        passing_images(spark, spark.createDataFrame(schema.empty_table()), scores, expression)
+
+
+def passing_images(spark: SparkSession, images: DataFrame, scores: Sequence[str], expression: str) -> DataFrame:
+    """Return uid and group of the images that pass the expression, over their columns and those of score tables."""
+    joined = images.transform(join_scores, [spark.read.parquet(path) for path in scores])
+    return joined.where(expression).select("uid", "group")
+
+
+@contextmanager
+def _faults(expression: str, path: str) -> Iterator[None]:
+    """Turn errors of Spark into a HeadtailError that names the filter."""
+    try:
+        yield
     except PySparkException as error:
         raise HeadtailError(f"filter={expression!r}: {_first_line(error)}") from error
-    return sum(receipt.rows_out for receipt in receipts)
+    except Py4JJavaError as error:
+        if "No FileSystem for scheme" not in str(error.java_exception):
+            raise
+        raise HeadtailError(
+            f"filter={expression!r} makes Spark itself read {path}, but Spark has no file system for it: "
+            "set spark=s3 for s3://; docs/scale.md has the settings for others"
+        ) from error
 
 
 def join_scores(images: DataFrame, scores: Sequence[DataFrame]) -> DataFrame:

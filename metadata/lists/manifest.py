@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.storage import exists, join, read_json, write_bytes, write_json
@@ -11,6 +12,7 @@ from metadata.lists.inputs import MetadataInputs
 from metadata.lists.write import read_sources
 
 TABLE = "_table.md"
+SHOWN_NOTES = 3
 
 
 def finished(folder: str, recipe: Recipe) -> dict[str, Any] | None:
@@ -66,6 +68,19 @@ def write_manifest(
     write_bytes(join(folder, TABLE), render_table(manifest).encode())
     write_json(join(folder, MANIFEST), manifest)
     return manifest
+
+
+def refuse_numbers(inputs: MetadataInputs, folder: str, wikis: list[str], failures: list[dict]) -> None:
+    """Raise HeadtailError if the wikis' lists hold numbers alone, and the user gives no list of their own."""
+    rows = [row for lang in wikis for row in read_sources(folder, lang)["sources"]]
+    if inputs.custom_before or inputs.custom_after or any(row["added"] for row in rows if row["source"] != "number"):
+        return
+    notes = [f"{failure['file']}: {failure['error']}" for failure in failures]
+    notes += dict.fromkeys(row["note"] for row in rows if row["note"])
+    raise HeadtailError(
+        f"no entry beside the numbers in the lists of {', '.join(inputs.codes)} ({'; '.join(notes[:SHOWN_NOTES])}): "
+        "see sources, dumps, pageviews, wordnet; allow_empty=true accepts such lists"
+    )
 
 
 def render_table(manifest: dict[str, Any]) -> str:

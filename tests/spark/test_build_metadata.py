@@ -14,6 +14,7 @@ from pyspark.sql import SparkSession
 from conf.compose import compose_config
 from conf.schema.jobs import BuildMetadataConfig
 from curation.core.choices import BigramScore
+from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.matching.entry_store import EntryStore
 from jobs.build_metadata import run
@@ -230,6 +231,22 @@ def test_a_killed_build_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.undo()
     build(tmp_path / "killed", *overrides)
     assert files(tmp_path / "whole" / "entry_lists") == files(tmp_path / "killed" / "entry_lists")
+
+
+def test_lists_of_numbers_alone_are_an_error_and_a_mended_dump_needs_no_overwrite(tmp_path: Path) -> None:
+    path = tmp_path / "enwiki.xml.bz2"
+    path.write_bytes(b"no dump")
+    overrides = ("languages=en", f"dumps=en:{path}", "metadata=small")
+    with pytest.raises(HeadtailError, match=r"no entry beside the numbers in the lists of en \(/.*enwiki.xml.bz2: "):
+        build(tmp_path / "run", *overrides)
+    assert not list((tmp_path / "run/entry_lists").glob("*.parquet"))
+    (tmp_path / "none.txt").write_bytes(b"\xff")
+    with pytest.raises(HeadtailError, match=r"none.txt is no entry list: "):
+        build(tmp_path / "run", *overrides, f"custom_before={tmp_path}/none.txt")
+    pages = [(f"P{number}", "the cat sat. " * 9) for number in range(9)]
+    path.write_bytes(multistream(dump(pages, "enwiki"), []))
+    assert build(tmp_path / "run", *overrides)["lists"][0]["entries"] > 100
+    assert build(tmp_path / "two", "languages=en", "allow_empty=true")["lists"][0]["entries"] == 100
 
 
 @needs_shared

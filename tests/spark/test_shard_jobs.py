@@ -112,6 +112,7 @@ def test_a_filter_reads_scores_and_side_car_columns(server: ImageServer, tmp_pat
     assert set(expected) <= set(after["uid"].to_pylist()) <= high
     lost = manifest["drops"]["filter"]
     assert lost == whole["rows_in"] - whole["drops"]["not_downloaded"] - len(high & _downloaded(tmp_path))
+    tars = digests(tmp_path)
     told = (
         rf"shards holds {len(after)} samples in 1 shards, written \d{{4}}-\d\d-\d\d, .* "
         r"\(filter was clip_score >= 0.3 and width > 8 and lang = 'en', is width > 100000; scores was .*overwrite=true"
@@ -128,8 +129,11 @@ def test_a_filter_reads_scores_and_side_car_columns(server: ImageServer, tmp_pat
         HeadtailError, match=rf"{len(after)} samples .* they stay, .* replace them by none .*filter \d+"
     ):
         shard(tmp_path, "filter=width > 100000", "overwrite=true")
+    assert digests(tmp_path) == tars
     assert json.loads((tmp_path / "shards/_manifest.json").read_text()) == manifest
     assert not list((tmp_path / "shards").glob(".work*"))
+    emptied = shard(tmp_path, "filter=width > 100000", "overwrite=true", "allow_empty=true")
+    assert emptied["rows_out"] == 0
 
 
 def test_shards_are_balanced_again_by_what_arrived(

@@ -72,6 +72,18 @@ MISTAKES = {
     "balance.tail_share=1.5": "balance.tail_share must be at most 1, got 1.5",
     "matching.edges=round": r"expected one of \[blank, script, script_kana\]",
     "seed": "'seed' is not of the form key=value",
+    "spark.driver_memory=8x": "spark.driver_memory=8x is no memory size: expected a whole number and k, m, g or t",
+    "spark.driver_memory=1.5g": "spark.driver_memory=1.5g is no memory size",
+    "spark.driver_memory=8gb": "spark.driver_memory=8gb is no memory size",
+    "spark.driver_memory=100m": "spark.driver_memory=100m is too small: Spark needs at least 512m",
+    "spark.master=local[2": r"spark.master=local\[2 is no Spark master: expected local\[4\]",
+    "spark.master=local[0]": "is no Spark master",
+    "spark.master=spark://host": "is no Spark master",
+    "spark.conf={spark.executor.memory: 8x}": r"spark.conf.spark.executor.memory=8x is no size",
+    "spark.conf={executor.memory: 8g}": "spark.conf: Spark ignores executor.memory: its settings begin with spark.",
+    "spark.conf={spark.speculation: no}": "spark.conf.spark.speculation=no must be true or false",
+    "spark.conf={spark.executor.cores: four}": "spark.conf.spark.executor.cores=four is no count",
+    "spark.fallbacks={spark.executor.memoryOverhead: much}": "spark.fallbacks.spark.executor.memoryOverhead=much is no",
 }
 
 
@@ -80,6 +92,20 @@ def test_a_mistake_is_one_line(override: str) -> None:
     with pytest.raises(HeadtailError, match=MISTAKES[override]) as error:
         compose(override)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "spark.driver_memory=512m", "spark.driver_memory=4G", "spark.master=local", "spark.master=local[*]",
+        "spark.master=local[4,2]", "spark.master=local-cluster[2,1,1024]", "spark.master=spark://a.b:7077,c:7077",
+        "spark.master=spark://[::1]:7077", "spark.master=yarn", "spark.master=k8s://https://1.2.3.4:443",
+        "spark.conf={spark.executor.memory: 4096}", "spark.conf={spark.executor.memory: 8gb}",
+        "spark.conf={spark.speculation: False}", "spark.conf={spark.executor.instances: 0}",
+    ],
+)  # fmt: skip
+def test_what_spark_takes_passes(override: str) -> None:
+    assert compose(override)
 
 
 def test_what_must_be_given_is_named() -> None:

@@ -147,6 +147,42 @@ def test_where_only_new_inputs_came_they_are_added(tmp_path: Path) -> None:
     assert describe_growth(*table.plan_parts(recipe(), 9, overwrite=False), table.path, "files") == ""
 
 
+def unread_part(table: Table, number: int, plan: Recipe) -> None:
+    """A part of nothing but failures, as older versions finished it."""
+    failures = [{"file": entry["path"], "offset": 0, "error": "no column URL"} for entry in plan.inputs]
+    table.begin(number)
+    table.commit(number, plan, [Receipt("a", failures=failures)], seconds=1.0)
+
+
+@pytest.mark.parametrize(
+    "corrected",
+    [
+        pytest.param(recipe(t=30.0), id="a setting"),
+        pytest.param(replace(recipe(), inputs=[{"path": "/in/9", "size": 1, "version": "1"}]), id="other inputs"),
+        pytest.param(replace(recipe(1), inputs=[{"path": "/in/0", "size": 11, "version": "2"}]), id="a mended input"),
+    ],
+)
+def test_a_part_of_nothing_but_failures_is_in_nobodys_way(tmp_path: Path, corrected: Recipe) -> None:
+    table = Table(str(tmp_path))
+    unread_part(table, 0, recipe())
+    done, plans = table.plan_parts(recipe(), 5, overwrite=False)
+    assert (len(done), plans) == (1, []), "what older versions finished stays finished"
+    done, plans = table.plan_parts(corrected, 5, overwrite=False)
+    assert done == table.parts() == []
+    assert [(number, plan.inputs) for number, plan in plans] == [(0, corrected.inputs)]
+
+
+def test_a_part_with_a_row_is_no_part_of_nothing_but_failures(tmp_path: Path) -> None:
+    table = Table(str(tmp_path))
+    make_part(table, 0, recipe())
+    failures = [{"file": entry["path"], "offset": 0, "error": "x"} for entry in recipe().inputs]
+    table.commit(1, recipe(), [Receipt("a", rows_in=1, drops=Counter(x=1), failures=failures)], seconds=0)
+    table.commit(2, recipe(), [Receipt("a", failures=failures[1:])], seconds=0)
+    ranges = replace(recipe(), inputs=[{"path": f"en:/in/0#{start}-", "size": 1, "version": ""} for start in (0, 9)])
+    table.commit(3, ranges, [Receipt("a", failures=failures[:1])], seconds=0)
+    assert [part.is_unread() for part in table.parts()] == [False, False, False, True]
+
+
 def test_a_cheap_stage_runs_again_and_an_expensive_one_refuses(tmp_path: Path) -> None:
     table = Table(str(tmp_path))
     make_part(table, 0, recipe())

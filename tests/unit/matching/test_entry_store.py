@@ -14,6 +14,7 @@ import pytest
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES
+from curation.matching import entry_store
 from curation.matching.cache_folders import user_cache
 from curation.matching.entry_store import EntryStore
 
@@ -44,6 +45,27 @@ def test_a_folder_is_a_list_per_language(lists: Path) -> None:
     assert store.unmatchable("en").tolist() == [3]
     assert store.list_sizes([]) == {"de": 3, "en": 4, "other": 1, "zh": 2}
     assert store.list_sizes({"en", "fr"}) == {"en": 4}
+
+
+def test_lists_without_a_usable_entry_are_refused(lists: Path) -> None:
+    (lists / "fr.txt").write_text("\n \n")
+    EntryStore.open(str(lists)).check_entries()
+    EntryStore.open(str(lists)).check_entries(["fr", "en"])
+    with pytest.raises(HeadtailError, match=rf"{lists}/fr.txt holds no usable entry"):
+        EntryStore.open(str(lists)).check_entries(["fr"])
+    (lists / "it.json").write_text("{}")
+    with pytest.raises(HeadtailError, match=r"it.json is no entry list: expected a JSON list"):
+        EntryStore.open(str(lists)).check_entries(["en"])
+
+
+def test_a_list_is_read_once_for_its_hash_and_its_entries(lists: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+    real = entry_store.read_entries
+    monkeypatch.setattr(entry_store, "read_entries", lambda path: read.append(path) or real(path))
+    store = EntryStore.open(str(lists))
+    store.check_entries()
+    assert store.hash == EntryStore.open(str(lists)).hash
+    assert len(read) == 2 * len(store.languages)
 
 
 def test_a_file_is_a_store_of_one_language(lists: Path) -> None:

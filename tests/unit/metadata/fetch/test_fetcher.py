@@ -173,3 +173,9 @@ def test_the_job(tmp_path: Path) -> None:
     rows = {row["path"]: row for row in manifest["files"]}
     assert {path: row["verified"] for path, row in rows.items()} == {path: path.startswith("dumps") for path in found}
     assert all(row["sha256"] == hashlib.sha256(found[path]).hexdigest() for path, row in rows.items())
+
+
+def test_nothing_to_fetch_is_an_error(tmp_path: Path) -> None:
+    given = [f"sources={tmp_path}/sources", "languages=en", "dump=none", "wordnet=false"]
+    with pytest.raises(HeadtailError, match="nothing to fetch: set dump"):
+        run(compose_config("fetch_sources", FetchSourcesConfig, given))
