@@ -8,6 +8,7 @@ from curation.balancing.counts import CountFiles, open_counts
 from curation.balancing.distributions import Distributions
 from curation.balancing.forecast_table import FORECASTS, ForecastPlan, Rates
 from curation.balancing.thresholds import BalanceGoal, ThresholdRule, write_probabilities, write_thresholds
+from curation.core.leases import writing
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import CURATED, THRESHOLDS
@@ -23,6 +24,14 @@ from jobs.cli import launch
 NAME = "balance_pairs"
 
 
+def folders_of(config: BalancePairsConfig) -> list[str]:
+    """Return the folders that the job writes."""
+    if config.forecast:
+        return [config.forecasts]
+    return [config.thresholds, config.curated, config.entry_probabilities, config.forecasts]
+
+
+@writing(NAME, folders_of)
 def run(config: BalancePairsConfig) -> None:
     """Write `thresholds`, `entry_probabilities` and `curated`, unless they were made with these settings.
 

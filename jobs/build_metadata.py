@@ -4,6 +4,7 @@ from dataclasses import fields
 from functools import partial
 
 from conf.schema.jobs import BuildMetadataConfig
+from curation.core.leases import writing
 from curation.core.progress import Stage, say
 from curation.core.storage import join, remove
 from curation.core.tables import MANIFEST, Table
@@ -25,6 +26,7 @@ from metadata.spark.write_lists import write_wiki_lists
 NAME = "build_metadata"
 
 
+@writing(NAME, lambda config: [config.ngrams, config.page_views, config.entry_lists])
 def run(config: BuildMetadataConfig) -> None:
     """Count the inputs that are not counted yet, then write the lists unless the same inputs and rules made them."""
     chosen = config.metadata

@@ -4,6 +4,7 @@ from functools import partial
 
 from conf.schema.jobs import CountEntriesConfig
 from curation.balancing.counts import LOGIC_VERSION, count_buckets, plan_counting, write_entry_counts
+from curation.core.leases import writing
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRY_COUNTS
@@ -16,6 +17,7 @@ from jobs.cli import launch
 NAME = "count_entries"
 
 
+@writing(NAME, lambda config: [config.entry_counts])
 def run(config: CountEntriesConfig) -> None:
     """Write `entry_counts`, unless it exists and was made from these matches."""
     matches = MatchesTables([config.matches, *config.more_matches])

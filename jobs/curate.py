@@ -1,6 +1,7 @@
 """Run the whole chain: archives in, balanced shards and a report out."""
 
 from conf.schema.jobs import CurateConfig
+from curation.core.leases import writing
 from curation.core.progress import say
 from curation.core.storage import join, read_json
 from curation.shards.readme import openclip_command
@@ -17,6 +18,16 @@ from jobs import (
 from jobs.cli import launch
 
 
+def folders_of(config: CurateConfig) -> list[str]:
+    """Return the folders that the jobs write."""
+    folders = [config.pairs, config.matches, config.entry_counts, *balance_pairs.folders_of(config)]
+    if config.forecast:
+        return folders
+    images = [config.lists, config.downloads, config.shards] if config.download_images else []
+    return [*folders, *images, config.report]
+
+
+@writing("curate", folders_of)
 def run(config: CurateConfig) -> None:
     """Run each job in turn; a job whose work is done says so and costs nothing."""
     match_pairs.open_lists(config)  # a missing list is refused before days of extraction

@@ -3,6 +3,7 @@
 from functools import partial
 
 from conf.schema.jobs import DownloadImagesConfig
+from curation.core.leases import writing
 from curation.core.progress import Stage, say
 from curation.core.schemas import CURATED, PAIRS
 from curation.core.tables import Part, Table, sum_receipts
@@ -18,6 +19,7 @@ from curation.spark.tasks import require_single_attempts, run_tasks
 from jobs.cli import launch
 
 
+@writing(STAGE, lambda config: [config.lists, config.downloads])
 def run(config: DownloadImagesConfig) -> None:
     """Write the download lists, and fetch the images that no earlier run has attempted."""
     settings = download_settings(config)

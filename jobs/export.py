@@ -1,5 +1,6 @@
 """Export the curated samples in the format of another project."""
 
+import os
 from functools import partial
 
 from conf.schema.jobs import ExportConfig
@@ -11,6 +12,7 @@ from curation.balancing.datacomp import (
     plan_slices,
     slice_pairs,
 )
+from curation.core.leases import writing
 from curation.core.progress import Stage
 from curation.core.receipts import merge_receipts
 from curation.core.schemas import CURATED, PAIRS
@@ -23,12 +25,18 @@ from jobs.cli import launch
 NAME = "export"
 
 
+def file_of(config: ExportConfig) -> str:
+    """Return the path of the file to write."""
+    return config.exported or join(config.output, "datacomp_uids.npy")
+
+
+@writing(NAME, lambda config: [os.path.dirname(file_of(config)) or "."])
 def run(config: ExportConfig) -> None:
     """Write the sorted DataComp uids of `curated`."""
     curated = [file for part in Table(config.curated, CURATED).require("balance_pairs") for file in part.files]
     pairs = [file for part in Table(config.pairs, PAIRS, None).require("extract_pairs") for file in part.files]
     check_inputs(pairs, curated, config.pairs)
-    output = config.exported or join(config.output, "datacomp_uids.npy")
+    output = file_of(config)
     stage = Stage(NAME, f"DataComp uids of {len(curated):,} buckets")
     spark = open_session(NAME, **vars(config.spark))
     work = f"{output}.parts"

@@ -3,6 +3,7 @@
 from functools import partial
 
 from conf.schema.jobs import ExtractPairsConfig
+from curation.core.leases import writing
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import PAIRS
@@ -52,6 +53,7 @@ def count_files(config: ExtractPairsConfig, files: list[FileInfo], columns: Tabl
     return part.manifest["counts"]
 
 
+@writing(NAME, lambda config: [config.pairs])
 def run(config: ExtractPairsConfig) -> None:
     """Write the missing parts of `pairs`: one Parquet file for each input file."""
     settings, limit = settings_of(config), config.source.limit

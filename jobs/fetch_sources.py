@@ -5,6 +5,7 @@ from pathlib import Path
 
 from conf.schema.jobs import FetchSourcesConfig
 from curation.core.errors import HeadtailError
+from curation.core.leases import writing
 from curation.core.progress import say
 from curation.core.storage import exists, read_json, write_json
 from curation.core.tables import MANIFEST, versions
@@ -16,6 +17,7 @@ from metadata.lists.inputs import chosen_languages
 NAME = "fetch_sources"
 
 
+@writing(NAME, lambda config: [config.sources])
 def run(config: FetchSourcesConfig) -> None:
     """Download every file that does not exist yet; the job fails at the end if servers lack files, and names them."""
     user_agent = f"headtail/{versions()['headtail']} ({config.contact or 'no contact given'})"

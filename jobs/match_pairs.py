@@ -4,6 +4,7 @@ from functools import partial
 
 from conf.schema.jobs import MatchPairsConfig
 from curation.core.errors import HeadtailError
+from curation.core.leases import writing
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES, PAIRS
@@ -33,6 +34,7 @@ def open_lists(config: MatchPairsConfig) -> EntryStore:
     return store
 
 
+@writing(NAME, lambda config: [config.matches])
 def run(config: MatchPairsConfig) -> None:
     """Match the parts of `pairs` that are not in `matches` yet, and merge them into it."""
     store = open_lists(config)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from conf.schema.jobs import ReportStatsConfig
+from curation.core.leases import writing
 from curation.core.progress import Stage, say
 from curation.core.storage import join, remove
 from curation.matching.entry_store import EntryStore
@@ -19,6 +20,7 @@ from jobs.cli import launch
 TASKS_PER_CORE = 8
 
 
+@writing(STAGE, lambda config: [config.report])
 def run(config: ReportStatsConfig) -> None:
     """Write the report, unless the folder holds a report that was made from the same tables."""
     names = ("pairs", "matches", "entry_counts", "thresholds", "curated", "downloads", "shards")

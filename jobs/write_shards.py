@@ -3,6 +3,7 @@
 from typing import Any
 
 from conf.schema.jobs import WriteShardsConfig
+from curation.core.leases import writing
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.removal_lists import divide_sources, read_removals
@@ -23,6 +24,7 @@ from curation.spark.tasks import run_tasks
 from jobs.cli import launch
 
 
+@writing(STAGE, lambda config: [config.shards])
 def run(config: WriteShardsConfig) -> None:
     """Select among the downloaded images, balance again if the settings say so, and write shards in the final order."""
     lists = Table(config.lists, LISTS, STORED.names).require("download_images")[0]

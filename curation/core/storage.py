@@ -123,6 +123,8 @@ def list_folder(path: str) -> list[str]:
 
 def remove(path: str) -> None:
     """Delete a file, or a folder with its content, if it exists."""
+    for hook in _removal_hooks:
+        hook()
     fs, inner = filesystem(path)
     for last in (False, False, False, True):
         try:
@@ -163,6 +165,19 @@ def before_renaming(hook: Callable[[], None]) -> Iterator[None]:
         yield
     finally:
         _hooks.remove(hook)
+
+
+_removal_hooks: list[Callable[[], None]] = []
+
+
+@contextmanager
+def before_removing(hook: Callable[[], None]) -> Iterator[None]:
+    """Call `hook` before each `remove` in this process; if `hook` raises, nothing is deleted."""
+    _removal_hooks.append(hook)
+    try:
+        yield
+    finally:
+        _removal_hooks.remove(hook)
 
 
 class AtomicFile:
