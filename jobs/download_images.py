@@ -5,7 +5,8 @@ from functools import partial
 from conf.schema.jobs import DownloadImagesConfig
 from curation.core.leases import writing
 from curation.core.progress import Stage, say
-from curation.core.schemas import CURATED, PAIRS
+from curation.core.schemas import CURATED, LISTS, PAIRS, STORED
+from curation.core.table_reader import check_file
 from curation.core.tables import Part, Table, sum_receipts
 from curation.images.download import DownloadSettings, download_list
 from curation.images.download_lists import STAGE as LISTS_STAGE
@@ -30,10 +31,14 @@ def run(config: DownloadImagesConfig) -> None:
         say(STAGE, f"continues a stopped run, which attempted {closed.rows_in:,} images")
     ranges = downloads.plan_ranges(settings, images, config.download.images_per_list, config.seed, config.overwrite)
     plan = ListPlan(config.lists, curated, Table(config.pairs, PAIRS, None), ranges)
-    lists = plan.finished() or make_lists(config, plan)
+    lists = plan.finished()
+    if lists is None or not downloads.has_all(lists) or settings.retry_failed:
+        downloads.check_images()  # no shards could be written of further images alone
+    lists = lists or make_lists(config, plan)
     if downloads.has_all(lists) and not settings.retry_failed:
         say(STAGE, f"is done: {sum_receipts(downloads.parts()).rows_out:,} images in {downloads.path}")
         return
+    check_file(lists.files[0], LISTS, STORED.names)
     stage = Stage(STAGE, f"{ranges.count:,} lists of {images:,} images")
     recipe = download_recipe(settings, [lists])
     number = downloads.begin_generation(recipe, ranges)

@@ -54,8 +54,8 @@ def run(config: MatchPairsConfig) -> None:
         receipt = table.parts()[0].receipt
         say(NAME, f"is done: {receipt.rows_out:,} texts of {receipt.facts['images']:,} images in {table.path}")
         return
-    for part in pairs.values():
-        check_file(part.files[0], PAIRS, further=None)
+    for _, _, single in plan.to_match:
+        check_file(pairs[single.inputs[0]["id"]].files[0], PAIRS, further=None)
     spark = open_session(NAME, **vars(config.spark))
     for target, number, single in plan.to_match:
         part = pairs[single.inputs[0]["id"]]

@@ -12,6 +12,14 @@ from curation.core.storage import list_files
 from curation.core.tables import Table
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges
+from curation.shards.consume import (
+    WARNING,
+    begin_consuming,
+    check_images_left,
+    end_consuming,
+    plan_consuming,
+    write_and_consume,
+)
 from curation.shards.duplicates import UniqueRules
 from curation.shards.second_balance import FirstBalance
 from curation.shards.selection import ImageFilters, check_inputs
@@ -24,7 +32,12 @@ from curation.spark.tasks import run_tasks
 from jobs.cli import launch
 
 
-@writing(STAGE, lambda config: [config.shards])
+def folders_of(config: WriteShardsConfig) -> list[str]:
+    """Return the folders that the job writes."""
+    return [config.shards] if config.keep_downloads else [config.shards, config.downloads]
+
+
+@writing(STAGE, folders_of)
 def run(config: WriteShardsConfig) -> None:
     """Select among the downloaded images, balance again if the settings say so, and write shards in the final order."""
     lists = Table(config.lists, LISTS, STORED.names).require("download_images")[0]
@@ -40,6 +53,7 @@ def run(config: WriteShardsConfig) -> None:
         say(STAGE, f"is done: {part.receipt.rows_out:,} samples in {len(part.files):,} shards in {shards.path}")
         return
     check_inputs(lists, status)
+    downloads.check_images(recipe.id)
     settings = selection_settings(config, shards.removal_lists())
     stage = Stage(STAGE, f"{lists.receipt.rows_out:,} images of {ranges.count:,} lists")
     spark = open_session(STAGE, **vars(config.spark))
@@ -50,8 +64,15 @@ def run(config: WriteShardsConfig) -> None:
         texts = steps.folder("drawn")
     size = ShardSize(config.samples_per_shard, config.max_shard_bytes)
     tasks = plan_shard_tasks(shards.path, steps, texts, selection, size)
+    check_images_left(tasks, downloads)
     shards.retract()
-    receipts = run_tasks(spark, write_shard, tasks, shards.path)
+    if config.keep_downloads:
+        receipts = run_tasks(spark, write_shard, tasks, shards.path)
+    else:
+        say(STAGE, WARNING)
+        begin_consuming(downloads, recipe.id)
+        receipts = run_tasks(spark, write_and_consume, plan_consuming(tasks), shards.path)
+        end_consuming(downloads)
     stage.end(shards.publish(recipe, steps.work, receipts, selection, stage.seconds, **facts).receipt)
 
 

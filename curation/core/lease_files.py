@@ -97,7 +97,7 @@ class LeaseFile:
 
     def remove(self) -> None:
         """Delete the file, and the folders that were made for it if they are empty."""
-        with suppress(FileNotFoundError), self._errors():
+        with self._errors(), suppress(FileNotFoundError):
             self._fs.rm_file(self._inner)
         self.remove_folders()
 
@@ -138,7 +138,7 @@ class LeaseFile:
         """Turn errors of an object store's client, which are of many types, into a HeadtailError."""
         try:
             yield
-        except OSError:
-            raise
         except Exception as error:
+            if self._local or isinstance(error, PermissionError):
+                raise
             raise HeadtailError(f"{self.path} cannot be used: {type(error).__name__}: {error}") from error

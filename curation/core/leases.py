@@ -34,7 +34,7 @@ SETTLE_SECONDS = 1.0
 NOT_WRITABLE = frozenset((errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT))
 CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """A clock that goes on while the machine sleeps, where there is one."""
-Run = TypeVar("Run", bound=Callable[[Any], None])
+Run = TypeVar("Run", bound=Callable[..., None])
 _held: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
 
 
@@ -43,9 +43,9 @@ def writing(job: str, folders: Callable[[Any], Iterable[str]]) -> Callable[[Run]
 
     def decorate(run: Run) -> Run:
         @functools.wraps(run)
-        def held(config: Any) -> None:
+        def held(config: Any, *more: Any) -> None:
             with hold_leases(job, folders(config)):
-                run(config)
+                run(config, *more)
 
         return cast(Run, held)
 
@@ -120,10 +120,10 @@ class Leases:
 
     def _outwait(self, elsewhere: dict[LeaseFile, bytes]) -> None:
         """Watch leases of owners elsewhere; raises HeadtailError if one is renewed, returns if none is."""
-        for file, content in list(elsewhere.items())[:1]:
+        for file, before in list(elsewhere.items())[:1]:
             say(
                 self.owner.job,
-                f"waits at most a minute to see whether {_owner_text(content)} still writes to {file.folder}",
+                f"waits at most a minute to see whether {_owner_text(before)} still writes to {file.folder}",
             )
         for _ in range(round(WATCH_SECONDS / POLL_SECONDS)):
             if not elsewhere:

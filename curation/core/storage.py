@@ -5,7 +5,7 @@ import json
 import os
 import posixpath
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -119,6 +119,25 @@ def list_folder(path: str) -> list[str]:
     except FileNotFoundError:
         return []
     return sorted(posixpath.basename(name.rstrip("/")) for name in names)
+
+
+def list_sizes(path: str) -> dict[str, int]:
+    """Return the sizes of a folder's files by their names, in bytes; none if the folder does not exist."""
+    fs, inner = filesystem(path)
+    try:
+        entries = fs.ls(inner, detail=True)
+    except FileNotFoundError:
+        return {}
+    return {posixpath.basename(entry["name"]): entry["size"] for entry in entries if entry["type"] == "file"}
+
+
+def remove_files(paths: Sequence[str]) -> None:
+    """Delete files of one file system that exist, in few requests."""
+    for hook in _removal_hooks:
+        hook()
+    if paths:
+        fs, _ = filesystem(paths[0])
+        fs.rm([filesystem(path)[1] for path in paths])
 
 
 def remove(path: str) -> None:
