@@ -53,6 +53,10 @@ class LeaseFile:
         """The path within the file system, which is absolute on a local disk."""
         return self._inner
 
+    def covers(self, path: str) -> bool:
+        """Whether a path lies in the folder."""
+        return storage.filesystem(path)[1].startswith(self._inner.removesuffix(LEASE))
+
     def read(self) -> bytes | None:
         """Return the content, None if there is no lease."""
         with self._errors():

@@ -4,6 +4,9 @@ A job takes the lease of each folder that it writes before it reads anything the
 second run is refused while the first one lives. On one machine, the owner's process tells whether it lives. Elsewhere
 the lease does: if it does not change for as long as a new run watches it, its owner is dead. No clocks are compared.
 
+Several runs may share a table that lies outside their own folders, and only read it. The lease of such a folder is
+taken when a run has something to write there.
+
 An owner that was thought dead may come back, for example after its machine has slept. It finds the lease of another run
 and writes nothing more. Its tasks that are still at work are stopped by fences (fences.py).
 """
@@ -39,12 +42,20 @@ _held: ContextVar[frozenset[str]] = ContextVar("held", default=frozenset())
 
 
 def writing(job: str, folders: Callable[[Any], Iterable[str]]) -> Callable[[Run], Run]:
-    """Decorate the `run` of a job: it holds the leases of `folders(config)` while it runs."""
+    """Decorate the `run` of a job: it holds the leases of `folders(config)` while it runs.
+
+    Folders outside `config.output` may be shared by several runs.
+    """
 
     def decorate(run: Run) -> Run:
         @functools.wraps(run)
         def held(config: Any, *more: Any) -> None:
-            with hold_leases(job, folders(config)):
+            own: list[str] = []
+            shared: list[str] = []
+            inside = f"{getattr(config, 'output', '').rstrip('/')}/"
+            for folder in folders(config):
+                (own if inside == "/" or folder.startswith(inside) else shared).append(folder)
+            with hold_leases(job, own, shared):
                 run(config, *more)
 
         return cast(Run, held)
@@ -53,20 +64,23 @@ def writing(job: str, folders: Callable[[Any], Iterable[str]]) -> Callable[[Run]
 
 
 @contextmanager
-def hold_leases(job: str, folders: Iterable[str]) -> Iterator[None]:
-    """Hold the leases of folders; those that this run holds already, for a job that runs others, are left alone.
+def hold_leases(job: str, folders: Iterable[str], shared: Iterable[str] = ()) -> Iterator[None]:
+    """Hold the leases of folders; those of `shared` folders from the first file on that is written or deleted there.
 
-    Where nothing can be written, no lease is held: a job that has something to write there fails by itself, and a job
-    whose work is done needs none. Raises HeadtailError if another run holds one of the leases, or takes one over.
+    Leases that this run holds already, for a job that runs others, are left alone. Where nothing can be written, no
+    lease is held: a job that has something to write there fails by itself, and a job whose work is done needs none.
+    Raises HeadtailError if another run holds one of the leases, or takes one over.
     """
     before = _held.get()
-    files = {file.key: file for file in map(LeaseFile, folders) if file.key not in before}
-    leases = Leases(job, list(files.values()))
+    own, later = (
+        {file.key: file for file in map(LeaseFile, each) if file.key not in before} for each in (folders, shared)
+    )
+    leases = Leases(job, list(later.values()))
     try:
-        leases.take()
-        token = _held.set(before | files.keys())
+        leases.take(list(own.values()))
+        token = _held.set(before | own.keys() | later.keys())
         try:
-            with storage.before_renaming(leases.check), storage.before_removing(leases.check), leases.renewed():
+            with storage.before_changing(leases.check), leases.renewed():
                 yield
         finally:
             _held.reset(token)
@@ -75,11 +89,11 @@ def hold_leases(job: str, folders: Iterable[str]) -> Iterator[None]:
 
 
 class Leases:
-    """The leases of some folders, all of one owner: this process."""
+    """The leases of some folders, all of one owner: this process. Those of `shared` folders are taken when needed."""
 
-    def __init__(self, job: str, files: list[LeaseFile]) -> None:
+    def __init__(self, job: str, shared: list[LeaseFile]) -> None:
         self.owner = Owner.this_process(job)
-        self._files = files
+        self._shared = shared
         self._taken: list[LeaseFile] = []
         self._renewals = 0
         self._renewed = time.clock_gettime(CLOCK)
@@ -87,27 +101,24 @@ class Leases:
         self._lock = threading.Lock()
         self._ended = threading.Event()
 
-    def take(self) -> None:
-        """Take all leases, and wait at most a minute for owners elsewhere that may be dead.
+    def take(self, files: Iterable[LeaseFile]) -> None:
+        """Take leases, and wait at most a minute for owners elsewhere that may be dead.
 
         Raises HeadtailError if another owner lives, or has taken a lease in the meantime.
         """
-        found = {file: content for file in list(self._files) if (content := self._look(file)) is not None}
+        seen: dict[LeaseFile, bytes | None] = {}
+        for file in files:
+            with suppress(PermissionError):
+                seen[file] = file.read()
+        found = {file: content for file, content in seen.items() if content is not None}
         self._outwait({file: content for file, content in found.items() if not self._is_dead(file, content)})
-        uncertain = [file for file in list(self._files) if not self._put(file, found.get(file))]
+        uncertain = [file for file, content in seen.items() if not self._put(file, content)]
         if uncertain:
             sleep(SETTLE_SECONDS)
         for file in uncertain:
             if not self._is_mine(content := file.read()):
                 self._taken.remove(file)
                 raise HeadtailError(_refusal(file, content))
-
-    def _look(self, file: LeaseFile) -> bytes | None:
-        try:
-            return file.read()
-        except PermissionError:
-            self._files.remove(file)
-            return None
 
     def _is_dead(self, file: LeaseFile, content: bytes) -> bool:
         """Return whether an owner on this machine is dead; raises HeadtailError if it lives. False: it is elsewhere."""
@@ -156,9 +167,9 @@ class Leases:
             file.remove_folders()
             if not isinstance(error, PermissionError) and error.errno not in NOT_WRITABLE:
                 raise
-            self._files.remove(file)
             return True
-        self._taken.append(file)
+        with self._lock:
+            self._taken.append(file)
         return certain
 
     def _is_mine(self, content: bytes | None) -> bool:
@@ -168,7 +179,7 @@ class Leases:
     @contextmanager
     def renewed(self) -> Iterator[None]:
         """Renew the leases in a thread."""
-        if not self._taken:
+        if not self._taken and not self._shared:
             yield
             return
         thread = threading.Thread(target=self._keep_renewing, daemon=True, name="leases")
@@ -202,12 +213,18 @@ class Leases:
                 file.replace(Lease(self.owner, self._renewals).to_bytes())
             self._renewed = time.clock_gettime(CLOCK)
 
-    def check(self) -> None:
-        """Raise HeadtailError if another run has taken over a folder."""
+    def check(self, path: str) -> None:
+        """Take the lease of a shared folder before `path` in it is written or deleted.
+
+        Raises HeadtailError if another run holds it, or has taken over a folder of this run.
+        """
         if not self._lost and time.clock_gettime(CLOCK) - self._renewed > STALE_SECONDS:
             self.renew()
         if self._lost:
             raise HeadtailError(self._lost)
+        for file in [each for each in self._shared if each.covers(path)]:
+            self.take([file])
+            self._shared.remove(file)
 
     def release(self) -> None:
         """Delete the leases that are still this owner's."""

@@ -133,8 +133,8 @@ def list_sizes(path: str) -> dict[str, int]:
 
 def remove_files(paths: Sequence[str]) -> None:
     """Delete files of one file system that exist, in few requests."""
-    for hook in _removal_hooks:
-        hook()
+    for path in paths:
+        _announce(path)
     if paths:
         fs, _ = filesystem(paths[0])
         fs.rm([filesystem(path)[1] for path in paths])
@@ -142,8 +142,7 @@ def remove_files(paths: Sequence[str]) -> None:
 
 def remove(path: str) -> None:
     """Delete a file, or a folder with its content, if it exists."""
-    for hook in _removal_hooks:
-        hook()
+    _announce(path)
     fs, inner = filesystem(path)
     for last in (False, False, False, True):
         try:
@@ -186,17 +185,22 @@ def before_renaming(hook: Callable[[], None]) -> Iterator[None]:
         _hooks.remove(hook)
 
 
-_removal_hooks: list[Callable[[], None]] = []
+_change_hooks: list[Callable[[str], None]] = []
 
 
 @contextmanager
-def before_removing(hook: Callable[[], None]) -> Iterator[None]:
-    """Call `hook` before each `remove` in this process; if `hook` raises, nothing is deleted."""
-    _removal_hooks.append(hook)
+def before_changing(hook: Callable[[str], None]) -> Iterator[None]:
+    """Call `hook` with the path before this process publishes or deletes a file; if `hook` raises, nothing is done."""
+    _change_hooks.append(hook)
     try:
         yield
     finally:
-        _removal_hooks.remove(hook)
+        _change_hooks.remove(hook)
+
+
+def _announce(path: str) -> None:
+    for hook in _change_hooks:
+        hook(path)
 
 
 class AtomicFile:
@@ -230,6 +234,7 @@ class AtomicFile:
     ) -> None:
         try:
             if not kind:
+                _announce(self.path)
                 for hook in _hooks:
                     hook()
             self._end(keep=not kind)

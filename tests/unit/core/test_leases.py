@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -95,14 +96,55 @@ def test_a_second_run_is_refused_with_the_process_and_age_of_the_first(folder: s
 
 
 def test_jobs_that_a_run_starts_have_its_leases(folder: str) -> None:
-    @writing("extract_pairs", lambda config: [config, f"{config}/../matches"])
-    def job(config: str) -> None:
-        assert content(config)["owner"]["job"] == "curate"
+    @writing("extract_pairs", lambda config: [config.pairs, f"{config.pairs}-further"])
+    def job(config: SimpleNamespace) -> None:
+        assert content(config.pairs)["owner"]["job"] == "curate"
+        assert content(f"{config.pairs}-further")["owner"]["job"] == "extract_pairs"
 
     with hold_leases("curate", [folder, f"{folder}/"]):
-        job(folder)
+        job(SimpleNamespace(pairs=folder))
         assert content(folder) is not None
     assert content(folder) is None
+
+
+def test_runs_share_a_folder_that_they_only_read(folder: str) -> None:
+    def second() -> None:
+        with hold_leases("match_pairs", [f"{folder}-mine"], [folder]):
+            assert content(folder) is None
+            assert content(f"{folder}-mine")["owner"]["job"] == "match_pairs"
+
+    with hold_leases("curate", [f"{folder}-theirs"], [folder]):
+        contextvars.Context().run(second)
+
+
+def test_a_shared_folder_is_taken_with_the_first_file_that_is_written_or_deleted(folder: str) -> None:
+    with hold_leases("curate", [], [folder]), hold_leases("extract_pairs", [], [folder]):
+        storage.write_bytes(f"{folder}2/a", b"1")
+        assert content(folder) is None
+        storage.write_bytes(f"{folder}/part-00000/a", b"1")
+        assert content(folder)["owner"]["job"] == "curate"
+
+        def second() -> None:
+            with hold_leases("match_pairs", [], [folder]):
+                with pytest.raises(HeadtailError, match=r"another run \(curate"):
+                    storage.remove(f"{folder}/part-00000")
+                with pytest.raises(HeadtailError, match=r"another run \(curate"):
+                    storage.remove_files([f"{folder}/part-00000/a"])
+
+        contextvars.Context().run(second)
+        assert storage.exists(f"{folder}/part-00000/a")
+    assert content(folder) is None
+
+
+def test_folders_outside_the_output_are_shared(tmp_path: Path) -> None:
+    @writing("balance_pairs", lambda config: [config.curated, config.thresholds])
+    def job(config: SimpleNamespace) -> None:
+        assert content(config.curated) is not None
+        assert content(config.thresholds) is None
+
+    job(
+        SimpleNamespace(output=f"{tmp_path}/a", curated=f"{tmp_path}/a/curated", thresholds=f"{tmp_path}/ab/thresholds")
+    )
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, HeadtailError, SystemExit])
@@ -231,16 +273,16 @@ def test_an_owner_that_was_taken_for_dead_writes_and_deletes_nothing_more(
 
 @pytest.mark.parametrize("deleted", [False, True])
 def test_a_renewal_finds_that_the_lease_is_lost(folder: str, deleted: bool) -> None:
-    held = Leases("curate", [LeaseFile(folder)])
-    held.take()
-    held.check()
+    held = Leases("curate", [])
+    held.take([LeaseFile(folder)])
+    held.check(f"{folder}/a")
     if deleted:
         LeaseFile(folder).remove()
     else:
         put(folder, ELSEWHERE)
     held.renew()
     with pytest.raises(HeadtailError, match=r"\.lease is gone" if deleted else "has taken over"):
-        held.check()
+        held.check(f"{folder}/a")
     held.release()
     assert (content(folder) is None) == deleted
 
