@@ -103,6 +103,7 @@ class LeaseFile:
         """Delete the file, and the folders that were made for it if they are empty."""
         with self._errors(), suppress(FileNotFoundError):
             self._fs.rm_file(self._inner)
+        self.sweep(os.getpid())
         self.remove_folders()
 
     def sweep(self, pid: int) -> None:

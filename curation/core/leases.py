@@ -130,20 +130,18 @@ class Leases:
         return True
 
     def _outwait(self, elsewhere: dict[LeaseFile, bytes]) -> None:
-        """Watch leases of owners elsewhere; raises HeadtailError if one is renewed, returns if none is."""
-        for file, before in list(elsewhere.items())[:1]:
-            say(
-                self.owner.job,
-                f"waits at most a minute to see whether {_owner_text(before)} still writes to {file.folder}",
-            )
+        """Watch owners elsewhere by one lease each; raises HeadtailError if one is renewed, returns if none is."""
+        watched = {_owner_text(content): (file, content) for file, content in elsewhere.items()}
+        for text, (file, _) in list(watched.items())[:1]:
+            say(self.owner.job, f"waits at most a minute to see whether {text} still writes to {file.folder}")
         for _ in range(round(WATCH_SECONDS / POLL_SECONDS)):
-            if not elsewhere:
+            if not watched:
                 return
             sleep(POLL_SECONDS)
-            for file, before in list(elsewhere.items()):
+            for text, (file, before) in list(watched.items()):
                 content = file.read()
                 if content is None:
-                    del elsewhere[file]
+                    del watched[text]
                 elif content != before:
                     raise HeadtailError(_refusal(file, content))
 
@@ -229,8 +227,10 @@ class Leases:
     def release(self) -> None:
         """Delete the leases that are still this owner's."""
         for file in reversed(self._taken):
-            if self._is_mine(file.read()):
-                file.remove()
+            # A lease that stays because its store fails is that of a dead owner for the next run.
+            with suppress(OSError, HeadtailError):
+                if self._is_mine(file.read()):
+                    file.remove()
         self._taken = []
 
 
