@@ -89,6 +89,8 @@ def test_killed_jobs_end_like_undisturbed_ones(server: ImageServer, tmp_path: Pa
                 kill(process)
             else:
                 assert process.wait() == 0, process.stderr.read()
+                told = process.stderr.read().decode()
+                assert ("then need all images fetched again" in told) == (job == "write_shards"), told
             assert not before & set(server.hits), "an image of a finished list was fetched again"
     found = digests(tmp_path / "killed")
     assert len(found) > 10
