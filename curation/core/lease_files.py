@@ -65,7 +65,7 @@ class LeaseFile:
             except FileNotFoundError:
                 return None
 
-    def create(self, data: bytes) -> bool:
+    def create(self, lease: Lease) -> bool:
         """Write a new file; return whether it is certain that no other process wrote it at the same time.
 
         Raises FileExistsError if the file exists.
@@ -73,10 +73,10 @@ class LeaseFile:
         if not self._local:
             if self.read() is not None:
                 raise FileExistsError(self.path)
-            self.replace(data)
+            self.replace(lease)
             return False
         self._make_folder()
-        temporary = self._write_temporary(data)
+        temporary = self._write_temporary(lease)
         try:
             os.link(temporary, self._inner)
         except FileExistsError:
@@ -91,26 +91,26 @@ class LeaseFile:
                 os.unlink(temporary)
         return True
 
-    def replace(self, data: bytes) -> None:
+    def replace(self, lease: Lease) -> None:
         """Write the file, whatever it holds."""
         if self._local:
-            os.replace(self._write_temporary(data), self._inner)
+            os.replace(self._write_temporary(lease), self._inner)
         else:
             with self._errors():
-                self._fs.pipe_file(self._inner, data)
+                self._fs.pipe_file(self._inner, lease.to_bytes())
 
-    def remove(self) -> None:
-        """Delete the file, and the folders that were made for it if they are empty."""
+    def remove(self, owner: Owner) -> None:
+        """Delete the file of this owner, and the folders that were made for it if they are empty."""
         with self._errors(), suppress(FileNotFoundError):
             self._fs.rm_file(self._inner)
-        self.sweep(os.getpid())
+        self.sweep(owner)
         self.remove_folders()
 
-    def sweep(self, pid: int) -> None:
-        """Delete what a killed process may have left beside the file."""
+    def sweep(self, owner: Owner) -> None:
+        """Delete what an owner that was killed, or met a full disk, may have left beside the file."""
         if self._local:
             with suppress(FileNotFoundError):
-                os.unlink(self._temporary(pid))
+                os.unlink(self._temporary(owner))
 
     def remove_folders(self) -> None:
         """Delete the folders that were made for the file, as far as they are empty."""
@@ -129,13 +129,14 @@ class LeaseFile:
                 os.mkdir(path)
                 self._made.append(path)
 
-    def _temporary(self, pid: int) -> str:
-        return f"{self._inner}.{pid}{storage.TEMPORARY}"
+    def _temporary(self, owner: Owner) -> str:
+        # Two containers may have processes of the same number, so the name holds the owner's id.
+        return f"{self._inner}.{owner.id}{storage.TEMPORARY}"
 
-    def _write_temporary(self, data: bytes) -> str:
-        temporary = self._temporary(os.getpid())
+    def _write_temporary(self, lease: Lease) -> str:
+        temporary = self._temporary(lease.owner)
         with open(temporary, "wb") as file:
-            file.write(data)
+            file.write(lease.to_bytes())
         return temporary
 
     @contextmanager

@@ -147,7 +147,7 @@ class Leases:
 
     def _put(self, file: LeaseFile, before: bytes | None) -> bool:
         """Write the lease over that of a dead owner, or a new one; return whether no other run can have it, too."""
-        mine = Lease(self.owner).to_bytes()
+        mine = Lease(self.owner)
         try:
             content = file.read()
             if content is not None and content != before:
@@ -158,10 +158,11 @@ class Leases:
                 file.replace(mine)
                 certain = False
                 if dead := read_lease(content):
-                    file.sweep(dead.owner.pid)
+                    file.sweep(dead.owner)
         except FileExistsError:
             raise HeadtailError(_refusal(file, file.read())) from None
         except OSError as error:
+            file.sweep(self.owner)
             file.remove_folders()
             if not isinstance(error, PermissionError) and error.errno not in NOT_WRITABLE:
                 raise
@@ -208,7 +209,7 @@ class Leases:
                         else f"{file.path} is gone: this run stops, because another one may write to {file.folder}"
                     )
                     return
-                file.replace(Lease(self.owner, self._renewals).to_bytes())
+                file.replace(Lease(self.owner, self._renewals))
             self._renewed = time.clock_gettime(CLOCK)
 
     def check(self, path: str) -> None:
@@ -230,7 +231,7 @@ class Leases:
             # A lease that stays because its store fails is that of a dead owner for the next run.
             with suppress(OSError, HeadtailError):
                 if self._is_mine(file.read()):
-                    file.remove()
+                    file.remove(self.owner)
         self._taken = []
 
 

@@ -1,6 +1,7 @@
 """One run at a time writes to a folder: a second one is refused while the first lives, and goes on when it is dead."""
 
 import contextvars
+import errno
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from curation.core import lease_files, leases, owners, storage
+from curation.core import leases, owners, storage
 from curation.core.errors import HeadtailError
 from curation.core.lease_files import Lease, LeaseFile, read_lease
 from curation.core.leases import RENEWAL_SECONDS, Leases, hold_leases, writing
@@ -54,11 +55,11 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 def put(folder: str, owner: Owner, renewals: int = 0) -> None:
     """Write a lease as its owner would, past the hooks of this process."""
-    file, data = LeaseFile(folder), Lease(owner, renewals).to_bytes()
+    file = LeaseFile(folder)
     if file.read() is None:
-        file.create(data)
+        file.create(Lease(owner, renewals))
     else:
-        file.replace(data)
+        file.replace(Lease(owner, renewals))
 
 
 def dead_process() -> Owner:
@@ -277,7 +278,7 @@ def test_a_renewal_finds_that_the_lease_is_lost(folder: str, deleted: bool) -> N
     held.take([LeaseFile(folder)])
     held.check(f"{folder}/a")
     if deleted:
-        LeaseFile(folder).remove()
+        LeaseFile(folder).remove(held.owner)
     else:
         put(folder, ELSEWHERE)
     held.renew()
@@ -302,10 +303,10 @@ def test_a_store_that_fails_for_a_while_ends_no_run(folder: str, monkeypatch: py
     failures = iter([OSError("slow down"), OSError("slow down")])
     real = LeaseFile.replace
 
-    def failing(self: LeaseFile, data: bytes) -> None:
+    def failing(self: LeaseFile, lease: Lease) -> None:
         for error in failures:
             raise error
-        real(self, data)
+        real(self, lease)
 
     with hold_leases("curate", [folder]):
         monkeypatch.setattr(LeaseFile, "replace", failing)
@@ -317,10 +318,10 @@ def test_a_store_that_fails_for_a_while_ends_no_run(folder: str, monkeypatch: py
 
 
 def test_where_nothing_can_be_written_no_lease_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise PermissionError(13, "Permission denied")
+    def fill(_: Lease) -> bytes:
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(lease_files.LeaseFile, "_write_temporary", refuse)
+    monkeypatch.setattr(Lease, "to_bytes", fill)
     with hold_leases("curate", [f"{tmp_path}/run/pairs"]):
         assert list(tmp_path.iterdir()) == [], "what the attempt made is gone"
 
@@ -341,9 +342,14 @@ def test_a_file_system_without_hard_links_has_leases_too(tmp_path: Path, monkeyp
 def test_what_a_killed_owner_was_writing_is_swept(tmp_path: Path) -> None:
     dead = dead_process()
     put(str(tmp_path), dead)
-    (tmp_path / f".lease.{dead.pid}.tmp").write_text("{")
-    (tmp_path / f".lease.{os.getpid()}.tmp").write_text("")  # of a renewal on a full disk
+    (tmp_path / f".lease.{dead.id}.tmp").write_text("{")
     another_run(str(tmp_path))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_renewal_on_a_full_disk_leaves_nothing(tmp_path: Path) -> None:
+    with hold_leases("curate", [str(tmp_path)]):
+        (tmp_path / f".lease.{content(str(tmp_path))['owner']['id']}.tmp").write_text("")
     assert list(tmp_path.iterdir()) == []
 
 

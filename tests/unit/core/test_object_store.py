@@ -3,13 +3,14 @@
 import contextvars
 import gc
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from curation.core import leases, storage
 from curation.core.errors import HeadtailError
-from curation.core.lease_files import LeaseFile
+from curation.core.lease_files import Lease, LeaseFile, read_lease
 from curation.core.leases import hold_leases
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
@@ -90,9 +91,9 @@ def test_one_run_at_a_time_writes_to_a_folder(s3: Any, monkeypatch: pytest.Monke
         assert s3.find("bucket/run") == ["bucket/run/pairs/.lease"]
         with pytest.raises(HeadtailError, match=r"another run \(extract_pairs, process"):
             contextvars.Context().run(second)
-        lease = LeaseFile(folder).read()
+        lease = read_lease(LeaseFile(folder).read())
     assert s3.find("bucket/run") == []
-    LeaseFile(folder).replace(lease.replace(b'"pid":', b'"pid":1'))  # of a process that there is not
+    LeaseFile(folder).replace(Lease(replace(lease.owner, process_start="1")))
     second()
     assert s3.find("bucket/run") == []
     nowhere = hold_leases("extract_pairs", ["s3://nowhere/run/pairs"])
