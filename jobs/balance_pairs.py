@@ -24,19 +24,26 @@ from curation.spark.forecast import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
-from jobs.outputs import check_folders
+from jobs.outputs import writing
 
 NAME = "balance_pairs"
 KEEPLESS = "a higher threshold keeps more: see balance.t, balance.tail_share, balance.target_images"
 """Where to look if balancing keeps no image."""
 
 
+def folders_of(config: BalancePairsConfig) -> list[str]:
+    """Return the folders that the job writes."""
+    if config.forecast:
+        return [config.forecasts]
+    return [config.thresholds, config.curated, config.entry_probabilities, config.forecasts]
+
+
+@writing(NAME, folders_of)
 def run(config: BalancePairsConfig) -> None:
     """Write `thresholds`, `entry_probabilities` and `curated`, unless they were made with these settings.
 
     With `forecast=true` it writes and prints `forecasts` instead.
     """
-    check_folders(config)
     goal = goal_of(config)
     matches = MatchesTables([config.matches, *config.more_matches])
     counts = open_counts(config.entry_counts, matches)

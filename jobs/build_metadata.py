@@ -12,7 +12,7 @@ from curation.core.tables import MANIFEST, Table
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
-from jobs.outputs import check_folders
+from jobs.outputs import writing
 from metadata.lists.counts import article_recipe, list_recipe, title_recipe
 from metadata.lists.inputs import fetched, list_inputs
 from metadata.lists.manifest import finished, refuse_numbers, render_table, write_manifest
@@ -28,9 +28,9 @@ from metadata.spark.write_lists import write_wiki_lists
 NAME = "build_metadata"
 
 
+@writing(NAME, lambda config: [config.ngrams, config.page_views, config.entry_lists])
 def run(config: BuildMetadataConfig) -> None:
     """Count the inputs that are not counted yet, then write the lists unless the same inputs and rules made them."""
-    check_folders(config)
     chosen = config.metadata
     rules = Rules(**{each.name: getattr(chosen, each.name) for each in fields(Rules)})
     inputs = list_inputs(

@@ -30,6 +30,7 @@ JOBS = (
     "report_stats",
     "check_shards",
     "remove_samples",
+    "clean",
     "export",
     "explain",
     "estimate",

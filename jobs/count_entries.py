@@ -14,14 +14,14 @@ from curation.matching.parts import MATCHLESS, MatchesTables
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
-from jobs.outputs import check_folders
+from jobs.outputs import writing
 
 NAME = "count_entries"
 
 
+@writing(NAME, lambda config: [config.entry_counts])
 def run(config: CountEntriesConfig) -> None:
     """Write `entry_counts`, unless it exists and was made from these matches."""
-    check_folders(config)
     matches = MatchesTables([config.matches, *config.more_matches])
     table = Table(config.entry_counts, ENTRY_COUNTS)
     recipe = Recipe(NAME, LOGIC_VERSION, {"max_texts": matches.max_texts}, matches.inputs())

@@ -26,12 +26,21 @@ from jobs import (
     write_shards,
 )
 from jobs.cli import launch
-from jobs.outputs import check_folders
+from jobs.outputs import writing
 
 
+def folders_of(config: CurateConfig) -> list[str]:
+    """Return the folders that the jobs write."""
+    folders = [config.pairs, config.matches, config.entry_counts, *balance_pairs.folders_of(config)]
+    if config.forecast:
+        return folders
+    images = [config.lists, config.downloads, config.shards] if config.download_images else []
+    return [*folders, *images, config.report]
+
+
+@writing("curate", folders_of)
 def run(config: CurateConfig) -> None:
     """Run each job in turn; a job whose work is done says so and costs nothing."""
-    check_folders(config)
     store = match_pairs.open_lists(config)
     writes = config.download_images and not config.forecast
     before = write_shards.check_finished_set(config, upstream(config), config.balance.headroom) if writes else None

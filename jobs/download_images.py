@@ -6,7 +6,8 @@ from conf.schema.jobs import DownloadImagesConfig
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
 from curation.core.progress import Stage, say
-from curation.core.schemas import CURATED, PAIRS
+from curation.core.schemas import CURATED, LISTS, PAIRS, STORED
+from curation.core.table_reader import check_file
 from curation.core.tables import Part, Table, sum_receipts
 from curation.images.download import DownloadSettings, download_list
 from curation.images.download_lists import STAGE as LISTS_STAGE
@@ -25,15 +26,15 @@ from curation.images.preflight import (
 from curation.spark.session import open_session
 from curation.spark.tasks import require_single_attempts, run_tasks
 from jobs.cli import launch
-from jobs.outputs import check_folders
+from jobs.outputs import writing
 
 IMAGE_BYTES = 30_000
 """Mean size of a stored image, as `estimate` assumes it."""
 
 
+@writing(STAGE, lambda config: [config.lists, config.downloads])
 def run(config: DownloadImagesConfig) -> None:
     """Write the download lists, and fetch the images that no earlier run has attempted."""
-    check_folders(config)
     settings = download_settings(config)
     curated = Table(config.curated, CURATED).require("balance_pairs")
     images = sum(part.receipt.rows_out for part in curated)
@@ -45,6 +46,8 @@ def run(config: DownloadImagesConfig) -> None:
     lists = plan.finished()
     if not (lists and downloads.has_all(lists)):
         check_contact(0 if plan.stores_images else images, config.download.contact)
+    if lists is None or not downloads.has_all(lists) or settings.retry_failed:
+        downloads.check_images()  # no shards could be written of further images alone
     lists = lists or make_lists(config, plan)
     if downloads.has_all(lists) and not settings.retry_failed:
         say(STAGE, f"is done: {sum_receipts(downloads.parts()).rows_out:,} images in {downloads.path}")
@@ -53,6 +56,7 @@ def run(config: DownloadImagesConfig) -> None:
     check_writable([downloads.path])
     missing = images - sum_receipts(downloads.parts()).rows_out
     warn_of_space(STAGE, downloads.path, missing * IMAGE_BYTES, f"{missing:,} images")
+    check_file(lists.files[0], LISTS, STORED.names)
     stage = Stage(STAGE, f"{ranges.count:,} lists of {images:,} images")
     recipe = download_recipe(settings, [lists])
     number = downloads.begin_generation(recipe, ranges)

@@ -1,6 +1,6 @@
 """Export the curated samples in the format of another project."""
 
-import posixpath
+import os
 from functools import partial
 
 from conf.schema.jobs import ExportConfig
@@ -12,6 +12,7 @@ from curation.balancing.datacomp import (
     plan_slices,
     slice_pairs,
 )
+from curation.core.leases import writing
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
 from curation.core.progress import Stage
@@ -26,13 +27,19 @@ from jobs.cli import launch
 NAME = "export"
 
 
+def file_of(config: ExportConfig) -> str:
+    """Return the path of the file to write."""
+    return config.exported or join(config.output, "datacomp_uids.npy")
+
+
+@writing(NAME, lambda config: [os.path.dirname(file_of(config)) or "."])
 def run(config: ExportConfig) -> None:
     """Write the sorted DataComp uids of `curated`."""
     curated = [file for part in Table(config.curated, CURATED).require("balance_pairs") for file in part.files]
     pairs = [file for part in Table(config.pairs, PAIRS, None).require("extract_pairs") for file in part.files]
     check_inputs(pairs, curated, config.pairs)
-    output = config.exported or join(config.output, "datacomp_uids.npy")
-    check_writable([posixpath.dirname(output)])
+    output = file_of(config)
+    check_writable([os.path.dirname(output)])
     stage = Stage(NAME, f"DataComp uids of {len(curated):,} buckets")
     spark = open_session(NAME, **vars(config.spark))
     work = f"{output}.parts"

@@ -33,7 +33,7 @@ from curation.spark.environment import is_local_run
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
-from jobs.outputs import check_folders, written_folders
+from jobs.outputs import writing, written_folders
 
 NAME = "extract_pairs"
 
@@ -87,9 +87,9 @@ def check_start(config: ExtractPairsConfig, settings: ExtractionSettings, paths:
     check_files(paths, settings, config.max_failed_share)
 
 
+@writing(NAME, lambda config: [config.pairs])
 def run(config: ExtractPairsConfig) -> None:
     """Write the missing parts of `pairs`: one Parquet file for each input file."""
-    check_folders(config)
     settings, limit = settings_of(config), config.source.limit
     files = list_sources(config.source.paths, settings.source, config.source.prefix, written_folders(config))
     if limit is not None and settings.source in WITH_ROW_SAMPLES:

@@ -9,7 +9,7 @@ from curation.core.progress import say
 from curation.core.storage import exists, read_json, write_json
 from curation.core.tables import MANIFEST, versions
 from jobs.cli import launch
-from jobs.outputs import check_folders
+from jobs.outputs import writing
 from metadata.fetch.catalogue import Source, draw_days, dump_sources, page_view_sources, parse_day, wordnet_sources
 from metadata.fetch.fetcher import Fetcher, FetchSettings, MissingError
 from metadata.lists.inputs import chosen_languages
@@ -17,9 +17,9 @@ from metadata.lists.inputs import chosen_languages
 NAME = "fetch_sources"
 
 
+@writing(NAME, lambda config: [config.sources])
 def run(config: FetchSourcesConfig) -> None:
     """Download every file that does not exist yet; the job fails at the end if servers lack files, and names them."""
-    check_folders(config)
     user_agent = f"headtail/{versions()['headtail']} ({config.contact or 'no contact given'})"
     fetcher = Fetcher(
         FetchSettings(user_agent, config.pause_seconds, config.retries, config.retry_seconds, config.timeout_seconds)

@@ -19,7 +19,7 @@ from curation.spark.matching import match_to_buckets
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
-from jobs.outputs import check_folders
+from jobs.outputs import writing
 
 NAME = "match_pairs"
 
@@ -52,12 +52,12 @@ def check_kept(config: MatchPairsConfig, store: EntryStore, pairs: list[Part]) -
         say(NAME, line)
 
 
+@writing(NAME, lambda config: [config.matches])
 def run(config: MatchPairsConfig, store: EntryStore | None = None) -> None:
     """Match the parts of `pairs` that are not in `matches` yet, and merge them into it.
 
     `store` are the entry lists, if the caller has opened them.
     """
-    check_folders(config)
     store = store or open_lists(config)
     settings = MatchSettings(config.matching.matcher, tuple(config.languages), config.matching.max_texts)
     pairs = {part.id: part for part in Table(config.pairs, PAIRS, None).require("extract_pairs")}
@@ -78,8 +78,8 @@ def run(config: MatchPairsConfig, store: EntryStore | None = None) -> None:
     check_kept(config, store, list(pairs.values()))
     if dropped := store.describe_drops(config.languages):
         say(NAME, dropped)
-    for part in pairs.values():
-        check_file(part.files[0], PAIRS, further=None)
+    for _, _, single in plan.to_match:
+        check_file(pairs[single.inputs[0]["id"]].files[0], PAIRS, further=None)
     if plan.growth:
         say(NAME, plan.growth)
     store.check_entries(config.languages)

@@ -1,9 +1,32 @@
 """The folders that a job writes, as its settings declare them."""
 
+import functools
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, cast
 
+from curation.core import leases
 from curation.core.output_folders import check_outputs
+
+
+def writing(job: str, folders: Callable[[Any], Iterable[str]]) -> Callable[[leases.Run], leases.Run]:
+    """Decorate the `run` of a job that makes folders: it holds their leases while it runs.
+
+    `folders` are those that this call writes. All folders that the settings declare must be free for it, or of ours:
+    HeadtailError.
+    """
+
+    def decorate(run: leases.Run) -> leases.Run:
+        held = leases.writing(job, folders)(run)
+
+        @functools.wraps(run)
+        def checked(config: Any, *more: Any) -> None:
+            check_folders(config)
+            held(config, *more)
+
+        return cast(leases.Run, checked)
+
+    return decorate
 
 
 def written_folders(config: Any) -> list[str]:

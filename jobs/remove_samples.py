@@ -3,6 +3,7 @@
 from functools import partial
 
 from conf.schema.jobs import RemoveSamplesConfig
+from curation.core.leases import writing
 from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
 from curation.core.receipts import merge_receipts
@@ -16,6 +17,7 @@ from jobs.cli import launch
 NAME = "remove_samples"
 
 
+@writing(NAME, lambda config: [config.shards])
 def run(config: RemoveSamplesConfig) -> None:
     """Write again only the shards that hold the samples; later sets in the folder leave the samples out, too."""
     removals = read_removals(tuple(config.uids))

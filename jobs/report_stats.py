@@ -16,14 +16,14 @@ from curation.report.stats import count_curated, count_downloads, count_matches,
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
-from jobs.outputs import check_folders
+from jobs.outputs import writing
 
 TASKS_PER_CORE = 8
 
 
+@writing(STAGE, lambda config: [config.report])
 def run(config: ReportStatsConfig) -> None:
     """Write the report, unless the folder holds a report that was made from the same tables."""
-    check_folders(config)
     names = ("pairs", "matches", "entry_counts", "thresholds", "curated", "lists", "downloads", "shards")
     tables = RunTables.open({name: getattr(config, name) for name in names}, config.more_matches)
     store = EntryStore.open(config.entry_lists, tables.edges)

@@ -16,6 +16,14 @@ from curation.core.storage import list_files
 from curation.core.tables import Table, sum_receipts
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges
+from curation.shards.consume import (
+    WARNING,
+    begin_consuming,
+    check_images_left,
+    end_consuming,
+    plan_consuming,
+    write_and_consume,
+)
 from curation.shards.duplicates import UniqueRules
 from curation.shards.origin import ORIGIN, Origin, stage_of
 from curation.shards.scores import check_scores
@@ -29,18 +37,23 @@ from curation.spark.session import open_session
 from curation.spark.sql_filter import check_filter
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
-from jobs.outputs import check_folders
+from jobs.outputs import writing
 
 SAMPLELESS = "see download_status, filters, filter, removals"
 """Where to look if no image becomes a sample."""
 
 
+def folders_of(config: WriteShardsConfig) -> list[str]:
+    """Return the folders that the job writes."""
+    return [config.shards] if config.keep_downloads else [config.shards, config.downloads]
+
+
+@writing(STAGE, folders_of)
 def run(config: WriteShardsConfig, before: Origin | None = None) -> None:
     """Select among the downloaded images, balance again if the settings say so, and write shards in the final order.
 
     `before` is the origin of the finished set; None: its manifest or the tables tell.
     """
-    check_folders(config)
     lists = Table(config.lists, LISTS, STORED.names).require("download_images")[0]
     downloads = Downloads(config.downloads)
     ranges = Ranges(**lists.manifest["settings"])
@@ -57,6 +70,7 @@ def run(config: WriteShardsConfig, before: Origin | None = None) -> None:
     if not config.overwrite:
         shards.refuse_to_replace(recipe, origin, origin_of_set(config) or before)
     check_inputs(lists, status)
+    downloads.check_images(recipe.id)
     for finished in shards.parts():
         say(STAGE, f"replaces a set: {describe_set(finished)}")
     settings = selection_settings(config, shards.removal_lists())
@@ -76,8 +90,15 @@ def run(config: WriteShardsConfig, before: Origin | None = None) -> None:
     refuse_nothing(selection, "sample", SAMPLELESS, config.allow_empty)
     size = ShardSize(config.samples_per_shard, config.max_shard_bytes)
     tasks = plan_shard_tasks(shards.path, steps, texts, selection, size)
+    check_images_left(tasks, downloads)
     shards.retract()
-    receipts = run_tasks(spark, write_shard, tasks, shards.path)
+    if config.keep_downloads:
+        receipts = run_tasks(spark, write_shard, tasks, shards.path)
+    else:
+        say(STAGE, WARNING)
+        begin_consuming(downloads, recipe.id)
+        receipts = run_tasks(spark, write_and_consume, plan_consuming(tasks), shards.path)
+        end_consuming(downloads)
     facts[ORIGIN] = origin.to_json()
     stage.end(shards.publish(recipe, steps.work, receipts, selection, stage.seconds, **facts).receipt)
 

@@ -20,7 +20,7 @@ from conf.schema.topics import (
     TextConfig,
     UrlsConfig,
 )
-from curation.core.choices import Edges, ExportFormat
+from curation.core.choices import Cleanable, Edges, ExportFormat
 from curation.core.errors import HeadtailError
 
 
@@ -143,6 +143,10 @@ class WriteShardsConfig(JobConfig):
     second_balance: bool | None = setting(
         None, "balance again after download and filters; null: if balance.headroom was below 1"
     )
+    keep_downloads: bool = setting(
+        True,
+        "false: delete each file of downloaded images when no shard needs it any more; other shards cannot be made",
+    )
 
 
 @dataclass
@@ -161,6 +165,21 @@ class RemoveSamplesConfig(Settings):
     shards: str = setting(MISSING, "folder of shards to remove samples from")
     uids: list[str] = setting(MISSING, "images to remove, or removal lists: one uid, URL or sha256 per line")
     spark: SparkConfig = setting(SparkConfig, "Spark session")
+
+
+@dataclass
+class CleanConfig(Settings):
+    """Settings of clean."""
+
+    output: str = setting(MISSING, "folder of the run; contains the tables whose paths are not given")
+    what: list[Cleanable] = setting(MISSING, "tables to clean, e.g. what=downloads,pairs")
+    yes: bool = setting(False, "delete without asking, as in scripts")
+    pairs: str = table("pairs", "table of pairs")
+    matches: str = table("matches", "table of matches")
+    curated: str = table("curated", "table of kept images")
+    lists: str = table("lists", "table of kept images in the final order")
+    downloads: str = table("downloads", "folder of images and their download_status; the status stays")
+    shards: str = table("shards", "folder of shards; nothing in it is deleted")
 
 
 @dataclass

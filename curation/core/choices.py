@@ -79,3 +79,13 @@ class ExportFormat(StrEnum):
     """Export formats of other projects."""
 
     datacomp = "datacomp"
+
+
+class Cleanable(StrEnum):
+    """A table whose files `clean` may delete."""
+
+    pairs = "pairs"
+    matches = "matches"
+    curated = "curated"
+    lists = "lists"
+    downloads = "downloads"

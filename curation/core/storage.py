@@ -5,7 +5,7 @@ import json
 import os
 import posixpath
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -158,8 +158,28 @@ def list_folder(path: str) -> list[str]:
     return sorted(posixpath.basename(name.rstrip("/")) for name in names)
 
 
+def list_sizes(path: str) -> dict[str, int]:
+    """Return the sizes of a folder's files by their names, in bytes; none if the folder does not exist."""
+    fs, inner = filesystem(path)
+    try:
+        entries = fs.ls(inner, detail=True)
+    except FileNotFoundError:
+        return {}
+    return {posixpath.basename(entry["name"]): entry["size"] for entry in entries if entry["type"] == "file"}
+
+
+def remove_files(paths: Sequence[str]) -> None:
+    """Delete files of one file system that exist, in few requests."""
+    for path in paths:
+        _announce(path)
+    if paths:
+        fs, _ = filesystem(paths[0])
+        fs.rm([filesystem(path)[1] for path in paths])
+
+
 def remove(path: str) -> None:
     """Delete a file, or a folder with its content, if it exists."""
+    _announce(path)
     fs, inner = filesystem(path)
     for last in (False, False, False, True):
         try:
@@ -202,6 +222,24 @@ def before_renaming(hook: Callable[[], None]) -> Iterator[None]:
         _hooks.remove(hook)
 
 
+_change_hooks: list[Callable[[str], None]] = []
+
+
+@contextmanager
+def before_changing(hook: Callable[[str], None]) -> Iterator[None]:
+    """Call `hook` with the path before this process publishes or deletes a file; if `hook` raises, nothing is done."""
+    _change_hooks.append(hook)
+    try:
+        yield
+    finally:
+        _change_hooks.remove(hook)
+
+
+def _announce(path: str) -> None:
+    for hook in _change_hooks:
+        hook(path)
+
+
 class AtomicFile:
     """A file for writing bytes that appears under its name only when the `with` block ends without an error.
 
@@ -233,6 +271,7 @@ class AtomicFile:
     ) -> None:
         try:
             if not kind:
+                _announce(self.path)
                 for hook in _hooks:
                     hook()
             self._end(keep=not kind)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.core.cleaned import refuse_cleaned
 from curation.core.errors import HeadtailError
 from curation.core.schemas import check_schema
 from curation.core.storage import open_input
@@ -59,6 +60,10 @@ def read_schema(path: str) -> pa.Schema:
 
 
 def check_file(path: str, schema: pa.Schema, further: Iterable[str] | None = ()) -> None:
-    """Raise HeadtailError if the columns of a file differ from the schema."""
-    with open_table_file(path, schema, further):
-        pass
+    """Raise HeadtailError if the columns of a file differ from the schema, or if the file was cleaned."""
+    try:
+        with open_table_file(path, schema, further):
+            pass
+    except FileNotFoundError:
+        refuse_cleaned(path)
+        raise

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.core import storage
+from curation.core.cleaned import CLEANED
 from curation.core.errors import HeadtailError
 from curation.core.fences import WRITER
 from curation.core.own_tables import MANIFEST
@@ -68,10 +69,17 @@ class Part:
     def outcome(self) -> dict[str, str]:
         """Return the part as an input of a recipe, with a fingerprint of the manifest instead of the recipe's id.
 
-        For parts whose content is not determined by their settings and inputs, such as downloads.
+        For parts whose content is not determined by their settings and inputs, such as downloads. A cleaned part keeps
+        its fingerprint.
         """
-        manifest = json.dumps(self.manifest, sort_keys=True).encode()
+        told = {key: value for key, value in self.manifest.items() if key != CLEANED}
+        manifest = json.dumps(told, sort_keys=True).encode()
         return {"path": self.path, "id": hashlib.sha256(manifest).hexdigest()[:32]}
+
+    @property
+    def cleaned(self) -> dict[str, Any] | None:
+        """The note of a cleaned part (cleaned.py), None if its files are there."""
+        return self.manifest.get(CLEANED)
 
     def inputs(self) -> list[dict]:
         """Return the inputs of the part's recipe."""
@@ -112,14 +120,15 @@ class Table:
         """Return the complete parts of a table that `stage` writes.
 
         Raises HeadtailError if the table has no complete part, or if the first file of a part has other columns than
-        the schema: a job can then refuse a table that another program wrote before Spark starts.
+        the schema: a job can then refuse a table that another program wrote before Spark starts. Cleaned parts pass:
+        a job whose work is done does not need them.
         """
         parts = self.parts()
         if not parts:
             raise HeadtailError(f"{self.path} holds no complete table: run {stage} first, or set the path of its table")
         if self.schema is not None:
             for part in parts:
-                if part.files:
+                if part.files and not part.cleaned:
                     check_file(part.files[0], self.schema, self.further)
         return parts
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from curation.core import storage
+from curation.core.cleaned import refusal
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe, recipe_settings
@@ -127,6 +128,12 @@ class Downloads(Table):
                 for within in range(number * count // own, max((number + 1) * count // own, number * count // own + 1)):
                     found[str(within)].append(file)
         return found
+
+    def check_images(self, consumer: str = "") -> None:
+        """Raise HeadtailError if images were deleted, unless the shards with the recipe id `consumer` consume them."""
+        for part in self.parts():
+            if part.cleaned and (not consumer or part.cleaned["recipe"] != consumer):
+                raise HeadtailError(refusal(part.path, part.manifest))
 
     def inputs(self) -> list[dict]:
         """Return the generations as inputs of a downstream recipe, with fingerprints of their manifests."""

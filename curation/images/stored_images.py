@@ -32,8 +32,12 @@ def parts_with_places(pairs: Table) -> list[Part]:
 
     The first file decides: all files of a table come from sources of the same kind.
     """
-    files = pairs.files()
-    return pairs.parts() if files and set(STORED.names) <= set(read_schema(files[0]).names) else []
+    parts = pairs.parts()
+    first = next((part for part in parts if part.files), None)
+    if first is None:
+        return []
+    columns = first.cleaned["columns"] if first.cleaned else read_schema(first.files[0]).names
+    return parts if set(STORED.names) <= set(columns) else []
 
 
 def read_places(path: str) -> Iterator[pa.Table]:

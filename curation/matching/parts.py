@@ -44,8 +44,8 @@ class MatchesPlan:
         """Compare a recipe, whose inputs are the parts of pairs, with the existing parts of `matches`.
 
         Raises HeadtailError where an existing part was made with other settings, or from pairs that have changed since
-        or that the recipe lacks, unless `overwrite` is true. With `add` the pairs that it lacks stay in `matches`: they
-        are of other crawls.
+        or that the recipe lacks, unless `overwrite` is true, and where a part to merge was cleaned. With `add` the
+        pairs that it lacks stay in `matches`: they are of other crawls.
         """
         waiting = Table(storage.join(table.path, "_waiting"), MATCHES)
         _delete(_superseded(table.parts()))
@@ -54,6 +54,8 @@ class MatchesPlan:
         _delete([part for part in waiting.parts() if part.id not in wanted])
         if len(merged) + len(plans) == 1:
             return cls(table, waiting, [(table, *plan) for plan in plans], merge=False)
+        for part in merged:
+            check_file(part.files[0], MATCHES)
         existing = {part.id for part in waiting.parts()}
         missing = [single for _, single in plans if single.id not in existing]
         to_match = [(waiting, number, single) for number, single in zip(_free(waiting), missing, strict=False)]

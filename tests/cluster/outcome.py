@@ -32,7 +32,7 @@ def outcome(run: Path) -> dict[str, Any]:
 
 def leftovers(run: Path) -> list[str]:
     """Return the paths of what tasks write on their way, and should not leave."""
-    marks = (".tmp", ".work", ".spool", ".writer", "_slices", "_waiting", "_pass")
+    marks = (".tmp", ".work", ".spool", ".writer", ".lease", "_slices", "_waiting", "_pass")
     return sorted(
         str(path.relative_to(run))
         for path in run.rglob("*")

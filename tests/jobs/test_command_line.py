@@ -151,21 +151,27 @@ def test_killed_and_started_again_it_ends_with_the_same_bytes(
 ) -> None:
     """Killed as soon as a table begins to exist: in the middle of the stage that writes it.
 
+    A second start while the first run lives is refused.
     tests/jobs/test_shards_killed.py does so with downloads and shards.
     """
     run = tmp_path / "run"
     command = [str(BIN / "headtail"), "curate", *sample.overrides(run, "files_per_part=3")]
     process = subprocess.Popen(command, stderr=subprocess.DEVNULL, start_new_session=True)
     deadline = time.monotonic() + 240
-    while not (run / wait).exists() and process.poll() is None and time.monotonic() < deadline:
+    while not list((run / wait).rglob("part-*")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGSTOP)  # it lives, and is where it was when it is killed
+    second = call(*command)
+    assert second.returncode == 1
+    assert f"another run (curate, process {process.pid} on " in second.stderr
+    assert second.stderr.count("\n") == 1, second.stderr
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     sample.curate(run, "files_per_part=3")
     for table in ("pairs", "matches", "curated"):
         assert rows(run, table).equals(rows(finished, table)), table
     assert tar_bytes(run) == tar_bytes(finished)
-    left = [path for path in run.rglob("*") if path.name.endswith(".tmp")]
+    left = [path for path in run.rglob("*") if path.name.endswith((".tmp", ".lease"))]
     assert left == []
 
 
@@ -185,4 +191,5 @@ def test_stopped_at_work_it_says_so_in_one_line(sample: Sample, tmp_path: Path, 
     assert process.returncode == 130, told
     last = told.splitlines()[-1]
     assert last == "headtail curate: stopped; run the same command again to continue"
+    assert not list(tmp_path.rglob(".lease"))
     assert all(line.startswith(("extract_pairs ", "curate ")) for line in told.splitlines()[:-1]), told

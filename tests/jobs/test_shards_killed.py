@@ -45,11 +45,12 @@ def kill(process: subprocess.Popen) -> None:
     process.communicate()
 
 
-def steps(folder: Path) -> list[tuple[str, tuple[str, ...]]]:
+def steps(folder: Path, *more: str) -> list[tuple[str, tuple[str, ...]]]:
+    """The jobs and their settings; `more` are for write_shards."""
     allowed, lists = "urls.allow_private_hosts=[127.0.0.1/32]", f"download.images_per_list={IMAGES // LISTS}"
     return [
         ("download_images", (f"output={folder}", allowed, lists, "download.threads=2")),
-        ("write_shards", (f"output={folder}", "samples_per_shard=20")),
+        ("write_shards", (f"output={folder}", "samples_per_shard=20", *more)),
     ]
 
 
@@ -75,7 +76,8 @@ def test_killed_jobs_end_like_undisturbed_ones(server: ImageServer, tmp_path: Pa
         assert process.wait() == 0, process.stderr.read()
         seconds[job] = time.monotonic() - began
     moments = random.Random(KILLS)
-    for job, settings in steps(tmp_path / "killed"):
+    # Bytes are the same, too, where the shards consume the downloads.
+    for job, settings in steps(tmp_path / "killed", "keep_downloads=false"):
         for attempt in range(KILLS // 2 + 1):
             server.hits.clear()
             before = finished(tmp_path / "killed")
@@ -87,10 +89,14 @@ def test_killed_jobs_end_like_undisturbed_ones(server: ImageServer, tmp_path: Pa
                 kill(process)
             else:
                 assert process.wait() == 0, process.stderr.read()
+                told = process.stderr.read().decode()
+                assert ("then need all images fetched again" in told) == (job == "write_shards"), told
             assert not before & set(server.hits), "an image of a finished list was fetched again"
     found = digests(tmp_path / "killed")
     assert len(found) > 10
     assert found == digests(tmp_path / "undisturbed")
+    assert list(tmp_path.glob("undisturbed/downloads/part-*/*.tar"))
+    assert not list(tmp_path.glob("killed/downloads/part-*/*.tar"))
     killed, whole = (
         json.loads((tmp_path / name / "shards/_manifest.json").read_text()) for name in ("killed", "undisturbed")
     )

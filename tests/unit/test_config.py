@@ -165,8 +165,10 @@ def test_entries_have_the_length_that_matching_takes() -> None:
 def test_every_job_composes_with_what_it_requires(job: str) -> None:
     kind = get_type_hints(importlib.import_module(f"jobs.{job}").run)["config"]
     lines = settings_help(kind).splitlines()
-    required = [line.split()[0] for line in lines if line.endswith(", required")]
-    assert isinstance(compose_config(job, kind, [f"{name}=/x" for name in required]), kind)
+    required = [line.split() for line in lines if line.endswith(", required")]
+    # A choice takes its first option, any other setting takes a path.
+    values = {name: hint[-2].split("|")[0].rstrip(",") if "|" in hint[-2] else "/x" for name, *hint in required}
+    assert isinstance(compose_config(job, kind, [f"{name}={value}" for name, value in values.items()]), kind)
 
 
 def test_the_preset_for_s3_names_the_hadoop_that_spark_brings(monkeypatch: pytest.MonkeyPatch) -> None:

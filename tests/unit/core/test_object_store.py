@@ -1,12 +1,17 @@
 """Object stores differ from disks: no renames, no folders, and uploads that appear when they are complete."""
 
+import contextvars
 import gc
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from curation.core import storage
+from curation.core import leases, storage
+from curation.core.errors import HeadtailError
+from curation.core.lease_files import Lease, LeaseFile, read_lease
+from curation.core.leases import hold_leases
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.tables import Table
@@ -63,3 +68,34 @@ def test_a_table_is_there_when_its_manifest_is(s3: Any) -> None:
     assert part.files == ["s3://bucket/run/pairs/part-00000/00000.parquet"]
     assert table.begin(0) == part.path
     assert s3.find("bucket/run") == []
+
+
+def test_files_are_deleted_together_and_their_sizes_are_listed(s3: Any) -> None:
+    for name in ("a", "b", "c", "folder/d"):
+        s3.pipe(f"bucket/run/{name}", b"123")
+    assert storage.list_sizes("s3://bucket/run") == {"a": 3, "b": 3, "c": 3}
+    storage.remove_files(["s3://bucket/run/a", "s3://bucket/run/c"])
+    assert storage.list_sizes("s3://bucket/run") == {"b": 3}
+    assert storage.list_sizes("s3://bucket/none") == {}
+
+
+def test_one_run_at_a_time_writes_to_a_folder(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leases, "sleep", lambda _: None)
+    folder = "s3://bucket/run/pairs"
+
+    def second() -> None:
+        with hold_leases("match_pairs", [folder]):
+            pass
+
+    with hold_leases("extract_pairs", [folder]):
+        assert s3.find("bucket/run") == ["bucket/run/pairs/.lease"]
+        with pytest.raises(HeadtailError, match=r"another run \(extract_pairs, process"):
+            contextvars.Context().run(second)
+        lease = read_lease(LeaseFile(folder).read())
+    assert s3.find("bucket/run") == []
+    LeaseFile(folder).replace(Lease(replace(lease.owner, process_start="1")))
+    second()
+    assert s3.find("bucket/run") == []
+    nowhere = hold_leases("extract_pairs", ["s3://nowhere/run/pairs"])
+    with pytest.raises(HeadtailError, match=r"s3://nowhere/run/pairs/\.lease cannot be used: FileNotFoundError"):
+        nowhere.__enter__()

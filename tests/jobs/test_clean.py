@@ -1,0 +1,97 @@
+"""clean on a finished run: room is freed, the run stays finished, and what can no longer be done is one line."""
+
+import io
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from conf.compose import compose_config
+from conf.schema.jobs import CleanConfig, CurateConfig
+from curation.core.errors import HeadtailError
+from jobs import clean, curate
+from tests.jobs.conftest import Sample, tar_bytes
+
+ALL = "what=pairs,matches,curated,lists,downloads"
+
+
+@pytest.fixture
+def run(finished: Path, tmp_path: Path) -> Path:
+    """A copy of the undisturbed run."""
+    return Path(shutil.copytree(finished, tmp_path / "run"))
+
+
+def cleaned(run: Path, *settings: str) -> None:
+    clean.run(compose_config("clean", CleanConfig, [f"output={run}", *settings]))
+
+
+def size(run: Path) -> int:
+    return sum(path.stat().st_size for path in run.rglob("*") if path.is_file())
+
+
+def images(run: Path) -> list[Path]:
+    return sorted(run.glob("downloads/part-*/*.tar"))
+
+
+def test_a_cleaned_run_stays_finished_and_refuses_what_needs_the_files(
+    sample: Sample, run: Path, capsys: pytest.CaptureFixture
+) -> None:
+    shards, before = tar_bytes(run), size(run)
+    cleaned(run, ALL, "yes=true")
+    told = capsys.readouterr().err
+    freed = int(told.splitlines()[-1].split(" done: ")[1].split(" bytes")[0].replace(",", ""))
+    assert abs(before - size(run) - freed) < 5000, "but for the notes in the manifests"
+    assert [line.split()[1] for line in told.splitlines()[:-1]] == [
+        "pairs:", "matches:", "curated:", "lists:", "downloads:",
+    ]  # fmt: skip
+    assert tar_bytes(run) == shards
+
+    sample.curate(run)
+    done = [line.split()[0] for line in capsys.readouterr().err.splitlines() if " is done: " in line]
+    assert len(done) == 7
+
+    for changed, needed in (
+        ("balance.tail_share=0.5", "matches"),
+        ("samples_per_shard=7", "lists"),
+        ("download.retry_failed=true", "downloads"),
+    ):
+        config = compose_config("curate", CurateConfig, sample.overrides(run, changed))
+        with pytest.raises(HeadtailError, match=f"{needed}/part-00000 was cleaned on .* by clean, and its files are"):
+            curate.run(config)
+        assert tar_bytes(run) == shards
+    cleaned(run, ALL, "yes=true")
+    assert "is done: nothing is left to delete" in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_without_images_other_shards_are_refused_and_the_finished_ones_stay(sample: Sample, run: Path) -> None:
+    shards = tar_bytes(run)
+    cleaned(run, "what=downloads", "yes=true")
+    config = compose_config("curate", CurateConfig, sample.overrides(run, "samples_per_shard=7"))
+    with pytest.raises(HeadtailError, match="downloads/part-00000 was cleaned"):
+        curate.run(config)
+    assert tar_bytes(run) == shards
+    assert (run / "shards/_manifest.json").exists()
+
+
+@pytest.mark.parametrize(("answer", "deleted"), [("y\n", True), ("\n", False), ("no\n", False), ("", False)])
+def test_on_a_terminal_it_asks(run: Path, monkeypatch: pytest.MonkeyPatch, answer: str, deleted: bool) -> None:
+    terminal = io.StringIO(answer)
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdin", terminal)
+    if deleted:
+        cleaned(run, "what=downloads")
+    else:
+        with pytest.raises(HeadtailError, match=r"^nothing is deleted"):
+            cleaned(run, "what=downloads")
+    assert bool(images(run)) != deleted
+
+
+def test_without_a_terminal_it_deletes_nothing(run: Path) -> None:
+    command = [sys.executable, "-m", "jobs.clean", f"output={run}", "what=downloads"]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, check=False)
+    assert done.returncode == 1
+    assert "headtail clean: there is no terminal to ask on, so nothing is deleted: set yes=true" in done.stderr
+    assert images(run)
+    assert not list(run.rglob(".lease"))
