@@ -11,6 +11,7 @@ from curation.balancing.thresholds import BalanceGoal, ThresholdRule, write_prob
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import CURATED, THRESHOLDS
+from curation.core.seeds import run_seed
 from curation.core.storage import join
 from curation.core.tables import Table
 from curation.matching.entry_store import EntryStore
@@ -31,10 +32,11 @@ def run(config: BalancePairsConfig) -> None:
     goal = goal_of(config)
     matches = MatchesTables([config.matches, *config.more_matches])
     counts = open_counts(config.entry_counts, matches)
-    settings = {"seed": config.seed, "unit": config.balance.unit, **recipe_settings(goal)}
+    seed = run_seed(config.output, config.seed, [config.curated])
+    settings = {"seed": seed, "unit": config.balance.unit, **recipe_settings(goal)}
     recipe = Recipe(NAME, LOGIC_VERSION, settings, matches.inputs())
     if config.forecast:
-        write_forecast(config, goal, matches, counts, recipe)
+        write_forecast(config, goal, matches, counts, recipe, seed)
         return
     thresholds, curated = Table(config.thresholds, THRESHOLDS), Table(config.curated, CURATED)
     if (first := thresholds.done(recipe)) and (done := curated.done(recipe)):
@@ -44,12 +46,12 @@ def run(config: BalancePairsConfig) -> None:
     matches.check_files()
     report_unmatched(goal, counts)
     stage = Stage(NAME, f"{len(matches.buckets):,} buckets")
-    forecaster = open_forecaster(config, matches, counts)
+    forecaster = open_forecaster(config, matches, counts, seed)
     solved = forecaster.solve(goal)
     t = solved.thresholds(Distributions.of_files(counts))
     say(NAME, solved.describe(t))
     thresholds_folder, curated_folder = thresholds.begin(0), curated.begin(0)
-    draw = BalanceSettings(config.balance.unit, config.seed, counts.folder, t, matches.max_texts)
+    draw = BalanceSettings(config.balance.unit, seed, counts.folder, t, matches.max_texts, matches.salt)
     tasks = plan_balancing(matches.buckets, curated_folder)
     receipts = run_tasks(forecaster.spark, partial(balance_bucket, settings=draw), tasks, curated_folder)
     expected = take_expectations(receipts)
@@ -61,13 +63,18 @@ def run(config: BalancePairsConfig) -> None:
 
 
 def write_forecast(
-    config: BalancePairsConfig, goal: BalanceGoal, matches: MatchesTables, counts: CountFiles, recipe: Recipe
+    config: BalancePairsConfig,
+    goal: BalanceGoal,
+    matches: MatchesTables,
+    counts: CountFiles,
+    recipe: Recipe,
+    seed: int,
 ) -> None:
     """Write and print `forecasts`: the images that the goal and a grid of thresholds would keep. Draws nothing."""
     matches.check_files()
     report_unmatched(goal, counts)
     say(NAME, f"starts: {len(matches.buckets):,} buckets, a forecast")
-    forecaster = open_forecaster(config, matches, counts)
+    forecaster = open_forecaster(config, matches, counts, seed)
     solved = forecaster.solve(goal)
     t = solved.thresholds(Distributions.of_files(counts))
     say(NAME, solved.describe(t))
@@ -76,10 +83,10 @@ def write_forecast(
     print(forecaster.forecast(solved, t, plan, Table(config.forecasts, FORECASTS), recipe))  # noqa: T201 the job's result
 
 
-def open_forecaster(config: BalancePairsConfig, matches: MatchesTables, counts: CountFiles) -> Forecaster:
+def open_forecaster(config: BalancePairsConfig, matches: MatchesTables, counts: CountFiles, seed: int) -> Forecaster:
     """Start Spark, and return the Forecaster, which also solves a goal for t."""
     spark = open_session(NAME, **vars(config.spark))
-    return Forecaster(spark, matches, counts, config.balance.unit, config.seed, join(config.forecasts, "_pass"))
+    return Forecaster(spark, matches, counts, config.balance.unit, seed, join(config.forecasts, "_pass"))
 
 
 def report_unmatched(goal: BalanceGoal, counts: CountFiles) -> None:

@@ -5,6 +5,7 @@ from functools import partial
 from conf.schema.jobs import DownloadImagesConfig
 from curation.core.progress import Stage, say
 from curation.core.schemas import CURATED, PAIRS
+from curation.core.seeds import run_seed
 from curation.core.tables import Part, Table, sum_receipts
 from curation.images.download import DownloadSettings, download_list
 from curation.images.download_lists import STAGE as LISTS_STAGE
@@ -26,7 +27,8 @@ def run(config: DownloadImagesConfig) -> None:
     downloads = Downloads(config.downloads)
     if closed := downloads.close_unfinished():
         say(STAGE, f"continues a stopped run, which attempted {closed.rows_in:,} images")
-    ranges = downloads.plan_ranges(settings, images, config.download.images_per_list, config.seed, config.overwrite)
+    seed = run_seed(config.output, config.seed, [config.lists, config.downloads])
+    ranges = downloads.plan_ranges(settings, images, config.download.images_per_list, seed, config.overwrite)
     plan = ListPlan(config.lists, curated, Table(config.pairs, PAIRS, None), ranges)
     lists = plan.finished() or make_lists(config, plan)
     if downloads.has_all(lists) and not settings.retry_failed:

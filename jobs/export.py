@@ -1,6 +1,7 @@
 """Export the curated samples in the format of another project."""
 
 from functools import partial
+from secrets import randbits
 
 from conf.schema.jobs import ExportConfig
 from curation.balancing.datacomp import (
@@ -34,9 +35,10 @@ def run(config: ExportConfig) -> None:
     work = f"{output}.parts"
     slices = join(work, "slices")
     remove(work)
-    run_tasks(spark, partial(slice_pairs, buckets=len(curated)), plan_slices(pairs, slices), slices)
+    seed = randbits(64)
+    run_tasks(spark, partial(slice_pairs, buckets=len(curated), seed=seed), plan_slices(pairs, slices), slices)
     tasks = plan_collection(curated, slices, work)
-    receipts = run_tasks(spark, collect_uids, tasks, work)
+    receipts = run_tasks(spark, partial(collect_uids, seed=seed), tasks, work)
     merge_uids([task.output for task in tasks], output)
     remove(work)
     stage.end(merge_receipts(NAME, receipts))

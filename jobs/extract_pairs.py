@@ -6,6 +6,7 @@ from conf.schema.jobs import ExtractPairsConfig
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import PAIRS
+from curation.core.seeds import run_seed
 from curation.core.storage import FileInfo, join, list_files
 from curation.core.tables import Table, check_failed_share, sum_receipts
 from curation.extraction.extract import LOGIC_VERSIONS, ExtractionSettings, ExtractTask, extract_file
@@ -56,10 +57,12 @@ def run(config: ExtractPairsConfig) -> None:
     """Write the missing parts of `pairs`: one Parquet file for each input file."""
     settings, limit = settings_of(config), config.source.limit
     files = list_sources(config.source.paths, settings.source, config.source.prefix)
+    # Without a limit the seed decides no row, and pairs of any run can be used.
+    seed = run_seed(config.output, config.seed, [] if limit is None else [config.pairs])
     if limit is not None and settings.source in WITH_ROW_SAMPLES:
-        inputs = draw_rows(files, count_files(config, files, settings.columns), limit, config.seed)
+        inputs = draw_rows(files, count_files(config, files, settings.columns), limit, seed)
     else:
-        inputs = draw_files(files, limit, config.seed)
+        inputs = draw_files(files, limit, seed)
     table = Table(config.pairs, PAIRS, None)
     lists = [vars(file) for file in list_files(list_paths(settings))]
     decisive = {**recipe_settings(settings), "lists": lists, **inputs.settings}
@@ -76,7 +79,7 @@ def run(config: ExtractPairsConfig) -> None:
             for index, file in enumerate(part.inputs)
         ]
         receipts = run_tasks(spark, partial(extract_file, settings=settings), tasks, folder)
-        parts.append(table.commit(number, part, receipts, stage.seconds))
+        parts.append(table.commit(number, part, receipts, stage.seconds, seed=None if limit is None else seed))
         stage.end(parts[-1].receipt)
     check_failed_share(parts, config.max_failed_share)
     if not sum_receipts(parts).rows_out:

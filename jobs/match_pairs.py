@@ -7,12 +7,13 @@ from curation.core.errors import HeadtailError
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES, PAIRS
+from curation.core.seeds import run_seed, salt_of
 from curation.core.table_reader import check_file
 from curation.core.tables import Table
 from curation.matching.buckets import merge_bucket, plan_merge
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import LOGIC_VERSION, MatchSettings, plan_matching
-from curation.matching.parts import MatchesPlan
+from curation.matching.parts import SALT, MatchesPlan, kept_salt
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
@@ -36,7 +37,9 @@ def open_lists(config: MatchPairsConfig) -> EntryStore:
 def run(config: MatchPairsConfig) -> None:
     """Match the parts of `pairs` that are not in `matches` yet, and merge them into it."""
     store = open_lists(config)
-    settings = MatchSettings(config.matching.matcher, tuple(config.languages), config.matching.max_texts)
+    seed, kept = run_seed(config.output, config.seed), kept_salt(config.matches)
+    salt = salt_of(seed) if kept is None else kept
+    settings = MatchSettings(config.matching.matcher, tuple(config.languages), config.matching.max_texts, salt)
     pairs = {part.id: part for part in Table(config.pairs, PAIRS, None).require("extract_pairs")}
     rules = {
         "edges": store.edges.value,
@@ -44,6 +47,7 @@ def run(config: MatchPairsConfig) -> None:
         "languages": sorted(config.languages),
         "max_texts": settings.max_texts,
         "buckets": config.buckets,
+        **({SALT: salt} if salt else {}),  # manifests of before have none
     }
     table = Table(config.matches, MATCHES)
     recipe = Recipe(NAME, LOGIC_VERSION, rules, [part.input() for part in pairs.values()])
@@ -66,7 +70,9 @@ def run(config: MatchPairsConfig) -> None:
         merge = plan.begin_merge()
         stage = Stage(NAME, f"merging {len(merge.parts)} parts in {config.buckets} buckets")
         merges = plan_merge([part.path for part in merge.parts], merge.folder, config.buckets)
-        receipts = run_tasks(spark, partial(merge_bucket, max_texts=settings.max_texts), merges, merge.folder)
+        receipts = run_tasks(
+            spark, partial(merge_bucket, max_texts=settings.max_texts, salt=salt), merges, merge.folder
+        )
         stage.end(merge.commit(receipts, stage.seconds).receipt)
 
 

@@ -5,6 +5,7 @@ from functools import partial
 
 from conf.schema.jobs import ReportStatsConfig
 from curation.core.progress import Stage, say
+from curation.core.seeds import is_drawn, run_seed
 from curation.core.storage import join, remove
 from curation.matching.entry_store import EntryStore
 from curation.report import values
@@ -24,7 +25,8 @@ def run(config: ReportStatsConfig) -> None:
     names = ("pairs", "matches", "entry_counts", "thresholds", "curated", "downloads", "shards")
     tables = RunTables.open({name: getattr(config, name) for name in names}, config.more_matches)
     store = EntryStore.open(config.entry_lists, tables.edges)
-    recipe = tables.recipe({"seed": config.seed, "metadata": tables.check_metadata(store.hash)})
+    seed = run_seed(config.output, config.seed)
+    recipe = tables.recipe({"seed": seed, "metadata": tables.check_metadata(store.hash)})
     if is_written(config.report, recipe.id):
         say(STAGE, f"is done: {config.report}/index.html")
         return
@@ -34,10 +36,12 @@ def run(config: ReportStatsConfig) -> None:
     work = join(config.report, ".work")
     tasks = tables.plan(TASKS_PER_CORE * spark.sparkContext.defaultParallelism, work)
     totals = RunTotals.of_receipts(
-        run_tasks(spark, partial(count_matches, max_texts=tables.matches.max_texts), tasks.matches),
+        run_tasks(
+            spark, partial(count_matches, max_texts=tables.matches.max_texts, salt=tables.matches.salt), tasks.matches
+        ),
         run_tasks(spark, count_curated, tasks.curated, work),
         run_tasks(spark, count_downloads, tasks.downloads),
-        run_tasks(spark, partial(count_shards, seed=config.seed), tasks.shards),
+        run_tasks(spark, partial(count_shards, seed=seed), tasks.shards),
         partials=[task.output for task in tasks.curated],
     )
     previews = run_tasks(spark, read_previews, plan_previews(totals.samples))
@@ -52,7 +56,11 @@ def run(config: ReportStatsConfig) -> None:
     )
     report = values.report_values(
         inputs,
-        run={"id": recipe.id, "finished": datetime.now(UTC).isoformat(timespec="seconds"), "seed": config.seed},
+        run={
+            "id": recipe.id,
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seed": None if is_drawn(seed) else seed,
+        },
         metadata={"id": store.hash},
     )
     write_report(config.report, report)

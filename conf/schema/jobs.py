@@ -29,7 +29,11 @@ class JobConfig(Settings):
     """Settings of most jobs."""
 
     output: str = setting(MISSING, "folder of the run; contains the tables whose paths are not given")
-    seed: int = setting(0, "seed of all random draws", minimum=0)
+    seed: int | None = setting(
+        None,
+        "seed of all random draws; null: that of the run, which is drawn at its first start and kept in its folder",
+        minimum=-(1 << 64),
+    )
     overwrite: bool = setting(False, "make finished tables again if settings or inputs have changed")
     spark: SparkConfig = setting(SparkConfig, "Spark session")
 

@@ -12,6 +12,7 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe, flatten
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS, MATCHES, PAIRS, SAMPLES, THRESHOLDS
+from curation.core.seeds import publishable
 from curation.core.table_reader import check_file, read_rows
 from curation.core.tables import Part, Table, sum_receipts
 from curation.images.downloads import Downloads
@@ -46,7 +47,8 @@ Item = TypeVar("Item")
 class StageTotals:
     """The receipt of one stage over all parts of its table, with the number of parts and input files.
 
-    `seconds` is the wall-clock time of all parts; `settings`, by dotted key, and `versions` are those of the last part.
+    `seconds` is the wall-clock time of all parts; `settings`, by dotted key and without secrets, and `versions` are
+    those of the last part.
     """
 
     name: str
@@ -64,7 +66,8 @@ class StageTotals:
         seconds = sum(part.manifest["seconds"] for part in parts)
         inputs = [part.manifest["inputs"] for part in parts]
         count = sum(len(each) if isinstance(each, list) else each["count"] for each in inputs)
-        return cls(name, sum_receipts(parts), len(parts), seconds, flatten(last["settings"]), last["versions"], count)
+        settings = publishable(flatten(last["settings"]))
+        return cls(name, sum_receipts(parts), len(parts), seconds, settings, last["versions"], count)
 
 
 @dataclass(frozen=True)

@@ -207,7 +207,7 @@ def run(report: Values) -> str:
     metadata = facts["metadata"]
     listed = {
         "Finished": escape(facts["finished"]),
-        "Seed": escape(facts["seed"]),
+        "Seed": "drawn, and kept in the folder of the run" if facts["seed"] is None else escape(facts["seed"]),
         "Inputs": f"{plural(facts['inputs']['files'], 'file')}, {byte_size(facts['inputs']['bytes'])}",
         "Metadata": f"{plural(metadata['entries'], 'entry', 'entries')} in "
         f"{plural(metadata['languages'], 'language')}, <code>{escape(metadata['id'])}</code>",
