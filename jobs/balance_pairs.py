@@ -1,6 +1,7 @@
 """Thin the head: derive a threshold for each language, and draw the images that are kept."""
 
 from functools import partial
+from typing import Any
 
 from conf.schema.jobs import BalancePairsConfig
 from curation.balancing.balance import LOGIC_VERSION, BalanceSettings, balance_bucket, plan_balancing, take_expectations
@@ -8,14 +9,16 @@ from curation.balancing.counts import CountFiles, open_counts
 from curation.balancing.distributions import Distributions
 from curation.balancing.forecast_table import FORECASTS, ForecastPlan, Rates
 from curation.balancing.thresholds import BalanceGoal, ThresholdRule, write_probabilities, write_thresholds
+from curation.core.domains import suffixes_version
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import CURATED, THRESHOLDS
 from curation.core.seeds import run_seed
-from curation.core.storage import join
+from curation.core.storage import join, remove
 from curation.core.tables import Table
 from curation.matching.entry_store import EntryStore
 from curation.matching.parts import MatchesTables
+from curation.spark.domain_cap import cap_domains
 from curation.spark.forecast import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
@@ -33,7 +36,8 @@ def run(config: BalancePairsConfig) -> None:
     matches = MatchesTables([config.matches, *config.more_matches])
     counts = open_counts(config.entry_counts, matches)
     seed = run_seed(config.output, config.seed, [config.curated])
-    settings = {"seed": seed, "unit": config.balance.unit, **recipe_settings(goal)}
+    limit = config.balance.max_per_domain
+    settings = {"seed": seed, "unit": config.balance.unit, **recipe_settings(goal), **limit_settings(limit)}
     recipe = Recipe(NAME, LOGIC_VERSION, settings, matches.inputs())
     if config.forecast:
         write_forecast(config, goal, matches, counts, recipe, seed)
@@ -44,7 +48,7 @@ def run(config: BalancePairsConfig) -> None:
         say(NAME, f"is done: {done.receipt.rows_out:,} images in {curated.path}")
         return
     matches.check_files()
-    report_unmatched(goal, counts)
+    report_limits(config, goal, counts)
     stage = Stage(NAME, f"{len(matches.buckets):,} buckets")
     forecaster = open_forecaster(config, matches, counts, seed)
     solved = forecaster.solve(goal)
@@ -52,9 +56,13 @@ def run(config: BalancePairsConfig) -> None:
     say(NAME, solved.describe(t))
     thresholds_folder, curated_folder = thresholds.begin(0), curated.begin(0)
     draw = BalanceSettings(config.balance.unit, seed, counts.folder, t, matches.max_texts, matches.salt)
-    tasks = plan_balancing(matches.buckets, curated_folder)
+    drawn_folder = join(curated_folder, "_drawn") if limit else curated_folder
+    tasks = plan_balancing(matches.buckets, drawn_folder)
     receipts = run_tasks(forecaster.spark, partial(balance_bucket, settings=draw), tasks, curated_folder)
     expected = take_expectations(receipts)
+    if limit:
+        receipts = [cap_domains(forecaster.spark, receipts, limit, seed, curated_folder)]
+        remove(drawn_folder)
     receipt = write_thresholds(counts, t, expected, thresholds_folder)
     part = curated.commit(0, recipe, receipts, stage.seconds, solved_t=solved.solved_t)
     first = thresholds.commit(0, recipe, [receipt], stage.seconds)
@@ -72,7 +80,7 @@ def write_forecast(
 ) -> None:
     """Write and print `forecasts`: the images that the goal and a grid of thresholds would keep. Draws nothing."""
     matches.check_files()
-    report_unmatched(goal, counts)
+    report_limits(config, goal, counts)
     say(NAME, f"starts: {len(matches.buckets):,} buckets, a forecast")
     forecaster = open_forecaster(config, matches, counts, seed)
     solved = forecaster.solve(goal)
@@ -89,12 +97,19 @@ def open_forecaster(config: BalancePairsConfig, matches: MatchesTables, counts: 
     return Forecaster(spark, matches, counts, config.balance.unit, seed, join(config.forecasts, "_pass"))
 
 
-def report_unmatched(goal: BalanceGoal, counts: CountFiles) -> None:
-    """Print a line where nothing matches at all, or in languages that `balance.t_by_language` names."""
+def report_limits(config: BalancePairsConfig, goal: BalanceGoal, counts: CountFiles) -> None:
+    """Print a line where nothing matches at all, or where a setting does not do what one may expect of it."""
     if not counts.langs():
         say(NAME, "no text matches an entry: see entry_lists and languages of match_pairs")
+    if config.balance.max_per_domain and (config.forecast or goal.target_images is not None):
+        say(NAME, "expects images without regard to balance.max_per_domain: where it drops some, fewer are kept")
     if unmatched := sorted(set(goal.rule.t_by_language) - set(counts.langs())):
         say(NAME, f"no text matches an entry in {', '.join(unmatched)}: their balance.t_by_language is not used")
+
+
+def limit_settings(limit: int | None) -> dict[str, Any]:
+    """Return the limit per domain, and the list of suffixes that tells domains, as settings; none without a limit."""
+    return {"max_per_domain": limit, "public_suffixes": suffixes_version()} if limit else {}
 
 
 def goal_of(config: BalancePairsConfig) -> BalanceGoal:

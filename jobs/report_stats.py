@@ -9,6 +9,7 @@ from curation.core.seeds import is_drawn, run_seed
 from curation.core.storage import join, remove
 from curation.matching.entry_store import EntryStore
 from curation.report import values
+from curation.report.domains import count_domains, domain_values
 from curation.report.page import is_written, write_report
 from curation.report.previews import ListSummary, plan_entries, plan_previews, read_entries, read_previews
 from curation.report.run_tables import STAGE, RunTables, RunTotals, check_files
@@ -44,6 +45,8 @@ def run(config: ReportStatsConfig) -> None:
         run_tasks(spark, partial(count_shards, seed=seed), tasks.shards),
         partials=[task.output for task in tasks.curated],
     )
+    domains, sampled = tables.plan_domains(work), tables.domain_sample(seed)
+    run_tasks(spark, partial(count_domains, sample=sampled), domains, work)
     previews = run_tasks(spark, read_previews, plan_previews(totals.samples))
     samples = values.sort_as_drawn((output for receipt in previews for output in receipt.outputs), totals.samples)
     thresholds = tables.thresholds()
@@ -52,7 +55,15 @@ def run(config: ReportStatsConfig) -> None:
     summaries = run_tasks(spark, partial(read_entries, store=store), entries)
     lists = {output["lang"]: ListSummary(**output) for receipt in summaries for output in receipt.outputs}
     inputs = values.ReportInputs(
-        tables.stages(), totals, counts, thresholds, lists, samples, tables.second_balance(), tables.written()
+        tables.stages(),
+        totals,
+        counts,
+        thresholds,
+        lists,
+        samples,
+        tables.second_balance(),
+        tables.written(),
+        domain_values([task.output for task in domains], sampled.share),
     )
     report = values.report_values(
         inputs,

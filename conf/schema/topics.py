@@ -161,6 +161,12 @@ class BalanceConfig(Settings):
         above=0,
         maximum=1,
     )
+    max_per_domain: int | None = setting(
+        None,
+        "maximum of kept images per registrable domain, drawn at random; null: no limit",
+        unit="images",
+        minimum=1,
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

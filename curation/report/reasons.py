@@ -68,6 +68,7 @@ MEANINGS = {
     "merged_into_image": "an image that several tables of matches hold, counted once",
     "max_texts": "the image has more texts than an image may keep",
     "not_drawn": "all its entries are frequent, and the draw went against it",
+    "domain_cap": "its domain has more images than a domain may keep",
     # downloads
     "success": "arrived and was stored",
     "dns": "the host’s name leads nowhere",

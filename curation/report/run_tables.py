@@ -17,6 +17,7 @@ from curation.core.table_reader import check_file, read_rows
 from curation.core.tables import Part, Table, sum_receipts
 from curation.images.downloads import Downloads
 from curation.matching.parts import MatchesTables
+from curation.report.domains import DomainSample, DomainsTask
 from curation.report.stats import (
     CuratedTask,
     DownloadsTask,
@@ -176,6 +177,19 @@ class RunTables:
             [DownloadsTask(f"downloads {k}", group) for k, group in _groups(ranges, max_tasks)],
             [ShardsTask(f"shards {k}", group) for k, group in _groups(sidecars, max_tasks)],
         )
+
+    def plan_domains(self, work: str) -> list[DomainsTask]:
+        """Return a task for each bucket that counts its domains; they write to the folder `work`."""
+        curated = [file for part in self.parts["balance_pairs"] for file in part.files]
+        return [
+            DomainsTask(matches, file, storage.join(work, f"domains-{k:05d}.parquet"))
+            for k, (matches, file) in enumerate(zip(self.matches.buckets, curated, strict=True))
+        ]
+
+    def domain_sample(self, seed: int) -> DomainSample:
+        """Return the sample of images whose domains are counted."""
+        images = sum(part.receipt.facts["images"] for part in self.matches.parts)
+        return DomainSample.of(images, seed)
 
 
 @dataclass(frozen=True)

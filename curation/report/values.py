@@ -247,7 +247,7 @@ class ReportInputs:
 
     `counts` (results of `compare_counts`), `thresholds` (rows of the table) and `lists` are by language. `samples` are
     the outputs of `read_previews`; `second_balance` and `shards` are what the methods `second_balance` and `written` of
-    `RunTables` return.
+    `RunTables` return, `domains` what `domain_values` returns.
     """
 
     stages: Mapping[str, StageTotals]
@@ -258,6 +258,7 @@ class ReportInputs:
     samples: Sequence[Values]
     second_balance: Values | None
     shards: Values | None
+    domains: Values
 
 
 def report_values(inputs: ReportInputs, run: Values, metadata: Values) -> Values:
@@ -281,6 +282,7 @@ def report_values(inputs: ReportInputs, run: Values, metadata: Values) -> Values
         "overview": overview_values(stages, totals.matches),
         "stages": [stage_values(stage) for stage in stages.values()],
         "languages": languages,
+        "domains": inputs.domains,
         "entries": entry_values(languages, inputs.counts, lists),
         "entries_per_text": named_bins(ENTRIES_PER_TEXT, before.entries_per_text, after.entries_per_text),
         "texts_per_image": named_bins(TEXTS_PER_IMAGE, before.texts_per_image, after.texts_per_image),

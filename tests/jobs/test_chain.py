@@ -138,7 +138,7 @@ def test_what_a_smaller_t_keeps_a_larger_one_keeps(finished: Path, tmp_path: Pat
     for t in (20, 50, 100):
         paths = [f"matches={finished}/matches", f"entry_counts={finished}/entry_counts"]
         config = compose_config(
-            "balance_pairs", BalancePairsConfig, [f"output={tmp_path}/{t}", f"balance.t={t}", *paths]
+            "balance_pairs", BalancePairsConfig, [f"output={tmp_path}/{t}", f"balance.t={t}", "seed=0", *paths]
         )
         balance_pairs.run(config)
         curated = rows(tmp_path / str(t), "curated").to_pylist()

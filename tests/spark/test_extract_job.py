@@ -34,7 +34,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def extract(folder: Path, output: Path, *settings: str) -> list[str]:
-    given = [f"output={output}", "source=table", f"source.paths={folder}", "language.model=none", "languages=en"]
+    given = [
+        f"output={output}",
+        "source=table",
+        f"source.paths={folder}",
+        "language.model=none",
+        "languages=en",
+        "seed=0",
+    ]
     extract_pairs.run(compose_config("extract_pairs", ExtractPairsConfig, [*given, *settings]))
     return [url for path in Table(f"{output}/pairs").files() for url in pq.read_table(path)["url"].to_pylist()]
 
