@@ -28,7 +28,7 @@ def domains_of(urls: pa.Array) -> pa.Array:
     """
     found = pc.struct_field(pc.extract_regex(urls, _AUTHORITY), "host")
     hosts = pc.fill_null(found, "").dictionary_encode()
-    domains = [domain_of(host) for host in hosts.dictionary.to_pylist()]
+    domains = [domain_of(host) if len(host) <= _MAX_NAME else host for host in hosts.dictionary.to_pylist()]
     return pa.array(domains, pa.string()).take(hosts.indices)
 
 

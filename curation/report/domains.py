@@ -23,10 +23,10 @@ _COUNTS = pa.schema([("domain", pa.string()), ("images", pa.int64()), ("images_k
 
 @dataclass(frozen=True)
 class DomainsTask:
-    """A bucket: its files of `matches`, its file of `curated`, and the file of counts to write."""
+    """A bucket: its files of `matches` and of `curated`, and the file of counts to write."""
 
     matches: list[str]
-    curated: str
+    curated: list[str]
     output: str
 
 
@@ -46,7 +46,7 @@ class DomainSample:
 def count_domains(task: DomainsTask, sample: DomainSample) -> Receipt:
     """Count the sampled images of a bucket by domain, before and after balancing, and write the counts."""
     matched = _sampled([(path, MATCHES) for path in task.matches], sample)
-    kept = _sampled([(task.curated, CURATED)], sample)
+    kept = _sampled([(path, CURATED) for path in task.curated], sample)
     flags = pa.array(np.repeat([0, 1], [matched.num_rows, kept.num_rows]))
     both = pa.concat_tables([matched, kept]).combine_chunks()
     urls = both["url"].chunk(0) if both.num_rows else pa.array([], pa.string())

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -180,10 +181,11 @@ class RunTables:
 
     def plan_domains(self, work: str) -> list[DomainsTask]:
         """Return a task for each bucket that counts its domains; they write to the folder `work`."""
-        curated = [file for part in self.parts["balance_pairs"] for file in part.files]
+        curated = [[file] for part in self.parts["balance_pairs"] for file in part.files]
+        both = zip_longest(self.matches.buckets, curated, fillvalue=[])  # of an old draw: not as many buckets
         return [
-            DomainsTask(matches, file, storage.join(work, f"domains-{k:05d}.parquet"))
-            for k, (matches, file) in enumerate(zip(self.matches.buckets, curated, strict=True))
+            DomainsTask(list(matches), kept, storage.join(work, f"domains-{k:05d}.parquet"))
+            for k, (matches, kept) in enumerate(both)
         ]
 
     def domain_sample(self, seed: int) -> DomainSample:

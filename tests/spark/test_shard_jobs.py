@@ -68,6 +68,19 @@ def test_lists_and_buckets_do_not_show_in_the_tars(server: ImageServer, tmp_path
     assert len(found[0]) == 7
 
 
+def test_a_drawn_seed_is_in_no_file_of_the_shards(server: ImageServer, tmp_path: Path) -> None:
+    """The run was copied without `_seed.json`: the jobs after balancing find the seed in its manifest."""
+    seed = -12_345_678_901_234_567_890
+    curate(tmp_path, rows_of(server, 12), seed=seed)
+    download(tmp_path)
+    assert json.loads((tmp_path / "lists/part-00000/_manifest.json").read_text())["settings"]["seed"] == seed
+    assert json.loads((tmp_path / "_seed.json").read_text()) == {"seed": seed}
+    shard(tmp_path)
+    files = [path for path in (tmp_path / "shards").rglob("*") if path.is_file()]
+    assert len(files) >= 5
+    assert not [path for path in files if str(-seed).encode() in path.read_bytes()]
+
+
 def test_done_work_is_left_alone_and_a_larger_selection_adds_to_it(
     server: ImageServer, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:

@@ -33,7 +33,7 @@ def count(folder: Path, sample: DomainSample, buckets: int = 1) -> dict:
         kept = [row for row in kept if "site0." in row["url"] or int(row["uid"], 16) <= 100]
         pq.write_table(pa.Table.from_pylist(kept, CURATED), path)
         two = [write(folder / f"{k}-{bucket}", mine, 10, MATCHES) for k in range(2)]  # the same images in two crawls
-        task = DomainsTask(two, str(path), str(folder / f"counts-{bucket}"))
+        task = DomainsTask(two, [str(path)], str(folder / f"counts-{bucket}"))
         count_domains(task, sample).check()
         counted.append(task.output)
     return domain_values(counted, sample.share)
