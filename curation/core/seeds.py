@@ -39,12 +39,12 @@ def run_seed(output: str, given: int | None, continued: Iterable[str] = ()) -> i
     Raises HeadtailError where the file of the folder holds no seed.
     """
     path = storage.join(output, FILE)
-    kept = _read(path)
-    if given is None and kept is not None:
-        return kept
-    manifests = _manifests([*(storage.join(output, name) for name in _TABLES), *continued]) if kept is None else []
+    kept = storage.exists(path)
+    if kept and given is None:
+        return _read(path)
+    manifests = [] if kept else _manifests([*(storage.join(output, name) for name in _TABLES), *continued])
     if given is not None:
-        if kept is None and not manifests:
+        if not kept and not manifests:
             storage.write_json(path, {"seed": given})
         return given
     seed = next((seed for seed in map(_recorded, manifests) if seed is not None and is_drawn(seed)), None)
@@ -85,11 +85,9 @@ def _is_secret(name: str, value: Any) -> bool:
     return name == "salt" or (name == "seed" and isinstance(value, int) and is_drawn(value))
 
 
-def _read(path: str) -> int | None:
+def _read(path: str) -> int:
     try:
         seed = storage.read_json(path)["seed"]
-    except FileNotFoundError:
-        return None
     except (ValueError, KeyError, TypeError) as error:
         raise HeadtailError(f"{path} holds no seed ({type(error).__name__}: {error}): give seed=...") from error
     if not isinstance(seed, int):

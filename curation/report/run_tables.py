@@ -182,7 +182,8 @@ class RunTables:
     def plan_domains(self, work: str) -> list[DomainsTask]:
         """Return a task for each bucket that counts its domains; they write to the folder `work`."""
         curated = [[file] for part in self.parts["balance_pairs"] for file in part.files]
-        both = zip_longest(self.matches.buckets, curated, fillvalue=[])  # of an old draw: not as many buckets
+        nothing: list[str] = []
+        both = zip_longest(self.matches.buckets, curated, fillvalue=nothing)  # an old draw may have other buckets
         return [
             DomainsTask(list(matches), kept, storage.join(work, f"domains-{k:05d}.parquet"))
             for k, (matches, kept) in enumerate(both)

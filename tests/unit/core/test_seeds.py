@@ -104,6 +104,7 @@ def test_a_file_without_a_seed_is_refused(content: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(content)
     with pytest.raises(HeadtailError, match=rf"{FILE} .*give seed="):
         run_seed(str(tmp_path), None)
+    assert run_seed(str(tmp_path), 4) == 4
 
 
 def test_a_drawn_seed_has_a_salt_and_a_given_one_none() -> None:
