@@ -55,7 +55,8 @@ def count_files(config: ExtractPairsConfig, files: list[FileInfo], columns: Tabl
 def run(config: ExtractPairsConfig) -> None:
     """Write the missing parts of `pairs`: one Parquet file for each input file."""
     settings, limit = settings_of(config), config.source.limit
-    files = list_sources(config.source.paths, settings.source, config.source.prefix)
+    source = config.source
+    files = list_sources(source.paths, settings.source, source.prefix, source.absolute_paths)
     if limit is not None and settings.source in WITH_ROW_SAMPLES:
         inputs = draw_rows(files, count_files(config, files, settings.columns), limit, config.seed)
     else:

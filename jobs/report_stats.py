@@ -10,6 +10,7 @@ from curation.matching.entry_store import EntryStore
 from curation.report import values
 from curation.report.page import is_written, write_report
 from curation.report.previews import ListSummary, plan_entries, plan_previews, read_entries, read_previews
+from curation.report.run_paths import RunPaths
 from curation.report.run_tables import STAGE, RunTables, RunTotals, check_files
 from curation.report.stats import count_curated, count_downloads, count_matches, count_shards
 from curation.spark.session import open_session
@@ -47,15 +48,17 @@ def run(config: ReportStatsConfig) -> None:
     entries = plan_entries(store.languages, values.needed_entries(counts, samples))
     summaries = run_tasks(spark, partial(read_entries, store=store), entries)
     lists = {output["lang"]: ListSummary(**output) for receipt in summaries for output in receipt.outputs}
+    paths = RunPaths(config.output)
+    written = tables.written(paths.shown(tables.shards.path))
     inputs = values.ReportInputs(
-        tables.stages(), totals, counts, thresholds, lists, samples, tables.second_balance(), tables.written()
+        tables.stages(), totals, counts, thresholds, lists, samples, tables.second_balance(), written
     )
     report = values.report_values(
         inputs,
         run={"id": recipe.id, "finished": datetime.now(UTC).isoformat(timespec="seconds"), "seed": config.seed},
         metadata={"id": store.hash},
     )
-    write_report(config.report, report)
+    write_report(config.report, paths.report(report))
     remove(work)
     say(STAGE, f"done: {config.report}/index.html, {progress.seconds:.1f} s")
 

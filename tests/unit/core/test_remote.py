@@ -161,9 +161,8 @@ def test_a_file_that_is_gone_is_a_failure(host: str, tmp_path: Path) -> None:
 def test_lists_of_files(host: str, tmp_path: Path) -> None:
     (tmp_path / "a.wat.gz").write_bytes(b"x")
     (tmp_path / "wat.paths").write_text("crawl/1.wat.gz\n\nhttps://other.org/2.wat.gz\n")
-    files = list_sources(
-        [str(tmp_path / "wat.paths"), str(tmp_path), f"{host}/ok/x.wat.gz"], SourceKind.wat, prefix="s3://b/"
-    )
+    paths = [str(tmp_path / "wat.paths"), str(tmp_path), f"{host}/ok/x.wat.gz"]
+    files = list_sources(paths, SourceKind.wat, prefix="s3://b/", absolute_paths=True)
     assert [file.path for file in files] == [
         str(tmp_path / "a.wat.gz"),
         f"{host}/ok/x.wat.gz",
@@ -179,7 +178,7 @@ def test_lists_of_files(host: str, tmp_path: Path) -> None:
 
 def test_lists_may_hold_absolute_paths_and_prefixes_need_no_slash(tmp_path: Path) -> None:
     (tmp_path / "wat.paths").write_text("/here/1.wat.gz\ncrawl/2.wat.gz\n")
-    found = list_sources([str(tmp_path / "wat.paths")], SourceKind.wat, prefix="/data")
+    found = list_sources([str(tmp_path / "wat.paths")], SourceKind.wat, prefix="/data", absolute_paths=True)
     assert [file.path for file in found] == ["/data/crawl/2.wat.gz", "/here/1.wat.gz"]
     (tmp_path / "none.paths").write_text("\n")
     with pytest.raises(HeadtailError, match=r"the list of files .*none.paths is empty"):
