@@ -65,6 +65,8 @@ def list_sources(paths: Iterable[str], source: SourceKind, prefix: str, absolute
             named = [FileInfo(path, -1, "")]
         else:
             named = list_files([path], SUFFIXES[source])
+        for file in named:
+            check_scheme(file.path, path)  # a name such as `a::b` in a folder would be read as a chain
         files |= {file.path: file for file in named}
     return [files[path] for path in sorted(files)]
 

@@ -39,7 +39,8 @@ def test_faults_of_a_cluster_have_a_line(message: str, expected: str) -> None:
 def test_control_characters_of_a_message_are_shown_in_the_log(spark: SparkSession) -> None:
     log4j = spark._jvm.org.apache.logging.log4j
     message = log4j.message.SimpleMessage("a\x1b[31mb\x07c\x9bd\u202ee\tf")
-    event = log4j.core.impl.Log4jLogEvent.newBuilder().setMessage(message).setLevel(log4j.Level.ERROR).build()
+    builder = log4j.core.impl.Log4jLogEvent.newBuilder().setLoggerName("test").setMessage(message)
+    event = builder.setLevel(log4j.Level.ERROR).build()
     layout = log4j.LogManager.getContext(False).getConfiguration().getAppender("stderr").getLayout()
     assert layout.toSerializable(event).endswith("a\\x1b[31mb\\x..c\\x..d\\x..e\tf\n")
 

@@ -158,6 +158,12 @@ def test_a_file_that_is_gone_is_a_failure(host: str, tmp_path: Path) -> None:
     assert "404" in receipt.failures[0]["error"]
 
 
+def test_a_signature_stays_out_of_the_rows(host: str, tmp_path: Path) -> None:
+    task = ExtractTask(f"{host}/ok/a.wat.gz?X-Signature=secret/1", str(tmp_path / "out.parquet"))
+    assert extract_file(task, extraction_settings(language=ENGLISH)).rows_out == 3000
+    assert set(pq.read_table(tmp_path / "out.parquet")["source_file"].to_pylist()) == {"a.wat.gz"}
+
+
 def test_lists_of_files(host: str, tmp_path: Path) -> None:
     (tmp_path / "a.wat.gz").write_bytes(b"x")
     (tmp_path / "wat.paths").write_text("crawl/1.wat.gz\n\nhttps://other.org/2.wat.gz\n")

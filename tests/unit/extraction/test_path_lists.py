@@ -46,6 +46,12 @@ def test_lines_elsewhere_need_a_setting(tmp_path: Path, line: str) -> None:
     assert len(list_sources([path], SourceKind.wat, PREFIX, absolute_paths=True)) == 2
 
 
+def test_a_name_in_a_folder_is_no_chain(tmp_path: Path) -> None:
+    (tmp_path / "github::a.wat").write_bytes(b"")
+    with pytest.raises(HeadtailError, match=r"github::a.wat' is no file that sources are read from"):
+        list_sources([str(tmp_path)], SourceKind.wat, PREFIX)
+
+
 @pytest.mark.parametrize(
     "line",
     [
