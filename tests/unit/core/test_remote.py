@@ -211,7 +211,10 @@ def test_images_of_a_remote_shard_are_taken_by_their_ranges(host: str, tmp_path:
     for number, place in enumerate(pq.read_table(tmp_path / "out.parquet").to_pylist()):
         assert take_image(place, 1 << 20).body.read() == picture(number)
     Handler.tar = b""
-    assert take_image(place, 1 << 20).status == "unreadable"
+    place["image_file"] += "?key=secret"
+    found = take_image(place, 1 << 20)
+    assert found.status == "unreadable"
+    assert "secret" not in found.error
 
 
 def test_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
