@@ -15,6 +15,7 @@ from typing import Any, get_type_hints
 
 from conf.compose import compose_config, settings_help
 from curation.core.errors import HeadtailError, faults_as_lines
+from curation.core.terminal import guard_streams, printable
 
 JOBS = (
     # In the order of the list that `headtail` prints. Each name is a module of jobs/ with a function `run`.
@@ -56,6 +57,7 @@ def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: 
     defines `run`. The class of the configuration is the annotation of `run`'s only parameter; the class may name the
     setting that gets an argument without a key (`bare_argument`).
     """
+    guard_streams()
     arguments = sys.argv[1:] if arguments is None else arguments
     job = job or Path(sys.modules[run.__module__].__file__ or "").stem
     kind = get_type_hints(run)["config"]
@@ -106,5 +108,5 @@ def _first_line(job: str) -> str:
 
 
 def _fail(command: str, message: str, code: int = 1) -> None:
-    print(f"{command}: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    print(printable(f"{command}: {' '.join(message.split())}"), file=sys.stderr)  # noqa: T201
     sys.exit(code)

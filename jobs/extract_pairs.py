@@ -56,7 +56,8 @@ def count_files(config: ExtractPairsConfig, files: list[FileInfo], columns: Tabl
 def run(config: ExtractPairsConfig) -> None:
     """Write the missing parts of `pairs`: one Parquet file for each input file."""
     settings, limit = settings_of(config), config.source.limit
-    files = list_sources(config.source.paths, settings.source, config.source.prefix)
+    source = config.source
+    files = list_sources(source.paths, settings.source, source.prefix, source.absolute_paths)
     # Without a limit the seed decides no row, and pairs of any run can be used.
     seed = run_seed(config.output, config.seed, [] if limit is None else [config.pairs])
     if limit is not None and settings.source in WITH_ROW_SAMPLES:

@@ -12,6 +12,7 @@ from curation.report import values
 from curation.report.domains import count_domains, domain_values
 from curation.report.page import is_written, write_report
 from curation.report.previews import ListSummary, plan_entries, plan_previews, read_entries, read_previews
+from curation.report.run_paths import RunPaths
 from curation.report.run_tables import STAGE, RunTables, RunTotals, check_files
 from curation.report.stats import count_curated, count_downloads, count_matches, count_shards
 from curation.spark.session import open_session
@@ -54,6 +55,8 @@ def run(config: ReportStatsConfig) -> None:
     entries = plan_entries(store.languages, values.needed_entries(counts, samples))
     summaries = run_tasks(spark, partial(read_entries, store=store), entries)
     lists = {output["lang"]: ListSummary(**output) for receipt in summaries for output in receipt.outputs}
+    paths = RunPaths(config.output)
+    written = tables.written(paths.shown(tables.shards.path))
     inputs = values.ReportInputs(
         tables.stages(),
         totals,
@@ -62,7 +65,7 @@ def run(config: ReportStatsConfig) -> None:
         lists,
         samples,
         tables.second_balance(),
-        tables.written(),
+        written,
         domain_values([task.output for task in domains], sampled.share),
     )
     report = values.report_values(
@@ -74,7 +77,7 @@ def run(config: ReportStatsConfig) -> None:
         },
         metadata={"id": store.hash},
     )
-    write_report(config.report, report)
+    write_report(config.report, paths.report(report))
     remove(work)
     say(STAGE, f"done: {config.report}/index.html, {progress.seconds:.1f} s")
 

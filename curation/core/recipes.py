@@ -14,6 +14,8 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
+from curation.core.credentials import cut_values
+
 OLD_ROWS = "old_rows"
 """Key in a dataclass field's metadata: the value of the setting with which the rows are as before the field existed."""
 
@@ -80,13 +82,13 @@ def difference(manifest: Mapping[str, Any], recipe: Recipe) -> str:
     """Return the difference between a manifest's recipe and another one: `lang.min_score was 0.0, is 0.5`."""
     if manifest["logic_version"] != recipe.logic_version:
         return f"logic_version was {manifest['logic_version']}, is {recipe.logic_version}"
-    before, now = flatten(manifest["settings"]), flatten(recipe.settings)
+    before, now = flatten(cut_values(manifest["settings"])), flatten(cut_values(recipe.settings))
     changes = [
         f"{key} was {before.get(key)}, is {now.get(key)}"
         for key in sorted(before.keys() | now.keys())
         if before.get(key) != now.get(key)
     ]
-    return ", ".join(changes) or "its inputs have changed"
+    return ", ".join(changes) or "its inputs, or an address in its settings, have changed"
 
 
 def _plain(value: Any) -> list:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, BinaryIO, TypeVar
 
+from curation.core.redirects import HttpHandler, HttpsHandler, PrivateRedirectError, PublicRedirects
 from curation.core.storage import filesystem, is_local, open_input
 
 TIMEOUT_SECONDS = 60.0
@@ -119,7 +120,10 @@ def open_http(
             raise PassingError(answer, _retry_after_seconds(error.headers.get("Retry-After", ""))) from None
         raise RemoteError(f"{url}: {answer}", error.code) from None
     except (OSError, http.client.HTTPException) as error:
-        raise PassingError(str(getattr(error, "reason", error))) from error
+        reason = getattr(error, "reason", error)
+        if isinstance(reason, PrivateRedirectError):
+            raise RemoteError(f"{url}: {reason}") from error
+        raise PassingError(str(reason)) from error
 
 
 def body_end(response: http.client.HTTPResponse, start: int) -> int | None:
@@ -130,12 +134,14 @@ def body_end(response: http.client.HTTPResponse, start: int) -> int | None:
 
 @cache
 def _opener() -> urllib.request.OpenerDirector:
-    """Return the standard library's client without ftp and file, so that servers cannot redirect to them."""
+    """Return the standard library's client without ftp and file, so that servers cannot redirect to them.
+
+    Nor can a public server redirect into a private network.
+    """
     opener = urllib.request.OpenerDirector()
     for handler in (
-        urllib.request.ProxyHandler, urllib.request.UnknownHandler, urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler, urllib.request.HTTPDefaultErrorHandler, urllib.request.HTTPRedirectHandler,
-        urllib.request.HTTPErrorProcessor,
+        urllib.request.ProxyHandler, urllib.request.UnknownHandler, HttpHandler, HttpsHandler,
+        urllib.request.HTTPDefaultErrorHandler, PublicRedirects, urllib.request.HTTPErrorProcessor,
     ):  # fmt: skip
         opener.add_handler(handler())
     return opener

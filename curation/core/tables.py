@@ -7,17 +7,19 @@ The manifest is written last: readers ignore a part without one. The manifest ho
 import hashlib
 import json
 import platform
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.core import storage
+from curation.core.credentials import FILE_HASH, cut_failure, cut_input, cut_values, place
 from curation.core.errors import HeadtailError
 from curation.core.fences import WRITER
 from curation.core.receipts import Receipt, merge_receipts
@@ -26,15 +28,34 @@ from curation.core.table_reader import check_file
 
 MANIFEST = "_manifest.json"
 INPUTS = "_inputs.parquet"
+SETTINGS_HASH = "settings_sha256"
+"""Key beside `settings` in a manifest: the hash of the whole settings, where an address in them was cut."""
 INLINE_INPUTS = 100
 """A manifest lists up to this many inputs; more inputs go to a Parquet file, and its hash to the manifest."""
 
 
 class Part:
-    """A complete part of a table."""
+    """A complete part of a table.
+
+    Raises HeadtailError if the manifest names a file outside of the part's folder: somebody else may have written it.
+    """
 
     def __init__(self, path: str, manifest: dict[str, Any]) -> None:
         self.path, self.manifest = path, manifest
+        for name in _file_names(manifest):
+            if not is_plain_name(name):
+                raise HeadtailError(
+                    f"{path}/{MANIFEST} names the file {str(name)[:200]!r}, expected the name of a file in its own "
+                    "folder: headtail has not written this manifest"
+                )
+
+    @classmethod
+    def read(cls, path: str) -> Self:
+        """Return the part in a folder; raises FileNotFoundError without a manifest, HeadtailError for a damaged one."""
+        try:
+            return cls(path, storage.read_json(storage.join(path, MANIFEST)))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise HeadtailError(f"{path}/{MANIFEST} is damaged ({error}): delete it to make the part again") from error
 
     @property
     def id(self) -> str:
@@ -75,6 +96,25 @@ class Part:
         return [{key: value for key, value in row.items() if value is not None} for row in rows]
 
 
+def is_plain_name(name: Any) -> bool:
+    """Return whether a value is the name of a file in a folder, and no path that leads elsewhere.
+
+    >>> [is_plain_name(name) for name in ("00000.tar", "../a", "/a", "..", "", "a::b", 7)]
+    [True, False, False, False, False, False, False]
+    """
+    return isinstance(name, str) and name not in ("", ".", "..") and not re.search(r"[/\\\0]|::", name)
+
+
+def _file_names(manifest: dict[str, Any]) -> Iterator[Any]:
+    """Yield the names of files that a manifest gives: those of its files and tars, and that of its inputs."""
+    for entry in manifest.get("files", []):
+        yield entry["path"]
+        if "tar" in entry:
+            yield entry["tar"]
+    if not isinstance(inputs := manifest.get("inputs", []), list):
+        yield inputs["file"]
+
+
 class Table:
     """A folder of parts whose files hold the columns of `schema`.
 
@@ -91,13 +131,9 @@ class Table:
             if name.startswith("part-"):
                 path = storage.join(self.path, name)
                 try:
-                    found.append(Part(path, storage.read_json(storage.join(path, MANIFEST))))
+                    found.append(Part.read(path))
                 except FileNotFoundError:
                     continue
-                except ValueError as error:
-                    raise HeadtailError(
-                        f"{path}/{MANIFEST} is damaged ({error}): delete it to make the part again"
-                    ) from error
         return found
 
     def require(self, stage: str) -> list[Part]:
@@ -131,7 +167,10 @@ class Table:
         return path
 
     def commit(self, index: int, recipe: Recipe, receipts: Sequence[Receipt], seconds: float, **facts: Any) -> Part:
-        """Check the sum of the receipts and write the manifest, with `facts` added; the part is complete after that."""
+        """Check the sum of the receipts and write the manifest, with `facts` added; the part is complete after that.
+
+        The id is that of the recipe with whole addresses. Those in the manifest are cut (credentials.py).
+        """
         path = self.part_path(index)
         sweep(path)
         total = merge_receipts(path, receipts)
@@ -139,12 +178,13 @@ class Table:
         manifest = {
             "id": recipe.id,
             **asdict(recipe),
-            "inputs": self._store_inputs(path, recipe.inputs),
+            **_written_settings(recipe.settings),
+            "inputs": self._store_inputs(path, [cut_input(entry) for entry in recipe.inputs]),
             "rows_in": total.rows_in,
             "rows_out": total.rows_out,
             "drops": dict(sorted(total.drops.items())),
             "facts": dict(sorted(total.facts.items())),
-            "failures": total.failures,
+            "failures": [cut_failure(failure) for failure in total.failures],
             **facts,
             "files": sorted(files, key=lambda entry: entry["path"]),
             "seconds": round(seconds, 3),
@@ -202,18 +242,19 @@ class Table:
                     f"{part.path} is finished, with other settings ({found}): "
                     "set overwrite=true to make it again, or another path"
                 )
-            known.update({entry["path"]: entry for entry in part.inputs()})
+            known.update({place(entry): cut_input(entry) for entry in part.inputs()})
         # An upstream part is compared by id: it may have been moved.
-        done = {entry.get("id", entry["path"]) for entry in known.values()}
-        fresh = [entry for entry in recipe.inputs if entry.get("id", entry["path"]) not in done]
+        done = {entry.get("id", where) for where, entry in known.items()}
+        fresh = [entry for entry in recipe.inputs if entry.get("id", place(entry)) not in done]
         for entry in recipe.inputs:
-            if entry.get("id") not in done and known.get(entry["path"], entry) != entry:
+            cut = cut_input(entry)
+            if entry.get("id") not in done and known.get(place(entry), cut) != cut:
                 if overwrite:
                     for part in parts:
                         storage.remove(part.path)
                     return self.plan_parts(recipe, per_part, overwrite)
                 raise HeadtailError(
-                    f"{entry['path']} has changed since {self.path} was made from it: "
+                    f"{cut['path']} has changed since {self.path} was made from it: "
                     "set overwrite=true to make the table again"
                 )
         taken = {int(part.path[-5:]) for part in parts}
@@ -226,12 +267,27 @@ class Table:
 
     @staticmethod
     def _differs(part: Part, recipe: Recipe) -> str:
-        same = (part.manifest["stage"], part.manifest["logic_version"], part.manifest["settings"]) == (
+        before: Any = part.manifest["settings"]
+        now: Any = recipe.settings
+        if whole := part.manifest.get(SETTINGS_HASH):  # the manifest holds cut addresses
+            before, now = whole, settings_hash(recipe.settings)
+        same = (part.manifest["stage"], part.manifest["logic_version"], before) == (
             recipe.stage,
             recipe.logic_version,
-            recipe.settings,
+            now,
         )
         return "" if same else difference(part.manifest, recipe)
+
+
+def settings_hash(settings: dict[str, Any]) -> str:
+    """Return the SHA-256 in hex of settings as canonical JSON."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def _written_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with their addresses cut, and the hash of the whole ones if they differ."""
+    cut = cut_values(settings)
+    return {"settings": cut} if cut == settings else {"settings": cut, SETTINGS_HASH: settings_hash(settings)}
 
 
 def sweep(folder: str) -> None:
@@ -257,7 +313,7 @@ def sum_receipts(parts: Iterable[Part]) -> Receipt:
 def check_failed_share(parts: Sequence[Part], max_share: float) -> None:
     """Raise HeadtailError if more than the share `max_share` of the parts' inputs could not be read to their end."""
     failures = [failure for part in parts for failure in part.manifest["failures"]]
-    files = {failure["file"] for failure in failures}
+    files = {failure.get(FILE_HASH, failure["file"]) for failure in failures}
     inputs = sum(len(part.inputs()) for part in parts)
     if inputs and len(files) / inputs > max_share:
         raise HeadtailError(

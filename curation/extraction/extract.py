@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.choices import Entities, SourceKind
+from curation.core.credentials import cut_path
 from curation.core.receipts import Receipt
 from curation.core.remote import open_patiently
 from curation.core.schemas import PAIRS, STORED
@@ -226,9 +227,18 @@ def _finish(
             pages = pc.if_else(pc.equal(pages, ""), pa.scalar(None, pa.string()), pages)
             columns |= {"page_url": pages, "lang": lang, "lang_score": score}
             crawl = settings.crawl or crawl_in_path or reader.crawl
-            columns |= {"crawl": pa.repeat(crawl, rows), "source_file": pa.repeat(os.path.basename(path), rows)}
+            columns |= {"crawl": pa.repeat(crawl, rows), "source_file": pa.repeat(source_name(path), rows)}
             columns |= {"image_file": pa.repeat(path, rows)} if settings.source == WITH_IMAGES else {}
             yield pa.record_batch([columns[name] for name in schema.names], schema=schema)
+
+
+def source_name(path: str) -> str:
+    """Return the value of `source_file`: the name of a file, without the query of an address.
+
+    >>> source_name("https://example.org/crawl/a.wat.gz?X-Signature=1/2")
+    'a.wat.gz'
+    """
+    return os.path.basename(cut_path(path))
 
 
 def _failure(path: str, offset: int, error: object, receipt: Receipt) -> dict:

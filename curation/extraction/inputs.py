@@ -1,6 +1,5 @@
 """The files that a run reads: input files, all or a sample of them, and the lists and models of its rules."""
 
-import gzip
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,13 +10,12 @@ import pyarrow as pa
 
 from curation.core.choices import SourceKind
 from curation.core.draws import hash64
-from curation.core.errors import HeadtailError
 from curation.core.recipes import Recipe
-from curation.core.remote import open_patiently
 from curation.core.removal_lists import divide_sources
 from curation.core.storage import FileInfo, list_files
 from curation.extraction.extract import ExtractionSettings
 from curation.extraction.language import DEFAULT_MODEL, NO_MODEL
+from curation.extraction.path_lists import ENDINGS, check_scheme, listed_paths
 from curation.extraction.user_lists import is_file
 from curation.sources.archives import CRAWL_NAME
 from curation.sources.caption_tables import TableColumns
@@ -48,27 +46,27 @@ class Inputs:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-def list_sources(paths: Iterable[str], source: SourceKind, prefix: str) -> list[FileInfo]:
+def list_sources(paths: Iterable[str], source: SourceKind, prefix: str, absolute_paths: bool = False) -> list[FileInfo]:
     """Return the input files that paths name, sorted: files, folders, globs, URLs, a crawl, or a list of paths.
 
     A crawl (`CC-MAIN-2024-22`) stands for its `wat.paths.gz` (or `warc.paths.gz`) under `prefix`. The lines of a file
-    called `*.paths` or `*.paths.gz` are absolute paths or paths under `prefix`. The size and version of these files and
-    of http URLs stay unknown, because a request for each file would take too long.
+    called `*.paths` or `*.paths.gz` are paths under `prefix`, and other paths only with `absolute_paths`. The size and
+    version of these files and of http URLs stay unknown, because a request for each file would take too long. Raises
+    HeadtailError for an address that sources are not read from.
     """
     files: dict[str, FileInfo] = {}
     for path in paths:
         if re.fullmatch(CRAWL_NAME, path):
             path = f"{prefix}crawl-data/{path}/{source.value}.paths.gz"
-        if path.endswith((".paths", ".paths.gz")):
-            folder = prefix if prefix.endswith("/") else f"{prefix}/"
-            listed = [line if "://" in line or line.startswith("/") else folder + line for line in _read_list(path)]
-            if not listed:
-                raise HeadtailError(f"the list of files {path} is empty")
-            named = [FileInfo(line, -1, "") for line in listed]
+        check_scheme(path)
+        if path.endswith(ENDINGS):
+            named = [FileInfo(line, -1, "") for line in listed_paths(path, prefix, absolute_paths)]
         elif path.startswith(("http://", "https://")):
             named = [FileInfo(path, -1, "")]
         else:
             named = list_files([path], SUFFIXES[source])
+        for file in named:
+            check_scheme(file.path, path)  # a name such as `a::b` in a folder would be read as a chain
         files |= {file.path: file for file in named}
     return [files[path] for path in sorted(files)]
 
@@ -115,13 +113,3 @@ def draw_files(files: list[FileInfo], limit: int | None, seed: int) -> Inputs:
         return Inputs(files)
     order = np.argsort(hash64(seed, "sample", pa.array([file.path for file in files])), kind="stable")
     return Inputs([files[index] for index in sorted(order[:limit].tolist())])
-
-
-def _read_list(path: str) -> list[str]:
-    try:
-        with open_patiently(path) as file:
-            data = file.read()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise HeadtailError(f"the list of files {path} cannot be read: {error}") from None
-    return [line.strip() for line in text.splitlines() if line.strip()]

@@ -5,10 +5,11 @@ formats), or a single list. `other` is the list of texts whose language is `othe
 
 The compiled form of a list is a flat file for the engine `tokens`, which all workers of a machine map into memory. It
 is built at its first use, once for each content of the list, edge rule and format version. It is in `.compiled/` beside
-the lists, or in a cache folder where that cannot be written.
+the lists, or in the user's cache where that folder cannot be written, or others could have written it.
 """
 
 import hashlib
+import os
 import posixpath
 from collections.abc import Collection
 from functools import cached_property
@@ -23,11 +24,15 @@ from curation.core import storage
 from curation.core.choices import Edges, Engine
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES, OTHER
+from curation.core.ownership import is_own_file, make_own_folder, without_others
 from curation.matching import trie
 from curation.matching.cache_folders import compiled_folder, file_digest, lock, user_cache
 from curation.matching.engines import AhoCorasickMatcher, Matcher, TokenMatcher
 from curation.matching.entry_lists import ENDINGS, EntryList, read_entries
 from curation.matching.spacing import MARKS, can_match
+
+_hashes: dict[tuple[str, int, int], str] = {}
+"""SHA-256 of the lists that this process has read, by path, size and time of change of their files."""
 
 
 class EntryStore:
@@ -81,11 +86,11 @@ class EntryStore:
             )
 
     def list_hash(self, lang: str) -> str:
-        """Return the SHA-256 in hex of one list, from its compiled form if that exists: the list is not parsed then."""
-        compiled = self._compiled_path(lang)
-        if lang not in self._lists and compiled.exists():
-            return trie.read_header(str(compiled))["list"]
-        return self.entry_list(lang).hash
+        """Return the SHA-256 in hex of one list. It is computed from the list, once for each version of its file."""
+        version = self._version(lang)
+        if version not in _hashes:
+            _hashes[version] = self.entry_list(lang).hash
+        return _hashes[version]
 
     def entry_list(self, lang: str) -> EntryList:
         """Return the list of a language; raises HeadtailError if there is none or it cannot be read."""
@@ -119,29 +124,36 @@ class EntryStore:
             if key[1] == Engine.ahocorasick:
                 self._matchers[key] = AhoCorasickMatcher(self.entries(lang), self.edges)
             else:
-                self._matchers[key] = TokenMatcher(trie.TokenTrie.open(str(self.compile(lang))))
+                digest = file_digest(*self._version(lang))
+                compiled = trie.TokenTrie.open(str(self.compile(lang)), edges=self.edges.value, lang=lang, file=digest)
+                self._matchers[key] = TokenMatcher(compiled)
         return self._matchers[key]
 
     def compile(self, lang: str) -> Path:
-        """Return the path of a language's compiled form, and build it if it does not exist.
+        """Return the path of a language's compiled form, and build it if there is none that this user has written.
 
         If several processes of a machine need it, one builds it and the others wait.
         """
         path = self._compiled_path(lang)
-        if not path.exists():
+        if not is_own_file(path):
             with lock(path.with_suffix(".lock")):
-                if not path.exists():
+                if not is_own_file(path):
                     entries = self.entry_list(lang)
-                    trie.compile_entries(entries.texts, self.edges, {"lang": lang, "list": entries.hash}, str(path))
+                    facts = {"lang": lang, "file": file_digest(*self._version(lang)), "list": entries.hash}
+                    trie.compile_entries(entries.texts, self.edges, facts, str(path))
         return path
 
     def _compiled_path(self, lang: str) -> Path:
         """Return a path that contains a hash of the list's bytes: an edited list never uses its old compiled form."""
+        version = self._version(lang)
+        folder = Path(self.cache) if self.cache else compiled_folder(posixpath.dirname(version[0]))
+        return folder / f"{lang}-{self.edges}-{file_digest(*version)[:24]}-v{trie.FORMAT}.trie"
+
+    def _version(self, lang: str) -> tuple[str, int, int]:
+        """Return path, size in bytes and time of change of a list's local file."""
         local = self._local(lang)
         status = local.stat()
-        digest = file_digest(str(local), status.st_size, status.st_mtime_ns)
-        folder = Path(self.cache) if self.cache else compiled_folder(str(local.parent))
-        return folder / f"{lang}-{self.edges}-{digest[:24]}-v{trie.FORMAT}.trie"
+        return str(local), status.st_size, status.st_mtime_ns
 
     def _local(self, lang: str) -> Path:
         """Return the path of the list as a local file: a remote list is copied into the cache."""
@@ -151,9 +163,12 @@ class EntryStore:
         if storage.is_local(file.path):
             return Path(storage.filesystem(file.path)[1])
         name = hashlib.sha256(f"{file.path}\n{file.size}\n{file.version}".encode()).hexdigest()[:24]
-        folder = Path(self.cache) if self.cache else user_cache()
-        copy = folder / name / posixpath.basename(file.path)
-        if not copy.exists():
-            with storage.open_input(file.path) as source:
-                storage.write_bytes(str(copy), source.read())
+        folder = (Path(self.cache) if self.cache else user_cache()) / name
+        copy = folder / posixpath.basename(file.path)
+        if not make_own_folder(folder):
+            raise HeadtailError(f"{folder} does not belong to this user, or others can exchange it: delete it")
+        if not is_own_file(copy):
+            with storage.open_input(file.path) as source, storage.AtomicFile(str(copy)) as target:
+                os.fchmod(target.fileno(), without_others(os.fstat(target.fileno()).st_mode))
+                target.write(source.read())
         return copy

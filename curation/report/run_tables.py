@@ -151,17 +151,20 @@ class RunTables:
         """Return the thresholds and the shortfall of the second balance, or None if shards were not balanced again."""
         return next((part.manifest.get("second_balance") for part in self.parts["write_shards"]), None)
 
-    def written(self) -> dict[str, Any] | None:
-        """Return the path, number and bytes of the shards and the command that trains on them; None without shards."""
+    def written(self, folder: str) -> dict[str, Any] | None:
+        """Return the path, number and bytes of the shards and the command that trains on them; None without shards.
+
+        `folder` is the path of the shards as the report shows it.
+        """
         files = [file for part in self.parts["write_shards"] for file in part.manifest["files"]]
         if not files:
             return None
         sizes = {file["tar"]: file["rows"] for file in files}
         return {
-            "path": self.shards.path,
+            "path": folder,
             "count": len(files),
             "bytes": sum(file["tar_bytes"] for file in files),
-            "command": openclip_command(self.shards.path, sizes),
+            "command": openclip_command(folder, sizes),
         }
 
     def plan(self, max_tasks: int, work: str) -> CountingTasks:

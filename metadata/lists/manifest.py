@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from curation.core.credentials import cut_input
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.storage import exists, join, read_json, write_bytes, write_json
@@ -60,7 +61,9 @@ def write_manifest(
             *(f"{failure['file']}: {failure['error']}" for failure in failures),
         ],
         "failures": failures,
-        "inputs": inputs.describe({lang: entry["licences"] for lang, entry in accounts.items()}),
+        "inputs": [
+            cut_input(entry) for entry in inputs.describe({lang: entry["licences"] for lang, entry in accounts.items()})
+        ],
         "versions": versions(),
     }
     write_bytes(join(folder, TABLE), render_table(manifest).encode())

@@ -23,16 +23,26 @@ from curation.spark.tasks import run_tasks
          "the workers run another version of Python"),
         ("ExecutorLostFailure (executor 3 exited caused by one of the running tasks) Reason: Command exited with "
          "code 137", "a task lost its executor spark.task.maxFailures times"),
+        ("A secret key must be specified via the spark.authenticate.secret config.", "spark.authenticate=true needs a"),
         ("Traceback:\ncuration.core.errors.HeadtailError: worker-7: /data: No space left on device\n\n\tat org.apache",
          "worker-7: /data: No space left on device"),
     ],
-    ids=["no headtail", "no Python", "another Python", "executors lost", "a HeadtailError"],
+    ids=["no headtail", "no Python", "another Python", "executors lost", "no secret", "a HeadtailError"],
 )  # fmt: skip
 def test_faults_of_a_cluster_have_a_line(message: str, expected: str) -> None:
     line = fault_line(PySparkException(message))
     assert line is not None
     assert line.startswith(expected)
     assert "\n" not in line
+
+
+def test_control_characters_of_a_message_are_shown_in_the_log(spark: SparkSession) -> None:
+    log4j = spark._jvm.org.apache.logging.log4j
+    message = log4j.message.SimpleMessage("a\x1b[31mb\x07c\x9bd\u202ee\tf")
+    builder = log4j.core.impl.Log4jLogEvent.newBuilder().setLoggerName("test").setMessage(message)
+    event = builder.setLevel(log4j.Level.ERROR).build()
+    layout = log4j.LogManager.getContext(False).getConfiguration().getAppender("stderr").getLayout()
+    assert layout.toSerializable(event).endswith("a\\x1b[31mb\\x..c\\x..d\\x..e\tf\n")
 
 
 def test_what_is_no_known_fault_keeps_its_stack() -> None:

