@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from curation.core.uids import UID_CHARS
 from curation.sources.archives import ReadLog
-from curation.sources.caption_tables import NO_BASE, NO_PAGE, TableColumns, strings_of
+from curation.sources.caption_strings import scalar, strings_of
+from curation.sources.caption_tables import NO_BASE, NO_PAGE, TableColumns
 from curation.sources.json_text import decode_json
 from curation.sources.links import Links
 from curation.sources.tar_reader import Member, read_members
@@ -84,7 +85,7 @@ class ShardReader:
         elif sample.image is None:
             self.drops["no_image"] += 1
         else:
-            values = [fields.get(name) for name in self._columns.wanted]
+            values = [scalar(fields.get(name)) for name in self._columns.wanted]
             self._rows.append([*values, sample.image.offset, sample.image.size, sample.sha256])
             self._held_bytes += sum(len(data) for data in sample.members.values() if data)
 
