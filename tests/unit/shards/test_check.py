@@ -19,7 +19,7 @@ from curation.images.ranges import Ranges
 from curation.shards.check import check_shard, plan_checks
 from curation.shards.remove import plan_removing, remove_from_shard
 from curation.shards.shard_set import ShardSet
-from tests.http_server import draw, many_scans
+from tests.http_server import draw, many_scans, png_bomb
 from tests.shard_data import curated_rows
 from tests.unit.shards.test_write import URLS, bodies, make_shards, samples, stored
 
@@ -73,11 +73,6 @@ def eps_image() -> bytes:
     return out.getvalue()
 
 
-def image_bomb() -> bytes:
-    """Return the head of a PNG of 10^9 pixels."""
-    return draw(1, "PNG")[:16] + (100_000).to_bytes(4, "big") + (10_000).to_bytes(4, "big") + draw(1, "PNG")[24:]
-
-
 def large_image() -> bytes:
     out = io.BytesIO()
     Image.new("L", (5001, 5000)).save(out, "PNG")
@@ -104,7 +99,7 @@ def large_image() -> bytes:
         pytest.param(with_data(".jpg", eps_image()), "undecodable: UnidentifiedImageError", id="EPS named jpg"),
         pytest.param(with_data(".jpg", draw(1, "GIF")), "undecodable: UnidentifiedImageError", id="GIF named jpg"),
         pytest.param(with_data(".jpg", many_scans(31)), "undecodable: more than 30 scans", id="JPEG of 31 scans"),
-        pytest.param(with_data(".jpg", image_bomb()), "too_many_pixels", id="image of a billion pixels"),
+        pytest.param(with_data(".jpg", png_bomb()), "too_many_pixels", id="image of a billion pixels"),
         pytest.param(with_data(".json", b"[" * 100_000), "bad_text", id="json that nests"),
         pytest.param(with_data(".txt", b"x" * (5 << 20)), "5,242,880 bytes, more than 4,194,304", id="huge txt"),
         pytest.param(lambda members: members + members[:3], "keys that are not unique", id="sample twice"),
