@@ -28,6 +28,8 @@ from curation.core.parquet_pages import (
 
 BATCH_BYTES = 64 << 20
 """Maximum size of a batch of more than one row."""
+STEP_BYTES = 32 << 20
+"""Maximum size of the rows that are decoded at once, if there are several: batches are joined from such steps."""
 MAX_PAGE_BYTES = 64 << 20
 """Maximum size of a decompressed page. Most writers make pages of 1 MB; DuckDB writes up to 100,000 rows in one."""
 MAX_HELD_BYTES = 256 << 20
@@ -67,20 +69,20 @@ class BoundedParquet:
         step = self._plan(group, columns, batch_rows)
         held: list[pa.RecordBatch] = []
         rows = size = 0
-        for batch in self._file.iter_batches(step, row_groups=[group], columns=list(columns)):
-            batch = _decoded(batch)
+        for batch in map(_decoded, self._file.iter_batches(step, row_groups=[group], columns=list(columns))):
             while rows + batch.num_rows >= batch_rows:
-                head = batch.slice(0, batch_rows - rows)
-                yield pa.concat_batches([*held, head]) if held else head
-                batch, held, rows, size = batch.slice(batch_rows - rows), [], 0, 0
+                held.append(batch.slice(0, batch_rows - rows))
+                yield _joined(held)
+                batch, rows, size = batch.slice(batch_rows - rows), 0, 0
             if batch.num_rows:
                 held.append(batch)
                 rows, size = rows + batch.num_rows, size + batch.nbytes
+            del batch  # or it would stay while the next one is decoded
             if size >= BATCH_BYTES:
-                yield pa.concat_batches(held)
-                held, rows, size = [], 0, 0
+                yield _joined(held)
+                rows = size = 0
         if held:
-            yield pa.concat_batches(held)
+            yield _joined(held)
 
     def _plan(self, group: int, columns: Sequence[str], batch_rows: int) -> int:
         """Read the column chunks of a row group into memory and return how many rows may be decoded at once."""
@@ -98,7 +100,7 @@ class BoundedParquet:
             row_bytes, held_bytes = row_bytes + need.row_bytes, held_bytes + need.held_bytes
         if held_bytes > MAX_HELD_BYTES:
             raise ValueError(f"its pages take {held_bytes:,} bytes at once, more than {MAX_HELD_BYTES:,}")
-        return max(1, min(batch_rows, BATCH_BYTES // max(row_bytes, 1)))
+        return max(1, min(batch_rows, STEP_BYTES // max(row_bytes, 1)))
 
 
 @dataclass(frozen=True)
@@ -140,7 +142,7 @@ def _need(chunk: Any, column: Any, data: bytes, batch_rows: int) -> _Need:
 
 def _longest(page: Page, compression: str, data: bytes, batch_rows: int) -> int:
     """Return the length of the longest value of a dictionary, or of the whole dictionary where that does no harm."""
-    if page.size * batch_rows <= BATCH_BYTES // 4:
+    if page.size * batch_rows <= STEP_BYTES // 4:
         return page.size
     packed: Any = memoryview(data)[page.at : page.at + page.packed]
     if compression != "UNCOMPRESSED":
@@ -149,6 +151,13 @@ def _longest(page: Page, compression: str, data: bytes, batch_rows: int) -> int:
         except (KeyError, OSError, ValueError, pa.ArrowException):
             return page.size
     return int(longest_value(np.frombuffer(packed, np.uint8)))
+
+
+def _joined(held: list[pa.RecordBatch]) -> pa.RecordBatch:
+    """Take the batches out of a list and return them as one."""
+    parts = held[:]
+    held.clear()
+    return parts[0] if len(parts) == 1 else pa.concat_batches(parts)
 
 
 def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
