@@ -14,4 +14,4 @@ def test_no_variant_ends_the_process(tmp_path: Path, monkeypatch: pytest.MonkeyP
     outcomes = kind.main(variants=500, seed=3)
     del outcomes["slowest_milliseconds"], outcomes["growth_megabytes"]
     assert sum(outcomes.values()) == 500
-    assert len(outcomes) > 2, "faults, and what was read"
+    assert len(outcomes) > 1, "faults, and what was read"
