@@ -28,6 +28,8 @@ TEXT = "txt"
 """The caption's member, and its name among the columns, which are keys of the json otherwise."""
 MAX_TEXT_BYTES = 1 << 20
 """A longer text or json counts as damaged."""
+MAX_KINDS = 1000
+"""Names of further members of a sample are forgotten: a tar can hold any number of them for one sample."""
 BATCH_SAMPLES = 10_000
 BATCH_BYTES = 8 << 20
 _NAME = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)", re.DOTALL)
@@ -128,6 +130,8 @@ def _read(sample: _Sample, member: Member, kind: str) -> None:
     """Read the data of a text or json, and the hash of an image."""
     if kind in (TEXT, "json"):
         sample.members[kind] = member.read(MAX_TEXT_BYTES)
+        return
+    if kind not in IMAGES and len(sample.members) >= MAX_KINDS:
         return
     sample.members[kind] = b""
     if kind in IMAGES and sample.image is None:
