@@ -5,6 +5,7 @@ Arrow allocates as pages tell it to: a file of 500 bytes can hold one value of h
 are refused, and the rows of a batch are so few that the longest value fits.
 """
 
+import contextlib
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -90,6 +91,7 @@ class BoundedParquet:
         leaves = {self.metadata.schema.column(index).path: index for index in range(self.metadata.num_columns)}
         self._source.chunks = {}
         row_bytes = held_bytes = 0
+        self._probe(group, columns)
         for index in sorted(leaves[name] for name in columns):
             chunk = described.column(index)
             at = chunk.data_page_offset
@@ -101,6 +103,24 @@ class BoundedParquet:
         if held_bytes > MAX_HELD_BYTES:
             raise ValueError(f"its pages take {held_bytes:,} bytes at once, more than {MAX_HELD_BYTES:,}")
         return max(1, min(batch_rows, STEP_BYTES // max(row_bytes, 1)))
+
+    def _probe(self, group: int, columns: Sequence[str]) -> None:
+        """Let Arrow check the descriptions of column chunks, without reading them.
+
+        pyarrow ends the process if it is asked for a false one: `RowGroupMetaData.column` declares no exception;
+        its reader raises an error.
+        """
+        self._source.probing = True
+        try:
+            for name in columns:
+                with contextlib.suppress(_ProbedError):
+                    next(self._file.iter_batches(1, row_groups=[group], columns=[name], use_threads=False), None)
+        finally:
+            self._source.probing = False
+
+
+class _ProbedError(Exception):
+    """Arrow has begun to read a column chunk: its description is in order."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +202,7 @@ class _Source(io.RawIOBase):
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file, self._size, self._at = file, size, 0
         self.chunks: dict[int, bytes] | None = None
+        self.probing = False
         self._file.seek(0)
 
     def readable(self) -> bool:
@@ -198,6 +219,8 @@ class _Source(io.RawIOBase):
         return self._at
 
     def read(self, size: int = -1) -> bytes:
+        if self.probing:
+            raise _ProbedError
         if self.chunks is None:
             data = self._file.read(size)
         else:

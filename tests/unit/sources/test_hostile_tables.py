@@ -99,6 +99,11 @@ def test_batches_of_ordinary_rows_are_those_of_arrow(monkeypatch: pytest.MonkeyP
             id="a footer of more rows than there are",
         ),
         pytest.param(
+            with_footer(parquet({"url": URLS, "text": URLS}), b"\x25\x02\x18\x04text", b"\x25\x00\x18\x04text"),
+            "row group 0 cannot be read: Definition level histogram size mismatch",
+            id="a column that is described in two ways",  # pyarrow's metadata ends the process
+        ),
+        pytest.param(
             parquet({"url": URLS, "text": URLS})[:-8] + (1 << 30).to_bytes(4, "little") + b"PAR1",
             "a footer of 1,073,741,824 bytes",
             id="a huge footer",
