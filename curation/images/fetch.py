@@ -111,10 +111,6 @@ class Fetcher:
         self._tls = _tls_context()
         self._agent = f"Mozilla/5.0 (compatible; {settings.user_agent_token}; +https://github.com/headtail/headtail)"
 
-    def close(self) -> None:
-        """End the threads of the resolver, without waiting for answers of name servers."""
-        self._resolver.close()
-
     def fetch(self, url: str) -> Fetched:
         """Fetch one URL; raises nothing because of a host or a URL: `status` says why it failed."""
         start = time.monotonic()

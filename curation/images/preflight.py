@@ -5,6 +5,7 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from socket import SOCK_STREAM, getaddrinfo
 from urllib.parse import urlsplit
 
@@ -15,8 +16,11 @@ from curation.core.schemas import LISTS, STORED
 from curation.core.table_reader import read_rows
 from curation.core.tables import Part
 from curation.images.fetch import RETRIED_LATER
+from curation.images.lookups import Lookups
 
 MAX_NAMES = 64
+SECONDS, MAX_SECONDS = 10.0, 30.0
+"""Time for one name and for all names; a name that takes longer counts as one that does not resolve."""
 SLOW_MILLISECONDS = 300
 MAX_FAILED_SHARE = 0.3
 """About a tenth of the hosts in alt-text collections no longer exist; more failures are the name server's fault."""
@@ -53,8 +57,10 @@ def check_names(task: CheckNamesTask, threads: int) -> Receipt:
     names = sorted(name for name in found if name)[:MAX_NAMES]
     receipt = Receipt(f"names of {task.list_path}")
     if names:
+        lookups: Lookups[bool] = Lookups(threads)
+        until = time.monotonic() + MAX_SECONDS
         with ThreadPoolExecutor(threads) as pool:
-            results = list(pool.map(_resolve, names))
+            results = list(pool.map(partial(_resolve, lookups, until), names))
         receipt.facts["names"] = len(results)
         receipt.facts["failed"] = sum(not found for found, _ in results)
         receipt.facts["milliseconds"] = round(1000 * statistics.median(seconds for _, seconds in results))
@@ -69,12 +75,13 @@ def _name(url: str) -> str | None:
     return name if "." in name and not is_literal(name) else None
 
 
-def _resolve(name: str) -> tuple[bool, float]:
+def _resolve(lookups: Lookups[bool], until: float, name: str) -> tuple[bool, float]:
     start = time.monotonic()
     try:
-        return bool(getaddrinfo(name, None, type=SOCK_STREAM)), time.monotonic() - start
-    except (OSError, UnicodeError):
-        return False, time.monotonic() - start
+        found = lookups.find(name, lambda: bool(getaddrinfo(name, None, type=SOCK_STREAM)), min(until, start + SECONDS))
+    except (OSError, UnicodeError):  # a TimeoutError is an OSError
+        found = False
+    return found, time.monotonic() - start
 
 
 def name_advice(receipt: Receipt) -> str | None:

@@ -17,7 +17,8 @@ import pyarrow.compute as pc
 
 from curation.core.uids import UID_CHARS
 from curation.sources.archives import ReadLog
-from curation.sources.caption_tables import NO_BASE, NO_PAGE, TableColumns, strings_of
+from curation.sources.caption_strings import scalar, strings_of
+from curation.sources.caption_tables import NO_BASE, NO_PAGE, TableColumns
 from curation.sources.json_text import decode_json
 from curation.sources.links import Links
 from curation.sources.tar_reader import Member, read_members
@@ -27,6 +28,8 @@ TEXT = "txt"
 """The caption's member, and its name among the columns, which are keys of the json otherwise."""
 MAX_TEXT_BYTES = 1 << 20
 """A longer text or json counts as damaged."""
+MAX_KINDS = 1000
+"""Names of further members of a sample are forgotten: a tar can hold any number of them for one sample."""
 BATCH_SAMPLES = 10_000
 BATCH_BYTES = 8 << 20
 _NAME = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)", re.DOTALL)
@@ -84,7 +87,7 @@ class ShardReader:
         elif sample.image is None:
             self.drops["no_image"] += 1
         else:
-            values = [fields.get(name) for name in self._columns.wanted]
+            values = [scalar(fields.get(name)) for name in self._columns.wanted]
             self._rows.append([*values, sample.image.offset, sample.image.size, sample.sha256])
             self._held_bytes += sum(len(data) for data in sample.members.values() if data)
 
@@ -127,6 +130,8 @@ def _read(sample: _Sample, member: Member, kind: str) -> None:
     """Read the data of a text or json, and the hash of an image."""
     if kind in (TEXT, "json"):
         sample.members[kind] = member.read(MAX_TEXT_BYTES)
+        return
+    if kind not in IMAGES and len(sample.members) >= MAX_KINDS:
         return
     sample.members[kind] = b""
     if kind in IMAGES and sample.image is None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from pathlib import Path
 from random import Random
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from curation.core.addresses import is_public
+from curation.images import fetch
 from curation.images.connections import Resolver
 from curation.images.fetch import MEMORY_BYTES, Fetcher, _retry_after, opted_out
 from tests.http_server import ImageServer, draw
@@ -153,7 +155,36 @@ def test_a_name_server_that_does_not_answer_costs_no_more_than_the_time(monkeypa
     assert one.fetch("http://slow.example/").status == "dns"
     assert time.monotonic() - start < 1.5
     stop.set()
-    one.close()
+
+
+def test_names_that_hang_do_not_starve_others(server: ImageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, asked = threading.Event(), Counter()
+
+    def getaddrinfo(host: str, port: int, **__: object) -> list:
+        asked[host] += 1
+        if host.startswith("tarpit"):
+            stop.wait(20)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    one = fetcher(timeout_seconds=0.2)  # for four threads
+    hanging = [f"http://tarpit-{n % 10}.example/{n}.jpg" for n in range(40)]
+    with ThreadPoolExecutor(20) as pool:
+        assert [found.status for found in pool.map(one.fetch, hanging)] == ["dns"] * 40
+    assert one.fetch(f"http://good.example:{server.server_port}/image/1.jpg").status == "success"
+    assert max(asked.values()) == 1, "those who ask for one name share its look-up"
+    stop.set()
+
+
+def test_a_late_answer_serves_the_next_attempt(server: ImageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def getaddrinfo(_: str, port: int, **__: object) -> list:
+        time.sleep(0.7)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(fetch, "RETRY_PAUSE_SECONDS", 0.01)
+    one = fetcher(timeout_seconds=2, retries=3)  # each attempt has half a second
+    assert one.fetch(f"http://late.example:{server.server_port}/image/1.jpg").status == "success"
 
 
 def test_a_name_that_does_not_resolve_is_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -297,7 +328,6 @@ def test_no_thread_or_socket_is_left_behind(server: ImageServer) -> None:
     one = fetcher()
     for path in ("image/1.jpg", "silent", "reset", "endless"):
         one.fetch(server.url(path).replace("127.0.0.1", "localhost"))
-    one.close()
     time.sleep(0.3)
     assert threading.active_count() <= before + 2  # the server's own
 
