@@ -31,7 +31,8 @@ WINDOW_BYTES = 1 << 22
 TEXT_KEYS = ("alt", "title")
 
 _DATE = re.compile(rb"(?im)^WARC-Date:[ \t]*(\d{4}-\d\d)")
-_BASE = re.compile(rb'"Base"\s*:\s*("(?:[^"\\]|\\.)*")')
+# The quantifiers never give back, so that no place of the text is remembered.
+_BASE = re.compile(rb'"Base"\s*+:\s*+("(?:[^"\\]++|\\.)*+")')
 _METADATA = ("Envelope", "Payload-Metadata", "HTTP-Response-Metadata", "HTML-Metadata")
 
 
