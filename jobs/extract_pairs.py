@@ -3,12 +3,13 @@
 from functools import partial
 
 from conf.schema.jobs import ExtractPairsConfig
+from curation.core.attempts import GIVEN_UP
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import PAIRS
 from curation.core.storage import FileInfo, join, list_files
-from curation.core.tables import Table, check_failed_share, sum_receipts
-from curation.extraction.extract import LOGIC_VERSIONS, ExtractionSettings, ExtractTask, extract_file
+from curation.core.tables import Table, check_failed_share, last_failures, sum_receipts
+from curation.extraction.extract import LOGIC_VERSIONS, ExtractionSettings, ExtractTask, extract_file, give_up_file
 from curation.extraction.inputs import WITH_ROW_SAMPLES, count_recipe, draw_files, draw_rows, list_paths, list_sources
 from curation.extraction.language import LanguageRules
 from curation.extraction.text_rules import TextRules
@@ -30,6 +31,7 @@ def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
         entities=source.entities,
         crawl=source.crawl,
         max_file_bytes=source.max_file_bytes,
+        record_seconds=source.record_seconds,
         urls=UrlRules(**{name: tuple(values) for name, values in vars(config.urls).items()}),
         texts=TextRules(**vars(config.text)),
         language=LanguageRules(languages=tuple(config.languages), **vars(config.language)),
@@ -64,7 +66,9 @@ def run(config: ExtractPairsConfig) -> None:
     lists = [vars(file) for file in list_files(list_paths(settings))]
     decisive = {**recipe_settings(settings), "lists": lists, **inputs.settings}
     recipe = Recipe(NAME, LOGIC_VERSIONS[settings.source], decisive, [vars(file) for file in inputs.files])
-    parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite)
+    given_up = {failure["file"] for failure in last_failures(table.parts()) if failure.get("reason") == GIVEN_UP}
+    retry = given_up if config.retry_failed_files else ()
+    parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite, retry)
     if not plans:
         say(NAME, f"is done: {sum_receipts(parts).rows_out:,} pairs of {len(inputs.files):,} files in {table.path}")
     for number, part in plans:
@@ -75,9 +79,12 @@ def run(config: ExtractPairsConfig) -> None:
             ExtractTask(file["path"], join(folder, f"{index:05d}.parquet"), inputs.row_samples.get(file["path"]))
             for index, file in enumerate(part.inputs)
         ]
-        receipts = run_tasks(spark, partial(extract_file, settings=settings), tasks, folder)
+        work, give_up = partial(extract_file, settings=settings), partial(give_up_file, settings=settings)
+        receipts = run_tasks(spark, work, tasks, folder, give_up)
         parts.append(table.commit(number, part, receipts, stage.seconds))
         stage.end(parts[-1].receipt)
+    if given_up := {failure["file"] for failure in last_failures(parts) if failure.get("reason") == GIVEN_UP}:
+        say(NAME, f"gave up {len(given_up):,} files ({min(given_up)}, ...): retry_failed_files=true reads them again")
     check_failed_share(parts, config.max_failed_share)
     if not sum_receipts(parts).rows_out:
         say(NAME, f"found no pair: check that the files are of source.kind={config.source.kind.value}")

@@ -6,7 +6,7 @@ passed on, and reading goes on at the next member that can be found.
 
 import re
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, TypeVar
 
@@ -63,6 +63,16 @@ class ReadLog:
         if len(self.record_faults) < MAX_FAULTS:
             line = f"{READER_ERROR}: {error}" if isinstance(error, str) else line_of_error(error)
             self.record_faults.append((self.bytes_read, line))
+
+    def try_record(self, read: Callable[[], Part], otherwise: Part) -> Part:
+        """Return the result of reading a record, or `otherwise` if that raises an error, which is counted."""
+        try:
+            return read()
+        except Exception as error:
+            if not is_of_record(error):
+                raise
+            self.record_fault(error)
+            return otherwise
 
     def parts_of_record(self, parts: Iterable[Part]) -> Iterator[Part]:
         """Yield the parts of a record. An error ends the record, not the file, as does the end of its time."""

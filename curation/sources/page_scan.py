@@ -255,7 +255,7 @@ def _read_tag(buf: np.ndarray, at: int, end: int, tag: np.ndarray) -> int:
             continue
         index = _skip_space(buf, value + one, last)
         if index < last and (buf[index] == QUOTE or buf[index] == APOSTROPHE):
-            index = np.uint64(_find(buf, index + one, end, buf[index])) + one
+            index = np.uint64(_find(buf, signed(index) + 1, end, signed(buf[index]))) + one
         else:
             index = _skip_to(buf, index, last, VALUE_END)
     return -1

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -96,7 +97,8 @@ class WatReader:
                 else:
                     decoded.append(self._links_of(scan, data))
                     page_url = decoded[-1].page_urls[-1:]
-                    decoded.append(_links_of_page(page, page_url))
+                    if links := self._log.try_record(partial(_links_of_page, page, page_url), None):
+                        decoded.append(links)
             else:
                 decoded.append(self._links_of(scan, data))
         links = Links.concat([part for part in decoded if len(part)])
@@ -130,7 +132,8 @@ class WatReader:
         }
         bases: list[str | None] = [None] * pages
         for page in with_base.tolist():
-            bases[page] = _base_of(data[slice(*scan.page_bodies[page].tolist())].tobytes())
+            body = data[slice(*scan.page_bodies[page].tolist())].tobytes()
+            bases[page] = self._log.try_record(partial(_base_of, body), "")
         urls = _strings(scan.url_offsets, scan.url_data, links)
         return Links(urls, scan.link_page[:links].copy(), page_urls, pa.array(bases, pa.string()), texts)
 

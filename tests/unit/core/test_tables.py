@@ -7,13 +7,14 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from curation.core.attempts import failure_of_given_up
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRY_COUNTS
 from curation.core.storage import ParquetSink, write_bytes
 from curation.core.table_reader import read_rows
-from curation.core.tables import Table, check_failed_share
+from curation.core.tables import Table, check_failed_share, last_failures
 
 ROWS = pa.record_batch(
     {"lang": ["en", "de"], "entry_id": pa.array([1, 2], pa.int32()), "count": pa.array([3, 4], pa.int64())}
@@ -154,3 +155,28 @@ def test_failures_beyond_the_share_fail_the_job(tmp_path: Path) -> None:
     check_failed_share([part], 0.25)
     with pytest.raises(HeadtailError, match=r"1 of 4 inputs.*/in/1: cut off"):
         check_failed_share([part], 0.2)
+
+
+def test_faults_of_records_do_not_fail_the_job(tmp_path: Path) -> None:
+    table = Table(str(tmp_path))
+    table.begin(0)
+    failure = {"file": "/in/1", "offset": 7, "error": "reader_error: x", "records_read": 2, "reason": "reader_error"}
+    check_failed_share([table.commit(0, recipe(4), [Receipt("a", failures=[failure])], seconds=0)], 0.0)
+
+
+def test_files_that_were_given_up_are_read_again_into_a_further_part(tmp_path: Path) -> None:
+    table, failure = Table(str(tmp_path)), failure_of_given_up("/in/0")
+    table.begin(0)
+    first = table.commit(0, recipe(2), [Receipt("a", failures=[failure])], seconds=0)
+    assert table.plan_parts(recipe(2), 1, overwrite=False)[1] == []
+    for attempt, failures in ((2, [failure]), (3, [])):
+        parts, ((number, plan),) = table.plan_parts(recipe(2), 1, overwrite=False, retry=["/in/0"])
+        assert [entry["path"] for entry in plan.inputs] == ["/in/0"]
+        assert plan.inputs[0]["attempt"] == attempt
+        assert plan.id not in {part.id for part in parts}
+        table.begin(number)
+        table.commit(number, plan, [Receipt("a", failures=failures)], seconds=0)
+        assert last_failures(table.parts()) == failures
+    assert table.parts()[0].id == first.id
+    assert table.plan_parts(recipe(2), 1, overwrite=False)[1] == []
+    check_failed_share(table.parts(), 0.0)
