@@ -16,7 +16,7 @@ from curation.extraction import extract
 from curation.extraction.extract import ExtractTask, extract_file, give_up_file
 from curation.sources import warc, wat
 from curation.sources.html_images import image_links
-from tests.unit.extraction.settings import ENGLISH, extraction_settings, language_rules
+from tests.unit.extraction.settings import ENGLISH, extraction_settings
 from tests.unit.extraction.test_extract import image, wat_record
 from tests.unit.sources.test_warc import HTML, PAGE, response
 
