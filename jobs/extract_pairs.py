@@ -3,7 +3,7 @@
 from functools import partial
 
 from conf.schema.jobs import ExtractPairsConfig
-from curation.core.attempts import GIVEN_UP
+from curation.core.attempts import GIVEN_UP, receipt_of_given_up
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import PAIRS
@@ -45,9 +45,11 @@ def count_files(config: ExtractPairsConfig, files: list[FileInfo], columns: Tabl
     part = table.done(recipe)
     if part is None:
         stage = Stage(recipe.stage, f"{len(files):,} files")
-        table.begin(0)
+        folder = table.begin(0)
         spark = open_session(NAME, **vars(config.spark))
-        receipts = run_tasks(spark, partial(count_rows, columns=columns), [CountTask(file.path) for file in files])
+        tasks = [CountTask(file.path) for file in files]
+        count = partial(count_rows, columns=columns)
+        receipts = run_tasks(spark, count, tasks, folder, lambda task: receipt_of_given_up(task.input))
         counts = [receipt.rows_out for receipt in receipts]
         part = table.commit(0, recipe, receipts, stage.seconds, counts=counts)
         stage.end(part.receipt)

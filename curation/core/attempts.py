@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from curation.core import storage
+from curation.core.receipts import Receipt
 
 MAX_DEATHS = 2
 GIVEN_UP = "given_up"
@@ -28,6 +29,11 @@ def attempt(folder: str, task: str) -> Iterator[bool]:
         yield True
     finally:
         storage.remove(marker)
+
+
+def receipt_of_given_up(path: str) -> Receipt:
+    """Return the receipt of a task without output whose input file was given up."""
+    return Receipt(path, failures=[failure_of_given_up(path)])
 
 
 def failure_of_given_up(path: str) -> dict:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.core.attempts import failure_of_given_up
+from curation.core.attempts import receipt_of_given_up
 from curation.core.choices import Entities, SourceKind
 from curation.core.receipts import Receipt
 from curation.core.recipes import added
@@ -110,7 +110,7 @@ def extract_file(task: ExtractTask, settings: ExtractionSettings) -> Receipt:
 
 def give_up_file(task: ExtractTask, settings: ExtractionSettings) -> Receipt:
     """Write an empty file of pairs for an input file that has ended its process twice, and tell so in the receipt."""
-    receipt = Receipt(task.input, failures=[failure_of_given_up(task.input)])
+    receipt = receipt_of_given_up(task.input)
     with ParquetSink(task.output, settings.schema) as sink:
         pass
     receipt.outputs.append(sink.output())
