@@ -15,10 +15,13 @@ NO_LIMIT = 1e6
 
 
 def is_of_record(error: Exception) -> bool:
-    """Return whether an error may be the fault of a record: not one that a user, or the owner of a disk, must fix."""
-    return not isinstance(error, HeadtailError) and not (
-        isinstance(error, OSError) and error.errno in STORAGE_ERRORS and error.filename is not None
-    )
+    """Return whether an error may be the fault of a record: not one that a user, or the owner of a disk, must fix.
+
+    >>> is_of_record(KeyError("x")), is_of_record(OSError("cut off")), is_of_record(OSError(28, "No space left"))
+    (True, True, False)
+    """
+    of_storage = isinstance(error, OSError) and error.errno in STORAGE_ERRORS
+    return not of_storage and not isinstance(error, HeadtailError)
 
 
 def line_of_error(error: Exception) -> str:

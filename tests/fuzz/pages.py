@@ -133,6 +133,7 @@ def main(variants: int = 1000, seed: int = 1) -> dict[str, float]:
         try:
             size, seconds, log = check(random.Random(f"{seed}-{number}"))
         except BaseException:
+            signal.alarm(0)
             print(f"variant {number} of seed {seed}", file=sys.stderr)
             raise
         counts += Counter(bytes=size, faults=len(log.faults) + log.more_faults, record_faults=log.faulty_records)
