@@ -1,15 +1,19 @@
 """Extract image-text pairs from archives, and detect their languages."""
 
+from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from conf.schema.jobs import ExtractPairsConfig
+from curation.core.attempts import GIVEN_UP, receipt_of_given_up
+from curation.core.credentials import failed_place
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import PAIRS
 from curation.core.seeds import run_seed
 from curation.core.storage import FileInfo, join, list_files
-from curation.core.tables import Table, check_failed_share, sum_receipts
-from curation.extraction.extract import LOGIC_VERSIONS, ExtractionSettings, ExtractTask, extract_file
+from curation.core.tables import Part, Table, check_failed_share, last_failures, sum_receipts
+from curation.extraction.extract import LOGIC_VERSIONS, ExtractionSettings, ExtractTask, extract_file, give_up_file
 from curation.extraction.inputs import WITH_ROW_SAMPLES, count_recipe, draw_files, draw_rows, list_paths, list_sources
 from curation.extraction.language import LanguageRules
 from curation.extraction.text_rules import TextRules
@@ -31,6 +35,7 @@ def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
         entities=source.entities,
         crawl=source.crawl,
         max_file_bytes=source.max_file_bytes,
+        record_seconds=source.record_seconds,
         urls=UrlRules(**{name: tuple(values) for name, values in vars(config.urls).items()}),
         texts=TextRules(**vars(config.text)),
         language=LanguageRules(languages=tuple(config.languages), **vars(config.language)),
@@ -44,13 +49,20 @@ def count_files(config: ExtractPairsConfig, files: list[FileInfo], columns: Tabl
     part = table.done(recipe)
     if part is None:
         stage = Stage(recipe.stage, f"{len(files):,} files")
-        table.begin(0)
+        folder = table.begin(0)
         spark = open_session(NAME, **vars(config.spark))
-        receipts = run_tasks(spark, partial(count_rows, columns=columns), [CountTask(file.path) for file in files])
+        tasks = [CountTask(file.path) for file in files]
+        count = partial(count_rows, columns=columns)
+        receipts = run_tasks(spark, count, tasks, folder, lambda task: receipt_of_given_up(task.input))
         counts = [receipt.rows_out for receipt in receipts]
         part = table.commit(0, recipe, receipts, stage.seconds, counts=counts)
         stage.end(part.receipt)
     return part.manifest["counts"]
+
+
+def given_up(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """Return the failures of the files that were given up when they were last read."""
+    return [failure for failure in last_failures(parts) if failure.get("reason") == GIVEN_UP]
 
 
 def run(config: ExtractPairsConfig) -> None:
@@ -68,7 +80,8 @@ def run(config: ExtractPairsConfig) -> None:
     lists = [vars(file) for file in list_files(list_paths(settings))]
     decisive = {**recipe_settings(settings), "lists": lists, **inputs.settings}
     recipe = Recipe(NAME, LOGIC_VERSIONS[settings.source], decisive, [vars(file) for file in inputs.files])
-    parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite)
+    retry = {failed_place(failure) for failure in given_up(table.parts())} if config.retry_failed_files else ()
+    parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite, retry)
     if not plans:
         say(NAME, f"is done: {sum_receipts(parts).rows_out:,} pairs of {len(inputs.files):,} files in {table.path}")
     for number, part in plans:
@@ -79,9 +92,12 @@ def run(config: ExtractPairsConfig) -> None:
             ExtractTask(file["path"], join(folder, f"{index:05d}.parquet"), inputs.row_samples.get(file["path"]))
             for index, file in enumerate(part.inputs)
         ]
-        receipts = run_tasks(spark, partial(extract_file, settings=settings), tasks, folder)
+        work, give_up = partial(extract_file, settings=settings), partial(give_up_file, settings=settings)
+        receipts = run_tasks(spark, work, tasks, folder, give_up)
         parts.append(table.commit(number, part, receipts, stage.seconds, seed=None if limit is None else seed))
         stage.end(parts[-1].receipt)
+    if lost := {failed_place(failure): failure["file"] for failure in given_up(parts)}:
+        say(NAME, f"gave up {len(lost):,} files ({min(lost.values())}, ...): retry_failed_files=true reads them again")
     check_failed_share(parts, config.max_failed_share)
     if not sum_receipts(parts).rows_out:
         say(NAME, f"found no pair: check that the files are of source.kind={config.source.kind.value}")

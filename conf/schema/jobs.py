@@ -52,6 +52,7 @@ class ExtractPairsConfig(JobConfig):
     max_failed_share: float = setting(
         0.05, "the job fails if a larger share of the input files is damaged", minimum=0, maximum=1
     )
+    retry_failed_files: bool = setting(False, "read files again that were given up after they had ended their process")
 
 
 @dataclass

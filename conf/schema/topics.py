@@ -51,6 +51,9 @@ class SourceConfig(Settings):
     crawl: str = setting("", "name of the crawl, if the paths do not contain it (CC-MAIN-2024-22)")
     entities: Entities = setting(Entities.auto, "decode HTML entities of WAT files; auto: of crawls before mid-2019")
     max_file_bytes: int = setting(64 << 30, "maximum uncompressed size that is read of a file", unit="bytes", minimum=1)
+    record_seconds: float = setting(
+        60.0, "CPU time limit of a page or record; the rest of it is skipped", unit="s", minimum=0.1
+    )
     url_column: str = setting("url", "column of image URLs (kind=table), or key in the json (kind=webdataset)")
     text_columns: dict[str, str] = setting(
         {},

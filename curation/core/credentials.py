@@ -64,5 +64,10 @@ def place(entry: Mapping[str, Any]) -> str:
     return entry.get(PATH_HASH) or cut_input(dict(entry)).get(PATH_HASH) or entry["path"]
 
 
+def failed_place(failure: Mapping[str, Any]) -> str:
+    """Return the same of the input file of a failure."""
+    return place({"path": failure["file"], **({PATH_HASH: failure[FILE_HASH]} if FILE_HASH in failure else {})})
+
+
 def _digest(whole: str) -> str:
     return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()

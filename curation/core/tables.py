@@ -9,7 +9,8 @@ import json
 import platform
 import re
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import count
@@ -19,11 +20,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.core import storage
-from curation.core.credentials import FILE_HASH, cut_failure, cut_input, cut_values, place
+from curation.core.credentials import cut_failure, cut_input, cut_values, failed_place, place
 from curation.core.errors import HeadtailError
 from curation.core.fences import WRITER
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe, difference
+from curation.core.record_errors import READER_ERROR
 from curation.core.table_reader import check_file
 
 MANIFEST = "_manifest.json"
@@ -32,6 +34,10 @@ SETTINGS_HASH = "settings_sha256"
 """Key beside `settings` in a manifest: the hash of the whole settings, where an address in them was cut."""
 INLINE_INPUTS = 100
 """A manifest lists up to this many inputs; more inputs go to a Parquet file, and its hash to the manifest."""
+
+
+ATTEMPT = "attempt"
+"""Key in an input of a part: how often the file has been read, from 2 on. Such a part has an id of its own."""
 
 
 class Part:
@@ -222,12 +228,15 @@ class Table:
             )
         return None
 
-    def plan_parts(self, recipe: Recipe, per_part: int, overwrite: bool) -> tuple[list[Part], list[tuple[int, Recipe]]]:
+    def plan_parts(
+        self, recipe: Recipe, per_part: int, overwrite: bool, retry: Collection[str] = ()
+    ) -> tuple[list[Part], list[tuple[int, Recipe]]]:
         """Return the finished parts, and (number, recipe) of each part to make.
 
         Inputs of a complete part are done. The others form new parts of `per_part` inputs, in their order. If a part
         has other settings, or an input file has changed since, `overwrite` decides: true deletes all parts, false
-        raises HeadtailError.
+        raises HeadtailError. The input files at the places `retry` (credentials.py) are read again, into further parts:
+        finished parts stay as they are.
         """
         parts = self.parts()
         if overwrite and any(self._differs(part, recipe) for part in parts):
@@ -236,23 +245,29 @@ class Table:
                 storage.remove(part.path)
             parts = []
         known: dict[str, dict] = {}
+        attempts: Counter[str] = Counter()
         for part in parts:
             if found := self._differs(part, recipe):
                 raise HeadtailError(
                     f"{part.path} is finished, with other settings ({found}): "
                     "set overwrite=true to make it again, or another path"
                 )
-            known.update({place(entry): cut_input(entry) for entry in part.inputs()})
+            for entry in part.inputs():
+                where = place(entry)
+                attempts[where] = max(attempts[where], entry.get(ATTEMPT, 1))
+                known[where] = {key: value for key, value in cut_input(entry).items() if key != ATTEMPT}
         # An upstream part is compared by id: it may have been moved.
         done = {entry.get("id", where) for where, entry in known.items()}
         fresh = [entry for entry in recipe.inputs if entry.get("id", place(entry)) not in done]
+        again = [entry for entry in recipe.inputs if retry and place(entry) in retry and place(entry) in done]
+        fresh += [{**entry, ATTEMPT: attempts[place(entry)] + 1} for entry in again]
         for entry in recipe.inputs:
             cut = cut_input(entry)
             if entry.get("id") not in done and known.get(place(entry), cut) != cut:
                 if overwrite:
                     for part in parts:
                         storage.remove(part.path)
-                    return self.plan_parts(recipe, per_part, overwrite)
+                    return self.plan_parts(recipe, per_part, overwrite, retry)
                 raise HeadtailError(
                     f"{cut['path']} has changed since {self.path} was made from it: "
                     "set overwrite=true to make the table again"
@@ -310,11 +325,26 @@ def sum_receipts(parts: Iterable[Part]) -> Receipt:
     return merge_receipts("all parts", [part.receipt for part in parts])
 
 
+def last_failures(parts: Iterable[Part]) -> list[dict]:
+    """Return the failures of input files, each of the last attempt at its file; faults of single records are none."""
+    attempts: dict[str, int] = {}
+    failures: list[tuple[int, dict]] = []
+    for part in parts:
+        here = {place(entry): entry.get(ATTEMPT, 1) for entry in part.inputs()}
+        attempts |= {path: attempt for path, attempt in here.items() if attempt > attempts.get(path, 0)}
+        failures += [(here.get(failed_place(failure), 1), failure) for failure in part.manifest["failures"]]
+    return [
+        failure
+        for attempt, failure in failures
+        if failure.get("reason") != READER_ERROR and attempt == attempts.get(failed_place(failure), attempt)
+    ]
+
+
 def check_failed_share(parts: Sequence[Part], max_share: float) -> None:
     """Raise HeadtailError if more than the share `max_share` of the parts' inputs could not be read to their end."""
-    failures = [failure for part in parts for failure in part.manifest["failures"]]
-    files = {failure.get(FILE_HASH, failure["file"]) for failure in failures}
-    inputs = sum(len(part.inputs()) for part in parts)
+    failures = last_failures(parts)
+    files = {failed_place(failure) for failure in failures}
+    inputs = len({place(entry) for part in parts for entry in part.inputs()})
     if inputs and len(files) / inputs > max_share:
         raise HeadtailError(
             f"{len(files)} of {inputs} inputs could not be read to their end, more than max_failed_share={max_share}; "

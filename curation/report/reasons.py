@@ -49,6 +49,7 @@ MEANINGS = {
     "broken_text": "too many characters of the text are broken",
     "email": "the text holds an e-mail address",
     "listed_word": "the text holds a word of a word list",
+    "reader_error": "an error at this record, which is told with the failures",
     "bad_row": "the row of the table cannot be read",
     "bad_sample": "the json or the text of the sample cannot be read",
     "no_image": "the sample has no whole image",

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -81,7 +82,8 @@ class ShardReader:
     def _take(self, sample: _Sample, cut_off: bool) -> None:
         """Hold the row of a sample, or count why there is none; `cut_off` if there was damage behind its members."""
         self.counts["records_read"] += 1
-        fields = self._fields(sample, cut_off)
+        self._log.clock.start()
+        fields = self._log.try_record(partial(self._fields, sample, cut_off), None)
         if fields is None:
             self.drops["bad_sample"] += 1
         elif sample.image is None:

@@ -1,6 +1,7 @@
 """The Spark session of a job."""
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -13,6 +14,7 @@ from pyspark import SparkConf, SparkContext
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
+from curation.core.attempts import MAX_DEATHS
 from curation.core.errors import HeadtailError
 from curation.spark.faults import fault_line
 from curation.spark.java import ensure_java
@@ -63,7 +65,7 @@ def open_session(
             "spark.driver.host": "127.0.0.1",
             "spark.driver.bindAddress": "127.0.0.1",
         }
-        builder = builder.master(master or "local[*]")
+        builder = builder.master(_with_attempts(master or "local[*]"))
         if master and not master.startswith("local"):
             del ours["spark.driver.host"], ours["spark.driver.bindAddress"]
     elif master:
@@ -85,6 +87,17 @@ def open_session(
         _apply_log_settings(spark)
     spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+def _with_attempts(master: str) -> str:
+    """Return a local master with as many attempts at a task as give_up of run_tasks needs; Spark's own default is one.
+
+    >>> _with_attempts("local"), _with_attempts("local[*]"), _with_attempts("local[4, 1]"), _with_attempts("yarn")
+    ('local[1, 3]', 'local[*, 3]', 'local[4, 1]', 'yarn')
+    """
+    if threads := re.fullmatch(r"local(?:\[(\*|\d+)\])?", master):
+        return f"local[{threads[1] or 1}, {MAX_DEATHS + 1}]"
+    return master
 
 
 def _submitted_keys() -> frozenset[str]:

@@ -1,9 +1,14 @@
 """What goes wrong on a cluster is one line; what would lose rows is refused."""
 
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
 import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from curation.core.attempts import failure_of_given_up
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.spark.faults import fault_line
@@ -91,3 +96,28 @@ def test_settings_that_leave_rows_out_are_refused(spark: SparkSession) -> None:
             open_session("tests", "local[2]", "1g", {})
     finally:
         spark.conf.unset("spark.sql.files.ignoreCorruptFiles")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A task that ends its process if it is named so."""
+
+    name: str
+
+
+def test_a_task_that_ends_its_process_twice_is_given_up(spark: SparkSession, tmp_path: Path) -> None:
+    def read(task: Reading) -> Receipt:
+        with open(tmp_path / task.name, "a") as file:
+            file.write("x")
+        if task.name == "deadly":
+            os._exit(1)
+        return Receipt(task.name, rows_in=1, rows_out=1)
+
+    def give_up(task: Reading) -> Receipt:
+        return Receipt(task.name, failures=[failure_of_given_up(task.name)])
+
+    tasks = [Reading(name) for name in ("a", "deadly", "b")]
+    receipts = run_tasks(spark, read, tasks, str(tmp_path / "part"), give_up)
+    assert [(receipt.task, receipt.rows_out) for receipt in receipts] == [("a", 1), ("deadly", 0), ("b", 1)]
+    assert [failure["reason"] for failure in receipts[1].failures] == ["given_up"]
+    assert [(tmp_path / task.name).read_text() for task in tasks] == ["x", "xx", "x"]

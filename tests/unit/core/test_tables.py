@@ -7,13 +7,15 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from curation.core.attempts import failure_of_given_up
+from curation.core.credentials import failed_place
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRY_COUNTS
 from curation.core.storage import ParquetSink, read_json, write_bytes, write_json
 from curation.core.table_reader import read_rows
-from curation.core.tables import Table, check_failed_share
+from curation.core.tables import Table, check_failed_share, last_failures
 from curation.shards.shard_set import ShardSet
 
 ROWS = pa.record_batch(
@@ -234,3 +236,44 @@ def test_older_manifests_hold_whole_addresses(tmp_path: Path) -> None:
     assert table.done(plan)
     parts, plans = table.plan_parts(plan, 10, overwrite=False)
     assert (len(parts), plans) == (1, [])
+
+
+def test_faults_of_records_do_not_fail_the_job(tmp_path: Path) -> None:
+    table = Table(str(tmp_path))
+    table.begin(0)
+    failure = {"file": "/in/1", "offset": 7, "error": "reader_error: x", "records_read": 2, "reason": "reader_error"}
+    check_failed_share([table.commit(0, recipe(4), [Receipt("a", failures=[failure])], seconds=0)], 0.0)
+
+
+def test_files_that_were_given_up_are_read_again_into_a_further_part(tmp_path: Path) -> None:
+    table, failure = Table(str(tmp_path)), failure_of_given_up("/in/0")
+    table.begin(0)
+    first = table.commit(0, recipe(2), [Receipt("a", failures=[failure])], seconds=0)
+    assert table.plan_parts(recipe(2), 1, overwrite=False)[1] == []
+    for attempt, failures in ((2, [failure]), (3, [])):
+        parts, ((number, plan),) = table.plan_parts(recipe(2), 1, overwrite=False, retry=["/in/0"])
+        assert [entry["path"] for entry in plan.inputs] == ["/in/0"]
+        assert plan.inputs[0]["attempt"] == attempt
+        assert plan.id not in {part.id for part in parts}
+        table.begin(number)
+        table.commit(number, plan, [Receipt("a", failures=failures)], seconds=0)
+        assert last_failures(table.parts()) == failures
+    assert table.parts()[0].id == first.id
+    assert table.plan_parts(recipe(2), 1, overwrite=False)[1] == []
+    check_failed_share(table.parts(), 0.0)
+
+
+def test_of_files_whose_cut_addresses_are_alike_the_one_that_was_given_up_is_read_again(tmp_path: Path) -> None:
+    table, plan = Table(str(tmp_path)), signed("secret")
+    table.begin(0)
+    lost = failure_of_given_up(plan.inputs[1]["path"])
+    table.commit(0, plan, [Receipt("a", failures=[lost])], seconds=0)
+    (failure,) = last_failures(table.parts())
+    with pytest.raises(HeadtailError, match="1 of 3 inputs could not be read"):
+        check_failed_share(table.parts(), 0.0)
+    for attempt, failures in ((2, [lost]), (3, [])):
+        _, ((number, again),) = table.plan_parts(plan, 10, overwrite=False, retry=[failed_place(failure)])
+        assert again.inputs == [{**plan.inputs[1], "attempt": attempt}]
+        table.begin(number)
+        table.commit(number, again, [Receipt("a", failures=failures)], seconds=0)
+    assert last_failures(table.parts()) == []
