@@ -3,6 +3,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 UV := .venv/uv/bin/uv
+# uv, and what builds this project, with their hashes. A uv of the machine is used only if it has this version.
+TOOLS := requirements-tools.lock
+UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' $(TOOLS))
+BUILD := --build-constraints $(TOOLS) --require-build-hashes
 SHARDS ?= build/sample-run/shards
 # Files of tests are dealt out in the order of their names: those that start Spark come first, the short ones last.
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
@@ -11,7 +15,10 @@ unexport PYTHONDONTWRITEBYTECODE
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
 # uv removes whatever is not in the lock file, and thereby this project.
 sync = export VIRTUAL_ENV=$(CURDIR)/.venv; $(UV) pip sync --quiet --require-hashes $(1) \
-	&& $(UV) pip install --quiet --no-deps --editable .
+	&& $(UV) pip install --quiet --no-deps $(BUILD) --editable .
+
+# Whether a uv is the pinned one: `uv 1.2.3 (...)`.
+is_pinned = case "$$($(1) --version 2>/dev/null) " in "uv $(UV_VERSION) "*) true;; *) false;; esac
 
 .PHONY: help run test unit lint bench pack check-training lock clean
 .DEFAULT_GOAL := help
@@ -42,22 +49,25 @@ check-training: build/training/installed ## train OpenCLIP on the shards of `mak
 pack: .venv/installed ## build the wheel, and an archive of the environment for the workers of a cluster, in dist/
 	@rm -rf build/pack-run && mkdir -p build
 	@$(BIN)/python -m tests.sample.run output=build/pack-run 2>build/pack.log || { cat build/pack.log; exit 1; }
-	@$(UV) build --quiet --wheel --out-dir dist
+	@$(UV) build --quiet --wheel $(BUILD) --out-dir dist
 	@$(BIN)/python -m curation.spark.packing dist/headtail-*.whl dist/headtail-env.tar.gz
 
 lock: .venv/installed ## resolve the dependencies again
 	$(LOCK) --all-extras pyproject.toml --output-file requirements-dev.lock
 	$(LOCK) --extra s3 --extra segmentation --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
+	printf 'uv\nhatchling\neditables~=0.3\n' | $(LOCK) --python-version 3.11 - --output-file $(TOOLS)
 
 clean: ## delete what make made
 	rm -rf .venv build dist
 
-.venv/installed: requirements.lock pyproject.toml
+.venv/installed: requirements.lock pyproject.toml $(TOOLS)
 	@$(PYTHON) -c 'import sys; sys.exit(None if (3, 11) <= sys.version_info < (3, 14) else \
 		f"headtail needs Python 3.11, 3.12 or 3.13, {sys.executable} is {sys.version.split()[0]}: make PYTHON=...")'
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { rm -rf .venv; exit 1; }
-	@test -x $(UV) || if command -v uv >/dev/null; then mkdir -p $(dir $(UV)) && ln -sf "$$(command -v uv)" $(UV); \
-		else $(BIN)/python -m pip install --quiet --disable-pip-version-check --target .venv/uv uv; fi
+	@$(call is_pinned,$(UV)) || { rm -rf .venv/uv && if $(call is_pinned,uv); \
+		then mkdir -p $(dir $(UV)) && ln -sf "$$(command -v uv)" $(UV); \
+		else $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+			--target .venv/uv -r $(TOOLS); fi; }
 	@echo 'installing the locked dependencies into .venv (about 1.6 GB, once)'
 	@$(call sync,$(if $(wildcard .venv/installed-dev),requirements-dev.lock,requirements.lock))
 	@touch $@

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from functools import partial
+from typing import Any
 
 from conf.schema.jobs import BalancePairsConfig
 from curation.balancing.balance import LOGIC_VERSION, BalanceSettings, balance_bucket, plan_balancing, take_expectations
@@ -9,6 +10,7 @@ from curation.balancing.counts import CountFiles, open_counts
 from curation.balancing.distributions import Distributions
 from curation.balancing.forecast_table import FORECASTS, ForecastPlan, Rates
 from curation.balancing.thresholds import BalanceGoal, ThresholdRule, write_probabilities, write_thresholds
+from curation.core.domains import suffixes_version
 from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
@@ -16,10 +18,12 @@ from curation.core.progress import Stage, say
 from curation.core.receipts import merge_receipts
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import CURATED, THRESHOLDS
-from curation.core.storage import join
+from curation.core.seeds import run_seed
+from curation.core.storage import join, remove
 from curation.core.tables import Table, sum_receipts
 from curation.matching.entry_store import EntryStore
 from curation.matching.parts import MATCHLESS, MatchesTables
+from curation.spark.domain_cap import cap_domains
 from curation.spark.forecast import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
@@ -48,8 +52,9 @@ def run(config: BalancePairsConfig) -> None:
     matches = MatchesTables([config.matches, *config.more_matches])
     counts = open_counts(config.entry_counts, matches)
     recipe = recipe_of(config, matches.inputs())
+    seed, limit = recipe.settings["seed"], config.balance.max_per_domain
     if config.forecast:
-        write_forecast(config, goal, matches, counts, recipe)
+        write_forecast(config, goal, matches, counts, recipe, seed)
         return
     thresholds, curated = Table(config.thresholds, THRESHOLDS), Table(config.curated, CURATED)
     if (first := thresholds.done(recipe)) and (done := curated.done(recipe)):
@@ -59,18 +64,22 @@ def run(config: BalancePairsConfig) -> None:
     refuse_nothing(sum_receipts(matches.parts), "match", MATCHLESS, config.allow_empty)
     matches.check_files()
     check_writable([config.thresholds, config.curated, config.entry_probabilities])
-    report_unmatched(goal, counts)
+    report_limits(config, goal, counts)
     stage = Stage(NAME, f"{len(matches.buckets):,} buckets")
-    forecaster = open_forecaster(config, matches, counts)
+    forecaster = open_forecaster(config, matches, counts, seed)
     solved = forecaster.solve(goal)
     t = solved.thresholds(Distributions.of_files(counts))
     say(NAME, solved.describe(t))
     thresholds_folder, curated_folder = thresholds.begin(0), curated.begin(0)
-    draw = BalanceSettings(config.balance.unit, config.seed, counts.folder, t, matches.max_texts)
-    tasks = plan_balancing(matches.buckets, curated_folder)
+    draw = BalanceSettings(config.balance.unit, seed, counts.folder, t, matches.max_texts, matches.salt)
+    drawn_folder = join(curated_folder, "_drawn") if limit else curated_folder
+    tasks = plan_balancing(matches.buckets, drawn_folder)
     receipts = run_tasks(forecaster.spark, partial(balance_bucket, settings=draw), tasks, curated_folder)
     expected = take_expectations(receipts)
     refuse_nothing(merge_receipts(NAME, receipts), "kept image", KEEPLESS, config.allow_empty)
+    if limit:
+        receipts = [cap_domains(forecaster.spark, receipts, limit, seed, curated_folder)]
+        remove(drawn_folder)
     receipt = write_thresholds(counts, t, expected, thresholds_folder)
     part = curated.commit(0, recipe, receipts, stage.seconds, solved_t=solved.solved_t)
     first = thresholds.commit(0, recipe, [receipt], stage.seconds)
@@ -79,14 +88,19 @@ def run(config: BalancePairsConfig) -> None:
 
 
 def write_forecast(
-    config: BalancePairsConfig, goal: BalanceGoal, matches: MatchesTables, counts: CountFiles, recipe: Recipe
+    config: BalancePairsConfig,
+    goal: BalanceGoal,
+    matches: MatchesTables,
+    counts: CountFiles,
+    recipe: Recipe,
+    seed: int,
 ) -> None:
     """Write and print `forecasts`: the images that the goal and a grid of thresholds would keep. Draws nothing."""
     matches.check_files()
     Distributions.of_files(counts).reference(goal.rule.reference)  # refused before Spark starts
-    report_unmatched(goal, counts)
+    report_limits(config, goal, counts)
     say(NAME, f"starts: {len(matches.buckets):,} buckets, a forecast")
-    forecaster = open_forecaster(config, matches, counts)
+    forecaster = open_forecaster(config, matches, counts, seed)
     solved = forecaster.solve(goal)
     t = solved.thresholds(Distributions.of_files(counts))
     say(NAME, solved.describe(t))
@@ -95,23 +109,26 @@ def write_forecast(
     print(forecaster.forecast(solved, t, plan, Table(config.forecasts, FORECASTS), recipe))  # noqa: T201 the job's result
 
 
-def open_forecaster(config: BalancePairsConfig, matches: MatchesTables, counts: CountFiles) -> Forecaster:
+def open_forecaster(config: BalancePairsConfig, matches: MatchesTables, counts: CountFiles, seed: int) -> Forecaster:
     """Start Spark, and return the Forecaster, which also solves a goal for t."""
     spark = open_session(NAME, **vars(config.spark))
-    return Forecaster(spark, matches, counts, config.balance.unit, config.seed, join(config.forecasts, "_pass"))
+    return Forecaster(spark, matches, counts, config.balance.unit, seed, join(config.forecasts, "_pass"))
 
 
-def report_unmatched(goal: BalanceGoal, counts: CountFiles) -> None:
-    """Print a line where nothing matches at all, or in languages that `balance.t_by_language` names."""
+def report_limits(config: BalancePairsConfig, goal: BalanceGoal, counts: CountFiles) -> None:
+    """Print a line where nothing matches at all, or where a setting does not do what one may expect of it."""
     if not counts.langs():
         say(NAME, "no text matches an entry: see entry_lists and languages of match_pairs")
+    if config.balance.max_per_domain and (config.forecast or goal.target_images is not None):
+        say(NAME, "expects images without regard to balance.max_per_domain: where it drops some, fewer are kept")
     if unmatched := sorted(set(goal.rule.t_by_language) - set(counts.langs())):
         say(NAME, f"no text matches an entry in {', '.join(unmatched)}: their balance.t_by_language is not used")
 
 
 def recipe_of(config: BalancePairsConfig, inputs: list[dict]) -> Recipe:
-    """Return the recipe of the balance of these inputs."""
-    settings = {"seed": config.seed, "unit": config.balance.unit, **recipe_settings(goal_of(config))}
+    """Return the recipe of the balance of these inputs, with the seed of the run."""
+    seed, limit = run_seed(config.output, config.seed, [config.curated]), limit_settings(config.balance.max_per_domain)
+    settings = {"seed": seed, "unit": config.balance.unit, **recipe_settings(goal_of(config)), **limit}
     return Recipe(NAME, LOGIC_VERSION, settings, inputs)
 
 
@@ -122,6 +139,11 @@ def check_reference(config: BalancePairsConfig, languages: Collection[str]) -> N
         raise HeadtailError(
             f"balance.reference={asked.reference} is not matched: set it to one of {', '.join(sorted(languages)[:20])}"
         )
+
+
+def limit_settings(limit: int | None) -> dict[str, Any]:
+    """Return the limit per domain, and the list of suffixes that tells domains, as settings; none without a limit."""
+    return {"max_per_domain": limit, "public_suffixes": suffixes_version()} if limit else {}
 
 
 def goal_of(config: BalancePairsConfig) -> BalanceGoal:

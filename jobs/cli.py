@@ -16,6 +16,7 @@ from types import FrameType
 from typing import Any, get_type_hints
 
 from curation.core.errors import DEBUG, HeadtailError, faults_as_lines, shows_stacks
+from curation.core.terminal import guard_streams, printable
 from jobs.failures import hide_stacks_of_threads, unexpected_line
 
 JOBS = (
@@ -64,6 +65,7 @@ def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: 
     is the name of the file that defines `run`. The class of the configuration is the annotation of `run`'s only
     parameter; the class may name the setting that gets an argument without a key (`bare_argument`).
     """
+    guard_streams()
     arguments = _without_debug(sys.argv[1:] if arguments is None else arguments)
     job = job or Path(sys.modules[run.__module__].__file__ or "").stem
     with _ending(job):
@@ -147,5 +149,5 @@ def _first_line(job: str) -> str:
 
 
 def _fail(command: str, message: str, code: int = 1) -> None:
-    print(f"{command}: {' '.join(message.split())}", file=sys.stderr)  # noqa: T201
+    print(printable(f"{command}: {' '.join(message.split())}"), file=sys.stderr)  # noqa: T201
     sys.exit(code)

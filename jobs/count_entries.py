@@ -10,7 +10,7 @@ from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRY_COUNTS
 from curation.core.tables import Table, sum_receipts
-from curation.matching.parts import MATCHLESS, MatchesTables
+from curation.matching.parts import MATCHLESS, SALT, MatchesTables
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
@@ -24,7 +24,8 @@ def run(config: CountEntriesConfig) -> None:
     """Write `entry_counts`, unless it exists and was made from these matches."""
     matches = MatchesTables([config.matches, *config.more_matches])
     table = Table(config.entry_counts, ENTRY_COUNTS)
-    recipe = Recipe(NAME, LOGIC_VERSION, {"max_texts": matches.max_texts}, matches.inputs())
+    settings = {"max_texts": matches.max_texts, **({SALT: matches.salt} if matches.salt else {})}
+    recipe = Recipe(NAME, LOGIC_VERSION, settings, matches.inputs())
     if done := table.done(recipe):
         say(NAME, f"is done: {done.receipt.facts['entries']:,} entries in {table.path}")
         return
@@ -35,7 +36,7 @@ def run(config: CountEntriesConfig) -> None:
     spark = open_session(NAME, **vars(config.spark))
     folder = table.begin(0)
     tasks = plan_counting(matches.buckets, spark.sparkContext.defaultParallelism, folder)
-    receipts = run_tasks(spark, partial(count_buckets, max_texts=matches.max_texts), tasks, folder)
+    receipts = run_tasks(spark, partial(count_buckets, max_texts=matches.max_texts, salt=matches.salt), tasks, folder)
     receipts.append(write_entry_counts(tasks, folder))
     stage.end(table.commit(0, recipe, receipts, stage.seconds).receipt)
 

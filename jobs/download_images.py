@@ -7,6 +7,7 @@ from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
 from curation.core.progress import Stage, say
 from curation.core.schemas import CURATED, LISTS, PAIRS, STORED
+from curation.core.seeds import run_seed
 from curation.core.table_reader import check_file
 from curation.core.tables import Part, Table, sum_receipts
 from curation.images.download import DownloadSettings, download_list
@@ -41,7 +42,8 @@ def run(config: DownloadImagesConfig) -> None:
     downloads = Downloads(config.downloads)
     if closed := downloads.close_unfinished():
         say(STAGE, f"continues a stopped run, which attempted {closed.rows_in:,} images")
-    ranges = downloads.plan_ranges(settings, images, config.download.images_per_list, config.seed, config.overwrite)
+    seed = run_seed(config.output, config.seed, [config.lists, config.downloads])
+    ranges = downloads.plan_ranges(settings, images, config.download.images_per_list, seed, config.overwrite)
     plan = ListPlan(config.lists, curated, Table(config.pairs, PAIRS, None), ranges)
     lists = plan.finished()
     if not (lists and downloads.has_all(lists)):

@@ -2,6 +2,7 @@
 
 import os
 from functools import partial
+from secrets import randbits
 
 from conf.schema.jobs import ExportConfig
 from curation.balancing.datacomp import (
@@ -45,9 +46,10 @@ def run(config: ExportConfig) -> None:
     work = f"{output}.parts"
     slices = join(work, "slices")
     remove(work)
-    run_tasks(spark, partial(slice_pairs, buckets=len(curated)), plan_slices(pairs, slices), slices)
+    seed = randbits(64)
+    run_tasks(spark, partial(slice_pairs, buckets=len(curated), seed=seed), plan_slices(pairs, slices), slices)
     tasks = plan_collection(curated, slices, work)
-    receipts = run_tasks(spark, collect_uids, tasks, work)
+    receipts = run_tasks(spark, partial(collect_uids, seed=seed), tasks, work)
     total = merge_receipts(NAME, receipts)
     refuse_nothing(total, "DataComp uid", "are pairs those that curated was made of?", config.allow_empty)
     merge_uids([task.output for task in tasks], output)

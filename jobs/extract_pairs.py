@@ -2,20 +2,24 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import Any
 
 from pyspark.sql import SparkSession
 
 from conf.schema.jobs import ExtractPairsConfig
+from curation.core.attempts import GIVEN_UP, receipt_of_given_up
+from curation.core.credentials import failed_place
 from curation.core.outcomes import is_unread, refuse_nothing
 from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import PAIRS
+from curation.core.seeds import run_seed
 from curation.core.storage import FileInfo, join, list_files
-from curation.core.tables import Table, check_failed_share, describe_growth, sum_receipts
+from curation.core.tables import Part, Table, check_failed_share, describe_growth, last_failures, sum_receipts
 from curation.extraction.check_inputs import check_files, check_rules, pairless_advice
-from curation.extraction.extract import LOGIC_VERSIONS, ExtractionSettings, ExtractTask, extract_file
+from curation.extraction.extract import LOGIC_VERSIONS, ExtractionSettings, ExtractTask, extract_file, give_up_file
 from curation.extraction.inputs import (
     WITH_ROW_SAMPLES,
     check_reachable,
@@ -47,6 +51,7 @@ def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
         entities=source.entities,
         crawl=source.crawl,
         max_file_bytes=source.max_file_bytes,
+        record_seconds=source.record_seconds,
         urls=UrlRules(**{name: tuple(values) for name, values in vars(config.urls).items()}),
         texts=TextRules(**vars(config.text)),
         language=LanguageRules(languages=tuple(config.languages), **vars(config.language)),
@@ -62,9 +67,11 @@ def count_files(config: ExtractPairsConfig, files: list[FileInfo], settings: Ext
     if part is None:
         check_start(config, settings, [file.path for file in files])
         stage = Stage(recipe.stage, f"{len(files):,} files")
-        table.begin(0)
+        folder = table.begin(0)
         spark = start(config, files)
-        receipts = run_tasks(spark, partial(count_rows, columns=columns), [CountTask(file.path) for file in files])
+        tasks = [CountTask(file.path) for file in files]
+        count = partial(count_rows, columns=columns)
+        receipts = run_tasks(spark, count, tasks, folder, lambda task: receipt_of_given_up(task.input))
         if is_unread(receipts):
             check_failed_share([], config.max_failed_share, receipts, len(files))
         counts = [receipt.rows_out for receipt in receipts]
@@ -87,20 +94,29 @@ def check_start(config: ExtractPairsConfig, settings: ExtractionSettings, paths:
     check_files(paths, settings, config.max_failed_share)
 
 
+def given_up(parts: Sequence[Part]) -> list[dict[str, Any]]:
+    """Return the failures of the files that were given up when they were last read."""
+    return [failure for failure in last_failures(parts) if failure.get("reason") == GIVEN_UP]
+
+
 @writing(NAME, lambda config: [config.pairs])
 def run(config: ExtractPairsConfig) -> None:
     """Write the missing parts of `pairs`: one Parquet file for each input file."""
     settings, limit = settings_of(config), config.source.limit
-    files = list_sources(config.source.paths, settings.source, config.source.prefix, written_folders(config))
+    source, written = config.source, written_folders(config)
+    files = list_sources(source.paths, settings.source, source.prefix, source.absolute_paths, written)
+    # Without a limit the seed decides no row, and pairs of any run can be used.
+    seed = run_seed(config.output, config.seed, [] if limit is None else [config.pairs])
     if limit is not None and settings.source in WITH_ROW_SAMPLES:
-        inputs = draw_rows(files, count_files(config, files, settings), limit, config.seed)
+        inputs = draw_rows(files, count_files(config, files, settings), limit, seed)
     else:
-        inputs = draw_files(files, limit, config.seed)
+        inputs = draw_files(files, limit, seed)
     table = Table(config.pairs, PAIRS, None)
     lists = [vars(file) for file in list_files(list_paths(settings))]
     decisive = {**recipe_settings(settings), "lists": lists, **inputs.settings}
     recipe = Recipe(NAME, LOGIC_VERSIONS[settings.source], decisive, [vars(file) for file in inputs.files])
-    parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite, config.add)
+    retry = {failed_place(failure) for failure in given_up(table.parts())} if config.retry_failed_files else ()
+    parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite, config.add, retry)
     if plans:
         check_start(config, settings, [file["path"] for _, part in plans for file in part.inputs])
     else:
@@ -109,6 +125,7 @@ def run(config: ExtractPairsConfig) -> None:
     if growth := describe_growth(parts, plans, table.path, "files"):
         say(NAME, growth)
     total = sum(len(part.inputs()) for part in parts) + sum(len(part.inputs) for _, part in plans)
+    told_seed = None if limit is None else seed
     made: list[Receipt] = []
     held: list[tuple[int, Recipe, list[Receipt], float]] = []
     for number, part in plans:
@@ -119,10 +136,11 @@ def run(config: ExtractPairsConfig) -> None:
             ExtractTask(file["path"], join(folder, f"{index:05d}.parquet"), inputs.row_samples.get(file["path"]))
             for index, file in enumerate(part.inputs)
         ]
-        receipts = run_tasks(spark, partial(extract_file, settings=settings), tasks, folder)
+        work, give_up = partial(extract_file, settings=settings), partial(give_up_file, settings=settings)
+        receipts = run_tasks(spark, work, tasks, folder, give_up)
         made.append(merge_receipts(folder, receipts))
         if made[-1].rows_out:
-            parts.append(table.commit(number, part, receipts, stage.seconds))
+            parts.append(table.commit(number, part, receipts, stage.seconds, seed=told_seed))
         else:  # finished only if the run as a whole is no failure
             held.append((number, part, receipts, stage.seconds))
         stage.end(made[-1])
@@ -131,7 +149,9 @@ def run(config: ExtractPairsConfig) -> None:
     if plans:
         account = merge_receipts(NAME, made)
         refuse_nothing(account, "pair", pairless_advice(settings, account), config.allow_empty)
-    parts += [table.commit(*each) for each in held]
+    parts += [table.commit(*each, seed=told_seed) for each in held]
+    if lost := {failed_place(failure): failure["file"] for failure in given_up(parts)}:
+        say(NAME, f"gave up {len(lost):,} files ({min(lost.values())}, ...): retry_failed_files=true reads them again")
     check_failed_share(parts, config.max_failed_share)
 
 

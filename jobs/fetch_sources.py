@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from conf.schema.jobs import FetchSourcesConfig
+from curation.core.credentials import cut_path
 from curation.core.errors import HeadtailError
 from curation.core.progress import say
 from curation.core.storage import exists, read_json, write_json
@@ -44,7 +45,7 @@ def run(config: FetchSourcesConfig) -> None:
         fetched += 1
         say(NAME, source.path)
         files[source.path] = {
-            "kind": source.kind, "path": source.path, "url": source.url, "sha256": digest,
+            "kind": source.kind, "path": source.path, "url": cut_path(source.url), "sha256": digest,
             "bytes": (folder / source.path).stat().st_size, "verified": source.checksum is not None,
             "licence": source.licence,
         }  # fmt: skip

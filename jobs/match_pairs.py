@@ -9,12 +9,13 @@ from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES, PAIRS
+from curation.core.seeds import run_seed, salt_of
 from curation.core.table_reader import check_file
 from curation.core.tables import Part, Table, sum_receipts
 from curation.matching.buckets import merge_bucket, plan_merge
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import LOGIC_VERSION, MatchSettings, languages_of, plan_matching
-from curation.matching.parts import MATCHLESS, MatchesPlan
+from curation.matching.parts import MATCHLESS, SALT, MatchesPlan, kept_salt
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
@@ -59,7 +60,9 @@ def run(config: MatchPairsConfig, store: EntryStore | None = None) -> None:
     `store` are the entry lists, if the caller has opened them.
     """
     store = store or open_lists(config)
-    settings = MatchSettings(config.matching.matcher, tuple(config.languages), config.matching.max_texts)
+    seed, kept = run_seed(config.output, config.seed), kept_salt(config.matches)
+    salt = salt_of(seed) if kept is None else kept
+    settings = MatchSettings(config.matching.matcher, tuple(config.languages), config.matching.max_texts, salt)
     pairs = {part.id: part for part in Table(config.pairs, PAIRS, None).require("extract_pairs")}
     rules = {
         "edges": store.edges.value,
@@ -67,6 +70,7 @@ def run(config: MatchPairsConfig, store: EntryStore | None = None) -> None:
         "languages": sorted(config.languages),
         "max_texts": settings.max_texts,
         "buckets": config.buckets,
+        **({SALT: salt} if salt else {}),  # manifests of before have none
     }
     table = Table(config.matches, MATCHES)
     recipe = Recipe(NAME, LOGIC_VERSION, rules, [part.input() for part in pairs.values()])
@@ -100,7 +104,9 @@ def run(config: MatchPairsConfig, store: EntryStore | None = None) -> None:
         merge = plan.begin_merge()
         stage = Stage(NAME, f"merging {len(merge.parts)} parts in {config.buckets} buckets")
         merges = plan_merge([part.path for part in merge.parts], merge.folder, config.buckets)
-        receipts = run_tasks(spark, partial(merge_bucket, max_texts=settings.max_texts), merges, merge.folder)
+        receipts = run_tasks(
+            spark, partial(merge_bucket, max_texts=settings.max_texts, salt=salt), merges, merge.folder
+        )
         stage.end(merge.commit(receipts, stage.seconds).receipt)
 
 

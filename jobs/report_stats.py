@@ -6,11 +6,14 @@ from functools import partial
 from conf.schema.jobs import ReportStatsConfig
 from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
+from curation.core.seeds import is_drawn, run_seed
 from curation.core.storage import join, remove
 from curation.matching.entry_store import EntryStore
 from curation.report import values
+from curation.report.domains import count_domains, domain_values
 from curation.report.page import is_written, write_report
 from curation.report.previews import ListSummary, plan_entries, plan_previews, read_entries, read_previews
+from curation.report.run_paths import RunPaths
 from curation.report.run_tables import STAGE, RunTables, RunTotals, check_files
 from curation.report.stats import count_curated, count_downloads, count_matches, count_shards
 from curation.spark.session import open_session
@@ -27,7 +30,8 @@ def run(config: ReportStatsConfig) -> None:
     names = ("pairs", "matches", "entry_counts", "thresholds", "curated", "lists", "downloads", "shards")
     tables = RunTables.open({name: getattr(config, name) for name in names}, config.more_matches)
     store = EntryStore.open(config.entry_lists, tables.edges)
-    recipe = tables.recipe({"seed": config.seed, "metadata": tables.check_metadata(store.hash)})
+    seed = run_seed(config.output, config.seed)
+    recipe = tables.recipe({"seed": seed, "metadata": tables.check_metadata(store.hash)})
     for note in tables.notes:
         say(STAGE, note)
     if is_written(config.report, recipe.id):
@@ -40,12 +44,16 @@ def run(config: ReportStatsConfig) -> None:
     work = join(config.report, ".work")
     tasks = tables.plan(TASKS_PER_CORE * spark.sparkContext.defaultParallelism, work)
     totals = RunTotals.of_receipts(
-        run_tasks(spark, partial(count_matches, max_texts=tables.matches.max_texts), tasks.matches),
+        run_tasks(
+            spark, partial(count_matches, max_texts=tables.matches.max_texts, salt=tables.matches.salt), tasks.matches
+        ),
         run_tasks(spark, count_curated, tasks.curated, work),
         run_tasks(spark, count_downloads, tasks.downloads),
-        run_tasks(spark, partial(count_shards, seed=config.seed), tasks.shards),
+        run_tasks(spark, partial(count_shards, seed=seed), tasks.shards),
         partials=[task.output for task in tasks.curated],
     )
+    domains, sampled = tables.plan_domains(work), tables.domain_sample(seed)
+    run_tasks(spark, partial(count_domains, sample=sampled), domains, work)
     previews = run_tasks(spark, read_previews, plan_previews(totals.samples))
     samples = values.sort_as_drawn((output for receipt in previews for output in receipt.outputs), totals.samples)
     thresholds = tables.thresholds()
@@ -53,6 +61,8 @@ def run(config: ReportStatsConfig) -> None:
     entries = plan_entries(store.languages, values.needed_entries(counts, samples))
     summaries = run_tasks(spark, partial(read_entries, store=store), entries)
     lists = {output["lang"]: ListSummary(**output) for receipt in summaries for output in receipt.outputs}
+    paths = RunPaths(config.output)
+    written = tables.written(paths.shown(tables.shards.path))
     inputs = values.ReportInputs(
         tables.stages(),
         totals,
@@ -61,15 +71,20 @@ def run(config: ReportStatsConfig) -> None:
         lists,
         samples,
         tables.second_balance(),
-        tables.written(),
+        written,
+        domain_values([task.output for task in domains], sampled.share),
         tables.notes,
     )
     report = values.report_values(
         inputs,
-        run={"id": recipe.id, "finished": datetime.now(UTC).isoformat(timespec="seconds"), "seed": config.seed},
+        run={
+            "id": recipe.id,
+            "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+            "seed": None if is_drawn(seed) else seed,
+        },
         metadata={"id": store.hash},
     )
-    write_report(config.report, report)
+    write_report(config.report, paths.report(report))
     remove(work)
     say(STAGE, f"done: {config.report}/index.html, {progress.seconds:.1f} s")
 

@@ -31,6 +31,13 @@ def draw(
     return out.getvalue()
 
 
+def many_scans(scans: int) -> bytes:
+    """Return a progressive JPEG that repeats its last scan."""
+    data = draw(1, progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + last * (scans - data.count(b"\xff\xda")) + data[-2:]
+
+
 def png_bomb(side: int = 30_000) -> bytes:
     """Return a PNG of some kilobytes whose header declares side x side pixels."""
 

@@ -64,7 +64,7 @@ def curate_real_wats(folder: Path) -> Path:
     lists.mkdir(parents=True)
     (lists / "en.json").write_bytes(gzip.decompress((SHARED / "metadata/entries-en-415k.json.gz").read_bytes()))
     places = (f"output={folder}/run", f"source.paths={SHARED}/wat", f"entry_lists={lists}")
-    given = [*places, "download_images=false", "buckets=2", *SESSION]
+    given = [*places, "download_images=false", "buckets=2", "seed=0", *SESSION]
     curate.run(compose_config("curate", CurateConfig, given))
     return folder / "run"
 

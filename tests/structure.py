@@ -29,7 +29,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "curation.extraction": ("curation.core", "curation.sources"),
     "curation.balancing": ("curation.core", "curation.matching"),
     "metadata.sources": ("curation.core", "curation.matching"),
-    "curation.shards": ("curation.core", "curation.balancing", "curation.images"),
+    "curation.shards": ("curation.core", "curation.sources", "curation.balancing", "curation.images"),
     "metadata.lists": ("curation.core", "curation.matching", "metadata.sources"),
     "curation.report": (
         "curation.core", "curation.matching", "curation.balancing", "curation.images", "curation.shards",

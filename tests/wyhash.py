@@ -41,6 +41,21 @@ def wyhash(data: bytes, seed: int) -> int:
     return mix((product & WORD) ^ SECRET[0] ^ size, (product >> 64) ^ SECRET[1])
 
 
+def colliding(seed: int, count: int) -> list[str]:
+    """Return texts of 47 bytes with one hash under a seed that is known.
+
+    The state of the hash after 16 bytes, put into bytes 24 to 31, makes a factor 0: bytes 16 to 23 count for nothing.
+    """
+    state = seed ^ mix(seed ^ SECRET[0], SECRET[1])
+    for number in range(1_000_000):
+        start = f"{number:016}".encode()
+        words = (int.from_bytes(start[:8], "little"), int.from_bytes(start[8:], "little"))
+        word = mix(words[0] ^ SECRET[1], words[1] ^ state).to_bytes(8, "little")
+        if word.isascii() and word.decode().isprintable():
+            return [f"{start.decode()}{k:08}{word.decode()}{'.' * 15}" for k in range(count)]
+    raise AssertionError("no state is printable")
+
+
 def keyed(seed: int, purpose: str, *keys: str) -> int:
     """What `hash64(seed, purpose, *keys)` gives for one row."""
     found = wyhash(f"{seed}:{purpose}".encode(), 0)

@@ -29,7 +29,11 @@ class JobConfig(Settings):
     """Settings of most jobs."""
 
     output: str = setting(MISSING, "folder of the run; contains the tables whose paths are not given")
-    seed: int = setting(0, "seed of all random draws", minimum=0)
+    seed: int | None = setting(
+        None,
+        "seed of all random draws; null: that of the run, which is drawn at its first start and kept in its folder",
+        minimum=-(1 << 64),
+    )
     overwrite: bool = setting(
         False, "make finished tables and shards again if settings or inputs have changed; replaces what is there"
     )
@@ -52,6 +56,7 @@ class ExtractPairsConfig(JobConfig):
     max_failed_share: float = setting(
         0.05, "the job fails if a larger share of the input files is damaged", minimum=0, maximum=1
     )
+    retry_failed_files: bool = setting(False, "read files again that were given up after they had ended their process")
 
 
 @dataclass

@@ -54,9 +54,15 @@ class SourceConfig(Settings):
     prefix: str = setting(
         "https://data.commoncrawl.org/", "base URL of crawls and of the paths in lists, e.g. s3://commoncrawl/"
     )
+    absolute_paths: bool = setting(
+        False, "lists of paths may name files outside of source.prefix; set it only if you trust whoever wrote the list"
+    )
     crawl: str = setting("", "name of the crawl, if the paths do not contain it (CC-MAIN-2024-22)")
     entities: Entities = setting(Entities.auto, "decode HTML entities of WAT files; auto: of crawls before mid-2019")
     max_file_bytes: int = setting(64 << 30, "maximum uncompressed size that is read of a file", unit="bytes", minimum=1)
+    record_seconds: float = setting(
+        60.0, "CPU time limit of a page or record; the rest of it is skipped", unit="s", minimum=0.1
+    )
     url_column: str = setting("url", "column of image URLs (kind=table), or key in the json (kind=webdataset)")
     text_columns: dict[str, str] = setting(
         {},
@@ -87,11 +93,17 @@ class UrlsConfig(Settings):
         super().__post_init__()
         for network in self.allow_private_hosts:
             try:
-                ipaddress.ip_network(network, strict=False)
+                whole = ipaddress.ip_network(network, strict=False)
             except ValueError:
                 raise HeadtailError(
                     f"urls.allow_private_hosts: {network} is not a network; write it like 10.1.0.0/16 or 127.0.0.1/32"
                 ) from None
+            if "/" in network and ipaddress.ip_interface(network).ip != whole.network_address:
+                address = ipaddress.ip_interface(network).ip
+                raise HeadtailError(
+                    f"urls.allow_private_hosts: {network} names the address {address} and the size of a network: write "
+                    f"{address}/{address.max_prefixlen} for this address, or {whole} for all {whole.num_addresses:,}"
+                )
 
 
 @dataclass
@@ -169,6 +181,12 @@ class BalanceConfig(Settings):
         "expected share of images that survive download and filters; t applies to the survivors' counts",
         above=0,
         maximum=1,
+    )
+    max_per_domain: int | None = setting(
+        None,
+        "maximum of kept images per registrable domain, drawn at random; null: no limit",
+        unit="images",
+        minimum=1,
     )
 
     def __post_init__(self) -> None:

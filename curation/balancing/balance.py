@@ -37,7 +37,7 @@ class BalanceSettings:
     `unit=pair` draws every text on its own; the image's text is the kept text with the smallest choose_text key.
     `unit=image` takes the text with the smallest choose_text key, whatever t is, and draws the image with the
     probability of this text. `counts` is a folder of CountFiles, `t` the first pass's threshold of every language, and
-    `max_texts` the number of texts that an image keeps when several tables are merged.
+    `max_texts` the number of texts that an image keeps when several tables are merged, chosen with `salt`.
     """
 
     unit: Unit
@@ -45,6 +45,7 @@ class BalanceSettings:
     counts: str
     t: Mapping[str, float]
     max_texts: int
+    salt: int = 0
 
 
 @dataclass(frozen=True)
@@ -250,7 +251,7 @@ def balance_bucket(task: BalanceTask, settings: BalanceSettings) -> Receipt:
     receipt = Receipt(task.name)
     counts = CountFiles(settings.counts)
     with storage.ParquetSink(task.output, CURATED) as sink:
-        for matched in read_matched(task.files, settings.max_texts, receipt):
+        for matched in read_matched(task.files, settings.max_texts, receipt, salt=settings.salt):
             probabilities = text_probabilities(matched, counts, settings.t)
             drawn = draw_batch(matched, probabilities, settings.unit, settings.seed)
             sink.write(curated_batch(matched, drawn))

@@ -23,7 +23,7 @@ from curation.core.receipts import Receipt
 from curation.core.schemas import ENTRY_COUNTS
 from curation.core.table_reader import open_table_file
 from curation.core.tables import Table
-from curation.matching.parts import MatchesTables
+from curation.matching.parts import SALT, MatchesTables
 
 LOGIC_VERSION = 1
 ARRAYS = "arrays"
@@ -174,7 +174,7 @@ def plan_counting(buckets: Sequence[Sequence[str]], parallelism: int, folder: st
     ]
 
 
-def count_buckets(task: BucketsTask, max_texts: int) -> Receipt:
+def count_buckets(task: BucketsTask, max_texts: int, salt: int = 0) -> Receipt:
     """Count the entries of some buckets of `matches`, and write the counts as `write_partial` does.
 
     Rows of the receipt are images; its facts count texts and matches.
@@ -182,7 +182,7 @@ def count_buckets(task: BucketsTask, max_texts: int) -> Receipt:
     counts = CountArrays()
     receipt = Receipt(task.name)
     for files in task.buckets:
-        for matched in read_matched(files, max_texts, receipt, COUNTED_COLUMNS):
+        for matched in read_matched(files, max_texts, receipt, COUNTED_COLUMNS, salt):
             counts.add(matched)
     receipt.rows_out = receipt.rows_in - receipt.drops["merged_into_image"]
     write_partial(task.output, counts)
@@ -243,7 +243,8 @@ def write_entry_counts(tasks: Iterable[BucketsTask], folder: str) -> Receipt:
 def open_counts(path: str, matches: MatchesTables) -> CountFiles:
     """Return the counts of `entry_counts`; raises HeadtailError where they were not counted from these matches."""
     (part,) = Table(path, ENTRY_COUNTS).require("count_entries")
-    if sorted(entry["id"] for entry in part.inputs()) != matches.ids():
+    salt = part.manifest["settings"].get(SALT, 0)  # in another order, other texts stay
+    if sorted(entry["id"] for entry in part.inputs()) != matches.ids() or salt != matches.salt:
         raise HeadtailError(f"{path} was counted from other matches than given: run count_entries again")
     return CountFiles(storage.join(part.path, ARRAYS))
 

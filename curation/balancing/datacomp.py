@@ -68,14 +68,17 @@ def plan_collection(curated: Sequence[str], slices: str, folder: str) -> list[Co
     return [CollectTask(file, k, slices, storage.join(folder, f"{k:06d}.npy")) for k, file in enumerate(curated)]
 
 
-def slice_pairs(task: SliceTask, buckets: int) -> Receipt:
-    """Write the DataComp uids of one file of `pairs` as slices, one for each bucket of `curated`."""
+def slice_pairs(task: SliceTask, buckets: int, seed: int) -> Receipt:
+    """Write the DataComp uids of one file of `pairs` as slices, one for each bucket of `curated`.
+
+    `seed` is that of the hashes which stand for texts: a secret, so that nobody can make a text with a given hash.
+    """
     receipt = Receipt(task.pairs)
     pending: list[pa.RecordBatch] = []
     for batch in read_batches(task.pairs, _POOL_PAIRS, ["uid", "text", UID], 65_536, further=None):
         receipt.rows_in += batch.num_rows
         batch = batch.filter(pc.match_substring_regex(batch[UID], "^[0-9a-fA-F]{32}$").fill_null(False))
-        texts = pa.array(hash64(0, "export", batch["text"]))
+        texts = pa.array(hash64(seed, "export", batch["text"]))
         pending.append(pa.record_batch([batch["uid"], texts, pc.utf8_lower(batch[UID])], schema=_SLICES))
         if sum(one.num_rows for one in pending) >= SLICE_ROWS:
             _write(pending, task.slices, buckets, receipt)
@@ -95,13 +98,13 @@ def _write(pending: list[pa.RecordBatch], prefix: str, buckets: int, receipt: Re
     receipt.rows_out += rows.num_rows
 
 
-def collect_uids(task: CollectTask) -> Receipt:
-    """Write the DataComp uids of one bucket of `curated`.
+def collect_uids(task: CollectTask, seed: int) -> Receipt:
+    """Write the DataComp uids of one bucket of `curated`; `seed` is that of `slice_pairs`.
 
     Where several rows of the pool have the same URL and text, the smallest uid is taken.
     """
     files = read_batches(task.curated, CURATED, ["uid", "text"])
-    kept = [pa.table([batch["uid"], hash64(0, "export", batch["text"])], ["uid", "text"]) for batch in files]
+    kept = [pa.table([batch["uid"], hash64(seed, "export", batch["text"])], ["uid", "text"]) for batch in files]
     receipt = Receipt(posixpath.basename(task.curated), rows_in=sum(one.num_rows for one in kept))
     found = pa.nulls(0, pa.string())
     if kept:

@@ -40,6 +40,7 @@ class ForecastGrid:
     counts: str
     ts: Mapping[str, np.ndarray]
     max_texts: int
+    salt: int = 0
 
 
 class ForecastSums:
@@ -153,7 +154,7 @@ def forecast_buckets(task: BucketsTask, grid: ForecastGrid) -> Receipt:
     counts = CountFiles(grid.counts)
     sums = ForecastSums(len(next(iter(grid.ts.values()))))
     for files in task.buckets:
-        for matched in read_matched(files, grid.max_texts, receipt):
+        for matched in read_matched(files, grid.max_texts, receipt, salt=grid.salt):
             forecast_batch(matched, grid, counts, sums)
     with storage.ParquetSink(task.output, _PARTIAL) as sink:
         for lang, values in sorted(sums.by_lang.items()):

@@ -116,7 +116,7 @@ def _starts(lists: pa.ListArray) -> np.ndarray:
 
 
 def read_matched(
-    files: Sequence[str], max_texts: int, receipt: Receipt, columns: list[str] | None = None
+    files: Sequence[str], max_texts: int, receipt: Receipt, columns: list[str] | None = None, salt: int = 0
 ) -> Iterator[MatchedBatch]:
     """Yield the images of one bucket in the order of their uids, merged by uid where the bucket has several files.
 
@@ -128,7 +128,7 @@ def read_matched(
     images = 0
     merged = len(files) > 1
     if merged:
-        batches = merge_buckets(files, dropped, max_texts)
+        batches = merge_buckets(files, dropped, max_texts, salt=salt)
     else:
         batches = read_batches(files[0], MATCHES, columns, BATCH_IMAGES)
     for batch in batches:

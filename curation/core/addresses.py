@@ -4,6 +4,18 @@ import ipaddress
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+NOT_PUBLIC = tuple(
+    ipaddress.ip_network(network)
+    for network in (
+        "192.0.0.0/24",  # protocol assignments, one of them a cloud's metadata. Python < 3.11.10, 3.12.4: in parts
+        "192.88.99.0/24",  # relays of 6to4, given up (RFC 7526). Python: all versions
+        "168.63.129.16/32",  # a cloud's services for its machines. Python: all versions, it is allocated like any other
+        "64:ff9b:1::/48",  # NAT64 of private networks (RFC 8215). Python < 3.11.10, 3.12.4
+        "3fff::/20",  # documentation (RFC 9637). Python 3.11; 3.12 and 3.13 before autumn 2024
+        "5f00::/16",  # segment routing within a network (RFC 9602). Python 3.11
+    )
+)
+"""Networks that are not the public internet, although some or all versions of Python judge them `is_global`."""
 
 
 def is_public(address: Address) -> bool:
@@ -19,6 +31,8 @@ def is_public(address: Address) -> bool:
             return is_public(inner)
         if address.is_site_local:
             return False
+    if any(address in network for network in NOT_PUBLIC):
+        return False
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 

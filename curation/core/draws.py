@@ -9,27 +9,42 @@ purpose: with one u for two uses, the second would depend on the first, and both
 | `choose_text` | uid, text | the text of an image with several: the one with the smallest hash |
 | `order` | uid | the final order of samples |
 | `sample` | path of a source file; uid | files, or a key of their rows, for `source.limit`; samples of a report |
-| `max_texts` | uid, text | the texts of an image that stay: the `max_texts` with the smallest hashes |
+| `domain_cap` | uid | the images of a domain that stay: the `max_per_domain` with the smallest hashes |
+| `domains` | uid | the images whose domains a report counts |
+| `max_texts` | uid, text | the texts of an image that stay: the `max_texts` with the smallest hashes (seed: a salt) |
 | `days` | day | the days of page views that are fetched |
 
-Three purposes compare keys by their hashes, all with seed 0, and draw nothing:
+Some purposes compare keys by their hashes, and draw nothing:
 
-| purpose | keys | finds |
-|---|---|---|
-| `distinct` | uid; text | pairs that repeat within a source file |
-| `duplicates` | sha256 or perceptual hash of an image | the task that compares images with the same hash |
-| `export` | text | the pair of a curated image, to export the DataComp uid of the pair |
+| purpose | keys | seed | finds |
+|---|---|---|---|
+| `distinct` | uid; text | random, of one file | pairs that repeat within a source file |
+| `distinct` | uid; text | 0 | the local file in which a pair waits that the table has no room for |
+| `duplicates` | sha256 or perceptual hash of an image | of the run | the task that compares images with the same hash |
+| `domain_cap` | domain | of the run | the task that compares the images of a domain |
+| `export` | text | random, of one job | the pair of a curated image, to export the DataComp uid of the pair |
 
 u = top 53 bits of the hash / 2^53. A key is hashed with wyhash (final version 4.2; published implementations give the
-same number) over its UTF-8, with a 64-bit seed: for the first key the hash of "seed:purpose", for each further key the
-hash of the previous key, so ("ab", "c") and ("a", "bc") differ.
+same number) over its UTF-8, with a 64-bit seed: for the first key that of the purpose (`hash_seed`), for each further
+key the hash of the previous key, so ("ab", "c") and ("a", "bc") differ.
 
 wyhash passes the statistical test suites, and hashes 16 bytes per multiplication where other hashes need several
-multiplications. A factor of 0 would erase the state of the hash. A factor is 0 only if eight bytes of the key equal one
-of the constants below; none of the constants is valid UTF-8, so a text cannot contain them.
+multiplications. It is no message authentication code, and has no proof against an attacker:
+
+- Whoever knows the seed computes all draws, and makes as many texts as he likes with one hash. The state of the hash is
+  a factor of its next step, so eight bytes that equal the state make the product 0, and erase what came before them.
+- Without the seed these texts are out of reach: a guess is right with a chance of 2^-64. But 64 bits are few for a key,
+  and draws with their results (the order of published samples, texts that were kept) allow a search through all 2^64.
+- So seeds of runs are drawn and kept secret (curation/core/seeds.py), a new one for each run. BLAKE2b, which is a keyed
+  hash in the strict sense, derives each purpose's seed from a drawn seed: one purpose that is found out, such as the
+  order of samples, tells nothing of the others.
+
+Eight bytes that equal one of the constants below would do the same under every seed; none of the constants is valid
+UTF-8, so a text cannot contain them.
 """
 
 from collections.abc import Callable, Sequence
+from hashlib import blake2b
 from typing import Any
 
 import numba
@@ -84,8 +99,14 @@ def hash64(seed: int, purpose: str, *keys: pa.Array, at: Sequence[np.ndarray] | 
 
 
 def hash_seed(seed: int, purpose: str) -> int:
-    """Return the seed of a purpose's first key: the hash of "seed:purpose" with seed 0."""
-    name = np.frombuffer(f"{seed}:{purpose}".encode(), dtype=np.uint8)
+    """Return the seed of a purpose's first key: the hash of "seed:purpose", 64 bits.
+
+    The hash is wyhash with seed 0, and for a negative seed, which is a secret, BLAKE2b.
+    """
+    text = f"{seed}:{purpose}".encode()
+    if seed < 0:
+        return int.from_bytes(blake2b(text, digest_size=8).digest(), "little")
+    name = np.frombuffer(text, dtype=np.uint8)
     return int(_wyhash(name, np.uint64(0), np.uint64(len(name)), np.uint64(0)))
 
 

@@ -4,6 +4,7 @@ import sys
 import time
 
 from curation.core.receipts import Receipt
+from curation.core.terminal import printable
 
 SHOWN_REASONS = 4
 
@@ -43,4 +44,4 @@ def account(receipt: Receipt) -> str:
 
 def say(name: str, message: str) -> None:
     """Print one line of a stage."""
-    print(f"{name:16} {message}", file=sys.stderr, flush=True)  # noqa: T201
+    print(printable(f"{name:16} {message}"), file=sys.stderr, flush=True)  # noqa: T201

@@ -14,6 +14,7 @@ from enum import Enum
 from functools import cached_property
 from typing import Any
 
+from curation.core.credentials import cut_values
 from curation.core.setting_names import setting_name
 
 OLD_ROWS = "old_rows"
@@ -82,7 +83,7 @@ _NEVER = object()
 
 def difference(manifest: Mapping[str, Any], recipe: Recipe) -> str:
     """Return the difference between a manifest's recipe and another one: `language.min_score was 0.0, is 0.5`."""
-    return ", ".join(differences(manifest, vars(recipe))) or "its inputs have changed"
+    return ", ".join(differences(manifest, vars(recipe))) or "its inputs, or an address in its settings, have changed"
 
 
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -94,7 +95,7 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     versions = [each["logic_version"] for each in (before, now)]
     newer = " (another version of headtail)" if versions[0] != versions[1] else ""
     changes = [f"logic_version was {versions[0]}, is {versions[1]}{newer}"] if newer else []
-    old, new = flatten(before["settings"]), flatten(now["settings"])
+    old, new = (flatten(cut_values(each["settings"])) for each in (before, now))
     for key in sorted(old.keys() | new.keys()):
         if old.get(key) != new.get(key):
             was, now_is = _shown(old.get(key)), _shown(new.get(key))

@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 
 from curation.core.errors import HeadtailError
 from curation.core.progress import say
+from curation.core.redirects import HttpHandler, HttpsHandler, PrivateRedirectError, PublicRedirects
 from curation.core.storage import filesystem, is_local, open_input
 from curation.core.store_faults import store_line
 
@@ -161,6 +162,8 @@ def open_http(
         raise RemoteError(f"{url}: {answer}", error.code) from None
     except (OSError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", error)
+        if isinstance(reason, PrivateRedirectError):
+            raise RemoteError(f"{url}: {reason}") from error
         if isinstance(reason, socket.gaierror):
             raise UnreachableError(_unresolved(urlsplit(url).hostname, reason)) from error
         kind = UnreachableError if getattr(reason, "errno", None) in NO_NETWORK else PassingError
@@ -191,12 +194,14 @@ def body_end(response: http.client.HTTPResponse, start: int) -> int | None:
 
 @cache
 def _opener() -> urllib.request.OpenerDirector:
-    """Return the standard library's client without ftp and file, so that servers cannot redirect to them."""
+    """Return the standard library's client without ftp and file, so that servers cannot redirect to them.
+
+    Nor can a public server redirect into a private network.
+    """
     opener = urllib.request.OpenerDirector()
     for handler in (
-        urllib.request.ProxyHandler, urllib.request.UnknownHandler, urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler, urllib.request.HTTPDefaultErrorHandler, urllib.request.HTTPRedirectHandler,
-        urllib.request.HTTPErrorProcessor,
+        urllib.request.ProxyHandler, urllib.request.UnknownHandler, HttpHandler, HttpsHandler,
+        urllib.request.HTTPDefaultErrorHandler, PublicRedirects, urllib.request.HTTPErrorProcessor,
     ):  # fmt: skip
         opener.add_handler(handler())
     return opener

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from curation.core.bounded_parquet import ERRORS as PARQUET_ERRORS
+from curation.core.bounded_parquet import BoundedParquet
 from curation.core.cleaned import refuse_cleaned
 from curation.core.errors import HeadtailError
 from curation.core.schemas import check_schema
@@ -43,6 +45,25 @@ def read_batches(
     """Yield the record batches of one file of a table: `columns`, or all columns of the file."""
     with open_table_file(path, schema, further) as file:
         yield from file.iter_batches(batch_rows, columns=columns)
+
+
+def read_foreign_batches(
+    path: str, schema: pa.Schema, columns: Sequence[str], batch_rows: int, further: Iterable[str] | None = ()
+) -> Iterator[pa.RecordBatch]:
+    """Yield the record batches of a file that others may have written, in bounded memory: columns without children.
+
+    Raises HeadtailError if the columns differ, or if the file is damaged or claims more than `bounded_parquet` allows.
+    """
+    with open_input(path) as file:
+        try:
+            bounded = BoundedParquet(file)
+            check_schema(bounded.schema, schema, path, further)
+            if repeated := [name for name in columns if bounded.schema.names.count(name) > 1]:
+                raise ValueError(f"it has several columns of the name {', '.join(repeated)}")
+            for group in range(len(bounded.group_rows)):
+                yield from bounded.read_group(group, columns, batch_rows)
+        except PARQUET_ERRORS as error:
+            raise HeadtailError(f"{path} is not a Parquet file, or is damaged: {error}") from error
 
 
 def read_rows(

@@ -7,35 +7,62 @@ The manifest is written last: readers ignore a part without one. The manifest ho
 import hashlib
 import json
 import platform
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import count
-from typing import Any
+from typing import Any, Self
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.core import storage
 from curation.core.cleaned import CLEANED
+from curation.core.credentials import cut_failure, cut_input, cut_values, failed_place, place
 from curation.core.errors import HeadtailError
 from curation.core.fences import WRITER
 from curation.core.own_tables import MANIFEST
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe, difference
+from curation.core.record_errors import READER_ERROR
 from curation.core.table_reader import check_file
 
 INPUTS = "_inputs.parquet"
+SETTINGS_HASH = "settings_sha256"
+"""Key beside `settings` in a manifest: the hash of the whole settings, where an address in them was cut."""
 INLINE_INPUTS = 100
 """A manifest lists up to this many inputs; more inputs go to a Parquet file, and its hash to the manifest."""
 
 
+ATTEMPT = "attempt"
+"""Key in an input of a part: how often the file has been read, from 2 on. Such a part has an id of its own."""
+
+
 class Part:
-    """A complete part of a table."""
+    """A complete part of a table.
+
+    Raises HeadtailError if the manifest names a file outside of the part's folder: somebody else may have written it.
+    """
 
     def __init__(self, path: str, manifest: dict[str, Any]) -> None:
         self.path, self.manifest = path, manifest
+        for name in _file_names(manifest):
+            if not is_plain_name(name):
+                raise HeadtailError(
+                    f"{path}/{MANIFEST} names the file {str(name)[:200]!r}, expected the name of a file in its own "
+                    "folder: headtail has not written this manifest"
+                )
+
+    @classmethod
+    def read(cls, path: str) -> Self:
+        """Return the part in a folder; raises FileNotFoundError without a manifest, HeadtailError for a damaged one."""
+        try:
+            return cls(path, storage.read_json(storage.join(path, MANIFEST)))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise HeadtailError(f"{path}/{MANIFEST} is damaged ({error}): delete it to make the part again") from error
 
     @property
     def id(self) -> str:
@@ -91,6 +118,25 @@ class Part:
         return [{key: value for key, value in row.items() if value is not None} for row in rows]
 
 
+def is_plain_name(name: Any) -> bool:
+    """Return whether a value is the name of a file in a folder, and no path that leads elsewhere.
+
+    >>> [is_plain_name(name) for name in ("00000.tar", "../a", "/a", "..", "", "a::b", 7)]
+    [True, False, False, False, False, False, False]
+    """
+    return isinstance(name, str) and name not in ("", ".", "..") and not re.search(r"[/\\\0]|::", name)
+
+
+def _file_names(manifest: dict[str, Any]) -> Iterator[Any]:
+    """Yield the names of files that a manifest gives: those of its files and tars, and that of its inputs."""
+    for entry in manifest.get("files", []):
+        yield entry["path"]
+        if "tar" in entry:
+            yield entry["tar"]
+    if not isinstance(inputs := manifest.get("inputs", []), list):
+        yield inputs["file"]
+
+
 class Table:
     """A folder of parts whose files hold the columns of `schema`.
 
@@ -107,13 +153,9 @@ class Table:
             if name.startswith("part-"):
                 path = storage.join(self.path, name)
                 try:
-                    found.append(Part(path, storage.read_json(storage.join(path, MANIFEST))))
+                    found.append(Part.read(path))
                 except FileNotFoundError:
                     continue
-                except ValueError as error:
-                    raise HeadtailError(
-                        f"{path}/{MANIFEST} is damaged ({error}): delete it to make the part again"
-                    ) from error
         return found
 
     def require(self, stage: str) -> list[Part]:
@@ -148,7 +190,10 @@ class Table:
         return path
 
     def commit(self, index: int, recipe: Recipe, receipts: Sequence[Receipt], seconds: float, **facts: Any) -> Part:
-        """Check the sum of the receipts and write the manifest, with `facts` added; the part is complete after that."""
+        """Check the sum of the receipts and write the manifest, with `facts` added; the part is complete after that.
+
+        The id is that of the recipe with whole addresses. Those in the manifest are cut (credentials.py).
+        """
         path = self.part_path(index)
         sweep(path)
         total = merge_receipts(path, receipts)
@@ -156,12 +201,13 @@ class Table:
         manifest = {
             "id": recipe.id,
             **asdict(recipe),
-            "inputs": self._store_inputs(path, recipe.inputs),
+            **_written_settings(recipe.settings),
+            "inputs": self._store_inputs(path, [cut_input(entry) for entry in recipe.inputs]),
             "rows_in": total.rows_in,
             "rows_out": total.rows_out,
             "drops": dict(sorted(total.drops.items())),
             "facts": dict(sorted(total.facts.items())),
-            "failures": total.failures,
+            "failures": [cut_failure(failure) for failure in total.failures],
             **facts,
             "files": sorted(files, key=lambda entry: entry["path"]),
             "seconds": round(seconds, 3),
@@ -200,15 +246,21 @@ class Table:
         return None
 
     def plan_parts(
-        self, recipe: Recipe, per_part: int, overwrite: bool, add: bool = False
+        self,
+        recipe: Recipe,
+        per_part: int,
+        overwrite: bool,
+        add: bool = False,
+        retry: Collection[str] = (),
     ) -> tuple[list[Part], list[tuple[int, Recipe]]]:
         """Return the finished parts, and (number, recipe) of each part to make.
 
         Inputs of a complete part are done. The others form new parts of `per_part` inputs, in their order. If a part
         has other settings, or an input file has changed since, `overwrite` decides: true deletes all parts, false
         raises HeadtailError. The same holds if the recipe lacks inputs of a part, unless `add` is true: then these
-        inputs stay in the table.
-        A part of nothing but failures is deleted unless this recipe made it of the same inputs.
+        inputs stay in the table. A part of nothing but failures is deleted unless this recipe made it of the same
+        inputs. The input files at the places `retry` (credentials.py) are read again, into further parts: finished
+        parts stay as they are.
         """
         parts = self._without_unread(recipe)
         if overwrite and any(self._differs(part, recipe) for part in parts):
@@ -217,24 +269,31 @@ class Table:
                 storage.remove(part.path)
             parts = []
         known: dict[str, dict] = {}
+        attempts: Counter[str] = Counter()
         for part in parts:
             if found := self._differs(part, recipe):
                 raise HeadtailError(
                     f"{part.path} is finished, with other settings ({found}): "
                     "set overwrite=true to make it again, or another path"
                 )
-            known.update({entry["path"]: entry for entry in part.inputs()})
+            for entry in part.inputs():
+                where = place(entry)
+                attempts[where] = max(attempts[where], entry.get(ATTEMPT, 1))
+                known[where] = _without_attempt(cut_input(entry))
         # An upstream part is compared by id: it may have been moved.
-        done = {entry.get("id", entry["path"]) for entry in known.values()}
-        fresh = [entry for entry in recipe.inputs if entry.get("id", entry["path"]) not in done]
+        done = {entry.get("id", where) for where, entry in known.items()}
+        fresh = [entry for entry in recipe.inputs if entry.get("id", place(entry)) not in done]
+        again = [entry for entry in recipe.inputs if retry and place(entry) in retry and place(entry) in done]
+        fresh += [{**entry, ATTEMPT: attempts[place(entry)] + 1} for entry in again]
         for entry in recipe.inputs:
-            if entry.get("id") not in done and known.get(entry["path"], entry) != entry:
+            cut = cut_input(entry)
+            if entry.get("id") not in done and known.get(place(entry), cut) != cut:
                 if overwrite:
                     for part in parts:
                         storage.remove(part.path)
-                    return self.plan_parts(recipe, per_part, overwrite)
+                    return self.plan_parts(recipe, per_part, overwrite, add, retry)
                 raise HeadtailError(
-                    f"{entry['path']} has changed since {self.path} was made from it: "
+                    f"{cut['path']} has changed since {self.path} was made from it: "
                     "set overwrite=true to make the table again"
                 )
         if not add and (missing := missing_inputs(known.values(), recipe.inputs)):
@@ -243,7 +302,7 @@ class Table:
                     if missing_inputs(part.inputs(), recipe.inputs):
                         storage.remove(storage.join(part.path, MANIFEST))
                         storage.remove(part.path)
-                return self.plan_parts(recipe, per_part, overwrite)
+                return self.plan_parts(recipe, per_part, overwrite, add, retry)
             raise HeadtailError(
                 f"{self.path} holds {len(known):,} inputs, {len(missing):,} of which this call does not name, such as "
                 f"{missing[0]}: set add=true to keep them{f' and add {len(fresh):,} more' if fresh else ''}, "
@@ -259,11 +318,12 @@ class Table:
 
     def _without_unread(self, recipe: Recipe) -> list[Part]:
         """Delete the parts that hold nothing but failures of another recipe or of other inputs; return the others."""
-        wanted = {entry["path"]: entry for entry in recipe.inputs}
+        wanted = {place(entry): cut_input(entry) for entry in recipe.inputs}
         kept = []
         for part in self.parts():
             if part.is_unread() and (
-                self._differs(part, recipe) or any(wanted.get(entry["path"]) != entry for entry in part.inputs())
+                self._differs(part, recipe)
+                or any(wanted.get(place(entry)) != _without_attempt(entry) for entry in part.inputs())
             ):
                 storage.remove(storage.join(part.path, MANIFEST))
                 storage.remove(part.path)
@@ -273,24 +333,43 @@ class Table:
 
     @staticmethod
     def _differs(part: Part, recipe: Recipe) -> str:
-        same = (part.manifest["stage"], part.manifest["logic_version"], part.manifest["settings"]) == (
+        before: Any = part.manifest["settings"]
+        now: Any = recipe.settings
+        if whole := part.manifest.get(SETTINGS_HASH):  # the manifest holds cut addresses
+            before, now = whole, settings_hash(recipe.settings)
+        same = (part.manifest["stage"], part.manifest["logic_version"], before) == (
             recipe.stage,
             recipe.logic_version,
-            recipe.settings,
+            now,
         )
         return "" if same else difference(part.manifest, recipe)
 
 
+def _without_attempt(entry: dict) -> dict:
+    return {key: value for key, value in entry.items() if key != ATTEMPT}
+
+
 def missing_inputs(known: Iterable[dict], wanted: Iterable[dict]) -> list[str]:
     """Return the paths of the known inputs that are not wanted; an upstream part is compared by id, as it may move."""
-    keys = {entry[key] for entry in wanted for key in ("id", "path") if key in entry}
-    return [entry["path"] for entry in known if not {entry["path"], entry.get("id")} & keys]
+    keys = {key for entry in wanted for key in (entry.get("id"), place(entry)) if key}
+    return [entry["path"] for entry in known if not {place(entry), entry.get("id")} & keys]
 
 
 def describe_growth(parts: Sequence[Part], plans: Sequence[tuple[int, Recipe]], path: str, unit: str) -> str:
     """Return a line about the inputs that a table has, and those that are added to it; "" if it has none yet."""
     before, more = (sum(map(len, each)) for each in ([p.inputs() for p in parts], [r.inputs for _, r in plans]))
     return f"adds {more:,} {unit} to the {before:,} in {path}" if before and more else ""
+
+
+def settings_hash(settings: dict[str, Any]) -> str:
+    """Return the SHA-256 in hex of settings as canonical JSON."""
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
+
+
+def _written_settings(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings with their addresses cut, and the hash of the whole ones if they differ."""
+    cut = cut_values(settings)
+    return {"settings": cut} if cut == settings else {"settings": cut, SETTINGS_HASH: settings_hash(settings)}
 
 
 def sweep(folder: str) -> None:
@@ -313,6 +392,21 @@ def sum_receipts(parts: Iterable[Part]) -> Receipt:
     return merge_receipts("all parts", [part.receipt for part in parts])
 
 
+def last_failures(parts: Iterable[Part]) -> list[dict]:
+    """Return the failures of input files, each of the last attempt at its file; faults of single records are none."""
+    attempts: dict[str, int] = {}
+    failures: list[tuple[int, dict]] = []
+    for part in parts:
+        here = {place(entry): entry.get(ATTEMPT, 1) for entry in part.inputs()}
+        attempts |= {path: attempt for path, attempt in here.items() if attempt > attempts.get(path, 0)}
+        failures += [(here.get(failed_place(failure), 1), failure) for failure in part.manifest["failures"]]
+    return [
+        failure
+        for attempt, failure in failures
+        if failure.get("reason") != READER_ERROR and attempt == attempts.get(failed_place(failure), attempt)
+    ]
+
+
 def check_failed_share(
     parts: Sequence[Part], max_share: float, unread: Sequence[Receipt] = (), inputs: int | None = None
 ) -> None:
@@ -321,11 +415,11 @@ def check_failed_share(
     `unread` are receipts of parts that are not finished. `inputs` is the number of inputs of all parts; the default is
     that of `parts`.
     """
-    failures = [failure for part in parts for failure in part.manifest["failures"]]
-    failures += [failure for receipt in unread for failure in receipt.failures]
-    files = {failure["file"] for failure in failures}
+    failures = last_failures(parts)
+    failures += [each for receipt in unread for each in receipt.failures if each.get("reason") != READER_ERROR]
+    files = {failed_place(failure) for failure in failures}
     if inputs is None:
-        inputs = sum(len(part.inputs()) for part in parts)
+        inputs = len({place(entry) for part in parts for entry in part.inputs()})
     if inputs and len(files) / inputs > max_share:
         listed = f" (all are in the manifests of {parts[0].path.rsplit('/', 1)[0]})" if parts else ""
         raise HeadtailError(

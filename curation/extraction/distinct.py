@@ -1,5 +1,6 @@
 """The distinct (uid, text) of a file of any size in little memory: a table of 128-bit hashes, and files beyond it."""
 
+import secrets
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -49,6 +50,9 @@ class Distinct:
 
     The rows have the columns uid, text and text_key, a dictionary array whose dictionary is sorted and the same in
     every batch. 25 bytes or so are kept of each of MAX_ROWS rows for good, the rows themselves until `take`.
+
+    The seed of the hashes is random, so that nobody can make a text whose hash is that of another text. No row depends
+    on it: rows that wait are divided by other hashes.
     """
 
     def __init__(self, level: int = 0) -> None:
@@ -59,6 +63,7 @@ class Distinct:
         self._taken_rows = 0
         self._batches: list[pa.RecordBatch] = []
         self._files = _Files(level)
+        self._seed = secrets.randbits(64)
         self.held_bytes = 0
 
     def __enter__(self) -> Self:
@@ -71,7 +76,7 @@ class Distinct:
         """Hold the new rows and return the number of known rows."""
         rows = batch.num_rows
         self._make_room(min(self._rows + rows, MAX_ROWS))
-        hashes = np.stack([hash64(0, "distinct", batch[name]) for name in ("uid", "text")], axis=1)
+        hashes = _hashes(self._seed, batch)
         ranks = batch["text_key"].indices.to_numpy(zero_copy_only=False)
         new, beyond = _insert(self._slots, self._hashes, self._ranks, self._rows, MAX_ROWS, hashes, ranks)
         if len(new):
@@ -79,7 +84,7 @@ class Distinct:
             self._batches.append(batch if len(new) == rows else batch.take(pa.array(new)))
             self.held_bytes += self._batches[-1].nbytes
         if len(beyond):
-            self._files.write(batch.take(pa.array(beyond)), hashes[beyond, 0] * _ODD + hashes[beyond, 1])
+            self._files.write(batch.take(pa.array(beyond)))
         return rows - len(new) - len(beyond)
 
     def waiting(self) -> Iterator[Iterator[pa.RecordBatch]]:
@@ -124,10 +129,11 @@ class _Files:
         self._paths: dict[int, Path] = {}
         self._writers: dict[int, pa.ipc.RecordBatchStreamWriter] = {}
 
-    def write(self, batch: pa.RecordBatch, hashes: np.ndarray) -> None:
+    def write(self, batch: pa.RecordBatch) -> None:
         if not self._paths:
             self._folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="headtail-distinct-")))
-        lots = hashes >> self._shift & np.uint64((1 << WAITING_BITS) - 1)
+        first, second = _hashes(0, batch).T
+        lots = first * _ODD + second >> self._shift & np.uint64((1 << WAITING_BITS) - 1)
         columns = {name: batch[name] if name == "text_key" else _decoded(batch[name]) for name in batch.schema.names}
         batch = pa.record_batch(columns)
         for lot in np.unique(lots).tolist():
@@ -148,6 +154,11 @@ class _Files:
 
     def close(self) -> None:
         self._open.close()
+
+
+def _hashes(seed: int, batch: pa.RecordBatch) -> np.ndarray:
+    """Return the hashes of uid and text of each row, uint64 [rows, 2]."""
+    return np.stack([hash64(seed, "distinct", batch[name]) for name in ("uid", "text")], axis=1)
 
 
 def _decoded(values: pa.Array) -> pa.Array:

@@ -15,8 +15,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.core.attempts import receipt_of_given_up
 from curation.core.choices import Entities, SourceKind
+from curation.core.credentials import cut_path
 from curation.core.receipts import Receipt
+from curation.core.recipes import added
+from curation.core.record_errors import READER_ERROR, RecordClock, is_of_record, line_of_error
 from curation.core.remote import open_patiently
 from curation.core.schemas import PAIRS, STORED
 from curation.core.storage import ParquetSink, is_local
@@ -24,6 +28,7 @@ from curation.core.uids import uids_of
 from curation.extraction import drop_reasons, urls
 from curation.extraction.distinct import distinct_rows
 from curation.extraction.drop_reasons import EMPTY, KEPT, REMOVED
+from curation.extraction.faulty_rows import without_faulty_rows
 from curation.extraction.language import NO_MODEL, LanguageRules, detect_languages
 from curation.extraction.text_rules import TextRules, are_free_of_listed_words, clean_texts
 from curation.extraction.urls import UrlRules
@@ -39,6 +44,8 @@ from curation.sources.webdataset import ShardReader
 LOGIC_VERSIONS = {SourceKind.wat: 1, SourceKind.warc: 1, SourceKind.table: 1, SourceKind.webdataset: 1}
 """The logic version of each source: raise it when the same settings and inputs give other rows."""
 BATCH_LINKS = 100_000
+MAX_FAULTY_SHARE = 0.05
+"""A file counts as one that could not be read if a larger share of its records is faulty."""
 WITH_COLUMNS = (SourceKind.table, SourceKind.webdataset)
 WITH_IMAGES = SourceKind.webdataset
 """The source whose files hold the images, too."""
@@ -62,7 +69,8 @@ class ExtractionSettings:
     """Everything that decides the rows of a file.
 
     `columns` apply to the sources table and webdataset, `entities` to WATs. `crawl` names the crawl of files whose path
-    does not. Reading a file ends after `max_file_bytes`, uncompressed.
+    does not. Reading a file ends after `max_file_bytes`, uncompressed, that of a record after `record_seconds` of CPU
+    time.
     """
 
     source: SourceKind
@@ -73,6 +81,7 @@ class ExtractionSettings:
     texts: TextRules
     language: LanguageRules
     columns: TableColumns
+    record_seconds: float = added(60.0)
 
     @property
     def schema(self) -> pa.Schema:
@@ -100,6 +109,15 @@ def extract_file(task: ExtractTask, settings: ExtractionSettings) -> Receipt:
     return receipt.check()
 
 
+def give_up_file(task: ExtractTask, settings: ExtractionSettings) -> Receipt:
+    """Write an empty file of pairs for an input file that has ended its process twice, and tell so in the receipt."""
+    receipt = receipt_of_given_up(task.input)
+    with ParquetSink(task.output, settings.schema) as sink:
+        pass
+    receipt.outputs.append(sink.output())
+    return receipt
+
+
 def iter_pairs(
     path: str, settings: ExtractionSettings, receipt: Receipt, sample: RowSample | None = None
 ) -> Iterator[pa.RecordBatch]:
@@ -108,7 +126,7 @@ def iter_pairs(
     What can be read is yielded; where reading ends early or parts are damaged, `receipt.failures` tells.
     """
     started = time.perf_counter()
-    log = ReadLog(settings.max_file_bytes)
+    log = ReadLog(settings.max_file_bytes, clock=RecordClock(settings.record_seconds))
     try:
         file = open_patiently(path)
     except OSError as error:
@@ -116,19 +134,37 @@ def iter_pairs(
             raise  # the driver has listed it: this machine is at fault, not the file
         receipt.failures.append(_failure(path, 0, error, receipt))
         return
-    with file:
+    with file, log.clock.running():
         reader = _reader(file, log, path, settings, sample)
-        links = (part for batch in reader for part in batch.slices(BATCH_LINKS))
-        distinct = distinct_rows((candidates(part, settings, receipt) for part in links), receipt.drops)
-        yield from _finish(distinct, reader, path, settings, receipt)
+        try:
+            kept = _all_candidates(reader, settings, receipt, log)
+            yield from _finish(distinct_rows(kept, receipt.drops), reader, path, settings, receipt, log)
+        except Exception as error:  # of the reader itself, not of one of its records
+            if not is_of_record(error):
+                raise
+            log.fault(log.bytes_read, f"{line_of_error(error)}; the rest of the file is not read")
+            receipt.drops["reader_error"] += receipt.rows_in - receipt.rows_out - receipt.drops.total()
         receipt.rows_in += reader.drops.total()
         receipt.drops.update(reader.drops)
         receipt.facts.update(reader.counts)
         receipt.facts["bytes_read"] += log.bytes_read
+    _account_for_faults(path, log, receipt)
+    receipt.seconds += time.perf_counter() - started
+
+
+def _account_for_faults(path: str, log: ReadLog, receipt: Receipt) -> None:
+    """Add the faults of a file to its receipt; those of single records do not count as failures of the file."""
+    if log.faulty_records:
+        receipt.facts["reader_errors"] += log.faulty_records
+        if log.faulty_records > MAX_FAULTY_SHARE * max(receipt.facts["records_read"], 1):
+            log.fault(log.bytes_read, f"{log.faulty_records} of {receipt.facts['records_read']} records are faulty")
     receipt.failures += [_failure(path, offset, error, receipt) for offset, error in log.faults]
     if log.more_faults:
         receipt.failures.append(_failure(path, log.bytes_read, f"and {log.more_faults} more faults", receipt))
-    receipt.seconds += time.perf_counter() - started
+    told = log.record_faults
+    if more := log.faulty_records - len(told):
+        told = [*told, (log.bytes_read, f"{READER_ERROR}: and {more} more records")]
+    receipt.failures += [_failure(path, at, error, receipt) | {"reason": READER_ERROR} for at, error in told]
 
 
 def _reader(file: BinaryIO, log: ReadLog, path: str, settings: ExtractionSettings, sample: RowSample | None) -> Reader:
@@ -141,6 +177,29 @@ def _reader(file: BinaryIO, log: ReadLog, path: str, settings: ExtractionSetting
             return WarcReader(file, log)
         case SourceKind.wat:
             return WatReader(file, log, settings.entities)
+
+
+def _all_candidates(
+    reader: Reader, settings: ExtractionSettings, receipt: Receipt, log: ReadLog
+) -> Iterator[pa.RecordBatch]:
+    """Yield the candidates of all links, without those at which a rule raises an error."""
+
+    def count_lost(links: Links) -> None:
+        present = [values.is_valid().to_numpy(zero_copy_only=False) for values in links.texts.values()]
+        lost = int(np.maximum(np.sum(present, axis=0), 1).sum())
+        receipt.rows_in += lost
+        receipt.drops["reader_error"] += lost
+
+    def work(links: Links, counted: Receipt) -> pa.RecordBatch:
+        return candidates(links, settings, counted)
+
+    def halves(links: Links) -> list[Links]:
+        return list(links.slices((len(links) + 1) // 2))
+
+    for batch in reader:
+        for links in batch.slices(BATCH_LINKS):
+            log.clock.start()
+            yield from without_faulty_rows(links, work, halves, count_lost, receipt, log)
 
 
 def candidates(links: Links, settings: ExtractionSettings, receipt: Receipt) -> pa.RecordBatch:
@@ -194,41 +253,73 @@ def _resolve_links(links: Links, rows: np.ndarray, rules: UrlRules) -> tuple[pa.
 
 
 def _finish(
-    batches: Iterator[pa.RecordBatch], reader: Reader, path: str, settings: ExtractionSettings, receipt: Receipt
+    batches: Iterator[pa.RecordBatch],
+    reader: Reader,
+    path: str,
+    settings: ExtractionSettings,
+    receipt: Receipt,
+    log: ReadLog,
 ) -> Iterator[pa.RecordBatch]:
-    """Add language, crawl and file; drop what the language rules refuse."""
+    """Add language, crawl and file; drop the rows that the language rules refuse, or at which they raise an error."""
+
+    def count_lost(batch: pa.RecordBatch) -> None:
+        receipt.drops["reader_error"] += batch.num_rows
+
+    def work(batch: pa.RecordBatch, counted: Receipt) -> pa.RecordBatch:
+        return _with_language(batch, reader, path, settings, counted)
+
+    def halves(batch: pa.RecordBatch) -> list[pa.RecordBatch]:
+        middle = batch.num_rows // 2
+        return [part for part in (batch.slice(0, middle), batch.slice(middle)) if part.num_rows]
+
+    for batch in batches:
+        log.clock.start()
+        for rows in without_faulty_rows(batch, work, halves, count_lost, receipt, log):
+            if rows.num_rows:
+                yield rows
+
+
+def _with_language(
+    batch: pa.RecordBatch, reader: Reader, path: str, settings: ExtractionSettings, receipt: Receipt
+) -> pa.RecordBatch:
+    """Return the rows of the settings' schema; the rows that go are counted into `receipt`."""
     rules, schema = settings.language, settings.schema
     crawl_in_path = crawl_of_path(path)
-    for batch in batches:
-        rows = batch.num_rows
-        if rules.model == NO_MODEL:
-            lang, score = pa.repeat(rules.languages[0], rows), pa.nulls(rows, pa.float32())
-        else:
-            codes, scores = detect_languages(batch["text"], rules.model)
-            lang, score = codes, pa.array(scores)
-            wanted = (
-                pc.is_in(lang, pa.array(rules.languages, pa.string())) if rules.languages else pa.repeat(True, rows)
-            )
-            sure = pa.array(scores >= rules.min_score)
-            _count(receipt.drops, drop_reasons.LANGUAGE, rows - wanted.true_count)
-            _count(receipt.drops, drop_reasons.LANG_SCORE, pc.and_not(wanted, sure).true_count)
-            keep = pc.and_(wanted, sure)
-            batch, lang, score = batch.filter(keep), lang.filter(keep), score.filter(keep)
-        if settings.texts.word_lists:
-            clean = are_free_of_listed_words(batch["text"], lang, settings.texts.word_lists)
-            _count(receipt.drops, drop_reasons.LISTED_WORD, batch.num_rows - clean.true_count)
-            batch, lang, score = batch.filter(clean), lang.filter(clean), score.filter(clean)
-        rows = batch.num_rows
-        receipt.rows_out += rows
-        if rows:
-            columns = {name: batch[name] for name in batch.schema.names}
-            pages = batch["page_url"]
-            pages = pc.if_else(pc.equal(pages, ""), pa.scalar(None, pa.string()), pages)
-            columns |= {"page_url": pages, "lang": lang, "lang_score": score}
-            crawl = settings.crawl or crawl_in_path or reader.crawl
-            columns |= {"crawl": pa.repeat(crawl, rows), "source_file": pa.repeat(os.path.basename(path), rows)}
-            columns |= {"image_file": pa.repeat(path, rows)} if settings.source == WITH_IMAGES else {}
-            yield pa.record_batch([columns[name] for name in schema.names], schema=schema)
+    rows = batch.num_rows
+    if rules.model == NO_MODEL:
+        lang, score = pa.repeat(rules.languages[0], rows), pa.nulls(rows, pa.float32())
+    else:
+        codes, scores = detect_languages(batch["text"], rules.model)
+        lang, score = codes, pa.array(scores)
+        wanted = pc.is_in(lang, pa.array(rules.languages, pa.string())) if rules.languages else pa.repeat(True, rows)
+        sure = pa.array(scores >= rules.min_score)
+        _count(receipt.drops, drop_reasons.LANGUAGE, rows - wanted.true_count)
+        _count(receipt.drops, drop_reasons.LANG_SCORE, pc.and_not(wanted, sure).true_count)
+        keep = pc.and_(wanted, sure)
+        batch, lang, score = batch.filter(keep), lang.filter(keep), score.filter(keep)
+    if settings.texts.word_lists:
+        clean = are_free_of_listed_words(batch["text"], lang, settings.texts.word_lists)
+        _count(receipt.drops, drop_reasons.LISTED_WORD, batch.num_rows - clean.true_count)
+        batch, lang, score = batch.filter(clean), lang.filter(clean), score.filter(clean)
+    rows = batch.num_rows
+    receipt.rows_out += rows
+    columns = {name: batch[name] for name in batch.schema.names}
+    pages = batch["page_url"]
+    pages = pc.if_else(pc.equal(pages, ""), pa.scalar(None, pa.string()), pages)
+    columns |= {"page_url": pages, "lang": lang, "lang_score": score}
+    crawl = settings.crawl or crawl_in_path or reader.crawl
+    columns |= {"crawl": pa.repeat(crawl, rows), "source_file": pa.repeat(source_name(path), rows)}
+    columns |= {"image_file": pa.repeat(path, rows)} if settings.source == WITH_IMAGES else {}
+    return pa.record_batch([columns[name] for name in schema.names], schema=schema)
+
+
+def source_name(path: str) -> str:
+    """Return the value of `source_file`: the name of a file, without the query of an address.
+
+    >>> source_name("https://example.org/crawl/a.wat.gz?X-Signature=1/2")
+    'a.wat.gz'
+    """
+    return os.path.basename(cut_path(path))
 
 
 def _failure(path: str, offset: int, error: object, receipt: Receipt) -> dict:

@@ -1,6 +1,5 @@
 """The files that a run reads: input files, all or a sample of them, and the lists and models of its rules."""
 
-import gzip
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -12,13 +11,13 @@ import pyarrow as pa
 from curation.core.choices import SourceKind
 from curation.core.draws import hash64
 from curation.core.errors import HeadtailError
-from curation.core.progress import say
 from curation.core.recipes import Recipe
-from curation.core.remote import STARTING, RemoteError, is_http, look_up_host, open_patiently
+from curation.core.remote import STARTING, RemoteError, is_http, look_up_host
 from curation.core.removal_lists import divide_sources
 from curation.core.storage import FileInfo, list_files
 from curation.extraction.extract import ExtractionSettings
 from curation.extraction.language import DEFAULT_MODEL, NO_MODEL
+from curation.extraction.path_lists import ENDINGS, check_scheme, listed_paths
 from curation.extraction.user_lists import is_file
 from curation.sources.archives import CRAWL_NAME
 from curation.sources.caption_tables import TableColumns
@@ -49,31 +48,31 @@ class Inputs:
     settings: dict[str, Any] = field(default_factory=dict)
 
 
-def list_sources(paths: Iterable[str], source: SourceKind, prefix: str, written: Sequence[str] = ()) -> list[FileInfo]:
+def list_sources(
+    paths: Iterable[str], source: SourceKind, prefix: str, absolute_paths: bool = False, written: Sequence[str] = ()
+) -> list[FileInfo]:
     """Return the input files that paths name, sorted: files, folders, globs, URLs, a crawl, or a list of paths.
 
     A crawl (`CC-MAIN-2024-22`) stands for its `wat.paths.gz` (or `warc.paths.gz`) under `prefix`. The lines of a file
-    called `*.paths` or `*.paths.gz` are absolute paths or paths under `prefix`. The size and version of these files and
-    of http URLs stay unknown, because a request for each file would take too long. Tables of runs, and the folders
-    `written` by this run, are left out of folders and globs unless a path names them.
+    called `*.paths` or `*.paths.gz` are paths under `prefix`, and other paths only with `absolute_paths`. The size and
+    version of these files and of http URLs stay unknown, because a request for each file would take too long. Tables of
+    runs, and the folders `written` by this run, are left out of folders and globs unless a path names them. Raises
+    HeadtailError for an address that sources are not read from.
     """
     files: dict[str, FileInfo] = {}
     for path in paths:
         crawl = ""
         if re.fullmatch(CRAWL_NAME, path):
             crawl, path = path, f"{prefix}crawl-data/{path}/{source.value}.paths.gz"
-        if path.endswith((".paths", ".paths.gz")):
-            folder = prefix if prefix.endswith("/") else f"{prefix}/"
-            listed = [
-                line if "://" in line or line.startswith("/") else folder + line for line in _read_list(path, crawl)
-            ]
-            if not listed:
-                raise HeadtailError(f"the list of files {path} is empty")
-            named = [FileInfo(line, -1, "") for line in listed]
+        check_scheme(path)
+        if path.endswith(ENDINGS):
+            named = [FileInfo(line, -1, "") for line in listed_paths(path, prefix, absolute_paths, crawl)]
         elif path.startswith(("http://", "https://")):
             named = [FileInfo(path, -1, "")]
         else:
             named = _list_local(path, source, written)
+        for file in named:
+            check_scheme(file.path, path)  # a name such as `a::b` in a folder would be read as a chain
         files |= {file.path: file for file in named}
     return [files[path] for path in sorted(files)]
 
@@ -144,21 +143,3 @@ def _list_local(path: str, source: SourceKind, written: Sequence[str]) -> list[F
         if not re.match(r"cc.?main|\d{4}-\d\d?$", path, re.IGNORECASE):
             raise
         raise HeadtailError(f"{error}; a crawl is spelt CC-MAIN-2024-22, with its year and its week") from error
-
-
-def _read_list(path: str, crawl: str) -> list[str]:
-    """Return the lines of a list of files, which is that of a crawl if one is given."""
-    if "://" in path:
-        say("extract_pairs", f"reads the list of files {path}")
-    try:
-        with open_patiently(path, STARTING) as file:
-            data = file.read()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
-    except FileNotFoundError as error:
-        named = f"there is no crawl {crawl}: its list of files" if crawl else "the list of files"
-        known = "; https://index.commoncrawl.org names the crawls" if crawl else ""
-        answer = f" ({str(error).removeprefix(f'{path}: ')})" if "://" in path else ""
-        raise HeadtailError(f"{named} {path} does not exist{answer}{known}") from None
-    except (OSError, EOFError, UnicodeDecodeError) as error:
-        raise HeadtailError(f"the list of files {path} cannot be read: {error}") from None
-    return [line.strip() for line in text.splitlines() if line.strip()]

@@ -9,18 +9,18 @@ import ipaddress
 import socket
 import ssl
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as FutureTimeoutError
+from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
 from curation.core.addresses import is_literal, is_public
+from curation.images.lookups import Lookups
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SocketAddress = tuple[int, tuple]
 """An address family, and an address of this family as `socket.connect` takes it."""
 
 CACHE_SECONDS = 300.0
+GIVE_UP_SECONDS = 10.0
 CONNECT_SHARE = 0.5
 """Share of the time left that one address may take to connect, unless it is the last one."""
 
@@ -37,40 +37,41 @@ class Resolver:
     """Resolves host names to permitted addresses, in its own threads, since `getaddrinfo` has no timeout.
 
     Answers are cached for five minutes. A name that does not resolve is cached after the second failure, so that one
-    retry asks the name server again.
+    retry asks the name server again. A look-up that a URL has left goes on, and its answer serves the next attempt;
+    after GIVE_UP_SECONDS the name counts as one that does not resolve until the answer comes.
     """
 
     def __init__(self, allowed_networks: Sequence[str], threads: int) -> None:
         self._allowed: list[Network] = [ipaddress.ip_network(each, strict=False) for each in allowed_networks]
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
-        self._cached: dict[tuple[str, int], tuple[float, list[SocketAddress] | FetchError]] = {}
-        self._failed: set[tuple[str, int]] = set()
-
-    def close(self) -> None:
-        """End the threads, without waiting for answers of name servers."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._lookups: Lookups[list[SocketAddress] | FetchError] = Lookups(threads, self._keep)
+        self._cached: dict[Hashable, tuple[float, list[SocketAddress] | FetchError]] = {}
+        self._failed: set[Hashable] = set()
 
     def resolve(self, host: str, port: int, deadline: float) -> list[SocketAddress]:
         """Return the host's permitted addresses; raises FetchError: dns or private_address."""
         cached = self._cached.get((host, port))
-        if cached is None or cached[0] < time.monotonic():
-            if is_literal(host):
-                answer = self._look_up(host, port)
-            else:
-                future = self._threads.submit(self._look_up, host, port)
-                try:
-                    answer = future.result(max(0.0, deadline - time.monotonic()))
-                except FutureTimeoutError:
-                    future.cancel()
-                    raise FetchError("dns", "the name server took too long") from None
-            cached = (time.monotonic() + CACHE_SECONDS, answer)
-            if not isinstance(answer, FetchError) or answer.status != "dns" or (host, port) in self._failed:
-                self._cached[host, port] = cached
-            else:
-                self._failed.add((host, port))
-        if isinstance(cached[1], FetchError):
-            raise FetchError(cached[1].status, str(cached[1]))
-        return cached[1]
+        if cached is not None and cached[0] >= time.monotonic():
+            answer = cached[1]
+        elif is_literal(host):
+            answer = self._look_up(host, port)
+            self._keep((host, port), answer)
+        else:
+            try:
+                answer = self._lookups.find((host, port), lambda: self._look_up(host, port), deadline)
+            except TimeoutError:
+                answer = FetchError("dns", "the name server took too long")
+                if self._lookups.open_seconds((host, port)) > GIVE_UP_SECONDS:
+                    self._cached[host, port] = (time.monotonic() + CACHE_SECONDS, answer)
+        if isinstance(answer, FetchError):
+            raise FetchError(answer.status, str(answer))
+        return answer
+
+    def _keep(self, name: Hashable, answer: list[SocketAddress] | FetchError) -> None:
+        """Cache an answer; that a name does not resolve only after the second failure."""
+        if not isinstance(answer, FetchError) or answer.status != "dns" or name in self._failed:
+            self._cached[name] = (time.monotonic() + CACHE_SECONDS, answer)
+        else:
+            self._failed.add(name)
 
     def _look_up(self, host: str, port: int) -> list[SocketAddress] | FetchError:
         try:

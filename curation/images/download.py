@@ -151,10 +151,7 @@ def _download(rows: pa.Table, settings: DownloadSettings, folder: str, spool: Sp
             return take_image(places[row], settings.fetch.max_bytes, folder)
         return fetcher.fetch(url)
 
-    try:
-        return run_worker(rows["url"].combine_chunks(), fetch, settings.image, settings.threads, spool, folder)
-    finally:
-        fetcher.close()
+    return run_worker(rows["url"].combine_chunks(), fetch, settings.image, settings.threads, spool, folder)
 
 
 def _write_images(status_path: str, rows: pa.Table, outcomes: list[Outcome], spool: Spool) -> None:

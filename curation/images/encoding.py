@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from PIL import Image, ImageOps
 
 from curation.core.choices import Resize
-from curation.images.strip_metadata import strip_metadata
+from curation.images.strip_metadata import count_scans, strip_metadata
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
 """The decoders of Pillow that are used on bodies from the web. Others are unsafe: EPS runs a program."""
 KEPT_FORMATS = {"JPEG": "jpg", "PNG": "png", "WEBP": "webp"}
-MAX_SCANS = 200
+MAX_SCANS = 30
 """Maximum number of scans in a JPEG. Each scan costs a pass over all pixels, so a small file could take hours."""
-_SCAN = b"\xff\xda"
+_SCAN, _MAX_MARKERS = b"\xff\xda", 200
+"""Markers of scans anywhere in the file, in thumbnails and further pictures, too."""
 ORIENTATION = 0x0112
 """The EXIF tag of orientation; with 5 to 8 the image is turned by a quarter."""
 WHITE = (255, 255, 255)
@@ -72,7 +73,7 @@ def encode_image(body: bytes, settings: ImageSettings) -> Encoded:
             width, height = image.size
             if width * height > settings.max_pixels:
                 raise ImageError("too_many_pixels", f"{width} x {height}")
-            if _kind(image) == "JPEG" and body.count(_SCAN) > MAX_SCANS:
+            if _kind(image) == "JPEG" and has_many_scans(body):
                 raise ImageError("undecodable", f"more than {MAX_SCANS} scans")
             return _encode(image, body, settings)
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -86,6 +87,11 @@ def encode_image(body: bytes, settings: ImageSettings) -> Encoded:
             raise ImageError("undecodable", f"{type(error).__name__}: {error}") from None
         finally:
             image.close()
+
+
+def has_many_scans(body: bytes) -> bool:
+    """Whether a JPEG has more scans than MAX_SCANS, or so many markers of scans that it was made to harm."""
+    return count_scans(body, MAX_SCANS) > MAX_SCANS or body.count(_SCAN) > _MAX_MARKERS
 
 
 def _open(body: bytes) -> Image.Image:

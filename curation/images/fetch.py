@@ -114,10 +114,6 @@ class Fetcher:
         contact = f"; contact {settings.contact}" if settings.contact else ""
         self._agent = f"Mozilla/5.0 (compatible; {settings.user_agent_token}; +{PROJECT}{contact})"
 
-    def close(self) -> None:
-        """End the threads of the resolver, without waiting for answers of name servers."""
-        self._resolver.close()
-
     def fetch(self, url: str) -> Fetched:
         """Fetch one URL; raises nothing because of a host or a URL: `status` says why it failed."""
         start = time.monotonic()

@@ -3,8 +3,9 @@
 import statistics
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from socket import SOCK_STREAM, getaddrinfo
 from urllib.parse import urlsplit
 
@@ -15,12 +16,13 @@ from curation.core.schemas import LISTS, STORED
 from curation.core.table_reader import read_rows
 from curation.core.tables import Part
 from curation.images.fetch import RETRIED_LATER
+from curation.images.lookups import Lookups
 
 CONTACT_IMAGES = 1_000_000
 """From so many images on, operators notice the requests and want to know whom to write to."""
 MAX_NAMES = 64
 NAME_SECONDS = 10.0
-"""What has not resolved by then counts as failed: a machine without network is to be known within seconds."""
+"""Time for all names, which are looked up at once; a name that takes longer counts as one that does not resolve."""
 SLOW_MILLISECONDS = 300
 MAX_FAILED_SHARE = 0.3
 """About a tenth of the hosts in alt-text collections no longer exist; more failures are the name server's fault."""
@@ -57,8 +59,9 @@ def check_contact(images: int, contact: str) -> None:
 
 
 def check_names(task: CheckNamesTask, threads: int, detect_outage: bool = False) -> Receipt:
-    """Resolve up to 64 host names of a download list, `threads` at once, as its download does.
+    """Resolve up to 64 host names of a download list, within NAME_SECONDS.
 
+    As in its download of `threads` threads, a name that hangs holds up no other: several look-ups a thread may be open.
     Facts of the receipt: names, failed, milliseconds (the median time of one name). With `detect_outage`, raises
     HeadtailError if none of MIN_JUDGED or more names resolves, so that Spark asks another machine, if there is one.
     """
@@ -68,11 +71,10 @@ def check_names(task: CheckNamesTask, threads: int, detect_outage: bool = False)
     names = sorted(name for name in found if name)[:MAX_NAMES]
     receipt = Receipt(f"names of {task.list_path}")
     if names:
-        pool = ThreadPoolExecutor(threads)
-        futures = [pool.submit(_resolve, name) for name in names]
-        wait(futures, NAME_SECONDS)
-        results = [_result(future) for future in futures]
-        pool.shutdown(wait=False, cancel_futures=True)
+        lookups: Lookups[bool] = Lookups(threads)
+        until = time.monotonic() + NAME_SECONDS
+        with ThreadPoolExecutor(len(names)) as pool:
+            results = list(pool.map(partial(_resolve, lookups, until), names))
         if detect_outage and len(names) >= MIN_JUDGED and not any(found for found, _ in results):
             raise HeadtailError(
                 f"none of the {len(names)} host names of the first download list resolves, such as {names[0]}: this "
@@ -93,16 +95,13 @@ def _name(url: str) -> str | None:
     return name if "." in name and not is_literal(name) else None
 
 
-def _resolve(name: str) -> tuple[bool, float]:
+def _resolve(lookups: Lookups[bool], until: float, name: str) -> tuple[bool, float]:
     start = time.monotonic()
     try:
-        return bool(getaddrinfo(name, None, type=SOCK_STREAM)), time.monotonic() - start
-    except (OSError, UnicodeError):
-        return False, time.monotonic() - start
-
-
-def _result(future: Future[tuple[bool, float]]) -> tuple[bool, float]:
-    return future.result() if future.done() else (False, NAME_SECONDS)
+        found = lookups.find(name, lambda: bool(getaddrinfo(name, None, type=SOCK_STREAM)), until)
+    except (OSError, UnicodeError):  # a TimeoutError is an OSError
+        found = False
+    return found, time.monotonic() - start
 
 
 def name_advice(receipt: Receipt) -> str | None:

@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.core.credentials import cut_text
 from curation.core.exchange import iter_slices
 from curation.core.remote import read_range
 from curation.core.schemas import PAIRS, STORED
@@ -99,6 +100,7 @@ def take_image(place: dict[str, Any], max_bytes: int, folder: str | None = None)
         if not result.body:
             result.status = "empty"
     except OSError as error:
-        result.status, result.error = "unreadable", str(error)[:ERROR_CHARACTERS]
+        told = cut_text(str(error), place["image_file"])
+        result.status, result.error = "unreadable", told[:ERROR_CHARACTERS]
     result.seconds = time.monotonic() - start
     return result

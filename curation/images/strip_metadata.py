@@ -24,6 +24,24 @@ def strip_metadata(data: bytes, kind: str) -> bytes:
     return b"".join({"JPEG": _jpeg, "PNG": _png, "WEBP": _webp}[kind](data))
 
 
+def count_scans(data: bytes, most: int) -> int:
+    """Return the number of scans of a JPEG's first picture, as a decoder meets them; counting ends beyond `most`."""
+    at, scans = 2, 0
+    while scans <= most and 0 <= (at := data.find(b"\xff", at)) <= len(data) - 4:
+        marker = data[at + 1]
+        if marker == 0xD9:
+            break
+        if marker in (0x00, 0xFF) or marker in _STANDALONE:
+            at += 1 if marker in (0x00, 0xFF) else 2
+            continue
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker == 0xDA:
+            scans += 1
+            found = _AFTER_SCAN.search(data, at)
+            at = found.start() if found else len(data)
+    return scans
+
+
 def _jpeg(data: bytes) -> Iterator[bytes]:
     """Yield the kept segments, and the heads of JFIF (without thumbnail) and Adobe, which say how colours are coded."""
     yield data[:2]

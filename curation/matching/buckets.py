@@ -59,7 +59,7 @@ def plan_merge(folders: Sequence[str], output: str, buckets: int) -> list[MergeT
     ]
 
 
-def merge_bucket(task: MergeTask, max_texts: int) -> Receipt:
+def merge_bucket(task: MergeTask, max_texts: int, salt: int = 0) -> Receipt:
     """Merge one bucket of several parts of `matches` into one file.
 
     Rows of the receipt are texts; the fact `images` counts images.
@@ -68,7 +68,7 @@ def merge_bucket(task: MergeTask, max_texts: int) -> Receipt:
     # The more files, the smaller their batches: the rows in memory stay about the same.
     batch_rows = max(1024, 65_536 // len(task.inputs))
     with storage.ParquetSink(task.output, MATCHES) as sink:
-        for images in merge_buckets(task.inputs, receipt.drops, max_texts, batch_rows):
+        for images in merge_buckets(task.inputs, receipt.drops, max_texts, batch_rows, salt):
             sink.write(images)
             receipt.facts["images"] += images.num_rows
             receipt.rows_out += len(images.column("texts").flatten())

@@ -1,5 +1,6 @@
-"""Folders of compiled entry lists: beside the lists, or in the user's cache where these cannot be written."""
+"""Folders of compiled entry lists: beside the lists, or in the user's cache where these cannot be used."""
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -8,6 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
+
+from curation.core.errors import HeadtailError
+from curation.core.ownership import is_own_folder, own_caches
 
 
 @lru_cache(maxsize=4096)
@@ -19,32 +23,35 @@ def file_digest(path: str, _size: int, _mtime_ns: int) -> str:
 
 @lru_cache(maxsize=64)
 def compiled_folder(folder: str) -> Path:
-    """Return the folder of compiled forms of the lists in a local folder."""
+    """Return the folder of compiled forms of the lists in a local folder.
+
+    `.compiled` beside the lists is used only if it belongs to this user and others cannot write it.
+    """
     beside = Path(folder) / ".compiled"
     try:
-        beside.mkdir(exist_ok=True)
-        return beside if os.access(beside, os.W_OK) else user_cache()
+        beside.mkdir(exist_ok=True, mode=0o755)
     except OSError:
         return user_cache()
+    return beside if is_own_folder(beside) and os.access(beside, os.W_OK) else user_cache()
 
 
 @lru_cache(maxsize=1)
 def user_cache() -> Path:
     """Return a folder that only this user can write to, so others cannot plant a file that is then mapped."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "headtail"
-    try:
-        if not folder.is_absolute():  # a user without a name and without HOME
-            return Path(tempfile.mkdtemp(prefix="headtail-"))
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        return folder
-    except OSError:
-        return Path(tempfile.mkdtemp(prefix="headtail-"))
+    return next(own_caches(), None) or Path(tempfile.mkdtemp(prefix="headtail-"))
 
 
 @contextmanager
 def lock(path: Path) -> Iterator[None]:
-    """Hold the lock of a file against other processes of this machine."""
+    """Hold the lock of a file against other processes of this machine; raises HeadtailError if it is a link."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as file:
+    try:
+        # Never truncated, never through a link: a planted link would empty a file of this user.
+        number = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise HeadtailError(f"{path} is a symbolic link, expected a lock file: delete it") from error
+    with os.fdopen(number, "w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -5,13 +5,15 @@ formats), or a single list. `other` is the list of texts whose language is `othe
 
 The compiled form of a list is a flat file for the engine `tokens`, which all workers of a machine map into memory. It
 is built at its first use, once for each content of the list, edge rule and format version. It is in `.compiled/` beside
-the lists, or in a cache folder where that cannot be written.
+the lists, or in the user's cache where that folder cannot be written, or others could have written it.
 """
 
 import hashlib
+import os
 import posixpath
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +26,7 @@ from curation.core import storage
 from curation.core.choices import Edges, Engine
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES, OTHER
+from curation.core.ownership import is_own_file, make_own_folder, without_others
 from curation.matching import trie
 from curation.matching.cache_folders import compiled_folder, file_digest, lock, user_cache
 from curation.matching.engines import AhoCorasickMatcher, Matcher, TokenMatcher
@@ -33,14 +36,25 @@ from curation.matching.spacing import MARKS, can_match
 SHOWN_LISTS = 5
 
 
+@dataclass(frozen=True)
+class ListFacts:
+    """What is kept of a list that was read: its SHA-256, its usable entries, and its dropped entries by reason."""
+
+    hash: str
+    usable: int
+    drops: Counter[str]
+
+
+_facts: dict[tuple[str, int, int], ListFacts] = {}
+"""Facts of the lists that this process has read, by path, size and time of change of their files."""
+
+
 class EntryStore:
     """The entry lists of a folder or file, under one edge rule. A list is read at its first use, and never pickled."""
 
     def __init__(self, files: dict[str, storage.FileInfo], edges: Edges, cache: str | None) -> None:
         self.edges, self.cache, self._files = edges, cache, files
         self._lists: dict[str, EntryList] = {}
-        self._read: dict[str, tuple[str, int]] = {}
-        """Of each list that was read: its hash and the number of its usable entries."""
         self._matchers: dict[tuple[str, Engine], Matcher] = {}
 
     @classmethod
@@ -86,34 +100,25 @@ class EntryStore:
             )
 
     def list_hash(self, lang: str) -> str:
-        """Return the SHA-256 in hex of one list, from its compiled form if that exists: the list is not parsed then."""
-        if lang not in self._read and (compiled := self._compiled_path(lang)).exists():
-            return trie.read_header(str(compiled))["list"]
-        if lang not in self._read:
-            self.entry_list(lang)
-        return self._read[lang][0]
+        """Return the SHA-256 in hex of one list. It is computed from the list, once for each version of its file."""
+        return self._list_facts(lang).hash
 
     def check_entries(self, languages: Collection[str] = ()) -> None:
-        """Read the lists that are not compiled yet; raise HeadtailError if those of `languages` hold no usable entry.
+        """Read all lists; raise HeadtailError if one cannot be read, or those of `languages` hold no usable entry.
 
         No `languages` means all that have a list.
         """
-        assert self.hash  # reads each list once
+        usable = {lang: self._list_facts(lang).usable for lang in self.languages}
         wanted = [lang for lang in self.languages if not languages or lang in languages]
-        if wanted and all(lang in self._read and not self._read[lang][1] for lang in wanted):
+        if wanted and not any(usable[lang] for lang in wanted):
             raise HeadtailError(f"{self._files[wanted[0]].path} holds no usable entry: no text can match it")
 
     def list_drops(self, lang: str) -> Counter[str]:
-        """Return how many entries of a list are not used, by reason; the list is not parsed if its compiled form says.
+        """Return how many entries of a list are not used, by reason; a list that this process has read is not parsed.
 
-        Compiled forms of older versions do not say it.
+        Like the hash, they are taken from the list, never from its compiled form.
         """
-        compiled = self._compiled_path(lang)
-        if lang not in self._lists and compiled.exists():
-            header = trie.read_header(str(compiled))
-            if "drops" in header:
-                return Counter(header["drops"])
-        return self.entry_list(lang).drops
+        return self._list_facts(lang).drops
 
     def describe_drops(self, languages: Collection[str]) -> str | None:
         """Return the line about entries that are not used, None if all are; no `languages` means all lists."""
@@ -130,9 +135,7 @@ class EntryStore:
         """Return the list of a language; raises HeadtailError if there is none or it cannot be read."""
         if lang not in self._lists:
             # Only the last list is kept: the texts of 329 lists would take gigabytes.
-            entries = read_entries(str(self._local(lang)))
-            self._lists = {lang: entries}
-            self._read[lang] = (entries.hash, len(entries.texts) - entries.texts.null_count)
+            self._lists = {lang: read_entries(str(self._local(lang)))}
         return self._lists[lang]
 
     def entries(self, lang: str) -> pa.StringArray:
@@ -160,30 +163,47 @@ class EntryStore:
             if key[1] == Engine.ahocorasick:
                 self._matchers[key] = AhoCorasickMatcher(self.entries(lang), self.edges)
             else:
-                self._matchers[key] = TokenMatcher(trie.TokenTrie.open(str(self.compile(lang))))
+                digest = file_digest(*self._version(lang))
+                compiled = trie.TokenTrie.open(str(self.compile(lang)), edges=self.edges.value, lang=lang, file=digest)
+                self._matchers[key] = TokenMatcher(compiled)
         return self._matchers[key]
 
     def compile(self, lang: str) -> Path:
-        """Return the path of a language's compiled form, and build it if it does not exist.
+        """Return the path of a language's compiled form, and build it if there is none that this user has written.
 
         If several processes of a machine need it, one builds it and the others wait.
         """
         path = self._compiled_path(lang)
-        if not path.exists():
+        if not is_own_file(path):
             with lock(path.with_suffix(".lock")):
-                if not path.exists():
+                if not is_own_file(path):
                     entries = self.entry_list(lang)
-                    facts = {"lang": lang, "list": entries.hash, "drops": dict(entries.drops)}
+                    facts = {
+                        "lang": lang,
+                        "file": file_digest(*self._version(lang)),
+                        "list": self._list_facts(lang).hash,
+                    }
                     trie.compile_entries(entries.texts, self.edges, facts, str(path))
         return path
 
+    def _list_facts(self, lang: str) -> ListFacts:
+        version = self._version(lang)
+        if version not in _facts:
+            entries = self.entry_list(lang)
+            _facts[version] = ListFacts(entries.hash, len(entries.texts) - entries.texts.null_count, entries.drops)
+        return _facts[version]
+
     def _compiled_path(self, lang: str) -> Path:
         """Return a path that contains a hash of the list's bytes: an edited list never uses its old compiled form."""
+        version = self._version(lang)
+        folder = Path(self.cache) if self.cache else compiled_folder(posixpath.dirname(version[0]))
+        return folder / f"{lang}-{self.edges}-{file_digest(*version)[:24]}-v{trie.FORMAT}.trie"
+
+    def _version(self, lang: str) -> tuple[str, int, int]:
+        """Return path, size in bytes and time of change of a list's local file."""
         local = self._local(lang)
         status = local.stat()
-        digest = file_digest(str(local), status.st_size, status.st_mtime_ns)
-        folder = Path(self.cache) if self.cache else compiled_folder(str(local.parent))
-        return folder / f"{lang}-{self.edges}-{digest[:24]}-v{trie.FORMAT}.trie"
+        return str(local), status.st_size, status.st_mtime_ns
 
     def _local(self, lang: str) -> Path:
         """Return the path of the list as a local file: a remote list is copied into the cache."""
@@ -193,9 +213,12 @@ class EntryStore:
         if storage.is_local(file.path):
             return Path(storage.filesystem(file.path)[1])
         name = hashlib.sha256(f"{file.path}\n{file.size}\n{file.version}".encode()).hexdigest()[:24]
-        folder = Path(self.cache) if self.cache else user_cache()
-        copy = folder / name / posixpath.basename(file.path)
-        if not copy.exists():
-            with storage.open_input(file.path) as source:
-                storage.write_bytes(str(copy), source.read())
+        folder = (Path(self.cache) if self.cache else user_cache()) / name
+        copy = folder / posixpath.basename(file.path)
+        if not make_own_folder(folder):
+            raise HeadtailError(f"{folder} does not belong to this user, or others can exchange it: delete it")
+        if not is_own_file(copy):
+            with storage.open_input(file.path) as source, storage.AtomicFile(str(copy)) as target:
+                os.fchmod(target.fileno(), without_others(os.fstat(target.fileno()).st_mode))
+                target.write(source.read())
         return copy

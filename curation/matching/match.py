@@ -41,12 +41,14 @@ MATCHES_PER_TEXT = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 100)
 class MatchSettings:
     """How pairs are matched.
 
-    `languages` are the languages to match; none means all that have a list. An image keeps at most `max_texts` texts.
+    `languages` are the languages to match; none means all that have a list. An image keeps at most `max_texts` texts,
+    chosen with the `salt` of the table of matches.
     """
 
     engine: Engine
     languages: tuple[str, ...]
     max_texts: int
+    salt: int = 0
 
 
 @dataclass(frozen=True)

@@ -22,19 +22,21 @@ _TEXTS = MATCHES.field("texts").type
 _ORDER = [(name, "ascending") for name in ("uid", "text", "text_key", "lang", "lang_score")]
 
 
-def merge_images(rows: Iterable[pa.RecordBatch], drops: Counter[str], max_texts: int) -> Iterator[pa.RecordBatch]:
+def merge_images(
+    rows: Iterable[pa.RecordBatch], drops: Counter[str], max_texts: int, salt: int = 0
+) -> Iterator[pa.RecordBatch]:
     """Yield the images (MATCHES) of matched rows (MATCHED), which come sorted by uid; one row per uid, in that order.
 
     Repeated texts of an image become one: the row with the smallest text_key stays, then the smallest lang; the others
     are dropped as `same_text`. An image keeps at most `max_texts` texts, those with the smallest keyed hash of
-    (uid, text), which does not depend on the run's seed; the others are dropped as `max_texts`. Texts are in the order
-    of their bytes.
+    (uid, text), whose seed is the `salt` of the table; the others are dropped as `max_texts`. Texts are in the order of
+    their bytes.
     """
     pending = MATCHED.empty_table()
     for batch in rows:
         if not batch.num_rows:
             continue
-        pending = _collapse(pa.concat_tables([pending, pa.Table.from_batches([batch])]), drops, max_texts)
+        pending = _collapse(pa.concat_tables([pending, pa.Table.from_batches([batch])]), drops, max_texts, salt)
         # The last image may continue in the next batch. It is kept back, already merged, so it stays small.
         uids = pending.column("uid")
         last = pc.index(uids, uids[len(uids) - 1]).as_py()
@@ -46,11 +48,11 @@ def merge_images(rows: Iterable[pa.RecordBatch], drops: Counter[str], max_texts:
 
 
 def merge_buckets(
-    files: Sequence[str], drops: Counter[str], max_texts: int, batch_rows: int = BATCH_ROWS
+    files: Sequence[str], drops: Counter[str], max_texts: int, batch_rows: int = BATCH_ROWS, salt: int = 0
 ) -> Iterator[pa.RecordBatch]:
     """Yield the images of several MATCHES files, each sorted by uid, merged as by `merge_images`."""
     return merge_images(
-        _align([read_batches(file, MATCHES, batch_rows=batch_rows) for file in files]), drops, max_texts
+        _align([read_batches(file, MATCHES, batch_rows=batch_rows) for file in files]), drops, max_texts, salt
     )
 
 
@@ -96,7 +98,7 @@ def _align(streams: list[Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
         yield from merged.sort_by("uid").combine_chunks().to_batches()
 
 
-def _collapse(rows: pa.Table, drops: Counter[str], max_texts: int) -> pa.Table:
+def _collapse(rows: pa.Table, drops: Counter[str], max_texts: int, salt: int) -> pa.Table:
     """Sort rows by uid and text; drop repeated texts, and texts beyond `max_texts`."""
     rows = rows.combine_chunks()
     uids = rows.column("uid").chunk(0)
@@ -125,7 +127,7 @@ def _collapse(rows: pa.Table, drops: Counter[str], max_texts: int) -> pa.Table:
     keep = np.ones(len(order), np.bool_)
     for start, size in zip(starts[sizes > max_texts].tolist(), sizes[sizes > max_texts].tolist(), strict=True):
         group = slice(start, start + size)
-        hashes = hash64(0, "max_texts", sorted_uids[group], sorted_texts[group])
+        hashes = hash64(salt, "max_texts", sorted_uids[group], sorted_texts[group])
         keep[start + np.argsort(hashes, kind="stable")[max_texts:]] = False
     drops["max_texts"] += int((~keep).sum())
     survivors = places[order[keep]]

@@ -3,7 +3,7 @@
 Each part of pairs is matched, shuffled and written on its own, so a killed run loses one part at most. A single part
 is the table. Several parts are written to `_waiting/` and then merged bucket by bucket, without a shuffle, into one
 part that has the inputs of all; the merged parts are deleted. The pairs of a further crawl, in the same table or in
-another, are matched alone and merged with the existing part.
+another, are matched alone and merged with the existing part. They take over its salt.
 """
 
 from collections.abc import Sequence
@@ -22,6 +22,8 @@ from curation.matching.buckets import plan_buckets
 
 MATCHLESS = "see entry_lists, and languages where it is set: no text holds an entry of the list of its language"
 """Where to look if nothing matches."""
+SALT = "salt"
+"""The setting of a recipe that keys the choice of `max_texts`; a recipe without it has the salt 0."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,7 @@ class MatchesPlan:
         or that the recipe lacks, unless `overwrite` is true, and where a part to merge was cleaned. With `add` the
         pairs that it lacks stay in `matches`: they are of other crawls.
         """
-        waiting = Table(storage.join(table.path, "_waiting"), MATCHES)
+        waiting = Table(_waiting_path(table.path), MATCHES)
         _delete(_superseded(table.parts()))
         merged, plans = table.plan_parts(recipe, 1, overwrite, add)
         wanted = {single.id for _, single in plans}
@@ -96,6 +98,16 @@ class Merge:
         return part
 
 
+def kept_salt(path: str) -> int | None:
+    """Return the salt of the table of matches at `path`, 0 if it has none; None where no part exists."""
+    tables = (Table(path), Table(_waiting_path(path)))
+    return next((part.manifest["settings"].get(SALT, 0) for table in tables for part in table.parts()), None)
+
+
+def _waiting_path(path: str) -> str:
+    return storage.join(path, "_waiting")
+
+
 def _superseded(parts: Sequence[Part]) -> list[Part]:
     """Return the parts all of whose inputs another part has, too."""
     inputs = [{entry["id"] for entry in part.inputs()} for part in parts]
@@ -136,6 +148,8 @@ class MatchesTables:
         """The languages that were matched; an empty set means all that have a list."""
         self.max_texts: int = max(each["max_texts"] for each in settings)
         """The largest number of texts that an image may have, in any of the tables."""
+        self.salt: int = settings[0].get(SALT, 0)
+        """The salt of the first table, with which the texts of an image are chosen when the tables are merged."""
 
     def check_files(self) -> None:
         """Raise HeadtailError if the first file of a part has not the columns of `matches`."""

@@ -28,8 +28,10 @@ Most matches are "blank, piece, blank", which costs one look-up, in `slots`. For
 steps without a look into `steps`.
 """
 
+import hashlib
 import json
 import mmap
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -40,14 +42,17 @@ import pyarrow as pa
 from curation.core import storage
 from curation.core.choices import Edges
 from curation.core.errors import HeadtailError
+from curation.core.ownership import open_own_file, without_others
 from curation.matching.spacing import MARKS, edge_class, pad_entries
 from curation.matching.trie_kernels import BLANK_KEY, Kind, build, entry_keys, fill_slots, match
 
-FORMAT = 2
+FORMAT = 3
 """Version of the file format. It is in the file's name, so a file of another version is never opened."""
 _MAGIC = b"headtail trie\n"
 _TABLES = ("slots", "steps")
-_ALIGNMENT = 64
+_HEADER_BYTES = 4096
+_ROW = 4
+"""Words of a row of a table."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +64,31 @@ class TokenTrie:
     steps: np.ndarray
 
     @classmethod
-    def open(cls, path: str) -> Self:
-        """Map a compiled file; raises HeadtailError if it is not one, or its size is wrong."""
-        header = read_header(path)
-        with open(path, "rb") as file:
+    def open(cls, path: str, **facts: str) -> Self:
+        """Map a compiled file of this user into memory.
+
+        The whole file is checked before it is used: owner, sizes, checksum, and `facts`, values that its header must
+        hold. Raises HeadtailError if something differs.
+        """
+        file = open_own_file(path)
+        if file is None:
+            raise HeadtailError(
+                f"{path} is no compiled entry list of this user that nobody else can write: delete it, or its folder"
+            )
+        with file:
+            header, sizes = _read_header(path, file.read(_HEADER_BYTES))
+            places, end = _places(sizes)
+            if os.fstat(file.fileno()).st_size != end or header.get("arrays") != places:
+                raise HeadtailError(f"{path} is no compiled entry list, its size is wrong: delete it")
+            # Read, not mapped: pages that are only checked should not count as memory of this process.
+            file.seek(_HEADER_BYTES)
+            checksum = hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # a BufferedReader
             mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        places = header["arrays"]
-        if places[_TABLES[-1]]["offset"] + 8 * places[_TABLES[-1]]["size"] != len(mapped):
-            raise HeadtailError(f"{path} is no compiled entry list, its size is wrong: delete it")
+        if header.get("sha256") != checksum or header.get("edges") not in list(Edges):
+            raise HeadtailError(f"{path} is no compiled entry list, its checksum is wrong: delete it")
+        for name, value in facts.items():
+            if header.get(name) != value:
+                raise HeadtailError(f"{path} is no compiled entry list of {name} {value}: delete it")
         arrays = {
             name: np.frombuffer(mapped, np.uint64, place["size"], place["offset"]) for name, place in places.items()
         }
@@ -100,26 +122,48 @@ def compile_entries(texts: pa.StringArray, edges: Edges, facts: Mapping[str, Any
     _write(path, {"slots": slots, "steps": steps}, {"format": FORMAT, "edges": str(edges), **facts})
 
 
-def read_header(path: str) -> dict:
-    """Return the header of a compiled file; raises HeadtailError if it is not one."""
-    with open(path, "rb") as file:
-        if file.read(len(_MAGIC)) != _MAGIC:
-            raise HeadtailError(f"{path} is no compiled entry list: delete it")
-        return json.loads(file.readline())
+def _read_header(path: str, data: bytes) -> tuple[dict, dict[str, int]]:
+    """Return the header of a compiled file and the words of each table; raises HeadtailError if it is none."""
+    try:
+        if not data.startswith(_MAGIC):
+            raise ValueError("the magic is wrong")
+        header = json.loads(data[len(_MAGIC) :])
+        sizes = {name: header["arrays"][name]["size"] for name in _TABLES}
+        if not all(type(size) is int and _is_capacity(size) for size in sizes.values()):
+            raise ValueError("a size is wrong")
+    except (ValueError, KeyError, TypeError) as error:
+        raise HeadtailError(f"{path} is no compiled entry list ({error}): delete it") from error
+    return header, sizes
+
+
+def _is_capacity(size: int) -> bool:
+    """Return whether a table of so many words has a power of two of rows: kernels find a row by masking a hash."""
+    rows, rest = divmod(size, _ROW)
+    return not rest and rows > 1 and not rows & (rows - 1)
+
+
+def _places(sizes: Mapping[str, int]) -> tuple[dict[str, dict[str, int]], int]:
+    """Return offset in bytes and size in words of each table, and the size of the file in bytes."""
+    places: dict[str, dict[str, int]] = {}
+    end = _HEADER_BYTES
+    for name, size in sizes.items():
+        places[name] = {"offset": end, "size": size}
+        end += 8 * size
+    return places, end
 
 
 def _write(path: str, arrays: dict[str, np.ndarray], header: dict) -> None:
-    """Write the magic, a line of JSON, and the arrays, each at a multiple of 64 bytes."""
-    places: dict[str, dict[str, int]] = {}
-    at = 4096  # the header's room
-    for name, array in arrays.items():
-        places[name] = {"offset": at, "size": len(array)}
-        at = -(-(at + array.nbytes) // _ALIGNMENT) * _ALIGNMENT
-    head = _MAGIC + json.dumps({**header, "arrays": places}).encode() + b"\n"
+    """Write the magic, a line of JSON, and the arrays, each at a multiple of 64 bytes: they have two rows or more."""
+    places, _ = _places({name: len(array) for name, array in arrays.items()})
+    digest = hashlib.sha256()
+    for array in arrays.values():
+        digest.update(array.data)
+    facts = {**header, "sha256": digest.hexdigest(), "arrays": places}
+    head = _MAGIC + json.dumps(facts).encode() + b"\n"
     with storage.AtomicFile(path) as file:
-        file.write(head.ljust(4096, b" "))
-        for name, array in arrays.items():
-            file.seek(places[name]["offset"])
+        os.fchmod(file.fileno(), without_others(os.fstat(file.fileno()).st_mode))
+        file.write(head.ljust(_HEADER_BYTES, b" "))
+        for array in arrays.values():
             file.write(array.data)
 
 

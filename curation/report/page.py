@@ -23,6 +23,7 @@ _SECTIONS = (
     ("Balance", "The head comes down, the tail stays", balance_section.balance),
     ("Samples", "What came out", balance_section.samples),
     ("Languages", "Language by language", sections.languages),
+    ("Domains", "Whose images they are", sections.domains),
     ("Texts", "How much a text says", sections.texts),
     ("Images", "Downloads and images", sections.images),
     ("Problems", "What could not be used", sections.problems),

@@ -49,6 +49,7 @@ MEANINGS = {
     "broken_text": "too many characters of the text are broken",
     "email": "the text holds an e-mail address",
     "listed_word": "the text holds a word of a word list",
+    "reader_error": "an error at this record, which is told with the failures",
     "bad_row": "the row of the table cannot be read",
     "bad_sample": "the json or the text of the sample cannot be read",
     "no_image": "the sample has no whole image",
@@ -68,6 +69,7 @@ MEANINGS = {
     "merged_into_image": "an image that several tables of matches hold, counted once",
     "max_texts": "the image has more texts than an image may keep",
     "not_drawn": "all its entries are frequent, and the draw went against it",
+    "domain_cap": "its domain has more images than a domain may keep",
     # downloads
     "success": "arrived and was stored",
     "dns": "the host’s name leads nowhere",

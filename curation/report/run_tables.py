@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, Self, TypeVar
 
 import numpy as np
@@ -12,12 +13,14 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe, flatten
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS, LISTS, MATCHES, PAIRS, SAMPLES, STORED, THRESHOLDS
+from curation.core.seeds import publishable
 from curation.core.table_reader import check_file, read_rows
 from curation.core.tables import Part, Table, sum_receipts
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges, list_name
 from curation.matching.parts import MatchesTables
 from curation.report.belonging import sort_out
+from curation.report.domains import DomainSample, DomainsTask
 from curation.report.stats import (
     CuratedTask,
     DownloadsTask,
@@ -48,7 +51,8 @@ Item = TypeVar("Item")
 class StageTotals:
     """The receipt of one stage over all parts of its table, with the number of parts and input files.
 
-    `seconds` is the wall-clock time of all parts; `settings`, by dotted key, and `versions` are those of the last part.
+    `seconds` is the wall-clock time of all parts; `settings`, by dotted key and without secrets, and `versions` are
+    those of the last part.
     """
 
     name: str
@@ -66,7 +70,8 @@ class StageTotals:
         seconds = sum(part.manifest["seconds"] for part in parts)
         inputs = [part.manifest["inputs"] for part in parts]
         count = sum(len(each) if isinstance(each, list) else each["count"] for each in inputs)
-        return cls(name, sum_receipts(parts), len(parts), seconds, flatten(last["settings"]), last["versions"], count)
+        settings = publishable(flatten(last["settings"]))
+        return cls(name, sum_receipts(parts), len(parts), seconds, settings, last["versions"], count)
 
 
 @dataclass(frozen=True)
@@ -155,17 +160,20 @@ class RunTables:
         """Return the thresholds and the shortfall of the second balance, or None if shards were not balanced again."""
         return next((part.manifest.get("second_balance") for part in self.parts["write_shards"]), None)
 
-    def written(self) -> dict[str, Any] | None:
-        """Return the path, number and bytes of the shards and the command that trains on them; None without shards."""
+    def written(self, folder: str) -> dict[str, Any] | None:
+        """Return the path, number and bytes of the shards and the command that trains on them; None without shards.
+
+        `folder` is the path of the shards as the report shows it.
+        """
         files = [file for part in self.parts["write_shards"] for file in part.manifest["files"]]
         if not files:
             return None
         sizes = {file["tar"]: file["rows"] for file in files}
         return {
-            "path": self.shards.path,
+            "path": folder,
             "count": len(files),
             "bytes": sum(file["tar_bytes"] for file in files),
-            "command": openclip_command(self.shards.path, sizes),
+            "command": openclip_command(folder, sizes),
         }
 
     def _ranges(self) -> list[tuple[list[str], str | None]]:
@@ -194,6 +202,21 @@ class RunTables:
             ],
             [ShardsTask(f"shards {k}", group) for k, group in _groups(sidecars, max_tasks)],
         )
+
+    def plan_domains(self, work: str) -> list[DomainsTask]:
+        """Return a task for each bucket that counts its domains; they write to the folder `work`."""
+        curated = [[file] for part in self.parts["balance_pairs"] for file in part.files]
+        nothing: list[str] = []
+        both = zip_longest(self.matches.buckets, curated, fillvalue=nothing)  # an old draw may have other buckets
+        return [
+            DomainsTask(list(matches), kept, storage.join(work, f"domains-{k:05d}.parquet"))
+            for k, (matches, kept) in enumerate(both)
+        ]
+
+    def domain_sample(self, seed: int) -> DomainSample:
+        """Return the sample of images whose domains are counted."""
+        images = sum(part.receipt.facts["images"] for part in self.matches.parts)
+        return DomainSample.of(images, seed)
 
 
 @dataclass(frozen=True)

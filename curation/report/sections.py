@@ -91,6 +91,34 @@ def languages(report: Values) -> str:
     )
 
 
+def domains(report: Values) -> str:
+    """Return a table of the domains with most kept images: who keeps all of many has texts made for the metadata."""
+    shown, counted = report["domains"]["rows"], report["domains"]["counted_share"]
+    if not shown:
+        return "<p>No image with an address was kept in this run.</p>"
+    largest = max(domain["images"] for domain in shown)
+    rows = [
+        table_row(
+            web_text(domain["domain"], 80),
+            [
+                exact_number(domain["images"]),
+                exact_number(domain["images_kept"]),
+                percent(domain["images_kept"], domain["images"]),
+            ],
+            bar_cell(("before", domain["images"] / largest), ("after", domain["images_kept"] / largest)),
+        )
+        for domain in shown
+    ]
+    table = html_table(["Domain", "Images", "Images kept", "Share"], rows, "even", last="Images, and those kept")
+    sampled = "" if counted == 1 else f" The numbers are estimates from {percent(counted, 1)} of the images."
+    return (
+        f"<p>The {plural(len(shown), 'domain')} with most kept images, and the share of their matched images that was "
+        "kept. A large domain of which much more is kept than of others may have written its texts to match rare "
+        f"entries: <code>balance.max_per_domain</code> limits what it gives.{sampled}</p>"
+        f'<div class="scroll">{table}</div>'
+    )
+
+
 def texts(report: Values) -> str:
     """Return how many entries texts match and how many texts images have, before and after balancing."""
     return (
@@ -207,7 +235,7 @@ def run(report: Values) -> str:
     metadata = facts["metadata"]
     listed = {
         "Finished": escape(facts["finished"]),
-        "Seed": escape(facts["seed"]),
+        "Seed": "drawn, and kept in the folder of the run" if facts["seed"] is None else escape(facts["seed"]),
         "Inputs": f"{plural(facts['inputs']['files'], 'file')}, {byte_size(facts['inputs']['bytes'])}",
         "Metadata": f"{plural(metadata['entries'], 'entry', 'entries')} in "
         f"{plural(metadata['languages'], 'language')}, <code>{escape(metadata['id'])}</code>",

@@ -178,11 +178,11 @@ class SampleDraw:
     tar: str
 
 
-def count_matches(task: MatchesTask, max_texts: int) -> Receipt:
+def count_matches(task: MatchesTask, max_texts: int, salt: int = 0) -> Receipt:
     """Count the images and texts of some buckets of `matches`. Rows are images."""
     stats, receipt = TextStats(), Receipt(task.name)
     for files in task.buckets:
-        for matched in read_matched(files, max_texts, receipt, COUNTED_COLUMNS):
+        for matched in read_matched(files, max_texts, receipt, COUNTED_COLUMNS, salt):
             stats.add(matched, np.ones(len(matched.codes), bool))
     return _finish(receipt, stats)
 

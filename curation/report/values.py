@@ -253,7 +253,7 @@ class ReportInputs:
 
     `counts` (results of `compare_counts`), `thresholds` (rows of the table) and `lists` are by language. `samples` are
     the outputs of `read_previews`; `second_balance` and `shards` are what the methods `second_balance` and `written` of
-    `RunTables` return. `notes` name tables that are not shown.
+    `RunTables` return, `domains` what `domain_values` returns. `notes` name tables that are not shown.
     """
 
     stages: Mapping[str, StageTotals]
@@ -264,6 +264,7 @@ class ReportInputs:
     samples: Sequence[Values]
     second_balance: Values | None
     shards: Values | None
+    domains: Values
     notes: Sequence[str] = ()
 
 
@@ -289,6 +290,7 @@ def report_values(inputs: ReportInputs, run: Values, metadata: Values) -> Values
         "overview": overview_values(stages, totals.matches),
         "stages": [stage_values(stage) for stage in stages.values()],
         "languages": languages,
+        "domains": inputs.domains,
         "entries": entry_values(languages, inputs.counts, lists),
         "entries_per_text": named_bins(ENTRIES_PER_TEXT, before.entries_per_text, after.entries_per_text),
         "texts_per_image": named_bins(TEXTS_PER_IMAGE, before.texts_per_image, after.texts_per_image),

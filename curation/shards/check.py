@@ -3,6 +3,8 @@
 import hashlib
 import io
 import json
+import re
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,19 +12,26 @@ from typing import Any
 
 import pyarrow as pa
 from PIL import Image
-from webdataset.tariterators import group_by_keys, tar_file_expander
+from webdataset.tariterators import base_plus_ext, group_by_keys
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import SAMPLES
-from curation.core.table_reader import read_rows
+from curation.core.table_reader import read_foreign_batches
+from curation.images.encoding import KEPT_FORMATS, MAX_SCANS, has_many_scans
 from curation.shards.write import shard_name
+from curation.sources.archives import ReadLog
+from curation.sources.tar_reader import read_members
 
 IMAGE_EXTENSIONS = ("jpg", "png", "jpeg", "webp")
 """In the order in which OpenCLIP looks for the image of a sample."""
 MAX_PIXELS = 25_000_000
 """OpenCLIP skips larger images."""
+MAX_MEMBER_BYTES = {"txt": 4 << 20, "json": 4 << 20} | dict.fromkeys(IMAGE_EXTENSIONS, 64 << 20)
+"""Maximum size of the members of a sample; members with other extensions are passed over, whatever their size."""
+_META = re.compile(r"__[^/]*__($|/)")
+"""Names of members that webdataset passes over."""
 MAX_FAILURES = 20
 """Problems of one shard that the receipt lists; it counts all of them."""
 
@@ -44,7 +53,9 @@ def plan_checks(folder: str) -> tuple[list[CheckTask], list[str]]:
     problems = [] if tars else ["there is no tar"]
     sizes = _read_object(folder, "sizes.json", problems)
     manifest = _read_object(folder, "_manifest.json", problems)
-    digests = {entry.get("tar"): entry.get("tar_sha256") for entry in manifest.get("files", [])}
+    listed = manifest.get("files", [])
+    entries = [entry for entry in listed if isinstance(entry, dict)] if isinstance(listed, list) else []
+    digests = {str(entry.get("tar")): entry.get("tar_sha256") for entry in entries}
     expected = [f"{shard_name(number, len(tars))}.tar" for number in range(len(tars))]
     if tars != expected:
         odd = sorted(set(tars) ^ set(expected))
@@ -75,7 +86,7 @@ def _read_object(folder: str, name: str, problems: list[str]) -> dict[str, Any]:
     except FileNotFoundError:
         problems.append(f"{name} is missing")
         return {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         problems.append(f"{name} is not JSON: {error}")
         return {}
     if not isinstance(found, dict):
@@ -95,7 +106,7 @@ def check_shard(task: CheckTask) -> Receipt:
     with storage.open_input(task.tar) as file:
         digest = _Digest(file)
         try:
-            for sample in _samples(task.tar, digest):
+            for sample in _samples(task.tar, digest, receipt):
                 keys.append(sample["__key__"])
                 receipt.rows_in += 1
                 if problem := sample_problem(sample):
@@ -118,6 +129,11 @@ class _Digest(io.RawIOBase):
     def __init__(self, file: Any) -> None:
         self._file, self._hash, self.tail = file, hashlib.sha256(), b""
 
+    def seek(self, offset: int, _whence: int = io.SEEK_SET) -> int:
+        """Go back to the start, where hashing begins anew."""
+        self._hash, self.tail = hashlib.sha256(), b""
+        return self._file.seek(offset)
+
     def read(self, size: int = -1) -> bytes:
         data = self._file.read(size)
         self._hash.update(data)
@@ -134,9 +150,24 @@ class _Digest(io.RawIOBase):
         return self._hash.hexdigest()
 
 
-def _samples(path: str, stream: io.RawIOBase) -> Iterator[dict[str, Any]]:
+def _samples(path: str, stream: Any, receipt: Receipt) -> Iterator[dict[str, Any]]:
     """Yield samples as webdataset groups them; OpenCLIP does the same, but ignores errors."""
-    return group_by_keys(tar_file_expander([{"url": path, "stream": stream}], handler=_raise), handler=_raise)
+    return group_by_keys(_members(path, stream, receipt), handler=_raise)
+
+
+def _members(path: str, stream: Any, receipt: Receipt) -> Iterator[dict[str, Any]]:
+    """Yield the members of a tar as webdataset does; raises ValueError for damage and sparse members."""
+    log = ReadLog()
+    for member in read_members(stream, log):
+        if member is None:
+            raise ValueError(log.faults[-1][1])
+        if _META.match(member.name):
+            continue
+        limit = MAX_MEMBER_BYTES.get((base_plus_ext(member.name)[1] or "").lower(), 0)
+        if limit and member.size > limit:
+            _add_problem(receipt, f"{member.name[:100]}: {member.size:,} bytes, more than {limit:,}")
+        # An empty image or text is a problem of its sample.
+        yield {"fname": member.name, "data": member.read(limit) or b"", "__url__": path}
 
 
 def _raise(error: Exception) -> bool:
@@ -155,21 +186,29 @@ def sample_problem(sample: dict[str, Any]) -> str:
     try:
         text = sample["txt"].decode()
         meta = json.loads(sample["json"]) if "json" in sample else None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         return f"bad_text: {error}"
     if not isinstance(meta, dict):
         return "no_json"
     if meta.get("uid") != sample["__key__"] or meta.get("text") != text:
         return "json_differs: uid or text is not that of the sample"
     try:
-        with Image.open(io.BytesIO(image)) as opened:
+        # Other formats are refused: trainers would open them, and EPS runs a program.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            opened = Image.open(io.BytesIO(image), formats=tuple(KEPT_FORMATS))
+        with opened:
             size = opened.size
+            if size[0] * size[1] > MAX_PIXELS:
+                return f"too_many_pixels: {size[0]} x {size[1]}"
+            if opened.format in ("JPEG", "MPO") and has_many_scans(image):
+                return f"undecodable: more than {MAX_SCANS} scans"
             opened.convert("RGB")
+    except Image.DecompressionBombError as error:
+        return f"too_many_pixels: {error}"
     except Exception as error:
         # Decoders raise errors of any kind for damaged files.
         return f"undecodable: {type(error).__name__}: {error}"
-    if size[0] * size[1] > MAX_PIXELS:
-        return f"too_many_pixels: {size[0]} x {size[1]}"
     if size != (meta.get("width"), meta.get("height")):
         return "json_differs: width or height is not the image's"
     return ""
@@ -185,14 +224,25 @@ def _shard_problems(task: CheckTask, keys: list[str], digest: _Digest) -> Iterat
     if twice := [key for key, count in Counter(keys).items() if count > 1]:
         yield f"keys that are not unique: {', '.join(twice[:5])}"
     try:
-        listed = read_rows(task.sidecar, SAMPLES, ["uid"])["uid"].to_pylist()
+        agrees = _lists(task.sidecar, keys)
     except FileNotFoundError:
         yield "there is no side-car"
-    except (OSError, pa.ArrowException, HeadtailError) as error:
+    except (OSError, ValueError, pa.ArrowException, HeadtailError) as error:
         yield f"the side-car cannot be read: {error}"
     else:
-        if listed != keys:
+        if not agrees:
             yield "the side-car does not list the samples of the tar"
+
+
+def _lists(sidecar: str, keys: list[str]) -> bool:
+    """Return whether a side-car lists these samples in this order."""
+    at = 0
+    for batch in read_foreign_batches(sidecar, SAMPLES, ["uid"], 10_000):
+        uids = batch["uid"].to_pylist()
+        if uids != keys[at : at + len(uids)]:
+            return False
+        at += len(uids)
+    return at == len(keys)
 
 
 def _add_problem(receipt: Receipt, problem: str) -> None:

@@ -107,7 +107,7 @@ def key_images(task: KeyTask, ranges: Ranges, rules: UniqueRules) -> Receipt:
         receipt.rows_out += rows.num_rows
         storage.write_rows(storage.join(task.chosen, path), rows.select(CHOSEN.names).cast(CHOSEN))
     table = pa.concat_tables(keys).combine_chunks()
-    receivers = top_bits(hash64(0, "duplicates", _one_chunk(table["key"])), ranges.groups)
+    receivers = top_bits(hash64(ranges.seed, "duplicates", _one_chunk(table["key"])), ranges.groups)
     write_slices(task.keys, table, receivers, ranges.groups)
     return receipt
 

@@ -9,7 +9,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from curation.core import storage
+from curation.core.credentials import cut_values
 from curation.core.recipes import Recipe, differences
+from curation.core.seeds import with_fingerprints
 from curation.core.tables import MANIFEST, Part
 
 ORIGIN = "origin"
@@ -35,7 +37,7 @@ class Origin:
         first_pairs = [part for each in matches for part in _upstream([each], "extract_pairs", only_first=True)]
         stages: dict[str, list[Mapping[str, Any]]] = {}
         for part in (*first_pairs, *matches, *curated, *downloads):
-            made = {key: part.manifest[key] for key in ("logic_version", "settings")}
+            made = _made(part.manifest["logic_version"], part.manifest["settings"])
             known = stages.setdefault(part.manifest["stage"], [])
             known += [] if made in known else [made]
         return cls(stages, sorted({entry["id"] for part in matches for entry in part.inputs() if "id" in entry}))
@@ -75,7 +77,12 @@ class Origin:
 
 def stage_of(recipe: Recipe) -> dict[str, list[dict[str, Any]]]:
     """Return the stage of a recipe as an Origin holds it."""
-    return {recipe.stage: [{"logic_version": recipe.logic_version, "settings": recipe.settings}]}
+    return {recipe.stage: [_made(recipe.logic_version, recipe.settings)]}
+
+
+def _made(logic_version: int, settings: Mapping[str, Any]) -> dict[str, Any]:
+    # An origin is published with the shards: addresses are cut, and a drawn seed stays a secret.
+    return {"logic_version": logic_version, "settings": cut_values(with_fingerprints(settings))}
 
 
 def _upstream(parts: Iterable[Part], stage: str, only_first: bool = False) -> Iterator[Part]:

@@ -20,6 +20,8 @@ The samples are in a random order that the seed fixes, so the first shards, howe
 The json holds `text` (the caption again), `lang`, `url`, `keep_probability`, all matched `texts` with their languages
 and entry ids, sizes in pixels, and the `sha256` of the image as it was sent.
 
+The commands are for the folder of this README.
+
 ## OpenCLIP
 
 ```sh
@@ -50,7 +52,7 @@ Images that are not here, by reason: {drops}.
 
 
 def shard_readme(part: Part) -> str:
-    """Return the README of a complete set of shards."""
+    """Return the README of a complete set of shards; it names no folder above them, since it is published with them."""
     sizes = {entry["tar"]: entry["rows"] for entry in part.manifest["files"]}
     names = [tar.removesuffix(".tar") for tar in sizes]
     first, last = (names[0], names[-1]) if names else ("none", "none")
@@ -61,9 +63,9 @@ def shard_readme(part: Part) -> str:
         first=first,
         last=last,
         extensions="jpg, png or webp",
-        pattern=tar_pattern(part.path, names),
-        command=openclip_command(part.path, sizes, " \\\n    "),
-        glob=f"{part.path}/*.tar",
+        pattern=tar_pattern("", names),
+        command=openclip_command("", sizes, " \\\n    "),
+        glob="*.tar",
         drops=drops or "none",
     )
 

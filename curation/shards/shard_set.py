@@ -38,7 +38,7 @@ class ShardSet(Table):
     def parts(self) -> list[Part]:
         """Return the set, if it is complete."""
         try:
-            return [Part(self.path, storage.read_json(storage.join(self.path, MANIFEST)))]
+            return [Part.read(self.path)]
         except FileNotFoundError:
             return []
 

@@ -6,11 +6,15 @@ passed on, and reading goes on at the next member that can be found.
 
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 from fastwarc.stream_io import GzipReader
+
+from curation.core.record_errors import READER_ERROR, RecordClock, is_of_record, line_of_error
+
+Part = TypeVar("Part")
 
 READ_BYTES = 1 << 20
 FEED_BYTES = 1 << 15
@@ -33,7 +37,8 @@ BREAK = b"\r\n\r\n"
 class ReadLog:
     """The account of reading a file: bytes read, uncompressed bytes, and faults as (offset, error).
 
-    Reading ends after `max_bytes`, uncompressed: a file may have no end.
+    Reading ends after `max_bytes`, uncompressed: a file may have no end. `record_faults` are faults of single records;
+    the rest of the file is read. `clock` limits the time of a record.
     """
 
     max_bytes: int = 1 << 62
@@ -41,6 +46,9 @@ class ReadLog:
     plain_bytes: int = 0
     faults: list[tuple[int, str]] = field(default_factory=list)
     more_faults: int = 0
+    record_faults: list[tuple[int, str]] = field(default_factory=list)
+    faulty_records: int = 0
+    clock: RecordClock = field(default_factory=RecordClock)
 
     def fault(self, offset: int, error: str) -> None:
         """Note a fault; after MAX_FAULTS they are only counted."""
@@ -48,6 +56,37 @@ class ReadLog:
             self.faults.append((offset, error))
         else:
             self.more_faults += 1
+
+    def record_fault(self, error: Exception | str) -> None:
+        """Count a fault of the record that is being read; of the first MAX_FAULTS note the place and the error."""
+        self.faulty_records += 1
+        if len(self.record_faults) < MAX_FAULTS:
+            line = f"{READER_ERROR}: {error}" if isinstance(error, str) else line_of_error(error)
+            self.record_faults.append((self.bytes_read, line))
+
+    def try_record(self, read: Callable[[], Part], otherwise: Part) -> Part:
+        """Return the result of reading a record, or `otherwise` if that raises an error, which is counted."""
+        try:
+            return read()
+        except Exception as error:
+            if not is_of_record(error):
+                raise
+            self.record_fault(error)
+            return otherwise
+
+    def parts_of_record(self, parts: Iterable[Part]) -> Iterator[Part]:
+        """Yield the parts of a record. An error ends the record, not the file, as does the end of its time."""
+        self.clock.start()
+        try:
+            for part in parts:
+                yield part
+                if self.clock.is_over():
+                    self.record_fault(f"more than {self.clock.seconds:g} seconds for one record: its rest is skipped")
+                    return
+        except Exception as error:
+            if not is_of_record(error):
+                raise
+            self.record_fault(error)
 
 
 def crawl_in(head: bytes) -> str:
@@ -75,6 +114,7 @@ def read_plain(file: BinaryIO, log: ReadLog) -> Iterator[bytes]:
     """
     for piece in _read_pieces(file, log):
         log.plain_bytes += len(piece)
+        log.clock.start()
         yield piece
         if log.plain_bytes >= log.max_bytes:
             log.fault(log.bytes_read, f"more than {log.max_bytes} bytes (source.max_file_bytes): not read any further")

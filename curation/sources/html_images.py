@@ -6,17 +6,22 @@ address of an image becomes one link, and each link has all texts of the image.
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from resiliparse.parse.html import HTMLParserException, HTMLTree
+
+from curation.sources.page_scan import scan_page
 
 TEXT_KEYS = ("alt", "data-image-title", "title")
 SOURCES = ("src", "data-src", "data-original", "data-lazy-src", "data-lazy", "data-orig-file", "data-large-file")
 SOURCE_SETS = ("srcset", "data-srcset", "data-lazy-srcset")
 PIECE_CHARS = 1 << 20
 """A parsed page takes up to 90 times its size in memory, so a larger page is parsed in pieces of this size."""
+DESCRIPTOR_CHARS = 100
+"""Longer descriptors of a `srcset` are cut off."""
 _RAW = (("<!--", "-->"), ("<script", "</script"), ("<style", "</style"), ("<textarea", "</textarea"))
-_CANDIDATE = re.compile(r"[\s,]*(\S*[^\s,])(?:,|\s+([^,(]*(?:\([^)]*\)[^,(]*)*)(?:,|$)|$)")
+_ADDRESS = re.compile(r"[\s,]*([^\s,]\S*)\s*")
+_PAUSE = re.compile(r"[,(]")
 
 
 def pieces_of(text: str) -> Iterator[str]:
@@ -38,12 +43,35 @@ def pieces_of(text: str) -> Iterator[str]:
         opened = next((opener if opener == "<!--" else f"{opener}>" for opener in inside), "")
 
 
-def image_links(text: str) -> tuple[str, list[tuple[str, list[str | None]]]] | None:
-    """Return the `<base>` of a page (empty if it has none) and its image links: an address and the texts by TEXT_KEYS.
+ImageLink = tuple[str, list[str | None]]
+"""An address of an image, and the texts of the image by TEXT_KEYS."""
 
-    Return None if the parser refuses the page.
+
+class PageImages(NamedTuple):
+    """The images of a page.
+
+    `base` is the `<base>`, empty if the page has none. `fits_tree` says whether the page was parsed as a whole,
+    `cut_tags` counts tags with too many attributes.
+    """
+
+    base: str
+    links: list[ImageLink]
+    fits_tree: bool
+    cut_tags: int
+
+
+def image_links(text: str) -> PageImages | None:
+    """Return the images of a page; None if the parser refuses the page.
+
+    Of a page whose tree can become too large, the image tags alone are parsed.
     """
     try:
+        page = text.encode()
+        tags = scan_page(page)
+        if not len(tags.spans):
+            return PageImages("", [], tags.fits_tree, tags.cut_tags)
+        if not tags.fits_tree:
+            text = "".join(page[start:end].decode("utf-8", "replace") + ">" for start, end in tags.spans.tolist())
         document = HTMLTree.parse(text).document
     except (HTMLParserException, ValueError):
         return None
@@ -56,7 +84,7 @@ def image_links(text: str) -> tuple[str, list[tuple[str, list[str | None]]]] | N
     for element in document.query_selector_all("img")[:]:
         texts = [element.getattr(key) for key in TEXT_KEYS]
         links += [(url, texts) for url in _addresses(element)]
-    return _plain(base or ""), links
+    return PageImages(_plain(base or ""), links, tags.fits_tree, tags.cut_tags)
 
 
 def _addresses(element: Any) -> list[str]:
@@ -73,15 +101,31 @@ def largest_source(source_set: str) -> str:
     >>> largest_source("a.jpg 1x, b.jpg?w=1,2 2x")
     'b.jpg?w=1,2'
     """
-    best, size = "", -1.0
-    for url, descriptor in _CANDIDATE.findall(source_set):
+    best, size, at = "", -1.0, 0
+    while found := _ADDRESS.match(source_set, at):
+        url, at = found[1].rstrip(","), found.end()
+        words = []
+        if url == found[1]:  # a comma behind the address ends the candidate
+            end = _descriptor_end(source_set, at)
+            words, at = source_set[at : min(end, at + DESCRIPTOR_CHARS)].split(), end + 1
         try:
-            measure = float(descriptor.split()[0][:-1]) if descriptor.split() else 1.0
+            measure = float(words[0][:-1]) if words else 1.0
         except ValueError:
             measure = 0.0
         if measure > size:
             best, size = url, measure
     return best
+
+
+def _descriptor_end(source_set: str, at: int) -> int:
+    """Return the place of the next comma outside of parentheses, or the end. A parenthesis can stay open."""
+    while found := _PAUSE.search(source_set, at):
+        if found[0] == ",":
+            return found.start()
+        at = source_set.find(")", found.end()) + 1
+        if not at:
+            break
+    return len(source_set)
 
 
 def _plain(text: str) -> str:

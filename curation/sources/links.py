@@ -6,6 +6,11 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+
+MAX_PAGE_URL_BYTES = 8192
+"""A longer URL or `<base>` of a page is not used. Each link repeats it: 1 MB of page would become gigabytes of rows."""
+MAX_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -30,16 +35,36 @@ class Links:
     def __len__(self) -> int:
         return len(self.urls)
 
-    def slices(self, max_links: int) -> Iterator[Self]:
-        """Yield the links in batches of at most `max_links`, without a copy; one huge record has 100,000s of links."""
-        for at in range(0, len(self), max_links):
+    def slices(self, max_links: int, max_bytes: int = MAX_BYTES) -> Iterator[Self]:
+        """Yield the links in batches, without a copy; one huge record has 100,000s of links.
+
+        A batch has at most `max_links` links, and as rows with absolute URLs at most `max_bytes` bytes, if it has more
+        than one link. Pages whose URL or `<base>` is longer than MAX_PAGE_URL_BYTES count as pages without it.
+        """
+        page_urls, bases = _without_long(self.page_urls, ""), _without_long(self.bases, None)
+        ends = np.cumsum(self._row_bytes(page_urls, bases))
+        at = 0
+        while at < len(self):
+            limit = max_bytes + (int(ends[at - 1]) if at else 0)
+            size = min(max(int(np.searchsorted(ends, limit, "right")) - at, 1), max_links)
             texts, carry = (
-                {key: values.slice(at, max_links) for key, values in columns.items()}
-                for columns in (self.texts, self.carry)
+                {key: values.slice(at, size) for key, values in columns.items()} for columns in (self.texts, self.carry)
             )
-            urls, page = self.urls.slice(at, max_links), self.page[at : at + max_links]
-            uids = None if self.image_uids is None else self.image_uids.slice(at, max_links)
-            yield replace(self, urls=urls, page=page, texts=texts, carry=carry, image_uids=uids)
+            urls, page = self.urls.slice(at, size), self.page[at : at + size]
+            uids = None if self.image_uids is None else self.image_uids.slice(at, size)
+            yield replace(
+                self, urls=urls, page=page, page_urls=page_urls, bases=bases, texts=texts, carry=carry, image_uids=uids
+            )
+            at += size
+
+    def _row_bytes(self, page_urls: pa.Array, bases: pa.Array) -> np.ndarray:
+        """Return about how many bytes each link takes as rows: its URL can begin with the base of its page."""
+        pages = _sizes(page_urls)
+        sizes = _sizes(self.urls) + (pages + np.maximum(pages, _sizes(bases)))[self.page]
+        for values in (*self.texts.values(), *self.carry.values()):
+            if pa.types.is_string(values.type):
+                sizes += _sizes(values)
+        return sizes
 
     @classmethod
     def concat(cls, parts: list[Self]) -> Self | None:
@@ -57,3 +82,13 @@ class Links:
             {key: pa.concat_arrays([part.texts[key] for part in parts]) for key in parts[0].texts},
             {key: pa.concat_arrays([part.carry[key] for part in parts]) for key in parts[0].carry},
         )
+
+
+def _sizes(values: pa.Array) -> np.ndarray:
+    """Return the bytes of each string (int64), 0 for null."""
+    return pc.fill_null(pc.binary_length(values), 0).to_numpy(zero_copy_only=False).astype(np.int64)
+
+
+def _without_long(values: pa.Array, other: str | None) -> pa.Array:
+    is_long = pc.fill_null(pc.greater(pc.binary_length(values), MAX_PAGE_URL_BYTES), False)
+    return pc.if_else(is_long, pa.scalar(other, pa.string()), values) if is_long.true_count else values

@@ -16,6 +16,10 @@ CHUNK_BYTES = 1 << 20
 MAX_EXTENSION_BYTES = 1 << 16
 """A header's long name or pax fields, which follow its block, are read up to this size."""
 _REGULAR = (b"0", b"\0", b"7")
+_SPARSE = b"S"
+_USED_FIELDS = ("path", "size", "GNU.sparse.major", "GNU.sparse.map", "GNU.sparse.size")
+"""The fields of pax headers that are looked at: a tar may hold any number of others."""
+_FIELD = re.compile(rb"(\d{1,6}) ([^=]{1,1000})=")
 _OCTAL = re.compile(rb"[ \0]*([0-7]*)[ \0]*")
 
 
@@ -106,9 +110,13 @@ class _Walk:
             else:
                 size = int(extended["size"]) if re.fullmatch(rb"\d{1,18}", extended.get("size", b"")) else size
                 name = extended["path"].decode("utf-8", "replace") if "path" in extended else name
+                sparse = kind == _SPARSE or any(field.startswith("GNU.sparse.") for field in extended)
                 extended = {}
                 member = Member(name, log.bytes_read, size, self._file)
-                if kind in _REGULAR:
+                if sparse:  # a few bytes that stand for terabytes of zeros
+                    log.fault(start, f"a sparse member, which is not read: {name[:100]!r}")
+                    yield None
+                elif kind in _REGULAR:
                     yield member
             if not self._pass(member):
                 log.fault(start, f"the file ends within a member: {name[:100]!r}")
@@ -150,12 +158,15 @@ def _number(digits: bytes) -> int:
 
 
 def _pax_fields(data: bytes) -> dict[str, bytes]:
-    r"""The fields of a pax header, `length key=value\n` each, as far as they can be read."""
+    r"""The used fields of a pax header, `length key=value\n` each, as far as they can be read."""
     fields: dict[str, bytes] = {}
-    while match := re.match(rb"(\d{1,6}) ([^=]+)=", data):
-        length = int(match[1])
-        if not match.end() < length <= len(data):
+    at = 0
+    while match := _FIELD.match(data, at):
+        end = at + int(match[1])
+        if not match.end() < end <= len(data):
             break
-        fields[match[2].decode("utf-8", "replace")] = data[match.end() : length - 1]
-        data = data[length:]
+        name = match[2].decode("utf-8", "replace")
+        if name in _USED_FIELDS:
+            fields[name] = data[match.end() : end - 1]
+        at = end
     return fields

@@ -9,11 +9,14 @@ import numpy as np
 import pyarrow as pa
 
 from curation.sources.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
-from curation.sources.html_images import TEXT_KEYS, image_links, pieces_of
+from curation.sources.html_images import TEXT_KEYS, ImageLink, image_links, pieces_of
 from curation.sources.http_payload import Payload, decode_html, parse_fields, read_http
 from curation.sources.links import Links
+from curation.sources.page_scan import MAX_ATTRIBUTES
 
 BATCH_LINKS = 20_000
+BATCH_CHARACTERS = 16 << 20
+"""A page can repeat a long text: each of its addresses is a link of its own."""
 MAX_RECORD_BYTES = 8 << 20
 MAX_HEADER_BYTES = 1 << 20
 _TOO_SHORT = "a record that is not as long as it says"
@@ -31,27 +34,19 @@ class WarcReader:
         self.drops: Counter[str] = Counter()
         self.crawl = ""
         self._start = self._claimed = 0
+        self._headless = 0
+        """Up to here no header ends: of many records without an end of their header, each byte is searched once."""
 
     def __iter__(self) -> Iterator[Links]:
         batch = _Batch()
         for headers, body in self._records():
             self.counts["records_read"] += 1
-            page = page_of(headers, body)
-            if page is None:
-                continue
-            if len(body) >= MAX_RECORD_BYTES:
-                self._log.fault(self._log.bytes_read, f"a page of more than {MAX_RECORD_BYTES} bytes is cut off there")
-            text, base, has_images = decode_html(page), "", False
-            del body, page  # as large as the text
-            for piece in pieces_of(text):
-                found = image_links(piece)
-                if found is None:
-                    self._log.fault(self._log.bytes_read, "HTML that cannot be parsed")
-                    continue
-                base, has_images = base or found[0], has_images or bool(found[1])
-                if found[1]:
-                    batch.add(headers.get(b"warc-target-uri", b""), base, found[1])
-                if len(batch.urls) >= BATCH_LINKS:
+            images, has_images = self._images(headers, body), False
+            del body  # as large as its text
+            for base, links in self._log.parts_of_record(images):
+                has_images = True
+                batch.add(headers.get(b"warc-target-uri", b""), base, links)
+                if len(batch.urls) >= BATCH_LINKS or batch.characters >= BATCH_CHARACTERS:
                     yield batch.links()
                     batch = _Batch()
             self.counts["pages_read"] += has_images
@@ -59,6 +54,28 @@ class WarcReader:
             self._log.fault(0, "there is no WARC record in it")
         if batch.urls:
             yield batch.links()
+
+    def _images(self, headers: dict[bytes, bytes], body: bytes) -> Iterator[tuple[str, list[ImageLink]]]:
+        """Yield the images of each piece of a page, with the page's `<base>`; nothing for a record of another kind."""
+        page = page_of(headers, body)
+        if page is None:
+            return
+        if len(body) >= MAX_RECORD_BYTES:
+            self._log.record_fault(f"a page of more than {MAX_RECORD_BYTES} bytes is cut off there")
+        text, base = decode_html(page), ""
+        del body, page
+        for piece in pieces_of(text):
+            found = image_links(piece)
+            if found is None:
+                self._log.record_fault("HTML that cannot be parsed")
+                continue
+            if not found.fits_tree:
+                self.counts["too_large_trees"] += 1
+            if found.cut_tags:
+                self._log.record_fault(f"{found.cut_tags} tags with more than {MAX_ATTRIBUTES} attributes are cut off")
+            base = base or found.base
+            if found.links:
+                yield base, found.links
 
     def _records(self) -> Iterator[tuple[dict[bytes, bytes], bytes]]:
         """Yield the headers (names in lower case) and the body of each record.
@@ -86,7 +103,8 @@ class WarcReader:
                 del body
             self._start += at
             del data[:at]
-            wanted = min(len(data) * 2 + 1, MAX_RECORD_BYTES + 1)
+            # Always more than there is: a record with a long header needs more than the largest body.
+            wanted = max(min(len(data) * 2, MAX_RECORD_BYTES), len(data)) + 1
         if self._start < self._claimed:
             self._log.fault(self._log.bytes_read, _TOO_SHORT)
 
@@ -107,8 +125,11 @@ class WarcReader:
         if self._start + start.start() < self._claimed:
             self._log.fault(self._log.bytes_read, _TOO_SHORT)
             self._claimed = self._start + start.start()
-        head_end = _HEADER_END.search(data, start.end() - 2, start.end() + MAX_HEADER_BYTES)
+        searched = max(start.end() - 2, self._headless - self._start)
+        head_end = _HEADER_END.search(data, searched, start.end() + MAX_HEADER_BYTES)
         if head_end is None:
+            searched_to = min(len(data), start.end() + MAX_HEADER_BYTES) - 3  # a longer end can begin there
+            self._headless = max(self._headless, self._start + searched_to)
             if not final and len(data) - start.start() < MAX_HEADER_BYTES:
                 return None
             self._log.fault(self._log.bytes_read, "a record ends within its header")
@@ -176,16 +197,19 @@ def page_of(headers: dict[bytes, bytes], body: bytes) -> Payload | None:
 
 class _Batch:
     def __init__(self) -> None:
+        self.characters = 0
         self.urls: list[str] = []
         self.page: list[int] = []
         self.page_urls: list[str] = []
         self.bases: list[str] = []
         self.texts: list[list[str | None]] = []
 
-    def add(self, target: bytes, base: str, links: list[tuple[str, list[str | None]]]) -> None:
+    def add(self, target: bytes, base: str, links: list[ImageLink]) -> None:
         self.page_urls.append(target.decode("utf-8", "replace").strip("<> "))
         self.bases.append(base)
+        self.characters += len(target) + len(base)
         for url, texts in links:
+            self.characters += len(url) + sum(len(text) for text in texts if text)
             self.urls.append(url)
             self.page.append(len(self.bases) - 1)
             self.texts.append(texts)

@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -31,7 +32,8 @@ WINDOW_BYTES = 1 << 22
 TEXT_KEYS = ("alt", "title")
 
 _DATE = re.compile(rb"(?im)^WARC-Date:[ \t]*(\d{4}-\d\d)")
-_BASE = re.compile(rb'"Base"\s*:\s*("(?:[^"\\]|\\.)*")')
+# The quantifiers never give back, so that no place of the text is remembered.
+_BASE = re.compile(rb'"Base"\s*+:\s*+("(?:[^"\\]++|\\.)*+")')
 _METADATA = ("Envelope", "Payload-Metadata", "HTTP-Response-Metadata", "HTML-Metadata")
 
 
@@ -95,7 +97,8 @@ class WatReader:
                 else:
                     decoded.append(self._links_of(scan, data))
                     page_url = decoded[-1].page_urls[-1:]
-                    decoded.append(_links_of_page(page, page_url))
+                    if links := self._log.try_record(partial(_links_of_page, page, page_url), None):
+                        decoded.append(links)
             else:
                 decoded.append(self._links_of(scan, data))
         links = Links.concat([part for part in decoded if len(part)])
@@ -129,7 +132,8 @@ class WatReader:
         }
         bases: list[str | None] = [None] * pages
         for page in with_base.tolist():
-            bases[page] = _base_of(data[slice(*scan.page_bodies[page].tolist())].tobytes())
+            body = data[slice(*scan.page_bodies[page].tolist())].tobytes()
+            bases[page] = self._log.try_record(partial(_base_of, body), "")
         urls = _strings(scan.url_offsets, scan.url_data, links)
         return Links(urls, scan.link_page[:links].copy(), page_urls, pa.array(bases, pa.string()), texts)
 

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -17,7 +18,8 @@ import pyarrow.compute as pc
 
 from curation.core.uids import UID_CHARS
 from curation.sources.archives import ReadLog
-from curation.sources.caption_tables import NO_BASE, NO_PAGE, TableColumns, strings_of
+from curation.sources.caption_strings import scalar, strings_of
+from curation.sources.caption_tables import NO_BASE, NO_PAGE, TableColumns
 from curation.sources.json_text import decode_json
 from curation.sources.links import Links
 from curation.sources.tar_reader import Member, read_members
@@ -27,6 +29,8 @@ TEXT = "txt"
 """The caption's member, and its name among the columns, which are keys of the json otherwise."""
 MAX_TEXT_BYTES = 1 << 20
 """A longer text or json counts as damaged."""
+MAX_KINDS = 1000
+"""Names of further members of a sample are forgotten: a tar can hold any number of them for one sample."""
 BATCH_SAMPLES = 10_000
 BATCH_BYTES = 8 << 20
 _NAME = re.compile(r"((?:.*/)?[^./][^./]*)\.([^/]+)", re.DOTALL)
@@ -78,13 +82,14 @@ class ShardReader:
     def _take(self, sample: _Sample, cut_off: bool) -> None:
         """Hold the row of a sample, or count why there is none; `cut_off` if there was damage behind its members."""
         self.counts["records_read"] += 1
-        fields = self._fields(sample, cut_off)
+        self._log.clock.start()
+        fields = self._log.try_record(partial(self._fields, sample, cut_off), None)
         if fields is None:
             self.drops["bad_sample"] += 1
         elif sample.image is None:
             self.drops["no_image"] += 1
         else:
-            values = [fields.get(name) for name in self._columns.wanted]
+            values = [scalar(fields.get(name)) for name in self._columns.wanted]
             self._rows.append([*values, sample.image.offset, sample.image.size, sample.sha256])
             self._held_bytes += sum(len(data) for data in sample.members.values() if data)
 
@@ -127,6 +132,8 @@ def _read(sample: _Sample, member: Member, kind: str) -> None:
     """Read the data of a text or json, and the hash of an image."""
     if kind in (TEXT, "json"):
         sample.members[kind] = member.read(MAX_TEXT_BYTES)
+        return
+    if kind not in IMAGES and len(sample.members) >= MAX_KINDS:
         return
     sample.members[kind] = b""
     if kind in IMAGES and sample.image is None:

@@ -18,6 +18,11 @@ OTHER_PYTHON = r"PYTHON_VERSION_MISMATCH|different version: \S+ than that in dri
 NO_PYTHON = r'Cannot run program "[^"]*python'
 KNOWN = (
     (
+        r"secret key must be specified",
+        "spark.authenticate=true needs a secret: write spark.authenticate and spark.authenticate.secret into "
+        f"conf/spark-defaults.conf of the driver and of every machine of the cluster {GUIDE}",
+    ),
+    (
         r"No module named '(?:curation|metadata|conf|jobs|pyarrow|pandas)'",
         f"the workers' Python lacks headtail: {SHIP}",
     ),

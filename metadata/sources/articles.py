@@ -8,10 +8,10 @@ import pyarrow as pa
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
 from curation.core.storage import ParquetSink
-from curation.core.table_reader import check_file, read_batches, read_schema
+from curation.core.table_reader import check_file, read_foreign_batches, read_schema
 from metadata.sources.dumps import Site, read_pages, read_site
 from metadata.sources.ngrams import COUNTS, count_ngrams
-from metadata.sources.wikitext import LinkPrefixes, TooDeepError, article_text
+from metadata.sources.wikitext import BadMarkupError, LinkPrefixes, TooDeepError, article_text
 
 LOGIC_VERSION = 1
 """Raise it when the same input gives other counts."""
@@ -40,7 +40,8 @@ def count_file(task: CountTask, settings: DumpSettings) -> Receipt:
     """Write the partial counts (`ngrams.COUNTS`) of the articles of a task.
 
     Rows in are pages, rows out the counted articles. Drops beside those of `dumps.read_pages`: `redirect`,
-    `other_namespace`, `no_text`, `too_deep`. Facts: `words`, `text_chars`, `wikitext_chars`, bytes read.
+    `other_namespace`, `no_text`, `too_deep`, `bad_wikitext`. Facts: `words`, `text_chars`, `wikitext_chars`,
+    bytes read.
     """
     receipt = Receipt(f"{task.input}@{task.start}")
     if task.input.endswith(".parquet"):
@@ -74,6 +75,9 @@ def read_articles(path: str, start: int, end: int | None, settings: DumpSettings
             except TooDeepError:
                 receipt.drops["too_deep"] += 1
                 continue
+            except BadMarkupError:
+                receipt.drops["bad_wikitext"] += 1
+                continue
             receipt.rows_out += 1
             receipt.facts["text_chars"] += len(text)
             yield text
@@ -93,10 +97,11 @@ def articles_schema(path: str) -> pa.Schema:
 
 def _table_texts(path: str, receipt: Receipt) -> Iterator[str]:
     """Yield the texts of a table of plain articles."""
-    for batch in read_batches(path, articles_schema(path), ["text"], batch_rows=1024, further=None):
-        for text in batch.column("text").to_pylist():
+    for batch in read_foreign_batches(path, articles_schema(path), ["text"], 1024, further=None):
+        for data in batch.column("text").cast(pa.large_binary()):
+            text = (data.as_py() or b"").decode("utf-8", "replace")  # writers do not check it
             receipt.rows_in += 1
-            if text and text.strip():
+            if text.strip():
                 receipt.rows_out += 1
                 receipt.facts["text_chars"] += len(text)
                 yield text

@@ -10,6 +10,7 @@ import gzip
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import BinaryIO
 from xml.etree import ElementTree
 
@@ -19,11 +20,19 @@ from curation.core.storage import open_input
 
 _STREAM = re.compile(rb"BZh[1-9]1AY&SY")
 _READ = 1 << 20
+_FEED = 1 << 15
+"""Input bytes of one call of bz2, which copies its unused input: streams are often smaller."""
+_FREE_BYTES, _MAX_RATIO = 64 << 20, 1000
+"""A stream that expands further counts as damaged: 45 bytes of bz2 can stand for 45 MB; wikitext expands fivefold."""
+MAX_FAILURES = 50
+"""Failures of one range that are listed; further ones are counted."""
 _PAGE, _PAGE_END, _DUMP_END = b"<page>", b"</page>", b"</mediawiki>"
 _SITE_BYTES = 4 << 20
+_TAG_BYTES = 4096
+_LANG = re.compile(rb'<mediawiki[^>]*xml:lang="([A-Za-z_-]+)"')
 _NUMBER = re.compile("-?[0-9]{1,6}")
 # A redirect in an old dump, which has no element for redirects: the magic word in any language, then a link.
-_REDIRECT = re.compile(r"\s*#[^\W\d_]+(?: [^\W\d_]+)?\s*:?\s*\[\[")
+_REDIRECT = re.compile(r"\s*+#[^\W\d_]++(?: [^\W\d_]++)?\s*+:?\s*+\[\[")
 
 
 @dataclass(frozen=True)
@@ -37,6 +46,11 @@ class Site:
     def link_names(self) -> list[str]:
         """Names of the namespaces whose links are not text of the page: Media, File, Category."""
         return [self.namespaces[number] for number in (-2, 6, 14) if self.namespaces.get(number)]
+
+    @cached_property
+    def numbers(self) -> dict[str, int]:
+        """The numbers of namespaces by their names in lower case; the first of several."""
+        return {name.lower(): number for number, name in reversed(self.namespaces.items())}
 
     @property
     def prefixes(self) -> frozenset[str]:
@@ -65,7 +79,7 @@ def read_site(path: str) -> Site:
             if b"</siteinfo>" in head or _PAGE in head or len(head) > _SITE_BYTES:
                 break
     start, end = head.find(b"<siteinfo>"), head.find(b"</siteinfo>")
-    lang = re.search(rb'<mediawiki[^>]*xml:lang="([A-Za-z_-]+)"', head)
+    lang = _LANG.search(head, max(0, tag := head.find(b"<mediawiki")), tag + _TAG_BYTES)
     if start < 0 or end < 0:
         return Site(language_of(lang[1].decode()) if lang else None, {})
     try:
@@ -131,47 +145,76 @@ def _decompressed(file: BinaryIO, path: str, start: int, receipt: Receipt) -> It
     if start == 0 and not head.startswith(b"BZh"):
         yield from _plain(gzip.GzipFile(fileobj=file) if head.startswith(b"\x1f\x8b") else file, path, receipt)
         return
-    offset, pending = _next_stream(file, start, b"")
-    while offset is not None and pending is not None:
+    ahead = _Ahead(file, start)
+    offset = ahead.find_stream()
+    while offset is not None:
         machine = bz2.BZ2Decompressor()
-        consumed = 0
+        given = 0
         try:
             while not machine.eof:
-                data = machine.decompress(pending, _READ)
-                consumed += len(pending)
+                fed = ahead.take(_FEED) if machine.needs_input else b""
+                if machine.needs_input and not fed:
+                    raise EOFError("the file ends within a stream")
+                data = machine.decompress(fed, _READ)
+                given += len(data)
+                if given > _FREE_BYTES + _MAX_RATIO * (ahead.offset - offset):
+                    raise OSError(f"a stream of more than {_MAX_RATIO} times its compressed size")
                 if data:
                     yield offset, data
-                pending = b""
-                if machine.needs_input and not machine.eof:
-                    pending = file.read(_READ)
-                    if not pending:
-                        raise EOFError("the file ends within a stream")
         except (OSError, EOFError) as error:
             _note(receipt, path, offset, error)
             if isinstance(error, EOFError):
                 yield offset, None
                 return
-            file.seek(offset + 4)
-            offset, pending = _next_stream(file, offset + 4, b"")
+            ahead.go_to(offset + 4)
+            offset = ahead.find_stream()
             if offset is not None:
                 yield offset, None
             continue
-        receipt.facts["compressed_bytes"] += consumed - len(machine.unused_data)
-        after = offset + consumed - len(machine.unused_data)
-        offset, pending = _next_stream(file, after, machine.unused_data)
+        ahead.at -= len(machine.unused_data)
+        receipt.facts["compressed_bytes"] += ahead.offset - offset
+        offset = ahead.find_stream()
 
 
-def _next_stream(file: BinaryIO, position: int, rest: bytes) -> tuple[int | None, bytes | None]:
-    """Return offset and first bytes of the first stream at or after `position`; `rest` are the bytes read ahead."""
-    while True:
-        if found := _STREAM.search(rest):
-            return position + found.start(), rest[found.start() :]
-        more = file.read(_READ)
-        if not more:
-            return None, None
-        keep = rest[-9:]
-        position += len(rest) - len(keep)
-        rest = keep + more
+class _Ahead:
+    """The bytes of a file that were read ahead: `data` from file offset `start` on, used up to `at`."""
+
+    def __init__(self, file: BinaryIO, start: int) -> None:
+        self._file, self.start, self.data, self.at = file, start, b"", 0
+
+    @property
+    def offset(self) -> int:
+        """The file offset of the next byte."""
+        return self.start + self.at
+
+    def find_stream(self) -> int | None:
+        """Go to the next stream and return its offset, None if there is none."""
+        while True:
+            if found := _STREAM.search(self.data, self.at):
+                self.at = found.start()
+                return self.offset
+            if not self._fill(max(self.at, len(self.data) - 9)):
+                return None
+
+    def take(self, size: int) -> bytes:
+        """Return the next bytes, at most `size`, none at the end of the file."""
+        if self.at == len(self.data):
+            self._fill(self.at)
+        taken = self.data[self.at : self.at + size]
+        self.at += len(taken)
+        return taken
+
+    def go_to(self, offset: int) -> None:
+        """Go back to an offset, without reading again if its bytes are still there."""
+        if offset < self.start:
+            self._file.seek(offset)
+            self.start, self.data = offset, b""
+        self.at = offset - self.start
+
+    def _fill(self, used: int) -> bool:
+        more = self._file.read(_READ)
+        self.data, self.start, self.at = self.data[used:] + more, self.start + used, max(self.at - used, 0)
+        return bool(more)
 
 
 def _plain(file: BinaryIO | gzip.GzipFile, path: str, receipt: Receipt) -> Iterator[tuple[int, bytes | None]]:
@@ -186,9 +229,12 @@ def _plain(file: BinaryIO | gzip.GzipFile, path: str, receipt: Receipt) -> Itera
 
 
 def _note(receipt: Receipt, path: str, offset: int, error: Exception) -> None:
-    receipt.failures.append(
-        {"file": path, "offset": offset, "error": str(error) or type(error).__name__, "records_read": receipt.rows_in}
-    )
+    text = str(error) or type(error).__name__
+    if len(receipt.failures) >= MAX_FAILURES:
+        receipt.facts["more_failures"] += 1
+        text = f"and {receipt.facts['more_failures']} more failures"
+        del receipt.failures[MAX_FAILURES:]
+    receipt.failures.append({"file": path, "offset": offset, "error": text, "records_read": receipt.rows_in})
 
 
 class _PageCutter:
@@ -285,5 +331,4 @@ def _namespace_of(title: str, site: Site) -> int:
     prefix, colon, _ = title.partition(":")
     if not colon:
         return 0
-    name = prefix.lower()
-    return next((number for number, known in site.namespaces.items() if known.lower() == name), 0)
+    return site.numbers.get(prefix.lower(), 0)

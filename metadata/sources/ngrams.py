@@ -69,7 +69,9 @@ class NgramCounter:
                 data, position, previous, self._classes, self._letters, self._ends, self._counts, self._slots,
                 self._keys, self._pair_counts, self._sizes,
             )  # fmt: skip
-            if self._sizes[1] >= self._max_bigrams and previous < 0:
+            words, pairs = self._sizes.tolist()
+            full = pairs >= self._max_bigrams or words >= _MAX_WORDS or self._ends[words] >= _MAX_LETTERS
+            if full and previous < 0:
                 yield from self.flush()
 
     def _grow(self) -> None:
@@ -112,6 +114,8 @@ class NgramCounter:
         return pa.RecordBatch.from_arrays([lang, name, first, second, pa.array(counts, pa.int64())], schema=COUNTS)
 
 
+_MAX_WORDS, _MAX_LETTERS = 1 << 22, 1 << 28
+"""Distinct words, and their bytes, at which the counts are yielded: words between punctuation make no bigrams."""
 _ROOM = 1 << 16
 MAX_WORD_BYTES = _ROOM // 2
 """Longer words (lines without a blank exist) count as punctuation: no word, and no bigram across them."""

@@ -43,7 +43,11 @@ _NAMESPACES = frozenset(
 )  # fmt: skip
 _PERCENT = re.compile(rb"%[0-9A-Fa-f]{2}")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ufffd]")
-_MAX_TITLES = 1 << 20
+_MAX_TITLES, _MAX_TITLE_BYTES = 1 << 20, 1 << 28
+MAX_LINE_BYTES = 1 << 16
+"""A longer line is malformed: titles have at most 255 bytes, three times as many with percent-codes."""
+MAX_VIEWS = 10**10
+"""More views of one title in an hour are malformed: a sum of such numbers must not overflow."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +83,7 @@ def count_views(task: ViewsTask, settings: TitleSettings) -> Receipt:
     receipt = Receipt(task.input)
     namespaces = {lang: _NAMESPACES.union(names) for lang, names in settings.namespaces.items()}
     sums: Counter[tuple[str, str]] = Counter()
+    held_bytes = 0
     with ParquetSink(task.output, VIEWS) as sink, open_input(task.input) as file:
         for line in _lines(file, task.input, receipt):
             receipt.rows_in += 1
@@ -88,11 +93,13 @@ def count_views(task: ViewsTask, settings: TitleSettings) -> Receipt:
                 continue
             receipt.rows_out += 1
             lang, title, views = read
+            held_bytes += 0 if (lang, title) in sums else len(title)
             sums[lang, title] += views
             receipt.facts[f"views_{lang}"] += views
-            if len(sums) >= _MAX_TITLES:
+            if len(sums) >= _MAX_TITLES or held_bytes >= _MAX_TITLE_BYTES:
                 sink.write(_batch(sums))
                 sums.clear()
+                held_bytes = 0
         sink.write(_batch(sums))
     receipt.outputs.append(sink.output())
     return receipt
@@ -102,7 +109,12 @@ def _lines(file: BinaryIO, path: str, receipt: Receipt) -> Iterator[bytes]:
     head = file.read(2)
     file.seek(0)
     try:
-        yield from gzip.GzipFile(fileobj=file) if head == b"\x1f\x8b" else file
+        lines = gzip.GzipFile(fileobj=file) if head == b"\x1f\x8b" else file
+        whole = True
+        while line := lines.readline(MAX_LINE_BYTES):
+            if whole:
+                yield line  # the first piece of a longer line, which is malformed
+            whole = line.endswith(b"\n")
     except (OSError, EOFError) as error:
         failure = {"file": path, "offset": file.tell(), "error": str(error), "records_read": receipt.rows_in}
         receipt.failures.append(failure)
@@ -121,12 +133,14 @@ def _read_row(
 ) -> tuple[str, str, int] | str:
     """Return (language, title, views), or the drop reason of the row."""
     cells = line.rstrip(b"\r\n").split(b" ")
-    if len(cells) != 4 or not cells[2].isdigit() or not cells[1] or not cells[0]:
+    if len(cells) != 4 or not cells[2].isdigit() or not cells[1] or not cells[0] or len(line) >= MAX_LINE_BYTES:
         return "malformed"
     code = _wikipedia(cells[0])
     if code not in settings.languages:
         return "other_language" if code else "other_project"
     views = int(cells[2][:15])
+    if views > MAX_VIEWS:
+        return "malformed"
     if views < settings.min_row_views:
         return "few_views"
     raw = unquote_to_bytes(cells[1]) if _PERCENT.search(cells[1]) else cells[1]

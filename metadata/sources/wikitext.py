@@ -6,7 +6,7 @@ can write a page: 20,000 times `<b` keeps the library busy for four seconds, one
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import wikitextparser
@@ -15,6 +15,12 @@ from curation.core.languages import LANGUAGES
 
 MAX_DEPTH = 60
 """Maximum of brackets open at once. MediaWiki stops at 40; the library's time grows with the depth."""
+
+MAX_OPEN_LINKS = 100
+"""So many brackets without an end in one line are left to the library."""
+MAX_MARKUP, PIECE_MARKUP = 30_000, 250
+"""A page with more templates, links and quotes goes to the library in pieces: so many cost up to eight seconds."""
+_SINGLE_BRACKET = re.compile(r"(?<!\[)\[(?!\[)")
 
 # Tags whose contents are not text of the page: MediaWiki passes them to extensions.
 _OPAQUE = (
@@ -29,9 +35,10 @@ _INLINE_TAG = re.compile(
     re.IGNORECASE,
 )
 _TAG = re.compile(r"</?[A-Za-z][^<>]*>")
-_PREFIXED_LINK = re.compile(r"\[\[[ _]*([^\[\]|:#\n]{1,60}?)[ _]*:[^\[\]\n]*\]\]")
+_PREFIXED_LINK = re.compile(r"\[\[([^\[\]|:#\n]++):[^\[\]\n]*+\]\]")
 _SWITCH = re.compile(r"__[^\W_]{3,30}__")
 _BRACKET = re.compile(r"\{\{|\}\}|\[\[|\]\]|\{\||\|\}")
+_MARK = re.compile(r"\{\{|\}\}|\[\[|\]\]|\{\||\|\}|''+|\[|\n")
 _CELLS = re.compile(r"\|\||!!")
 
 
@@ -53,8 +60,13 @@ class TooDeepError(ValueError):
     """More than `MAX_DEPTH` brackets are open at once."""
 
 
+class BadMarkupError(ValueError):
+    """The library cannot read a page."""
+
+
 def article_text(wikitext: str, prefixes: LinkPrefixes) -> str:
-    """Return the text of a page. Raises TooDeepError where brackets nest deeper than MediaWiki would show.
+    """Return the text of a page. Raises TooDeepError where brackets nest deeper than MediaWiki would show,
+    BadMarkupError where the library fails.
 
     Headings keep their `=`, list items their `*`, and table cells are separated by `|`: words on either side of such
     punctuation do not make a bigram.
@@ -67,23 +79,80 @@ def article_text(wikitext: str, prefixes: LinkPrefixes) -> str:
         text = _INLINE_TAG.sub("", _without_opaque(text))
         # A "<" that remains is text; the library decodes it at the end.
         text = _TAG.sub(" ", text).replace("<", "&lt;")
-    text = _PREFIXED_LINK.sub(_prefix_dropper(prefixes.names), text)
+    text = without_prefixed_links(text, prefixes)
     _check_depth(text)
-    text = wikitextparser.remove_markup(
-        text, replace_templates=_blank, replace_parser_functions=_blank, replace_tags=False, replace_tables=False
-    )
-    return _SWITCH.sub(" ", _without_tables(text))
+    text, hidden = _hide_open_links(text)
+    text = "".join(map(_remove_markup, cut_markup(text) if count_markup(text) > MAX_MARKUP else (text,)))
+    return _SWITCH.sub(" ", _without_tables(text.replace(hidden, "[") if hidden else text))
+
+
+def _remove_markup(text: str) -> str:
+    try:
+        return wikitextparser.remove_markup(
+            text, replace_templates=_blank, replace_parser_functions=_blank, replace_tags=False, replace_tables=False
+        )
+    except Exception as error:
+        # The library raises errors of any kind on odd markup.
+        raise BadMarkupError(f"{type(error).__name__}: {error}") from error
+
+
+def count_markup(text: str) -> int:
+    """Return the number of templates, links and quotes in a text: the library's work grows with its square.
+
+    >>> count_markup("''a'' {{b}} [[c]] [http://d]")
+    5
+    """
+    return text.count("{{") + text.count("''") + text.count("[") - text.count("[[")
+
+
+def cut_markup(text: str) -> Iterator[str]:
+    """Yield pieces of a text with about PIECE_MARKUP brackets and quotes each, which together are the text.
+
+    A piece ends with a line outside of all brackets, or anywhere if there is no such line in four times as many.
+    """
+    depth = marks = start = 0
+    for mark in _MARK.finditer(text):
+        if mark[0] in ("{{", "[[", "{|"):
+            depth += 1
+        elif mark[0] in ("}}", "]]", "|}"):
+            depth = max(depth - 1, 0)
+        if mark[0] != "\n":
+            marks += 1
+        if (marks >= PIECE_MARKUP and mark[0] == "\n" and not depth) or marks >= 4 * PIECE_MARKUP:
+            yield text[start : mark.end()]
+            start, marks, depth = mark.end(), 0, 0
+    yield text[start:]
+
+
+def _hide_open_links(text: str) -> tuple[str, str]:
+    """Replace brackets that open outer links without an end by a character that is not in the text, if they are many.
+
+    For each of them the library looks for the end in all of the rest of the line.
+    """
+    if text.count("[") <= MAX_OPEN_LINKS:
+        return text, ""
+    lines = text.split("\n")
+    hidden = next(mark for mark in map(chr, range(0xE000, 0xF900)) if mark not in text)
+    changed = False
+    for number, line in enumerate(lines):
+        end = line.rfind("]") + 1
+        if line.count("[", end) > MAX_OPEN_LINKS:
+            lines[number] = line[:end] + _SINGLE_BRACKET.sub(hidden, line[end:])
+            changed = True
+    return ("\n".join(lines), hidden) if changed else (text, "")
 
 
 def _blank(_: object) -> str:
     return " "
 
 
-def _prefix_dropper(names: frozenset[str]) -> Callable[[re.Match[str]], str]:
-    def drop(link: re.Match[str]) -> str:
-        return " " if link[1].replace("_", " ").lower() in names else link[0]
+def without_prefixed_links(text: str, prefixes: LinkPrefixes) -> str:
+    """Return a text with a blank for each link whose prefix, without blanks around it, is one of `prefixes`."""
 
-    return drop
+    def drop(link: re.Match[str]) -> str:
+        return " " if link[1].strip(" _").replace("_", " ").lower() in prefixes.names else link[0]
+
+    return _PREFIXED_LINK.sub(drop, text)
 
 
 def _without_opaque(text: str) -> str:
@@ -111,8 +180,8 @@ def _without_opaque(text: str) -> str:
 
 def _check_depth(text: str) -> None:
     depth = 0
-    for bracket in _BRACKET.findall(text):
-        if bracket in ("{{", "[[", "{|"):
+    for bracket in _BRACKET.finditer(text):
+        if bracket[0] in ("{{", "[[", "{|"):
             depth += 1
             if depth > MAX_DEPTH:
                 raise TooDeepError(f"more than {MAX_DEPTH} brackets are open at once")

@@ -71,7 +71,9 @@ def run_balance(output: Path) -> None:
     shutil.rmtree(output / "curated", ignore_errors=True)
     shutil.rmtree(output / "thresholds", ignore_errors=True)
     balance_pairs.run(
-        compose_config("balance_pairs", BalancePairsConfig, [f"output={output}", f"balance.tail_share={TAIL_SHARE}"])
+        compose_config(
+            "balance_pairs", BalancePairsConfig, [f"output={output}", f"balance.tail_share={TAIL_SHARE}", "seed=0"]
+        )
     )
 
 

@@ -62,6 +62,13 @@ def example_report() -> dict[str, Any]:
         ],
         "stages": _stages(),
         "languages": [_language(one) for one in entries],
+        "domains": {
+            "counted_share": 0.25,
+            "rows": [
+                {"domain": domain, "images": images, "images_kept": kept, "keep_share": kept / images}
+                for domain, images, kept in (("example.org", 9_000, 700), (HOSTILE[0], 512, 512), ("b.test", 40, 1))
+            ],
+        },
         "entries": [{key: value for key, value in one.items() if key != "entries"} for one in entries],
         "entries_per_text": [
             {"bin": name, "before": before, "after": after}

@@ -8,6 +8,7 @@ is ended through the session it started, by pid.
 import contextlib
 import json
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -81,6 +82,9 @@ class Cluster:
         for name in ("bin", "sbin", "jars"):
             (self.home / name).symlink_to(package / name)
         shutil.copytree(package / "python" / "lib", self.home / "python" / "lib")
+        (self.home / "conf").mkdir()
+        defaults = f"spark.authenticate true\nspark.authenticate.secret {secrets.token_hex(32)}\n"
+        (self.home / "conf" / "spark-defaults.conf").write_text(defaults)
         self.driver.mkdir()
         subprocess.run(["tar", "-xzf", str(self.archive), "-C", str(self.driver)], check=True)
 

@@ -16,7 +16,16 @@ def archive(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `make pack` makes; the local run before has compiled the kernels that it takes along."""
     assert finished.exists()
     folder = tmp_path_factory.mktemp("dist")
-    build = [str(ROOT / ".venv" / "uv" / "bin" / "uv"), "build", "--quiet", "--wheel", "--out-dir", str(folder)]
+    pinned = ["--build-constraints", "requirements-tools.lock", "--require-build-hashes"]
+    build = [
+        str(ROOT / ".venv" / "uv" / "bin" / "uv"),
+        "build",
+        "--quiet",
+        "--wheel",
+        *pinned,
+        "--out-dir",
+        str(folder),
+    ]
     subprocess.run(build, cwd=ROOT, check=True)
     (wheel,) = folder.glob("*.whl")
     pack(wheel, folder / "headtail-env.tar.gz")

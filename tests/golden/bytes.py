@@ -90,7 +90,7 @@ def real_hashes(wats: Path, folder: Path) -> Iterator[tuple[str, dict[str, str]]
         "laion": ("source=laion", f"source.paths={SHARED}/captions/laion-10000.parquet"),
         "cc3m": ("source=cc3m", f"source.paths={SHARED}/captions/cc3m-validation.tsv"),
     }.items():
-        output = [f"output={folder / name}", *SESSION]
+        output = [f"output={folder / name}", "seed=0", *SESSION]
         extract_pairs.run(compose_config("extract_pairs", ExtractPairsConfig, [*output, *source]))
         yield name, run_hashes(folder / name)
     yield "entry_lists", lists_hashes(folder / "metadata")

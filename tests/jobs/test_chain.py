@@ -150,7 +150,7 @@ def test_what_a_smaller_t_keeps_a_larger_one_keeps(finished: Path, tmp_path: Pat
     for t in (20, 50, 100):
         paths = [f"matches={finished}/matches", f"entry_counts={finished}/entry_counts"]
         config = compose_config(
-            "balance_pairs", BalancePairsConfig, [f"output={tmp_path}/{t}", f"balance.t={t}", *paths]
+            "balance_pairs", BalancePairsConfig, [f"output={tmp_path}/{t}", f"balance.t={t}", "seed=0", *paths]
         )
         balance_pairs.run(config)
         curated = rows(tmp_path / str(t), "curated").to_pylist()
@@ -168,7 +168,14 @@ def test_another_seed_is_another_draw(finished: Path, tmp_path: Path) -> None:
 
 
 def test_one_language_is_one_setting(sample: Sample, tmp_path: Path) -> None:
-    run = sample.curate(tmp_path / "run", "languages=en", "download_images=false")
+    run = sample.curate(tmp_path / "run", "languages=en", "download_images=false", "seed=null")
     assert pc.unique(rows(run, "pairs")["lang"]).to_pylist() == ["en"]
     assert [row["lang"] for row in rows(run, "thresholds").to_pylist()] == ["en"]
-    assert (run / "report" / "index.html").exists()
+    # A drawn seed and the salt of the matches are secrets, and a report may be published.
+    manifests = {name: Table(f"{run}/{name}").parts()[0].manifest["settings"] for name in ("matches", "curated")}
+    seed = json.loads((run / "_seed.json").read_text())["seed"]
+    assert manifests["curated"]["seed"] == seed < 0
+    page, values = ((run / "report" / name).read_text() for name in ("index.html", "report.json"))
+    assert json.loads(values)["run"]["seed"] is None
+    for secret in (-seed, manifests["matches"]["salt"]):
+        assert str(secret) not in page + values

@@ -29,6 +29,7 @@ def settings(sample: Path, output: Path) -> list[str]:
         "max_failed_share=0.3",  # two of its eight files are damaged on purpose
         "buckets=8",
         "samples_per_shard=100",
+        "seed=0",
     ]
 
 

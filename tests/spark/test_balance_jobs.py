@@ -1,3 +1,4 @@
+import json
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ def _count(output: Path, *overrides: str) -> None:
 
 
 def _balance(output: Path, *overrides: str) -> None:
-    balance_pairs.run(compose_config("balance_pairs", BalancePairsConfig, [f"output={output}", *overrides]))
+    balance_pairs.run(compose_config("balance_pairs", BalancePairsConfig, [f"output={output}", "seed=0", *overrides]))
 
 
 def _read(output: Path, name: str) -> list[dict[str, Any]]:
@@ -86,6 +87,50 @@ def test_what_is_done_is_not_done_again(run_of_7: Path, capsys: pytest.CaptureFi
     assert "is done" in lines[0]
     assert "is done" in lines[1]
     assert len(lines) == 2
+
+
+def test_without_a_seed_a_new_run_draws_one_and_a_begun_one_keeps_0(run_of_7: Path, tmp_path: Path) -> None:
+    """`run_of_7` lies beside matches without a salt, as an earlier version wrote them."""
+    _balance(run_of_7, "balance.t=6.5", "seed=null")
+    tables = [f"{name}={run_of_7}/{name}" for name in ("matches", "entry_counts")]
+    rows = []
+    for name in ("a", "b"):
+        for _ in range(2):  # the second run finds the seed, and nothing to do
+            _balance(tmp_path / name, "balance.t=6.5", "seed=null", *tables)
+            rows.append(_read(tmp_path / name, "curated"))
+    begun = _read(run_of_7, "curated")
+    assert rows[0] == rows[1] != rows[2] == rows[3]
+    assert all(abs(len(drawn) - len(begun)) < 0.1 * len(begun) and drawn != begun for drawn in rows)
+    settings = [Table(str(folder / "curated")).parts()[0].manifest["settings"]
+                for folder in (run_of_7, tmp_path / "a", tmp_path / "b")]  # fmt: skip
+    kept = [json.loads((tmp_path / name / "_seed.json").read_text())["seed"] for name in ("a", "b")]
+    assert [each["seed"] for each in settings] == [0, *kept]
+    assert settings[1] == {**settings[0], "seed": kept[0]}
+    assert not (run_of_7 / "_seed.json").exists()
+
+
+def test_a_limit_per_domain_does_not_depend_on_the_buckets(run_of_7: Path, tmp_path: Path) -> None:
+    rows = [dict(row, url=row["url"].replace("example", f"site{k % 4}")) for k, row in enumerate(ROWS)]
+    drops = []
+    for buckets in (1, 7):
+        _write_table(rows, tmp_path / f"{buckets}/matches", buckets)
+        _count(tmp_path / f"{buckets}")
+        _balance(tmp_path / f"{buckets}", "balance.t=6.5", "balance.max_per_domain=50")
+        (part,) = Table(str(tmp_path / f"{buckets}/curated")).parts()
+        drops.append(part.receipt.drops)
+        assert sorted(path.name for path in Path(part.path).iterdir() if path.name.startswith("_")) == [
+            "_manifest.json"
+        ]
+        assert (
+            part.receipt.facts["texts_kept"] < Table(str(run_of_7 / "curated")).parts()[0].receipt.facts["texts_kept"]
+        )
+    one, seven = (_read(tmp_path / name, "curated") for name in ("1", "7"))
+    free = {row["uid"] for row in _read(run_of_7, "curated")}
+    assert one == seven
+    assert len(one) == 200
+    assert {row["uid"] for row in one} < free
+    assert drops[0] == drops[1]
+    assert drops[0]["domain_cap"] == len(free) - 200
 
 
 def test_probabilities_that_are_missing_are_handed_over_again(run_of_7: Path, tmp_path: Path) -> None:

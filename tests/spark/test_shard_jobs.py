@@ -68,6 +68,19 @@ def test_lists_and_buckets_do_not_show_in_the_tars(server: ImageServer, tmp_path
     assert len(found[0]) == 7
 
 
+def test_a_drawn_seed_is_in_no_file_of_the_shards(server: ImageServer, tmp_path: Path) -> None:
+    """The run was copied without `_seed.json`: the jobs after balancing find the seed in its manifest."""
+    seed = -12_345_678_901_234_567_890
+    curate(tmp_path, rows_of(server, 12), seed=seed)
+    download(tmp_path)
+    assert json.loads((tmp_path / "lists/part-00000/_manifest.json").read_text())["settings"]["seed"] == seed
+    assert json.loads((tmp_path / "_seed.json").read_text()) == {"seed": seed}
+    shard(tmp_path)
+    files = [path for path in (tmp_path / "shards").rglob("*") if path.is_file()]
+    assert len(files) >= 5
+    assert not [path for path in files if str(-seed).encode() in path.read_bytes()]
+
+
 def test_done_work_is_left_alone_and_a_larger_selection_adds_to_it(
     server: ImageServer, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
@@ -221,7 +234,7 @@ def test_a_stop_is_not_over_because_nothing_is_left_to_fetch(server: ImageServer
 def test_names_that_do_not_resolve_are_told_before(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     curate(tmp_path, curated_rows([f"http://host-{k}.invalid/a.jpg" for k in range(9)]))
     download(tmp_path, "download.timeout_seconds=5", "download.min_success_share=0")
-    assert "DNS will be the bottleneck: of 9 names 9 did not resolve" in capsys.readouterr().err
+    assert "none of the 9 host names asked for resolves: is this machine offline?" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("key", ["spark.speculation", "spark.dynamicAllocation.enabled"])

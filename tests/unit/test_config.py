@@ -49,6 +49,8 @@ def test_clusters_take_the_python_of_the_archive_and_run_nothing_twice() -> None
         assert chosen.python == "./env/bin/python"
         assert chosen.conf["spark.speculation"] == "false"
         assert chosen.conf["spark.executor.memory"] == "8g"
+        # YARN and Kubernetes make a secret for each job, where the cluster asks for it; standalone has no other guard.
+        assert (chosen.conf.get("spark.authenticate") == "true") == (cluster == "standalone")
 
 
 @pytest.mark.parametrize(
@@ -66,6 +68,8 @@ MISTAKES = {
     "balance=metaclip": "unknown preset; the presets are .*metaclip_400m",
     "balance.t=many": "balance.t must be a number, got 'many'",
     "urls.allow_private_hosts=localhost": "localhost is not a network; write it like",
+    "urls.allow_private_hosts=10.1.2.3/8": "write 10.1.2.3/32 for this address, or 10.0.0.0/8 for all 16,777,216",
+    "urls.allow_private_hosts=[fd00::1/64]": "write fd00::1/128 for this address, or fd00::/64 for all",
     "balance.t=nan": "balance.t must be a finite number, got nan",
     "balance.t=-1": "balance.t must be above 0 matches, got -1.0",
     "samples_per_shard=0": "samples_per_shard must be at least 1 samples, got 0",

@@ -62,5 +62,5 @@ def run(output: Path) -> tuple[float, float]:
 
 def forecast(output: Path) -> None:
     """What `headtail balance_pairs forecast=true` does."""
-    overrides = [f"output={output}", f"balance.tail_share={TAIL_SHARE}", "forecast=true"]
+    overrides = [f"output={output}", f"balance.tail_share={TAIL_SHARE}", "forecast=true", "seed=0"]
     balance_pairs.run(compose_config("balance_pairs", BalancePairsConfig, overrides))

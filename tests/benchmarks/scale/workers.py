@@ -79,7 +79,7 @@ def run_jobs(folder: Path, lists: Path, options: list[str]) -> dict[str, float]:
         compose_config(
             "extract_pairs",
             ExtractPairsConfig,
-            [f"output={folder / 'out'}", f"source.paths={folder / 'crawl'}", *options],
+            ["seed=0", f"output={folder / 'out'}", f"source.paths={folder / 'crawl'}", *options],
         )
     )
     extracted = time.monotonic()
@@ -88,7 +88,7 @@ def run_jobs(folder: Path, lists: Path, options: list[str]) -> dict[str, float]:
         compose_config(
             "match_pairs",
             MatchPairsConfig,
-            [f"output={folder / 'out'}", pairs, f"entry_lists={lists / 'english'}", *options],
+            ["seed=0", f"output={folder / 'out'}", pairs, f"entry_lists={lists / 'english'}", *options],
         )
     )
     return {"extract": extracted - start, "match": time.monotonic() - extracted}

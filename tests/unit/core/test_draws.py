@@ -1,13 +1,14 @@
 """Draws equal an implementation in plain Python, and are uniform and independent."""
 
 import random
+from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from curation.core.draws import draw, hash64, hash_seed, keep
-from tests.wyhash import keyed, wyhash
+from tests.wyhash import colliding, keyed, wyhash
 
 
 def _words(rows: int, seed: int) -> list[str]:
@@ -47,8 +48,8 @@ def test_slices_are_honoured(kind: pa.DataType) -> None:
     first, second = _words(500, 1), _words(500, 2)
     arrays = [pa.array(column, kind).slice(37, 400) for column in (first, second)]
     rows = list(zip(first, second, strict=True))[37:437]
-    assert hash64(-7, "order", *arrays).tolist() == _expected(-7, "order", rows)
-    assert hash64(-7, "order", arrays[1]).tolist() == _expected(-7, "order", [row[1:] for row in rows])
+    assert hash64(7, "order", *arrays).tolist() == _expected(7, "order", rows)
+    assert hash64(7, "order", arrays[1]).tolist() == _expected(7, "order", [row[1:] for row in rows])
 
 
 def test_where_one_key_ends_and_the_next_begins_matters() -> None:
@@ -87,6 +88,19 @@ def test_a_draw_is_the_top_53_bits() -> None:
 
 def test_seed_of_the_hash_is_the_hash_of_seed_and_purpose() -> None:
     assert hash_seed(5, "choose_text") == wyhash(b"5:choose_text", 0)
+
+
+def test_purposes_of_a_drawn_seed_do_not_lead_to_each_other() -> None:
+    """A drawn seed is negative: BLAKE2b hashes it with each purpose, so the one cannot be computed from the other."""
+    assert hash_seed(-5, "order") == int.from_bytes(blake2b(b"-5:order", digest_size=8).digest(), "little")
+    assert len({hash_seed(seed, purpose) for seed in (-5, -6, 5) for purpose in ("order", "keep")}) == 6
+
+
+def test_texts_made_for_a_seed_have_one_hash_under_it_and_under_no_other() -> None:
+    """The docstring of draws says what wyhash is not: whoever knows the seed makes texts with one hash."""
+    texts = pa.array(colliding(hash_seed(0, "distinct"), 50))
+    assert len(set(hash64(0, "distinct", texts).tolist())) == 1
+    assert len(set(hash64(-1, "distinct", texts).tolist())) == len(set(texts.to_pylist())) == 50
 
 
 def test_draws_are_uniform_and_purposes_and_seeds_independent() -> None:

@@ -158,12 +158,17 @@ def test_a_file_that_is_gone_is_a_failure(host: str, tmp_path: Path) -> None:
     assert "404" in receipt.failures[0]["error"]
 
 
+def test_a_signature_stays_out_of_the_rows(host: str, tmp_path: Path) -> None:
+    task = ExtractTask(f"{host}/ok/a.wat.gz?X-Signature=secret/1", str(tmp_path / "out.parquet"))
+    assert extract_file(task, extraction_settings(language=ENGLISH)).rows_out == 3000
+    assert set(pq.read_table(tmp_path / "out.parquet")["source_file"].to_pylist()) == {"a.wat.gz"}
+
+
 def test_lists_of_files(host: str, tmp_path: Path) -> None:
     (tmp_path / "a.wat.gz").write_bytes(b"x")
     (tmp_path / "wat.paths").write_text("crawl/1.wat.gz\n\nhttps://other.org/2.wat.gz\n")
-    files = list_sources(
-        [str(tmp_path / "wat.paths"), str(tmp_path), f"{host}/ok/x.wat.gz"], SourceKind.wat, prefix="s3://b/"
-    )
+    paths = [str(tmp_path / "wat.paths"), str(tmp_path), f"{host}/ok/x.wat.gz"]
+    files = list_sources(paths, SourceKind.wat, prefix="s3://b/", absolute_paths=True)
     assert [file.path for file in files] == [
         str(tmp_path / "a.wat.gz"),
         f"{host}/ok/x.wat.gz",
@@ -179,7 +184,7 @@ def test_lists_of_files(host: str, tmp_path: Path) -> None:
 
 def test_lists_may_hold_absolute_paths_and_prefixes_need_no_slash(tmp_path: Path) -> None:
     (tmp_path / "wat.paths").write_text("/here/1.wat.gz\ncrawl/2.wat.gz\n")
-    found = list_sources([str(tmp_path / "wat.paths")], SourceKind.wat, prefix="/data")
+    found = list_sources([str(tmp_path / "wat.paths")], SourceKind.wat, prefix="/data", absolute_paths=True)
     assert [file.path for file in found] == ["/data/crawl/2.wat.gz", "/here/1.wat.gz"]
     (tmp_path / "none.paths").write_text("\n")
     with pytest.raises(HeadtailError, match=r"the list of files .*none.paths is empty"):
@@ -206,7 +211,10 @@ def test_images_of_a_remote_shard_are_taken_by_their_ranges(host: str, tmp_path:
     for number, place in enumerate(pq.read_table(tmp_path / "out.parquet").to_pylist()):
         assert take_image(place, 1 << 20).body.read() == picture(number)
     Handler.tar = b""
-    assert take_image(place, 1 << 20).status == "unreadable"
+    place["image_file"] += "?key=secret"
+    found = take_image(place, 1 << 20)
+    assert found.status == "unreadable"
+    assert "secret" not in found.error
 
 
 def test_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,13 +7,16 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from curation.core.attempts import failure_of_given_up
+from curation.core.credentials import failed_place
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRY_COUNTS
-from curation.core.storage import ParquetSink, write_bytes
+from curation.core.storage import ParquetSink, read_json, write_bytes, write_json
 from curation.core.table_reader import read_rows
-from curation.core.tables import Table, check_failed_share, describe_growth
+from curation.core.tables import Table, check_failed_share, describe_growth, last_failures
+from curation.shards.shard_set import ShardSet
 
 ROWS = pa.record_batch(
     {"lang": ["en", "de"], "entry_id": pa.array([1, 2], pa.int32()), "count": pa.array([3, 4], pa.int64())}
@@ -221,3 +224,123 @@ def test_failures_beyond_the_share_fail_the_job(tmp_path: Path) -> None:
     check_failed_share([part], 0.25)
     with pytest.raises(HeadtailError, match=r"1 of 4 inputs.*/in/1: cut off"):
         check_failed_share([part], 0.2)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../part-00001/00000.parquet", "/etc/passwd", "sub/00000.parquet", "..", "", "zip::a", "s3://b/a", "a\\b", None],
+)
+@pytest.mark.parametrize("key", ["path", "tar", "inputs"])
+def test_a_manifest_names_files_of_its_own_folder_only(tmp_path: Path, key: str, name: str | None) -> None:
+    table = Table(str(tmp_path / "counts"))
+    make_part(table, 0, recipe())
+    path = f"{table.part_path(0)}/_manifest.json"
+    manifest = read_json(path)
+    if key == "inputs":
+        manifest["inputs"] = {"file": name, "sha256": "", "count": 1}
+    else:
+        manifest["files"][0][key] = name
+    write_json(path, manifest)
+    for folder in (table, ShardSet(table.part_path(0))):
+        with pytest.raises(HeadtailError, match=r"_manifest.json names the file .* headtail has not written this"):
+            folder.parts()
+
+
+@pytest.mark.parametrize("value", [[], 7, None, {"files": 3}, {"files": [1]}, {"files": [{}]}], ids=repr)
+def test_a_manifest_of_another_kind_is_one_line(tmp_path: Path, value: object) -> None:
+    write_json(f"{tmp_path}/counts/part-00000/_manifest.json", value)
+    with pytest.raises(HeadtailError, match=r"is damaged .* delete it to make the part again"):
+        Table(str(tmp_path / "counts")).parts()
+
+
+def signed(key: str, count: int = 3) -> Recipe:
+    """A recipe whose addresses hold a password and a signature, and differ in nothing else."""
+    files = [
+        {"path": f"https://me:{key}@h.org/get?file={index}&key={key}", "size": 10, "version": "1"}
+        for index in range(count)
+    ]
+    return Recipe("stage", 1, {"lists": [{"path": f"https://h.org/list?key={key}"}]}, files)
+
+
+@pytest.mark.parametrize("count", [3, 150], ids=["inline", "in a file"])
+def test_no_secret_of_an_address_is_written(tmp_path: Path, count: int) -> None:
+    table, plan = Table(str(tmp_path / "counts")), signed("secret", count)
+    folder = table.begin(0)
+    failure = {"file": plan.inputs[0]["path"], "offset": 0, "error": f"{plan.inputs[0]['path']}: 404"}
+    part = table.commit(0, plan, [Receipt("a", failures=[failure, {**failure, "file": plan.inputs[1]["path"]}])], 1.0)
+    written = b"".join(file.read_bytes() for file in Path(folder).iterdir())
+    assert b"secret" not in written
+    assert part.id == plan.id == signed("secret", count).id
+    assert {entry["path"] for entry in part.inputs()} == {"https://h.org/get"}
+    with pytest.raises(HeadtailError, match=f"2 of {count} inputs could not be read"):
+        check_failed_share([part], 0.001)
+
+
+def test_runs_with_cut_addresses_are_compared_as_before(tmp_path: Path) -> None:
+    table = Table(str(tmp_path / "counts"))
+    make_part(table, 0, signed("secret"))
+    assert table.done(signed("secret"))
+    parts, plans = table.plan_parts(signed("secret", 4), 10, overwrite=False)
+    assert (len(parts), [[entry["path"][-17:] for entry in plan.inputs] for _, plan in plans]) == (
+        1, [["file=3&key=secret"]],
+    )  # fmt: skip
+    with pytest.raises(HeadtailError, match=r"with other settings .*an address in its settings") as error:
+        table.plan_parts(signed("other"), 10, overwrite=False)
+    assert "secret" not in str(error.value)
+    changed = signed("secret")
+    changed.inputs[1]["size"] = 11
+    with pytest.raises(HeadtailError, match=r"https://h.org/get has changed since"):
+        table.plan_parts(changed, 10, overwrite=False)
+
+
+def test_older_manifests_hold_whole_addresses(tmp_path: Path) -> None:
+    table, plan = Table(str(tmp_path / "counts")), signed("secret")
+    make_part(table, 0, plan)
+    path = f"{table.part_path(0)}/_manifest.json"
+    older = read_json(path) | {"settings": plan.settings, "inputs": plan.inputs}
+    del older["settings_sha256"]
+    write_json(path, older)
+    assert table.done(plan)
+    parts, plans = table.plan_parts(plan, 10, overwrite=False)
+    assert (len(parts), plans) == (1, [])
+
+
+def test_faults_of_records_do_not_fail_the_job(tmp_path: Path) -> None:
+    table = Table(str(tmp_path))
+    table.begin(0)
+    failure = {"file": "/in/1", "offset": 7, "error": "reader_error: x", "records_read": 2, "reason": "reader_error"}
+    check_failed_share([table.commit(0, recipe(4), [Receipt("a", failures=[failure])], seconds=0)], 0.0)
+
+
+def test_files_that_were_given_up_are_read_again_into_a_further_part(tmp_path: Path) -> None:
+    table, failure = Table(str(tmp_path)), failure_of_given_up("/in/0")
+    table.begin(0)
+    first = table.commit(0, recipe(2), [Receipt("a", failures=[failure])], seconds=0)
+    assert table.plan_parts(recipe(2), 1, overwrite=False)[1] == []
+    for attempt, failures in ((2, [failure]), (3, [])):
+        parts, ((number, plan),) = table.plan_parts(recipe(2), 1, overwrite=False, retry=["/in/0"])
+        assert [entry["path"] for entry in plan.inputs] == ["/in/0"]
+        assert plan.inputs[0]["attempt"] == attempt
+        assert plan.id not in {part.id for part in parts}
+        table.begin(number)
+        table.commit(number, plan, [Receipt("a", failures=failures)], seconds=0)
+        assert last_failures(table.parts()) == failures
+    assert table.parts()[0].id == first.id
+    assert table.plan_parts(recipe(2), 1, overwrite=False)[1] == []
+    check_failed_share(table.parts(), 0.0)
+
+
+def test_of_files_whose_cut_addresses_are_alike_the_one_that_was_given_up_is_read_again(tmp_path: Path) -> None:
+    table, plan = Table(str(tmp_path)), signed("secret")
+    table.begin(0)
+    lost = failure_of_given_up(plan.inputs[1]["path"])
+    table.commit(0, plan, [Receipt("a", failures=[lost])], seconds=0)
+    (failure,) = last_failures(table.parts())
+    with pytest.raises(HeadtailError, match="1 of 3 inputs could not be read"):
+        check_failed_share(table.parts(), 0.0)
+    for attempt, failures in ((2, [lost]), (3, [])):
+        _, ((number, again),) = table.plan_parts(plan, 10, overwrite=False, retry=[failed_place(failure)])
+        assert again.inputs == [{**plan.inputs[1], "attempt": attempt}]
+        table.begin(number)
+        table.commit(number, again, [Receipt("a", failures=failures)], seconds=0)
+    assert last_failures(table.parts()) == []

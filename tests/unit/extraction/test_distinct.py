@@ -6,8 +6,10 @@ from collections import Counter
 import pyarrow as pa
 import pytest
 
+from curation.core.draws import hash_seed
 from curation.extraction import distinct
 from curation.extraction.distinct import Distinct, distinct_rows
+from tests.wyhash import colliding
 
 KEYS = ["alt", "caption", "title"]
 
@@ -64,6 +66,26 @@ def test_more_rows_than_there_is_room_for(rows: int, held: int, text: str, monke
         first[uid]["text_key"] = min(first[uid]["text_key"], key) if held > 1 else found[uid]["text_key"]
     assert found == first
     assert [row["uid"] for batch in batches for row in batch.to_pylist()][:rows] == list(first)[:rows]
+
+
+def test_texts_that_were_made_to_have_one_hash_stay_apart() -> None:
+    """Each of these texts has the hash of the others under the seed 0, which everybody knows."""
+    texts = colliding(hash_seed(0, "distinct"), 50)
+    drops: Counter[str] = Counter()
+    batches = list(distinct_rows([batch_of([("u", text, "alt", k) for k, text in enumerate(texts)])], drops))
+    assert [row["text"] for batch in batches for row in batch.to_pylist()] == texts
+    assert not drops
+
+
+def test_rows_wait_in_the_same_files_whatever_the_seed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distinct, "MAX_ROWS", 30)
+    rows = [(f"{number:024x}", "text", "alt", number) for number in range(2000)]
+    runs = [
+        [row["number"] for batch in distinct_rows([batch_of(rows)], Counter()) for row in batch.to_pylist()]
+        for _ in range(2)
+    ]
+    assert runs[0] == runs[1]
+    assert sorted(runs[0]) == list(range(2000)) != runs[0]
 
 
 def test_rows_taken_are_known_still() -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from curation.images.encoding import ImageError, encode_image
-from tests.http_server import draw, png_bomb, webp_bomb
+from tests.http_server import draw, many_scans, png_bomb, webp_bomb
 from tests.unit.images.settings import image_settings
 
 SMALL = image_settings(size=32)
@@ -234,6 +234,16 @@ def test_bodies_that_are_no_image_have_their_status(body: bytes, status: str) ->
         with pytest.raises(ImageError) as caught:
             encode_image(body, image_settings(resize=resize))
         assert caught.value.status == status
+
+
+def test_thirty_scans_are_decoded_and_more_are_not() -> None:
+    for resize in ("keep_ratio", "original"):
+        assert encode_image(many_scans(30), image_settings(resize=resize)).width == 64
+        with pytest.raises(ImageError, match="more than 30 scans"):
+            encode_image(many_scans(31), image_settings(resize=resize))
+    # Scans of thumbnails and of pictures behind the first are not decoded.
+    thumbnail = b"\xff\xe1" + (1000).to_bytes(2, "big") + (b"\xff\xda" * 499)
+    assert encode_image(draw(1)[:2] + thumbnail[:400] + bytes(602) + draw(1)[2:], SMALL).ext == "jpg"
 
 
 def test_bombs_cost_neither_time_nor_memory() -> None:

@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from itertools import cycle
 from pathlib import Path
 from random import Random
@@ -22,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from curation.core.addresses import is_public
+from curation.images import fetch
 from curation.images.connections import Resolver
 from curation.images.fetch import MEMORY_BYTES, Fetcher, _retry_after, opted_out
 from tests.http_server import ImageServer, draw
@@ -153,7 +155,36 @@ def test_a_name_server_that_does_not_answer_costs_no_more_than_the_time(monkeypa
     assert one.fetch("http://slow.example/").status == "dns"
     assert time.monotonic() - start < 1.5
     stop.set()
-    one.close()
+
+
+def test_names_that_hang_do_not_starve_others(server: ImageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    stop, asked = threading.Event(), Counter()
+
+    def getaddrinfo(host: str, port: int, **__: object) -> list:
+        asked[host] += 1
+        if host.startswith("tarpit"):
+            stop.wait(20)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    one = fetcher(timeout_seconds=0.2)  # for four threads
+    hanging = [f"http://tarpit-{n % 10}.example/{n}.jpg" for n in range(40)]
+    with ThreadPoolExecutor(20) as pool:
+        assert [found.status for found in pool.map(one.fetch, hanging)] == ["dns"] * 40
+    assert one.fetch(f"http://good.example:{server.server_port}/image/1.jpg").status == "success"
+    assert max(asked.values()) == 1, "those who ask for one name share its look-up"
+    stop.set()
+
+
+def test_a_late_answer_serves_the_next_attempt(server: ImageServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    def getaddrinfo(_: str, port: int, **__: object) -> list:
+        time.sleep(0.7)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(fetch, "RETRY_PAUSE_SECONDS", 0.01)
+    one = fetcher(timeout_seconds=2, retries=3)  # each attempt has half a second
+    assert one.fetch(f"http://late.example:{server.server_port}/image/1.jpg").status == "success"
 
 
 def test_a_name_that_does_not_resolve_is_asked_for_twice(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -263,6 +294,10 @@ def test_x_robots_tag(server: ImageServer, header: str, out: bool) -> None:
     ("address", "public"),
     [
         ("8.8.8.8", True),
+        ("192.0.1.1", True),
+        ("192.88.100.1", True),
+        ("168.63.129.17", True),
+        ("2600::1", True),
         ("2001:4860:4860::8888", True),
         ("::ffff:8.8.8.8", True),
         ("64:ff9b::808:808", True),
@@ -272,7 +307,9 @@ def test_x_robots_tag(server: ImageServer, header: str, out: bool) -> None:
                 "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.0",
                 "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255", "::", "::1", "::127.0.0.1", "fe80::1",
                 "fc00::1", "fec0::1", "ff02::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "64:ff9b::7f00:1",
-                "2002:7f00:1::", "2002:a00:1::", "2001:db8::1",
+                "2002:7f00:1::", "2002:a00:1::", "2001:db8::1", "192.0.0.8", "192.0.0.192", "192.88.99.1",
+                "168.63.129.16", "64:ff9b:1::1", "3fff::1", "3fff:fff::1", "5f00::1", "::ffff:168.63.129.16",
+                "64:ff9b::a83f:8110", "2002:c000:c0::1",
             )
         ),
     ],
@@ -291,7 +328,6 @@ def test_no_thread_or_socket_is_left_behind(server: ImageServer) -> None:
     one = fetcher()
     for path in ("image/1.jpg", "silent", "reset", "endless"):
         one.fetch(server.url(path).replace("127.0.0.1", "localhost"))
-    one.close()
     time.sleep(0.3)
     assert threading.active_count() <= before + 2  # the server's own
 

@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import pickle
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,7 +16,7 @@ from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES
 from curation.matching import entry_store
-from curation.matching.cache_folders import user_cache
+from curation.matching.cache_folders import compiled_folder, user_cache
 from curation.matching.entry_store import EntryStore
 
 
@@ -65,7 +66,7 @@ def test_a_list_is_read_once_for_its_hash_and_its_entries(lists: Path, monkeypat
     store = EntryStore.open(str(lists))
     store.check_entries()
     assert store.hash == EntryStore.open(str(lists)).hash
-    assert len(read) == 2 * len(store.languages)
+    assert len(read) == len(store.languages)
 
 
 def test_a_file_is_a_store_of_one_language(lists: Path) -> None:
@@ -126,6 +127,97 @@ def test_a_file_that_is_no_compiled_list_is_named(lists: Path, damage: str) -> N
     path.write_bytes({"emptied": b"", "other": b"something else\n" * 400, "cut off": path.read_bytes()[:-8]}[damage])
     with pytest.raises(HeadtailError, match="no compiled entry list"):
         EntryStore.open(str(lists)).matcher("en")
+
+
+def rewritten(path: Path, change: Callable[[dict], None]) -> None:
+    """Change the header of a compiled list and leave its tables."""
+    data = path.read_bytes()
+    magic, header = data[:14], json.loads(data[14:4096])
+    change(header)
+    path.write_bytes((magic + json.dumps(header).encode()).ljust(4096) + data[4096:])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        pytest.param(lambda h: h["arrays"]["slots"].update(size=h["arrays"]["slots"]["size"] - 4), "size", id="rows"),
+        pytest.param(lambda h: h["arrays"]["slots"].update(size=0), "size", id="no row"),
+        pytest.param(lambda h: h["arrays"]["slots"].update(size=-8), "size", id="negative size"),
+        pytest.param(lambda h: h["arrays"]["steps"].update(offset=0), "size", id="table over the header"),
+        pytest.param(lambda h: h["arrays"].update(more={"offset": 0, "size": 4}), "size", id="a third table"),
+        pytest.param(lambda h: h.pop("arrays"), "arrays", id="no tables"),
+        pytest.param(lambda h: h.update(edges="other"), "checksum", id="unknown edge rule"),
+        pytest.param(lambda h: h.update(edges="blank"), "of edges script", id="another edge rule"),
+        pytest.param(lambda h: h.update(file="0" * 64), "of file", id="another list"),
+        pytest.param(lambda h: h.update(lang="de"), "of lang en", id="another language"),
+    ],
+)
+def test_a_header_is_not_believed(lists: Path, change: Callable[[dict], None], message: str) -> None:
+    rewritten(EntryStore.open(str(lists)).compile("en"), change)
+    with pytest.raises(HeadtailError, match=rf"no compiled entry list.*{message}"):
+        EntryStore.open(str(lists)).matcher("en")
+
+
+def test_a_flipped_bit_is_found(lists: Path) -> None:
+    path = EntryStore.open(str(lists)).compile("en")
+    data = bytearray(path.read_bytes())
+    data[-20] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(HeadtailError, match="its checksum is wrong"):
+        EntryStore.open(str(lists)).matcher("en")
+
+
+def test_the_hash_is_that_of_the_list(lists: Path) -> None:
+    path = EntryStore.open(str(lists)).compile("en")
+    honest = EntryStore.open(str(lists)).hash
+    rewritten(path, lambda header: header.update(list="0" * 64))
+    entry_store._facts.clear()
+    assert EntryStore.open(str(lists)).hash == honest
+
+
+def test_a_planted_compiled_list_is_not_used(lists: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "home"))
+    user_cache.cache_clear()
+    path = EntryStore.open(str(lists)).compile("en")
+    honest = path.read_bytes()
+    path.write_bytes(b"planted")
+    path.chmod(0o666)  # others could have written it
+    assert EntryStore.open(str(lists)).matcher("en").match(pa.array(["a cat"])).to_pylist() == [[1]]
+    assert path.read_bytes() == honest
+    path.unlink()
+    (lists / "en.json").rename(lists / "planted")
+    path.symlink_to(lists / "planted")
+    (lists / "planted").rename(lists / "en.json")
+    EntryStore.open(str(lists)).matcher("en")
+    assert not path.is_symlink()
+    assert json.loads((lists / "en.json").read_text())[0] == "dog"
+    path.parent.chmod(0o777)  # others could plant more
+    compiled_folder.cache_clear()
+    assert EntryStore.open(str(lists)).compile("en").is_relative_to(tmp_path / "home" / "headtail")
+    compiled_folder.cache_clear()
+    user_cache.cache_clear()
+
+
+def test_compiled_lists_are_ours_under_any_umask(lists: Path) -> None:
+    before = os.umask(0)
+    try:
+        path = EntryStore.open(str(lists)).compile("en")
+    finally:
+        os.umask(before)
+    assert path.parent.parent == lists
+    assert not (path.stat().st_mode | path.parent.stat().st_mode) & 0o022
+    EntryStore.open(str(lists)).matcher("en")
+
+
+def test_a_lock_follows_no_link(lists: Path, tmp_path: Path) -> None:
+    path = EntryStore.open(str(lists)).compile("en")
+    path.unlink()
+    path.with_suffix(".lock").unlink()
+    (tmp_path / "precious").write_text("kept")
+    path.with_suffix(".lock").symlink_to(tmp_path / "precious")
+    with pytest.raises(HeadtailError, match="is a symbolic link, expected a lock file"):
+        EntryStore.open(str(lists)).compile("en")
+    assert (tmp_path / "precious").read_text() == "kept"
 
 
 def test_a_read_only_folder_leads_to_the_cache(lists: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

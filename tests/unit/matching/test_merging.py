@@ -4,6 +4,7 @@ import random
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -93,6 +94,24 @@ def test_texts_are_kept_by_hash_not_by_order() -> None:
     rows = make_rows(random.Random(1), 300, 1)
     (one,) = merge(rows, 1, 1000)[0]
     assert one["texts"][0][0]["text"].as_py() not in (min(row["text"] for row in rows),)
+
+
+def test_texts_made_for_a_known_salt_displace_no_others_under_another() -> None:
+    """An image of somebody else has 20 captions, and an attacker's 64 texts with the smallest of 6,400 hashes."""
+    uid, honest = "0" * 24, [f"caption {k}" for k in range(20)]
+    tried = [f"buy {k}" for k in range(6400)]
+    hashes = hash64(0, "max_texts", pa.array([uid] * len(tried)), pa.array(tried))
+    made = [tried[k] for k in np.argsort(hashes)[:64].tolist()]
+    rows = [{"uid": uid, "url": "u", "text": text, "text_key": "alt", "lang": "en", "lang_score": 1.0, "entry_ids": [1]}
+            for text in honest + made]  # fmt: skip
+    batches = pa.Table.from_pylist(rows, schema=MATCHED).to_batches()
+
+    def honest_left(salt: int) -> int:
+        (image,) = values(list(merge_images(batches, Counter(), 64, salt)))
+        return len({text["text"] for text in image["texts"]} & set(honest))
+
+    assert honest_left(0) <= 1
+    assert all(honest_left(salt) >= 8 for salt in range(1, 20))  # 15 of 20 on average, with a deviation of 1.8
 
 
 def test_unfolding_undoes_folding() -> None:

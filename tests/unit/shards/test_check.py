@@ -19,7 +19,7 @@ from curation.images.ranges import Ranges
 from curation.shards.check import check_shard, plan_checks
 from curation.shards.remove import plan_removing, remove_from_shard
 from curation.shards.shard_set import ShardSet
-from tests.http_server import draw
+from tests.http_server import draw, many_scans, png_bomb
 from tests.shard_data import curated_rows
 from tests.unit.shards.test_write import URLS, bodies, make_shards, samples, stored
 
@@ -66,6 +66,13 @@ def with_data(ending: str, data: bytes) -> Callable:
     ]
 
 
+def eps_image() -> bytes:
+    """Return an EPS, for which Pillow starts Ghostscript if it is asked for the pixels."""
+    out = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(out, "EPS")
+    return out.getvalue()
+
+
 def large_image() -> bytes:
     out = io.BytesIO()
     Image.new("L", (5001, 5000)).save(out, "PNG")
@@ -89,6 +96,12 @@ def large_image() -> bytes:
             with_data(".jpg", draw(1, size=(9, 9))), "json_differs: width or height", id="image of another size"
         ),
         pytest.param(with_data(".jpg", large_image()), "too_many_pixels: 5001 x 5000", id="image of 25 megapixels"),
+        pytest.param(with_data(".jpg", eps_image()), "undecodable: UnidentifiedImageError", id="EPS named jpg"),
+        pytest.param(with_data(".jpg", draw(1, "GIF")), "undecodable: UnidentifiedImageError", id="GIF named jpg"),
+        pytest.param(with_data(".jpg", many_scans(31)), "undecodable: more than 30 scans", id="JPEG of 31 scans"),
+        pytest.param(with_data(".jpg", png_bomb()), "too_many_pixels", id="image of a billion pixels"),
+        pytest.param(with_data(".json", b"[" * 100_000), "bad_text", id="json that nests"),
+        pytest.param(with_data(".txt", b"x" * (5 << 20)), "5,242,880 bytes, more than 4,194,304", id="huge txt"),
         pytest.param(lambda members: members + members[:3], "keys that are not unique", id="sample twice"),
         pytest.param(
             lambda members: [(name.replace(".", ".x.", 1), data) for name, data in members],
@@ -132,6 +145,37 @@ def test_every_fault_of_a_tar_is_told(folder: Path, damage: Callable[[bytes], by
     assert any(problem in line for line in problems(folder))
 
 
+@pytest.mark.parametrize("form", ["GNU", "pax"])
+def test_sparse_members_are_refused(folder: Path, form: str) -> None:
+    # 512 bytes that stand for eight terabytes of zeros, which tarfile reads into memory.
+    name = "0" * 24 + ".txt"
+    head = tarfile.TarInfo(name)
+    if form == "GNU":
+        head.type, head.size = tarfile.GNUTYPE_SPARSE, 0
+        block = bytearray(head.tobuf(tarfile.GNU_FORMAT))
+        block[386 : 386 + 24] = b"%011o\0%011o\0" % (1 << 32, 0)
+        block[483 : 483 + 12] = b"%011o\0" % ((1 << 33) - 1)
+        block[148:156] = b" " * 8
+        block[148:156] = b"%06o\0 " % sum(block)
+        data = bytes(block)
+    else:
+        head.pax_headers = {"GNU.sparse.size": str(1 << 43), "GNU.sparse.numblocks": "0"}
+        data = head.tobuf(tarfile.PAX_FORMAT)
+    path = folder / "shards/00001.tar"
+    path.write_bytes(data + path.read_bytes())
+    found = problems(folder)
+    assert any("breaks off after 0 samples: ValueError: a sparse member" in line for line in found), found
+
+
+def test_a_tar_with_a_member_without_end_breaks_off(folder: Path) -> None:
+    # In stream mode tarfile would go on reading behind the end of the file, block by block.
+    head = tarfile.TarInfo("0" * 24 + ".note")
+    head.size = 1 << 62
+    path = folder / "shards/00001.tar"
+    path.write_bytes(path.read_bytes().rstrip(b"\0") + bytes(512) + head.tobuf(tarfile.GNU_FORMAT))
+    assert any("breaks off" in line for line in problems(folder))
+
+
 def test_every_fault_of_the_folder_is_told(folder: Path) -> None:
     shards = folder / "shards"
     (shards / "00001.tar").rename(shards / "00007.tar")
@@ -148,6 +192,15 @@ def test_every_fault_of_the_folder_is_told(folder: Path) -> None:
     for path in shards.glob("*.tar"):
         path.unlink()
     assert "there is no tar" in problems(folder)
+
+
+@pytest.mark.parametrize(
+    "files", ["5", "[5]", '[{"tar": [1]}]', "[" * 100_000], ids=["number", "numbers", "list", "nest"]
+)
+def test_manifests_of_other_shapes_are_told(folder: Path, files: str) -> None:
+    (folder / "shards" / "_manifest.json").write_text(f'{{"files": {files}}}')
+    found = plan_checks(str(folder / "shards"))[1]
+    assert any(line.startswith("_manifest.json") for line in found)
 
 
 def test_sizes_that_are_no_object_are_told(folder: Path) -> None:

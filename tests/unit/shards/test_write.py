@@ -315,10 +315,11 @@ def test_the_readme_counts_and_names_what_is_there(tmp_path: Path) -> None:
     make_shards(tmp_path, downloads, lists, Ranges(2, 0))
     text = (tmp_path / "shards/README.md").read_text()
     assert text.startswith("# 50 image-text samples in 5 WebDataset shards")
-    assert f"--train-data '{tmp_path}/shards/{{00000..00004}}.tar' --train-num-samples 50" in text
+    assert "--train-data '{00000..00004}.tar' --train-num-samples 50" in text
     assert "--siglip" in text
     assert "--json-text-key text" in text
-    assert f'load_dataset("webdataset", data_files={{"train": "{tmp_path}/shards/*.tar"}}' in text
+    assert 'load_dataset("webdataset", data_files={"train": "*.tar"}' in text
+    assert str(tmp_path) not in text
     assert "not_attempted 7" in text
 
 

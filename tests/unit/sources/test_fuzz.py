@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import needs_shared
+from tests.fuzz import pages
 from tests.fuzz.corrupt import main
 
 
@@ -14,3 +15,9 @@ def test_nothing_that_stood_before_the_damage_is_lost(tmp_path: Path, monkeypatc
     kinds = main(variants=1000, seed=2)
     assert kinds["rows_before_damage"] > 10_000
     assert len(kinds) == 8 + 2
+
+
+def test_nasty_pages_take_neither_time_nor_memory() -> None:
+    counts = pages.main(variants=500, seed=2)
+    assert counts["faults"] > 100
+    assert counts["record_faults"] > 50

@@ -3,6 +3,7 @@
 import gzip
 import io
 import zlib
+from encodings.aliases import aliases
 from functools import partial
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from curation.extraction.urls import join_bases
 from curation.sources import archives, html_images, warc
 from curation.sources.archives import ReadLog
 from curation.sources.html_images import largest_source
+from curation.sources.http_payload import Payload
 from curation.sources.warc import WarcReader
 
 PAGE = '<html><body><img src="a.jpg" alt="{}"></body></html>'
@@ -112,6 +114,11 @@ def test_a_cut_off_gzip_body_gives_what_it_holds() -> None:
             b"<meta charset=utf-8>" + PAGE.format("Grüße").encode(), "text/html; charset=nonsense", id="unknown charset"
         ),
         pytest.param(PAGE.format("Grüße").encode(), "text/html", id="none told"),
+        *(
+            pytest.param(PAGE.format("Grüße").encode(), f"text/html; charset={name}", id=f"{name}, a codec of Python")
+            for name in ("undefined", "zlib", "hex", "idna", "punycode", "rot13", "base64", "unicode_escape", "utf-7")
+        ),
+        pytest.param(PAGE.format("Grüße").encode(), "text/html; charset=" + "x" * 99_999, id="a long name"),
     ],
 )
 def test_charsets(body: bytes, content_type: str) -> None:
@@ -237,10 +244,92 @@ def test_records_that_are_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     large = response(PAGE.format("large").encode() + b"x" * 40_000 + PAGE.format("lost").encode(), HTML)
     for data, alts, faults in (
         (kite + video + kite, ["kite", "kite"], []),
-        (kite + large + kite, ["kite", "large", "kite"], ["a page of more than 5000 bytes is cut off there"]),
+        (kite + large + kite, ["kite", "large", "kite"], []),
         (kite + video[:20_000], ["kite"], [warc._TOO_SHORT]),
         (kite + video[:20_000] + b"\r\n" + kite, ["kite", "kite"], [warc._TOO_SHORT]),
     ):
         rows, log = read(data)
         assert [row["alt"] for row in rows] == alts
         assert [error for _, error in log.faults] == faults
+        cut = ["reader_error: a page of more than 5000 bytes is cut off there"] if "large" in alts else []
+        assert [error for _, error in log.record_faults] == cut
+
+
+def test_a_record_with_every_codec_of_python() -> None:
+    names = {*aliases.values(), *aliases, "undefined", "idna", "punycode", "unicode_escape"}
+    pages = [response(PAGE.format("kite").encode() + b"\xff", f"{HTML}; charset={name}") for name in sorted(names)]
+    rows, log = read(b"".join(pages))
+    assert len(rows) == len(names)
+    assert not log.faults
+    assert not log.record_faults
+
+
+def test_comments_before_the_first_tag_take_no_time() -> None:
+    """24 comments took 3 seconds, and each further one twice as long."""
+    kite = PAGE.format("kite").encode()
+    assert not Payload(b"", b"<!---->" * 290 + b"no page").is_html
+    assert Payload(b"", b"<!-- a --> <!---->" * 99 + b"\n<html>" + kite).is_html
+    assert not Payload(b"", b"<!-- a --> x <!-- b -->").is_html
+
+
+@pytest.mark.parametrize("back", range(8, 32))
+def test_a_large_record_that_begins_at_the_edge_of_a_piece(back: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader asked for more bytes than it ever took: it went on for ever."""
+    monkeypatch.setattr(warc, "MAX_RECORD_BYTES", 8000)
+    monkeypatch.setattr(archives, "READ_BYTES", 1000)
+    kite = response(PAGE.format("kite").encode(), HTML)
+    filler = response(b"x" * (3000 - back - len(response(b"x" * 1000, HTML)) + 1000), HTML)
+    assert len(filler) == 3000 - back
+    large = response(PAGE.format("large").encode() + b"x" * 20_000, HTML)
+    rows, _ = read(filler + large + kite)
+    assert [row["alt"] for row in rows] == ["large", "kite"]
+
+
+@pytest.mark.parametrize("header_bytes", [100, 3000, 7000, 9000])
+def test_a_record_with_a_large_header(header_bytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(warc, "MAX_RECORD_BYTES", 8000)
+    monkeypatch.setattr(warc, "MAX_HEADER_BYTES", 20_000)
+    monkeypatch.setattr(archives, "READ_BYTES", 1000)
+    kite, large = (
+        response(PAGE.format(name).encode() + b"x" * size, HTML) for name, size in (("kite", 0), ("l", 9000))
+    )
+    large = large.replace(b"WARC/1.0\r\n", b"WARC/1.0\r\nX: " + b"x" * header_bytes + b"\r\n", 1)
+    rows, _ = read(kite + large + kite)
+    assert [row["alt"] for row in rows] == ["kite", "l", "kite"]
+
+
+def test_records_without_the_end_of_a_header_are_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Counting:
+        """Counts the bytes that a search may look at."""
+
+        searched = 0
+
+        def search(self, data: bytes, start: int, end: int) -> None:
+            Counting.searched += max(min(end, len(data)) - start, 0)
+            assert b"\r\n\r\n" not in data[start:end]
+
+    monkeypatch.setattr(warc, "_HEADER_END", Counting())
+    rows, log = read(data := b"WARC/1.0\r\nX: y\r\n" * 100_000)
+    assert not rows
+    assert len(log.faults) + log.more_faults == 200_000
+    assert Counting.searched < 20 * len(data)
+
+
+def test_a_base_that_each_link_repeats_is_not_used() -> None:
+    page = b"<base href='/" + b"x" * 9000 + b"/'>" + b"<img src=a.jpg alt=kite>" * 3
+    log = ReadLog()
+    (links,) = WarcReader(io.BytesIO(response(page, HTML)), log)
+    (part,) = links.slices(10)
+    assert join_bases(part.page_urls, part.bases).to_pylist() == ["http://h.org/p/"]
+
+
+def test_batches_are_bounded_in_bytes() -> None:
+    page = "".join(f"<img src={n}.jpg alt={'x' * 50_000}>" for n in range(40)).encode()
+    (links,) = WarcReader(io.BytesIO(response(page, HTML)), ReadLog())
+    sizes = [len(part) for part in links.slices(1000, 1 << 20)]
+    assert sum(sizes) == 40
+    assert max(sizes) == 20
+    assert sum(len(part) for part in links.slices(15, 1 << 20)) == 40
+    assert pa.concat_arrays([part.urls for part in links.slices(7, 1)]).equals(links.urls)
+    many = response(page, HTML) * 50
+    assert max(links.texts["alt"].nbytes for links in WarcReader(io.BytesIO(many), ReadLog())) < 24 << 20

@@ -15,9 +15,10 @@ from curation.core.choices import SourceKind
 from curation.core.receipts import Receipt
 from curation.core.uids import uid_of
 from curation.extraction.extract import ExtractionSettings, ExtractTask, extract_file
+from curation.sources import webdataset
 from curation.sources.archives import ReadLog
 from curation.sources.tar_reader import read_members
-from curation.sources.webdataset import MAX_TEXT_BYTES
+from curation.sources.webdataset import MAX_TEXT_BYTES, ShardReader
 from tests.sample_tars import img2dataset_sample, picture, sample, write_tar
 from tests.unit.extraction.settings import ENGLISH, extraction_settings, table_columns, url_rules
 
@@ -213,3 +214,15 @@ def test_places_are_those_of_tarfile(tmp_path: Path) -> None:
         assert found == expected
         assert not log.faults
         assert log.bytes_read == len(data)
+
+
+def test_a_sample_of_endless_members_takes_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(webdataset, "MAX_KINDS", 20)
+    kept: list[int] = []
+    real = ShardReader._take
+    monkeypatch.setattr(
+        ShardReader, "_take", lambda self, sample, **how: (kept.append(len(sample.members)), real(self, sample, **how))
+    )
+    write_tar(tmp_path / "a.tar", [*((f"a.x{n}", b"") for n in range(100)), *sample("a", picture(1), "kite")])
+    assert [row["text"] for row in extract(tmp_path / "a.tar")[1]] == ["kite"]
+    assert kept == [22]  # and the image and its text

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import io
 import random
 import re
 from functools import partial
@@ -11,10 +12,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from curation.core import bounded_parquet
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
+from curation.core.table_reader import read_foreign_batches
 from metadata.lists.inputs import list_articles
-from metadata.sources.articles import CountTask, count_file, read_articles
+from metadata.sources import dumps
+from metadata.sources.articles import CountTask, articles_schema, count_file, read_articles
 from metadata.sources.dumps import Site, plan_ranges, read_pages, read_site
 from tests.conftest import SHARED, needs_shared
 from tests.dump_data import article, dump, multistream
@@ -168,6 +172,60 @@ def test_a_dump_with_a_damaged_head_has_no_language(tmp_path: Path, size: int) -
     assert read_site(str(path)) == Site(None, {})
 
 
+def test_false_streams_are_read_once_and_their_failures_are_bounded(tmp_path: Path) -> None:
+    # Each mark of a stream made a reader start over, and read a megabyte again.
+    path = tmp_path / "d.xml.bz2"
+    path.write_bytes(b"BZh91AY&SY" * 20_000 + bz2.compress(dump([("A", "a")])))
+    reads = 0
+
+    class Counted(io.BytesIO):
+        def read(self, *size: int) -> bytes:
+            nonlocal reads
+            reads += 1
+            return super().read(*size)
+
+    receipt = Receipt("r")
+    found = [data for _, data in dumps._decompressed(Counted(path.read_bytes()), str(path), 0, receipt) if data]
+    assert b"<title>A</title>" in b"".join(found)
+    assert reads < 10
+    assert len(receipt.failures) == dumps.MAX_FAILURES + 1
+    assert receipt.failures[-1]["error"] == "and 19950 more failures"
+
+
+def test_a_stream_that_expands_without_measure_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dumps, "_FREE_BYTES", 1 << 20)
+    path = tmp_path / "d.xml.bz2"
+    path.write_bytes(bz2.compress(bytes(50 << 20)) + bz2.compress(dump([("A", "a")])))
+    found, receipt = titles(path)
+    assert found == ["A"]
+    assert "more than 1000 times its compressed size" in receipt.failures[0]["error"]
+
+
+def test_heads_that_repeat_take_linear_work(tmp_path: Path) -> None:
+    path = tmp_path / "d.xml"
+    path.write_bytes(b"<mediawiki " * 300_000)
+    assert read_site(str(path)) == Site(None, {})  # quadratic: hours
+
+
+def test_many_namespaces_are_looked_up(tmp_path: Path) -> None:
+    site = Site(None, {number: f"Name {number}" for number in range(2000)} | {5000: "NAME 7"})
+    path = tmp_path / "d.xml"
+    path.write_bytes(dump([(f"Name {number}:x", "<revision><text>a</text></revision>") for number in range(2000)]))
+    pages = list(read_pages(str(path), 0, None, LARGEST, site, Receipt("r")))
+    assert [page.namespace for page in pages] == list(range(2000))
+    assert site.numbers is site.numbers
+
+
+@pytest.mark.parametrize(
+    "text", ["#REDIRECT" + " " * 300_000, "#" + "R" * 300_000, "\n" * 300_000 + "#R" + " " * 300_000]
+)
+def test_redirects_without_a_link_take_linear_work(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "d.xml"
+    path.write_bytes(dump([("A", text)]))
+    receipt = Receipt("r")
+    assert len(list(read_pages(str(path), 0, None, LARGEST, Site(None, {}), receipt))) == 1  # quadratic: minutes
+
+
 @needs_shared
 @pytest.mark.parametrize(
     ("name", "lang", "pages", "articles", "failures"),
@@ -203,6 +261,19 @@ def test_tables_of_plain_articles(tmp_path: Path) -> None:
         path,
     )
     assert count_file(task, dump_settings()).check().rows_out == 2
+
+
+def test_hostile_tables_of_articles_are_refused_or_read_in_bounds(tmp_path: Path) -> None:
+    path, output = str(tmp_path / "articles.parquet"), str(tmp_path / "out.parquet")
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 50, pa.int32()), pa.array(["cat " * 200_000]))
+    pq.write_table(pa.table({"text": texts}), path, store_schema=False, compression="zstd")
+    step = max(batch.nbytes for batch in read_foreign_batches(path, articles_schema(path), ["text"], 1024, None))
+    assert step <= 2 * bounded_parquet.BATCH_BYTES  # 1,024 rows would be 800 MB
+    pq.write_table(pa.table({"text": pa.array([b"a cat\xff"]).view(pa.string())}), path)
+    assert count_file(CountTask(path, "en", 0, None, output), dump_settings()).check().rows_out == 1
+    pq.write_table(pa.table({"text": ["x" * (70 << 20)]}), path, compression="zstd")
+    with pytest.raises(HeadtailError, match=r"articles.parquet is not a Parquet file, or is damaged: a page of 73,400"):
+        count_file(CountTask(path, "en", 0, None, output), dump_settings())
 
 
 @pytest.mark.parametrize(

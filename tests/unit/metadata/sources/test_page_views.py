@@ -10,7 +10,7 @@ import pytest
 
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
-from metadata.sources.page_views import TitleSettings, ViewsTask, count_views
+from metadata.sources.page_views import MAX_LINE_BYTES, TitleSettings, ViewsTask, count_views
 from tests.conftest import SHARED, needs_shared
 
 
@@ -113,3 +113,17 @@ def test_every_row_of_the_real_samples_is_accounted_for(tmp_path: Path, name: st
             plain[cells[0][:2], unquote(cells[1]).replace("_", " ").strip()] += int(cells[2])
     assert plain
     assert all(sums[key] == views for key, views in plain.items())
+
+
+def test_lines_and_numbers_are_bounded(tmp_path: Path) -> None:
+    rows = [
+        b"en " + b"x" * (3 * MAX_LINE_BYTES) + b" 5 0",
+        b"en Cat 999999999999999 0",
+        b"en Cat 5 0",
+        b"en " + b"y" * 200_000,
+    ]
+    path = tmp_path / "pageviews.gz"
+    path.write_bytes(gzip.compress(b"\n".join(rows), mtime=0))
+    found, receipt = count(path)
+    assert found == {("en", "Cat"): 5}
+    assert (receipt.rows_in, receipt.drops) == (4, {"malformed": 3})

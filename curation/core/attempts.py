@@ -1,0 +1,42 @@
+"""Attempts at a task whose input may end the process: a task that has died twice is given up."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from curation.core import storage
+from curation.core.receipts import Receipt
+
+MAX_DEATHS = 2
+GIVEN_UP = "given_up"
+"""The reason of the failure of an input that was given up."""
+
+
+@contextmanager
+def attempt(folder: str, task: str) -> Iterator[bool]:
+    """Yield whether a task may run: false if two attempts at it have begun and never ended.
+
+    An attempt leaves a hidden file in `folder` while it runs, so a process that is killed leaves it behind. An attempt
+    that ends with an error removes its file: it has not ended the process. The next run of the job starts from zero,
+    because it empties the folder: a user who stops a run twice must not lose the files that it was reading.
+    """
+    markers = [storage.join(folder, f".{task}.attempt-{n}{storage.TEMPORARY}") for n in range(MAX_DEATHS)]
+    marker = next((path for path in markers if not storage.exists(path)), None)
+    if marker is None:
+        yield False
+        return
+    storage.write_bytes(marker, b"")
+    try:
+        yield True
+    finally:
+        storage.remove(marker)
+
+
+def receipt_of_given_up(path: str) -> Receipt:
+    """Return the receipt of a task without output whose input file was given up."""
+    return Receipt(path, failures=[failure_of_given_up(path)])
+
+
+def failure_of_given_up(path: str) -> dict:
+    """Return the failure of an input file that was given up, for a receipt."""
+    error = f"given up: {MAX_DEATHS} attempts at it ended their process (out of memory, out of time, or a crash)"
+    return {"file": path, "offset": 0, "error": error, "records_read": 0, "reason": GIVEN_UP}

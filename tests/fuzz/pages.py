@@ -1,0 +1,148 @@
+"""Pages and WARCs by a grammar of nasty pieces: nothing crashes, nothing takes long, every fault is counted.
+
+    python -m tests.fuzz.pages variants=100000 seed=1
+
+A variant is a WARC of good pages around hostile ones. Hostile pages are random pieces, each repeated up to thousands of
+times: unclosed and misnested elements, attributes, comments, raw text, foreign content, source sets, charsets, odd
+headers and lengths. The good pages have to come out as they are, and the time and memory of a variant stay below a
+limit for each byte.
+"""
+
+import io
+import json
+import random
+import resource
+import signal
+import sys
+import time
+from collections import Counter
+
+from curation.sources.archives import ReadLog
+from curation.sources.warc import WarcReader
+
+LIMIT_SECONDS = 60
+SECONDS, SECONDS_PER_BYTE = 2.0, 20e-6
+"""The most that a variant may take: 20 times what the slowest takes on an idle machine."""
+GROWTH_BYTES = 1 << 30
+"""The most memory that all variants together may add to the process."""
+MAX_PIECE_BYTES = 60_000
+ELEMENTS = (
+    "b", "i", "font", "a", "nobr", "div", "p", "span", "li", "ul", "table", "tr", "td", "caption", "svg", "math", "mi",
+    "desc", "foreignObject", "template", "select", "option", "button", "form", "title", "style", "script", "textarea",
+    "iframe", "noscript", "h1", "object", "marquee", "html", "body", "head", "frameset", "img", "image", "base", "br",
+    "plaintext", "xmp", "dd", "x-y", "annotation-xml", "ruby", "rt",
+)  # fmt: skip
+TEXTS = (
+    "x", "&amp", "&#x0;", "<", ">", "</", "<!", "<!--", "-->", "<!---->", "<!-->", "--!>", "<![CDATA[", "]]>", "<?",
+    "\0", "\ufffd", "'", '"', "=", "/", "<img src=a alt=b>", "<img srcset='{0} 1x, b 2x' alt=c>", "</p>", "</br>",
+    "<base href='/{0}/'>", "\u202e", "WARC/1.0\r\n", "\r\n\r\n",
+)  # fmt: skip
+SETS = (",", " ", ", ", "(", ")", "a", "1x", " 9w,", "\n", "a (")
+CHARSETS = (
+    "utf-8",
+    "undefined",
+    "zlib",
+    "idna",
+    "utf-16",
+    "iso-2022-jp",
+    "gb18030",
+    "x-user-defined",
+    "",
+    "\xff",
+    "a" * 999,
+)
+TYPES = ("text/html", "text/html; charset={0}", "", "TEXT/HTML;charset='{0}'", "image/png", "application/xhtml+xml")
+
+
+def piece(rng: random.Random) -> str:
+    """Return a nasty piece, repeated up to MAX_PIECE_BYTES characters."""
+    element, number = rng.choice(ELEMENTS), rng.randrange(1000)
+    kind = rng.randrange(7)
+    if kind == 0:
+        made = f"<{element}>"
+    elif kind == 1:
+        made = f"</{element}>"
+    elif kind == 2:
+        made = (
+            "<"
+            + element
+            + "".join(f" {rng.choice('abc')}{n}={rng.choice(TEXTS)}" for n in range(rng.randrange(5)))
+            + ">"
+        )
+    elif kind == 3:
+        made = rng.choice(TEXTS).format(number)
+    elif kind == 4:
+        made = f"<img srcset='{''.join(rng.choices(SETS, k=5)) * rng.choice((1, 50, 2000))}' alt=x>"
+    elif kind == 5:
+        made = f"<{element} " + " ".join(f"a{n}" for n in range(rng.choice((10, 600, 6000)))) + ">"
+    else:
+        made = f"<{element} a={{0}}>{rng.choice(TEXTS)}"
+        count = min(rng.choice((1, 30, 3000)), MAX_PIECE_BYTES // len(made))
+        return "".join(made.replace("{0}", str(n)) for n in range(count))
+    return made * min(rng.choice((1, 1, 30, 3000)), MAX_PIECE_BYTES // len(made) + 1)
+
+
+def record(rng: random.Random, body: bytes) -> bytes:
+    """Return a response with odd headers around a body."""
+    kind = rng.choice(TYPES).format(rng.choice(CHARSETS)).encode("latin-1")
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: " + kind + b"\r\n"
+    head += rng.choice(
+        (b"", b"Content-Encoding: gzip\r\n", b"Content-Encoding: br\r\n", b"Transfer-Encoding: chunked\r\n")
+    )
+    message = head + b"\r\n" + body
+    length = rng.choice((len(message),) * 6 + (0, len(message) + 5, 10**9, 10**15))
+    extra = rng.choice((b"", b"", b"X: " + b"y" * rng.choice((10, 300_000)) + b"\r\n", b"WARC/1.0\r\n" * 999))
+    target = b"http://h.org/" + rng.choice((b"", b"<>", b"\xff", b"x" * 9000))
+    return (
+        b"WARC/1.0\r\nWARC-Type: response\r\n%sWARC-Target-URI: %s\r\nContent-Length: %d\r\n\r\n%s\r\n\r\n"
+        % (extra, target, length, message)
+    )  # fmt: skip
+
+
+def good_page(number: int) -> bytes:
+    """Return a page that every reader understands."""
+    body = f"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n<p><img src={number}.jpg alt='good {number}'>".encode()
+    head = b"WARC/1.0\r\nWARC-Type: response\r\nWARC-Target-URI: http://good.org/\r\nContent-Length: %d\r\n\r\n" % len(
+        body
+    )
+    return head + body + b"\r\n\r\n"
+
+
+def check(rng: random.Random) -> tuple[int, float, ReadLog]:
+    """Read a variant; return its bytes, the seconds and the log. Raises AssertionError if a good page is lost."""
+    pages = ["".join(piece(rng) for _ in range(rng.randrange(1, 8))).encode() for _ in range(rng.randrange(1, 4))]
+    data = b"".join(good_page(n) + record(rng, page) for n, page in enumerate(pages)) + good_page(len(pages))
+    started, log, found = time.process_time(), ReadLog(), Counter()
+    for links in WarcReader(io.BytesIO(data), log):
+        for part in links.slices(100_000):
+            found.update(part.texts["alt"].to_pylist())
+    seconds = time.process_time() - started
+    assert all(found[f"good {number}"] for number in range(len(pages) + 1)), found.most_common(5)
+    assert seconds < SECONDS + SECONDS_PER_BYTE * len(data), f"{len(data)} bytes took {seconds:.1f} seconds"
+    return len(data), seconds, log
+
+
+def main(variants: int = 1000, seed: int = 1) -> dict[str, float]:
+    """Check so many variants; returns counts, and the slowest time of a megabyte."""
+    counts: Counter[str] = Counter()
+    slowest = 0.0
+    check(random.Random(0))  # compiles the kernels
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for number in range(variants):
+        signal.alarm(LIMIT_SECONDS)
+        try:
+            size, seconds, log = check(random.Random(f"{seed}-{number}"))
+        except BaseException:
+            signal.alarm(0)
+            print(f"variant {number} of seed {seed}", file=sys.stderr)
+            raise
+        counts += Counter(bytes=size, faults=len(log.faults) + log.more_faults, record_faults=log.faulty_records)
+        slowest = max(slowest, seconds / (size + 100_000))
+    signal.alarm(0)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
+    assert grown < GROWTH_BYTES, f"the process has grown by {grown >> 20} MiB"
+    return {**counts, "seconds_per_megabyte": round(slowest * 1e6, 2), "grown_megabytes": grown >> 20}
+
+
+if __name__ == "__main__":
+    print(json.dumps(main(**{name: int(value) for name, value in (word.split("=") for word in sys.argv[1:])})))

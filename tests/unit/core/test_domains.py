@@ -1,0 +1,48 @@
+"""Registrable domains: tricks with the spelling of a host make no further domain."""
+
+import pyarrow as pa
+import pytest
+
+from curation.core.domains import domain_of, domains_of, suffixes_version
+
+DOMAINS = {
+    "http://example.com/a.jpg": "example.com",
+    "https://a.b.example.co.uk:8080/x?y#z": "example.co.uk",
+    "http://me:pass@word@img.example.org/": "example.org",
+    "http://example.org?//other.net/": "example.org",
+    "http://example.org#@other.net/": "example.org",
+    "http://EXAMPLE.ORG./": "example.org",
+    "http://ｅｘａｍｐｌｅ．ｏｒｇ/": "example.org",
+    "http://a.bücher.example/": "xn--bcher-kva.example",
+    "http://a.xn--bcher-kva.example/": "xn--bcher-kva.example",
+    "http://食狮.公司.cn/": "xn--85x722f.xn--55qx5d.cn",
+    "http://spam.github.io/a": "spam.github.io",
+    "http://github.io/a": "github.io",
+    "http://bucket.s3.amazonaws.com/a": "bucket.s3.amazonaws.com",
+    "http://a.b.city.kawasaki.jp/": "city.kawasaki.jp",
+    "http://a.unknown-ending/": "a.unknown-ending",
+    "http://localhost/": "localhost",
+    "http://8.8.8.8/": "8.8.8.8",
+    "http://134744072/": "8.8.8.8",
+    "http://0x8.8.010.8:80/": "8.8.8.8",
+    "http://[2001:db8::1]:80/a": "[2001:db8::1]",
+    "http://a..b/": "a..b",
+    "": "",
+    "no url": "",
+    "http:///a": "",
+}
+
+
+@pytest.mark.parametrize("url", DOMAINS, ids=lambda url: url or "empty")
+def test_domain_of_a_url(url: str) -> None:
+    assert domains_of(pa.array(["http://x.org/", url]).slice(1)).to_pylist() == [DOMAINS[url]]
+
+
+def test_an_endless_host_takes_no_time() -> None:
+    for host in ("ü." * 100_000, "a" * 1_000_000, "1." * 100_000):
+        assert domain_of(host).startswith(host[0])
+
+
+def test_no_rows() -> None:
+    assert domains_of(pa.array([], pa.string())).to_pylist() == []
+    assert len(suffixes_version()) == 16

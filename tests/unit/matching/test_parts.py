@@ -1,0 +1,55 @@
+"""The salt of a table of matches: kept with it, taken over by later crawls, and that of the first of several tables."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from curation.balancing.counts import open_counts
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
+from curation.core.recipes import Recipe
+from curation.core.tables import Table
+from curation.matching.parts import MatchesTables, kept_salt
+from tests.matches_data import write_matches
+
+
+def write(path: Path, **settings: Any) -> str:
+    file = write_matches([], path / "part-00000" / "bucket-00000.parquet")
+    receipt = Receipt("m", outputs=[{"path": file, "rows": 0, "bytes": 0}])
+    recipe = Recipe("match_pairs", 1, {"metadata": "m", "edges": "e", "max_texts": 64, **settings})
+    Table(str(path)).commit(0, recipe, [receipt], 0.0)
+    return str(path)
+
+
+def test_a_table_keeps_its_salt(tmp_path: Path) -> None:
+    assert kept_salt(str(tmp_path / "none")) is None
+    assert kept_salt(write(tmp_path / "old")) == 0
+    assert kept_salt(write(tmp_path / "salted", salt=7)) == 7
+    write(tmp_path / "stopped" / "_waiting", salt=8)  # matched, and not merged yet
+    assert kept_salt(str(tmp_path / "stopped")) == 8
+
+
+def test_several_tables_are_merged_with_the_salt_of_the_first(tmp_path: Path) -> None:
+    old, one, two = (
+        write(tmp_path / name, **salt) for name, salt in (("o", {}), ("a", {"salt": 1}), ("b", {"salt": 2}))
+    )
+    assert [MatchesTables(paths).salt for paths in ([old, one], [one, old, two], [two, one])] == [0, 1, 2]
+
+
+def test_counts_of_tables_in_another_order_are_refused_where_the_salts_differ(tmp_path: Path) -> None:
+    one, two, twin = (write(tmp_path / name, salt=salt) for name, salt in (("a", 1), ("b", 2), ("c", 1)))
+    for paths, fits in (([one, two], False), ([one, twin], True)):
+        matches = MatchesTables(paths)
+        table = Table(str(tmp_path / "counts"))
+        table.begin(0)
+        recipe = Recipe("count_entries", 1, {"max_texts": 64, "salt": matches.salt}, matches.inputs())
+        table.commit(0, recipe, [], 0.0)
+        open_counts(table.path, matches)
+        turned = MatchesTables(paths[::-1])
+        assert turned.ids() == matches.ids()
+        if fits:
+            open_counts(table.path, turned)
+        else:
+            with pytest.raises(HeadtailError, match="counted from other matches than given: run count_entries again"):
+                open_counts(table.path, turned)
