@@ -131,6 +131,7 @@ class TableReader:
         start = 0
         for group, rows in enumerate(file.group_rows):
             first, at, start = start, 0, start + rows
+            self._log.clock.start()
             if self._sample and not _any_row(self._sample, first, rows):
                 continue
             try:

@@ -33,7 +33,11 @@ DOMAINS = {
 }
 
 
-@pytest.mark.parametrize("url", DOMAINS, ids=lambda url: url or "empty")
+def name_of(url: str) -> str:
+    return (url if url.isascii() else f"{DOMAINS[url]} in Unicode") or "empty"
+
+
+@pytest.mark.parametrize("url", DOMAINS, ids=name_of)
 def test_domain_of_a_url(url: str) -> None:
     assert domains_of(pa.array(["http://x.org/", url]).slice(1)).to_pylist() == [DOMAINS[url]]
 

@@ -229,6 +229,7 @@ def test_failures_beyond_the_share_fail_the_job(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name",
     ["../part-00001/00000.parquet", "/etc/passwd", "sub/00000.parquet", "..", "", "zip::a", "s3://b/a", "a\\b", None],
+    ids=lambda name: "backslash" if name == "a\\b" else name,
 )
 @pytest.mark.parametrize("key", ["path", "tar", "inputs"])
 def test_a_manifest_names_files_of_its_own_folder_only(tmp_path: Path, key: str, name: str | None) -> None:

@@ -36,7 +36,7 @@ def test_lines_under_the_prefix_are_taken(tmp_path: Path, line: str) -> None:
         f"{PREFIX}/../secret/a",
         "../secret/a",
         "a/%2e%2e/%2E%2e/secret",
-        "a\\..\\..\\secret",
+        pytest.param("a\\..\\..\\secret", id="backslashes"),
     ],
 )
 def test_lines_elsewhere_need_a_setting(tmp_path: Path, line: str) -> None:

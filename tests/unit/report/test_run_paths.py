@@ -1,8 +1,14 @@
 """Paths in a report."""
 
+from pathlib import Path
+
 import pytest
 
+from curation.core.receipts import Receipt
+from curation.core.recipes import Recipe
+from curation.core.tables import Table
 from curation.report.run_paths import RunPaths
+from curation.report.run_tables import StageTotals
 
 
 @pytest.mark.parametrize(
@@ -45,3 +51,15 @@ def test_settings_and_failures_of_a_report_are_shown_so() -> None:
     assert found["stages"][1]["settings"] == {"removals": ["https://example.org/list"]}
     assert found["failures"]["rows"] == [{"file": "a b.wat", "error": "a b.wat: gone, see pairs/x", "offset": 7}]
     assert found["samples"] == report["samples"]
+
+
+def test_settings_are_shown_without_secrets_of_addresses_and_of_the_draw(tmp_path: Path) -> None:
+    settings = {"seed": -5, "salt": 9, "sample": {"seed": 5}, "lists": [{"path": "https://me:word@example.org/?key=1"}]}
+    table = Table(f"{tmp_path}/matches")
+    table.begin(0)
+    part = table.commit(0, Recipe("match_pairs", 1, settings, []), [Receipt("a")], 1.0)
+    totals = StageTotals.of_parts("match_pairs", [part])
+    report = {"stages": [{"settings": totals.settings}], "failures": {"rows": []}}
+    (stage,) = RunPaths(str(tmp_path)).report(report)["stages"]
+    assert stage["settings"] == {"sample.seed": 5, "lists": [{"path": "https://example.org/"}]}
+    assert part.manifest["settings"]["seed"] == -5  # later jobs find it there

@@ -113,7 +113,10 @@ def test_a_srcset_in_one_pass_equals_the_expression_of_before() -> None:
         assert largest_source(source_set) == before(source_set), source_set
 
 
-@pytest.mark.parametrize("piece", [",", " ", ", ", "a,", "a ,", "(", "a (", "a 1x,(", "a (,)", ")", "9" * 99])
+@pytest.mark.parametrize(
+    "piece",
+    [",", " ", ", ", "a,", "a ,", "(", "a (", "a 1x,(", "a (,)", ")", pytest.param("9" * 99, id="digits")],
+)
 def test_a_hostile_srcset_takes_no_time(piece: str) -> None:
     largest_source(piece * 200_000)
     largest_source(piece * 200_000 + " x y (")
