@@ -75,9 +75,9 @@ def test_without_images_other_shards_are_refused_and_the_finished_ones_stay(samp
     assert (run / "shards/_manifest.json").exists()
 
 
-@pytest.mark.parametrize(("answer", "deleted"), [("y\n", True), ("\n", False), ("no\n", False), ("", False)])
-def test_on_a_terminal_it_asks(run: Path, monkeypatch: pytest.MonkeyPatch, answer: str, deleted: bool) -> None:
-    terminal = io.StringIO(answer)
+@pytest.mark.parametrize(("answer", "deleted"), [("y", True), ("", False), ("no", False), (None, False)])
+def test_on_a_terminal_it_asks(run: Path, monkeypatch: pytest.MonkeyPatch, answer: str | None, deleted: bool) -> None:
+    terminal = io.StringIO("" if answer is None else f"{answer}\n")
     monkeypatch.setattr(terminal, "isatty", lambda: True)
     monkeypatch.setattr(sys, "stdin", terminal)
     if deleted:

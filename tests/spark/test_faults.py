@@ -36,7 +36,8 @@ from curation.spark.tasks import run_tasks
     ],
     ids=["no headtail", "no Python", "another Python", "executors lost", "no secret", "a HeadtailError"],
 )  # fmt: skip
-def test_faults_of_a_cluster_have_a_line(message: str, expected: str) -> None:
+def test_faults_of_a_cluster_have_a_line(monkeypatch: pytest.MonkeyPatch, message: str, expected: str) -> None:
+    monkeypatch.setattr(faults, "is_local", lambda: False)  # another test may have left a local session
     line = fault_line(PySparkException(message))
     assert line is not None
     assert line.startswith(expected)
@@ -46,8 +47,13 @@ def test_faults_of_a_cluster_have_a_line(message: str, expected: str) -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        "[PYTHON_VERSION_MISMATCH] Python in worker has different version: 3.10 than that in driver: 3.11",
-        'java.io.IOException: Cannot run program "/no/python": error=2, No such file or directory',
+        pytest.param(
+            "[PYTHON_VERSION_MISMATCH] Python in worker has different version: 3.10 than that in driver: 3.11",
+            id="another Python",
+        ),
+        pytest.param(
+            'java.io.IOException: Cannot run program "/no/python": error=2, No such file or directory', id="no Python"
+        ),
     ],
 )
 def test_another_python_of_a_local_run_needs_no_archive(monkeypatch: pytest.MonkeyPatch, message: str) -> None:

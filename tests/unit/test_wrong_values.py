@@ -23,7 +23,7 @@ CASES = {
     "download.threads=٣": "download.threads must be an integer, got '٣': write 3",
     "download.max_bytes=10MB": "download.max_bytes must be an integer, got '10MB': write 10000000",
     "overwrite=maybe": "overwrite must be true or false, got 'maybe'",
-    "seed=null": "seed cannot be null: give it a value, or leave it out",
+    "buckets=null": "buckets cannot be null: give it a value, or leave it out",
     "spark.conf=x": "spark.conf takes names with values: write spark.conf.name=value, got 'x'",
     "languages=[en": "languages: '[en' cannot be read: close each quote and bracket",
     "spark.conf={a: b": "spark.conf: '{a: b' cannot be read: close each quote and bracket",
@@ -35,7 +35,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("override", CASES)
+@pytest.mark.parametrize("override", CASES, ids=lambda each: each.encode("ascii", "replace").decode())
 def test_a_wrong_value_is_named_as_it_was_typed(override: str) -> None:
     with pytest.raises(HeadtailError) as error:
         compose_config("curate", CurateConfig, [*GIVEN, override])

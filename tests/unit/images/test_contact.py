@@ -29,7 +29,6 @@ from tests.unit.images.settings import download_settings, fetch_settings
 )
 def test_the_contact_stands_beside_the_name_and_the_project(contact: str, agent: str) -> None:
     fetcher = Fetcher(fetch_settings(user_agent_token="curator", contact=contact), threads=1)
-    fetcher.close()
     assert fetcher._agent == agent
 
 
