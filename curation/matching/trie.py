@@ -34,7 +34,7 @@ import mmap
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import numpy as np
 import pyarrow as pa
@@ -51,6 +51,8 @@ FORMAT = 3
 _MAGIC = b"headtail trie\n"
 _TABLES = ("slots", "steps")
 _HEADER_BYTES = 4096
+_opened: dict[tuple[Any, ...], "TokenTrie"] = {}
+"""The lists that this process has checked, by file and facts: each task of a worker opens them again."""
 _ROW = 4
 """Words of a row of a table."""
 
@@ -67,8 +69,8 @@ class TokenTrie:
     def open(cls, path: str, **facts: str) -> Self:
         """Map a compiled file of this user into memory.
 
-        The whole file is checked before it is used: owner, sizes, checksum, and `facts`, values that its header must
-        hold. Raises HeadtailError if something differs.
+        The whole file is checked when the process first opens it: owner, sizes, checksum, and `facts`, values that its
+        header must hold. Raises HeadtailError if something differs.
         """
         file = open_own_file(path)
         if file is None:
@@ -76,9 +78,13 @@ class TokenTrie:
                 f"{path} is no compiled entry list of this user that nobody else can write: delete it, or its folder"
             )
         with file:
+            status = os.fstat(file.fileno())
+            key = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, *sorted(facts.items()))
+            if key in _opened:
+                return cast(Self, _opened[key])
             header, sizes = _read_header(path, file.read(_HEADER_BYTES))
             places, end = _places(sizes)
-            if os.fstat(file.fileno()).st_size != end or header.get("arrays") != places:
+            if status.st_size != end or header.get("arrays") != places:
                 raise HeadtailError(f"{path} is no compiled entry list, its size is wrong: delete it")
             # Read, not mapped: pages that are only checked should not count as memory of this process.
             file.seek(_HEADER_BYTES)
@@ -92,7 +98,8 @@ class TokenTrie:
         arrays = {
             name: np.frombuffer(mapped, np.uint64, place["size"], place["offset"]) for name, place in places.items()
         }
-        return cls(Edges(header["edges"]), **arrays)
+        _opened[key] = opened = cls(Edges(header["edges"]), **arrays)
+        return opened
 
     def match(self, texts: pa.StringArray) -> pa.ListArray:
         """Return the ids (int32, sorted, unique) of the entries of each text; none for a null."""
