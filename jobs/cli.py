@@ -46,6 +46,7 @@ USAGE = (
 
 def main() -> None:
     """Run the job that the first argument names."""
+    guard_streams()
     job, *arguments = _without_debug(sys.argv[1:]) or [""]
     if job in ("", "-h", "--help", "help"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `headtail | head`

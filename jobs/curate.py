@@ -8,6 +8,7 @@ from conf.schema.jobs import CurateConfig
 from curation.core.outputs import check_writable
 from curation.core.progress import say
 from curation.core.recipes import Recipe
+from curation.core.seeds import run_seed
 from curation.core.storage import join, read_json
 from curation.images.downloads import download_recipe
 from curation.matching.entry_store import EntryStore
@@ -42,6 +43,8 @@ def folders_of(config: CurateConfig) -> list[str]:
 def run(config: CurateConfig) -> None:
     """Run each job in turn; a job whose work is done says so and costs nothing."""
     store = match_pairs.open_lists(config)
+    sampled = [config.pairs] if config.source.limit is not None else []
+    run_seed(config.output, config.seed, [*sampled, config.curated, config.lists, config.downloads])
     writes = config.download_images and not config.forecast
     before = write_shards.check_finished_set(config, upstream(config), config.balance.headroom) if writes else None
     with on_start(partial(check_chain, config, store)):

@@ -115,6 +115,8 @@ def run(config: ExtractPairsConfig) -> None:
     lists = [vars(file) for file in list_files(list_paths(settings))]
     decisive = {**recipe_settings(settings), "lists": lists, **inputs.settings}
     recipe = Recipe(NAME, LOGIC_VERSIONS[settings.source], decisive, [vars(file) for file in inputs.files])
+    if config.overwrite:  # finished parts are deleted only for inputs that can be read
+        check_start(config, settings, [file.path for file in inputs.files])
     retry = {failed_place(failure) for failure in given_up(table.parts())} if config.retry_failed_files else ()
     parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite, config.add, retry)
     if plans:
@@ -146,6 +148,9 @@ def run(config: ExtractPairsConfig) -> None:
         stage.end(made[-1])
         pending = [receipt for _, _, receipts, _ in held for receipt in receipts]
         check_failed_share(parts, config.max_failed_share, pending, total)
+    if sum_receipts(parts).rows_out:
+        parts += [table.commit(*each, seed=told_seed) for each in held]
+        held = []
     if plans:
         account = merge_receipts(NAME, made)
         refuse_nothing(account, "pair", pairless_advice(settings, account), config.allow_empty)

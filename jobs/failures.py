@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from curation.core.errors import PROJECT, shows_stacks
+from curation.core.terminal import printable
 
 MAX_CHARACTERS = 300
 STACK = "Traceback (most recent call last):"
@@ -64,7 +65,7 @@ def write_log(job: str, error: BaseException) -> str | None:
             if folder.is_absolute():
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
                 with open(folder / name, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-                    file.write("\n".join(lines) + "\n")
+                    file.write(printable("\n".join(lines)) + "\n")
                 return str(folder / name)
     return None
 

@@ -74,6 +74,12 @@ def run(config: MatchPairsConfig, store: EntryStore | None = None) -> None:
     }
     table = Table(config.matches, MATCHES)
     recipe = Recipe(NAME, LOGIC_VERSION, rules, [part.input() for part in pairs.values()])
+    if config.overwrite:  # finished matches are deleted only for pairs and lists that can be read
+        check_kept(config, store, list(pairs.values()))
+        for part in pairs.values():
+            check_file(part.files[0], PAIRS, further=None)
+        store.check_entries(config.languages)
+        check_writable([config.matches])
     plan = MatchesPlan.make(table, recipe, config.overwrite, config.add)
     if not plan.to_match and not plan.merge:
         receipt = table.parts()[0].receipt

@@ -13,7 +13,7 @@ from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES
 
 _OURS = re.compile(
-    r"_manifest\.json|_ranges\.json|_waiting|_rows|_pass|_wikis|\.lease|\.work(-\w+)?|part-\d{5,}"
+    r"_manifest\.json|_seed\.json|_ranges\.json|_waiting|_rows|_pass|_wikis|\.lease|\.work(-\w+)?|part-\d{5,}"
     r"|report\.json|thresholds\.json|dumps|pageviews|wordnet"
 )
 """Names that tables, shards, reports, entry lists and fetched sources have in their folders, finished or not."""

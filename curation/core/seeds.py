@@ -84,16 +84,16 @@ def publishable(settings: Mapping[str, Any]) -> dict[str, Any]:
 def with_fingerprints(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return settings without salts, and with a fingerprint in place of a drawn seed, from which it cannot be computed.
 
-    >>> with_fingerprints({"unit": "pair", "seed": 5, "salt": 9})
-    {'unit': 'pair', 'seed': 5}
-    >>> with_fingerprints({"seed": -5})["seed"]
-    'drawn 7a20c675e0ec30ab'
+    >>> with_fingerprints({"unit": "pair", "seed": 5, "salt": 9, "sample": {"seed": -5}})
+    {'unit': 'pair', 'seed': 5, 'sample': {'seed': 'drawn 7a20c675e0ec30ab'}}
     """
-    return {
-        key: f"drawn {hash_seed(value, 'fingerprint'):016x}" if _is_secret(key, value) else value
-        for key, value in settings.items()
-        if key != "salt"
-    }
+    shown: dict[str, Any] = {}
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            shown[key] = with_fingerprints(value)
+        elif key != "salt":
+            shown[key] = f"drawn {hash_seed(value, 'fingerprint'):016x}" if _is_secret(key, value) else value
+    return shown
 
 
 def _is_secret(name: str, value: Any) -> bool:

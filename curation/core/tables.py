@@ -221,7 +221,8 @@ class Table:
     def _store_inputs(path: str, inputs: list[dict]) -> list[dict] | dict[str, Any]:
         if len(inputs) <= INLINE_INPUTS:
             return inputs
-        table = pa.Table.from_pylist(inputs)
+        names = dict.fromkeys(name for entry in inputs for name in entry)  # some inputs have keys that others lack
+        table = pa.table({name: [entry.get(name) for entry in inputs] for name in names})
         with storage.ParquetSink(storage.join(path, INPUTS), table.schema) as sink:
             for batch in table.to_batches():
                 sink.write(batch)
@@ -262,7 +263,7 @@ class Table:
         inputs. The input files at the places `retry` (credentials.py) are read again, into further parts: finished
         parts stay as they are.
         """
-        parts = self._without_unread(recipe)
+        parts = self._without_unread(recipe, add)
         if overwrite and any(self._differs(part, recipe) for part in parts):
             for part in parts:
                 storage.remove(storage.join(part.path, MANIFEST))
@@ -316,15 +317,20 @@ class Table:
         ]
         return parts, plans
 
-    def _without_unread(self, recipe: Recipe) -> list[Part]:
-        """Delete the parts that hold nothing but failures of another recipe or of other inputs; return the others."""
+    def _without_unread(self, recipe: Recipe, add: bool) -> list[Part]:
+        """Delete the parts that hold nothing but failures of another recipe or of other inputs; return the others.
+
+        With `add`, inputs that the recipe lacks are none of these others.
+        """
         wanted = {place(entry): cut_input(entry) for entry in recipe.inputs}
+
+        def is_another(entry: dict) -> bool:
+            found = wanted.get(place(entry))
+            return not add if found is None else found != _without_attempt(entry)
+
         kept = []
         for part in self.parts():
-            if part.is_unread() and (
-                self._differs(part, recipe)
-                or any(wanted.get(place(entry)) != _without_attempt(entry) for entry in part.inputs())
-            ):
+            if part.is_unread() and (self._differs(part, recipe) or any(map(is_another, part.inputs()))):
                 storage.remove(storage.join(part.path, MANIFEST))
                 storage.remove(part.path)
             else:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from curation.core.errors import HeadtailError
 from curation.core.recipes import differences
+from curation.core.seeds import with_fingerprints
 from curation.core.tables import Part
 from curation.matching.parts import MatchesTables
 from curation.shards.origin import Origin
@@ -85,6 +86,7 @@ def _sort_out_shards(kept: Parts, listed: Part) -> list[str]:
 
 def _changes(lists: Part, curated: Part) -> str:
     before = {name: value for name, value in lists.manifest["balance"].items() if name != "solved_t"}
-    versions = {"logic_version": curated.manifest["logic_version"]}
-    changes = differences(versions | {"settings": before}, versions | {"settings": curated.manifest["settings"]})
+    same = {"stage": "balance_pairs", "logic_version": curated.manifest["logic_version"]}
+    settings = (with_fingerprints(each) for each in (before, curated.manifest["settings"]))
+    changes = differences(*(same | {"settings": each} for each in settings))
     return f" ({', '.join(changes)})" if changes else ""

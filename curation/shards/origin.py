@@ -68,7 +68,7 @@ class Origin:
             for stage, before in self.stages.items()
             for made in before
             if stage in now.stages and made not in now.stages[stage]
-            for change in differences(made, now.stages[stage][0])
+            for change in differences(made, {**now.stages[stage][0], "stage": stage})
         ]
         if now.pairs and (gone := set(self.pairs) - set(now.pairs)):
             found.append(f"{len(gone):,} of its {len(self.pairs):,} parts of pairs are replaced or gone")

@@ -345,3 +345,24 @@ def test_of_files_whose_cut_addresses_are_alike_the_one_that_was_given_up_is_rea
         table.begin(number)
         table.commit(number, again, [Receipt("a", failures=failures)], seconds=0)
     assert last_failures(table.parts()) == []
+
+
+def test_a_long_list_of_inputs_keeps_the_keys_that_only_some_have(tmp_path: Path) -> None:
+    entries = [{"path": f"/in/{number}", "size": 1, "version": ""} for number in range(150)]
+    entries[120]["attempt"] = 2
+    table = Table(str(tmp_path))
+    plan = replace(recipe(), inputs=entries)
+    make_part(table, 0, plan)
+    (part,) = table.parts()
+    assert [entry for entry in part.inputs() if entry.get("attempt")] == [entries[120]]
+    named = replace(recipe(), inputs=[{key: entry[key] for key in ("path", "size", "version")} for entry in entries])
+    assert table.plan_parts(named, 200, overwrite=False)[1] == []
+
+
+def test_unread_parts_of_inputs_that_are_not_named_stay_where_inputs_are_added(tmp_path: Path) -> None:
+    table = Table(str(tmp_path))
+    unread_part(table, 0, recipe())
+    further = replace(recipe(), inputs=[{"path": "/in/9", "size": 1, "version": "1"}])
+    done, plans = table.plan_parts(further, 5, overwrite=False, add=True)
+    assert [part.inputs() for part in done] == [recipe().inputs]
+    assert [plan.inputs for _, plan in plans] == [further.inputs]

@@ -82,7 +82,7 @@ def test_another_threshold_leaves_downloads_and_shards_behind(run: Run) -> None:
     found = run.sort_out()
     assert shown(found) == ALL - {"download_images", "write_shards"}
     assert found.notes == (
-        "Downloads and shards are of another balance (t was 20.0, is 50.0), and not shown: "
+        "Downloads and shards are of another balance (balance.t was 20.0, is 50.0), and not shown: "
         "run download_images and write_shards",
     )
 
@@ -93,7 +93,9 @@ def test_further_downloads_leave_shards_behind(run: Run) -> None:
     found = run.sort_out()
     assert shown(found) == ALL - {"write_shards"}
     (note,) = found.notes
-    assert note.startswith("The shards are of another balance (balance_pairs: t was 20.0, is 50.0), and not shown: run")
+    assert note.startswith(
+        "The shards are of another balance (balance_pairs: balance.t was 20.0, is 50.0), and not shown: run"
+    )
     assert found.lists is run.lists, "images of the first lists are not counted"
     run.shard()
     assert (shown(run.sort_out()), run.sort_out().notes) == (ALL, ())
