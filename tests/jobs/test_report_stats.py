@@ -115,7 +115,8 @@ def test_a_folder_of_two_balances_shows_the_newer_one_and_says_so(
     found = json.loads((run / "report" / "report.json").read_text())
     (note,) = found["notes"]
     assert note.startswith(
-        "Downloads and shards are of another balance (balance.t was None, is 50.0, balance.tail_share was 0.06, is None)"
+        "Downloads and shards are of another balance "
+        "(balance.t was None, is 50.0, balance.tail_share was 0.06, is None)"
     )
     assert f"report_stats     {note}" in capsys.readouterr().err
     assert (found["samples"], found["downloads"]["attempted"], found["shards"]) == ([], 0, None)
