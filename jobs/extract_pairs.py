@@ -115,10 +115,9 @@ def run(config: ExtractPairsConfig) -> None:
     lists = [vars(file) for file in list_files(list_paths(settings))]
     decisive = {**recipe_settings(settings), "lists": lists, **inputs.settings}
     recipe = Recipe(NAME, LOGIC_VERSIONS[settings.source], decisive, [vars(file) for file in inputs.files])
-    if config.overwrite:  # finished parts are deleted only for inputs that can be read
-        check_start(config, settings, [file.path for file in inputs.files])
     retry = {failed_place(failure) for failure in given_up(table.parts())} if config.retry_failed_files else ()
-    parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite, config.add, retry)
+    check = partial(check_start, config, settings, [file.path for file in inputs.files])
+    parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite, config.add, retry, check)
     if plans:
         check_start(config, settings, [file["path"] for _, part in plans for file in part.inputs])
     else:

@@ -53,6 +53,15 @@ def check_kept(config: MatchPairsConfig, store: EntryStore, pairs: list[Part]) -
         say(NAME, line)
 
 
+def check_inputs(config: MatchPairsConfig, store: EntryStore, pairs: list[Part]) -> None:
+    """Raise HeadtailError if pairs or entry lists could not be matched, before finished matches are deleted."""
+    check_kept(config, store, pairs)
+    for part in pairs:
+        check_file(part.files[0], PAIRS, further=None)
+    store.check_entries(config.languages)
+    check_writable([config.matches])
+
+
 @writing(NAME, lambda config: [config.matches])
 def run(config: MatchPairsConfig, store: EntryStore | None = None) -> None:
     """Match the parts of `pairs` that are not in `matches` yet, and merge them into it.
@@ -74,13 +83,8 @@ def run(config: MatchPairsConfig, store: EntryStore | None = None) -> None:
     }
     table = Table(config.matches, MATCHES)
     recipe = Recipe(NAME, LOGIC_VERSION, rules, [part.input() for part in pairs.values()])
-    if config.overwrite:  # finished matches are deleted only for pairs and lists that can be read
-        check_kept(config, store, list(pairs.values()))
-        for part in pairs.values():
-            check_file(part.files[0], PAIRS, further=None)
-        store.check_entries(config.languages)
-        check_writable([config.matches])
-    plan = MatchesPlan.make(table, recipe, config.overwrite, config.add)
+    check = partial(check_inputs, config, store, list(pairs.values()))
+    plan = MatchesPlan.make(table, recipe, config.overwrite, config.add, check)
     if not plan.to_match and not plan.merge:
         receipt = table.parts()[0].receipt
         say(NAME, f"is done: {receipt.rows_out:,} texts of {receipt.facts['images']:,} images in {table.path}")

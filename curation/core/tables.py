@@ -10,7 +10,7 @@ import platform
 import re
 import sys
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from itertools import count
@@ -253,6 +253,7 @@ class Table:
         overwrite: bool,
         add: bool = False,
         retry: Collection[str] = (),
+        check: Callable[[], None] = lambda: None,
     ) -> tuple[list[Part], list[tuple[int, Recipe]]]:
         """Return the finished parts, and (number, recipe) of each part to make.
 
@@ -261,10 +262,12 @@ class Table:
         raises HeadtailError. The same holds if the recipe lacks inputs of a part, unless `add` is true: then these
         inputs stay in the table. A part of nothing but failures is deleted unless this recipe made it of the same
         inputs. The input files at the places `retry` (credentials.py) are read again, into further parts: finished
-        parts stay as they are.
+        parts stay as they are. `check` is called before `overwrite` deletes parts, and raises HeadtailError if they
+        could not be made again.
         """
         parts = self._without_unread(recipe, add)
         if overwrite and any(self._differs(part, recipe) for part in parts):
+            check()
             for part in parts:
                 storage.remove(storage.join(part.path, MANIFEST))
                 storage.remove(part.path)
@@ -290,6 +293,7 @@ class Table:
             cut = cut_input(entry)
             if entry.get("id") not in done and known.get(place(entry), cut) != cut:
                 if overwrite:
+                    check()
                     for part in parts:
                         storage.remove(part.path)
                     return self.plan_parts(recipe, per_part, overwrite, add, retry)
@@ -299,6 +303,7 @@ class Table:
                 )
         if not add and (missing := missing_inputs(known.values(), recipe.inputs)):
             if overwrite:
+                check()
                 for part in parts:
                     if missing_inputs(part.inputs(), recipe.inputs):
                         storage.remove(storage.join(part.path, MANIFEST))

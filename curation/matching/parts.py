@@ -6,7 +6,7 @@ part that has the inputs of all; the merged parts are deleted. The pairs of a fu
 another, are matched alone and merged with the existing part. They take over its salt.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Self
@@ -42,16 +42,23 @@ class MatchesPlan:
     """A line about what is added to what; "": nothing is there yet, or nothing is added."""
 
     @classmethod
-    def make(cls, table: Table, recipe: Recipe, overwrite: bool, add: bool = False) -> Self:
+    def make(
+        cls,
+        table: Table,
+        recipe: Recipe,
+        overwrite: bool,
+        add: bool = False,
+        check: Callable[[], None] = lambda: None,
+    ) -> Self:
         """Compare a recipe, whose inputs are the parts of pairs, with the existing parts of `matches`.
 
         Raises HeadtailError where an existing part was made with other settings, or from pairs that have changed since
         or that the recipe lacks, unless `overwrite` is true, and where a part to merge was cleaned. With `add` the
-        pairs that it lacks stay in `matches`: they are of other crawls.
+        pairs that it lacks stay in `matches`: they are of other crawls. `check` is called before parts are deleted.
         """
         waiting = Table(_waiting_path(table.path), MATCHES)
         _delete(_superseded(table.parts()))
-        merged, plans = table.plan_parts(recipe, 1, overwrite, add)
+        merged, plans = table.plan_parts(recipe, 1, overwrite, add, check=check)
         wanted = {single.id for _, single in plans}
         _delete([part for part in waiting.parts() if part.id not in wanted])
         if len(merged) + len(plans) == 1:

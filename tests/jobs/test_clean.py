@@ -53,11 +53,11 @@ def test_a_cleaned_run_stays_finished_and_refuses_what_needs_the_files(
     assert len(done) == 7
 
     for changed, needed in (
-        ("balance.tail_share=0.5", "matches"),
-        ("samples_per_shard=7", "lists"),
-        ("download.retry_failed=true", "downloads"),
+        (["balance.tail_share=0.5", "overwrite=true"], "matches"),
+        (["samples_per_shard=7", "overwrite=true"], "lists"),
+        (["download.retry_failed=true"], "downloads"),
     ):
-        config = compose_config("curate", CurateConfig, sample.overrides(run, changed))
+        config = compose_config("curate", CurateConfig, sample.overrides(run, *changed))
         with pytest.raises(HeadtailError, match=f"{needed}/part-00000 was cleaned on .* by clean, and its files are"):
             curate.run(config)
         assert tar_bytes(run) == shards
@@ -68,7 +68,7 @@ def test_a_cleaned_run_stays_finished_and_refuses_what_needs_the_files(
 def test_without_images_other_shards_are_refused_and_the_finished_ones_stay(sample: Sample, run: Path) -> None:
     shards = tar_bytes(run)
     cleaned(run, "what=downloads", "yes=true")
-    config = compose_config("curate", CurateConfig, sample.overrides(run, "samples_per_shard=7"))
+    config = compose_config("curate", CurateConfig, sample.overrides(run, "samples_per_shard=7", "overwrite=true"))
     with pytest.raises(HeadtailError, match="downloads/part-00000 was cleaned"):
         curate.run(config)
     assert tar_bytes(run) == shards

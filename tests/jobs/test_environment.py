@@ -18,7 +18,7 @@ HEADTAIL = [sys.executable, "-c", "from jobs.cli import main; main()"]
 def extract(folder: Path, *settings: str) -> list[str]:
     table = folder / "t.csv"
     table.write_text("url,text\nhttps://a.example.org/1.jpg,a dog\nhttps://a.example.org/2.jpg,a cat\n")
-    given = ["source=table", f"source.paths={table}", "spark.master=local[1]", f"output={folder}/run"]
+    given = ["source=table", f"source.paths={table}", "spark.master=local[1]", f"output={folder}/run", "seed=0"]
     return [*HEADTAIL, "extract_pairs", *given, *settings]
 
 

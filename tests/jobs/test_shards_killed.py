@@ -38,11 +38,11 @@ def start(job: str, *settings: str) -> subprocess.Popen:
     return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, start_new_session=True)
 
 
-def kill(process: subprocess.Popen) -> None:
-    """Kill the job with its Java and its workers, all at once."""
+def kill(process: subprocess.Popen) -> bytes:
+    """Kill the job with its Java and its workers, all at once; returns what it has said."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    return process.communicate()[1]
 
 
 def steps(folder: Path, *more: str) -> list[tuple[str, tuple[str, ...]]]:
@@ -78,6 +78,7 @@ def test_killed_jobs_end_like_undisturbed_ones(server: ImageServer, tmp_path: Pa
     moments = random.Random(KILLS)
     # Bytes are the same, too, where the shards consume the downloads.
     for job, settings in steps(tmp_path / "killed", "keep_downloads=false"):
+        told = b""
         for attempt in range(KILLS // 2 + 1):
             server.hits.clear()
             before = finished(tmp_path / "killed")
@@ -86,11 +87,11 @@ def test_killed_jobs_end_like_undisturbed_ones(server: ImageServer, tmp_path: Pa
                 # Most of the time goes into starting; what is worth disturbing comes later.
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(seconds[job] * moments.uniform(0.4, 1.0))
-                kill(process)
+                told += kill(process)
             else:
                 assert process.wait() == 0, process.stderr.read()
-                told = process.stderr.read().decode()
-                assert ("then need all images fetched again" in told) == (job == "write_shards"), told
+                told += process.stderr.read()
+                assert (b"then need all images fetched again" in told) == (job == "write_shards"), told
             assert not before & set(server.hits), "an image of a finished list was fetched again"
     found = digests(tmp_path / "killed")
     assert len(found) > 10
