@@ -61,7 +61,10 @@ def join(folder: str, *names: str) -> str:
 def open_input(path: str) -> BinaryIO:
     """Open a file for reading bytes; raises FileNotFoundError."""
     fs, inner = filesystem(path)
-    return open(inner, "rb") if isinstance(fs, LocalFileSystem) else fs.open(inner, "rb")
+    try:
+        return open(inner, "rb") if isinstance(fs, LocalFileSystem) else fs.open(inner, "rb")
+    except NotADirectoryError as error:  # a folder above is a file
+        raise FileNotFoundError(*error.args) from error
 
 
 def list_files(paths: Iterable[str], suffixes: tuple[str, ...] = (), own: Iterable[str] = ()) -> list[FileInfo]:

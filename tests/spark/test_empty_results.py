@@ -1,7 +1,7 @@
 """A job that had work and gave nothing fails, and is not finished; what a later job would refuse is told first."""
 
-import os
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
