@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.spark.packing import pack
+from curation.spark import packing
 from tests.cluster.cluster import Cluster
 from tests.conftest import ROOT
 
@@ -28,7 +28,9 @@ def archive(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]
     subprocess.run(build, cwd=ROOT, check=True)
     (wheel,) = folder.glob("*.whl")
-    pack(wheel, folder / "headtail-env.tar.gz")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(packing, "LEVEL", 0)  # to pack and unpack the archive takes most of the time of a small run
+        packing.pack(wheel, folder / "headtail-env.tar.gz")
     return folder / "headtail-env.tar.gz"
 
 
