@@ -6,6 +6,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any, cast
 
 from curation.core import leases
+from curation.core.errors import HeadtailError
 from curation.core.output_folders import check_outputs
 
 
@@ -38,4 +39,7 @@ def written_folders(config: Any) -> list[str]:
 
 def check_folders(config: Any) -> None:
     """Raise HeadtailError if a folder that the job writes is not empty and holds nothing of ours."""
-    check_outputs(written_folders(config), getattr(config, "output", None))
+    written = [path.rstrip("/") for path in written_folders(config)]
+    if twice := next((path for path in written if written.count(path) > 1), None):
+        raise HeadtailError(f"{twice} is the path of several tables that this job writes: give each a path of its own")
+    check_outputs(written, getattr(config, "output", None))

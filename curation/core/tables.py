@@ -237,6 +237,7 @@ class Table:
         or true; with false, a part that has another recipe raises HeadtailError with the differences.
         """
         parts = self.parts()
+        refuse_other_stage(parts, recipe)
         if parts and parts[0].id == recipe.id:
             return parts[0]
         if parts and overwrite is False:
@@ -265,6 +266,7 @@ class Table:
         parts stay as they are. `check` is called before `overwrite` deletes parts, and raises HeadtailError if they
         could not be made again.
         """
+        refuse_other_stage(self.parts(), recipe)
         parts = self._without_unread(recipe, add)
         if overwrite and any(self._differs(part, recipe) for part in parts):
             check()
@@ -358,6 +360,16 @@ class Table:
 
 def _without_attempt(entry: dict) -> dict:
     return {key: value for key, value in entry.items() if key != ATTEMPT}
+
+
+def refuse_other_stage(parts: Iterable[Part], recipe: Recipe) -> None:
+    """Raise HeadtailError if parts are of another stage than the recipe: a job never replaces another job's table."""
+    for part in parts:
+        if part.manifest["stage"] != recipe.stage:
+            raise HeadtailError(
+                f"{part.path} is of a table of {part.manifest['stage']}, and {recipe.stage} would replace it: "
+                "give this table another path"
+            )
 
 
 def missing_inputs(known: Iterable[dict], wanted: Iterable[dict]) -> list[str]:

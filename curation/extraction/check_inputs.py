@@ -10,7 +10,7 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.remote import ONCE, open_patiently
 from curation.core.storage import list_files
-from curation.core.text_lists import check_list
+from curation.core.text_lists import check_list, open_list
 from curation.extraction.drop_reasons import BAD
 from curation.extraction.extract import WITH_COLUMNS, ExtractionSettings
 from curation.extraction.hosts import judge_host
@@ -23,6 +23,16 @@ LOOKED_AT = 16
 """Local files that are opened before a run, evenly spread over all."""
 LOOKED_AT_REMOTE = 1
 """Remote files: each costs a request, or a minute where nobody answers."""
+
+
+ADVICE = {
+    "language": "see languages and language.min_score",
+    "lang_score": "see languages and language.min_score",
+    "private_host": "the URLs name private addresses: see urls.allow_private_hosts",
+    "blocked_host": "see urls.block_hosts",
+    "removed": "see urls.removals",
+}
+"""Where to look, by the drop reason of most rows."""
 
 
 def check_rules(settings: ExtractionSettings) -> None:
@@ -39,8 +49,17 @@ def check_rules(settings: ExtractionSettings) -> None:
     if settings.texts.word_lists:
         for file in list_files([settings.texts.word_lists.replace("{lang}", "*")]):
             check_list(file.path)
+            check_words(file.path)
     if settings.language.model not in (DEFAULT_MODEL, NO_MODEL):
         load_model(settings.language.model)
+
+
+def check_words(path: str) -> None:
+    """Raise HeadtailError for a word list that is JSON: its lines would match no text."""
+    with open_list(path) as file:
+        first = next((line.strip() for line in file if line.strip()), b"")
+    if first.startswith((b"[", b"{")):
+        raise HeadtailError(f"text.word_lists: {path} is JSON: expected a text file with one word per line")
 
 
 def check_files(paths: Sequence[str], settings: ExtractionSettings, max_failed_share: float) -> None:
@@ -83,8 +102,8 @@ def pairless_advice(settings: ExtractionSettings, receipt: Receipt) -> str:
     if not receipt.rows_in:
         return f"the files hold no image link: is source.kind={kind} right?"
     reason = max(receipt.drops, key=lambda name: receipt.drops[name], default="")
-    if reason in ("language", "lang_score"):
-        return "see languages and language.min_score"
+    if advice := ADVICE.get(reason):
+        return advice
     if settings.source in WITH_COLUMNS and reason == "bad_row":
         return "most rows have another number of fields than there are columns: see source.names"
     if settings.source in WITH_COLUMNS and reason in ("no_text", "blank_text"):

@@ -18,7 +18,7 @@ from curation.matching import entry_lists
 from curation.report.estimate import Assumptions
 from jobs import curate
 from jobs.cli import JOBS
-from jobs.outputs import written_folders
+from jobs.outputs import check_folders, written_folders
 
 GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz", "entry_lists=/lists"]
 
@@ -184,6 +184,11 @@ def test_the_preset_for_s3_names_the_hadoop_that_spark_brings(monkeypatch: pytes
     monkeypatch.delenv("AWS_ENDPOINT_URL")
     conf = compose_config("write_shards", WriteShardsConfig, ["output=/x", "spark=s3"]).spark.conf
     assert conf["spark.hadoop.fs.s3a.endpoint"] == ""
+
+
+def test_two_tables_do_not_share_a_folder(tmp_path: Path) -> None:
+    with pytest.raises(HeadtailError, match="both is the path of several tables that this job writes"):
+        check_folders(compose(f"output={tmp_path}", f"pairs={tmp_path}/both", f"matches={tmp_path}/both/"))
 
 
 def test_curate_writes_the_folders_of_all_its_jobs() -> None:

@@ -366,3 +366,17 @@ def test_unread_parts_of_inputs_that_are_not_named_stay_where_inputs_are_added(t
     done, plans = table.plan_parts(further, 5, overwrite=False, add=True)
     assert [part.inputs() for part in done] == [recipe().inputs]
     assert [plan.inputs for _, plan in plans] == [further.inputs]
+
+
+@pytest.mark.parametrize("overwrite", [False, True])
+def test_a_table_of_another_stage_is_never_replaced(tmp_path: Path, overwrite: bool) -> None:
+    table = Table(str(tmp_path))
+    make_part(table, 0, recipe())
+    other = replace(recipe(), stage="extract_pairs")
+    with pytest.raises(
+        HeadtailError, match=r"is of a table of .*, and extract_pairs would replace it: give this table"
+    ):
+        table.plan_parts(other, 2, overwrite=overwrite)
+    with pytest.raises(HeadtailError, match="give this table another path"):
+        table.done(other, overwrite)
+    assert len(table.parts()) == 1

@@ -232,3 +232,9 @@ def test_a_file_that_is_written_like_a_host_is_named(tmp_path: Path, monkeypatch
 def test_where_to_look_if_there_is_no_pair(source: SourceKind, drops: dict, told: str) -> None:
     receipt = Receipt("x", sum(drops.values()), drops=Counter(drops))
     assert told in pairless_advice(extraction_settings(source=source), receipt)
+
+
+def test_a_word_list_of_json_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "en.json").write_text('["dog", "cat"]')
+    with pytest.raises(HeadtailError, match=r"en.json is JSON: expected a text file with one word per line"):
+        check_rules(extraction_settings(texts=text_rules(word_lists=f"{tmp_path}/{{lang}}.json")))
