@@ -3,6 +3,7 @@
 from functools import partial
 
 from conf.schema.jobs import DownloadImagesConfig
+from conf.schema.topics import RatesConfig
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
 from curation.core.progress import Stage, say
@@ -29,9 +30,6 @@ from curation.spark.tasks import require_single_attempts, run_tasks
 from jobs.cli import launch
 from jobs.outputs import writing
 
-IMAGE_BYTES = 30_000
-"""Mean size of a stored image, as `estimate` assumes it."""
-
 
 @writing(STAGE, lambda config: [config.lists, config.downloads])
 def run(config: DownloadImagesConfig) -> None:
@@ -57,7 +55,7 @@ def run(config: DownloadImagesConfig) -> None:
     refuse_nothing(sum_receipts(curated), "kept image", "balance_pairs kept none", config.allow_empty)
     check_writable([downloads.path])
     missing = images - sum_receipts(downloads.parts()).rows_out
-    warn_of_space(STAGE, downloads.path, missing * IMAGE_BYTES, f"{missing:,} images")
+    warn_of_space(STAGE, downloads.path, missing * int(RatesConfig().bytes_per_image), f"{missing:,} images")
     check_file(lists.files[0], LISTS, STORED.names)
     stage = Stage(STAGE, f"{ranges.count:,} lists of {images:,} images")
     recipe = download_recipe(settings, [lists])
