@@ -13,13 +13,20 @@ from curation.core.outcomes import is_unread, refuse_nothing
 from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
 from curation.core.receipts import Receipt, merge_receipts
-from curation.core.recipes import Recipe, recipe_settings
+from curation.core.recipes import Recipe, kept, recipe_settings
 from curation.core.schemas import PAIRS
 from curation.core.seeds import run_seed
 from curation.core.storage import FileInfo, join, list_files
 from curation.core.tables import Part, Table, check_failed_share, describe_growth, last_failures, sum_receipts
 from curation.extraction.check_inputs import check_files, check_rules, pairless_advice
-from curation.extraction.extract import LOGIC_VERSIONS, ExtractionSettings, ExtractTask, extract_file, give_up_file
+from curation.extraction.extract import (
+    LOGIC_VERSION,
+    RULES,
+    ExtractionSettings,
+    ExtractTask,
+    extract_file,
+    give_up_file,
+)
 from curation.extraction.inputs import (
     WITH_ROW_SAMPLES,
     check_reachable,
@@ -43,7 +50,7 @@ NAME = "extract_pairs"
 
 
 def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
-    """Return the settings of extraction as plain values."""
+    """Return the settings of extraction as plain values, with the newest rules."""
     source = config.source
     texts, carry = tuple(sorted(source.text_columns.items())), tuple(sorted(source.carry.items()))
     return ExtractionSettings(
@@ -52,6 +59,7 @@ def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
         crawl=source.crawl,
         max_file_bytes=source.max_file_bytes,
         record_seconds=source.record_seconds,
+        rules=RULES[source.kind],
         urls=UrlRules(**{name: tuple(values) for name, values in vars(config.urls).items()}),
         texts=TextRules(**vars(config.text)),
         language=LanguageRules(languages=tuple(config.languages), **vars(config.language)),
@@ -112,9 +120,11 @@ def run(config: ExtractPairsConfig) -> None:
     else:
         inputs = draw_files(files, limit, seed)
     table = Table(config.pairs, PAIRS, None)
+    if not config.overwrite:
+        settings = kept(settings, "rules", [part.manifest for part in table.parts()])
     lists = [vars(file) for file in list_files(list_paths(settings))]
     decisive = {**recipe_settings(settings), "lists": lists, **inputs.settings}
-    recipe = Recipe(NAME, LOGIC_VERSIONS[settings.source], decisive, [vars(file) for file in inputs.files])
+    recipe = Recipe(NAME, LOGIC_VERSION, decisive, [vars(file) for file in inputs.files])
     retry = {failed_place(failure) for failure in given_up(table.parts())} if config.retry_failed_files else ()
     check = partial(check_start, config, settings, [file.path for file in inputs.files])
     parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite, config.add, retry, check)

@@ -8,8 +8,8 @@ value that gives the old rows.
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from functools import cached_property
 from typing import Any
@@ -62,6 +62,24 @@ def added(old_rows: Any, **options: Any) -> Any:
     ({'size': 3}, {'size': 3, 'mode': 'fancy'})
     """
     return field(metadata={OLD_ROWS: old_rows}, **options)
+
+
+def kept(settings: Any, name: str, manifests: Sequence[Mapping[str, Any]]) -> Any:
+    """Return a settings dataclass with the value of the `added` field `name` by which a run was begun.
+
+    That is the value in the manifest of its first part; a new run, without a part, has that of `settings`.
+
+    >>> @dataclass(frozen=True)
+    ... class Rules:
+    ...     size: int
+    ...     version: int = added(1, default=2)
+    >>> [kept(Rules(3), "version", parts) for parts in ([], [{"settings": {"size": 3}}])]
+    [Rules(size=3, version=2), Rules(size=3, version=1)]
+    """
+    if not manifests:
+        return settings
+    (old,) = (each.metadata[OLD_ROWS] for each in fields(settings) if each.name == name)
+    return replace(settings, **{name: manifests[0]["settings"].get(name, old)})
 
 
 def recipe_settings(value: Any) -> Any:

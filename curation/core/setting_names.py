@@ -11,6 +11,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "entities": "source.entities",
         "crawl": "source.crawl",
         "max_file_bytes": "source.max_file_bytes",
+        "rules": "the version of the rules of source.kind",
         "texts.": "text.",
         "language.languages": "languages",
         "columns.url": "source.url_column",

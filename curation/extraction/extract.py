@@ -41,8 +41,10 @@ from curation.sources.warc import WarcReader
 from curation.sources.wat import WatReader
 from curation.sources.webdataset import ShardReader
 
-LOGIC_VERSIONS = {SourceKind.wat: 1, SourceKind.warc: 1, SourceKind.table: 1, SourceKind.webdataset: 1}
-"""The logic version of each source: raise it when the same settings and inputs give other rows."""
+LOGIC_VERSION = 1
+RULES = {SourceKind.wat: 2, SourceKind.warc: 2, SourceKind.table: 2, SourceKind.webdataset: 2}
+"""The version of each source's rules: raise it when the same settings and inputs give other rows. A run keeps the rules
+by which it was begun (recipes.kept); docs/extraction.md has what each version means."""
 BATCH_LINKS = 100_000
 MAX_FAULTY_SHARE = 0.05
 """A file counts as one that could not be read if a larger share of its records is faulty."""
@@ -70,7 +72,7 @@ class ExtractionSettings:
 
     `columns` apply to the sources table and webdataset, `entities` to WATs. `crawl` names the crawl of files whose path
     does not. Reading a file ends after `max_file_bytes`, uncompressed, that of a record after `record_seconds` of CPU
-    time.
+    time. `rules` is the version of the source's rules.
     """
 
     source: SourceKind
@@ -82,6 +84,7 @@ class ExtractionSettings:
     language: LanguageRules
     columns: TableColumns
     record_seconds: float = added(60.0)
+    rules: int = added(1, default=1)
 
     @property
     def schema(self) -> pa.Schema:
