@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
+from unittest import mock
 
 import pytest
 
@@ -31,7 +32,10 @@ def spark() -> Iterator:
     """One local session with two cores for all tests of a process."""
     from curation.spark.session import close_session, open_session
 
-    yield open_session("tests", "local[2]", "1g", {})
+    # A JVM writes the archive of classes when it ends: for this one that is too late for the others.
+    with mock.patch("curation.spark.class_archive.ROOM_BYTES", 1 << 60):
+        session = open_session("tests", "local[2]", "1g", {})
+    yield session
     close_session()
 
 

@@ -59,6 +59,11 @@ def java_home() -> str:
     )
 
 
+def started_java(home: Path) -> str:
+    """Return the path of the Java that the launcher in a folder starts."""
+    return shlex.split((home / "bin" / "java").read_text().splitlines()[-1])[1]
+
+
 def _is_launcher(home: Path) -> bool:
     """Return whether a JAVA_HOME is the folder of a launcher that this user has written."""
     folders, launcher = (home.parent, home, home / "bin"), home / "bin" / "java"

@@ -2,12 +2,14 @@
 
 import os
 import re
+import shlex
 import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from importlib.resources import files
+from pathlib import Path
 
 from py4j.protocol import Py4JError
 from pyspark import SparkConf, SparkContext
@@ -18,10 +20,13 @@ from pyspark.sql import SparkSession
 from curation.core.attempts import MAX_DEATHS
 from curation.core.errors import HeadtailError, shows_stacks
 from curation.core.progress import say
+from curation.spark.class_archive import archive_options
 from curation.spark.environment import LOOPBACK, is_local_master, name_user, prepare_environment
 from curation.spark.faults import fault_line
+from curation.spark.java import started_java
 from curation.spark.jvm import start_jvm, with_cure
 
+JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 SETTINGS = {
     # Batches are bounded in bytes too: one page can hold megabytes of text.
     "spark.sql.execution.arrow.pyspark.enabled": "true",
@@ -83,7 +88,7 @@ def open_session(
             "spark.driver.memory": driver_memory,
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
-            "spark.driver.extraJavaOptions": f"-Dlog4j2.configurationFile={_log_settings()}",
+            JAVA_OPTIONS: f"-Dlog4j2.configurationFile={_log_settings()}",
         }
         if is_local_master(ours["spark.master"]):
             ours |= {"spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK}
@@ -116,6 +121,9 @@ def open_session(
 
 def _start(settings: Mapping[str, str]) -> None:
     """Start the JVM of this process, and tell pyspark of it."""
+    home, options = Path(os.environ["JAVA_HOME"]), settings.get(JAVA_OPTIONS, "")
+    archive = archive_options(started_java(home), home, shlex.split(options))
+    settings = {**settings, JAVA_OPTIONS: " ".join([options, *map(shlex.quote, archive)])}
     if packages := settings.get("spark.jars.packages"):
         say("spark", f"fetches {packages}, unless this machine has them")
     gateway = start_jvm(settings)

@@ -1,0 +1,83 @@
+"""The archive of the classes that Spark loads: with it a JVM starts Spark in half the time.
+
+Java calls this class data sharing (JEP 350). The first run on a machine writes the archive when its JVM ends, which
+takes the JVM some seconds more; the runs that follow map the file into memory. The archive stands on one of Java's own
+classes, which most Javas bring along. A JVM ignores an archive that does not fit it or is not complete.
+"""
+
+import os
+import shutil
+import subprocess
+import time
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyspark
+
+from curation.core.ownership import is_own_file, is_own_folder
+
+CLAIM_SECONDS = 3600.0
+"""After this time the process that was to write an archive counts as killed."""
+ROOM_BYTES = 2 << 30
+"""No archive, of about 160 MB, is written to a disk with less free space."""
+QUIET = "-Xlog:cds*=off"
+FOREIGN = ("SharedArchive", "ArchiveClasses", "-Xshare", "AOT", "-agent", "-javaagent", "patch-module")
+"""Options of a user that are at odds with an archive of ours begin with or hold one of these."""
+
+
+def archive_options(java: str, folder: Path, given: Sequence[str] = ()) -> list[str]:
+    """Return the JVM options that use the archive of a Java, or that write it; none where that is not possible.
+
+    `java` is the path of the executable, `folder` lies in this user's cache and holds the archives of that Java,
+    `given` are the user's own options. One process at a time writes an archive.
+    """
+    if any(name in option for option in given for name in FOREIGN) or not is_own_folder(folder):
+        return []
+    try:
+        runtime = Path(java).resolve().parents[1]
+        release = (runtime / "release").read_text()
+        changed = (runtime / "lib" / "modules").stat().st_mtime_ns
+    except OSError:
+        return []
+    key = f"{release}{changed}{pyspark.__version__}{Path(pyspark.__file__).parent}"
+    name = f"spark-{zlib.crc32(key.encode()):08x}"
+    archive, base = folder / f"{name}.jsa", folder / f"{name}.base"
+    is_complete = (runtime / "lib" / "server" / "classes.jsa").exists()
+    if is_own_file(archive):
+        return [f"-XX:SharedArchiveFile={archive}" if is_complete else f"-XX:SharedArchiveFile={base}:{archive}", QUIET]
+    if shutil.disk_usage(folder).free < ROOM_BYTES or not _claim(folder / f"{name}.claim"):
+        return []
+    write = [f"-XX:ArchiveClassesAtExit={archive}", QUIET]
+    if is_complete:
+        return write
+    return [f"-XX:SharedArchiveFile={base}", *write] if _write_base(java, base) else []
+
+
+def _write_base(java: str, base: Path) -> bool:
+    """Write the archive of Java's own classes, which takes three seconds; return whether it is there."""
+    if is_own_file(base):
+        return True
+    new = base.with_suffix(f".base.{os.getpid()}")
+    command = [java, "-Xshare:dump", f"-XX:SharedArchiveFile={new}", QUIET]
+    try:
+        subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True, timeout=120)
+        new.replace(base)
+    except (OSError, subprocess.SubprocessError):
+        new.unlink(missing_ok=True)
+        return False
+    return True
+
+
+def _claim(path: Path) -> bool:
+    """Create a file unless it exists; return whether this process created it. A file of long ago is replaced."""
+    try:
+        if time.time() - path.stat().st_mtime > CLAIM_SECONDS:
+            path.unlink()
+    except OSError:
+        pass
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600))
+    except OSError:
+        return False
+    return True
