@@ -3,6 +3,7 @@
 import bz2
 import contextlib
 import csv
+import functools
 import gzip
 import json
 from collections.abc import Iterator
@@ -60,6 +61,7 @@ def english_entries() -> list[str]:
     return json.loads(gzip.decompress((SHARED / "metadata/entries-en-415k.json.gz").read_bytes()))
 
 
+@functools.cache
 def all_lines() -> list[str]:
     """Every line of every text file of the real data, archives and dumps among them."""
     texts: list[str] = []
@@ -72,7 +74,7 @@ def all_lines() -> list[str]:
 def lines(path: Path) -> list[str]:
     """The lines of a file, unpacked; what comes before damage is kept, bytes that are no UTF-8 become U+FFFD."""
     opener = {".gz": gzip.open, ".bz2": bz2.open}.get(path.suffix, open)
-    data = b""
+    data = bytearray()
     with contextlib.suppress(OSError, EOFError, ValueError), opener(path, "rb") as file:
         while block := file.read(1 << 16):
             data += block

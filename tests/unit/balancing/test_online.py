@@ -17,7 +17,7 @@ import webdataset as wds
 
 from curation.balancing.online import OnlineBalance
 
-EPOCHS = 20
+EPOCHS = 6
 WORKERS = 3
 PROBABILITIES = {"en": [0.05, 0.4, 1.0], "de": [0.25]}
 
@@ -34,7 +34,7 @@ TEXTS = [
     [_text("german", "de", [0]), _text("english", "en", [1])],
     [_text("drawn before", "en", [1], kept=True, keep_probability=0.8), _text("lost", "en", [2], kept=False)],
 ]
-COPIES = 75
+COPIES = 250
 PAIR = {
     "head": 0.05,
     "two heads": 1 - 0.95 * 0.6,
@@ -56,7 +56,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def _shards(folder: Path) -> list[str]:
-    """Each set of texts 75 times, over six shards."""
+    """Each set of texts 250 times, over six shards."""
     paths = []
     for shard in range(6):
         paths.append(str(folder / f"{shard:05d}.tar"))
