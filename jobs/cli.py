@@ -55,8 +55,9 @@ def main() -> None:
         _fail("headtail", f"unknown job {job!r}: the jobs are {', '.join(JOBS)}")
     else:
         with _ending(job):
-            run = importlib.import_module(f"jobs.{job}").run
-            _launch(run, arguments, job)
+            # A job's module imports Spark or numba: help and mistakes come first.
+            if config := _compose(_config_class(job), arguments, job):
+                importlib.import_module(f"jobs.{job}").run(config)
 
 
 def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: str = "") -> None:
@@ -70,13 +71,21 @@ def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: 
     arguments = _without_debug(sys.argv[1:] if arguments is None else arguments)
     job = job or Path(sys.modules[run.__module__].__file__ or "").stem
     with _ending(job):
-        _launch(run, arguments, job)
+        if config := _compose(get_type_hints(run)["config"], arguments, job):
+            run(config)
 
 
-def _launch(run: Callable[[Any], None], arguments: list[str], job: str) -> None:
+def _config_class(job: str) -> Any:
+    """Return the class of a job's configuration: that of `write_shards` is WriteShardsConfig."""
+    from conf.schema import jobs
+
+    return getattr(jobs, f"{job.title().replace('_', '')}Config")
+
+
+def _compose(kind: Any, arguments: list[str], job: str) -> Any:
+    """Return the job's configuration; print the help and return None if that is asked for."""
     from conf.compose import compose_config, settings_help  # Hydra takes a while, and Ctrl-C may come meanwhile
 
-    kind = get_type_hints(run)["config"]
     if bare := getattr(kind, "bare_argument", ""):
         given = [each for each in arguments if "=" not in each and not each.startswith("-")]
         if len(given) > 1:
@@ -87,8 +96,8 @@ def _launch(run: Callable[[Any], None], arguments: list[str], job: str) -> None:
     if {"-h", "--help"} & set(arguments):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         print(f"headtail {job} key=value ...\n\n{_first_line(job)}\n\n{settings_help(kind)}")  # noqa: T201
-        return
-    run(compose_config(job, kind, arguments))
+        return None
+    return compose_config(job, kind, arguments)
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 """A user's mistake in a setting is one line that says what to do; values arrive typed and checked."""
 
 import importlib
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import get_type_hints
@@ -16,7 +18,7 @@ from curation.core.choices import Edges
 from curation.core.errors import HeadtailError
 from curation.matching import entry_lists
 from curation.report.estimate import Assumptions
-from jobs import curate
+from jobs import cli, curate
 from jobs.cli import JOBS
 from jobs.outputs import check_folders, written_folders
 
@@ -207,3 +209,21 @@ def test_curate_refuses_a_folder_of_other_files_before_it_reads_anything(tmp_pat
     config = compose(f"output={tmp_path}/run", f"shards={tmp_path}/mine")
     with pytest.raises(HeadtailError, match=r"mine is not empty and holds nothing of headtail, but 00000.tar"):
         curate.run(config)
+
+
+@pytest.mark.parametrize("job", JOBS)
+def test_the_class_of_a_jobs_settings_is_known_without_the_job(job: str) -> None:
+    assert cli._config_class(job) is get_type_hints(importlib.import_module(f"jobs.{job}").run)["config"]
+
+
+@pytest.mark.parametrize("argument", ["--help", "balance.tt=5"])
+def test_help_and_mistakes_import_nothing_heavy(argument: str) -> None:
+    program = (
+        "import sys; from jobs.cli import main; sys.argv = ['headtail', 'curate', sys.argv[1]]\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print([name for name in ('numpy', 'numba', 'pyarrow', 'pyspark') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program, argument], capture_output=True, text=True, check=True)
+    assert "balance.t" in done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -103,7 +103,7 @@ def test_a_job_that_cannot_be_imported_is_a_line_too(
         raise ModuleNotFoundError("No module named 'pyarrow'")
 
     monkeypatch.setattr(cli.importlib, "import_module", missing)
-    monkeypatch.setattr(sys, "argv", ["headtail", "count_entries"])
+    monkeypatch.setattr(sys, "argv", ["headtail", "count_entries", "output=/runs/a", "entry_lists=/lists"])
     with pytest.raises(SystemExit):
         cli.main()
     told = capsys.readouterr().err
