@@ -39,6 +39,11 @@ class Matrix:
     rows: np.ndarray
     norms: np.ndarray | None = None
 
+    def is_below(self, limit: float) -> bool:
+        """Return whether all values are numbers, with magnitudes below a limit."""
+        values = [self.rows] if self.norms is None else [self.rows, self.norms]
+        return all(bool((np.abs(part) < limit).all()) for part in values)
+
 
 @dataclass(frozen=True)
 class FastTextFile:
