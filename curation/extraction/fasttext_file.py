@@ -121,6 +121,8 @@ def _read(reader: _Reader) -> FastTextFile:
     pairs = reader.array("<i4", 2 * max(pruned, 0)).reshape(-1, 2)
     kept = dict(pairs.tolist()) if pruned >= 0 else None
     (quantised,) = reader.numbers("?")
+    if kept is not None and not quantised:
+        raise ValueError("its n-grams are pruned, but its matrix is not quantised")
     input_matrix = _quantised(reader) if quantised else _dense(reader)
     (output_too,) = reader.numbers("?")
     output_matrix = _quantised(reader) if quantised and output_too else _dense(reader)

@@ -172,7 +172,7 @@ def _parts_of(
                     wanted = behind <= size
                     if chars == 1:
                         wanted = first > 0 and behind < size
-                    number = np.uint64(code) - np.uint64(np.float64(code) * share) * buckets
+                    number = np.uint64(code) - np.uint64(signed(np.float64(code) * share)) * buckets
                     if pruned:
                         wanted &= ((bits[number >> _SIX] >> (number & _LAST)) & _ONE) != 0
                     found[count] = number

@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core.errors import HeadtailError
+from curation.core.string_buffers import buffers_of
 from curation.extraction import language_kernels
 from curation.extraction.fasttext_file import HIERARCHICAL_SOFTMAX, SOFTMAX, SUPERVISED, FastTextFile, read_fasttext
 from curation.extraction.language_kernels import FREE, LANES, Parts, Tree
@@ -55,6 +56,7 @@ def _suits_kernels(file: FastTextFile) -> bool:
     return (
         arguments.kind == SUPERVISED
         and arguments.word_ngrams <= 1
+        and min(arguments.minn, arguments.maxn) >= 0
         and (arguments.loss == SOFTMAX or (arguments.loss == HIERARCHICAL_SOFTMAX and len(file.labels) > 1))
         and file.input.is_below(_TAME)
         and file.output.is_below(_TAME)
@@ -84,13 +86,8 @@ class KernelModel:
         texts.validate(full=True)
         if texts.null_count:
             raise ValueError(f"expected texts, got {texts.null_count} nulls among {len(texts)}")
-        if not len(texts):
-            return np.empty((0, k), np.int16), np.empty((0, k), np.float32)
-        offset_type = np.int64 if pa.types.is_large_string(texts.type) else np.int32
-        _, offsets, data = texts.buffers()
-        ends = np.frombuffer(offsets, offset_type)[texts.offset : texts.offset + len(texts) + 1]
-        characters = np.frombuffer(data, np.int8) if data is not None else np.empty(0, np.int8)
-        return language_kernels.classify(ends, characters, self._parts, self._tree, k)
+        offsets, data = buffers_of(texts)
+        return language_kernels.classify(offsets, data.view(np.int8), self._parts, self._tree, k)
 
 
 def _parts_of(file: FastTextFile) -> Parts:
