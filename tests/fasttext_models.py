@@ -43,10 +43,11 @@ class RandomModel:
         size = len(self.words) + len(labels)
         pruned = -1 if self.kept is None else self.kept
         out.append(struct.pack("<iiiqq", size, len(self.words), len(labels), 1000, pruned))
-        for word in self.words:
-            out.append(word.encode() + b"\0" + struct.pack("<qb", 10, 0))
-        for label, count in zip(labels, self.counts, strict=True):
-            out.append(label.encode() + b"\0" + struct.pack("<qb", count, 1))
+        out += [word.encode() + b"\0" + struct.pack("<qb", 10, 0) for word in self.words]
+        out += [
+            label.encode() + b"\0" + struct.pack("<qb", count, 1)
+            for label, count in zip(labels, self.counts, strict=True)
+        ]
         behind = self.bucket
         if self.kept is not None:
             buckets = random.permutation(self.bucket)[: self.kept]

@@ -111,9 +111,7 @@ def fill_slots(slot_codes: np.ndarray, slot_names: np.ndarray, name_starts: np.n
 
 
 @numba.njit(cache=True, nogil=True)
-def _parts_of(
-    data: np.ndarray, start: int, end: int, parts: Parts, token: np.ndarray, found: np.ndarray
-) -> np.uint64:
+def _parts_of(data: np.ndarray, start: int, end: int, parts: Parts, token: np.ndarray, found: np.ndarray) -> np.uint64:
     """Write the numbers of the parts of a text that have rows to `found`; return how many they are."""
     bits, buckets, words = parts.bits, np.uint64(parts.buckets), parts.words
     min_chars, max_chars = parts.min_chars, parts.max_chars
@@ -161,7 +159,7 @@ def _parts_of(
             if token[first] < _CONTINUES:
                 continue
             code = _BASIS
-            behind = first
+            behind = np.uint64(first)
             for chars in range(1, max_chars + 1):
                 code = _hashed(code, token[behind])
                 behind += _ONE
@@ -169,9 +167,7 @@ def _parts_of(
                     code = _hashed(code, token[behind])
                     behind += _ONE
                 if chars >= min_chars:
-                    wanted = behind <= size
-                    if chars == 1:
-                        wanted = first > 0 and behind < size
+                    wanted = behind <= size if chars > 1 else first > 0 and behind < size
                     number = np.uint64(code) - np.uint64(signed(np.float64(code) * share)) * buckets
                     if pruned:
                         wanted &= ((bits[number >> _SIX] >> (number & _LAST)) & _ONE) != 0
@@ -415,9 +411,7 @@ def _most_likely(
 
 
 @numba.njit(cache=True, nogil=True)
-def classify(
-    offsets: np.ndarray, data: np.ndarray, parts: Parts, tree: Tree, k: int
-) -> tuple[np.ndarray, np.ndarray]:
+def classify(offsets: np.ndarray, data: np.ndarray, parts: Parts, tree: Tree, k: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the first k labels of texts, int16 [texts, k], and scores, float32; -1 and 0 where there is none.
 
     Texts come as (offsets, UTF-8 bytes as int8). A tree without inner nodes is a softmax over `weights`.

@@ -14,6 +14,9 @@ from curation.extraction.library_model import LibraryModel
 
 MAX_LABELS = (1 << 15) - 1
 _TAME = 1e6
+"""The kernels do not take larger numbers, whose sums and products may become infinite."""
+_MAX_CHARS, _MAX_BUCKETS = 64, 1 << 28
+"""Kernels step over this many characters behind each, and have a bit for each bucket."""
 _END_MARK = b"</s>"
 
 
@@ -57,6 +60,8 @@ def _suits_kernels(file: FastTextFile) -> bool:
         arguments.kind == SUPERVISED
         and arguments.word_ngrams <= 1
         and min(arguments.minn, arguments.maxn) >= 0
+        and arguments.maxn <= _MAX_CHARS
+        and (file.kept is None or arguments.bucket <= _MAX_BUCKETS)
         and (arguments.loss == SOFTMAX or (arguments.loss == HIERARCHICAL_SOFTMAX and len(file.labels) > 1))
         and file.input.is_below(_TAME)
         and file.output.is_below(_TAME)
@@ -101,9 +106,8 @@ def _parts_of(file: FastTextFile) -> Parts:
         numbers = np.array(sorted(number for number in file.kept if 0 <= number < buckets), np.int64)
         grams = words + np.array([file.kept[number] for number in numbers.tolist()], np.int64)
         numbers = np.concatenate([numbers, buckets + np.arange(words)])
-        marked = np.zeros((buckets + words) // 64 * 64 + 64, np.uint8)
-        marked[numbers] = 1
-        bits = np.packbits(marked, bitorder="little").view("<u8").astype(np.uint64)
+        bits = np.zeros((buckets + words) // 64 + 1, np.uint64)
+        np.bitwise_or.at(bits, numbers >> 6, np.uint64(1) << (numbers & 63).astype(np.uint64))
         ranks = np.searchsorted(numbers, np.arange(len(bits)) * 64).astype(np.uint32)
     else:
         grams = words + np.arange(buckets)
@@ -139,7 +143,9 @@ def _parts_of(file: FastTextFile) -> Parts:
 def _tree_of(file: FastTextFile) -> Tree:
     """Build the Huffman tree of the labels' counts as fastText does; a softmax has no inner nodes."""
     weights, norms = file.output.rows, file.output.norms
-    left, right, paths = [], [], [[] for _ in file.labels]
+    left: list[int] = []
+    right: list[int] = []
+    paths: list[list[tuple[int, bool]]] = [[] for _ in file.labels]
     if file.arguments.loss == HIERARCHICAL_SOFTMAX:
         left, right = _huffman(file.label_counts)
         open_nodes: list[tuple[int, list[tuple[int, bool]]]] = [(len(left) - 1, [])]
@@ -157,7 +163,7 @@ def _tree_of(file: FastTextFile) -> Tree:
         right=np.array(right, np.int32),
         path_starts=np.cumsum([0, *map(len, paths)]),
         path_nodes=np.array([node for node, _ in steps], np.int32),
-        path_right=np.array([right for _, right in steps], np.bool_),
+        path_right=np.array([is_right for _, is_right in steps], np.bool_),
         depth=max(map(len, paths)),
     )
 
