@@ -258,7 +258,7 @@ def test_scans_share_their_buffers_except_those_for_a_large_record(monkeypatch: 
     assert sum(len(links) for links in reader) == 600
     assert max(sizes) > 5_000_000
     assert reader._scan_room.alt_data.size <= 1 << 21
-    assert len([size for size in sizes if size]) <= 5  # of a dozen scans
+    assert len([size for size in sizes if size]) <= 8  # of 17 scans; it grows step by step for the large record
 
 
 @pytest.mark.parametrize(
