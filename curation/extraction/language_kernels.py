@@ -341,28 +341,35 @@ def _best_first(
     scores: np.ndarray,
     labels: np.ndarray,
 ) -> int:
-    """Find the k best leaves, the likelier branch first; return how many, or -1 if fastText's order would decide."""
+    """Find the k best leaves, the likeliest node first; return how many, or -1 if fastText's order would decide."""
     near = 1.0 - MARGIN_OF_LEVEL * (tree.depth + 1)
     lowest = _SHIFT * near
     nodes[0], products[0] = len(tree.left) - 1, 1.0
     open_nodes, size = 1, 0
     while open_nodes:
+        likeliest = 0
+        for place in range(1, open_nodes):
+            if products[place] > products[likeliest]:
+                likeliest = place
+        node, product = nodes[likeliest], products[likeliest]
+        if product < lowest:
+            break
         open_nodes -= 1
-        node, product = nodes[open_nodes], products[open_nodes]
-        while node >= 0 and product >= lowest:
+        nodes[likeliest], products[likeliest] = nodes[open_nodes], products[open_nodes]
+        if node >= 0:
             inner = np.uint64(node)
             chance = _chance_of_right(tree, inner, hidden)
             chances[inner] = chance
             left = product * (np.float64(np.float32(1.0 - np.float64(chance))) + _SHIFT)
-            right = product * (np.float64(chance) + _SHIFT)
-            if right > left:
-                node, product, other, rest = tree.right[inner], right, tree.left[inner], left
-            else:
-                node, product, other, rest = tree.left[inner], left, tree.right[inner], right
-            if rest >= lowest:
-                nodes[open_nodes], products[open_nodes] = other, rest
+            if left >= lowest:
+                nodes[open_nodes], products[open_nodes] = tree.left[inner], left
                 open_nodes += 1
-        if product < lowest or (size > k and product <= best[k]):
+            right = product * (np.float64(chance) + _SHIFT)
+            if right >= lowest:
+                nodes[open_nodes], products[open_nodes] = tree.right[inner], right
+                open_nodes += 1
+            continue
+        if size > k and product <= best[k]:
             continue
         place = min(size, k)
         while place > 0 and best[place - 1] < product:
@@ -424,7 +431,7 @@ def classify(offsets: np.ndarray, data: np.ndarray, parts: Parts, tree: Tree, k:
     grams = max(parts.max_chars - max(parts.min_chars, 1) + 1, 0)
     found = np.empty((2 * longest + 4) * grams + longest + 4, np.uint32)
     hidden = np.empty(parts.rows.shape[1], np.float32)
-    nodes, products = np.empty(tree.depth + 2, np.int64), np.empty(tree.depth + 2, np.float64)
+    nodes, products = np.empty(count + tree.depth + 2, np.int64), np.empty(count + tree.depth + 2, np.float64)
     chances, best = np.empty(count, np.float32), np.empty(k + 1, np.float64)
     scores, labels = np.empty(k + 1, np.float32), np.empty(k + 1, np.int64)
     all_labels, all_scores = np.full((texts, k), -1, np.int16), np.zeros((texts, k), np.float32)
