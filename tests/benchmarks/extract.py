@@ -3,7 +3,9 @@
 Both sides read the same synthetic WAT (tests/benchmarks/generate_wat.py) and are taken in turn; the fastest of each
 counts. Ours is: inflate, parse, URL and text rules at their defaults, uid, Arrow batches; no language, no
 deduplication. The others are cc2dataset's `process_wat(path, "image")` and, as the published demo does it, gzip lines
-with json.loads, urljoin and SHA-224. The last line is one JSON object.
+with json.loads, urljoin and SHA-224. `with_language` is all that extraction does; `ratio_inflate` compares it with
+inflating alone, `ratio_json_lines_with_language` with the demo's way and its call of fastText for each alt. The last
+line is one JSON object.
 
 Arguments: rounds=3 megabytes=500 links_per_wat=9300000
 """
@@ -20,12 +22,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urljoin
 
+import fasttext
 from cc2dataset.main import process_wat
 from fastwarc.stream_io import GzipReader
 from loguru import logger
 
 from curation.core.receipts import Receipt
 from curation.extraction.extract import candidates, iter_pairs
+from curation.extraction.language import DEFAULT_MODEL, path_of_model
 from curation.sources.archives import ReadLog
 from curation.sources.wat import WatReader
 from tests.benchmarks.generate_wat import write_wat
@@ -74,6 +78,12 @@ def with_language(path: str) -> Iterator[object]:
     return iter_pairs(path, extraction_settings(), Receipt(path))
 
 
+def json_lines_with_language(path: str) -> Iterator[object]:
+    """The demo's way with the language of each alt."""
+    model = fasttext.load_model(path_of_model(DEFAULT_MODEL))
+    return (model.predict(alt.replace("\n", " ")) for _, _, alt in json_lines_pairs(path))
+
+
 def seconds_of(side: Callable[[str], Iterator[object]], path: str) -> float:
     """CPU seconds of one pass; of this thread alone, so that a busy machine counts less."""
     started = time.process_time()
@@ -114,6 +124,7 @@ def main(rounds: int = 3, megabytes: int = 500, links_per_wat: int = 9_300_000) 
             "cc2dataset": lambda name: process_wat(name, "image"),
             "json_lines": json_lines_pairs,
             "with_language": with_language,
+            "json_lines_with_language": json_lines_with_language,
         }
         for side in ("headtail", "with_language"):
             seconds_of(sides[side], small)  # kernels are compiled, the model is loaded
@@ -127,6 +138,8 @@ def main(rounds: int = 3, megabytes: int = 500, links_per_wat: int = 9_300_000) 
     result = {
         "ratio_cc2dataset": round(best["cc2dataset"] / best["headtail"], 2),
         "ratio_json_lines": round(best["json_lines"] / best["headtail"], 2),
+        "ratio_json_lines_with_language": round(best["json_lines_with_language"] / best["with_language"], 2),
+        "ratio_inflate": round(best["with_language"] / best["inflate"], 2),
         "core_seconds_per_wat": round(best["with_language"] * scale, 1),
         "inflate_seconds_per_wat": round(best["inflate"] * scale, 1),
         "pairs_missed": sum(missed.values()),

@@ -2,13 +2,21 @@
 
 from pathlib import Path
 
+import fasttext
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from curation.core.errors import HeadtailError
 from curation.core.languages import code_of_label
-from curation.extraction.language import DEFAULT_MODEL, MODEL_CHARS, NO_MODEL, detect_languages, load_model
+from curation.extraction.language import (
+    DEFAULT_MODEL,
+    MODEL_CHARS,
+    NO_MODEL,
+    detect_languages,
+    load_model,
+    path_of_model,
+)
 from tests.conftest import SHARED, needs_shared
 from tests.unit.extraction.settings import language_rules
 
@@ -35,7 +43,7 @@ def test_nothing_but_the_beginning_of_a_long_text_counts() -> None:
 def test_a_batch_equals_one_text_at_a_time() -> None:
     lines = (SHARED / "captions" / "cc3m-validation.tsv").read_text(encoding="utf-8").splitlines()[:300]
     texts = [line.split("\t")[0] for line in lines] * 2
-    model = load_model(DEFAULT_MODEL)
+    model = fasttext.load_model(path_of_model(DEFAULT_MODEL))
     codes, scores = detect_languages(pa.array(texts)[1:])
     for text, code, score in zip(texts[1:], codes.to_pylist(), scores.tolist(), strict=True):
         labels, probabilities = model.predict(text)

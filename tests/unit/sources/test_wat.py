@@ -242,6 +242,25 @@ def test_an_image_link_may_stand_anywhere_in_a_large_record(monkeypatch: pytest.
     assert not log.faults
 
 
+def test_scans_share_their_buffers_except_those_for_a_large_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wat, "WINDOW_BYTES", 1 << 20)
+    sizes: list[int] = []
+    new_scan = wat.wat_scan.new_scan
+
+    def counted(size: int) -> wat.wat_scan.Scan:
+        sizes.append(size)
+        return new_scan(size)
+
+    monkeypatch.setattr(wat.wat_scan, "new_scan", counted)
+    small, large = ({"path": "A@/href", "text": "x" * size} for size in (20_000, 5_000_000))
+    some = record(page_body(image(url="1"), small)) * 300
+    reader = WatReader(io.BytesIO(some + record(page_body(large)) + some), ReadLog(), Entities.auto)
+    assert sum(len(links) for links in reader) == 600
+    assert max(sizes) > 5_000_000
+    assert reader._scan_room.alt_data.size <= 1 << 21
+    assert len([size for size in sizes if size]) <= 8  # of 17 scans; it grows step by step for the large record
+
+
 @pytest.mark.parametrize(
     ("data", "error"),
     [
