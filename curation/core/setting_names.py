@@ -39,6 +39,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "headroom": "balance.headroom",
         "solved_t": "the solved balance.t",
         "rule.": "balance.",
+        "host_form": "the form in which hosts are compared",
     },
     "download_images": {
         "image.": "download.",
