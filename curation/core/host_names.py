@@ -54,12 +54,14 @@ def nfkc_host(host: str) -> str:
 
 
 def with_ascii_host(url: str) -> str:
-    """Return a URL with its host in ASCII; any other URL, and one that cannot be read, stays as it is.
+    """Return a URL with its host in the form of `ascii_host` if it has other characters than ASCII, or escapes.
+
+    Any other URL, and one that cannot be read, stays as it is.
 
     >>> with_ascii_host("https://me@bücher.example:81/ü")
     'https://me@xn--bcher-kva.example:81/ü'
     """
-    if url.isascii():
+    if url.isascii() and "%" not in url:
         return url
     try:
         parts = urlsplit(url)
@@ -67,9 +69,9 @@ def with_ascii_host(url: str) -> str:
         return url
     user, at, place = parts.netloc.rpartition("@")
     host, colon, port = place.partition(":")
-    if host.isascii():
+    if (host.isascii() and "%" not in host) or FORBIDDEN.search(name := ascii_host(host)):
         return url
-    return urlunsplit(parts._replace(netloc=f"{user}{at}{ascii_host(host)}{colon}{port}"))
+    return urlunsplit(parts._replace(netloc=f"{user}{at}{name}{colon}{port}"))
 
 
 def dotted_ipv4(host: str) -> str:
