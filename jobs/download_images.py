@@ -4,6 +4,7 @@ from functools import partial
 
 from conf.schema.jobs import DownloadImagesConfig
 from conf.schema.topics import RatesConfig
+from curation.core.choices import Formats, Resize
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
 from curation.core.progress import Stage, say
@@ -15,7 +16,7 @@ from curation.images.download import DownloadSettings, download_list
 from curation.images.download_lists import STAGE as LISTS_STAGE
 from curation.images.download_lists import ListPlan, slice_curated, slice_places, write_lists
 from curation.images.downloads import STAGE, Downloads, download_recipe, plan_downloads
-from curation.images.encoding import ImageSettings
+from curation.images.encoding import RULES, ImageSettings
 from curation.images.fetch import FetchSettings
 from curation.images.preflight import (
     CheckNamesTask,
@@ -34,10 +35,10 @@ from jobs.outputs import writing
 @writing(STAGE, lambda config: [config.lists, config.downloads])
 def run(config: DownloadImagesConfig) -> None:
     """Write the download lists, and fetch the images that no earlier run has attempted."""
-    settings = download_settings(config)
     curated = Table(config.curated, CURATED).require("balance_pairs")
     images = sum(part.receipt.rows_out for part in curated)
     downloads = Downloads(config.downloads)
+    settings = downloads.with_kept_rules(download_settings(config), config.overwrite)
     if closed := downloads.close_unfinished():
         say(STAGE, f"continues a stopped run, which attempted {closed.rows_in:,} images")
     seed = run_seed(config.output, config.seed, [config.lists, config.downloads])
@@ -94,8 +95,9 @@ def make_lists(config: DownloadImagesConfig, plan: ListPlan) -> Part:
 
 
 def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
-    """Return the settings of the download tasks."""
+    """Return the settings of the download tasks, with the newest rules."""
     chosen = config.download
+    original = chosen.resize == Resize.original
     return DownloadSettings(
         fetch=FetchSettings(
             timeout_seconds=chosen.timeout_seconds,
@@ -112,6 +114,8 @@ def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
             only_if_bigger=chosen.only_if_bigger,
             quality=chosen.quality,
             max_pixels=chosen.max_pixels,
+            formats=chosen.formats if original else Formats.all,
+            rules=RULES if original else 1,
         ),
         threads=chosen.threads,
         retry_failed=chosen.retry_failed,

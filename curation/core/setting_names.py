@@ -42,6 +42,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "host_form": "the form in which hosts are compared",
     },
     "download_images": {
+        "image.rules": "the version of the rules of download.resize=original",
         "image.": "download.",
         "max_bytes": "download.max_bytes",
         "opt_out": "download.opt_out",
