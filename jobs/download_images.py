@@ -8,6 +8,7 @@ from curation.core.choices import Formats, Resize
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
 from curation.core.progress import Stage, say
+from curation.core.receipts import merge_receipts
 from curation.core.schemas import CURATED, LISTS, PAIRS, STORED
 from curation.core.seeds import run_seed
 from curation.core.table_reader import check_file
@@ -87,9 +88,13 @@ def make_lists(config: DownloadImagesConfig, plan: ListPlan) -> Part:
     plan.begin()
     spark = open_session(STAGE, **vars(config.spark))
     sliced = run_tasks(spark, partial(slice_curated, ranges=ranges), plan.curated_tasks(), plan.slices)
-    run_tasks(spark, partial(slice_places, ranges=ranges), plan.places_tasks(), plan.places)
+    cut = run_tasks(spark, partial(slice_places, ranges=ranges), plan.places_tasks(), plan.places)
+    places = merge_receipts(LISTS_STAGE, cut)
+    if refused := places.drops["foreign_place"]:
+        example = places.failures[0]["error"]
+        say(LISTS_STAGE, f"ignores {refused:,} places of images that are not in the shards of pairs, such as {example}")
     written = run_tasks(spark, partial(write_lists, ranges=ranges), plan.list_tasks(), plan.folder)
-    part = plan.commit(sliced, written, stage.seconds)
+    part = plan.commit(sliced, places, written, stage.seconds)
     stage.end(part.receipt)
     return part
 

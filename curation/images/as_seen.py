@@ -14,7 +14,8 @@ def read_colour_key(image: Image.Image) -> None:
 
     Pillow gives the colour as the file has it, in 2, 4 or 16 bits, but the pixels in 8; then no pixel would have it.
     """
-    layout = str(image.tile[0].args) if image.tile else ""
+    tile = getattr(image, "tile", None)
+    layout = str(tile[0].args) if tile else ""
     key = image.info.get(_KEY)
     if layout == "RGB;16B" and isinstance(key, tuple):
         image.info[_KEY] = tuple(value >> 8 for value in key)
@@ -54,7 +55,7 @@ def is_spoiled(image: Image.Image) -> bool:
     """
     if image.mode in _ALPHA:
         low, _ = image.getchannel(image.getbands()[-1]).getextrema()
-        if low == 255:  # type: ignore[comparison-overlap]  # Pillow's stubs allow for images of several bands
+        if low == 255:
             return False
     elif not image.mode.startswith("I") and _KEY not in image.info:
         return False
