@@ -39,9 +39,9 @@ def run(config: DownloadImagesConfig) -> None:
     curated = Table(config.curated, CURATED).require("balance_pairs")
     images = sum(part.receipt.rows_out for part in curated)
     downloads = Downloads(config.downloads)
-    settings = downloads.with_kept_rules(download_settings(config), config.overwrite)
     if closed := downloads.close_unfinished():
         say(STAGE, f"continues a stopped run, which attempted {closed.rows_in:,} images")
+    settings = downloads.with_kept_rules(download_settings(config), config.overwrite)
     seed = run_seed(config.output, config.seed, [config.lists, config.downloads])
     ranges = downloads.plan_ranges(settings, images, config.download.images_per_list, seed, config.overwrite)
     plan = ListPlan(config.lists, curated, Table(config.pairs, PAIRS, None), ranges)

@@ -175,6 +175,9 @@ def test_slices_and_empty_arrays() -> None:
     assert resolved.to_pylist() == ["https://example.org/a/b/a.jpg", "https://example.org/a/b/b.jpg"]
     assert resolve_urls(links[:0], pa.array([BASE]), np.zeros(0, np.int32), url_rules())[0].to_pylist() == []
     assert reasons.tolist() == [0, 0]
+    links = pa.array(["\\", "a\\b", "c", "\\d", "x"])[1:4]
+    resolved, _ = resolve_urls(links, pa.array(["-\\", BASE])[1:], np.zeros(3, np.int32), url_rules())
+    assert [url.rpartition("example.org")[2] for url in resolved.to_pylist()] == ["/a/b/a/b", "/a/b/c", "/d"]
 
 
 ANSWERS = json.loads((Path(__file__).parent / "url_answers.json").read_text())

@@ -16,9 +16,11 @@ from conf.schema.topics import DownloadConfig
 from curation.core import storage
 from curation.core.choices import Formats, Resize
 from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
 from curation.images.as_seen import is_spoiled, read_colour_key
 from curation.images.downloads import Downloads, download_recipe
 from curation.images.encoding import RULES, Encoded, encode_image
+from curation.images.ranges import Ranges
 from jobs.download_images import download_settings as download_settings_of
 from tests.http_server import draw
 from tests.unit.images.settings import download_settings, image_settings
@@ -216,3 +218,14 @@ def test_the_rules_of_originals_are_in_no_other_recipe() -> None:
         config.download = DownloadConfig(resize=Resize(resize), formats=Formats.jpg)
         settings = download_recipe(download_settings_of(config)).settings["image"]
         assert {name: settings[name] for name in ("rules", "formats") if name in settings} == image
+
+
+def test_a_stopped_first_run_keeps_its_rules(tmp_path: Path) -> None:
+    asked = download_settings(image=image_settings(resize="original", rules=RULES))
+    begun = replace(asked, image=replace(asked.image, rules=1))
+    downloads = Downloads(str(tmp_path))
+    number = downloads.begin_generation(download_recipe(begun), Ranges(1, 0))
+    receipt = Receipt("list", rows_in=1, rows_out=1)
+    storage.write_bytes(f"{downloads.part_path(number)}/range-000000.json", receipt.to_json().encode())
+    assert downloads.close_unfinished()
+    assert downloads.with_kept_rules(asked, False) == begun
