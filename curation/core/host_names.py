@@ -8,7 +8,7 @@ import ipaddress
 import re
 import unicodedata
 from functools import lru_cache
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 import idna
 from idna.core import check_bidi, check_initial_combiner, valid_contextj
@@ -37,6 +37,15 @@ def ascii_host(host: str) -> str:
     """
     name = host if _PLAIN.fullmatch(host) else _ascii_name(host)
     return dotted_ipv4(name.removesuffix(".")) or name
+
+
+def host_of_parts(parts: SplitResult) -> str:
+    """Return the host of a split URL as it stands there, an IPv6 address without its brackets; "" if it has none.
+
+    `SplitResult.hostname` is in lower case by Python's rules, by which a sigma at the end of a word is another letter.
+    """
+    place = parts.netloc.rpartition("@")[2]
+    return (parts.hostname or "") if place.startswith("[") else place.partition(":")[0]
 
 
 def compared_host(host: str) -> str:

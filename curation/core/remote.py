@@ -22,7 +22,7 @@ from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 from curation.core.errors import HeadtailError
-from curation.core.host_names import ascii_host, with_ascii_host
+from curation.core.host_names import ascii_host, host_of_parts, with_ascii_host
 from curation.core.progress import say
 from curation.core.redirects import HttpHandler, HttpsHandler, PrivateRedirectError, PublicRedirects
 from curation.core.storage import filesystem, is_local, open_input
@@ -174,7 +174,7 @@ def open_http(
 def look_up_host(url: str) -> None:
     """Raise UnreachableError if the host of a URL has a name that does not resolve; never where a proxy is asked."""
     parts = urlsplit(url)
-    host = ascii_host(parts.hostname or "")
+    host = ascii_host(host_of_parts(parts))
     if parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host):
         return
     try:

@@ -23,7 +23,7 @@ from urllib.parse import quote, urljoin, urlsplit
 
 from curation.core.backslashes import with_slashes
 from curation.core.errors import PROJECT, HeadtailError
-from curation.core.host_names import FORBIDDEN, ascii_host
+from curation.core.host_names import FORBIDDEN, ascii_host, host_of_parts
 from curation.images.connections import Connection, FetchError, Resolver
 
 MAX_REDIRECTS = 5
@@ -154,7 +154,7 @@ class Fetcher:
         parts = urlsplit(with_slashes(url))
         if parts.scheme not in ("http", "https"):
             raise FetchError("scheme", f"{parts.scheme or 'no'} URL")
-        host, port = _host(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
+        host, port = _host(host_of_parts(parts)), parts.port or (443 if parts.scheme == "https" else 80)
         key = f"{host.removesuffix('.')}:{port}"
         wait = self._not_before.get(key, 0.0) - time.monotonic()
         if wait > 0:
@@ -276,7 +276,7 @@ def _inflated(chunks: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
         raise FetchError("truncated", "Content-Encoding ended early")
 
 
-def _host(host: str | None) -> str:
+def _host(host: str) -> str:
     """Return the host that a name is looked up by and that servers are asked for; an IPv6 address stays."""
     if not host:
         raise FetchError("bad_url", "no host")

@@ -78,6 +78,7 @@ def fetch(url: str, *addresses: str) -> Fetched:
     [
         pytest.param("faß.example", "xn--fa-hia.example", id="sharp s"),
         pytest.param("Bücher.EXAMPLE", "xn--bcher-kva.example", id="capitals"),
+        pytest.param("ΒΌΛΟΣ.example", "xn--nxasmq6b.example", id="capital sigma at the end"),
         pytest.param("so\xadft.example", "soft.example", id="soft hyphen"),
         pytest.param("食狮。公司｡cn", "xn--85x722f.xn--55qx5d.cn", id="Chinese full stops"),
         pytest.param("💩.la", "xn--ls8h.la", id="emoji"),
