@@ -1,6 +1,6 @@
 """Thin the head: derive a threshold for each language, and draw the images that are kept."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,7 +10,7 @@ from curation.balancing.counts import CountFiles, open_counts
 from curation.balancing.distributions import Distributions
 from curation.balancing.forecast_table import FORECASTS, ForecastPlan, Rates
 from curation.balancing.thresholds import BalanceGoal, ThresholdRule, write_probabilities, write_thresholds
-from curation.core.domains import suffixes_version
+from curation.core.domains import HOST_FORM, suffixes_version
 from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
@@ -20,7 +20,7 @@ from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import CURATED, THRESHOLDS
 from curation.core.seeds import run_seed
 from curation.core.storage import join, remove
-from curation.core.tables import Table, sum_receipts
+from curation.core.tables import Part, Table, sum_receipts
 from curation.matching.entry_store import EntryStore
 from curation.matching.parts import MATCHLESS, MatchesTables
 from curation.spark.domain_cap import cap_domains
@@ -78,7 +78,8 @@ def run(config: BalancePairsConfig) -> None:
     expected = take_expectations(receipts)
     refuse_nothing(merge_receipts(NAME, receipts), "kept image", KEEPLESS, config.allow_empty)
     if limit:
-        receipts = [cap_domains(forecaster.spark, receipts, limit, seed, curated_folder)]
+        host_form = recipe.settings.get("host_form", 1)
+        receipts = [cap_domains(forecaster.spark, receipts, limit, seed, host_form, curated_folder)]
         remove(drawn_folder)
     receipt = write_thresholds(counts, t, expected, thresholds_folder)
     part = curated.commit(0, recipe, receipts, stage.seconds, solved_t=solved.solved_t)
@@ -127,7 +128,8 @@ def report_limits(config: BalancePairsConfig, goal: BalanceGoal, counts: CountFi
 
 def recipe_of(config: BalancePairsConfig, inputs: list[dict]) -> Recipe:
     """Return the recipe of the balance of these inputs, with the seed of the run."""
-    seed, limit = run_seed(config.output, config.seed, [config.curated]), limit_settings(config.balance.max_per_domain)
+    limit = limit_settings(config.balance.max_per_domain, Table(config.curated, CURATED).parts())
+    seed = run_seed(config.output, config.seed, [config.curated])
     settings = {"seed": seed, "unit": config.balance.unit, **recipe_settings(goal_of(config)), **limit}
     return Recipe(NAME, LOGIC_VERSION, settings, inputs)
 
@@ -141,9 +143,17 @@ def check_reference(config: BalancePairsConfig, languages: Collection[str]) -> N
         )
 
 
-def limit_settings(limit: int | None) -> dict[str, Any]:
-    """Return the limit per domain, and the list of suffixes that tells domains, as settings; none without a limit."""
-    return {"max_per_domain": limit, "public_suffixes": suffixes_version()} if limit else {}
+def limit_settings(limit: int | None, curated: Sequence[Part]) -> dict[str, Any]:
+    """Return the limit per domain as settings, with all that tells domains apart; none without a limit.
+
+    `curated` are the parts of an earlier balance: its limit keeps the form in which it compared hosts.
+    """
+    if not limit:
+        return {}
+    before = [part.manifest["settings"] for part in curated if "max_per_domain" in part.manifest["settings"]]
+    host_form = before[0].get("host_form", 1) if before else HOST_FORM
+    form = {"host_form": host_form} if host_form > 1 else {}
+    return {"max_per_domain": limit, "public_suffixes": suffixes_version(), **form}
 
 
 def goal_of(config: BalancePairsConfig) -> BalanceGoal:

@@ -5,6 +5,7 @@ from curation.core.errors import HeadtailError
 from curation.core.progress import Stage, say
 from curation.core.receipts import merge_receipts
 from curation.core.storage import join, list_folder
+from curation.shards.cautions import cautions
 from curation.shards.check import check_shard, plan_checks
 from curation.spark.session import open_session
 from curation.spark.shared_keys import shared_keys
@@ -16,7 +17,7 @@ MAX_SHOWN = 20
 
 
 def run(config: CheckShardsConfig) -> None:
-    """Check every shard of a folder; report problems, one a line; raise HeadtailError if there are any."""
+    """Check every shard of a folder; report cautions and problems, one a line; raise HeadtailError for problems."""
     tasks, problems = plan_checks(config.shards)
     stage = Stage(NAME, f"{len(tasks):,} tars in {config.shards}")
     spark = open_session(NAME, **vars(config.spark))
@@ -26,6 +27,8 @@ def run(config: CheckShardsConfig) -> None:
     problems += [f"key {key} is in several tars" for key in shared_keys(spark, sidecars)]
     count = len(problems) + total.facts["problems"]
     problems += [f"{failure['file']}: {failure['error']}" for failure in total.failures]
+    for line in cautions(total.facts):
+        say(NAME, line)
     for problem in problems[:MAX_SHOWN]:
         say(NAME, problem)
     if problems:

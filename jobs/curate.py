@@ -10,7 +10,7 @@ from curation.core.progress import say
 from curation.core.recipes import Recipe
 from curation.core.seeds import run_seed
 from curation.core.storage import join, read_json
-from curation.images.downloads import download_recipe
+from curation.images.downloads import Downloads, download_recipe
 from curation.matching.entry_store import EntryStore
 from curation.shards.origin import Origin
 from curation.shards.readme import openclip_command
@@ -88,7 +88,9 @@ def run_chain(config: CurateConfig, store: EntryStore, before: Origin | None) ->
 
 def upstream(config: CurateConfig) -> list[Recipe]:
     """Return the recipes, without inputs, of the stages that run again on other settings without being asked to."""
-    download = download_recipe(download_images.download_settings(config))
+    asked = download_images.download_settings(config)
+    settings = Downloads(config.downloads).with_kept_rules(asked, config.overwrite)
+    download = download_recipe(settings)
     return [balance_pairs.recipe_of(config, []), download]
 
 

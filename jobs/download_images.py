@@ -4,9 +4,11 @@ from functools import partial
 
 from conf.schema.jobs import DownloadImagesConfig
 from conf.schema.topics import RatesConfig
+from curation.core.choices import Formats, Resize
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
 from curation.core.progress import Stage, say
+from curation.core.receipts import merge_receipts
 from curation.core.schemas import CURATED, LISTS, PAIRS, STORED
 from curation.core.seeds import run_seed
 from curation.core.table_reader import check_file
@@ -15,7 +17,7 @@ from curation.images.download import DownloadSettings, download_list
 from curation.images.download_lists import STAGE as LISTS_STAGE
 from curation.images.download_lists import ListPlan, slice_curated, slice_places, write_lists
 from curation.images.downloads import STAGE, Downloads, download_recipe, plan_downloads
-from curation.images.encoding import ImageSettings
+from curation.images.encoding import RULES, ImageSettings
 from curation.images.fetch import FetchSettings
 from curation.images.preflight import (
     CheckNamesTask,
@@ -34,12 +36,12 @@ from jobs.outputs import writing
 @writing(STAGE, lambda config: [config.lists, config.downloads])
 def run(config: DownloadImagesConfig) -> None:
     """Write the download lists, and fetch the images that no earlier run has attempted."""
-    settings = download_settings(config)
     curated = Table(config.curated, CURATED).require("balance_pairs")
     images = sum(part.receipt.rows_out for part in curated)
     downloads = Downloads(config.downloads)
     if closed := downloads.close_unfinished():
         say(STAGE, f"continues a stopped run, which attempted {closed.rows_in:,} images")
+    settings = downloads.with_kept_rules(download_settings(config), config.overwrite)
     seed = run_seed(config.output, config.seed, [config.lists, config.downloads])
     ranges = downloads.plan_ranges(settings, images, config.download.images_per_list, seed, config.overwrite)
     plan = ListPlan(config.lists, curated, Table(config.pairs, PAIRS, None), ranges)
@@ -86,16 +88,21 @@ def make_lists(config: DownloadImagesConfig, plan: ListPlan) -> Part:
     plan.begin()
     spark = open_session(STAGE, **vars(config.spark))
     sliced = run_tasks(spark, partial(slice_curated, ranges=ranges), plan.curated_tasks(), plan.slices)
-    run_tasks(spark, partial(slice_places, ranges=ranges), plan.places_tasks(), plan.places)
+    cut = run_tasks(spark, partial(slice_places, ranges=ranges), plan.places_tasks(), plan.places)
+    places = merge_receipts(LISTS_STAGE, cut)
+    if refused := places.drops["foreign_place"]:
+        example = places.failures[0]["error"]
+        say(LISTS_STAGE, f"ignores {refused:,} places of images that are not in the shards of pairs, such as {example}")
     written = run_tasks(spark, partial(write_lists, ranges=ranges), plan.list_tasks(), plan.folder)
-    part = plan.commit(sliced, written, stage.seconds)
+    part = plan.commit(sliced, places, written, stage.seconds)
     stage.end(part.receipt)
     return part
 
 
 def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
-    """Return the settings of the download tasks."""
+    """Return the settings of the download tasks, with the newest rules."""
     chosen = config.download
+    original = chosen.resize == Resize.original
     return DownloadSettings(
         fetch=FetchSettings(
             timeout_seconds=chosen.timeout_seconds,
@@ -112,6 +119,8 @@ def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
             only_if_bigger=chosen.only_if_bigger,
             quality=chosen.quality,
             max_pixels=chosen.max_pixels,
+            formats=chosen.formats if original else Formats.all,
+            rules=RULES if original else 1,
         ),
         threads=chosen.threads,
         retry_failed=chosen.retry_failed,

@@ -10,7 +10,18 @@ from omegaconf import MISSING
 
 from conf.schema.base import Settings, setting
 from conf.schema.spark_values import check_heap, check_master, check_values
-from curation.core.choices import BigramScore, Edges, Emails, Engine, Entities, Others, Resize, SourceKind, Unit
+from curation.core.choices import (
+    BigramScore,
+    Edges,
+    Emails,
+    Engine,
+    Entities,
+    Formats,
+    Others,
+    Resize,
+    SourceKind,
+    Unit,
+)
 from curation.core.errors import HeadtailError
 
 DEFAULT_TAIL_SHARE = 0.06
@@ -259,6 +270,11 @@ class DownloadConfig(Settings):
         Resize.keep_ratio,
         "original: file bytes without metadata; no: JPEG of the same size; keep_ratio: smaller side = size; "
         "keep_ratio_largest: larger side = size; center_crop, border: square",
+    )
+    formats: Formats = setting(
+        Formats.all,
+        "formats that resize=original keeps: all (JPEG, PNG, WebP), or jpg: others become JPEG; several formats in one "
+        "set of shards break Hugging Face datasets and NeMo Curator",
     )
     size: int = setting(512, "side length after resizing", unit="pixels", minimum=1, maximum=8192)
     only_if_bigger: bool = setting(True, "resize only larger images")

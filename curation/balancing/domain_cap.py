@@ -33,12 +33,16 @@ _SLICES = pa.schema([("domain", pa.string()), ("draw", pa.uint64()), ("bucket", 
 
 @dataclass(frozen=True)
 class DomainCap:
-    """The maximum of images of a domain, the seed of the draw, and the numbers of receivers and of buckets."""
+    """The maximum of images of a domain, the seed of the draw, and the numbers of receivers and of buckets.
+
+    `host_form` is the version of the form in which hosts are compared (domains.py).
+    """
 
     max_images: int
     seed: int
     receivers: int
     buckets: int
+    host_form: int
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ def slice_domains(task: CapTask, cap: DomainCap) -> Receipt:
         receipt.rows_in += batch.num_rows
         draws = hash64(cap.seed, "domain_cap", batch["uid"])
         buckets = np.full(batch.num_rows, task.bucket, np.int32)
-        columns = [domains_of(batch["url"]), *map(pa.array, (draws, buckets, rows))]
+        columns = [domains_of(batch["url"], cap.host_form), *map(pa.array, (draws, buckets, rows))]
         sliced = pa.record_batch(columns, schema=_SLICES)
         pending.append(sliced.filter(pc.not_equal(sliced["domain"], "")))
         if sum(one.num_rows for one in pending) >= SLICE_ROWS:

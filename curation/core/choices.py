@@ -68,6 +68,13 @@ class Resize(StrEnum):
     border = "border"
 
 
+class Formats(StrEnum):
+    """The formats in which `resize=original` keeps files: JPEG, PNG and WebP, or JPEG alone."""
+
+    all = "all"
+    jpg = "jpg"
+
+
 class BigramScore(StrEnum):
     """The score that ranks bigrams."""
 

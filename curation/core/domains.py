@@ -6,7 +6,6 @@ publicsuffixlist brings along. Its private part counts as well: `a.github.io` an
 
 import hashlib
 import socket
-import unicodedata
 from functools import lru_cache
 from ipaddress import IPv4Address
 from typing import Any
@@ -14,12 +13,17 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.core.host_names import ascii_host, nfkc_host
+
 _AUTHORITY = r"^[^:/?#]+://(?:[^/?#]*@)?(?P<host>\[[^\]/?#]*\]|[^/?#:]*)"
 _MAX_NAME = 253
 """A longer name is none; encoding it would take time that grows with the square of its length."""
 
+HOST_FORM = 2
+"""The version of the form in which hosts are compared: 1 is IDNA 2003, 2 is UTS 46 (host_names.py)."""
 
-def domains_of(urls: pa.Array) -> pa.Array:
+
+def domains_of(urls: pa.Array, host_form: int = HOST_FORM) -> pa.Array:
     """Return the registrable domain of each URL, string; "" for a URL without a host.
 
     >>> urls = ["http://img.example.co.uk:80/a.jpg", "https://me@b.github.io", "http://[::1]/", ""]
@@ -28,12 +32,12 @@ def domains_of(urls: pa.Array) -> pa.Array:
     """
     found = pc.struct_field(pc.extract_regex(urls, _AUTHORITY), "host")
     hosts = pc.fill_null(found, "").dictionary_encode()
-    domains = [domain_of(host) if len(host) <= _MAX_NAME else host for host in hosts.dictionary.to_pylist()]
+    domains = [domain_of(host, host_form) if len(host) <= _MAX_NAME else host for host in hosts.dictionary.to_pylist()]
     return pa.array(domains, pa.string()).take(hosts.indices)
 
 
 @lru_cache(1 << 16)
-def domain_of(host: str) -> str:
+def domain_of(host: str, host_form: int = HOST_FORM) -> str:
     """Return the registrable domain of a host; an address, and a name without one, is its own domain.
 
     One host that is spelled in two ways has one domain: case, widths, Unicode or punycode, 127.1 or 127.0.0.1.
@@ -41,7 +45,7 @@ def domain_of(host: str) -> str:
     >>> domain_of("cdn.Example.com."), domain_of("bücher.example"), domain_of("0x7f.1"), domain_of("com")
     ('example.com', 'xn--bcher-kva.example', '127.0.0.1', 'com')
     """
-    name = unicodedata.normalize("NFKC", host).replace("。", ".").lower().rstrip(".")
+    name = (ascii_host(host) if host_form >= HOST_FORM else nfkc_host(host)).rstrip(".")
     if name.startswith("[") or not name:
         return name
     last = name.rpartition(".")[2]

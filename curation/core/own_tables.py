@@ -27,16 +27,21 @@ def is_manifest(fs: fsspec.AbstractFileSystem, path: str) -> bool:
 
 
 def without_tables(
-    fs: fsspec.AbstractFileSystem, inner: str, files: list[dict], manifests: Iterable[str] | None, own: Iterable[str]
+    fs: fsspec.AbstractFileSystem,
+    inner: str,
+    literal: int,
+    files: list[dict],
+    manifests: Iterable[str] | None,
+    own: Iterable[str],
 ) -> list[dict]:
     """Return the files of a listing that lie in no table, except a table that the listed path itself names.
 
-    `inner` is the listed path within the file system: a folder or a glob. A path names the folder where its wildcards
-    begin, the parts of the table in this folder, and with `folder/*.tar` any folder of that name. `manifests` are the
-    manifests in the listing; None: each folder of the listing is asked for one. `own` are folders that the run itself
-    writes, whether they have a manifest yet or not.
+    `inner` is the listed path within the file system: a folder, or a glob whose wildcards are behind its first
+    `literal` characters. A path names the folder where its wildcards begin, the parts of the table in this folder, and
+    with `folder/*.tar` any folder of that name. `manifests` are the manifests in the listing; None: each folder of the
+    listing is asked for one. `own` are folders that the run itself writes, whether they have a manifest yet or not.
     """
-    root, name = _named(inner)
+    root, name = _named(inner, literal)
     known = None if manifests is None else {dirname(path) for path in manifests if is_manifest(fs, path)}
     judged: dict[str, bool] = {}
 
@@ -57,13 +62,13 @@ def without_tables(
     return [file for file in files if not is_left_out(dirname(file["name"]))]
 
 
-def _named(inner: str) -> tuple[str, str | None]:
+def _named(inner: str, literal: int = 0) -> tuple[str, str | None]:
     """Return the folder that a path names, and the literal name of the folder of a glob's files.
 
     >>> _named("/data/run/shards/"), _named("/data/*/shards/*.tar"), _named("/data/*.tar")
     (('/data/run/shards', None), ('/data', 'shards'), ('/data', None))
     """
-    found = WILDCARDS.search(inner)
+    found = WILDCARDS.search(inner, literal)
     if not found:
         return inner.rstrip("/"), None
     root, last = dirname(inner[: found.start()]), basename(dirname(inner))

@@ -14,6 +14,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from curation.core.addresses import is_public
+from curation.core.backslashes import with_slashes
+from curation.core.host_names import with_ascii_host
 
 
 class PrivateRedirectError(OSError):
@@ -27,10 +29,19 @@ class PublicRedirects(urllib.request.HTTPRedirectHandler):
         self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Message, newurl: str
     ) -> urllib.request.Request | None:
         """Return the request of a redirect; it may lead to public addresses only, once a server was public."""
+        newurl = with_ascii_host(newurl)
         request = super().redirect_request(req, fp, code, msg, headers, newurl)  # type: ignore[arg-type]  # typeshed wants an HTTPMessage
         if request is not None:
             vars(request)["guarded"] = vars(req).get("guarded", False) or vars(req).get("public", False)
         return request
+
+    def http_error_302(self, req: urllib.request.Request, fp: Any, code: int, msg: str, headers: Any) -> Any:
+        """Follow a redirect to the address that browsers read: without blanks around it, backslashes as slashes."""
+        if location := headers["Location"]:
+            headers.replace_header("Location", with_slashes(location.strip()))
+        return super().http_error_302(req, fp, code, msg, headers)
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 class HttpHandler(urllib.request.HTTPHandler):

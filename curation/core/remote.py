@@ -22,6 +22,7 @@ from typing import Any, BinaryIO, TypeVar
 from urllib.parse import urlsplit
 
 from curation.core.errors import HeadtailError
+from curation.core.host_names import ascii_host, host_of_parts, with_ascii_host
 from curation.core.progress import say
 from curation.core.redirects import HttpHandler, HttpsHandler, PrivateRedirectError, PublicRedirects
 from curation.core.storage import filesystem, is_local, open_input
@@ -151,7 +152,7 @@ def open_http(
     if start or end is not None:
         headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
     try:
-        return _opener().open(urllib.request.Request(url, headers=headers), timeout=timeout_seconds)
+        return _opener().open(urllib.request.Request(with_ascii_host(url), headers=headers), timeout=timeout_seconds)
     except urllib.error.HTTPError as error:
         error.close()
         answer = f"{error.code} {error.reason}"
@@ -173,7 +174,7 @@ def open_http(
 def look_up_host(url: str) -> None:
     """Raise UnreachableError if the host of a URL has a name that does not resolve; never where a proxy is asked."""
     parts = urlsplit(url)
-    host = parts.hostname or ""
+    host = ascii_host(host_of_parts(parts))
     if parts.scheme in urllib.request.getproxies() and not urllib.request.proxy_bypass(host):
         return
     try:

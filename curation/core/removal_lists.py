@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core import storage
+from curation.core.backslashes import with_slashes
 from curation.core.errors import HeadtailError
 from curation.core.text_lists import open_list
 from curation.core.uids import UID_CHARS, uid_of
@@ -23,7 +24,7 @@ DIGITS = {"uid": UID_CHARS, "sha256": 64, "phash": 16}
 EXPECTED = "a uid (24 hex digits), a URL, a sha256 (64) or a perceptual hash (16)"
 _KINDS = {digits: name for name, digits in DIGITS.items()}
 _HEX = re.compile(r"[0-9a-fA-F]+")
-_URL = re.compile(r"https?://.", re.IGNORECASE)
+_URL = re.compile(r"https?:[/\\]{2}.", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,9 @@ def read_removals(sources: tuple[str, ...]) -> Removals:
 def _read(values: tuple[str, ...], files: tuple[storage.FileInfo, ...]) -> Removals:
     # The key holds size and time: a worker process may live longer than one version of a list.
     found: dict[str, list[str]] = {}
-    for kind, value in filter(None, map(_parse, values)):
-        found.setdefault(kind, []).append(value)
+    for each in values:
+        for kind, value in _parse(each):
+            found.setdefault(kind, []).append(value)
     for info in files:
         with open_list(info.path) as file:
             for number, line in enumerate(file, 1):
@@ -100,18 +102,22 @@ def _read(values: tuple[str, ...], files: tuple[storage.FileInfo, ...]) -> Remov
                 if not parsed:
                     shown = data.decode("utf-8", "replace")[:80]
                     raise HeadtailError(f"{info.path}, line {number}: expected {EXPECTED}, got {shown!r}")
-                found.setdefault(parsed[0], []).append(parsed[1])
+                for kind, value in parsed:
+                    found.setdefault(kind, []).append(value)
     return Removals({kind: np.unique(np.array(lines, f"S{DIGITS[kind]}")) for kind, lines in found.items()})
 
 
-def _parse(line: str) -> tuple[str, str] | None:
-    """Return the column and the value that a line is compared with; None: it is none of the kinds."""
+def _parse(line: str) -> list[tuple[str, str]]:
+    """Return the columns and the values that a line is compared with; none: it is none of the kinds.
+
+    A URL with backslashes stands for the URL with slashes, too, which newer tables have in its place.
+    """
     if _HEX.fullmatch(line):
         kind = _KINDS.get(len(line))
-        return (kind, line.lower()) if kind else None
+        return [(kind, line.lower())] if kind else []
     if not _URL.match(line):
-        return None
+        return []
     try:
-        return "uid", uid_of(line)
+        return [("uid", uid_of(url)) for url in dict.fromkeys((line, with_slashes(line)))]
     except UnicodeEncodeError:  # bytes that are no UTF-8
-        return None
+        return []

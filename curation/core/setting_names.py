@@ -39,8 +39,10 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "headroom": "balance.headroom",
         "solved_t": "the solved balance.t",
         "rule.": "balance.",
+        "host_form": "the form in which hosts are compared",
     },
     "download_images": {
+        "image.rules": "the version of the rules of download.resize=original",
         "image.": "download.",
         "max_bytes": "download.max_bytes",
         "opt_out": "download.opt_out",

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import posixpath
+import re
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 from fsspec.spec import AbstractBufferedFile
+from fsspec.utils import glob_translate
 
 from curation.core.errors import HeadtailError
 from curation.core.own_tables import MANIFEST, WILDCARDS, without_tables
@@ -70,6 +72,7 @@ def open_input(path: str) -> BinaryIO:
 def list_files(paths: Iterable[str], suffixes: tuple[str, ...] = (), own: Iterable[str] = ()) -> list[FileInfo]:
     """Return the files of paths, folders and globs, sorted by path, without a request per file.
 
+    A path that exists as it stands is no glob, whatever characters it has; nor are the folders that a glob begins with.
     In folders, hidden files (`.x`, `_x`) are left out, and with `suffixes` the files with another ending. Tables of
     ours, and the folders `own` that the run writes, are left out unless a path names them (own_tables.py). Raises
     HeadtailError for a path without a file.
@@ -93,7 +96,7 @@ def _names_nothing(
 ) -> str:
     """Return the line for a path without a file; `in_tables` files lie there in tables of headtail."""
     hint = f", but {in_tables:,} in tables of headtail: name the folder of a table to read it" if in_tables else ""
-    if WILDCARDS.search(path):
+    if WILDCARDS.search(path) and not fs.exists(inner):
         return f"{path} names no file{hint or ': nothing matches it'}"
     if not fs.exists(inner):
         return f"{path} names no file: there is nothing at this path"
@@ -111,8 +114,10 @@ def _entries(
 ) -> tuple[list[dict], int]:
     """Return the files that a path names, and the number of files that are left out because they lie in tables."""
     manifests: list[str] | None = None
-    if WILDCARDS.search(path):
-        entries = list(fs.glob(inner, detail=True).values())
+    literal = len(inner)
+    if WILDCARDS.search(path) and not fs.exists(inner):
+        literal = _literal_size(fs, inner)
+        entries = _glob(fs, inner, literal)
     elif fs.isdir(inner):
         listed = list(fs.find(inner, detail=True).values())
         manifests = [entry["name"] for entry in listed if posixpath.basename(entry["name"]) == MANIFEST]
@@ -121,8 +126,35 @@ def _entries(
         return [fs.info(inner)] if fs.exists(inner) else [], 0
     files = [entry for entry in entries if entry.get("type", "file") == "file"]
     written = [folder for other, folder in map(filesystem, own) if type(other) is type(fs)]
-    kept = without_tables(fs, inner, files, manifests, written)
+    kept = without_tables(fs, inner, literal, files, manifests, written)
     return kept, len(files) - len(kept)
+
+
+def _literal_size(fs: fsspec.AbstractFileSystem, inner: str) -> int:
+    """Return the size of the part of a glob that stands for itself: folders that exist, such as `/data/set[1]`."""
+    size = first = found.start() if (found := WILDCARDS.search(inner)) else len(inner)
+    while (end := inner.find("/", size)) >= 0 and fs.exists(inner[:end]):
+        size = end + 1
+    return 0 if size == first else size - 1
+
+
+def _glob(fs: fsspec.AbstractFileSystem, inner: str, literal: int) -> list[dict]:
+    """Return the entries that match a glob whose first `literal` characters stand for themselves."""
+    if not literal:
+        return list(fs.glob(inner, detail=True).values())
+    rest = inner[literal:]
+    found = fs.find(inner[:literal], None if "**" in rest else rest.count("/"), withdirs=True, detail=True)
+    pattern = re.compile(glob_translate(escaped(inner[:literal]) + rest))
+    return [entry for name, entry in found.items() if pattern.match(name)]
+
+
+def escaped(path: str) -> str:
+    """Return the glob that matches this path only.
+
+    >>> escaped("/data/set[1]/what?")
+    '/data/set[[]1]/what[?]'
+    """
+    return WILDCARDS.sub(r"[\g<0>]", path)
 
 
 @contextmanager
@@ -177,7 +209,7 @@ def remove_files(paths: Sequence[str]) -> None:
         _announce(path)
     if paths:
         fs, _ = filesystem(paths[0])
-        fs.rm([filesystem(path)[1] for path in paths])
+        fs.rm([_to_remove(fs, filesystem(path)[1]) for path in paths])
 
 
 def remove(path: str) -> None:
@@ -187,12 +219,17 @@ def remove(path: str) -> None:
     for last in (False, False, False, True):
         try:
             if fs.exists(inner):
-                fs.rm(inner, recursive=True)
+                fs.rm(_to_remove(fs, inner), recursive=True)
             return
         except OSError as error:
             # A task of a run that was just killed may add or delete files at the same time.
             if last or error.errno not in (errno.ENOTEMPTY, errno.ENOENT):
                 raise
+
+
+def _to_remove(fs: fsspec.AbstractFileSystem, inner: str) -> str:
+    """Return a path as `rm` takes it: that of stores expands globs, and would delete the files of another folder."""
+    return inner if isinstance(fs, LocalFileSystem) else escaped(inner)
 
 
 def write_bytes(path: str, data: bytes) -> None:

@@ -15,6 +15,7 @@ from curation.extraction.drop_reasons import BAD
 from curation.extraction.extract import WITH_COLUMNS, ExtractionSettings
 from curation.extraction.hosts import judge_host
 from curation.extraction.language import DEFAULT_MODEL, NO_MODEL, load_model
+from curation.extraction.text_rules import all_word_lists
 from curation.extraction.user_lists import is_file, read_hosts, removals_of
 from curation.sources.source_kinds import foreign_kind
 from curation.sources.table_columns import column_faults
@@ -47,7 +48,7 @@ def check_rules(settings: ExtractionSettings) -> None:
         if hosts and all(judge_host(host) == BAD for host in hosts):
             raise HeadtailError(f"urls.block_hosts: {source} names no host; a host is written like example.org")
     if settings.texts.word_lists:
-        for file in list_files([settings.texts.word_lists.replace("{lang}", "*")]):
+        for file in list_files([all_word_lists(settings.texts.word_lists)]):
             check_list(file.path)
             check_words(file.path)
     if settings.language.model not in (DEFAULT_MODEL, NO_MODEL):

@@ -45,6 +45,8 @@ LOGIC_VERSION = 1
 RULES = {SourceKind.wat: 2, SourceKind.warc: 2, SourceKind.table: 2, SourceKind.webdataset: 2}
 """The version of each source's rules: raise it when the same settings and inputs give other rows. A run keeps the rules
 by which it was begun (recipes.kept); docs/extraction.md has what each version means."""
+BACKSLASHES = "backslash_urls"
+"""A fact of the receipt: image links with a URL that is another one because backslashes are read as slashes."""
 BATCH_LINKS = 100_000
 MAX_FAULTY_SHARE = 0.05
 """A file counts as one that could not be read if a larger share of its records is faulty."""
@@ -213,7 +215,7 @@ def candidates(links: Links, settings: ExtractionSettings, receipt: Receipt) -> 
     keys, link, rank, texts = _keep_texts(links, settings.texts, receipt)
     # Several candidates share a link: each link is resolved once, at `place_of_link` among the resolved ones.
     resolved_links, place_of_link = np.unique(link, return_inverse=True)
-    uids, absolute, reasons = _resolve_links(links, resolved_links, settings.urls)
+    uids, absolute, reasons = _resolve_links(links, resolved_links, settings, receipt)
     _count_reasons(receipt.drops, drop_reasons.URL_REASONS, reasons[place_of_link])
     kept = np.flatnonzero(reasons[place_of_link] == KEPT)
     place, link, rank = pa.array(place_of_link[kept]), link[kept], rank[kept]
@@ -242,10 +244,15 @@ def _keep_texts(links: Links, rules: TextRules, receipt: Receipt) -> tuple[list[
     return keys, link[kept], rank[kept], texts.take(pa.array(kept))
 
 
-def _resolve_links(links: Links, rows: np.ndarray, rules: UrlRules) -> tuple[pa.Array, pa.Array, np.ndarray]:
+def _resolve_links(
+    links: Links, rows: np.ndarray, settings: ExtractionSettings, receipt: Receipt
+) -> tuple[pa.Array, pa.Array, np.ndarray]:
     """Return uid, absolute URL and the number of the drop reason of some links."""
-    bases = urls.join_bases(links.page_urls, links.bases)
-    absolute, reasons = urls.resolve_urls(links.urls.take(pa.array(rows)), bases, links.page[rows], rules)
+    rules, version, pages = settings.urls, settings.rules, links.page[rows]
+    given, bases = links.urls.take(pa.array(rows)), urls.join_bases(links.page_urls, links.bases, version)
+    absolute, reasons = urls.resolve_urls(given, bases, pages, rules, version)
+    if version >= urls.BROWSER_SLASHES:
+        _count(receipt.facts, BACKSLASHES, urls.count_slashed(given, bases, pages, absolute, reasons))
     uids = uids_of(absolute)
     if links.image_uids is not None:  # an image at hand needs no URL
         without_url = reasons == EMPTY

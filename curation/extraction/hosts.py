@@ -1,19 +1,22 @@
 """The rule of hosts: URLs with a literal private address or a host on a block list are dropped."""
 
 import ipaddress
-import unicodedata
 from functools import lru_cache
 
 from curation.core.addresses import is_public
+from curation.core.host_names import compared_host, dotted_ipv4, nfkc_host
 from curation.extraction.drop_reasons import BAD, KEPT, PRIVATE
+
+UTS46 = 2
+"""The version of the extraction rules from which on host names are compared in the form of UTS 46."""
 
 
 @lru_cache(1 << 16)
-def judge_host(authority: str, allow_private_hosts: tuple[str, ...] = ()) -> int:
+def judge_host(authority: str, allow_private_hosts: tuple[str, ...] = (), version: int = UTS46) -> int:
     """Return KEPT, BAD or PRIVATE for an authority: the part of a URL between `//` and the path.
 
     Addresses are read as browsers and resolvers read them: `127.1`, `0x7f000001` and full-width digits are loopback
-    too. `allow_private_hosts` are networks whose private addresses are KEPT.
+    too. `allow_private_hosts` are networks whose private addresses are KEPT. `version` is that of the extraction rules.
 
     >>> from curation.extraction.drop_reasons import URL_REASONS
     >>> [URL_REASONS[judge_host(name)] for name in ("example.org:80", "[::1]", "2130706433", "a b")]
@@ -28,21 +31,23 @@ def judge_host(authority: str, allow_private_hosts: tuple[str, ...] = ()) -> int
             return BAD
         return _judge_address(address, allow_private_hosts) if _is_port(port[1:]) else BAD
     host, _, port = host.partition(":")
-    host = plain_host(host)
+    if "%" in host:
+        return BAD
+    host = plain_host(host, version)
     if not host or not _is_port(port) or any(c <= " " or c in '%<>[]^|"`{}@#/?:' or c == "\x7f" for c in host):
         return BAD
     if host == "localhost" or host.endswith(".localhost"):
         return _judge_address("127.0.0.1", allow_private_hosts)
     last = host.rpartition(".")[2]
     if last.isdigit() or last.startswith("0x"):
-        address = _legacy_ipv4(host)
+        address = dotted_ipv4(host)
         return _judge_address(address, allow_private_hosts) if address else BAD
     return KEPT
 
 
-def plain_host(host: str) -> str:
-    """Return a host name in the form for comparisons: NFKC, lower case, no dot at the end."""
-    return unicodedata.normalize("NFKC", host).replace("。", ".").lower().removesuffix(".")
+def plain_host(host: str, version: int = UTS46) -> str:
+    """Return a host name in the form for comparisons: that of UTS 46, or NFKC in version 1; no dot at the end."""
+    return compared_host(host) if version >= UTS46 else nfkc_host(host).removesuffix(".")
 
 
 def is_listed(host: str, hosts: frozenset[str]) -> bool:
@@ -60,29 +65,6 @@ def is_listed(host: str, hosts: frozenset[str]) -> bool:
 
 def _is_port(port: str) -> bool:
     return not port or (port.isascii() and port.isdigit() and len(port) < 9 and int(port) < 65_536)
-
-
-def _legacy_ipv4(host: str) -> str:
-    """The dotted address that resolvers read in one to four decimal, octal or hexadecimal numbers; or nothing."""
-    parts = host.split(".")
-    try:
-        numbers = [_number(part) for part in parts]
-    except ValueError:
-        return ""
-    if len(parts) > 4 or any(number > 255 for number in numbers[:-1]) or numbers[-1] >= 256 ** (5 - len(parts)):
-        return ""
-    value = numbers[-1]
-    for index, number in enumerate(numbers[:-1]):
-        value += number << (24 - 8 * index)
-    return str(ipaddress.IPv4Address(value))
-
-
-def _number(part: str) -> int:
-    if not part or len(part) > 20 or not part.isascii() or not part.isalnum():
-        raise ValueError(part)
-    if part.startswith("0x"):
-        return int(part[2:] or "0", 16)
-    return int(part, 8) if part.startswith("0") and len(part) > 1 else int(part)
 
 
 def _judge_address(text: str, allow_private_hosts: tuple[str, ...]) -> int:

@@ -18,6 +18,7 @@ from curation.core.storage import FileInfo, list_files
 from curation.extraction.extract import ExtractionSettings
 from curation.extraction.language import DEFAULT_MODEL, NO_MODEL
 from curation.extraction.path_lists import ENDINGS, check_scheme, listed_paths
+from curation.extraction.text_rules import all_word_lists
 from curation.extraction.user_lists import is_file
 from curation.sources.archives import CRAWL_NAME
 from curation.sources.caption_tables import TableColumns
@@ -84,7 +85,7 @@ def list_paths(settings: ExtractionSettings) -> list[str]:
     word_lists = settings.texts.word_lists
     model = settings.language.model
     models = [] if model in (DEFAULT_MODEL, NO_MODEL) else [model]
-    return [*sources, *([word_lists.replace("{lang}", "*")] if word_lists else []), *models]
+    return [*sources, *([all_word_lists(word_lists)] if word_lists else []), *models]
 
 
 def count_recipe(files: Sequence[FileInfo], columns: TableColumns) -> Recipe:

@@ -9,13 +9,11 @@ import re
 from urllib.parse import unquote
 
 from curation.core.errors import HeadtailError
+from curation.core.plain_places import SCHEMES, is_plain_place
 from curation.core.progress import say
 from curation.core.remote import STARTING, open_patiently
 
 ENDINGS = (".paths", ".paths.gz")
-SCHEMES = ("file", "http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "hdfs")
-"""Kinds of storage that sources may lie on; s3a, gcs, abfs and abfss are other names of the same ones."""
-_SCHEME = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*)://")
 _STEPS = re.compile(r"[/\\]")
 
 
@@ -44,8 +42,7 @@ def listed_paths(path: str, prefix: str, absolute_paths: bool, crawl: str = "") 
 
 def check_scheme(path: str, place: str = "source.paths") -> None:
     """Raise HeadtailError for a path on another kind of storage than SCHEMES, and for a chain of fsspec (`a::b`)."""
-    scheme = _SCHEME.match(path)
-    if "::" in path or (scheme and scheme[1].lower() not in SCHEMES):
+    if not is_plain_place(path):
         raise HeadtailError(
             f"{place}: {path[:200]!r} is no file that sources are read from: expected a path, or an address that "
             f"begins with {', '.join(f'{name}://' for name in SCHEMES)}, without '::'"

@@ -83,6 +83,15 @@ def are_free_of_listed_words(texts: pa.Array, langs: pa.Array, word_lists: str) 
     return pa.array([pattern is None or not pattern.search(text) for text, pattern in pairs], pa.bool_())
 
 
+def all_word_lists(word_lists: str) -> str:
+    """Return the glob of the word lists of all languages.
+
+    >>> all_word_lists("/my[1]/{lang}.txt")
+    '/my[[]1]/*.txt'
+    """
+    return "*".join(map(storage.escaped, word_lists.split("{lang}")))
+
+
 @lru_cache(512)
 def word_pattern(word_lists: str, lang: str) -> re.Pattern[str] | None:
     """Return a pattern that finds the words of a language's list, None without a list.

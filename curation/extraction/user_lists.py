@@ -5,7 +5,7 @@ from functools import lru_cache
 from curation.core.errors import HeadtailError
 from curation.core.removal_lists import Removals, read_removals
 from curation.core.text_lists import open_list
-from curation.extraction.hosts import plain_host
+from curation.extraction.hosts import UTS46, plain_host
 
 
 def is_file(source: str) -> bool:
@@ -18,14 +18,17 @@ def is_file(source: str) -> bool:
 
 
 @lru_cache(4)
-def read_hosts(sources: tuple[str, ...]) -> frozenset[str]:
+def read_hosts(sources: tuple[str, ...], version: int = UTS46) -> frozenset[str]:
     """Return the hosts that sources name: a host, or a file with a host a line; lines of hosts files count.
+
+    The hosts are in the form for comparisons of a version of the extraction rules.
 
     >>> sorted(read_hosts(("Example.org", "*.tracker.net")))
     ['example.org', 'tracker.net']
     """
     fields = (line.split() for line in _lines(sources))
-    return frozenset(plain_host(found[-1].removeprefix("*.").removeprefix(".")) for found in fields if found)
+    names = (found[-1].removeprefix("*.").removeprefix(".") for found in fields if found)
+    return frozenset(plain_host(name, version) for name in names)
 
 
 @lru_cache(4)

@@ -19,6 +19,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SocketAddress = tuple[int, tuple]
 """An address family, and an address of this family as `socket.connect` takes it."""
 
+BLANKS = " \t\r\n"
+"""Characters around a header value that are no part of it; line breaks are those of folded headers."""
 CACHE_SECONDS = 300.0
 GIVE_UP_SECONDS = 10.0
 CONNECT_SHARE = 0.5
@@ -121,6 +123,25 @@ def remaining(deadline: float) -> float:
     return min(left, 3600.0)
 
 
+class _Response(http.client.HTTPResponse):
+    """A response whose header values have no blanks around them: these are no part of a value (RFC 9110, section 5.5).
+
+    The standard library leaves blanks at the end of values, and takes a body of chunks for a plain one because of them.
+    """
+
+    def begin(self) -> None:
+        """Read status and headers."""
+        super().begin()
+        fields = [(name, value.strip(BLANKS)) for name, value in self.headers.items()]
+        for name in self.headers.keys():  # noqa: SIM118 a message is no dict
+            del self.headers[name]
+        for name, value in fields:
+            self.headers[name] = value
+        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
+            self.chunked, self.length = True, None
+            self.chunk_left = None
+
+
 class Connection(http.client.HTTPConnection):
     """An HTTP connection to one of the given addresses, with TLS if `context` is given.
 
@@ -128,6 +149,7 @@ class Connection(http.client.HTTPConnection):
     """
 
     TLS_SOCKET: ClassVar[type[ssl.SSLSocket]] = _TlsSocket
+    response_class = _Response
 
     def __init__(
         self,
@@ -169,4 +191,5 @@ class Connection(http.client.HTTPConnection):
         if self._context is None:
             return sock
         sock.settimeout(remaining(self._deadline))
-        return self._context.wrap_socket(sock, server_hostname=self.host)
+        # Certificates and server names of TLS have no dot at the end (RFC 6066, section 3).
+        return self._context.wrap_socket(sock, server_hostname=self.host.removesuffix("."))

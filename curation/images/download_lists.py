@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core import storage
+from curation.core.credentials import cut_path
 from curation.core.exchange import read_slices, write_slices
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe, recipe_settings
@@ -23,7 +24,7 @@ from curation.core.schemas import CURATED, LISTS, STORED
 from curation.core.table_reader import check_file, read_batches
 from curation.core.tables import Part, Table
 from curation.images.ranges import Ranges, list_name, top_bits
-from curation.images.stored_images import PLACES, add_places, parts_with_places, read_places
+from curation.images.stored_images import PLACES, add_places, divide_places, parts_with_places, read_places
 
 STAGE = "plan_lists"
 LOGIC_VERSION = 1
@@ -33,10 +34,14 @@ SLICE_ROWS = 100_000
 
 @dataclass(frozen=True)
 class SliceTask:
-    """A file of `curated` or `pairs` to cut into slices; `output` is the start of the names of the slice files."""
+    """A file of `curated` or `pairs` to cut into slices; `output` is the start of the names of the slice files.
+
+    `part` is the path of the part that holds the file.
+    """
 
     input: str
     output: str
+    part: str
 
 
 @dataclass(frozen=True)
@@ -97,10 +102,10 @@ class ListPlan:
         places = self.places if self._stored else None
         return [WriteListsTask(group, self.slices, places, self.folder) for group in range(self.ranges.groups)]
 
-    def commit(self, sliced: Sequence[Receipt], written: Sequence[Receipt], seconds: float) -> Part:
+    def commit(self, sliced: Sequence[Receipt], places: Receipt, written: Sequence[Receipt], seconds: float) -> Part:
         """Delete the slices and make the lists exist; raises AssertionError if rows of `curated` were lost.
 
-        The manifest takes over how `curated` was balanced, for the second balance.
+        The manifest takes over how `curated` was balanced, for the second balance, and counts the refused places.
         """
         storage.remove(self.slices)
         storage.remove(self.places)
@@ -108,12 +113,13 @@ class ListPlan:
             raise AssertionError(f"{self._table.path}: rows were lost between slices and lists")
         manifest = self._curated[0].manifest
         balance = manifest["settings"] | {"solved_t": manifest["solved_t"]}
-        return self._table.commit(0, self._recipe, written, seconds, balance=balance)
+        refused = Receipt("places", facts=places.drops.copy())
+        return self._table.commit(0, self._recipe, [*written, refused], seconds, balance=balance)
 
 
 def _slice_tasks(parts: Sequence[Part], folder: str) -> list[SliceTask]:
-    files = [file for part in parts for file in part.files]
-    return [SliceTask(path, storage.join(folder, f"{index:06d}")) for index, path in enumerate(files)]
+    files = [(file, part.path) for part in parts for file in part.files]
+    return [SliceTask(path, storage.join(folder, f"{index:06d}"), part) for index, (path, part) in enumerate(files)]
 
 
 def slice_curated(task: SliceTask, ranges: Ranges) -> Receipt:
@@ -145,14 +151,22 @@ def _write_slices(batches: list[pa.RecordBatch], out: str, ranges: Ranges, recei
 
 
 def slice_places(task: SliceTask, ranges: Ranges) -> Receipt:
-    """Cut the places of stored images in one file of `pairs` into slices for the groups of ranges."""
+    """Cut the places of stored images in one file of `pairs` into slices for the groups of ranges.
+
+    Places outside of the shards that the part was made from are dropped as `foreign_place`.
+    """
     receipt = Receipt(task.input)
-    for number, rows in enumerate(read_places(task.input)):
+    for number, read in enumerate(read_places(task.input)):
+        rows, refused = divide_places(read, task.part)
+        if refused.num_rows:
+            receipt.drops["foreign_place"] += refused.num_rows
+            path = cut_path(refused["image_file"][0].as_py())
+            receipt.failures.append({"file": task.input, "offset": None, "error": path, "records_read": None})
         receivers = top_bits(ranges.order(rows["uid"].combine_chunks()), ranges.groups)
         write_slices(f"{task.output}-{number:04d}.arrow", rows, receivers, ranges.groups)
-        receipt.rows_in += rows.num_rows
-    receipt.rows_out = receipt.rows_in
-    return receipt
+        receipt.rows_in += read.num_rows
+        receipt.rows_out += rows.num_rows
+    return receipt.check()
 
 
 def _one_chunk(column: pa.ChunkedArray) -> pa.Array:

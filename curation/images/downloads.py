@@ -3,13 +3,13 @@
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 from curation.core import storage
 from curation.core.cleaned import refusal
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from curation.core.recipes import Recipe, recipe_settings
+from curation.core.recipes import Recipe, kept, recipe_settings
 from curation.core.tables import MANIFEST, Part, Table
 from curation.images.download import DownloadSettings, DownloadTask, reached_nothing
 from curation.images.ranges import Ranges, count_ranges, list_name
@@ -57,6 +57,17 @@ class Downloads(Table):
             planned = Ranges(count_ranges(images, images_per_list), seed)
             storage.write_json(path, asdict(planned))
         return planned
+
+    def with_kept_rules(self, settings: DownloadSettings, overwrite: bool) -> DownloadSettings:
+        """Return settings with the rules of stored originals by which the run was begun; a new run has the newest.
+
+        With `overwrite`, the newest rules hold if other settings have changed, too: the rules alone are no reason to
+        fetch all images again.
+        """
+        stored = [{"settings": part.manifest["settings"]["image"]} for part in self.parts()]
+        begun = replace(settings, image=kept(settings.image, "rules", stored))
+        changed = overwrite and any(self._differs(part, download_recipe(begun)) for part in self.parts())
+        return settings if changed else begun
 
     def begin_generation(self, recipe: Recipe, ranges: Ranges) -> int:
         """Create the folder of a new generation and return its number."""

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageOps
 
-from curation.core.choices import Resize
+from curation.core.choices import Formats, Resize
+from curation.core.recipes import added
+from curation.images.as_seen import WHITE, as_rgb, as_seen, is_spoiled, read_colour_key
 from curation.images.strip_metadata import count_scans, strip_metadata
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "AVIF")
@@ -18,14 +20,20 @@ _SCAN, _MAX_MARKERS = b"\xff\xda", 200
 """Markers of scans anywhere in the file, in thumbnails and further pictures, too."""
 ORIENTATION = 0x0112
 """The EXIF tag of orientation; with 5 to 8 the image is turned by a quarter."""
-WHITE = (255, 255, 255)
+RULES = 2
+"""The version of the rules of stored originals. A run keeps the rules by which it was begun (recipes.kept).
+
+1: the bytes of JPEG, PNG and WebP are kept. 2: those that `convert("RGB")` would spoil are stored as a person sees
+them.
+"""
 
 
 @dataclass(frozen=True)
 class ImageSettings:
     """The form in which an image is stored.
 
-    With `resize` original, the bytes of JPEG, PNG and WebP are kept, but for metadata. The other modes store a JPEG of
+    With `resize` original, the bytes of JPEG, PNG and WebP (with `formats` jpg: of JPEG) are kept, but for metadata,
+    and for images that trainers would see otherwise than a person (`rules`). The other modes store a JPEG of
     `quality`: no: in its own size; keep_ratio: the smaller side is `size` pixels; keep_ratio_largest: the larger side
     is; center_crop: the square in the middle; border: a square with white borders. Smaller images are enlarged unless
     `only_if_bigger`. Images with more than `max_pixels` pixels are refused before they are decoded.
@@ -36,6 +44,8 @@ class ImageSettings:
     only_if_bigger: bool
     quality: int
     max_pixels: int
+    formats: str = added("all", default="all")
+    rules: int = added(1, default=1)
 
 
 @dataclass
@@ -62,8 +72,8 @@ def encode_image(body: bytes, settings: ImageSettings) -> Encoded:
     """Return the image of a body in the form in which it is stored.
 
     Of an animation the first frame is stored. CMYK and palettes become RGB, transparent pixels become white, and the
-    EXIF orientation is applied. EXIF, XMP, comments and colour profiles are not stored. Raises ImageError:
-    not_an_image, vector_image, too_many_pixels, undecodable (recognised, but damaged or truncated).
+    EXIF orientation is applied, unless the bytes are kept. EXIF, XMP, comments and colour profiles are not stored.
+    Raises ImageError: not_an_image, vector_image, too_many_pixels, undecodable (recognised, but damaged or truncated).
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about damaged EXIF
@@ -110,23 +120,30 @@ def _open(body: bytes) -> Image.Image:
 
 
 def _encode(image: Image.Image, body: bytes, settings: ImageSettings) -> Encoded:
+    originals_as_seen = settings.resize == Resize.original and settings.rules >= RULES
+    if originals_as_seen:
+        read_colour_key(image)
     orientation = image.getexif().get(ORIENTATION, 1)
     width, height = image.size
     original = (height, width) if orientation in (5, 6, 7, 8) else (width, height)
-    if settings.resize == Resize.original and _is_kept(image):
+    ext = "jpg"
+    if settings.resize == Resize.original and _is_kept(image, settings.formats):
         image.load()  # raises if the body cannot be decoded
-        data = strip_metadata(body, _kind(image))
-        return Encoded(data, KEPT_FORMATS[_kind(image)], width, height, width, height)
+        if not (originals_as_seen and is_spoiled(image)):
+            data = strip_metadata(body, _kind(image))
+            return Encoded(data, KEPT_FORMATS[_kind(image)], width, height, width, height)
+        ext = "png" if _kind(image) == "PNG" else ext  # a lossless file stays one
     if _kind(image) == "JPEG":
         # The JPEG decoder can decode at a half, a quarter or an eighth of the size, which is faster.
         target = _scaled(image.size, settings)
         image.draft(None, (2 * target[0], 2 * target[1]))
-    pixels = _rgb(ImageOps.exif_transpose(image) if orientation in range(2, 9) else image)
+    upright = ImageOps.exif_transpose(image) if orientation in range(2, 9) else image
+    pixels = as_seen(upright) if originals_as_seen else as_rgb(upright)
     pixels = _resize(pixels, original, settings)
     pixels.info = {}  # else save() would store a comment
     out = io.BytesIO()
-    pixels.save(out, "JPEG", quality=settings.quality)
-    return Encoded(out.getvalue(), "jpg", *pixels.size, *original)
+    pixels.save(out, "PNG" if ext == "png" else "JPEG", quality=settings.quality)
+    return Encoded(out.getvalue(), ext, *pixels.size, *original)
 
 
 def _kind(image: Image.Image) -> str:
@@ -134,23 +151,11 @@ def _kind(image: Image.Image) -> str:
     return "JPEG" if image.format == "MPO" else image.format or ""
 
 
-def _is_kept(image: Image.Image) -> bool:
+def _is_kept(image: Image.Image, formats: str) -> bool:
     """Whether `original` keeps the bytes: formats that trainers read, neither CMYK nor animated."""
     animated = image.format != "MPO" and getattr(image, "is_animated", False)
-    return _kind(image) in KEPT_FORMATS and image.mode != "CMYK" and not animated
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB":
-        return image  # convert() would copy
-    if image.mode.startswith("I"):  # 16 bits of grey: convert() would clip values at 255
-        return image.convert("I").point(lambda value: value / 256).convert("L").convert("RGB")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        layer = image.convert("RGBA")
-        ground = Image.new("RGB", layer.size, WHITE)
-        ground.paste(layer, mask=layer.getchannel("A"))
-        return ground
-    return image.convert("RGB")
+    kinds = ("JPEG",) if formats == Formats.jpg else KEPT_FORMATS
+    return _kind(image) in kinds and image.mode != "CMYK" and not animated
 
 
 def _scaled(size: tuple[int, int], settings: ImageSettings) -> tuple[int, int]:

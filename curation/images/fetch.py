@@ -21,7 +21,9 @@ from tempfile import SpooledTemporaryFile
 from typing import IO
 from urllib.parse import quote, urljoin, urlsplit
 
+from curation.core.backslashes import with_slashes
 from curation.core.errors import PROJECT, HeadtailError
+from curation.core.host_names import FORBIDDEN, ascii_host, host_of_parts
 from curation.images.connections import Connection, FetchError, Resolver
 
 MAX_REDIRECTS = 5
@@ -144,16 +146,16 @@ class Fetcher:
                 location = self._request(url, deadline, result)
                 if location is None:
                     return
-                url = urljoin(url, location)
+                url = urljoin(url, with_slashes(location))
             raise FetchError("redirects", f"more than {MAX_REDIRECTS} redirects")
 
     def _request(self, url: str, deadline: float, result: Fetched) -> str | None:
         """Return the location of a redirect, or None if `result` has the body."""
-        parts = urlsplit(url)
+        parts = urlsplit(with_slashes(url))
         if parts.scheme not in ("http", "https"):
             raise FetchError("scheme", f"{parts.scheme or 'no'} URL")
-        host, port = _host(parts.hostname), parts.port or (443 if parts.scheme == "https" else 80)
-        key = f"{host}:{port}"
+        host, port = _host(host_of_parts(parts)), parts.port or (443 if parts.scheme == "https" else 80)
+        key = f"{host.removesuffix('.')}:{port}"
         wait = self._not_before.get(key, 0.0) - time.monotonic()
         if wait > 0:
             raise FetchError("busy", "host asked to be left alone", retry_after=wait)
@@ -274,10 +276,16 @@ def _inflated(chunks: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
         raise FetchError("truncated", "Content-Encoding ended early")
 
 
-def _host(host: str | None) -> str:
+def _host(host: str) -> str:
+    """Return the host that a name is looked up by and that servers are asked for; an IPv6 address stays."""
     if not host:
         raise FetchError("bad_url", "no host")
-    return host if host.isascii() else host.encode("idna").decode()
+    if ":" in host:
+        return host
+    name = ascii_host(host)
+    if not name.isascii() or FORBIDDEN.search(name):
+        raise FetchError("bad_url", f"{host[:100]!r} is no host")
+    return name
 
 
 def _retry_after(value: str | None) -> float:

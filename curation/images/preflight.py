@@ -10,7 +10,9 @@ from socket import SOCK_STREAM, getaddrinfo
 from urllib.parse import urlsplit
 
 from curation.core.addresses import is_literal
+from curation.core.backslashes import with_slashes
 from curation.core.errors import HeadtailError
+from curation.core.host_names import ascii_host, host_of_parts
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import LISTS, STORED
 from curation.core.table_reader import read_rows
@@ -89,7 +91,7 @@ def check_names(task: CheckNamesTask, threads: int, detect_outage: bool = False)
 
 def _name(url: str) -> str | None:
     try:
-        name = urlsplit(url).hostname or ""
+        name = ascii_host(host_of_parts(urlsplit(with_slashes(url))))
     except ValueError:
         return None
     return name if "." in name and not is_literal(name) else None

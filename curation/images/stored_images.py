@@ -8,6 +8,7 @@ downloaded.
 import hashlib
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.credentials import cut_text
+from curation.core.credentials import place as place_of
 from curation.core.exchange import iter_slices
+from curation.core.plain_places import is_plain_place
 from curation.core.remote import read_range
 from curation.core.schemas import PAIRS, STORED
 from curation.core.table_reader import read_batches, read_schema
@@ -39,6 +42,22 @@ def parts_with_places(pairs: Table) -> list[Part]:
         return []
     columns = first.cleaned["columns"] if first.cleaned else read_schema(first.files[0]).names
     return parts if set(STORED.names) <= set(columns) else []
+
+
+def divide_places(rows: pa.Table, part: str) -> tuple[pa.Table, pa.Table]:
+    """Return the places (PLACES) in the shards from which a part of `pairs` was extracted, and those elsewhere.
+
+    `part` is the path of the part. Another program that made the part could name any file or address in it.
+    """
+    named, inputs = pc.unique(rows["image_file"].drop_null()).to_pylist(), _inputs(part)
+    strange = [path for path in named if place_of({"path": path}) not in inputs or not is_plain_place(path)]
+    elsewhere = pc.is_in(rows["image_file"], pa.array(strange, pa.string()))
+    return rows.filter(pc.invert(elsewhere)).combine_chunks(), rows.filter(elsewhere)
+
+
+@lru_cache(4)
+def _inputs(part: str) -> frozenset[str]:
+    return frozenset(map(place_of, Part.read(part).inputs()))
 
 
 def read_places(path: str) -> Iterator[pa.Table]:
@@ -93,6 +112,8 @@ def take_image(place: dict[str, Any], max_bytes: int, folder: str | None = None)
         result.status, result.error = "too_large", f"{place['image_bytes']} bytes"
         return result
     try:
+        if not is_plain_place(place["image_file"]):
+            raise OSError("this is no place that shards are read from")
         body = read_range(place["image_file"], place["image_offset"], place["image_bytes"])
         if hashlib.sha256(body).hexdigest() != place["image_sha256"]:
             raise OSError(f"{place['image_file']} has changed since its pairs were extracted")

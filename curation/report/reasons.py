@@ -84,6 +84,7 @@ MEANINGS = {
     "truncated": "the answer ended early",
     "connection": "the connection could not be made, or broke",
     "unreadable": "the shard that held it is gone or has changed",
+    "foreign_place": "the place lies outside of the shards that the pairs were made from",
     "too_large": "more bytes than allowed",
     "too_many_pixels": "more pixels than allowed",
     "undecodable": "the image is damaged",

@@ -19,7 +19,9 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import SAMPLES
 from curation.core.table_reader import read_foreign_batches
+from curation.images.as_seen import read_colour_key
 from curation.images.encoding import KEPT_FORMATS, MAX_SCANS, has_many_scans
+from curation.shards.cautions import count_image
 from curation.shards.write import shard_name
 from curation.sources.archives import ReadLog
 from curation.sources.tar_reader import read_members
@@ -47,8 +49,12 @@ class CheckTask:
 
 
 def plan_checks(folder: str) -> tuple[list[CheckTask], list[str]]:
-    """Return a task for each tar of a folder, and the problems of the folder itself."""
+    """Return a task for each tar of a folder, and the problems of the folder itself.
+
+    Raises HeadtailError for a path that is no folder of shards, but plainly stands for one.
+    """
     names = storage.list_folder(folder)
+    _check_named(folder, names)
     tars = [name for name in names if name.endswith(".tar")]
     problems = [] if tars else ["there is no tar"]
     sizes = _read_object(folder, "sizes.json", problems)
@@ -80,6 +86,22 @@ def plan_checks(folder: str) -> tuple[list[CheckTask], list[str]]:
     return tasks, problems
 
 
+def _check_named(path: str, names: list[str]) -> None:
+    """Raise HeadtailError for a single tar, the folder of a run, and a path where nothing is."""
+    fs, inner = storage.filesystem(path)
+    if not fs.exists(inner):
+        raise HeadtailError(f"{path} does not exist: name a folder of shards")
+    if fs.isfile(inner):
+        folder = path.rstrip("/").rpartition("/")[0] or "."
+        raise HeadtailError(f"{path} is one file: name the folder of the whole set of shards, such as {folder}")
+    if any(name.endswith(".tar") for name in names):
+        return
+    for name in sorted(names, key=lambda name: name != "shards"):
+        below = storage.join(path, name)
+        if any(inside.endswith(".tar") for inside in storage.list_folder(below)):
+            raise HeadtailError(f"{path} holds no tar itself, but its folder {name} does: name {below}")
+
+
 def _read_object(folder: str, name: str, problems: list[str]) -> dict[str, Any]:
     try:
         found = storage.read_json(storage.join(folder, name))
@@ -109,7 +131,7 @@ def check_shard(task: CheckTask) -> Receipt:
             for sample in _samples(task.tar, digest, receipt):
                 keys.append(sample["__key__"])
                 receipt.rows_in += 1
-                if problem := sample_problem(sample):
+                if problem := sample_problem(sample, receipt.facts):
                     receipt.drops[problem.split(":")[0]] += 1
                     _add_problem(receipt, f"{sample['__key__']}: {problem}")
                 else:
@@ -174,9 +196,13 @@ def _raise(error: Exception) -> bool:
     raise error
 
 
-def sample_problem(sample: dict[str, Any]) -> str:
-    """Return the problem of a sample as `kind` or `kind: detail`; empty: it has none."""
-    image = next((sample[ext] for ext in IMAGE_EXTENSIONS if ext in sample), None)
+def sample_problem(sample: dict[str, Any], facts: Counter[str]) -> str:
+    """Return the problem of a sample as `kind` or `kind: detail`; empty: it has none.
+
+    What may mislead a reader of an image, but no trainer stumbles on, is counted into `facts` (cautions.py).
+    """
+    extension = next((ext for ext in IMAGE_EXTENSIONS if ext in sample), "")
+    image = sample.get(extension)
     if not image:
         return "no_image"
     if not sample.get("txt"):
@@ -203,7 +229,11 @@ def sample_problem(sample: dict[str, Any]) -> str:
                 return f"too_many_pixels: {size[0]} x {size[1]}"
             if opened.format in ("JPEG", "MPO") and has_many_scans(image):
                 return f"undecodable: more than {MAX_SCANS} scans"
-            opened.convert("RGB")
+            read_colour_key(opened)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about palettes with transparency
+                opened.convert("RGB")
+                count_image(extension, opened, facts)
     except Image.DecompressionBombError as error:
         return f"too_many_pixels: {error}"
     except Exception as error:

@@ -30,7 +30,7 @@ def filter_images(
     Raises HeadtailError for an invalid expression, or a score table without uid or with columns of the side-cars.
     """
     with _faults(expression, candidates[0]):
-        images = spark.read.parquet(*candidates).select(*SAMPLES.names, "group")
+        images = read_parquet(spark, candidates).select(*SAMPLES.names, "group")
         passing = passing_images(spark, images, scores, expression)
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -65,8 +65,14 @@ def check_filter(spark: SparkSession, expression: str, scores: Sequence[str], fo
 
 def passing_images(spark: SparkSession, images: DataFrame, scores: Sequence[str], expression: str) -> DataFrame:
     """Return uid and group of the images that pass the expression, over their columns and those of score tables."""
-    joined = images.transform(join_scores, [spark.read.parquet(path) for path in scores])
+    joined = images.transform(join_scores, [read_parquet(spark, [path]) for path in scores])
     return joined.where(expression).select("uid", "group")
+
+
+def read_parquet(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
+    """Return the rows of Parquet files, folders and globs; for Spark, too, a path that exists is no glob."""
+    named = [[path] if storage.exists(path) else [file.path for file in storage.list_files([path])] for path in paths]
+    return spark.read.option("__globPaths__", "false").parquet(*(path for each in named for path in each))
 
 
 @contextmanager

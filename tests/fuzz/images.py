@@ -4,11 +4,12 @@ python -m tests.fuzz.images variants=100000 seed=1
 """
 
 import random
+from collections import Counter
 from functools import cache
 
 from PIL import Image
 
-from curation.images.encoding import ImageError, encode_image
+from curation.images.encoding import RULES, ImageError, encode_image
 from curation.shards.check import sample_problem
 from tests.fuzz.harness import command_line, run_variants
 from tests.http_server import draw
@@ -60,10 +61,10 @@ def read(_: str, data: bytes) -> str:
     """Encode an image in one of two ways, check it as a sample, and return what came of it."""
     resize = ("original", "keep_ratio")[len(data) % 2]
     sample = {"__key__": "0" * 24, "jpg": data, "txt": b"a", "json": b'{"uid": "%s", "text": "a"}' % (b"0" * 24)}
-    problem = sample_problem(sample)
+    problem = sample_problem(sample, Counter())
     assert problem, "the sides in the json are missing"
     try:
-        found = encode_image(data, image_settings(resize=resize, size=32, max_pixels=MAX_PIXELS))
+        found = encode_image(data, image_settings(resize=resize, size=32, max_pixels=MAX_PIXELS, rules=RULES))
     except ImageError as error:
         return error.status
     assert found.width * found.height <= MAX_PIXELS

@@ -111,10 +111,10 @@ def test_a_filter_reads_scores_and_side_car_columns(server: ImageServer, tmp_pat
     before = pa.concat_tables([pq.read_table(path) for path in sorted((tmp_path / "shards").glob("*.parquet"))])
     scored = [row["uid"] for row in rows[: COUNT // 2]]
     scores = pa.table({"uid": scored, "clip_score": [k / 100 for k in range(len(scored))]})
-    pq.write_table(scores, tmp_path / "scores.parquet")
+    pq.write_table(scores, tmp_path / "scores[1]{a}.parquet")
     manifest = shard(
         tmp_path,
-        f"scores=[{tmp_path}/scores.parquet]",
+        f"scores={tmp_path}/scores[1]{{a}}.parquet",
         "filter=clip_score >= 0.3 and width > 8 and lang = 'en'",
         "overwrite=true",
     )

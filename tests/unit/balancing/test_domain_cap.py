@@ -18,6 +18,7 @@ from curation.balancing.domain_cap import (
     plan_excess,
     slice_domains,
 )
+from curation.core.domains import HOST_FORM
 from curation.core.schemas import CURATED
 from tests.wyhash import keyed
 
@@ -56,7 +57,7 @@ def run(folder: Path, rows: list[dict], max_images: int, buckets: int, receivers
         drawn.append(str(folder / f"drawn-{bucket:05d}.parquet"))
         pq.write_table(pa.Table.from_pylist(mine, CURATED), drawn[-1])
     tasks = plan_cap(drawn, str(folder / "out"), str(folder / "work"))
-    cap = DomainCap(max_images, SEED, receivers, buckets)
+    cap = DomainCap(max_images, SEED, receivers, buckets, HOST_FORM)
     for task in tasks:
         slice_domains(task, cap).check()
     for each in plan_excess(tasks, cap):

@@ -4,6 +4,8 @@ import pyarrow as pa
 import pytest
 
 from curation.core.domains import domain_of, domains_of, suffixes_version
+from curation.core.tables import Part
+from jobs.balance_pairs import limit_settings
 
 DOMAINS = {
     "http://example.com/a.jpg": "example.com",
@@ -16,6 +18,10 @@ DOMAINS = {
     "http://a.bücher.example/": "xn--bcher-kva.example",
     "http://a.xn--bcher-kva.example/": "xn--bcher-kva.example",
     "http://食狮.公司.cn/": "xn--85x722f.xn--55qx5d.cn",
+    "http://a.straße.example/": "xn--strae-oqa.example",
+    "http://a.so\xadft.example/": "soft.example",
+    "http://a.xn--fa-hia.de/": "xn--fa-hia.de",
+    "http://a.نامه\u200cای.com/": "xn--mgba3gch31f060k.com",
     "http://spam.github.io/a": "spam.github.io",
     "http://github.io/a": "github.io",
     "http://bucket.s3.amazonaws.com/a": "bucket.s3.amazonaws.com",
@@ -40,6 +46,14 @@ def name_of(url: str) -> str:
 @pytest.mark.parametrize("url", DOMAINS, ids=name_of)
 def test_domain_of_a_url(url: str) -> None:
     assert domains_of(pa.array(["http://x.org/", url]).slice(1)).to_pylist() == [DOMAINS[url]]
+
+
+def test_a_balance_that_was_begun_with_another_form_of_hosts_keeps_it() -> None:
+    assert domain_of("a.straße.example", 1) == "strasse.example"
+    parts = [Part("/x", {"files": [], "settings": settings}) for settings in ({"t": 1.0}, {"max_per_domain": 5})]
+    assert "host_form" not in limit_settings(7, parts)
+    assert limit_settings(7, parts[:1])["host_form"] == limit_settings(7, [])["host_form"] == 2
+    assert limit_settings(None, parts) == {}
 
 
 def test_an_endless_host_takes_no_time() -> None:

@@ -77,6 +77,13 @@ def test_files_are_deleted_together_and_their_sizes_are_listed(s3: Any) -> None:
     storage.remove_files(["s3://bucket/run/a", "s3://bucket/run/c"])
     assert storage.list_sizes("s3://bucket/run") == {"b": 3}
     assert storage.list_sizes("s3://bucket/none") == {}
+    # The client takes `[1]` for a glob that matches `run1`.
+    for name in ("run[1]/part/a", "run[1]/c", "run1/part/a", "run1/c"):
+        s3.pipe(f"bucket/{name}", b"123")
+    storage.remove("s3://bucket/run[1]/part")
+    storage.remove_files(["s3://bucket/run[1]/c"])
+    assert s3.find("bucket/run1") + s3.find("bucket/run[1]") == ["bucket/run1/c", "bucket/run1/part/a"]
+    assert len(storage.list_files(["s3://bucket/run1/[cd]", "s3://bucket/run1/part"])) == 2
 
 
 def test_one_run_at_a_time_writes_to_a_folder(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:

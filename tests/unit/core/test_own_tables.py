@@ -65,3 +65,20 @@ def test_an_error_says_that_tables_were_left_out(folder: Path) -> None:
         HeadtailError, match=r"run is a folder and names no file .*, but 3 in tables .*: name the folder"
     ):
         listed(folder, "run")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        pytest.param("", CAPTIONS, id="folder"),
+        pytest.param("*/*.parquet", CAPTIONS[:1], id="glob"),
+        pytest.param("**/*.parquet", CAPTIONS, id="all folders"),
+        pytest.param("run/pairs", PAIRS, id="table"),
+        pytest.param("run/shards/*.parquet", ["run/shards/00000.parquet"], id="glob of shards"),
+    ],
+)
+def test_tables_in_a_folder_with_brackets_are_left_out(tmp_path: Path, path: str, expected: list[str]) -> None:
+    for name, data in FILES.items():
+        write_bytes(f"{tmp_path}/[run]/{name}", data)
+        write_bytes(f"{tmp_path}/r/{name}", data)  # the glob `[run]` matches this folder
+    assert listed(tmp_path / "[run]", path) == expected

@@ -14,16 +14,17 @@ PUBLIC, PRIVATE = "127.0.0.1", "127.0.0.2"
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Redirects /to/ADDRESS to that address; answers all else."""
+    """Redirects /to/ADDRESS to that address, /to/target to `target`; answers all else."""
 
     seen: ClassVar[list[tuple[str, str]]] = []
+    target: ClassVar[str] = ""
 
     def do_GET(self) -> None:
         self.seen.append((self.server.server_address[0], self.path))
         _, _, target = self.path.partition("/to/")
         self.send_response(302 if target else 200)
         if target:
-            self.send_header("Location", target)
+            self.send_header("Location", self.target if target == "target" else target)
         self.send_header("Content-Length", "2")
         self.end_headers()
         self.wfile.write(b"ok")
@@ -76,6 +77,24 @@ def test_other_redirects_are_followed(ports: dict[str, int]) -> None:
     for url in (f"{public}/to/{public}/a", f"{private}/to/{private}/a", f"{private}/to/{public}/a"):
         with open_http(url) as answer:
             assert answer.read() == b"ok"
+
+
+def test_a_location_is_read_as_browsers_read_it(ports: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    real, asked = redirects.socket.getaddrinfo, []
+
+    def look_up(host: str, *arguments: Any, **options: Any) -> Any:
+        asked.append(host)
+        return real(PUBLIC, *arguments, **options)
+
+    monkeypatch.setattr(redirects.socket, "getaddrinfo", look_up)
+    for location in ("//faß.test:{port}/a", "\\\\FA%C3%9F.test:{port}\\a", "http://faß.test:{port}/a \t"):
+        target = location.format(port=ports[PUBLIC]).encode().decode("latin-1")
+        monkeypatch.setattr(Handler, "target", target)
+        with open_http(f"http://{PUBLIC}:{ports[PUBLIC]}/to/target") as answer:
+            assert answer.read() == b"ok"
+        assert Handler.seen[-1] == (PUBLIC, "/a")
+        assert "xn--fa-hia.test" in asked
+        asked.clear()
 
 
 def test_behind_a_proxy_the_name_is_checked(ports: dict[str, int]) -> None:

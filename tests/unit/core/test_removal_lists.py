@@ -119,3 +119,11 @@ def test_rows_are_compared_by_the_columns_that_they_have() -> None:
     assert removals.mask({"uid": uids, "sha256": hashes, "phash": phashes}).tolist() == [True, True, True]
     assert read_removals(()).mask({"uid": uids}).tolist() == [False] * 3
     assert removals.mask({"uid": pa.array([], pa.string())}).dtype == np.bool_
+
+
+def test_a_url_with_backslashes_is_removed_from_old_and_new_tables(tmp_path: Path) -> None:
+    (tmp_path / "list.txt").write_text("http:\\\\h.org\\a.jpg\nhttp://h.org/b\\c.jpg?d\\e\n")
+    removals = read_removals((str(tmp_path / "list.txt"), "http://h.org\\z.jpg"))
+    for url in ("http://h.org/a.jpg", "http://h.org/b\\c.jpg?d\\e", "http://h.org/b/c.jpg?d\\e", "http://h.org/z.jpg"):
+        assert removals.mask({"uid": pa.array([uid_of(url)])}).all(), url
+    assert not removals.mask({"uid": pa.array([uid_of("http://h.org/b/c.jpg?d/e")])}).any()

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from curation.core.errors import HeadtailError
-from curation.core.storage import ParquetSink, list_files, write_bytes
+from curation.core.storage import ParquetSink, exists, list_files, remove, remove_files, write_bytes
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -37,3 +37,52 @@ def test_inputs_are_files_of_folders_globs_and_names(tmp_path: Path) -> None:
     ]
     with pytest.raises(HeadtailError, match="nowhere names no file"):
         list_files([str(tmp_path / "nowhere")])
+
+
+ODD_NAMES = [
+    "a[1].txt",
+    "a*.txt",
+    "a?.txt",
+    "{a,b}.txt",
+    "[!a].txt",
+    "a[.txt",
+    "**.txt",
+    "set[1]/b.txt",
+    "*/b.txt",
+    "[x]/{y}/b.txt",
+]
+"""Names that are globs to some program."""
+
+
+@pytest.mark.parametrize("scheme", ["", "memory://"])
+@pytest.mark.parametrize("name", ODD_NAMES, ids=str)
+def test_a_path_that_exists_as_it_stands_is_no_glob(tmp_path: Path, scheme: str, name: str) -> None:
+    for each in (*ODD_NAMES, "a1.txt", "ab.txt", "set1/b.txt", "x/b.txt", "b.txt"):
+        write_bytes(f"{scheme}{tmp_path}/{each}", b"x")
+
+    def listed(path: str) -> list[str]:
+        return [file.path.partition(f"{tmp_path}/")[2] for file in list_files([f"{scheme}{tmp_path}/{path}"])]
+
+    assert listed(name) == [name]
+    if folder := name.rpartition("/")[0]:
+        assert listed(folder) == [name]
+        assert listed(f"{folder}/*.txt") == listed(f"{folder}/**/?.txt") == [name]
+
+
+def test_what_does_not_exist_is_a_glob(tmp_path: Path) -> None:
+    for name in ("a1.txt", "a2.txt", "set[1]/a1.txt"):
+        write_bytes(f"{tmp_path}/{name}", b"x")
+    assert [Path(file.path).name for file in list_files([f"{tmp_path}/a[12].txt"])] == ["a1.txt", "a2.txt"]
+    assert [Path(file.path).name for file in list_files([f"{tmp_path}/set[[]1]/a[12].txt"])] == ["a1.txt"]
+    with pytest.raises(HeadtailError, match=r"set\[1\]/b\[12\].txt names no file: nothing matches it"):
+        list_files([f"{tmp_path}/set[1]/b[12].txt"])
+
+
+@pytest.mark.parametrize("scheme", ["", "memory://"])
+def test_only_the_named_files_are_deleted(tmp_path: Path, scheme: str) -> None:
+    for name in ("run[1]/part/a", "run[1]/part/b", "run1/part/a", "run[1]/c", "run1/c"):
+        write_bytes(f"{scheme}{tmp_path}/{name}", b"x")
+    remove(f"{scheme}{tmp_path}/run[1]/part")
+    remove_files([f"{scheme}{tmp_path}/run[1]/c"])
+    found = [exists(f"{scheme}{tmp_path}/{name}") for name in ("run[1]/part/a", "run[1]/c", "run1/part/a", "run1/c")]
+    assert found == [False, False, True, True]

@@ -15,7 +15,9 @@ from curation.core import remote
 from curation.core.choices import SourceKind
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
+from curation.core.storage import list_files
 from curation.extraction.check_inputs import check_files, check_rules, pairless_advice
+from curation.extraction.inputs import list_paths
 from curation.extraction.text_rules import word_pattern
 from curation.extraction.user_lists import read_hosts, removals_of
 from curation.sources.source_kinds import foreign_kind
@@ -199,6 +201,14 @@ def test_a_list_that_means_nothing_is_refused(tmp_path: Path, rules: dict, told:
     given = {name: tuple(value.format(tmp_path) for value in values) for name, values in rules.items()}
     with pytest.raises((HeadtailError, FileNotFoundError), match=told):
         check_rules(extraction_settings(urls=url_rules(**given)))
+
+
+def test_word_lists_in_a_folder_with_brackets_are_found(tmp_path: Path) -> None:
+    (tmp_path / "[my]{lists}").mkdir()
+    (tmp_path / "[my]{lists}/words[1]_en.txt").write_text("x")
+    settings = extraction_settings(texts=text_rules(word_lists=f"{tmp_path}/[my]{{lists}}/words[1]_{{lang}}.txt"))
+    check_rules(settings)
+    assert [Path(file.path).name for file in list_files(list_paths(settings))] == ["words[1]_en.txt"]
 
 
 def test_word_lists_and_models_are_read(tmp_path: Path) -> None:

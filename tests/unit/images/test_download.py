@@ -50,7 +50,7 @@ def plan(folder: Path, rows: list[dict], ranges: Ranges, buckets: int = 3) -> Pa
     plan = ListPlan(f"{folder}/lists", [curate(folder, rows, buckets)], Table(f"{folder}/pairs"), ranges)
     plan.begin()
     sliced = [slice_curated(task, ranges).check() for task in plan.curated_tasks()]
-    return plan.commit(sliced, [write_lists(task, ranges).check() for task in plan.list_tasks()], 0)
+    return plan.commit(sliced, Receipt("places"), [write_lists(task, ranges).check() for task in plan.list_tasks()], 0)
 
 
 def download(
@@ -370,7 +370,7 @@ def test_the_module_that_downloads_is_left_as_it_was(tmp_path: Path, server: Ima
 @pytest.mark.parametrize(
     ("read", "schema"),
     [
-        (lambda path: slice_curated(SliceTask(path, f"{path}-slices"), Ranges(1, 0)), CURATED),
+        (lambda path: slice_curated(SliceTask(path, f"{path}-slices", ""), Ranges(1, 0)), CURATED),
         (lambda path: download_list(DownloadTask(path, (), f"{path}-status"), SETTINGS), LISTS),
         (lambda path: read_status([path], ["sha256"]), DOWNLOAD_STATUS),
     ],

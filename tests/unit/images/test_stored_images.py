@@ -8,7 +8,9 @@ import pyarrow as pa
 import pytest
 
 from curation.core import storage
+from curation.core.recipes import Recipe
 from curation.core.schemas import DOWNLOAD_STATUS, LISTS, STORED
+from curation.core.tables import Table
 from curation.images.download import DownloadTask, download_list
 from curation.images.download_lists import SliceTask, slice_places
 from curation.images.ranges import Ranges
@@ -31,6 +33,13 @@ def write_places(path: Path, places: list[tuple[str, str, int]]) -> str:
     return str(path)
 
 
+def part_of(folder: Path, *inputs: str) -> str:
+    """Write the manifest of a part of pairs that was made from these shards; return the path of the part."""
+    Table(str(folder)).begin(0)
+    recipe = Recipe("extract_pairs", 1, {}, [{"path": path, "size": 1, "version": ""} for path in inputs])
+    return Table(str(folder)).commit(0, recipe, [], 0.0).path
+
+
 @pytest.mark.parametrize("count", [1, 4])
 def test_places_come_to_the_rows_of_their_uid(tmp_path: Path, count: int) -> None:
     ranges = Ranges(count, 0)
@@ -40,8 +49,9 @@ def test_places_come_to_the_rows_of_their_uid(tmp_path: Path, count: int) -> Non
         write_places(tmp_path / "1.parquet", [(uid, "b", k) for k, uid in enumerate(uids) if k % 3 != 2]),
         write_places(tmp_path / "2.parquet", []),
     ]
+    part = part_of(tmp_path / "pairs", "a", "b")
     for number, path in enumerate(files):
-        slice_places(SliceTask(path, f"{tmp_path}/places/{number:06d}"), ranges).check()
+        slice_places(SliceTask(path, f"{tmp_path}/places/{number:06d}", part), ranges).check()
     asked = pa.array(uids[50:])
     group_of = ranges.of(ranges.order(asked))
     for group in range(count):
@@ -51,6 +61,43 @@ def test_places_come_to_the_rows_of_their_uid(tmp_path: Path, count: int) -> Non
         assert found == {
             uid: [("a", k), ("b", k), (None, None)][k % 3] for uid in rows["uid"].to_pylist() for k in [int(uid, 16)]
         }
+
+
+FOREIGN = [
+    "/etc/passwd",
+    "http://169.254.169.254/latest",
+    "s3://b/other.tar",
+    "/data/../secret/a.tar",
+    "file:///data/a.tar",
+]
+
+
+@pytest.mark.parametrize("inputs", [2, 200], ids=["inline", "in a file"])
+def test_places_elsewhere_than_in_the_shards_of_the_part_are_refused(tmp_path: Path, inputs: int) -> None:
+    signed, chain = "https://me:pw@h.org/a.tar?key=1", "zip://a.tar::http://10.0.0.1/b.zip"
+    shards = ["/data/a.tar", signed, chain, *(f"/data/{k}.tar" for k in range(inputs))]
+    part = part_of(tmp_path / "pairs", *shards)
+    named = ["/data/a.tar", signed, chain, "https://h.org/a.tar", "https://me:pw@h.org/a.tar?key=2", *FOREIGN]
+    places = [(f"{k:024x}", path, k) for k, path in enumerate(named)]
+    path = write_places(tmp_path / "0.parquet", places)
+    receipt = slice_places(SliceTask(path, f"{tmp_path}/places/0", part), Ranges(1, 0)).check()
+    assert (receipt.rows_in, receipt.rows_out, receipt.drops) == (10, 2, {"foreign_place": 8})
+    assert receipt.failures[0]["error"] == "zip://a.tar::http://10.0.0.1/b.zip"
+    rows = pa.table({"uid": pa.array([uid for uid, _, _ in places])})
+    kept = add_places(rows, f"{tmp_path}/places", 0)["image_file"].to_pylist()
+    assert kept == ["/data/a.tar", signed, *[None] * 8]
+
+
+@pytest.mark.parametrize("path", ["ftp://127.0.0.1/a.tar", "simplecache::http://127.0.0.1/a.tar", "memory://a.tar"])
+def test_an_image_is_read_from_no_other_kind_of_place(path: str) -> None:
+    storage.write_bytes("memory://a.tar", b"image")
+    place = {
+        "image_file": path,
+        "image_offset": 0,
+        "image_bytes": 5,
+        "image_sha256": hashlib.sha256(b"image").hexdigest(),
+    }
+    assert take_image(place, 5).status == "unreadable"
 
 
 def place_of(path: Path, data: bytes, offset: int = 5) -> dict[str, Any]:

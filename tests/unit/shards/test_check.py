@@ -3,6 +3,7 @@
 import hashlib
 import io
 import json
+import re
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,9 +14,11 @@ import pytest
 from PIL import Image
 
 from curation.core import tar_writer
+from curation.core.errors import HeadtailError
 from curation.core.receipts import merge_receipts
 from curation.core.removal_lists import read_removals
 from curation.images.ranges import Ranges
+from curation.shards.cautions import cautions
 from curation.shards.check import check_shard, plan_checks
 from curation.shards.remove import plan_removing, remove_from_shard
 from curation.shards.shard_set import ShardSet
@@ -124,6 +127,39 @@ def test_every_fault_of_a_sample_is_told(folder: Path, change: Callable, problem
     found = problems(folder)
     assert any(line.startswith("00001.tar") and problem in line for line in found), found
     assert all(line.startswith("00001.tar") for line in found)
+
+
+def test_images_that_trainers_see_otherwise_and_mixed_formats_are_cautions(folder: Path) -> None:
+    def mixed(members: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+        images = [name for name, _ in members if name.endswith(".jpg")]
+        (out_grey, out_alpha), size = (io.BytesIO(), io.BytesIO()), (8, 8)
+        Image.new("I;16", size, 30_000).save(out_grey, "PNG")
+        Image.new("RGBA", size, (200, 0, 0, 0)).save(out_alpha, "PNG")
+        changed = {images[0]: out_grey.getvalue(), images[1]: out_alpha.getvalue()}
+        return [
+            (name.replace(".jpg", ".png") if name in changed else name, changed.get(name, data))
+            for name, data in members
+        ]
+
+    def found() -> list[str]:
+        return cautions(merge_receipts("check", map(check_shard, plan_checks(str(folder / "shards"))[0])).facts)
+
+    assert found() == []
+    rewrite(folder / "shards/00001.tar", mixed)
+    spoiled, formats = found()
+    assert "2 images (I;16 1, RGBA 1) look otherwise" in spoiled
+    assert "several formats (jpg 18, png 2)" in formats
+
+
+def test_a_path_that_is_no_folder_of_shards_is_one_line(folder: Path) -> None:
+    tar = folder / "shards/00000.tar"
+    for path, message in (
+        (tar, f"{tar} is one file: name the folder of the whole set of shards, such as {folder}/shards"),
+        (folder, f"{folder} holds no tar itself, but its folder shards does: name {folder}/shards"),
+        (folder / "no", f"{folder}/no does not exist"),
+    ):
+        with pytest.raises(HeadtailError, match=re.escape(message)):
+            plan_checks(str(path))
 
 
 @pytest.mark.parametrize(
