@@ -203,7 +203,7 @@ def test_a_list_that_means_nothing_is_refused(tmp_path: Path, rules: dict, told:
 
 def test_word_lists_and_models_are_read(tmp_path: Path) -> None:
     (tmp_path / "en.txt").write_text("kite\n")
-    (tmp_path / "de.txt").write_bytes("Drachen".encode("utf-16"))
+    (tmp_path / "de.txt").write_bytes("Drachen".encode("utf-16-le"))
     with pytest.raises(HeadtailError, match=r"de.txt is no list"):
         check_rules(extraction_settings(texts=text_rules(word_lists=f"{tmp_path}/{{lang}}.txt")))
     with pytest.raises(HeadtailError, match=r"en.txt is not a fastText model"):
