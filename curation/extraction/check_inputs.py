@@ -85,7 +85,7 @@ def _fault(path: str, settings: ExtractionSettings) -> str:
             if settings.source is not SourceKind.table:
                 return ""
             file.seek(0)
-            return "; ".join(column_faults(file, path, settings.columns))
+            return "; ".join(column_faults(file, path, settings.columns, settings.rules))
     except OSError:
         return ""
 

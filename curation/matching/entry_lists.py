@@ -6,9 +6,9 @@
 | `en.txt` | an entry per line; lines end in LF, CR LF, or where there is no LF in CR |
 | `en.parquet` | our own: column `text`, and optionally `source` (string) and `score` (float64); an entry per row |
 
-Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark. A compressed `.json` or `.txt` ends in `.gz`. An entry's id is
-its position in the list, counted from 0. Unusable entries are dropped and counted, and leave a hole, so the ids of the
-others do not change. Nothing else is altered.
+Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark. A compressed `.json` or `.txt` ends in `.gz`. An entry's id
+is its position in the list, counted from 0. Unusable entries are dropped and counted, and leave a hole, so the ids of
+the others do not change. Nothing else is altered.
 """
 
 import gzip

@@ -72,7 +72,7 @@ def test_texts_of_every_type_pass(tmp_path: Path, kind: pa.DataType) -> None:
         ("a.tsv", f"{URL}\tkite\n", {"names": ("text", "link")}, "there is no column url, only text, link"),
         ("a.jsonl", json.dumps({"link": URL, "text": "kite"}), {}, "there is no column url, only link, text"),
         ("a.jsonl", json.dumps({"url": URL, "alt": "kite"}), {}, "there is no column text, only url, alt"),
-        ("a.jsonl", json.dumps({"url": [URL], "text": "kite"}), {}, "column url is list, expected text"),
+        ("a.jsonl", json.dumps({"url": [URL], "text": "kite"}), {}, "column url is list of texts, expected text"),
     ],
     ids=[
         "csv, name", "csv, no header", "csv of tabs", "tsv, wide rows", "tsv, wide rows below a header", "tsv, names",
