@@ -63,14 +63,16 @@ def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
         urls=UrlRules(**{name: tuple(values) for name, values in vars(config.urls).items()}),
         texts=TextRules(**vars(config.text)),
         language=LanguageRules(languages=tuple(config.languages), **vars(config.language)),
-        columns=TableColumns(source.url_column, texts or DEFAULT_TEXTS, carry, tuple(source.names)),
+        columns=TableColumns(
+            source.url_column, texts or DEFAULT_TEXTS, carry, tuple(source.names), source.csv_escape.value
+        ),
     )
 
 
 def count_files(config: ExtractPairsConfig, files: list[FileInfo], settings: ExtractionSettings) -> list[int]:
     """Return the rows of each table; they are counted once and kept beside the pairs."""
     columns = settings.columns
-    table, recipe = Table(join(config.pairs, "_rows")), count_recipe(files, columns)
+    table, recipe = Table(join(config.pairs, "_rows")), count_recipe(files, columns, settings.rules)
     part = table.done(recipe)
     if part is None:
         check_start(config, settings, [file.path for file in files])
@@ -78,7 +80,7 @@ def count_files(config: ExtractPairsConfig, files: list[FileInfo], settings: Ext
         folder = table.begin(0)
         spark = start(config, files)
         tasks = [CountTask(file.path) for file in files]
-        count = partial(count_rows, columns=columns)
+        count = partial(count_rows, columns=columns, rules=settings.rules)
         receipts = run_tasks(spark, count, tasks, folder, lambda task: receipt_of_given_up(task.input))
         if is_unread(receipts):
             check_failed_share([], config.max_failed_share, receipts, len(files))
@@ -115,13 +117,13 @@ def run(config: ExtractPairsConfig) -> None:
     files = list_sources(source.paths, settings.source, source.prefix, source.absolute_paths, written)
     # Without a limit the seed decides no row, and pairs of any run can be used.
     seed = run_seed(config.output, config.seed, [] if limit is None else [config.pairs])
+    table = Table(config.pairs, PAIRS, None)
+    if not config.overwrite:
+        settings = kept(settings, "rules", [part.manifest for part in table.parts()])
     if limit is not None and settings.source in WITH_ROW_SAMPLES:
         inputs = draw_rows(files, count_files(config, files, settings), limit, seed)
     else:
         inputs = draw_files(files, limit, seed)
-    table = Table(config.pairs, PAIRS, None)
-    if not config.overwrite:
-        settings = kept(settings, "rules", [part.manifest for part in table.parts()])
     lists = [vars(file) for file in list_files(list_paths(settings))]
     decisive = {**recipe_settings(settings), "lists": lists, **inputs.settings}
     recipe = Recipe(NAME, LOGIC_VERSION, decisive, [vars(file) for file in inputs.files])

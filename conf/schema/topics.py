@@ -12,6 +12,7 @@ from conf.schema.base import Settings, setting
 from conf.schema.spark_values import check_heap, check_master, check_values
 from curation.core.choices import (
     BigramScore,
+    CsvEscape,
     Edges,
     Emails,
     Engine,
@@ -84,6 +85,11 @@ class SourceConfig(Settings):
         {}, "further columns of pairs: name in pairs and column of the source (kind=webdataset: key in the json)"
     )
     names: list[str] = setting([], "column names of CSV and TSV files without a header, in order")
+    csv_escape: CsvEscape = setting(
+        CsvEscape.auto,
+        "quotes within quotes of CSV files: written twice (quote), or behind a backslash, as Spark does; auto: by the "
+        "first MB of each file",
+    )
     limit: int | None = setting(
         None, "read a random sample of this many files (kind=table: rows of all files), drawn with seed", minimum=1
     )

@@ -39,6 +39,8 @@ MAX_FOOTER_BYTES = 8 << 20
 """Maximum size of a footer, which takes about 200 bytes for each column of each row group."""
 MAX_DELTA_VALUES = 1 << 22
 """Arrow decodes the lengths of all values of a delta page at once, however few bytes they take."""
+MAX_NESTED_BYTES = 512 << 20
+"""Maximum size of lists and structs in a row group: one row may hold all of their values."""
 MAX_ROWS, MAX_ROWS_PER_BYTE = 1_000_000_000, 8
 """A footer may claim this many rows, and more for each byte of the file: equal rows take next to nothing."""
 _DELTA = (DELTA_BINARY_PACKED, DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY)
@@ -56,6 +58,14 @@ class BoundedParquet:
         self._file = pq.ParquetFile(self._source, pre_buffer=False, thrift_container_size_limit=1 << 20)
         self.metadata: pq.FileMetaData = self._file.metadata
         self.schema: pa.Schema = self._file.schema_arrow
+        leaves = [self.metadata.schema.column(index) for index in range(self.metadata.num_columns)]
+        self._leaves = {leaf.path: index for index, leaf in enumerate(leaves)}
+        texts = [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+        nested = [path for path in texts if path not in self.schema.names]
+        if nested:  # as dictionaries, texts take what they take in the file, however often a row names them
+            self._file = pq.ParquetFile(
+                self._source, pre_buffer=False, thrift_container_size_limit=1 << 20, read_dictionary=nested
+            )
         self.group_rows = [self.metadata.row_group(group).num_rows for group in range(self.metadata.num_row_groups)]
         rows = sum(self.group_rows)
         if min(self.group_rows, default=0) < 0 or rows > MAX_ROWS + MAX_ROWS_PER_BYTE * size:
@@ -64,13 +74,18 @@ class BoundedParquet:
     def read_group(self, group: int, columns: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a row group: batches of `batch_rows`, of fewer where they would pass BATCH_BYTES.
 
-        `columns` are names of columns without children, each once in the file. Columns that are dictionaries by the
-        Arrow schema in the footer are decoded.
+        `columns` are names of columns, each once in the file. Columns that are dictionaries by the Arrow schema in the
+        footer are decoded. Texts within lists and structs are dictionaries, and batches with such columns are those of
+        Arrow: only who knows their rows can decode them in bounded memory.
         """
         step = self._plan(group, columns, batch_rows)
+        batches = map(_decoded, self._file.iter_batches(step, row_groups=[group], columns=list(columns)))
+        if not set(columns) <= self._leaves.keys():
+            yield from batches
+            return
         held: list[pa.RecordBatch] = []
         rows = size = 0
-        for batch in map(_decoded, self._file.iter_batches(step, row_groups=[group], columns=list(columns))):
+        for batch in batches:
             while rows + batch.num_rows >= batch_rows:
                 held.append(batch.slice(0, batch_rows - rows))
                 yield _joined(held)
@@ -88,20 +103,30 @@ class BoundedParquet:
     def _plan(self, group: int, columns: Sequence[str], batch_rows: int) -> int:
         """Read the column chunks of a row group into memory and return how many rows may be decoded at once."""
         described = self.metadata.row_group(group)
-        leaves = {self.metadata.schema.column(index).path: index for index in range(self.metadata.num_columns)}
         self._source.chunks = {}
-        row_bytes = held_bytes = 0
-        self._probe(group, columns)
-        for index in sorted(leaves[name] for name in columns):
+        row_bytes = held_bytes = nested_bytes = 0
+        # Arrow takes a name with a dot for that of a child, so with the column a it reads a.b, too.
+        children = tuple(f"{name}." for name in columns)
+        paths = [path for path in self._leaves if path in columns or path.startswith(children)]
+        self._probe(group, paths)
+        for path in paths:
+            index = self._leaves[path]
             chunk = described.column(index)
             at = chunk.data_page_offset
             if chunk.has_dictionary_page and 0 < (chunk.dictionary_page_offset or 0) < at:
                 at = chunk.dictionary_page_offset
             data = self._source.read_chunk(at, chunk.total_compressed_size)
-            need = _need(chunk, self.metadata.schema.column(index), data, batch_rows)
+            column = self.metadata.schema.column(index)
+            if column.max_repetition_level or path not in self.schema.names:
+                need = _need_of_nested(chunk, column, data, described.num_rows)
+            else:
+                need = _need(chunk, column, data, batch_rows)
             row_bytes, held_bytes = row_bytes + need.row_bytes, held_bytes + need.held_bytes
+            nested_bytes += need.nested_bytes
         if held_bytes > MAX_HELD_BYTES:
             raise ValueError(f"its pages take {held_bytes:,} bytes at once, more than {MAX_HELD_BYTES:,}")
+        if nested_bytes > MAX_NESTED_BYTES:
+            raise ValueError(f"its lists and structs take {nested_bytes:,} bytes, more than {MAX_NESTED_BYTES:,}")
         return max(1, min(batch_rows, STEP_BYTES // max(row_bytes, 1)))
 
     def _probe(self, group: int, columns: Sequence[str]) -> None:
@@ -110,11 +135,13 @@ class BoundedParquet:
         pyarrow ends the process if it is asked for a false one: `RowGroupMetaData.column` declares no exception;
         its reader raises an error.
         """
+        # A buffered stream is read after the codec is looked at, any other one before.
+        file = pq.ParquetFile(self._source, metadata=self.metadata, pre_buffer=False, buffer_size=1 << 12)
         self._source.probing = True
         try:
             for name in columns:
                 with contextlib.suppress(_ProbedError):
-                    next(self._file.iter_batches(1, row_groups=[group], columns=[name], use_threads=False), None)
+                    next(file.iter_batches(1, row_groups=[group], columns=[name], use_threads=False), None)
         finally:
             self._source.probing = False
 
@@ -125,10 +152,14 @@ class _ProbedError(Exception):
 
 @dataclass(frozen=True)
 class _Need:
-    """Memory for a column: bytes of its longest row, and of its largest page with the dictionary."""
+    """Memory for a column: bytes of its longest row, and of its largest page with the dictionary.
+
+    Of a column within lists or structs, `row_bytes` are those of a mean row, and `nested_bytes` those of all rows.
+    """
 
     row_bytes: int
     held_bytes: int
+    nested_bytes: int = 0
 
 
 def _need(chunk: Any, column: Any, data: bytes, batch_rows: int) -> _Need:
@@ -158,6 +189,21 @@ def _need(chunk: Any, column: Any, data: bytes, batch_rows: int) -> _Need:
             row = max(row, -(-page.size // max(page.values, 1)))
     # A page of format 2 is decompressed into a further buffer, beside its levels.
     return _Need(row + 8, 2 * largest + dictionary_bytes)
+
+
+def _need_of_nested(chunk: Any, column: Any, data: bytes, rows: int) -> _Need:
+    """Return the memory that a column chunk within lists or structs needs; raises ValueError where it is too much."""
+    width = max(column.length, 1) if chunk.physical_type == "FIXED_LEN_BYTE_ARRAY" else 8
+    values = size = largest = 0
+    for page in read_pages(data, chunk.num_values):
+        if page.size > MAX_PAGE_BYTES:
+            raise ValueError(f"a page of {page.size:,} bytes, more than {MAX_PAGE_BYTES:,}")
+        if page.encoding == DELTA_BYTE_ARRAY:  # each value may repeat all of the one before
+            raise ValueError("lists or structs with texts of the encoding DELTA_BYTE_ARRAY are not read")
+        largest, size = max(largest, page.size), size + page.size
+        values += 0 if page.kind == DICTIONARY else page.values
+    total = size + max(values, chunk.num_values) * (width + 8)
+    return _Need(-(-total // max(rows, 1)), 2 * largest, total)
 
 
 def _longest(page: Page, compression: str, data: bytes, batch_rows: int) -> int:

@@ -20,6 +20,14 @@ class SourceKind(StrEnum):
     webdataset = "webdataset"
 
 
+class CsvEscape(StrEnum):
+    """How CSV files write a quote within quotes: twice (RFC 4180), or behind a backslash (Spark's default)."""
+
+    auto = "auto"
+    quote = "quote"
+    backslash = "backslash"
+
+
 class Emails(StrEnum):
     """How e-mail addresses in texts are handled."""
 

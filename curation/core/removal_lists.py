@@ -1,8 +1,8 @@
 """Removal lists: images that must not become samples, by uid, URL or hash. One format for every stage.
 
 A line is a uid (24 hex digits), a URL (http or https), a sha256 (64 hex digits) or a perceptual hash (16). A `#` at the
-start of a line begins a comment; elsewhere it belongs to a URL. Blank lines and a byte order mark are skipped. A file
-may be gzip.
+start of a line begins a comment; elsewhere it belongs to a URL. Blank lines are skipped. text_lists has the forms of
+files.
 """
 
 import re
@@ -16,7 +16,7 @@ import pyarrow as pa
 from curation.core import storage
 from curation.core.backslashes import with_slashes
 from curation.core.errors import HeadtailError
-from curation.core.text_lists import open_list
+from curation.core.text_lists import read_lines
 from curation.core.uids import UID_CHARS, uid_of
 
 DIGITS = {"uid": UID_CHARS, "sha256": 64, "phash": 16}
@@ -25,6 +25,7 @@ EXPECTED = "a uid (24 hex digits), a URL, a sha256 (64) or a perceptual hash (16
 _KINDS = {digits: name for name, digits in DIGITS.items()}
 _HEX = re.compile(r"[0-9a-fA-F]+")
 _URL = re.compile(r"https?:[/\\]{2}.", re.IGNORECASE)
+_BLANKS = " \t\r\v\f"
 
 
 @dataclass(frozen=True)
@@ -93,17 +94,16 @@ def _read(values: tuple[str, ...], files: tuple[storage.FileInfo, ...]) -> Remov
         for kind, value in _parse(each):
             found.setdefault(kind, []).append(value)
     for info in files:
-        with open_list(info.path) as file:
-            for number, line in enumerate(file, 1):
-                data = line.strip()
-                if not data or data.startswith(b"#"):
-                    continue
-                parsed = _parse(data.decode("utf-8", "surrogateescape"))
-                if not parsed:
-                    shown = data.decode("utf-8", "replace")[:80]
-                    raise HeadtailError(f"{info.path}, line {number}: expected {EXPECTED}, got {shown!r}")
-                for kind, value in parsed:
-                    found.setdefault(kind, []).append(value)
+        for number, line in enumerate(read_lines(info.path, "surrogateescape"), 1):
+            item = line.strip(_BLANKS)
+            if not item or item.startswith("#"):
+                continue
+            parsed = _parse(item)
+            if not parsed:
+                shown = item.encode("utf-8", "surrogateescape").decode("utf-8", "replace")[:80]
+                raise HeadtailError(f"{info.path}, line {number}: expected {EXPECTED}, got {shown!r}")
+            for kind, value in parsed:
+                found.setdefault(kind, []).append(value)
     return Removals({kind: np.unique(np.array(lines, f"S{DIGITS[kind]}")) for kind, lines in found.items()})
 
 

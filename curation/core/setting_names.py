@@ -15,6 +15,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "texts.": "text.",
         "language.languages": "languages",
         "columns.url": "source.url_column",
+        "columns.csv_escape": "source.csv_escape",
         "columns.texts": "source.text_columns",
         "columns.carry": "source.carry",
         "columns.names": "source.names",
@@ -23,7 +24,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "sample.seed": "seed",
         "sample.of_rows": "the number of rows in source.paths",
     },
-    "count_rows": {"names": "source.names"},
+    "count_rows": {"names": "source.names", "csv_escape": "source.csv_escape"},
     "count_titles": {"min_row_views": "metadata.title_min_row_views", "any_colon": "metadata.title_any_colon"},
     "match_pairs": {
         "edges": "matching.edges",

@@ -10,7 +10,7 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.remote import ONCE, open_patiently
 from curation.core.storage import list_files
-from curation.core.text_lists import check_list, open_list
+from curation.core.text_lists import check_list, read_lines
 from curation.extraction.drop_reasons import BAD
 from curation.extraction.extract import WITH_COLUMNS, ExtractionSettings
 from curation.extraction.hosts import judge_host
@@ -57,9 +57,8 @@ def check_rules(settings: ExtractionSettings) -> None:
 
 def check_words(path: str) -> None:
     """Raise HeadtailError for a word list that is JSON: its lines would match no text."""
-    with open_list(path) as file:
-        first = next((line.strip() for line in file if line.strip()), b"")
-    if first.startswith((b"[", b"{")):
+    first = next((line.strip() for line in read_lines(path, "replace") if line.strip()), "")
+    if first.startswith(("[", "{")):
         raise HeadtailError(f"text.word_lists: {path} is JSON: expected a text file with one word per line")
 
 
@@ -87,7 +86,7 @@ def _fault(path: str, settings: ExtractionSettings) -> str:
             if settings.source is not SourceKind.table:
                 return ""
             file.seek(0)
-            return "; ".join(column_faults(file, path, settings.columns))
+            return "; ".join(column_faults(file, path, settings.columns, settings.rules))
     except OSError:
         return ""
 

@@ -175,9 +175,9 @@ def _account_for_faults(path: str, log: ReadLog, receipt: Receipt) -> None:
 def _reader(file: BinaryIO, log: ReadLog, path: str, settings: ExtractionSettings, sample: RowSample | None) -> Reader:
     match settings.source:
         case SourceKind.table:
-            return TableReader(file, log, path, settings.columns, sample)
+            return TableReader(file, log, path, settings.columns, sample, settings.rules)
         case SourceKind.webdataset:
-            return ShardReader(file, log, settings.columns)
+            return ShardReader(file, log, settings.columns, settings.rules)
         case SourceKind.warc:
             return WarcReader(file, log)
         case SourceKind.wat:

@@ -88,9 +88,12 @@ def list_paths(settings: ExtractionSettings) -> list[str]:
     return [*sources, *([all_word_lists(word_lists)] if word_lists else []), *models]
 
 
-def count_recipe(files: Sequence[FileInfo], columns: TableColumns) -> Recipe:
+def count_recipe(files: Sequence[FileInfo], columns: TableColumns, rules: int) -> Recipe:
     """Return the recipe of the row counts of tables."""
-    return Recipe(COUNT_STAGE, COUNT_VERSION, {"names": columns.names}, [vars(file) for file in files])
+    decisive: dict[str, Any] = {"names": columns.names}
+    if rules > 1:
+        decisive |= {"rules": rules, "csv_escape": columns.csv_escape}
+    return Recipe(COUNT_STAGE, COUNT_VERSION, decisive, [vars(file) for file in files])
 
 
 def check_reachable(files: Iterable[FileInfo]) -> None:

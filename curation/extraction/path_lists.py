@@ -4,7 +4,7 @@ Whoever writes the list must not choose what else this machine reads. Lines lie 
 other places, and name a plain file of a known kind of storage.
 """
 
-import gzip
+import io
 import re
 from urllib.parse import unquote
 
@@ -12,6 +12,7 @@ from curation.core.errors import HeadtailError
 from curation.core.plain_places import SCHEMES, is_plain_place
 from curation.core.progress import say
 from curation.core.remote import STARTING, open_patiently
+from curation.core.text_lists import decoded, lines_in
 
 ENDINGS = (".paths", ".paths.gz")
 _STEPS = re.compile(r"[/\\]")
@@ -64,13 +65,17 @@ def _read_lines(path: str, crawl: str) -> list[tuple[int, str]]:
         say("extract_pairs", f"reads the list of files {path}")
     try:
         with open_patiently(path, STARTING) as file:
-            data = file.read()
-        text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode()
+            data = io.BytesIO(file.read())
+        with decoded(data, f"the list of files {path}") as text:
+            lines = list(lines_in(text))
     except FileNotFoundError as error:
         named = f"there is no crawl {crawl}: its list of files" if crawl else "the list of files"
         known = "; https://index.commoncrawl.org names the crawls" if crawl else ""
         answer = f" ({str(error).removeprefix(f'{path}: ')})" if "://" in path else ""
         raise HeadtailError(f"{named} {path} does not exist{answer}{known}") from None
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise HeadtailError(f"the list of files {path} cannot be read: {error}") from None
-    return [(number, line.strip()) for number, line in enumerate(text.splitlines(), 1) if line.strip()]
+    found = [(number, line.strip()) for number, line in enumerate(lines, 1) if line.strip()]
+    if found and (found[0][1] in "[{" or found[0][1].startswith(('["', '{"'))):
+        raise HeadtailError(f"the list of files {path} is JSON: expected a text file with one path per line")
+    return found

@@ -17,7 +17,7 @@ from curation.core import storage
 from curation.core.choices import Emails
 from curation.core.languages import LANGUAGES
 from curation.core.string_buffers import buffers_of, string_array
-from curation.core.text_lists import open_list
+from curation.core.text_lists import read_lines
 from curation.extraction.drop_reasons import EMAIL
 from curation.extraction.text_kernels import clean_rows
 
@@ -102,8 +102,7 @@ def word_pattern(word_lists: str, lang: str) -> re.Pattern[str] | None:
     path = word_lists.replace("{lang}", lang)
     if lang not in LANGUAGES or not storage.exists(path):
         return None
-    with open_list(path) as file:
-        lines = file.read().decode("utf-8", "replace").splitlines()
+    lines = read_lines(path, "replace")
     words = sorted({line.strip() for line in lines} - {""}, key=lambda word: (-len(word), word))
     if not words:
         return None

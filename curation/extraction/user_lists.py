@@ -4,7 +4,7 @@ from functools import lru_cache
 
 from curation.core.errors import HeadtailError
 from curation.core.removal_lists import Removals, read_removals
-from curation.core.text_lists import open_list
+from curation.core.text_lists import read_lines
 from curation.extraction.hosts import UTS46, plain_host
 
 
@@ -43,8 +43,7 @@ def _lines(sources: tuple[str, ...]) -> list[str]:
         lines = [source]
         if is_file(source):
             try:
-                with open_list(source) as file:
-                    lines = file.read().decode("utf-8", "replace").splitlines()
+                lines = list(read_lines(source, "replace"))
             except FileNotFoundError:
                 raise HeadtailError(f"{source}: there is no such list") from None
         found += [line.partition("#")[0].strip() for line in lines]

@@ -3,11 +3,12 @@
 | file | content |
 |---|---|
 | `en.json` | a JSON list of texts, as MetaCLIP's `metadata.json` |
-| `en.txt` | an entry per line, UTF-8 |
+| `en.txt` | an entry per line; lines end in LF, CR LF, or where there is no LF in CR |
 | `en.parquet` | our own: column `text`, and optionally `source` (string) and `score` (float64); an entry per row |
 
-A compressed `.json` or `.txt` ends in `.gz`. An entry's id is its position in the list, counted from 0. Unusable
-entries are dropped and counted, and leave a hole, so the ids of the others do not change. Nothing else is altered.
+Text is UTF-8, or UTF-16 or UTF-32 with a byte order mark. A compressed `.json` or `.txt` ends in `.gz`. An entry's id
+is its position in the list, counted from 0. Unusable entries are dropped and counted, and leave a hole, so the ids of
+the others do not change. Nothing else is altered.
 """
 
 import gzip
@@ -25,6 +26,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.core.errors import HeadtailError
+from curation.core.text_marks import encoding_of
 
 MAX_CHARACTERS = 256
 """Longer entries are dropped, as in Meta CLIP 2."""
@@ -118,16 +120,28 @@ def _repeated(texts: pa.StringArray) -> pa.BooleanArray:
 def _read_plain(path: str) -> list[Any]:
     opener = gzip.open if path.endswith(".gz") else open
     with opener(path, "rb") as file:
-        data = file.read().decode("utf-8-sig")
+        packed = file.read()
+    data = packed.decode(encoding_of(packed))
     if ".json" in posixpath.basename(path)[-8:]:
         entries = json.loads(data)
         if not isinstance(entries, list):
             raise ValueError(f"expected a JSON list of texts, found {type(entries).__name__}")
         return entries
-    lines = data.split("\n")
+    if data.lstrip().startswith("[") and _is_json_list(data):
+        raise ValueError("expected an entry per line, found a JSON list: name the file .json")
+    lines = data.split("\n" if "\n" in data else "\r")
     if lines[-1] == "":
         lines.pop()
     return [line.removesuffix("\r") for line in lines]
+
+
+def _is_json_list(data: str) -> bool:
+    """Return whether a text is a JSON list that holds a text."""
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, list) and any(isinstance(value, str) for value in found)
 
 
 def _read_parquet(path: str) -> tuple[pa.StringArray, pa.StringArray | None, pa.DoubleArray | None]:

@@ -15,6 +15,7 @@ from fastwarc.stream_io import GzipReader
 from curation.core.record_errors import READER_ERROR, RecordClock, is_of_record, line_of_error
 
 Part = TypeVar("Part")
+Rows = TypeVar("Rows")
 
 READ_BYTES = 1 << 20
 FEED_BYTES = 1 << 15
@@ -24,6 +25,8 @@ PIECE_BYTES = 1 << 18
 make extraction an eighth faster than pieces of 4 MB, each of which is memory that the system has to clear first."""
 MAGIC = b"\x1f\x8b\x08"
 MAX_FAULTS = 50
+MAX_FAULTY_ROWS = 32
+"""Rows with an error in a batch; of a batch with more of them, the rest is not divided any further."""
 HEAD_BYTES = 1 << 16
 """The kind of a file is decided by its first bytes."""
 CRAWL_NAME = r"CC-MAIN-\d{4}-\d{2}"
@@ -73,6 +76,37 @@ class ReadLog:
                 raise
             self.record_fault(error)
             return otherwise
+
+    def try_rows(
+        self,
+        rows: Rows,
+        work: Callable[[Rows], Part],
+        halves: Callable[[Rows], list[Rows]],
+        count_lost: Callable[[Rows], None],
+    ) -> Iterator[Part]:
+        """Yield the results of `work`: one, or several without the rows at which it raises an error.
+
+        `halves` divides rows and returns less than two parts of a single row; `count_lost` counts rows that are lost.
+        Such a row is a fault of a record.
+        """
+        faulty = 0
+        waiting = [rows]
+        while waiting:
+            part = waiting.pop()
+            try:
+                result = work(part)
+            except Exception as error:
+                if not is_of_record(error):
+                    raise
+                smaller = halves(part) if faulty < MAX_FAULTY_ROWS else []
+                if len(smaller) > 1:
+                    waiting += reversed(smaller)
+                else:
+                    faulty += 1
+                    self.record_fault(error)
+                    count_lost(part)
+                continue
+            yield result
 
     def parts_of_record(self, parts: Iterable[Part]) -> Iterator[Part]:
         """Yield the parts of a record. An error ends the record, not the file, as does the end of its time."""

@@ -4,31 +4,39 @@ import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, BinaryIO
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation.core.bounded_parquet import BATCH_BYTES, BoundedParquet
 from curation.core.bounded_parquet import ERRORS as PARQUET_ERRORS
+from curation.core.choices import CsvEscape
 from curation.core.receipts import Receipt
+from curation.core.recipes import added
+from curation.core.record_errors import is_of_record
 from curation.core.remote import open_patiently
 from curation.sources.archives import ReadLog
-from curation.sources.caption_strings import holds_strings, scalar, strings_of
+from curation.sources.caption_strings import (
+    carried_text,
+    holds_texts,
+    is_list_of_texts,
+    is_text,
+    strings_of,
+    text_or_list,
+    texts_of,
+)
 from curation.sources.json_text import decode_json
 from curation.sources.links import Links
+from curation.sources.parquet_rows import BATCH_ROWS, ParquetRows
 from curation.sources.row_sample import RowSample
-from curation.sources.text_lines import MAX_FIELDS, MAX_LINE_BYTES, TextLines
+from curation.sources.several_texts import links_of
+from curation.sources.text_lines import MAX_FIELDS, TextLines
 
 DEFAULT_TEXTS = (("alt", "text"),)
 """The (text key, column) pairs where the configuration names none."""
-BATCH_ROWS = 20_000
-MASK_ROWS = 1 << 20
 ERROR_CHARS = 1000
 """The names of a file's columns, which may be many, are cut off there."""
-NO_PAGE = pa.array([""])
-NO_BASE = pa.nulls(1, pa.string())
 
 
 @dataclass(frozen=True)
@@ -36,49 +44,76 @@ class TableColumns:
     """The columns of a table that extraction reads.
 
     `url` names the column of image URLs; `texts` are (text key, column) pairs; `carry` are (name in pairs, column)
-    pairs of columns that are kept beside. `names` are the columns of text files without a header, in their order.
+    pairs of columns that are kept beside. `names` are the columns of text files without a header, in their order;
+    `csv_escape` says how CSV files write a quote within quotes (`CsvEscape`).
     """
 
     url: str
     texts: tuple[tuple[str, str], ...]
     carry: tuple[tuple[str, str], ...]
     names: tuple[str, ...]
+    csv_escape: str = added(CsvEscape.auto.value, default=CsvEscape.auto.value)
+
+    @cached_property
+    def fields(self) -> list[str]:
+        """The column of each value that is read of a row: the URL, the texts, the carried values."""
+        return [self.url, *(name for _, name in (*self.texts, *self.carry))]
 
     @property
     def wanted(self) -> list[str]:
         """The names of all columns that are read."""
-        return list(dict.fromkeys([self.url, *(name for _, name in (*self.texts, *self.carry))]))
+        return list(dict.fromkeys(self.fields))
 
 
 class TableReader:
-    """Reads one table, or a sample of its rows.
+    """Reads one table, or a sample of its rows, by a version of the rules.
 
-    `counts` and `drops` (bad_row: not as many fields as columns, or no JSON object) are filled meanwhile.
+    `counts` and `drops` (bad_row: not as many fields as columns, no JSON object, or too long; reader_error) are filled
+    meanwhile.
     """
 
     def __init__(
-        self, file: BinaryIO, log: ReadLog, path: str, columns: TableColumns, sample: RowSample | None = None
+        self,
+        file: BinaryIO,
+        log: ReadLog,
+        path: str,
+        columns: TableColumns,
+        sample: RowSample | None = None,
+        rules: int = 2,
     ) -> None:
         self._file, self._log, self._path, self._columns = file, log, path, columns
-        self._sample = sample
-        self._lines = TextLines(file, log)
+        self._sample, self._rules = sample, rules
+        self._lines = TextLines(file, log, rules)
         self.counts: Counter[str] = Counter()
         self.drops: Counter[str] = Counter()
         self.crawl = ""
 
     def __iter__(self) -> Iterator[Links]:
-        for table in self._read_parquet() if self._is_parquet() else self._read_lines():
-            columns = {name: strings_of(table[name]) for name in self._columns.wanted}
-            rows = len(columns[self._columns.url])
-            self.counts["records_read"] += rows
-            yield Links(
-                pc.fill_null(columns[self._columns.url], ""),
-                np.zeros(rows, np.int32),
-                NO_PAGE,
-                NO_BASE,
-                {key: columns[name] for key, name in self._columns.texts},
-                {key: columns[name] for key, name in self._columns.carry},
-            )
+        for batch in self._read_parquet() if self._is_parquet() else self._read_lines():
+            self.counts["records_read"] += len(batch[0])
+            for links, drops in self._log.try_rows(batch, self._links, _halves, self._count_lost):
+                self.drops.update(drops)
+                yield from links
+
+    def _links(self, values: list[pa.Array] | list[list]) -> tuple[list[Links], Counter[str]]:
+        """Return the links of rows, by the values of `TableColumns.fields`, and the rows that are dropped."""
+        drops: Counter[str] = Counter()
+        url, *others = values
+        texts, carried = others[: len(self._columns.texts)], others[len(self._columns.texts) :]
+        urls = texts_of(url)
+        links = links_of(
+            urls.values if urls.offsets is None else pa.nulls(len(url), pa.string()),
+            {key: texts_of(column) for (key, _), column in zip(self._columns.texts, texts, strict=True)},
+            {
+                key: strings_of(column, hexadecimal=self._rules > 1)
+                for (key, _), column in zip(self._columns.carry, carried, strict=True)
+            },
+            drops,
+        )
+        return list(links), drops
+
+    def _count_lost(self, values: list[pa.Array] | list[list]) -> None:
+        self.drops["reader_error"] += len(values[0])
 
     def count(self) -> int:
         """Return the number of rows, bad rows included."""
@@ -92,8 +127,22 @@ class TableReader:
         file = self._open_parquet() if self._is_parquet() else None
         return file.schema if file else None
 
+    def first_binaries(self, count: int) -> dict[str, list[bytes]]:
+        """Return the first values of the binary columns of URLs and texts of a Parquet file."""
+        file = self._open_parquet()
+        if file is None or not file.group_rows:
+            return {}
+        once = {field.name: field.type for field in file.schema if file.schema.names.count(field.name) == 1}
+        texts = dict.fromkeys(self._columns.fields[: 1 + len(self._columns.texts)])
+        names = [name for name in texts if pa.types.is_binary(once.get(name, pa.null()))]
+        try:
+            batch = next(file.read_group(0, names, count), None) if names else None
+        except PARQUET_ERRORS:
+            return {}
+        return {} if batch is None else {name: batch[name].drop_null().to_pylist() for name in names}
+
     def first_rows(self, count: int) -> tuple[list[Any], list[str] | None]:
-        """Return the first rows of a file of lines, and the names of their fields; None for lines of JSON, as bytes."""
+        """Return the first rows of a file of lines, and the names of their fields; None for JSON, as bytes."""
         rows, names = self._rows()
         return list(itertools.islice(rows, count)), names
 
@@ -120,51 +169,28 @@ class TableReader:
             self._log.fault(0, f"no Parquet file that can be read: {error}")
             return None
 
-    def _read_parquet(self) -> Iterator[dict[str, pa.Array]]:
+    def _read_parquet(self) -> Iterator[list[pa.Array]]:
         file = self._open_parquet()
-        if file is None or not self._has_columns(file.schema.names):
+        if file is None or not self._has_columns(file.schema.names) or not self._has_texts(file.schema):
             return
-        wanted = [name for name in self._columns.wanted if holds_strings(file.schema.field(name).type)]
-        if not wanted:
-            self._log.fault(0, f"no column of {', '.join(self._columns.wanted)} holds text")
-            return
-        start = 0
-        for group, rows in enumerate(file.group_rows):
-            first, at, start = start, 0, start + rows
-            self._log.clock.start()
-            if self._sample and not _any_row(self._sample, first, rows):
-                continue
-            try:
-                for batch in file.read_group(group, wanted, BATCH_ROWS):
-                    mask = self._sample.mask(first + at, batch.num_rows) if self._sample else None
-                    at += batch.num_rows
-                    self._log.plain_bytes += batch.nbytes
-                    yield self._batch(batch if mask is None else batch.filter(pa.array(mask)))
-                    if self._log.plain_bytes >= self._log.max_bytes:
-                        self._log.fault(
-                            0, f"more than {self._log.max_bytes} bytes (source.max_file_bytes): not read any further"
-                        )
-                        return
-                if at != rows:
-                    self._log.fault(0, f"row group {group} has {at} rows, the footer says {rows}")
-            except PARQUET_ERRORS as error:
-                self._log.fault(0, f"row group {group} cannot be read: {error}")
+        rows = ParquetRows(file, self._log, self._columns.wanted, self._sample)
+        for columns in rows:
+            yield [columns[name] for name in self._columns.fields]
+        if rows.too_long:
+            self.drops["bad_row"] += rows.too_long
         self._log.bytes_read += self._file.tell()
 
-    def _batch(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
-        """Return the wanted columns of the rows without a value that is longer than a line may be."""
-        if batch.nbytes > MAX_LINE_BYTES:
-            short = np.ones(batch.num_rows, bool)
-            for values in batch:
-                if not pa.types.is_primitive(values.type) and not pa.types.is_null(values.type):
-                    sizes = pc.fill_null(pc.binary_length(values), 0).to_numpy(zero_copy_only=False)
-                    short &= sizes <= MAX_LINE_BYTES
-            self.drops["bad_row"] += int((~short).sum())
-            batch = batch.filter(pa.array(short))
-        there = dict(zip(batch.schema.names, batch.columns, strict=True))
-        return {name: there.get(name, pa.nulls(batch.num_rows)) for name in self._columns.wanted}
+    def _has_texts(self, schema: pa.Schema) -> bool:
+        """Return whether URLs and texts are texts; otherwise it is a fault of the file."""
+        columns = self._columns
+        faults = mistyped(schema, columns) if self._rules > 1 else []
+        if not any(holds_texts(schema.field(name).type) for name in columns.fields[: 1 + len(columns.texts)]):
+            faults = faults or [f"no column of {', '.join(columns.wanted)} holds text"]
+        for fault in faults:
+            self._log.fault(0, fault)
+        return not faults
 
-    def _read_lines(self) -> Iterator[dict[str, list]]:
+    def _read_lines(self) -> Iterator[list[list]]:
         rows, names = self._rows()
         if self._sample:
             rows = _chosen(rows, self._sample)
@@ -174,43 +200,90 @@ class TableReader:
             yield from self._in_batches(self._of_width(rows, names))
 
     def _rows(self) -> tuple[Iterator[Any], list[str] | None]:
-        """The rows of a text file as they are numbered, and the names of their fields; None for lines of JSON."""
+        """The rows of a text file as they are numbered, and the names of their fields; None for values of JSON."""
         name = self._path.lower().removesuffix(".gz")
         if name.endswith((".jsonl", ".ndjson", ".json")):
-            return (line for line in self._lines if line.strip()), None
-        rows = self._lines.csv_rows() if name.endswith(".csv") else self._lines.tsv_rows()
-        return rows, list(self._columns.names) or next(rows, None) or []
+            return self._lines.json_rows(), None
+        names = list(self._columns.names)
+        is_csv = name.endswith(".csv")
+        escape = CsvEscape(self._columns.csv_escape)
+        rows = self._lines.csv_rows(escape, len(names)) if is_csv else self._lines.tsv_rows()
+        return rows, names or next(rows, None) or []
 
     def _of_width(self, rows: Iterator[list[str] | None], names: list[str]) -> Iterator[list[str]]:
         """Yield the wanted fields of the rows with a field for each name."""
-        places = [names.index(name) for name in self._columns.wanted]
+        places = [names.index(name) for name in self._columns.fields]
         for row in rows:
             if row is not None and len(row) == len(names):
                 yield [row[place] for place in places]
             else:
                 self.drops["bad_row"] += 1
 
-    def _in_batches(self, rows: Iterable[list]) -> Iterator[dict[str, list]]:
-        """Yield the rows, with the wanted fields each, in batches whose lines have at most about BATCH_BYTES."""
-        names = self._columns.wanted
+    def _in_batches(self, rows: Iterable[list]) -> Iterator[list[list]]:
+        """Yield the columns of rows in batches whose lines have at most about BATCH_BYTES."""
         held: list[list] = []
         for row in rows:
             held.append(row)
             if len(held) == BATCH_ROWS or self._lines.bytes >= BATCH_BYTES:
-                yield dict(zip(names, map(list, zip(*held, strict=True)), strict=True))
+                yield list(map(list, zip(*held, strict=True)))
                 held, self._lines.bytes = [], 0
         if held or not self.counts["records_read"]:
-            values = map(list, zip(*held, strict=True)) if held else [[] for _ in names]
-            yield dict(zip(names, values, strict=True))
+            yield list(map(list, zip(*held, strict=True))) if held else [[] for _ in self._columns.fields]
 
     def _json_rows(self, lines: Iterator[bytes]) -> Iterator[list[Any]]:
+        row: list[Any] | None
         for line in lines:
-            many = len(line) > MAX_FIELDS and sum(map(line.count, (b",", b"[", b"{"))) > MAX_FIELDS
-            row = None if many else decode_json(line)
-            if isinstance(row, dict):
-                yield [scalar(row.get(name)) for name in self._columns.wanted]
+            try:
+                row = self._json_row(line)
+            except Exception as error:
+                if not is_of_record(error):
+                    raise
+                self._log.record_fault(error)
+                row = None
+            if row is not None:
+                yield row
             else:
                 self.drops["bad_row"] += 1
+
+    def _json_row(self, line: bytes) -> list[Any] | None:
+        """Return the values of the fields; None if the line is no JSON object."""
+        many = len(line) > MAX_FIELDS and sum(map(line.count, (b",", b"[", b"{"))) > MAX_FIELDS
+        row = None if many else decode_json(line)
+        if not isinstance(row, dict):
+            return None
+        values = [row.get(name) for name in self._columns.fields]
+        if all(type(value) is str for value in values):
+            return values
+        carried = 1 + len(self._columns.texts)
+        url = None if isinstance(values[0], list) else values[0]
+        return [*map(text_or_list, [url, *values[1:carried]]), *map(carried_text, values[carried:])]
+
+
+def mistyped(schema: pa.Schema, columns: TableColumns) -> list[str]:
+    """Return a line for each column of URLs or texts that a Parquet file has and that holds no texts."""
+    kinds = {field.name: field.type for field in schema}
+    urls = [] if is_text(kinds.get(columns.url, pa.null())) else [columns.url]
+    texts = [name for _, name in columns.texts if not _may_be_text(kinds.get(name, pa.null()))]
+    return [mistyped_line(name, str(_value_type(kinds[name]))) for name in dict.fromkeys([*urls, *texts])]
+
+
+def mistyped_line(name: str, kind: str) -> str:
+    """Return the line for a column of another type than text."""
+    return f"column {name} is {kind}, expected text: set source.url_column and source.text_columns"
+
+
+def _may_be_text(kind: pa.DataType) -> bool:
+    return is_text(kind) or is_list_of_texts(kind)
+
+
+def _value_type(kind: pa.DataType) -> pa.DataType:
+    return kind.value_type if pa.types.is_dictionary(kind) else kind
+
+
+def _halves(values: list) -> list[list]:
+    """Return two halves of rows, by columns; one part of a single row."""
+    middle = len(values[0]) // 2
+    return [[column[:middle] for column in values], [column[middle:] for column in values]] if middle else [values]
 
 
 @dataclass(frozen=True)
@@ -220,12 +293,12 @@ class CountTask:
     input: str
 
 
-def count_rows(task: CountTask, columns: TableColumns) -> Receipt:
+def count_rows(task: CountTask, columns: TableColumns, rules: int = 2) -> Receipt:
     """Count the rows of a table. A table that cannot be read counts as empty, with a failure."""
     receipt, log = Receipt(task.input), ReadLog()
     try:
         with open_patiently(task.input) as file:
-            receipt.rows_in = receipt.rows_out = TableReader(file, log, task.input, columns).count()
+            receipt.rows_in = receipt.rows_out = TableReader(file, log, task.input, columns, rules=rules).count()
     except OSError as error:
         log.fault(0, str(error))
     receipt.failures = [{"file": task.input, "offset": at, "error": error} for at, error in log.faults]
@@ -241,9 +314,3 @@ def _chosen(rows: Iterator[Any], sample: RowSample) -> Iterator[Any]:
             if mask[taken - 1]:
                 yield row
         start += BATCH_ROWS
-
-
-def _any_row(sample: RowSample, first: int, rows: int) -> bool:
-    """Whether a sample has one of `rows` rows; in steps, since a footer may claim a billion of them."""
-    steps = range(first, first + rows, MASK_ROWS)
-    return any(sample.mask(start, min(MASK_ROWS, first + rows - start)).any() for start in steps)

@@ -5,9 +5,13 @@ from typing import Any
 
 import msgspec
 
+from curation.core.text_marks import encoding_of
+
 
 def decode_json(data: bytes) -> Any:
-    """Return the value of a JSON text; None if it is no JSON. Lone surrogates and control characters are accepted.
+    """Return the value of a JSON text; None if it is no JSON.
+
+    Lone surrogates, control characters and a byte order mark are accepted.
 
     >>> decode_json(b'{"a": 1}'), decode_json(b"{")
     ({'a': 1}, None)
@@ -17,7 +21,7 @@ def decode_json(data: bytes) -> Any:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:  # accepts what msgspec refuses
-        return json.loads(data.decode("utf-8", "replace"), strict=False)
+        return json.loads(data.decode(encoding_of(data), "replace"), strict=False)
     except (ValueError, RecursionError):
         return None
 

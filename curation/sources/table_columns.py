@@ -3,28 +3,30 @@
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-
+from curation.core.text_marks import MARK_BYTES, packed_form
 from curation.sources.archives import ReadLog
-from curation.sources.caption_tables import TableColumns, TableReader
+from curation.sources.caption_tables import TableColumns, TableReader, mistyped, mistyped_line
 from curation.sources.json_text import decode_json
 
 FIRST_ROWS = 100
-TEXT, UNKNOWN = "text", "null"
-"""The type of a column that holds texts, and of one whose values are all null."""
+TEXT, LIST, UNKNOWN = "text", "list of texts", "null"
+"""The type of a column that holds texts, of one that holds lists of them, and of one whose values are all null."""
 
 
-def column_faults(file: BinaryIO, path: str, columns: TableColumns) -> list[str]:
+def column_faults(file: BinaryIO, path: str, columns: TableColumns, rules: int = 2) -> list[str]:
     """Return what is wrong with the columns of a table, an empty list if nothing is, or the file is damaged.
 
-    Of a file of lines, the first FIRST_ROWS rows count.
+    Of a file of lines, and of binary columns, the first FIRST_ROWS rows count. `rules` is the version of the source's
+    rules.
     """
+    if form := packed_form(file.read(MARK_BYTES)):
+        return [f"it is a {form} file, and tables are read plain or packed with gzip: unpack it"]
+    file.seek(0)
     log = ReadLog()
-    reader = TableReader(file, log, path, columns)
+    reader = TableReader(file, log, path, columns, rules=rules)
     schema = reader.schema()
     if schema is not None:
-        types = {field.name: _type_name(field.type) for field in schema}
-        return _missing(types, columns.wanted) or _mistyped(types, columns)
+        return _missing(schema.names, columns.wanted) or mistyped(schema, columns) or _binary_faults(reader)
     if log.faults:
         return []
     rows, names = reader.first_rows(FIRST_ROWS)
@@ -44,23 +46,40 @@ def _missing(there: Iterable[str], wanted: Iterable[str]) -> list[str]:
     return [f"there is no column {', '.join(missing)}, only {', '.join(there)}: {cure}"]
 
 
-def _mistyped(types: dict[str, str], columns: TableColumns) -> list[str]:
-    texts = list(dict.fromkeys([columns.url, *(name for _, name in columns.texts)]))
+def _binary_faults(reader: TableReader) -> list[str]:
+    """Return a line for each binary column of URLs or texts of whose first values most are no UTF-8."""
     return [
-        f"column {name} is {types[name]}, expected {TEXT}: set source.url_column and source.text_columns"
-        for name in texts
-        if types.get(name, UNKNOWN) not in (TEXT, UNKNOWN)
+        mistyped_line(name, "binary, and no UTF-8")
+        for name, values in reader.first_binaries(FIRST_ROWS).items()
+        if 2 * sum(map(_is_utf8, values)) < len(values)
     ]
 
 
+def _is_utf8(value: bytes) -> bool:
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _mistyped(types: dict[str, str], columns: TableColumns) -> list[str]:
+    texts = [name for _, name in columns.texts if types.get(name, UNKNOWN) not in (TEXT, LIST, UNKNOWN)]
+    urls = [columns.url] if types.get(columns.url, UNKNOWN) not in (TEXT, UNKNOWN) else []
+    return [mistyped_line(name, types[name]) for name in dict.fromkeys([*urls, *texts])]
+
+
 def _json_faults(lines: list[bytes], columns: TableColumns) -> list[str]:
-    """Judge lines of JSON, where a key may be missing in any row: the URL and one text have to be somewhere."""
+    """Judge values of JSON, where a key may be missing in any row: the URL and one text have to be somewhere."""
     types: dict[str, str] = {}
-    for row in filter(lambda row: isinstance(row, dict), map(decode_json, lines)):
+    rows = [row for row in map(decode_json, lines) if isinstance(row, dict)]
+    if not rows and lines and lines[0].lstrip().startswith(b"{"):
+        return ["its first lines hold no whole JSON object: expected an object on each line, or one array of objects"]
+    for row in rows:
         for name, value in row.items():
             found = _json_type(value)
             # A text among other values is kept, and the others are not.
-            if found == TEXT or types.get(name, UNKNOWN) == UNKNOWN:
+            if found == TEXT or types.get(name, UNKNOWN) == UNKNOWN or (found == LIST and types[name] != TEXT):
                 types[name] = found
     if not types:
         return []
@@ -71,8 +90,13 @@ def _json_faults(lines: list[bytes], columns: TableColumns) -> list[str]:
 
 
 def _json_type(value: Any) -> str:
-    names = {str: TEXT, bool: "bool", int: "number", float: "number", list: "list", dict: "object"}
-    return names.get(type(value), UNKNOWN)
+    names = {str: TEXT, bool: "bool", int: "number", float: "number", dict: "object"}
+    if not isinstance(value, list):
+        return names.get(type(value), UNKNOWN)
+    kinds = {_json_type(item) for item in value[:FIRST_ROWS]}
+    if not kinds - {UNKNOWN}:
+        return UNKNOWN
+    return LIST if TEXT in kinds else f"list of {min(kinds - {UNKNOWN})}s"
 
 
 def _width_faults(rows: list[list[str] | None], names: list[str], columns: TableColumns) -> list[str]:
@@ -81,13 +105,3 @@ def _width_faults(rows: list[list[str] | None], names: list[str], columns: Table
         return []
     origin = "source.names" if columns.names else "the header"
     return [f"its rows have {' or '.join(map(str, sorted(widths)))} fields, and {origin} has {len(names)}"]
-
-
-def _type_name(kind: pa.DataType) -> str:
-    if pa.types.is_dictionary(kind):
-        kind = kind.value_type
-    texts = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
-    binaries = (pa.types.is_binary, pa.types.is_large_binary, pa.types.is_binary_view)
-    if any(test(kind) for test in (*texts, *binaries)):
-        return TEXT
-    return UNKNOWN if pa.types.is_null(kind) else str(kind)

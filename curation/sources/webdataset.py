@@ -12,16 +12,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.core.text_marks import encoding_of
 from curation.core.uids import UID_CHARS
 from curation.sources.archives import ReadLog
-from curation.sources.caption_strings import scalar, strings_of
-from curation.sources.caption_tables import NO_BASE, NO_PAGE, TableColumns
+from curation.sources.caption_strings import carried_text, strings_of, text_or_list, texts_of
+from curation.sources.caption_tables import TableColumns
 from curation.sources.json_text import decode_json
 from curation.sources.links import Links
+from curation.sources.several_texts import links_of
 from curation.sources.tar_reader import Member, read_members
 
 IMAGES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "avif")
@@ -47,11 +48,12 @@ class _Sample:
 class ShardReader:
     """Reads the samples of one shard; `drops` counts those without a whole image (no_image) or with a broken json.
 
-    A sample whose json has no URL gets the first 24 hex digits of the SHA-256 of its image as its uid.
+    A sample whose json has no URL gets the first 24 hex digits of the SHA-256 of its image as its uid. `rules` is the
+    version of the source's rules: by version 1 a byte order mark belongs to the text.
     """
 
-    def __init__(self, file: BinaryIO, log: ReadLog, columns: TableColumns) -> None:
-        self._file, self._log, self._columns = file, log, columns
+    def __init__(self, file: BinaryIO, log: ReadLog, columns: TableColumns, rules: int = 2) -> None:
+        self._file, self._log, self._columns, self._rules = file, log, columns, rules
         self._rows: list[list[Any]] = []
         self._held_bytes = 0
         self._json_seen = False
@@ -74,10 +76,10 @@ class ShardReader:
                 sample = sample or _Sample(key)
                 _read(sample, member, kind)
             if len(self._rows) >= BATCH_SAMPLES or self._held_bytes >= BATCH_BYTES:
-                yield self._links()
+                yield from self._batch()
         if sample:
             self._take(sample, cut_off=False)
-        yield self._links()
+        yield from self._batch()
 
     def _take(self, sample: _Sample, cut_off: bool) -> None:
         """Hold the row of a sample, or count why there is none; `cut_off` if there was damage behind its members."""
@@ -89,9 +91,19 @@ class ShardReader:
         elif sample.image is None:
             self.drops["no_image"] += 1
         else:
-            values = [scalar(fields.get(name)) for name in self._columns.wanted]
+            values = self._log.try_record(partial(self._values, fields), None)
+            if values is None:
+                self.drops["bad_sample"] += 1
+                return
             self._rows.append([*values, sample.image.offset, sample.image.size, sample.sha256])
             self._held_bytes += sum(len(data) for data in sample.members.values() if data)
+
+    def _values(self, fields: dict[str, Any]) -> list[Any]:
+        """Return the values of `TableColumns.fields`."""
+        values = [fields.get(name) for name in self._columns.fields]
+        carried = 1 + len(self._columns.texts)
+        url = None if isinstance(values[0], list) else values[0]
+        return [*map(text_or_list, [url, *values[1:carried]]), *map(carried_text, values[carried:])]
 
     def _fields(self, sample: _Sample, cut_off: bool) -> dict[str, Any] | None:
         """Return the values by column; None where damage may have hidden the URL of the image."""
@@ -105,27 +117,44 @@ class ShardReader:
         if TEXT not in sample.members:
             return fields
         text = sample.members[TEXT]
-        return None if text is None else fields | {TEXT: text}
+        if text is None:
+            return None
+        return fields | {TEXT: text.decode(encoding_of(text) if self._rules > 1 else "utf-8", "replace")}
 
-    def _links(self) -> Links:
+    def _batch(self) -> Iterator[Links]:
+        """Yield the links of the rows that are held."""
         rows, self._rows, self._held_bytes = self._rows, [], 0
-        names = self._columns.wanted
-        columns = list(map(list, zip(*rows, strict=True))) if rows else [[] for _ in range(len(names) + 3)]
-        *values, offsets, sizes, digests = columns
+        for links, drops in self._log.try_rows(rows, self._links, _halves, self._count_lost):
+            self.drops.update(drops)
+            yield from links
+
+    def _links(self, rows: list[list[Any]]) -> tuple[list[Links], Counter[str]]:
+        """Return the links of rows, and the rows that are dropped."""
+        drops: Counter[str] = Counter()
+        fields = self._columns.fields
+        columns = list(map(list, zip(*rows, strict=True))) if rows else [[] for _ in range(len(fields) + 3)]
+        url, *values, offsets, sizes, digests = columns
+        texts, carried = values[: len(self._columns.texts)], values[len(self._columns.texts) :]
         digests = pa.array(digests, pa.string())
-        strings = {name: strings_of(column) for name, column in zip(names, values, strict=True)}
-        carry = {key: strings[name] for key, name in self._columns.carry}
+        carry = {key: strings_of(column) for (key, _), column in zip(self._columns.carry, carried, strict=True)}
         carry |= {"image_offset": pa.array(offsets, pa.int64()), "image_bytes": pa.array(sizes, pa.int64())}
         carry["image_sha256"] = digests
-        return Links(
-            pc.fill_null(strings[self._columns.url], ""),
-            np.zeros(len(rows), np.int32),
-            NO_PAGE,
-            NO_BASE,
-            {key: strings[name] for key, name in self._columns.texts},
+        links = links_of(
+            texts_of(url).values,
+            {key: texts_of(column) for (key, _), column in zip(self._columns.texts, texts, strict=True)},
             carry,
+            drops,
             pc.utf8_slice_codeunits(digests, 0, UID_CHARS),
         )
+        return list(links), drops
+
+    def _count_lost(self, rows: list[list[Any]]) -> None:
+        self.drops["reader_error"] += len(rows)
+
+
+def _halves(rows: list[list[Any]]) -> list[list[list[Any]]]:
+    middle = len(rows) // 2
+    return [rows[:middle], rows[middle:]] if middle else [rows]
 
 
 def _read(sample: _Sample, member: Member, kind: str) -> None:

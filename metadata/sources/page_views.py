@@ -7,6 +7,7 @@ no language. Titles have `_` for blanks and percent-codes for some characters.
 
 import gzip
 import re
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -110,6 +111,8 @@ def _lines(file: BinaryIO, path: str, receipt: Receipt) -> Iterator[bytes]:
     file.seek(0)
     try:
         lines = gzip.GzipFile(fileobj=file) if head == b"\x1f\x8b" else file
+        if lines.read(len(BOM_UTF8)) != BOM_UTF8:
+            lines.seek(0)
         whole = True
         while line := lines.readline(MAX_LINE_BYTES):
             if whole:

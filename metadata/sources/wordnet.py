@@ -71,8 +71,8 @@ def _open_text(path: str) -> Iterator[str]:
     with open_input(path) as file:
         stream = gzip.GzipFile(fileobj=file) if path.endswith(".gz") else file
         try:
-            for line in stream:
-                yield line.decode("utf-8", "replace").rstrip("\r\n")
+            for number, line in enumerate(stream):
+                yield line.decode("utf-8" if number else "utf-8-sig", "replace").rstrip("\r\n")
         except (OSError, EOFError) as error:
             raise HeadtailError(f"{path} cannot be read to its end ({error}): fetch it again") from error
 

@@ -74,7 +74,7 @@ def test_texts_of_every_type_pass(tmp_path: Path, kind: pa.DataType) -> None:
         ("a.tsv", f"{URL}\tkite\n", {"names": ("text", "link")}, "there is no column url, only text, link"),
         ("a.jsonl", json.dumps({"link": URL, "text": "kite"}), {}, "there is no column url, only link, text"),
         ("a.jsonl", json.dumps({"url": URL, "alt": "kite"}), {}, "there is no column text, only url, alt"),
-        ("a.jsonl", json.dumps({"url": [URL], "text": "kite"}), {}, "column url is list, expected text"),
+        ("a.jsonl", json.dumps({"url": [URL], "text": "kite"}), {}, "column url is list of texts, expected text"),
     ],
     ids=[
         "csv, name", "csv, no header", "csv of tabs", "tsv, wide rows", "tsv, wide rows below a header", "tsv, names",
@@ -213,7 +213,7 @@ def test_word_lists_in_a_folder_with_brackets_are_found(tmp_path: Path) -> None:
 
 def test_word_lists_and_models_are_read(tmp_path: Path) -> None:
     (tmp_path / "en.txt").write_text("kite\n")
-    (tmp_path / "de.txt").write_bytes("Drachen".encode("utf-16"))
+    (tmp_path / "de.txt").write_bytes("Drachen".encode("utf-16-le"))
     with pytest.raises(HeadtailError, match=r"de.txt is no list"):
         check_rules(extraction_settings(texts=text_rules(word_lists=f"{tmp_path}/{{lang}}.txt")))
     with pytest.raises(HeadtailError, match=r"en.txt is not a fastText model"):

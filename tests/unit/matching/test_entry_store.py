@@ -266,7 +266,8 @@ def _compile(path: str) -> tuple[str, int]:
     [
         pytest.param("en.json", b'{"dog": 1}', "expected a JSON list of texts, found dict", id="object in json"),
         pytest.param("en.json", b'["dog", ', "is no entry list", id="json that breaks off"),
-        pytest.param("en.txt", b"\xff\xfe", "is no entry list", id="txt that is no UTF-8"),
+        pytest.param("en.txt", b"caf\xe9", "is no entry list", id="txt that is no UTF-8"),
+        pytest.param("en.txt", b'["dog", "cat"]', "found a JSON list: name the file .json", id="json in txt"),
         pytest.param("en.json.gz", b"not gzip", "is no entry list", id="gz that is not packed"),
         pytest.param("en.parquet", b"not parquet", "is no entry list", id="text in parquet"),
     ],

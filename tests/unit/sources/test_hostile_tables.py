@@ -2,8 +2,11 @@
 
 import gzip
 import json
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ import pytest
 
 from curation.core import bounded_parquet
 from curation.core.bounded_parquet import BoundedParquet
-from curation.sources import caption_tables, text_lines
+from curation.sources import caption_tables, csv_rows, text_lines
 from curation.sources.archives import ReadLog
 from curation.sources.caption_tables import CountTask, TableReader, count_rows
 from tests.hostile_parquet import parquet, varint, with_footer
@@ -104,6 +107,11 @@ def test_batches_of_ordinary_rows_are_those_of_arrow(monkeypatch: pytest.MonkeyP
             id="a column that is described in two ways",  # pyarrow's metadata ends the process
         ),
         pytest.param(
+            with_footer(parquet({"url": URLS, "text": URLS}), b"\x03url\x15\x02", b"\x03url\x15\x7a"),
+            "row group 0 cannot be read: Unsupported compression codec value: 61",
+            id="a codec that there is not",
+        ),
+        pytest.param(
             parquet({"url": URLS, "text": URLS})[:-8] + (1 << 30).to_bytes(4, "little") + b"PAR1",
             "a footer of 1,073,741,824 bytes",
             id="a huge footer",
@@ -115,7 +123,7 @@ def test_batches_of_ordinary_rows_are_those_of_arrow(monkeypatch: pytest.MonkeyP
         ),
         pytest.param(
             parquet({"url": pa.array([1 << 62], pa.timestamp("us")), "text": pa.array([1 << 62], pa.timestamp("us"))}),
-            "no column of url, text holds text",
+            "column url is timestamp[us], expected text",
             id="no text at all",
         ),
     ],
@@ -132,17 +140,45 @@ def test_claims_are_faults(tmp_path: Path, data: bytes, error: str) -> None:
 @pytest.mark.parametrize(
     ("values", "note"),
     [
-        pytest.param(pa.array([1 << 62] * 5, pa.timestamp("us")), None, id="years beyond 9999"),
-        pytest.param(pa.array([-(1 << 62)] * 5, pa.timestamp("ns", "Europe/Rome")), None, id="years of nanoseconds"),
-        pytest.param(pa.array([1 << 30] * 5, pa.date32()), None, id="days beyond 9999"),
-        pytest.param(pa.array([[1, 2]] * 5), None, id="lists"),
-        pytest.param(pa.array([{"a": 1}] * 5), None, id="structs"),
+        pytest.param(pa.array([1 << 62] * 5, pa.timestamp("us")), str(1 << 62), id="years beyond 9999"),
+        pytest.param(
+            pa.array([-(1 << 62)] * 5, pa.timestamp("ns", "Europe/Rome")),
+            "1823-11-12 00:06:21.572612096Z",
+            id="nanoseconds with a zone",
+        ),
+        pytest.param(pa.array([0] * 5, pa.timestamp("ms", "No/Where")), "1970-01-01 00:00:00.000Z", id="unknown zone"),
+        pytest.param(pa.array([0] * 5, pa.timestamp("us")), "1970-01-01 00:00:00.000000", id="times"),
+        pytest.param(pa.array([1 << 30] * 5, pa.date32()), str(1 << 30), id="days beyond 9999"),
+        pytest.param(pa.array([19_723] * 5, pa.date32()), "2024-01-01", id="days"),
+        pytest.param(pa.array([1] * 5, pa.time32("ms")), "00:00:00.001", id="times of a day"),
+        pytest.param(pa.array([90] * 5, pa.duration("s")), "90", id="durations"),
+        pytest.param(pa.array([Decimal("1.50")] * 5), "1.50", id="decimals"),
+        pytest.param(pa.array([Decimal("0.0000000001")] * 5), "0.0000000001", id="small decimals"),
+        pytest.param(pa.array([[1, 2]] * 5), "[1,2]", id="lists"),
+        pytest.param(pa.array([[0.1, None, math.nan]] * 5), '[0.1,null,"nan"]', id="lists of floats"),
+        pytest.param(pa.array([[]] * 5, pa.list_(pa.string())), "[]", id="empty lists"),
+        pytest.param(pa.array([["a", None]] * 5, pa.large_list(pa.large_string())), '["a",null]', id="large lists"),
+        pytest.param(pa.array([[1, 2]] * 5, pa.list_(pa.int8(), 2)), "[1,2]", id="lists of a fixed size"),
+        pytest.param(pa.array([[["é"], None]] * 5), '[["é"],null]', id="lists of lists"),
+        pytest.param(pa.array([{"a": 1}] * 5), '{"a":1}', id="structs"),
+        pytest.param(
+            pa.array([{"a": [{"b": True, "c": b"\xff"}], "d": datetime(2024, 1, 1)}] * 5),
+            '{"a":[{"b":true,"c":"\ufffd"}],"d":"2024-01-01 00:00:00.000000"}',
+            id="structs of lists",
+        ),
+        pytest.param(pa.array([[("k", 1.5)]] * 5, pa.map_(pa.string(), pa.float32())), '{"k":1.5}', id="maps"),
+        pytest.param(pa.array([b"\xab\x01"] * 5, pa.binary(2)), "ab01", id="bytes of a fixed size"),
+        pytest.param(pa.array([bytes(16)] * 5, pa.uuid()), "0" * 32, id="an extension type"),
+        pytest.param(pa.array([0.1 + 0.2] * 5), "0.30000000000000004", id="floats of full precision"),
+        pytest.param(pa.array([math.nan] * 5), "nan", id="no number"),
+        pytest.param(pa.array([None] * 5), None, id="nulls"),
+        pytest.param(pa.array([7] * 5).dictionary_encode(), "7", id="a dictionary of numbers"),
         pytest.param(pa.array([b"a\xff"] * 5, pa.binary()), "a\ufffd", id="bytes"),
         pytest.param(pa.array([b"a\xff"] * 5, pa.binary()).view(pa.string()), "a\ufffd", id="no UTF-8"),
         pytest.param(pa.array(["a"] * 5).dictionary_encode(), "a", id="a dictionary"),
         pytest.param(pa.array([0.5] * 5), "0.5", id="floats"),
         pytest.param(pa.array([7] * 5, pa.uint64()), "7", id="integers"),
-        pytest.param(pa.array([True] * 5), None, id="booleans"),
+        pytest.param(pa.array([True] * 5), "true", id="booleans"),
     ],
 )
 def test_columns_of_every_type_can_be_carried(tmp_path: Path, values: pa.Array, note: str | None) -> None:
@@ -168,8 +204,9 @@ def test_lines_are_held_in_bounded_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, lines: list[str], kept: int | None, bad_rows: int | None
 ) -> None:
     monkeypatch.setattr(caption_tables, "BATCH_BYTES", 50_000)
-    for module in (caption_tables, text_lines):
+    for module in (caption_tables, text_lines, csv_rows):
         monkeypatch.setattr(module, "MAX_FIELDS", 2_000)
+    for module in (text_lines, csv_rows):
         monkeypatch.setattr(module, "MAX_LINE_BYTES", 60_000)
     path = tmp_path / name
     path.write_bytes(gzip.compress("\n".join(lines).encode(), mtime=0))

@@ -1,6 +1,7 @@
 """Samples of rows: exact, nested, the same however files are cut; the numbers are those of the file."""
 
 import gzip
+import json
 import random
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from curation.core.choices import SourceKind
 from curation.core.draws import hash64
 from curation.extraction.extract import ExtractTask, extract_file
+from curation.extraction.inputs import count_recipe
 from curation.sources.caption_tables import CountTask, count_rows
 from curation.sources.row_sample import RowSample, sample_rows
 from tests.unit.extraction.settings import ENGLISH, extraction_settings, table_columns
@@ -98,3 +100,12 @@ def test_what_cannot_be_read_has_no_rows(tmp_path: Path) -> None:
         receipt = count_rows(CountTask(str(tmp_path / name)), table_columns())
         assert receipt.rows_out == 0
         assert receipt.failures
+
+
+def test_counts_of_older_rules_are_not_those_of_newer_ones(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps([{"url": "http://h.org/a.jpg", "text": "kite"}] * 3))
+    task = CountTask(str(tmp_path / "a.json"))
+    assert [count_rows(task, table_columns(), rules).rows_out for rules in (1, 2)] == [1, 3]
+    recipes = [count_recipe([], table_columns(), rules) for rules in (1, 2)]
+    assert recipes[0].settings == {"names": []}
+    assert len({recipe.id for recipe in recipes}) == 2

@@ -76,6 +76,14 @@ def test_rows(tmp_path: Path, name: str) -> None:
         assert dict(sums) == {expected[:2]: expected[2]}
 
 
+def test_a_byte_order_mark_and_windows_line_ends(tmp_path: Path) -> None:
+    path = tmp_path / "pageviews-20260101-000000"
+    path.write_bytes(b"\xef\xbb\xbfen Cat 5 0\r\nen Dog 6 0\r\n")
+    sums, receipt = count(path)
+    assert sums == {("en", "Cat"): 5, ("en", "Dog"): 6}
+    assert not receipt.drops
+
+
 def test_the_first_papers_rules(tmp_path: Path) -> None:
     path = tmp_path / "p"
     path.write_text("en Cat 49 0\nen Cat 50 0\nen A:_B 99 0\nen.m Cat 60 0\n")

@@ -44,6 +44,11 @@ TABS = {
     "no header": ("1-n\tlemma\tchat\n", ["chat"], {}),
     "broken": (HEAD + "1-n\tlemma\n\n1-n\tlemma\t \n", [], {"comment": 1, "malformed": 3}),
     "windows letters": (HEAD + "1-n\tlemma\t\x9cuvre\n", ["œuvre"], {"comment": 1}),
+    "byte order mark, CR LF": (
+        "\ufeff" + (HEAD + "1-n\tlemma\tchat\n").replace("\n", "\r\n"),
+        ["chat"],
+        {"comment": 1},
+    ),
     "particles": (HEAD + "1-a\tfra:lemma\t美丽+的\n", ["美丽的"], {"comment": 1}),
     "markup": (HEAD + "1-a\tlemma\t&lt;big&gt;\n1-a\tlemma\t(''x'') y\n", [], {"comment": 1, "malformed": 2}),
 }
