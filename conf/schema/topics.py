@@ -10,7 +10,18 @@ from omegaconf import MISSING
 
 from conf.schema.base import Settings, setting
 from conf.schema.spark_values import check_heap, check_master, check_values
-from curation.core.choices import BigramScore, Edges, Emails, Engine, Entities, Others, Resize, SourceKind, Unit
+from curation.core.choices import (
+    BigramScore,
+    Edges,
+    Emails,
+    Engine,
+    Entities,
+    ImageAddresses,
+    Others,
+    Resize,
+    SourceKind,
+    Unit,
+)
 from curation.core.errors import HeadtailError
 
 DEFAULT_TAIL_SHARE = 0.06
@@ -62,6 +73,13 @@ class SourceConfig(Settings):
     max_file_bytes: int = setting(64 << 30, "maximum uncompressed size that is read of a file", unit="bytes", minimum=1)
     record_seconds: float = setting(
         60.0, "CPU time limit of a page or record; the rest of it is skipped", unit="s", minimum=0.1
+    )
+    image_addresses: ImageAddresses = setting(
+        ImageAddresses.one,
+        "addresses of an image that count (kind=warc): one, or all, so that a picture in five sizes counts five times",
+    )
+    page_metadata: bool = setting(
+        False, "take the images of JSON-LD (ImageObject) and Open Graph (og:image) as well (kind=warc)"
     )
     url_column: str = setting("url", "column of image URLs (kind=table), or key in the json (kind=webdataset)")
     text_columns: dict[str, str] = setting(

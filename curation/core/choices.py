@@ -20,6 +20,13 @@ class SourceKind(StrEnum):
     webdataset = "webdataset"
 
 
+class ImageAddresses(StrEnum):
+    """How many of an image's addresses become links."""
+
+    one = "one"
+    all = "all"
+
+
 class Emails(StrEnum):
     """How e-mail addresses in texts are handled."""
 
