@@ -60,6 +60,8 @@ def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
         max_file_bytes=source.max_file_bytes,
         record_seconds=source.record_seconds,
         rules=RULES[source.kind],
+        image_addresses=source.image_addresses,
+        page_metadata=source.page_metadata,
         urls=UrlRules(**{name: tuple(values) for name, values in vars(config.urls).items()}),
         texts=TextRules(**vars(config.text)),
         language=LanguageRules(languages=tuple(config.languages), **vars(config.language)),

@@ -18,6 +18,7 @@ from curation.core.choices import (
     Engine,
     Entities,
     Formats,
+    ImageAddresses,
     Others,
     Resize,
     SourceKind,
@@ -74,6 +75,13 @@ class SourceConfig(Settings):
     max_file_bytes: int = setting(64 << 30, "maximum uncompressed size that is read of a file", unit="bytes", minimum=1)
     record_seconds: float = setting(
         60.0, "CPU time limit of a page or record; the rest of it is skipped", unit="s", minimum=0.1
+    )
+    image_addresses: ImageAddresses = setting(
+        ImageAddresses.one,
+        "addresses of an image that count (kind=warc): one, or all, so that a picture in five sizes counts five times",
+    )
+    page_metadata: bool = setting(
+        False, "take the images of JSON-LD (ImageObject) and Open Graph (og:image) as well (kind=warc)"
     )
     url_column: str = setting("url", "column of image URLs (kind=table), or key in the json (kind=webdataset)")
     text_columns: dict[str, str] = setting(

@@ -28,6 +28,13 @@ class CsvEscape(StrEnum):
     backslash = "backslash"
 
 
+class ImageAddresses(StrEnum):
+    """How many of an image's addresses become links."""
+
+    one = "one"
+    all = "all"
+
+
 class Emails(StrEnum):
     """How e-mail addresses in texts are handled."""
 

@@ -11,6 +11,8 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "entities": "source.entities",
         "crawl": "source.crawl",
         "max_file_bytes": "source.max_file_bytes",
+        "image_addresses": "source.image_addresses",
+        "page_metadata": "source.page_metadata",
         "rules": "the version of the rules of source.kind",
         "texts.": "text.",
         "language.languages": "languages",

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.attempts import receipt_of_given_up
-from curation.core.choices import Entities, SourceKind
+from curation.core.choices import Entities, ImageAddresses, SourceKind
 from curation.core.credentials import cut_path
 from curation.core.receipts import Receipt
 from curation.core.recipes import added
@@ -74,7 +74,8 @@ class ExtractionSettings:
 
     `columns` apply to the sources table and webdataset, `entities` to WATs. `crawl` names the crawl of files whose path
     does not. Reading a file ends after `max_file_bytes`, uncompressed, that of a record after `record_seconds` of CPU
-    time. `rules` is the version of the source's rules.
+    time. `rules` is the version of the source's rules. `image_addresses` and `page_metadata` apply to WARCs; by the
+    rules 1, an image has all its addresses.
     """
 
     source: SourceKind
@@ -87,6 +88,14 @@ class ExtractionSettings:
     columns: TableColumns
     record_seconds: float = added(60.0)
     rules: int = added(1, default=1)
+    image_addresses: ImageAddresses = added(ImageAddresses.all, default=ImageAddresses.all)  # noqa: RUF009 a field
+    page_metadata: bool = added(False, default=False)
+
+    def __post_init__(self) -> None:
+        if self.source != SourceKind.warc or self.rules == 1:
+            object.__setattr__(self, "image_addresses", ImageAddresses.all)
+        if self.source != SourceKind.warc:
+            object.__setattr__(self, "page_metadata", False)
 
     @property
     def schema(self) -> pa.Schema:
@@ -179,7 +188,7 @@ def _reader(file: BinaryIO, log: ReadLog, path: str, settings: ExtractionSetting
         case SourceKind.webdataset:
             return ShardReader(file, log, settings.columns, settings.rules)
         case SourceKind.warc:
-            return WarcReader(file, log)
+            return WarcReader(file, log, settings.image_addresses, settings.page_metadata)
         case SourceKind.wat:
             return WatReader(file, log, settings.entities)
 

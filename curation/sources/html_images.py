@@ -5,7 +5,7 @@ address of an image becomes one link, and each link has all texts of the image.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from resiliparse.parse.html import HTMLParserException, HTMLTree
@@ -43,6 +43,7 @@ def pieces_of(text: str) -> Iterator[str]:
         opened = next((opener if opener == "<!--" else f"{opener}>" for opener in inside), "")
 
 
+Attributes = Mapping[str, str | None]
 ImageLink = tuple[str, list[str | None]]
 """An address of an image, and the texts of the image by TEXT_KEYS."""
 
@@ -68,10 +69,11 @@ def image_links(text: str) -> PageImages | None:
     try:
         page = text.encode()
         tags = scan_page(page)
-        if not len(tags.spans):
+        if not len(tags.tags):
             return PageImages("", [], tags.fits_tree, tags.cut_tags)
         if not tags.fits_tree:
-            text = "".join(page[start:end].decode("utf-8", "replace") + ">" for start, end in tags.spans.tolist())
+            bounds = tags.tags.tolist()
+            text = "".join(page[start:end].decode("utf-8", "replace") + ">" for start, _, end, _ in bounds)
         document = HTMLTree.parse(text).document
     except (HTMLParserException, ValueError):
         return None
@@ -85,6 +87,23 @@ def image_links(text: str) -> PageImages | None:
         texts = [element.getattr(key) for key in TEXT_KEYS]
         links += [(url, texts) for url in _addresses(element)]
     return PageImages(_plain(base or ""), links, tags.fits_tree, tags.cut_tags)
+
+
+def attributes_of(page: bytes, tags: Sequence[Sequence[int]], wanted: int) -> list[Attributes]:
+    """Return the attributes of each tag that scan_page has found; end tags, and tags that are not wanted, have none.
+
+    The parser reads them as those of so many `<img>`: this makes a flat tree of all kinds of tags.
+    """
+    numbers = [number for number, (_, _, _, what) in enumerate(tags) if what > 0 and what & wanted]
+    attributes: list[Attributes] = [{}] * len(tags)
+    if not numbers:
+        return attributes
+    markup = b"".join(b"<img%s>" % page[tags[number][1] : tags[number][2]] for number in numbers)
+    document = HTMLTree.parse(markup.decode("utf-8", "replace")).document
+    elements = document.query_selector_all("img")[:] if document else []
+    for number, element in zip(numbers, elements, strict=True):
+        attributes[number] = {name: element.getattr(name) for name in element.attrs}
+    return attributes
 
 
 def _addresses(element: Any) -> list[str]:
@@ -101,20 +120,31 @@ def largest_source(source_set: str) -> str:
     >>> largest_source("a.jpg 1x, b.jpg?w=1,2 2x")
     'b.jpg?w=1,2'
     """
-    best, size, at = "", -1.0, 0
+    best, size = "", -1.0
+    for url, descriptor in candidates_of(source_set):
+        try:
+            measure = float(descriptor[:-1]) if descriptor else 1.0
+        except ValueError:
+            measure = 0.0
+        if measure > size:
+            best, size = url, measure
+    return best
+
+
+def candidates_of(source_set: str) -> Iterator[tuple[str, str]]:
+    """Yield each address of a `srcset` with its first descriptor, which can be empty.
+
+    >>> list(candidates_of("a.jpg, b.jpg?w=1,2 2x"))
+    [('a.jpg', ''), ('b.jpg?w=1,2', '2x')]
+    """
+    at = 0
     while found := _ADDRESS.match(source_set, at):
         url, at = found[1].rstrip(","), found.end()
         words = []
         if url == found[1]:  # a comma behind the address ends the candidate
             end = _descriptor_end(source_set, at)
             words, at = source_set[at : min(end, at + DESCRIPTOR_CHARS)].split(), end + 1
-        try:
-            measure = float(words[0][:-1]) if words else 1.0
-        except ValueError:
-            measure = 0.0
-        if measure > size:
-            best, size = url, measure
-    return best
+        yield url, words[0] if words else ""
 
 
 def _descriptor_end(source_set: str, at: int) -> int:

@@ -3,7 +3,8 @@
 An HTML parser repeats each formatting element that is left open (`<b a=1>`) in every block that follows, and compares
 each attribute of a tag with all before it. 27 kB of text can make a tree of 1.5 GB. The scan reads the tags once and
 estimates this work from above: an end tag counts only where it closes the element that was opened last. Ordinary pages
-are far below the limits. Of the others the caller parses the image tags alone, one after the other.
+are far below the limits. Of the others the caller parses the image tags alone, one after the other. A caller that
+never makes a tree of a page (page_images.py) takes all that it needs from the tags of the scan.
 
 The scan follows the tokenizer of the HTML standard. A tag in a place where the tokens depend on the parser's tree, such
 as markup within the `<style>` of an `<svg>`, makes the estimate useless: such a page counts as too large as well.
@@ -29,6 +30,12 @@ VOID, FORMAT, RAW, LEAVES, POINT, FOREIGN, IMG, IMAGE, BASE, ANCHOR, ROOT, IMPLI
 )
 """What a tag is. LEAVES: it ends an `<svg>`. POINT: within `<svg>` or `<math>` it holds HTML. IMAGE: it is an `<img>`
 outside of `<svg>`. ROOT: its attributes are added to those of the first. IMPLIED: it closes an element of its name."""
+AMP, PICTURE, SOURCE, FIGURE, CAPTION, NOSCRIPT, META, SCRIPT = (1 << bit for bit in range(14, 22))
+IMAGES = IMG | IMAGE | BASE
+"""The tags that a tree of a page is asked for."""
+AROUND = AMP | PICTURE | SOURCE | FIGURE | CAPTION | NOSCRIPT
+"""Further images, and the elements around images that tell which of them show one picture, and what its caption is."""
+_PAIRED = AMP | PICTURE | FIGURE | CAPTION | NOSCRIPT | SCRIPT
 _NAMES = {
     VOID: "area base basefont bgsound br col embed frame hr image img input keygen link meta param source track wbr",
     FORMAT: "a b big code em font i nobr s small strike strong tt u",
@@ -45,6 +52,14 @@ _NAMES = {
     IMPLIED: "p li td th tr dd dt option",
     TEMPLATE: "template",
     PLAIN: "plaintext",
+    AMP: "amp-img amp-anim",
+    PICTURE: "picture",
+    SOURCE: "source",
+    FIGURE: "figure",
+    CAPTION: "figcaption",
+    NOSCRIPT: "noscript",
+    META: "meta",
+    SCRIPT: "script",
 }
 _SLOTS = 512
 _NAME_BYTES = 16
@@ -82,33 +97,38 @@ _CLASSES[EQUAL] = KEY_END
 
 
 class PageTags(NamedTuple):
-    """The result of a scan. `spans` (int64, (n, 2)) are the bounds of the `<img>` and `<base>` tags, in bytes.
+    """The result of a scan: of each wanted tag, in bytes, where it begins, where its name ends, and where it ends.
 
-    A span ends before its `>`, or before attribute number MAX_ATTRIBUTES + 1. `cut_tags` counts the tags that have
-    more attributes. `fits_tree` says whether the page may be parsed as a whole.
+    `tags` (int64, (n, 4)) holds these three and what the tag is; an end tag has this number below zero. A tag ends
+    before its `>`, or before attribute number MAX_ATTRIBUTES + 1. `cut_tags` counts the tags that have more attributes.
+    `fits_tree` says whether the page may be parsed as a whole.
     """
 
-    spans: np.ndarray
+    tags: np.ndarray
     cut_tags: int
     fits_tree: bool
 
 
-def scan_page(page: bytes) -> PageTags:
-    """Find the image tags of a page in UTF-8.
+def scan_page(page: bytes, wanted: int = IMAGES, with_templates: bool = False) -> PageTags:
+    """Find the wanted tags of a page in UTF-8.
+
+    `with_templates` also finds those within `<template>`, except `<base>`, and those within the HTML of an `<svg>`.
 
     >>> page = b"<p><!-- <img> --><img src=a><b a=1>"
-    >>> tags = scan_page(page)
-    >>> [page[start:end] for start, end in tags.spans.tolist()], tags.fits_tree
+    >>> found = scan_page(page)
+    >>> [page[start:end] for start, _, end, _ in found.tags.tolist()], found.fits_tree
     ([b'<img src=a'], True)
     """
-    spans = np.empty((len(page) // 5 + 1, 2), np.int64)
-    count, cut_tags, fits = _scan(np.frombuffer(page, np.uint8), spans, _KEYS, _KINDS)
-    return PageTags(spans[:count], cut_tags, fits)
+    tags = np.empty((len(page) // 5 + 1, 4), np.int64)
+    count, cut_tags, fits = _scan(np.frombuffer(page, np.uint8), tags, _KEYS, _KINDS, wanted, with_templates)
+    return PageTags(tags[:count], cut_tags, fits)
 
 
 @numba.njit(cache=True, nogil=True)
-def _scan(buf: np.ndarray, spans: np.ndarray, keys: np.ndarray, kinds: np.ndarray) -> tuple[int, int, bool]:
-    """Fill `spans`; return their count, PageTags.cut_tags and PageTags.fits_tree."""
+def _scan(
+    buf: np.ndarray, tags: np.ndarray, keys: np.ndarray, kinds: np.ndarray, wanted: int, with_templates: bool
+) -> tuple[int, int, bool]:
+    """Fill `tags`; return their count, PageTags.cut_tags and PageTags.fits_tree."""
     open_names = np.empty((MAX_DEPTH, 2), np.int64)  # bounds of the names of the open elements
     weights = np.empty(MAX_DEPTH, np.int64)  # what a repetition of a formatting element takes; 0 of other elements
     tag = np.zeros(3, np.int64)
@@ -137,6 +157,11 @@ def _scan(buf: np.ndarray, spans: np.ndarray, keys: np.ndarray, kinds: np.ndarra
         attributes, span_end, is_closed = tag[0], tag[1], tag[2] and foreign > 0
         cut_tags += attributes > MAX_ATTRIBUTES
         is_same = depth > 0 and _is_same(buf, open_names[depth - 1, 0], open_names[depth - 1, 1], name, name_end)
+        what = kind & wanted & _PAIRED if closes else kind & wanted
+        if what and not (what & IMAGE and foreign) and (not templates or (with_templates and not what & BASE)):
+            tags[count, 0], tags[count, 1], tags[count, 2] = start, name_end, span_end
+            tags[count, 3] = -what if closes else what
+            count += 1
         if closes:
             templates -= kind & TEMPLATE and templates > 0
             if (
@@ -152,14 +177,13 @@ def _scan(buf: np.ndarray, spans: np.ndarray, keys: np.ndarray, kinds: np.ndarra
                 anchors -= kind & ANCHOR > 0
                 anchor_weight = anchor_weight if anchors else 0
         else:
-            if not templates and (kind & (IMG | BASE) or (kind & IMAGE and not foreign)):
-                spans[count, 0], spans[count, 1] = start, span_end
-                count += 1
             templates += kind & TEMPLATE > 0 and foreign == 0
             root_attributes += attributes if kind & ROOT else 0
             if kind & PLAIN or max(attributes, root_attributes) > MAX_ATTRIBUTES or (foreign and kind & LEAVES):
                 fits = False
-            if not is_closed and (kind & RAW or (foreign and kind & POINT)):
+            if foreign and kind & POINT and not kind & RAW and with_templates:
+                fits = False
+            elif not is_closed and (kind & RAW or (foreign and kind & POINT)):
                 closing = _raw_end(buf, at, end, name, name_end)
                 if foreign and _find(buf, at, closing, LT) < closing:  # the tree decides whether it is text
                     fits = False

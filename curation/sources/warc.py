@@ -8,10 +8,13 @@ from typing import BinaryIO
 import numpy as np
 import pyarrow as pa
 
+from curation.core.choices import ImageAddresses
 from curation.sources.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
 from curation.sources.html_images import TEXT_KEYS, ImageLink, image_links, pieces_of
 from curation.sources.http_payload import Payload, decode_html, parse_fields, read_http
 from curation.sources.links import Links
+from curation.sources.page_images import CAPTION_KEYS, page_images
+from curation.sources.page_metadata import METADATA_KEYS, metadata_links
 from curation.sources.page_scan import MAX_ATTRIBUTES
 
 BATCH_LINKS = 20_000
@@ -26,10 +29,22 @@ _FOLDED = re.compile(rb"\r?\n[ \t]+")
 
 
 class WarcReader:
-    """Read the image links of one WARC. The iteration fills `counts` and `crawl`, as that of WatReader does."""
+    """Read the image links of one WARC. The iteration fills `counts` and `crawl`, as that of WatReader does.
 
-    def __init__(self, file: BinaryIO, log: ReadLog) -> None:
-        self._file, self._log = file, log
+    `addresses` says whether an image has one link or one for each of its addresses; `with_metadata` adds the images of
+    JSON-LD and Open Graph.
+    """
+
+    def __init__(
+        self,
+        file: BinaryIO,
+        log: ReadLog,
+        addresses: ImageAddresses = ImageAddresses.one,
+        with_metadata: bool = False,
+    ) -> None:
+        self._file, self._log, self._with_metadata = file, log, with_metadata
+        self._has_one_address = addresses == ImageAddresses.one
+        self._keys = (CAPTION_KEYS if self._has_one_address else TEXT_KEYS) + (METADATA_KEYS if with_metadata else ())
         self.counts: Counter[str] = Counter()
         self.drops: Counter[str] = Counter()
         self.crawl = ""
@@ -38,7 +53,7 @@ class WarcReader:
         """Up to here no header ends: of many records without an end of their header, each byte is searched once."""
 
     def __iter__(self) -> Iterator[Links]:
-        batch = _Batch()
+        batch = _Batch(self._keys)
         for headers, body in self._records():
             self.counts["records_read"] += 1
             images, has_images = self._images(headers, body), False
@@ -48,7 +63,7 @@ class WarcReader:
                 batch.add(headers.get(b"warc-target-uri", b""), base, links)
                 if len(batch.urls) >= BATCH_LINKS or batch.characters >= BATCH_CHARACTERS:
                     yield batch.links()
-                    batch = _Batch()
+                    batch = _Batch(self._keys)
             self.counts["pages_read"] += has_images
         if not self.counts["records_read"] and not self._log.faults:
             self._log.fault(0, "there is no WARC record in it")
@@ -65,7 +80,7 @@ class WarcReader:
         text, base = decode_html(page), ""
         del body, page
         for piece in pieces_of(text):
-            found = image_links(piece)
+            found = page_images(piece) if self._has_one_address else image_links(piece)
             if found is None:
                 self._log.record_fault("HTML that cannot be parsed")
                 continue
@@ -74,8 +89,15 @@ class WarcReader:
             if found.cut_tags:
                 self._log.record_fault(f"{found.cut_tags} tags with more than {MAX_ATTRIBUTES} attributes are cut off")
             base = base or found.base
-            if found.links:
-                yield base, found.links
+            links = self._with_metadata_of(piece, found.links) if self._with_metadata else found.links
+            if links:
+                yield base, links
+
+    def _with_metadata_of(self, piece: str, links: list[ImageLink]) -> list[ImageLink]:
+        """Return the links of a page and those of its metadata, each with the texts of all keys."""
+        own, further = [None] * (len(self._keys) - len(METADATA_KEYS)), [None] * len(METADATA_KEYS)
+        found = [(url, [*own, *texts]) for url, texts in metadata_links(piece)]
+        return [(url, [*texts, *further]) for url, texts in links] + found
 
     def _records(self) -> Iterator[tuple[dict[bytes, bytes], bytes]]:
         """Yield the headers (names in lower case) and the body of each record.
@@ -196,7 +218,8 @@ def page_of(headers: dict[bytes, bytes], body: bytes) -> Payload | None:
 
 
 class _Batch:
-    def __init__(self) -> None:
+    def __init__(self, keys: tuple[str, ...]) -> None:
+        self._keys = keys
         self.characters = 0
         self.urls: list[str] = []
         self.page: list[int] = []
@@ -217,5 +240,5 @@ class _Batch:
     def links(self) -> Links:
         page_urls = pa.array(self.page_urls, pa.string())
         bases = pa.array([base or None for base in self.bases], pa.string())
-        texts = {key: pa.array([row[index] for row in self.texts], pa.string()) for index, key in enumerate(TEXT_KEYS)}
+        texts = {key: pa.array([row[index] for row in self.texts], pa.string()) for index, key in enumerate(self._keys)}
         return Links(pa.array(self.urls, pa.string()), np.asarray(self.page, np.int32), page_urls, bases, texts)

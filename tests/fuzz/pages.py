@@ -3,9 +3,9 @@
     python -m tests.fuzz.pages variants=100000 seed=1
 
 A variant is a WARC of good pages around hostile ones. Hostile pages are random pieces, each repeated up to thousands of
-times: unclosed and misnested elements, attributes, comments, raw text, foreign content, source sets, charsets, odd
-headers and lengths. The good pages have to come out as they are, and the time and memory of a variant stay below a
-limit for each byte.
+times: unclosed and misnested elements, attributes, comments, raw text, foreign content, source sets, pictures and their
+copies, figures, metadata, charsets, odd headers and lengths. The good pages have to come out as they are, and the time
+and memory of a variant stay below a limit for each byte.
 """
 
 import io
@@ -17,6 +17,7 @@ import sys
 import time
 from collections import Counter
 
+from curation.core.choices import ImageAddresses
 from curation.sources.archives import ReadLog
 from curation.sources.warc import WarcReader
 
@@ -30,12 +31,18 @@ ELEMENTS = (
     "b", "i", "font", "a", "nobr", "div", "p", "span", "li", "ul", "table", "tr", "td", "caption", "svg", "math", "mi",
     "desc", "foreignObject", "template", "select", "option", "button", "form", "title", "style", "script", "textarea",
     "iframe", "noscript", "h1", "object", "marquee", "html", "body", "head", "frameset", "img", "image", "base", "br",
-    "plaintext", "xmp", "dd", "x-y", "annotation-xml", "ruby", "rt",
+    "plaintext", "xmp", "dd", "x-y", "annotation-xml", "ruby", "rt", "picture", "source", "figure", "figcaption",
+    "amp-img", "amp-anim", "meta",
 )  # fmt: skip
 TEXTS = (
     "x", "&amp", "&#x0;", "<", ">", "</", "<!", "<!--", "-->", "<!---->", "<!-->", "--!>", "<![CDATA[", "]]>", "<?",
     "\0", "\ufffd", "'", '"', "=", "/", "<img src=a alt=b>", "<img srcset='{0} 1x, b 2x' alt=c>", "</p>", "</br>",
-    "<base href='/{0}/'>", "\u202e", "WARC/1.0\r\n", "\r\n\r\n",
+    "<base href='/{0}/'>", "\u202e", "WARC/1.0\r\n", "\r\n\r\n", "<img data-src=a{0} src=1x1.gif data-x=b.jpg alt=d>",
+    "<img src={0} alt=e><noscript><img src={0} alt=e></noscript>", "<noscript><img src={0}></noscript><img>",
+    "<picture><source srcset='{0} 9w, b 2000w'><img alt=f>", "<figure><img src={0}><figcaption>g <b a='", "</figure>",
+    "<amp-img src={0} alt=h><amp-img placeholder src=i>", "<img data-src='{{width}}.jpg' data-widths='[{0}, 9]'>",
+    "<meta property=og:image content={0}>", "<meta property=og:title content='{0}'>",
+    "<script type=application/ld+json>[[{{\"@type\": \"ImageObject\", \"url\": \"{0}\"}},", "</script>", "&#9", "&#x",
 )  # fmt: skip
 SETS = (",", " ", ", ", "(", ")", "a", "1x", " 9w,", "\n", "a (")
 CHARSETS = (
@@ -113,7 +120,7 @@ def check(rng: random.Random) -> tuple[int, float, ReadLog]:
     pages = ["".join(piece(rng) for _ in range(rng.randrange(1, 8))).encode() for _ in range(rng.randrange(1, 4))]
     data = b"".join(good_page(n) + record(rng, page) for n, page in enumerate(pages)) + good_page(len(pages))
     started, log, found = time.process_time(), ReadLog(), Counter()
-    for links in WarcReader(io.BytesIO(data), log):
+    for links in WarcReader(io.BytesIO(data), log, rng.choice(list(ImageAddresses)), rng.random() < 0.5):
         for part in links.slices(100_000):
             found.update(part.texts["alt"].to_pylist())
     seconds = time.process_time() - started

@@ -5,7 +5,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from curation.core.choices import SourceKind
+from curation.core.choices import ImageAddresses, SourceKind
 from curation.extraction.extract import ExtractTask, extract_file
 from tests.conftest import SHARED
 from tests.unit.extraction.settings import ENGLISH, extraction_settings
@@ -19,9 +19,12 @@ def real_archives() -> list[Path]:
 
 
 def counts_of(path: Path) -> dict[str, int]:
-    """What one file gave, zeros left out: image_links, candidates, each drop reason, pairs, failures."""
+    """What one file gave, zeros left out: image_links, candidates, each drop reason, pairs, failures.
+
+    Of WARCs, all addresses of each image are taken, as a WAT has them.
+    """
     source = SourceKind.wat if path.is_relative_to(SHARED / "wat") else SourceKind.warc
-    settings = extraction_settings(source=source, language=ENGLISH)
+    settings = extraction_settings(source=source, language=ENGLISH, image_addresses=ImageAddresses.all)
     with tempfile.TemporaryDirectory() as folder:
         receipt = extract_file(ExtractTask(str(path), f"{folder}/out.parquet"), settings)
     counts = Counter(receipt.drops)

@@ -61,7 +61,7 @@ def test_attributes_beyond_the_limit_are_cut_off() -> None:
 
 def by_tree(text: str, monkeypatch: pytest.MonkeyPatch) -> tuple:
     with monkeypatch.context() as patch:
-        patch.setattr(html_images, "scan_page", lambda _: PageTags(scan_page(b"<img>").spans, 0, True))
+        patch.setattr(html_images, "scan_page", lambda _: PageTags(scan_page(b"<img>").tags, 0, True))
         found = image_links(text)
     assert found is not None
     return found.base, found.links

@@ -5,10 +5,12 @@ import io
 import zlib
 from encodings.aliases import aliases
 from functools import partial
+from typing import Any
 
 import pyarrow as pa
 import pytest
 
+from curation.core.choices import ImageAddresses
 from curation.extraction.urls import join_bases
 from curation.sources import archives, html_images, warc
 from curation.sources.archives import ReadLog
@@ -27,9 +29,9 @@ def response(body: bytes, *headers: str, kind: str = "response", url: str = "htt
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + head.encode() + body + b"\r\n\r\n"
 
 
-def read(data: bytes) -> tuple[list[dict], ReadLog]:
+def read(data: bytes, *given: Any) -> tuple[list[dict], ReadLog]:
     log, rows = ReadLog(), []
-    for links in WarcReader(io.BytesIO(data), log):
+    for links in WarcReader(io.BytesIO(data), log, *given):
         bases = join_bases(links.page_urls, links.bases)
         columns = {"url": links.urls, "page": links.page_urls.take(links.page), "base": bases.take(links.page)}
         columns |= links.texts
@@ -141,13 +143,15 @@ def test_charsets_of_the_world(charset: str) -> None:
     assert [row["alt"] for row in rows] == [text]
 
 
-def test_every_address_of_an_image_with_all_its_texts() -> None:
-    page = b"""<base href="/x/"><base href="/y/">
+IMAGES = b"""<base href="/x/"><base href="/y/">
         <img src="data:image/gif;base64,R0" data-src="b.jpg" srcset="s.jpg 320w, l.jpg 800w" alt="kite" title="">
         <img data-srcset="a.jpg, b.jpg 1.5x,c.jpg 2x" data-image-title="caption">
         <noscript><img src="n.jpg" alt="x &amp; y"></noscript><img alt="none">
         <script>"<img src=no.jpg>"</script><!-- <img src="no.jpg"> --><template><img src="t.jpg"></template>"""
-    rows, _ = read(response(page, HTML))
+
+
+def test_every_address_of_an_image_with_all_its_texts() -> None:
+    rows, _ = read(response(IMAGES, HTML), ImageAddresses.all)
     assert {row["base"] for row in rows} == {"http://h.org/x/"}
     found = [{key: value for key, value in row.items() if key not in ("page", "base")} for row in rows]
     assert found[:3] == [
@@ -158,6 +162,35 @@ def test_every_address_of_an_image_with_all_its_texts() -> None:
         {"url": "n.jpg", "alt": "x & y"},
         {"url": "", "alt": "none"},
     ]
+
+
+def test_one_address_of_an_image_with_all_its_texts() -> None:
+    figure = b"<figure><img src=f.jpg><figcaption>A <b>kite</b></figcaption></figure>"
+    rows, _ = read(response(IMAGES + figure, HTML))
+    assert {row["base"] for row in rows} == {"http://h.org/x/"}
+    assert [{key: value for key, value in row.items() if key not in ("page", "base")} for row in rows] == [
+        {"url": "l.jpg", "alt": "kite", "title": ""},
+        {"url": "c.jpg", "data-image-title": "caption"},
+        {"url": "n.jpg", "alt": "x & y"},
+        {"url": "", "alt": "none"},
+        {"url": "t.jpg"},
+        {"url": "f.jpg", "figcaption": "A kite"},
+    ]
+
+
+@pytest.mark.parametrize("addresses", ImageAddresses)
+def test_metadata_beside_images(addresses: ImageAddresses) -> None:
+    page = b"""<meta property=og:image content=o.jpg><meta property=og:image:alt content=kite><img src=a.jpg alt=boat>
+        <script type="application/ld+json">{"@type": "ImageObject", "url": "j.jpg", "name": "sun"}</script>"""
+    rows, _ = read(response(page, HTML) + response(page.replace(b"<img", b"<i"), HTML), addresses, True)
+    found = [{key: value for key, value in row.items() if key not in ("page", "base")} for row in rows]
+    boat, *others = [
+        {"url": "a.jpg", "alt": "boat"},
+        {"url": "o.jpg", "og:image:alt": "kite"},
+        {"url": "j.jpg", "schema:name": "sun"},
+    ]
+    assert found == [boat, *others, *others]
+    assert len(read(response(page, HTML), addresses)[0]) == 1
 
 
 @pytest.mark.parametrize(
