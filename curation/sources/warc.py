@@ -13,6 +13,7 @@ from curation.sources.html_images import TEXT_KEYS, ImageLink, image_links, piec
 from curation.sources.http_payload import Payload, decode_html, parse_fields, read_http
 from curation.sources.links import Links
 from curation.sources.page_scan import MAX_ATTRIBUTES
+from curation.sources.page_text import page_text
 
 BATCH_LINKS = 20_000
 BATCH_CHARACTERS = 16 << 20
@@ -26,10 +27,13 @@ _FOLDED = re.compile(rb"\r?\n[ \t]+")
 
 
 class WarcReader:
-    """Read the image links of one WARC. The iteration fills `counts` and `crawl`, as that of WatReader does."""
+    """Read the image links of one WARC. The iteration fills `counts` and `crawl`, as that of WatReader does.
 
-    def __init__(self, file: BinaryIO, log: ReadLog) -> None:
-        self._file, self._log = file, log
+    `rules` is the version of the rules (extract.RULES).
+    """
+
+    def __init__(self, file: BinaryIO, log: ReadLog, rules: int = 2) -> None:
+        self._file, self._log, self._rules = file, log, rules
         self.counts: Counter[str] = Counter()
         self.drops: Counter[str] = Counter()
         self.crawl = ""
@@ -62,7 +66,7 @@ class WarcReader:
             return
         if len(body) >= MAX_RECORD_BYTES:
             self._log.record_fault(f"a page of more than {MAX_RECORD_BYTES} bytes is cut off there")
-        text, base = decode_html(page), ""
+        text, base = self._text(page), ""
         del body, page
         for piece in pieces_of(text):
             found = image_links(piece)
@@ -76,6 +80,16 @@ class WarcReader:
             base = base or found.base
             if found.links:
                 yield base, found.links
+
+    def _text(self, page: Payload) -> str:
+        if self._rules == 1:
+            return decode_html(page)
+        text, is_guess, has_bad_bytes = page_text(page)
+        if is_guess:
+            self.counts["guessed_charsets"] += 1
+        if has_bad_bytes:
+            self.counts["pages_with_bad_bytes"] += 1
+        return text
 
     def _records(self) -> Iterator[tuple[dict[bytes, bytes], bytes]]:
         """Yield the headers (names in lower case) and the body of each record.
