@@ -21,6 +21,8 @@ _UTF_16 = (
     (re.compile(rb"(?:\s\0)*<\0[!?a-zA-Z]\0"), "utf-16le"),
     (re.compile(rb"(?:\0\s)*\0<\0[!?a-zA-Z]"), "utf-16be"),
 )
+_CONTROLS = re.compile("[\x80-\x9f]")
+"""Characters that no page means. UTF-8 that is read in a charset of one byte a character is full of them."""
 _JAPANESE_ESCAPE = b"\x1b$"
 _REFUSED = ("hz", "iso2022_kr")
 """Charsets that browsers refuse to read, by Python's names: their labels stand for REPLACEMENT."""
@@ -46,8 +48,8 @@ def page_text(page: Payload) -> PageText:
     r"""Return a page as text.
 
     The first declared charset counts in which at most MAX_FAILED_SHARE of the characters beyond ASCII mean nothing;
-    these become U+FFFD. It does not count if some fail while the whole page is UTF-8. Where no declared charset counts,
-    a guess does.
+    these become U+FFFD. It does not count if some mean nothing, or are controls, while the whole page is UTF-8. If no
+    declared charset counts, a guess does.
 
     >>> page_text(Payload(b"text/html; charset=EUC-KR", b"<p>\x8c\x63"))
     PageText(text='<p>똠', is_guess=False, has_bad_bytes=False)
@@ -56,7 +58,8 @@ def page_text(page: Payload) -> PageText:
     is_refused = False
     for encoding in declared_encodings(page.content_type, body):
         text, failed_share = _read(body, encoding)
-        if failed_share == 0 or (failed_share <= MAX_FAILED_SHARE and _read(body, "utf-8")[1] > 0):
+        is_doubtful = failed_share > 0 or (encoding != "utf-8" and _CONTROLS.search(text))
+        if failed_share <= MAX_FAILED_SHARE and not (is_doubtful and _read(body, "utf-8")[1] == 0):
             return PageText(text, False, failed_share > 0)
         is_refused |= encoding == REPLACEMENT
     if body.isascii() and not is_refused and _JAPANESE_ESCAPE not in body and b"\0" not in body:

@@ -66,23 +66,21 @@ class Page:
 
 @lru_cache
 def characters(encoding: str) -> list[str]:
-    """The characters of an encoding that an alt can hold: letters, figures, marks and symbols, private ones too."""
+    """The characters beyond ASCII that an alt can hold: letters, figures, marks and symbols of the encoding."""
     if encoding.startswith("utf"):
-        found = [character for name in ("big5", "euc-kr", "windows-1256", "koi8-u") for character in repertoire(name)]
+        found = [each for name in ("big5", "euc-kr", "windows-1256", "koi8-u") for each in repertoire(name)]
     else:
         found = [*repertoire("euc-jp" if encoding == "iso-2022-jp" else encoding)]
     if encoding == "iso-2022-jp":
-        found = [character for character in found if character.isascii() or len(repertoire("euc-jp")[character]) == 2]
-        found = [character for character in found if repertoire("euc-jp")[character][0] != 0x8E]
-    return sorted({character for character in found if unicodedata.category(character)[0] in "LNPS"}) + (
-        found[0x80:] if encoding == "x-user-defined" else []
-    )
+        found = [each for each in found if repertoire("euc-jp")[each][0] != 0x8E]  # half-width katakana
+    kinds = "LNPSC" if encoding == "x-user-defined" else "LNPS"
+    return sorted({each for each in found if not each.isascii() and unicodedata.category(each)[0] in kinds})
 
 
 def drawn_alt(rng: random.Random, encoding: str) -> str:
     every = characters(encoding)
-    beyond = [every[rng.randrange(len(every))] for _ in range(rng.randrange(4, 30))]
-    return "".join(beyond) + rng.choice(("", " 12 & <b>", ' "kite"', "'"))
+    drawn = [every[rng.randrange(len(every))] for _ in range(rng.randrange(4, 30))]
+    return "".join(drawn) + rng.choice(("", " 12 & <b>", ' "kite"', "'"))
 
 
 def damage(rng: random.Random, encoding: str) -> bytes:

@@ -93,6 +93,7 @@ GERMAN, RUSSIAN = "<p>Grüße aus Köln", "<p>красный змей"
         pytest.param("utf-8", "<p>a\ufffd".encode(), "<p>a\ufffd", False, False, id="U+FFFD that was there"),
         pytest.param("euc-kr", KOREAN.encode(), KOREAN, True, False, id="UTF-8 that is called Korean"),
         pytest.param("utf-8", RUSSIAN.encode("cp1251"), RUSSIAN, True, False, id="not UTF-8 at all"),
+        pytest.param("latin1", RUSSIAN.encode(), RUSSIAN, True, False, id="UTF-8 that is called Latin-1"),
         pytest.param("", JAPANESE.encode(), JAPANESE, True, False, id="none, UTF-8"),
         pytest.param("", JAPANESE.encode() + b"\xff<b>", JAPANESE + "\ufffd<b>", True, True, id="none, nearly UTF-8"),
         pytest.param("", (JAPANESE * 9).encode("cp932"), JAPANESE * 9, True, False, id="none, Japanese"),
