@@ -4,7 +4,7 @@ from functools import lru_cache
 from itertools import groupby
 
 from curation.sources.encodings import decode
-from curation.sources.multibyte import tables_of
+from curation.sources.multibyte_tables import tables_of
 
 _UTF = ("utf-8", "utf-16le", "utf-16be")
 

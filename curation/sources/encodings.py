@@ -10,7 +10,8 @@ Source: https://encoding.spec.whatwg.org, its labels and the indexes of its enco
 import codecs
 from functools import lru_cache
 
-from curation.sources.multibyte import decode_iso_2022_jp, decode_pairs, tables_of
+from curation.sources.multibyte import decode_iso_2022_jp, decode_pairs
+from curation.sources.multibyte_tables import jis0208, tables_of
 
 DEFAULT, REPLACEMENT = "windows-1252", "replacement"
 """The encoding that any bytes have, and the encoding of labels that browsers refuse: all bytes become one U+FFFD."""
@@ -96,13 +97,15 @@ def decode(data: bytes, encoding: str) -> str:
 
     >>> decode(b"\x80\x81", "windows-1252"), decode(b"\x87\x40\x81 ", "shift_jis")
     ('€\x81', '①� ')
+    >>> decode(b"a \x1b$B$\"\x1b(Jb\\", "iso-2022-jp")
+    'a あb¥'
     """
     if encoding in ("utf-8", "utf-16be", "utf-16le"):
         return data.decode(encoding, "replace")
     if encoding == REPLACEMENT:
         return "\ufffd" if data else ""
     if encoding == "iso-2022-jp":
-        return decode_iso_2022_jp(data)
+        return decode_iso_2022_jp(data, jis0208())
     tables = tables_of(encoding)
     return decode_pairs(data, tables) if tables else codecs.charmap_decode(data, "strict", _single_bytes(encoding))[0]
 
