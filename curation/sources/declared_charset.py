@@ -19,6 +19,8 @@ _ATTRIBUTES = re.compile(_ATTRIBUTE)
 _TAG_END = re.compile(rb"(?:[\s/]++|" + _ATTRIBUTE + rb")*+>")
 _COMMENT_END = re.compile(rb"--!?>")
 _OTHER_END = re.compile(rb">")
+_HEAD_BYTES = 4096
+"""Most pages declare their charset in these: the rest of them is not searched."""
 _TEXT_ONLY = frozenset(b"script style textarea title iframe noembed noframes xmp".split())
 
 
@@ -44,6 +46,10 @@ def _in_xml(body: bytes) -> str | None:
 
 
 def _in_meta(body: bytes) -> str | None:
+    return _first_meta(body[:_HEAD_BYTES]) or _first_meta(body)
+
+
+def _first_meta(body: bytes) -> str | None:
     """Return the encoding of the first `<meta>` that names one, outside of comments, scripts and the like."""
     body = body.lower()
     last = body.rfind(b"<meta", 0, max(body.rfind(b"charset"), 0))

@@ -58,8 +58,8 @@ def page_text(page: Payload) -> PageText:
     is_refused = False
     for encoding in declared_encodings(page.content_type, body):
         text, failed_share = _read(body, encoding)
-        is_doubtful = failed_share > 0 or (encoding != "utf-8" and _CONTROLS.search(text))
-        if failed_share <= MAX_FAILED_SHARE and not (is_doubtful and _read(body, "utf-8")[1] == 0):
+        is_other = encoding != "utf-8" and _is_utf_8(body) and (failed_share > 0 or _CONTROLS.search(text))
+        if failed_share <= MAX_FAILED_SHARE and not is_other:
             return PageText(text, False, failed_share > 0)
         is_refused |= encoding == REPLACEMENT
     if body.isascii() and not is_refused and _JAPANESE_ESCAPE not in body and b"\0" not in body:
@@ -69,6 +69,17 @@ def page_text(page: Payload) -> PageText:
         if failed_share <= MAX_FAILED_SHARE:
             break
     return PageText(text, True, failed_share > 0)
+
+
+def _is_utf_8(body: bytes) -> bool:
+    """Whether a page is UTF-8 and not ASCII; its end can cut off a character."""
+    if body.isascii():
+        return False
+    try:
+        body.decode()
+    except UnicodeDecodeError as error:
+        return error.reason == "unexpected end of data"
+    return True
 
 
 def _guesses(body: bytes, is_refused: bool) -> Iterator[str]:

@@ -29,6 +29,7 @@ LATE = {
     "attribute": '<link title="<meta charset=koi8-r>">' * 50,
     "noscript": "<noscript><img src=x></noscript>" + "<link>" * 300,
     "body": "<body>" + "<p>text" * 300,
+    "a tag across 4,096 bytes": "<link>".ljust(4090),
 }
 
 
@@ -91,7 +92,11 @@ GERMAN, RUSSIAN = "<p>Grüße aus Köln", "<p>красный змей"
         pytest.param("utf-8", GERMAN.encode() + b"\x80\xff<b>", GERMAN + "\ufffd\ufffd<b>", False, True, id="2 of 5"),
         pytest.param("utf-8", KOREAN.encode()[:-1], KOREAN[:-1] + "\ufffd", False, False, id="cut off"),
         pytest.param("utf-8", "<p>a\ufffd".encode(), "<p>a\ufffd", False, False, id="U+FFFD that was there"),
+        pytest.param("iso-2022-jp", b"<p>\x1b$B@V\x1b(B\x1b", "<p>赤\ufffd", False, False, id="cut off in an escape"),
+        pytest.param("iso-2022-jp", b"<p>\x1b$B@V\x1b(B\x0e<", "<p>赤\ufffd<", False, True, id="a bad byte in ASCII"),
+        pytest.param("iso-2022-jp", b"<p>\x1b$B@V\x1b(B\xff<", "<p>赤\ufffd<", False, True, id="one beyond ASCII"),
         pytest.param("euc-kr", KOREAN.encode(), KOREAN, True, False, id="UTF-8 that is called Korean"),
+        pytest.param("euc-kr", KOREAN.encode()[:-1], KOREAN[:-1] + "\ufffd", True, False, id="the same, cut off"),
         pytest.param("utf-8", RUSSIAN.encode("cp1251"), RUSSIAN, True, False, id="not UTF-8 at all"),
         pytest.param("latin1", RUSSIAN.encode(), RUSSIAN, True, False, id="UTF-8 that is called Latin-1"),
         pytest.param("", JAPANESE.encode(), JAPANESE, True, False, id="none, UTF-8"),
