@@ -188,7 +188,7 @@ def _reader(file: BinaryIO, log: ReadLog, path: str, settings: ExtractionSetting
         case SourceKind.webdataset:
             return ShardReader(file, log, settings.columns, settings.rules)
         case SourceKind.warc:
-            return WarcReader(file, log, settings.image_addresses, settings.page_metadata)
+            return WarcReader(file, log, settings.image_addresses, settings.page_metadata, settings.rules)
         case SourceKind.wat:
             return WatReader(file, log, settings.entities)
 

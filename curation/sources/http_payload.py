@@ -117,7 +117,7 @@ def _unpack_brotli(body: bytes) -> bytes:
 
 
 def decode_html(page: Payload) -> str:
-    """Return a page as text.
+    """Return a page as text by the first version of the rules of WARCs; page_text.py has the present ones.
 
     The charset is the one of the byte order mark, else of the header, else of the page's `<meta>`, else a guess. If the
     bytes contradict the header, a guess that fits all bytes wins. If no charset fits, bad bytes become U+FFFD.

@@ -16,6 +16,7 @@ from curation.sources.links import Links
 from curation.sources.page_images import CAPTION_KEYS, page_images
 from curation.sources.page_metadata import METADATA_KEYS, metadata_links
 from curation.sources.page_scan import MAX_ATTRIBUTES
+from curation.sources.page_text import page_text
 
 BATCH_LINKS = 20_000
 BATCH_CHARACTERS = 16 << 20
@@ -32,7 +33,7 @@ class WarcReader:
     """Read the image links of one WARC. The iteration fills `counts` and `crawl`, as that of WatReader does.
 
     `addresses` says whether an image has one link or one for each of its addresses; `with_metadata` adds the images of
-    JSON-LD and Open Graph.
+    JSON-LD and Open Graph. `rules` is the version of the rules (extract.RULES).
     """
 
     def __init__(
@@ -41,8 +42,9 @@ class WarcReader:
         log: ReadLog,
         addresses: ImageAddresses = ImageAddresses.one,
         with_metadata: bool = False,
+        rules: int = 2,
     ) -> None:
-        self._file, self._log, self._with_metadata = file, log, with_metadata
+        self._file, self._log, self._with_metadata, self._rules = file, log, with_metadata, rules
         self._has_one_address = addresses == ImageAddresses.one
         self._keys = (CAPTION_KEYS if self._has_one_address else TEXT_KEYS) + (METADATA_KEYS if with_metadata else ())
         self.counts: Counter[str] = Counter()
@@ -77,7 +79,7 @@ class WarcReader:
             return
         if len(body) >= MAX_RECORD_BYTES:
             self._log.record_fault(f"a page of more than {MAX_RECORD_BYTES} bytes is cut off there")
-        text, base = decode_html(page), ""
+        text, base = self._text(page), ""
         del body, page
         for piece in pieces_of(text):
             found = page_images(piece) if self._has_one_address else image_links(piece)
@@ -98,6 +100,16 @@ class WarcReader:
         own, further = [None] * (len(self._keys) - len(METADATA_KEYS)), [None] * len(METADATA_KEYS)
         found = [(url, [*own, *texts]) for url, texts in metadata_links(piece)]
         return [(url, [*texts, *further]) for url, texts in links] + found
+
+    def _text(self, page: Payload) -> str:
+        if self._rules == 1:
+            return decode_html(page)
+        text, is_guess, has_bad_bytes = page_text(page)
+        if is_guess:
+            self.counts["guessed_charsets"] += 1
+        if has_bad_bytes:
+            self.counts["pages_with_bad_bytes"] += 1
+        return text
 
     def _records(self) -> Iterator[tuple[dict[bytes, bytes], bytes]]:
         """Yield the headers (names in lower case) and the body of each record.

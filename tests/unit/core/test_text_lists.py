@@ -85,7 +85,9 @@ def test_a_file_that_is_no_list_is_named(tmp_path: Path, data: bytes, told: str)
         check_list(str(tmp_path / "list.txt"))
 
 
-@pytest.mark.parametrize("data", ['["a/1.wat.gz"]', '[\n  "a/1.wat.gz"\n]', '{"paths": ["a/1.wat.gz"]}'])
+@pytest.mark.parametrize(
+    "data", ['["a/1.wat.gz"]', pytest.param('[\n  "a/1.wat.gz"\n]', id="lines"), '{"paths": ["a/1.wat.gz"]}']
+)
 def test_a_list_of_paths_of_json_is_refused(tmp_path: Path, data: str) -> None:
     (tmp_path / "a.paths").write_text(data)
     with pytest.raises(HeadtailError, match=r"a.paths is JSON: expected a text file with one path per line"):

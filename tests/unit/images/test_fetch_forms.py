@@ -95,14 +95,32 @@ def test_names_are_looked_up_and_asked_for_in_the_form_of_browsers(
     assert preflight._name(f"http://{host}:{server.port}/image") == name
 
 
-@pytest.mark.parametrize("host", ["１２７.０.０.１", "127。0。0。1", "127.0.0\xad.1", "0ｘ7f.1", "%31%32%37.1"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        pytest.param("１２７.０.０.１", id="wide digits"),
+        pytest.param("127。0。0。1", id="ideographic stops"),
+        pytest.param("127.0.0\xad.1", id="soft hyphen"),
+        pytest.param("0ｘ7f.1", id="wide x"),
+        "%31%32%37.1",
+    ],
+)
 def test_an_address_in_disguise_is_no_public_one(server: RawServer, host: str) -> None:
     url = f"http://{host}:{server.port}/image"
     assert fetch(url, "127.0.0.2/32").status == "private_address"
     assert fetch(url).status == "success"
 
 
-@pytest.mark.parametrize("host", ["a%2fb.example", "a%0d%0ab.example", "a％2fb.example", "a b.example", "a<b.example"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "a%2fb.example",
+        "a%0d%0ab.example",
+        pytest.param("a％2fb.example", id="wide percent"),
+        "a b.example",
+        "a<b.example",
+    ],
+)
 def test_what_is_no_host_is_asked_for_nothing(asked: list[str], host: str) -> None:
     assert fetch(f"http://{host}/image").status == "bad_url"
     assert asked == []
@@ -139,7 +157,14 @@ def test_blanks_around_header_values_are_no_part_of_them(server: RawServer, head
     assert found.content_type in (None, "image/jpeg")
 
 
-@pytest.mark.parametrize("value", [b" \tnoai\t ", b"\r\n noai", b"otherbot: all ,\t headtail\t:\tnoai \t"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(b" \tnoai\t ", id="tabs"),
+        pytest.param(b"\r\n noai", id="folded"),
+        pytest.param(b"otherbot: all ,\t headtail\t:\tnoai \t", id="of one bot"),
+    ],
+)
 def test_blanks_hide_no_opt_out(server: RawServer, value: bytes) -> None:
     server.answers["/robots"] = answer(b"X-Robots-Tag:" + value + b"\r\n")
     assert fetch(f"http://127.0.0.1:{server.port}/robots").status == "opted_out"
