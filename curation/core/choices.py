@@ -20,6 +20,13 @@ class SourceKind(StrEnum):
     webdataset = "webdataset"
 
 
+class LanguageRule(StrEnum):
+    """How the language of a text is decided."""
+
+    published = "published"
+    careful = "careful"
+
+
 class Emails(StrEnum):
     """How e-mail addresses in texts are handled."""
 
