@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from curation.core.bounded_parquet import BATCH_BYTES, BoundedParquet
 from curation.core.bounded_parquet import ERRORS as PARQUET_ERRORS
 from curation.core.receipts import Receipt
+from curation.core.recipes import added
 from curation.core.remote import open_patiently
 from curation.sources.archives import ReadLog
 from curation.sources.caption_strings import holds_strings, scalar, strings_of
@@ -37,17 +38,20 @@ class TableColumns:
 
     `url` names the column of image URLs; `texts` are (text key, column) pairs; `carry` are (name in pairs, column)
     pairs of columns that are kept beside. `names` are the columns of text files without a header, in their order.
+    `lang` names the column of the texts' languages, as language tags; empty for none.
     """
 
     url: str
     texts: tuple[tuple[str, str], ...]
     carry: tuple[tuple[str, str], ...]
     names: tuple[str, ...]
+    lang: str = added("", default="")
 
     @property
     def wanted(self) -> list[str]:
         """The names of all columns that are read."""
-        return list(dict.fromkeys([self.url, *(name for _, name in (*self.texts, *self.carry))]))
+        names = [self.url, *(name for _, name in (*self.texts, *self.carry))]
+        return list(dict.fromkeys([*names, self.lang] if self.lang else names))
 
 
 class TableReader:
@@ -78,6 +82,7 @@ class TableReader:
                 NO_BASE,
                 {key: columns[name] for key, name in self._columns.texts},
                 {key: columns[name] for key, name in self._columns.carry},
+                languages=columns[self._columns.lang] if self._columns.lang else None,
             )
 
     def count(self) -> int:

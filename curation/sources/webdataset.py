@@ -125,6 +125,7 @@ class ShardReader:
             {key: strings[name] for key, name in self._columns.texts},
             carry,
             pc.utf8_slice_codeunits(digests, 0, UID_CHARS),
+            strings[self._columns.lang] if self._columns.lang else None,
         )
 
 
