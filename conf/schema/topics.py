@@ -10,7 +10,18 @@ from omegaconf import MISSING
 
 from conf.schema.base import Settings, setting
 from conf.schema.spark_values import check_heap, check_master, check_values
-from curation.core.choices import BigramScore, Edges, Emails, Engine, Entities, Others, Resize, SourceKind, Unit
+from curation.core.choices import (
+    BigramScore,
+    Edges,
+    Emails,
+    Engine,
+    Entities,
+    LanguageRule,
+    Others,
+    Resize,
+    SourceKind,
+    Unit,
+)
 from curation.core.errors import HeadtailError
 
 DEFAULT_TAIL_SHARE = 0.06
@@ -68,6 +79,11 @@ class SourceConfig(Settings):
         {},
         "text keys and their columns, e.g. source.text_columns.alt=TEXT (kind=webdataset: txt, or a key in the json); "
         "empty: alt=text",
+    )
+    lang_column: str = setting(
+        "",
+        "column of the texts' languages (kind=webdataset: key in the json), evidence for language.rule=careful; "
+        "empty: none",
     )
     carry: dict[str, str] = setting(
         {}, "further columns of pairs: name in pairs and column of the source (kind=webdataset: key in the json)"
@@ -134,6 +150,15 @@ class LanguageConfig(Settings):
     )
     min_score: float = setting(
         0.0, "minimum score of the detected language; texts with a lower score are dropped", minimum=0, maximum=1
+    )
+    rule: LanguageRule | None = setting(
+        None,
+        "published: the classifier's first label; careful: also scripts and the page (docs/languages.md); "
+        "null: careful, and published in a run that was begun with it",
+    )
+    unknown: str = setting("en", "list of texts whose language rule=careful cannot decide: a list code, other, or drop")
+    merge: list[str] = setting(
+        [], "languages that share the list of the first one, e.g. language.merge=[no+nn+da,id+ms]; empty: none"
     )
 
 
