@@ -1,6 +1,7 @@
 """Extract image-text pairs from archives, and detect their languages."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -8,6 +9,7 @@ from pyspark.sql import SparkSession
 
 from conf.schema.jobs import ExtractPairsConfig
 from curation.core.attempts import GIVEN_UP, receipt_of_given_up
+from curation.core.choices import LanguageRule
 from curation.core.credentials import failed_place
 from curation.core.outcomes import is_unread, refuse_nothing
 from curation.core.outputs import check_writable
@@ -52,6 +54,14 @@ NAME = "extract_pairs"
 def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
     """Return the settings of extraction as plain values, with the newest rules."""
     source = config.source
+    language = LanguageRules(
+        config.language.model,
+        tuple(config.languages),
+        config.language.min_score,
+        config.language.rule or LanguageRule.careful,
+        config.language.unknown,
+        tuple(tuple(group.split("+")) for group in config.language.merge),
+    )
     texts, carry = tuple(sorted(source.text_columns.items())), tuple(sorted(source.carry.items()))
     return ExtractionSettings(
         source=source.kind,
@@ -64,11 +74,28 @@ def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
         page_metadata=source.page_metadata,
         urls=UrlRules(**{name: tuple(values) for name, values in vars(config.urls).items()}),
         texts=TextRules(**vars(config.text)),
-        language=LanguageRules(languages=tuple(config.languages), **vars(config.language)),
+        language=language if language.is_careful else replace(language, rule=LanguageRule.published, unknown="en"),
         columns=TableColumns(
-            source.url_column, texts or DEFAULT_TEXTS, carry, tuple(source.names), source.csv_escape.value
+            source.url_column,
+            texts or DEFAULT_TEXTS,
+            carry,
+            tuple(source.names),
+            source.csv_escape.value,
+            source.lang_column,
         ),
     )
+
+
+def as_begun(settings: ExtractionSettings, config: ExtractPairsConfig, parts: Sequence[Part]) -> ExtractionSettings:
+    """Return the settings with the rules by which the run was begun, where the configuration leaves them open."""
+    manifests = [part.manifest for part in parts]
+    settings = kept(settings, "rules", manifests)
+    if config.language.rule is None and manifests:
+        begun = [{"settings": manifest["settings"].get("language", {})} for manifest in manifests]
+        rule = LanguageRule(kept(settings.language, "rule", begun).rule)
+        if rule is LanguageRule.published:
+            settings = replace(settings, language=replace(settings.language, rule=rule, unknown="en"))
+    return settings
 
 
 def count_files(config: ExtractPairsConfig, files: list[FileInfo], settings: ExtractionSettings) -> list[int]:
@@ -121,7 +148,7 @@ def run(config: ExtractPairsConfig) -> None:
     seed = run_seed(config.output, config.seed, [] if limit is None else [config.pairs])
     table = Table(config.pairs, PAIRS, None)
     if not config.overwrite:
-        settings = kept(settings, "rules", [part.manifest for part in table.parts()])
+        settings = as_begun(settings, config, table.parts())
     if limit is not None and settings.source in WITH_ROW_SAMPLES:
         inputs = draw_rows(files, count_files(config, files, settings), limit, seed)
     else:

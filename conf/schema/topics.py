@@ -19,6 +19,7 @@ from curation.core.choices import (
     Entities,
     Formats,
     ImageAddresses,
+    LanguageRule,
     Others,
     Resize,
     SourceKind,
@@ -88,6 +89,11 @@ class SourceConfig(Settings):
         {},
         "text keys and their columns, e.g. source.text_columns.alt=TEXT (kind=webdataset: txt, or a key in the json); "
         "empty: alt=text",
+    )
+    lang_column: str = setting(
+        "",
+        "column of the texts' languages (kind=webdataset: key in the json), evidence for language.rule=careful; "
+        "empty: none",
     )
     carry: dict[str, str] = setting(
         {}, "further columns of pairs: name in pairs and column of the source (kind=webdataset: key in the json)"
@@ -159,6 +165,15 @@ class LanguageConfig(Settings):
     )
     min_score: float = setting(
         0.0, "minimum score of the detected language; texts with a lower score are dropped", minimum=0, maximum=1
+    )
+    rule: LanguageRule | None = setting(
+        None,
+        "published: the classifier's first label; careful: also scripts and the page (docs/languages.md); "
+        "null: careful, and published in a run that was begun with it",
+    )
+    unknown: str = setting("en", "list of texts whose language rule=careful cannot decide: a list code, other, or drop")
+    merge: list[str] = setting(
+        [], "languages that share the list of the first one, e.g. language.merge=[no+nn+da,id+ms]; empty: none"
     )
 
 

@@ -35,6 +35,13 @@ class ImageAddresses(StrEnum):
     all = "all"
 
 
+class LanguageRule(StrEnum):
+    """How the language of a text is decided."""
+
+    published = "published"
+    careful = "careful"
+
+
 class Emails(StrEnum):
     """How e-mail addresses in texts are handled."""
 

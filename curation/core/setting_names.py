@@ -21,6 +21,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "columns.texts": "source.text_columns",
         "columns.carry": "source.carry",
         "columns.names": "source.names",
+        "columns.lang": "source.lang_column",
         "lists": "the files that urls, text and language name",
         "sample.limit": "source.limit",
         "sample.seed": "seed",

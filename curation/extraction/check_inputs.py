@@ -29,6 +29,7 @@ LOOKED_AT_REMOTE = 1
 ADVICE = {
     "language": "see languages and language.min_score",
     "lang_score": "see languages and language.min_score",
+    "language_unknown": "see language.unknown",
     "private_host": "the URLs name private addresses: see urls.allow_private_hosts",
     "blocked_host": "see urls.block_hosts",
     "removed": "see urls.removals",

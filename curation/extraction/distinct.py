@@ -1,5 +1,6 @@
 """The distinct (uid, text) of a file of any size in little memory: a table of 128-bit hashes, and files beyond it."""
 
+import itertools
 import secrets
 import tempfile
 from collections import Counter
@@ -23,6 +24,7 @@ HELD_BYTES = 12 << 20
 """Rows are held until the end, so that a later alt can replace an earlier title; more are passed on."""
 MAX_ROWS = 1 << 20
 """The table holds this many distinct rows; further rows wait in local files, divided by their hashes."""
+EVIDENCE = "#evidence"
 WAITING_BITS = 4
 """Bits of the hash that divide the rows beyond a full table."""
 _ODD = np.uint64(0x9E3779B97F4A7C15)
@@ -39,7 +41,10 @@ def distinct_rows(batches: Iterable[pa.RecordBatch], drops: Counter[str], level:
             if repeats := distinct.add(batch):
                 drops[SAME_TEXT] += repeats
             if distinct.held_bytes > HELD_BYTES:
-                yield from distinct.take()
+                if EVIDENCE in batch.schema.names:
+                    distinct.lay_by()
+                else:
+                    yield from distinct.take()
         yield from distinct.take()
         for waiting in distinct.waiting():
             yield from distinct_rows(waiting, drops, level + 1)
@@ -49,7 +54,8 @@ class Distinct:
     """Holds the distinct rows of a file in the order in which they came first, under their smallest text key.
 
     The rows have the columns uid, text and text_key, a dictionary array whose dictionary is sorted and the same in
-    every batch. 25 bytes or so are kept of each of MAX_ROWS rows for good, the rows themselves until `take`.
+    every batch. If they have the column EVIDENCE (uint64), a row gets the largest value of its repeats. 25 bytes or so
+    are kept of each of MAX_ROWS rows for good, the rows themselves until `take`.
 
     The seed of the hashes is random, so that nobody can make a text whose hash is that of another text. No row depends
     on it: rows that wait are divided by other hashes.
@@ -59,10 +65,12 @@ class Distinct:
         self._slots = np.full(START_SLOTS, -1, np.int32)
         self._hashes = np.empty((START_SLOTS // 2, 2), np.uint64)
         self._ranks = np.empty(START_SLOTS // 2, np.int8)
+        self._evidence = np.empty(0, np.uint64)
         self._rows = 0
         self._taken_rows = 0
         self._batches: list[pa.RecordBatch] = []
         self._files = _Files(level)
+        self._laid_by = _LaidBy()
         self._seed = secrets.randbits(64)
         self.held_bytes = 0
 
@@ -71,6 +79,7 @@ class Distinct:
 
     def __exit__(self, *_: object) -> None:
         self._files.close()
+        self._laid_by.close()
 
     def add(self, batch: pa.RecordBatch) -> int:
         """Hold the new rows and return the number of known rows."""
@@ -78,7 +87,14 @@ class Distinct:
         self._make_room(min(self._rows + rows, MAX_ROWS))
         hashes = _hashes(self._seed, batch)
         ranks = batch["text_key"].indices.to_numpy(zero_copy_only=False)
-        new, beyond = _insert(self._slots, self._hashes, self._ranks, self._rows, MAX_ROWS, hashes, ranks)
+        evidence = np.zeros(0, np.uint64)
+        if EVIDENCE in batch.schema.names:
+            evidence = batch[EVIDENCE].to_numpy()
+            if len(self._evidence) < len(self._ranks):
+                self._evidence = np.resize(self._evidence, len(self._ranks))
+        new, beyond = _insert(
+            self._slots, self._hashes, self._ranks, self._evidence, self._rows, MAX_ROWS, hashes, ranks, evidence
+        )
         if len(new):
             self._rows += len(new)
             self._batches.append(batch if len(new) == rows else batch.take(pa.array(new)))
@@ -97,17 +113,28 @@ class Distinct:
 
         Dictionary arrays, text_key among them, are decoded.
         """
-        batches, self._batches, self.held_bytes = self._batches, [], 0
+        held, self._batches, self.held_bytes = self._batches, [], 0
         chunk: list[pa.RecordBatch] = []
-        for index, batch in enumerate(batches):
+        chunk_rows = 0
+        for batch in itertools.chain(self._laid_by.read(), held):
             ranks = pa.array(self._ranks[self._taken_rows : self._taken_rows + batch.num_rows])
             self._taken_rows += batch.num_rows
             keys = pa.DictionaryArray.from_arrays(ranks, batch["text_key"].dictionary)
             columns = {name: batch[name] for name in batch.schema.names} | {"text_key": keys}
+            if EVIDENCE in columns:
+                columns[EVIDENCE] = pa.array(self._evidence[self._taken_rows - batch.num_rows : self._taken_rows])
             chunk.append(pa.record_batch({name: _decoded(values) for name, values in columns.items()}))
-            if sum(part.num_rows for part in chunk) >= BATCH_ROWS or index == len(batches) - 1:
+            chunk_rows += batch.num_rows
+            if chunk_rows >= BATCH_ROWS:
                 yield pa.Table.from_batches(chunk).combine_chunks().to_batches()[0]
-                chunk = []
+                chunk, chunk_rows = [], 0
+        if chunk:
+            yield pa.Table.from_batches(chunk).combine_chunks().to_batches()[0]
+
+    def lay_by(self) -> None:
+        """Write the held rows to a local file, from which `take` yields them: their evidence can still rise."""
+        self._laid_by.write(self._batches)
+        self._batches, self.held_bytes = [], 0
 
     def _make_room(self, needed: int) -> None:
         if needed <= len(self._ranks):
@@ -118,6 +145,40 @@ class Distinct:
         self._hashes, self._ranks = hashes, ranks
         self._slots = np.full(size, -1, np.int32)
         _fill(self._slots, hashes, self._rows)
+
+
+class _LaidBy:
+    """Rows in one local file, in their order."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._path: Path | None = None
+        self._writer: pa.ipc.RecordBatchStreamWriter | None = None
+
+    def write(self, batches: Iterable[pa.RecordBatch]) -> None:
+        for batch in batches:
+            batch = _decoded_but_keys(batch)
+            if self._path is None:
+                folder = self._open.enter_context(tempfile.TemporaryDirectory(prefix="headtail-distinct-"))
+                self._path = Path(folder) / "rows.arrow"
+                options = pa.ipc.IpcWriteOptions(compression="lz4")
+                self._writer = pa.ipc.new_stream(str(self._path), batch.schema, options=options)
+            if self._writer:
+                self._writer.write_batch(batch)
+
+    def read(self) -> Iterator[pa.RecordBatch]:
+        if self._writer:
+            self._writer.close()
+            self._writer = None
+            with pa.OSFile(str(self._path)) as file:
+                yield from pa.ipc.open_stream(file)
+            self._open.close()
+            self._path = None
+
+    def close(self) -> None:
+        if self._writer:
+            self._writer.close()
+        self._open.close()
 
 
 class _Files:
@@ -134,8 +195,7 @@ class _Files:
             self._folder = Path(self._open.enter_context(tempfile.TemporaryDirectory(prefix="headtail-distinct-")))
         first, second = _hashes(0, batch).T
         lots = first * _ODD + second >> self._shift & np.uint64((1 << WAITING_BITS) - 1)
-        columns = {name: batch[name] if name == "text_key" else _decoded(batch[name]) for name in batch.schema.names}
-        batch = pa.record_batch(columns)
+        batch = _decoded_but_keys(batch)
         for lot in np.unique(lots).tolist():
             if lot not in self._paths:
                 self._paths[lot] = self._folder / f"{lot}.arrow"
@@ -161,6 +221,13 @@ def _hashes(seed: int, batch: pa.RecordBatch) -> np.ndarray:
     return np.stack([hash64(seed, "distinct", batch[name]) for name in ("uid", "text")], axis=1)
 
 
+def _decoded_but_keys(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Return a batch for a local file, where a dictionary is the same in all batches."""
+    return pa.record_batch(
+        {name: batch[name] if name == "text_key" else _decoded(batch[name]) for name in batch.schema.names}
+    )
+
+
 def _decoded(values: pa.Array) -> pa.Array:
     return values.dictionary_decode() if pa.types.is_dictionary(values.type) else values
 
@@ -176,12 +243,16 @@ def _insert(
     slots: np.ndarray,
     hashes: np.ndarray,
     ranks: np.ndarray,
+    evidence: np.ndarray,
     rows: int,
     max_rows: int,
     more: np.ndarray,
     more_ranks: np.ndarray,
+    more_evidence: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Give new hashes the row numbers from `rows` up to `max_rows`, lower the rank of known ones.
+
+    The evidence of known ones rises; `more_evidence` is empty where there is none.
 
     Returns the places of the new, and of those that there was no number for.
     """
@@ -192,6 +263,8 @@ def _insert(
         row = slots[slot]
         if row >= 0:
             ranks[row] = min(ranks[row], more_ranks[index])
+            if len(more_evidence):
+                evidence[row] = max(evidence[row], more_evidence[index])
         elif rows + count == max_rows:
             beyond[without] = index
             without += 1
@@ -200,6 +273,8 @@ def _insert(
             slots[slot] = row
             hashes[row] = more[index]
             ranks[row] = more_ranks[index]
+            if len(more_evidence):
+                evidence[row] = more_evidence[index]
             new[count] = index
             count += 1
     return new[:count], beyond[:without]

@@ -5,6 +5,7 @@ Readers add reasons of their own (`bad_row` of tables, `bad_sample` and `no_imag
 
 NO_TEXT, SAME_TEXT = "no_text", "same_text"
 LANGUAGE, LANG_SCORE, LISTED_WORD = "language", "lang_score", "listed_word"
+LANGUAGE_UNKNOWN = "language_unknown"
 
 KEPT = 0
 TEXT_REASONS = ("", "blank_text", "short_text", "long_text", "broken_text", "email")

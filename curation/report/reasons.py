@@ -62,6 +62,7 @@ MEANINGS = {
     "removed": "the image is on a removal list",
     "language": "the language is not among those asked for",
     "lang_score": "the language is too uncertain",
+    "language_unknown": "the language is unknown",
     "same_text": "the same text of the same image again",
     # matching and balancing
     "no_metadata": "there is no entry list for the language",

@@ -87,8 +87,26 @@ def languages(report: Values) -> str:
     return (
         "<p>A text is matched against the entries of its own language, and each language has its own threshold "
         "<i>t</i>. The tail share is the share of matches that fall on entries below it.</p>"
+        f"{_decisions(report)}"
         f'<div class="scroll">{table}</div>'
     )
+
+
+def _decisions(report: Values) -> str:
+    """Return a sentence on how the languages of the pairs were decided, if the careful rule decided them."""
+    facts: dict[str, int] = next(
+        (stage["facts"] for stage in report["stages"] if stage["stage"] == "extract_pairs"), {}
+    )
+    counts = {name.partition(".")[2]: count for name, count in facts.items() if name.startswith("lang_by.")}
+    if not counts:
+        return ""
+    words = {
+        "model": "the classifier", "script": "their script", "page": "their page", "given": "a column of the source",
+        "unknown": "nothing: they are unknown",
+    }  # fmt: skip
+    total = sum(counts.values())
+    told = (f"{percent(counts[by], total)} by {words[by]}" for by in words if by in counts)
+    return f"<p>The languages of the {exact_number(total)} pairs were decided: {', '.join(told)}.</p>"
 
 
 def domains(report: Values) -> str:

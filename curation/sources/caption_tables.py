@@ -45,7 +45,8 @@ class TableColumns:
 
     `url` names the column of image URLs; `texts` are (text key, column) pairs; `carry` are (name in pairs, column)
     pairs of columns that are kept beside. `names` are the columns of text files without a header, in their order;
-    `csv_escape` says how CSV files write a quote within quotes (`CsvEscape`).
+    `csv_escape` says how CSV files write a quote within quotes (`CsvEscape`). `lang` names the column of the texts'
+    languages, as language tags; empty for none.
     """
 
     url: str
@@ -54,10 +55,18 @@ class TableColumns:
     names: tuple[str, ...]
     csv_escape: str = added(CsvEscape.auto.value, default=CsvEscape.auto.value)
 
+    lang: str = added("", default="")
+
     @cached_property
     def fields(self) -> list[str]:
-        """The column of each value that is read of a row: the URL, the texts, the carried values."""
-        return [self.url, *(name for _, name in (*self.texts, *self.carry))]
+        """The column of each value that is read of a row: the URL, the texts, the carried values, the language."""
+        return [self.url, *(name for _, name in (*self.texts, *self.carry)), *([self.lang] if self.lang else [])]
+
+    def parts(self, values: list[Any]) -> tuple[Any, list[Any], list[Any], Any]:
+        """Return the values of `fields` as URL, texts, carried values and language, None without such a column."""
+        texts = 1 + len(self.texts)
+        carried = texts + len(self.carry)
+        return values[0], values[1:texts], values[texts:carried], values[carried] if self.lang else None
 
     @property
     def wanted(self) -> list[str]:
@@ -98,8 +107,7 @@ class TableReader:
     def _links(self, values: list[pa.Array] | list[list]) -> tuple[list[Links], Counter[str]]:
         """Return the links of rows, by the values of `TableColumns.fields`, and the rows that are dropped."""
         drops: Counter[str] = Counter()
-        url, *others = values
-        texts, carried = others[: len(self._columns.texts)], others[len(self._columns.texts) :]
+        url, texts, carried, lang = self._columns.parts(values)
         urls = texts_of(url)
         links = links_of(
             urls.values if urls.offsets is None else pa.nulls(len(url), pa.string()),
@@ -109,6 +117,7 @@ class TableReader:
                 for (key, _), column in zip(self._columns.carry, carried, strict=True)
             },
             drops,
+            languages=None if lang is None else strings_of(lang),
         )
         return list(links), drops
 

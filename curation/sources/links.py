@@ -22,6 +22,10 @@ class Links:
     unchanged, or null. `texts` maps a text key to unchanged texts (string, n each), null for a link without such text.
     `carry` holds further columns of the source (n each). `image_uids` (string, n) are the uids of links without a URL,
     for sources that hold the images themselves.
+
+    Readers that are asked for languages give `languages` (string, n), the language tags that the links' pages declare
+    or that a table has in a column, null for none; and `documents` (int64, n): links of one page share a number, and
+    all links of a page are in one batch. `documents` is None where links have no page.
     """
 
     urls: pa.Array
@@ -31,6 +35,8 @@ class Links:
     texts: dict[str, pa.Array]
     carry: dict[str, pa.Array] = field(default_factory=dict)
     image_uids: pa.Array | None = None
+    languages: pa.Array | None = None
+    documents: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.urls)
@@ -51,9 +57,21 @@ class Links:
                 {key: values.slice(at, size) for key, values in columns.items()} for columns in (self.texts, self.carry)
             )
             urls, page = self.urls.slice(at, size), self.page[at : at + size]
-            uids = None if self.image_uids is None else self.image_uids.slice(at, size)
+            uids, languages = (
+                None if values is None else values.slice(at, size) for values in (self.image_uids, self.languages)
+            )
+            documents = None if self.documents is None else self.documents[at : at + size]
             yield replace(
-                self, urls=urls, page=page, page_urls=page_urls, bases=bases, texts=texts, carry=carry, image_uids=uids
+                self,
+                urls=urls,
+                page=page,
+                page_urls=page_urls,
+                bases=bases,
+                texts=texts,
+                carry=carry,
+                image_uids=uids,
+                languages=languages,
+                documents=documents,
             )
             at += size
 
@@ -72,6 +90,10 @@ class Links:
         if len(parts) < 2:
             return parts[0] if parts else None
         first_pages = np.cumsum([0] + [len(part.page_urls) for part in parts])[:-1].astype(np.int32)
+        languages = [part.languages for part in parts if part.languages is not None]
+        documents = [
+            part.documents + first for part, first in zip(parts, first_pages, strict=True) if part.documents is not None
+        ]
         return cls(
             pa.concat_arrays([part.urls for part in parts]),
             np.concatenate([part.page + first for part, first in zip(parts, first_pages, strict=False)]).astype(
@@ -81,6 +103,8 @@ class Links:
             pa.concat_arrays([part.bases for part in parts]),
             {key: pa.concat_arrays([part.texts[key] for part in parts]) for key in parts[0].texts},
             {key: pa.concat_arrays([part.carry[key] for part in parts]) for key in parts[0].carry},
+            languages=pa.concat_arrays(languages) if languages else None,
+            documents=np.concatenate(documents) if documents else None,
         )
 
 

@@ -22,17 +22,18 @@ def links_of(
     carry: dict[str, pa.Array],
     drops: Counter[str],
     image_uids: pa.Array | None = None,
+    languages: pa.Array | None = None,
 ) -> Iterator[Links]:
     """Yield the links of rows (n each), in their order, in batches of at most about MAX_BYTES.
 
     A row whose lists have up to k texts gives k links, with the first, second, ... text of each list; a text that is in
-    no list belongs to the first. URL and carried values are repeated: a row that would become longer than
+    no list belongs to the first. URL, carried values and language are repeated: a row that would become longer than
     MAX_LINE_BYTES by that is dropped, `bad_row`.
     """
     urls = pc.fill_null(urls, "")
     if all(found.offsets is None for found in texts.values()):
         flat = {key: found.values for key, found in texts.items()}
-        yield Links(urls, np.zeros(len(urls), np.int32), NO_PAGE, NO_BASE, flat, carry, image_uids)
+        yield Links(urls, np.zeros(len(urls), np.int32), NO_PAGE, NO_BASE, flat, carry, image_uids, languages)
         return
     counts = {key: np.diff(found.offsets) for key, found in texts.items() if found.offsets is not None}
     links = np.maximum.reduce([np.ones(len(urls), np.int64), *counts.values()])
@@ -56,7 +57,7 @@ def links_of(
             NO_BASE,
             {key: _texts_at(found, row, place) for key, found in texts.items()},
             {key: values.take(repeated) for key, values in carry.items()},
-            None if image_uids is None else image_uids.take(repeated),
+            *(None if values is None else values.take(repeated) for values in (image_uids, languages)),
         )
 
 

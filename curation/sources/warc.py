@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
 import numpy as np
@@ -14,6 +15,7 @@ from curation.sources.html_images import TEXT_KEYS, ImageLink, image_links, piec
 from curation.sources.http_payload import Payload, decode_html, parse_fields, read_http
 from curation.sources.links import Links
 from curation.sources.page_images import CAPTION_KEYS, page_images
+from curation.sources.page_languages import tag_of_html
 from curation.sources.page_metadata import METADATA_KEYS, metadata_links
 from curation.sources.page_scan import MAX_ATTRIBUTES
 from curation.sources.page_text import page_text
@@ -34,6 +36,7 @@ class WarcReader:
 
     `addresses` says whether an image has one link or one for each of its addresses; `with_metadata` adds the images of
     JSON-LD and Open Graph. `rules` is the version of the rules (extract.RULES).
+    With `languages` the links have their pages and the languages that these declare; a batch then has whole pages.
     """
 
     def __init__(
@@ -43,10 +46,14 @@ class WarcReader:
         addresses: ImageAddresses = ImageAddresses.one,
         with_metadata: bool = False,
         rules: int = 2,
+        languages: bool = False,
     ) -> None:
         self._file, self._log, self._with_metadata, self._rules = file, log, with_metadata, rules
         self._has_one_address = addresses == ImageAddresses.one
         self._keys = (CAPTION_KEYS if self._has_one_address else TEXT_KEYS) + (METADATA_KEYS if with_metadata else ())
+        self._languages = languages
+        self._tag = ""
+        """The language that the page declares whose pieces are read."""
         self.counts: Counter[str] = Counter()
         self.drops: Counter[str] = Counter()
         self.crawl = ""
@@ -56,21 +63,24 @@ class WarcReader:
 
     def __iter__(self) -> Iterator[Links]:
         batch = _Batch(self._keys)
-        for headers, body in self._records():
+        for number, (headers, body) in enumerate(self._records()):
             self.counts["records_read"] += 1
             images, has_images = self._images(headers, body), False
             del body  # as large as its text
             for base, links in self._log.parts_of_record(images):
                 has_images = True
-                batch.add(headers.get(b"warc-target-uri", b""), base, links)
-                if len(batch.urls) >= BATCH_LINKS or batch.characters >= BATCH_CHARACTERS:
+                batch.add(headers.get(b"warc-target-uri", b""), base, links, self._tag, number)
+                if batch.is_full and not self._languages:
                     yield batch.links()
                     batch = _Batch(self._keys)
             self.counts["pages_read"] += has_images
+            if batch.is_full:
+                yield batch.links(self._languages)
+                batch = _Batch(self._keys)
         if not self.counts["records_read"] and not self._log.faults:
             self._log.fault(0, "there is no WARC record in it")
         if batch.urls:
-            yield batch.links()
+            yield batch.links(self._languages)
 
     def _images(self, headers: dict[bytes, bytes], body: bytes) -> Iterator[tuple[str, list[ImageLink]]]:
         """Yield the images of each piece of a page, with the page's `<base>`; nothing for a record of another kind."""
@@ -80,6 +90,7 @@ class WarcReader:
         if len(body) >= MAX_RECORD_BYTES:
             self._log.record_fault(f"a page of more than {MAX_RECORD_BYTES} bytes is cut off there")
         text, base = self._text(page), ""
+        self._tag = tag_of_html(text, body[:MAX_HEADER_BYTES]) if self._languages else ""
         del body, page
         for piece in pieces_of(text):
             found = page_images(piece) if self._has_one_address else image_links(piece)
@@ -238,10 +249,18 @@ class _Batch:
         self.page_urls: list[str] = []
         self.bases: list[str] = []
         self.texts: list[list[str | None]] = []
+        self.tags: list[str] = []
+        self.documents: list[int] = []
 
-    def add(self, target: bytes, base: str, links: list[ImageLink]) -> None:
+    @property
+    def is_full(self) -> bool:
+        return len(self.urls) >= BATCH_LINKS or self.characters >= BATCH_CHARACTERS
+
+    def add(self, target: bytes, base: str, links: list[ImageLink], tag: str, document: int) -> None:
         self.page_urls.append(target.decode("utf-8", "replace").strip("<> "))
         self.bases.append(base)
+        self.tags.append(tag)
+        self.documents.append(document)
         self.characters += len(target) + len(base)
         for url, texts in links:
             self.characters += len(url) + sum(len(text) for text in texts if text)
@@ -249,8 +268,13 @@ class _Batch:
             self.page.append(len(self.bases) - 1)
             self.texts.append(texts)
 
-    def links(self) -> Links:
+    def links(self, languages: bool = False) -> Links:
         page_urls = pa.array(self.page_urls, pa.string())
         bases = pa.array([base or None for base in self.bases], pa.string())
         texts = {key: pa.array([row[index] for row in self.texts], pa.string()) for index, key in enumerate(self._keys)}
-        return Links(pa.array(self.urls, pa.string()), np.asarray(self.page, np.int32), page_urls, bases, texts)
+        page = np.asarray(self.page, np.int32)
+        links = Links(pa.array(self.urls, pa.string()), page, page_urls, bases, texts)
+        if not languages:
+            return links
+        tags, documents = pa.array(self.tags, pa.string()), np.asarray(self.documents, np.int64)
+        return replace(links, languages=tags.take(pa.array(page)), documents=documents[page])

@@ -25,6 +25,7 @@ from curation.sources import wat_scan
 from curation.sources.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
 from curation.sources.json_text import decode_json, plain_text
 from curation.sources.links import Links
+from curation.sources.page_languages import tag_of_metadata, tags_of_wat
 
 ENTITIES_DECODED_SINCE = "2019-07"
 """WATs written from then on hold texts and URLs with HTML entities decoded."""
@@ -42,11 +43,12 @@ class WatReader:
 
     Entities.auto decides by the date of the file's first record, which is the date when the file was written.
     `counts` (records_read, pages_read, broken_records) and `crawl` (as the file names it) are filled while the links
-    are read.
+    are read. With `languages` the links have their pages and the languages that these declare.
     """
 
-    def __init__(self, file: BinaryIO, log: ReadLog, entities: Entities) -> None:
+    def __init__(self, file: BinaryIO, log: ReadLog, entities: Entities, languages: bool = False) -> None:
         self._file, self._log = file, log
+        self._languages = languages
         self._entities = entities
         self._decode_entities = entities is Entities.always
         self._scan_room = wat_scan.new_scan(0)
@@ -97,7 +99,8 @@ class WatReader:
                 else:
                     decoded.append(self._links_of(scan, data))
                     page_url = decoded[-1].page_urls[-1:]
-                    if links := self._log.try_record(partial(_links_of_page, page, page_url), None):
+                    read = partial(_links_of_page, page, page_url, self._languages)
+                    if links := self._log.try_record(read, None):
                         decoded.append(links)
             else:
                 decoded.append(self._links_of(scan, data))
@@ -135,7 +138,12 @@ class WatReader:
             body = data[slice(*scan.page_bodies[page].tolist())].tobytes()
             bases[page] = self._log.try_record(partial(_base_of, body), "")
         urls = _strings(scan.url_offsets, scan.url_data, links)
-        return Links(urls, scan.link_page[:links].copy(), page_urls, pa.array(bases, pa.string()), texts)
+        pages_of_links = scan.link_page[:links].copy()
+        found = Links(urls, pages_of_links, page_urls, pa.array(bases, pa.string()), texts)
+        if not self._languages:
+            return found
+        tags = pa.array(tags_of_wat(data, scan.page_bodies[:pages]), pa.string())
+        return replace(found, languages=tags.take(pa.array(pages_of_links)), documents=pages_of_links.astype(np.int64))
 
     def _without_entities(self, links: Links) -> Links:
         texts = {key: _unescape_entities(values) for key, values in links.texts.items()}
@@ -176,8 +184,8 @@ def _strings(offsets: np.ndarray, data: np.ndarray, rows: int, valid: np.ndarray
     return string_array(used, data[: used[-1]].copy(), None if valid is None else valid[:rows])
 
 
-def _metadata_of(page: Any) -> dict[str, Any]:
-    for key in _METADATA:
+def _metadata_of(page: Any, keys: tuple[str, ...] = _METADATA) -> dict[str, Any]:
+    for key in keys:
         page = page.get(key) if isinstance(page, dict) else None
     return page if isinstance(page, dict) else {}
 
@@ -194,7 +202,7 @@ def _base_of(body: bytes) -> str:
     return plain_text(base) if isinstance(base, str) else ""
 
 
-def _links_of_page(page: Any, page_url: pa.Array) -> Links:
+def _links_of_page(page: Any, page_url: pa.Array, languages: bool) -> Links:
     """The image links of a record that was decoded as a whole."""
     metadata = _metadata_of(page)
     head, links = metadata.get("Head"), metadata.get("Links")
@@ -208,7 +216,12 @@ def _links_of_page(page: Any, page_url: pa.Array) -> Links:
         )
         for key in ("url", *TEXT_KEYS)
     }
-    return Links(pc.fill_null(columns.pop("url"), ""), np.zeros(len(images), np.int32), page_url, bases, columns)
+    number = np.zeros(len(images), np.int32)
+    image_links = Links(pc.fill_null(columns.pop("url"), ""), number, page_url, bases, columns)
+    if not languages:
+        return image_links
+    tag = tag_of_metadata(_metadata_of(page, _METADATA[:-1]))
+    return replace(image_links, languages=pa.repeat(tag, len(images)), documents=number.astype(np.int64))
 
 
 def _unescape_entities(texts: pa.Array) -> pa.Array:

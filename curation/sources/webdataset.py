@@ -133,8 +133,8 @@ class ShardReader:
         drops: Counter[str] = Counter()
         fields = self._columns.fields
         columns = list(map(list, zip(*rows, strict=True))) if rows else [[] for _ in range(len(fields) + 3)]
-        url, *values, offsets, sizes, digests = columns
-        texts, carried = values[: len(self._columns.texts)], values[len(self._columns.texts) :]
+        *values, offsets, sizes, digests = columns
+        url, texts, carried, lang = self._columns.parts(values)
         digests = pa.array(digests, pa.string())
         carry = {key: strings_of(column) for (key, _), column in zip(self._columns.carry, carried, strict=True)}
         carry |= {"image_offset": pa.array(offsets, pa.int64()), "image_bytes": pa.array(sizes, pa.int64())}
@@ -145,6 +145,7 @@ class ShardReader:
             carry,
             drops,
             pc.utf8_slice_codeunits(digests, 0, UID_CHARS),
+            None if lang is None else strings_of(lang),
         )
         return list(links), drops
 

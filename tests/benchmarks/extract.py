@@ -3,7 +3,8 @@
 Both sides read the same synthetic WAT (tests/benchmarks/generate_wat.py) and are taken in turn; the fastest of each
 counts. Ours is: inflate, parse, URL and text rules at their defaults, uid, Arrow batches; no language, no
 deduplication. The others are cc2dataset's `process_wat(path, "image")` and, as the published demo does it, gzip lines
-with json.loads, urljoin and SHA-224. `with_language` is all that extraction does; `ratio_inflate` compares it with
+with json.loads, urljoin and SHA-224. `with_language` is all that extraction does (`language.rule=published`, beside it
+`with_careful_language`); `ratio_inflate` compares it with
 inflating alone, `ratio_json_lines_with_language` with the demo's way and its call of fastText for each alt. The last
 line is one JSON object.
 
@@ -27,13 +28,14 @@ from cc2dataset.main import process_wat
 from fastwarc.stream_io import GzipReader
 from loguru import logger
 
+from curation.core.choices import LanguageRule
 from curation.core.receipts import Receipt
 from curation.extraction.extract import candidates, iter_pairs
 from curation.extraction.language import DEFAULT_MODEL, path_of_model
 from curation.sources.archives import ReadLog
 from curation.sources.wat import WatReader
 from tests.benchmarks.generate_wat import write_wat
-from tests.unit.extraction.settings import extraction_settings
+from tests.unit.extraction.settings import extraction_settings, language_rules
 
 Pair = tuple[str, str]
 
@@ -75,7 +77,12 @@ def inflate(path: str) -> Iterator[int]:
 
 def with_language(path: str) -> Iterator[object]:
     """Everything that extraction does, deduplication and language included."""
-    return iter_pairs(path, extraction_settings(), Receipt(path))
+    return iter_pairs(path, extraction_settings(language=language_rules(rule=LanguageRule.published)), Receipt(path))
+
+
+def with_careful_language(path: str) -> Iterator[object]:
+    """The same under the careful rule of languages."""
+    return iter_pairs(path, extraction_settings(language=language_rules(rule=LanguageRule.careful)), Receipt(path))
 
 
 def json_lines_with_language(path: str) -> Iterator[object]:
@@ -124,9 +131,10 @@ def main(rounds: int = 3, megabytes: int = 500, links_per_wat: int = 9_300_000) 
             "cc2dataset": lambda name: process_wat(name, "image"),
             "json_lines": json_lines_pairs,
             "with_language": with_language,
+            "with_careful_language": with_careful_language,
             "json_lines_with_language": json_lines_with_language,
         }
-        for side in ("headtail", "with_language"):
+        for side in ("headtail", "with_language", "with_careful_language"):
             seconds_of(sides[side], small)  # kernels are compiled, the model is loaded
         times: dict[str, list[float]] = {name: [] for name in sides}
         for _ in range(rounds):
@@ -140,6 +148,7 @@ def main(rounds: int = 3, megabytes: int = 500, links_per_wat: int = 9_300_000) 
         "ratio_json_lines": round(best["json_lines"] / best["headtail"], 2),
         "ratio_json_lines_with_language": round(best["json_lines_with_language"] / best["with_language"], 2),
         "ratio_inflate": round(best["with_language"] / best["inflate"], 2),
+        "ratio_inflate_careful": round(best["with_careful_language"] / best["inflate"], 2),
         "core_seconds_per_wat": round(best["with_language"] * scale, 1),
         "inflate_seconds_per_wat": round(best["inflate"] * scale, 1),
         "pairs_missed": sum(missed.values()),

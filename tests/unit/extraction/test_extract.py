@@ -13,7 +13,6 @@ import pytest
 
 from curation.core.choices import SourceKind
 from curation.core.receipts import Receipt
-from curation.core.schemas import PAIRS
 from curation.extraction import extract
 from curation.extraction.extract import ExtractTask, extract_file, iter_pairs
 from curation.extraction.language import LanguageRules
@@ -44,8 +43,8 @@ def extract_records(folder: Path, *records: bytes, **settings: object) -> tuple[
     settings = extraction_settings(**{"language": ENGLISH, **settings})
     receipt = extract_file(ExtractTask(str(path), str(folder / "out.parquet")), settings)
     table = pq.read_table(folder / "out.parquet")
-    assert table.schema.equals(PAIRS)
-    streamed = pa.Table.from_batches(iter_pairs(str(path), settings, Receipt("streamed")), PAIRS)
+    assert table.schema.equals(settings.schema)
+    streamed = pa.Table.from_batches(iter_pairs(str(path), settings, Receipt("streamed")), settings.schema)
     assert streamed.equals(table)
     return receipt, table.to_pylist()
 

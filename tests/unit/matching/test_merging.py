@@ -17,8 +17,9 @@ from curation.matching.merging import merge_buckets, merge_images, unfold
 
 def naive(rows: list[dict], max_texts: int) -> list[dict]:
     images: dict[tuple[str, str], dict[str, dict]] = defaultdict(dict)
-    for row in sorted(rows, key=lambda row: (row["text_key"], row["lang"], row["lang_score"])):
-        images[row["uid"], row["url"]].setdefault(row["text"], row)
+    for row in sorted(rows, key=lambda row: (-row["lang_score"], row["lang"])):
+        kept = images[row["uid"], row["url"]].setdefault(row["text"], dict(row))
+        kept["text_key"] = min(kept["text_key"], row["text_key"])
     merged = []
     for (uid, url), texts in sorted(images.items()):
         hashes = hash64(0, "max_texts", pa.array([uid] * len(texts)), pa.array(list(texts))).tolist()
