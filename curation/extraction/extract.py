@@ -177,7 +177,7 @@ def _reader(file: BinaryIO, log: ReadLog, path: str, settings: ExtractionSetting
         case SourceKind.webdataset:
             return ShardReader(file, log, settings.columns)
         case SourceKind.warc:
-            return WarcReader(file, log)
+            return WarcReader(file, log, settings.rules)
         case SourceKind.wat:
             return WatReader(file, log, settings.entities)
 

@@ -13,6 +13,7 @@ from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
 from curation.core.addresses import is_literal, is_public
+from curation.core.codings import CHUNKED, coding_names
 from curation.images.lookups import Lookups
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -121,6 +122,24 @@ def remaining(deadline: float) -> float:
     return min(left, 3600.0)
 
 
+class Response(http.client.HTTPResponse):
+    """An HTTP response whose header values have no blanks around them, and are one line (RFC 9110, 5.5).
+
+    `http.client` keeps blanks at their end, and knows no `Transfer-Encoding` but the word `chunked` alone.
+    """
+
+    def begin(self) -> None:
+        """Read the status and the headers."""
+        super().begin()
+        fields = self.headers.items()
+        self.headers = self.msg = http.client.HTTPMessage()
+        for name, value in fields:
+            self.headers[name] = " ".join(line.strip(" \t\r") for line in value.split("\n")).strip()
+        transfer = coding_names(self.headers.get_all("Transfer-Encoding", []))
+        if transfer[-1:] == [CHUNKED] and not self.chunked:
+            self.chunked, self.chunk_left, self.length = True, None, None
+
+
 class Connection(http.client.HTTPConnection):
     """An HTTP connection to one of the given addresses, with TLS if `context` is given.
 
@@ -128,6 +147,7 @@ class Connection(http.client.HTTPConnection):
     """
 
     TLS_SOCKET: ClassVar[type[ssl.SSLSocket]] = _TlsSocket
+    response_class = Response
 
     def __init__(
         self,
