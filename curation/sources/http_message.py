@@ -11,7 +11,9 @@ MAX_LINE_BYTES = 1 << 12
 _HEAD_END = re.compile(rb"\r?\n\r?\n")
 _FOLDED = re.compile(rb"\r?\n[ \t]+")
 _INTERIM = re.compile(rb"HTTP/\d(?:\.\d)? 1\d\d\b")
-_SIZE = re.compile(rb"[ \t\r\n]{0,4}([0-9a-fA-F]{1,16})[ \t]*(?:;[^\n]*)?\r?\n")
+_SIZE = re.compile(rb"[ \t\r\n]{0,8}([0-9a-fA-F]{1,16})[ \t]*(?:;[^\n]*)?\r?\n")
+"""The line before a chunk, with the end of the chunk before, and blank lines that some servers add."""
+_LINE = re.compile(rb"\r?\n([0-9a-fA-F]{1,8})[ \t]*(?:;[^\r\n]*)?\r?\n")
 _TRAILER = re.compile(rb"\s*(?:\Z|[!#-'*+.0-9A-Z^-z|~-]+:)")
 
 
@@ -62,22 +64,34 @@ def _fields(head: bytes) -> dict[str, list[str]]:
 def join_chunks(body: bytes) -> bytes:
     r"""Return the content of a chunked body, without extensions and trailers.
 
-    A body that does not begin with a chunk is returned as it is. From the place on where no chunk begins, because a
-    size is wrong, the rest is kept as it is. The last chunk can end early.
+    A body that does not begin with a chunk is returned as it is. The last chunk can end early. A chunk whose size is
+    wrong ends where the next chunk with a right size begins.
 
     >>> join_chunks(b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\nX-Sum: 1\r\n\r\n"), join_chunks(b"plain")
     (b'abcde', b'plain')
     """
     joined, at = bytearray(), 0
-    while at < len(body):
-        line = _SIZE.match(body, at, at + MAX_LINE_BYTES)
-        if line is None:
-            # The last chunk, `0`, can be cut off.
-            return bytes(joined) + (body[at:] if not at or body[at:].strip(b"0 \t\r\n") else b"")
-        length = int(line[1], 16)
-        if length == 0:
-            return bytes(joined) if at or _TRAILER.match(body, line.end()) else body
-        joined += body[line.end() : line.end() + length]
-        at = line.end() + length
-        at += 2 if body.startswith(b"\r\n", at) else body.startswith(b"\n", at)
-    return bytes(joined)
+    while line := _SIZE.match(body, at, at + MAX_LINE_BYTES):
+        start, stop = line.end(), min(line.end() + int(line[1], 16), len(body) + 1)
+        if stop == start:
+            return bytes(joined) if at or _TRAILER.match(body, start) else body
+        if not _ends_chunk(body, stop):
+            stop = next((found.start() for found in _LINE.finditer(body, start) if _is_size(body, found)), len(body))
+        joined += body[start:stop]
+        at = stop
+    return bytes(joined) if at else body
+
+
+def _ends_chunk(body: bytes, place: int) -> bool:
+    """Return whether a chunk ends here: the body does, or another chunk begins. The last size, 0, can be cut off."""
+    if _SIZE.match(body, place, place + MAX_LINE_BYTES):
+        return body[place : place + 1] in (b"\r", b"\n") and body[place - 1 : place + 1] != b"\r\n"
+    return place <= len(body) <= place + MAX_LINE_BYTES and not body[place:].strip(b"0 \t\r\n")
+
+
+def _is_size(body: bytes, line: re.Match[bytes]) -> bool:
+    """Return whether a line of digits is the size of the chunk that follows."""
+    length = int(line[1], 16)
+    if length == 0:
+        return _TRAILER.match(body, line.end()) is not None
+    return _ends_chunk(body, line.end() + length)

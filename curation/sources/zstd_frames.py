@@ -22,6 +22,9 @@ DICTIONARY_MAGIC = b"\x5d\x2a\x4d\x18"
 _IN_DICTIONARY = b"\x37\xa4\x30\xec"
 _SKIPPABLE = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
 _SKIPPABLE_HEAD_BYTES = 8
+MAX_SEARCHED = 1000
+"""Damaged frames whose last block is searched for the next frame. Of further ones reading goes on behind it: frames in
+frames must not take time without end."""
 _MAX_BLOCK_BYTES = 1 << 17
 _RUN, _RESERVED = 1, 3
 """Types of blocks: one byte that repeats, and one that no frame has."""
@@ -62,12 +65,12 @@ def read_zstd(file: BinaryIO, log: Log) -> Iterator[bytes | None]:
         return
     except (OSError, CodingError):
         pass
-    for piece in read_frames(file, log):
-        if piece is None or given < len(piece):
-            yield piece and piece[given:]
+    for part in read_frames(file, log):
+        if part is None or given < len(part):
+            yield part and part[given:]
             given = 0
         else:
-            given -= len(piece)
+            given -= len(part)
 
 
 def read_frames(file: BinaryIO, log: Log) -> Iterator[bytes | None]:
@@ -107,7 +110,9 @@ def _read_frame(frames: "_Frames", dictionary: bytes, log: Log) -> Iterator[byte
         yield b"".join(pieces)
     if fault:
         log.fault(start, fault)
-        frames.go_back(max(frames.block, start + 1))
+        if frames.damaged < MAX_SEARCHED:
+            frames.go_back(max(frames.block, start + 1))
+        frames.damaged += 1
         frames.is_damaged = True
         yield None
 
@@ -134,11 +139,12 @@ def _unpack_dictionary(content: bytes) -> bytes:
     """Return the dictionary in the content of its frame; raises CodingError if there is none, or it is too large."""
     found = content
     if content.startswith(MAGIC):
-        found = b""
+        unpacked = bytearray()
         for piece in read_until_damage(lambda: ZstdReader(io.BytesIO(content), fsspec_args=False)):
-            found += piece
-            if len(found) > MAX_DICTIONARY_BYTES:
+            unpacked += piece
+            if len(unpacked) > MAX_DICTIONARY_BYTES:
                 break
+        found = bytes(unpacked)
     if max(len(content), len(found)) > MAX_DICTIONARY_BYTES:
         raise CodingError(f"more than {MAX_DICTIONARY_BYTES} bytes")
     if not found.startswith(_IN_DICTIONARY):
@@ -149,8 +155,8 @@ def _unpack_dictionary(content: bytes) -> bytes:
 class _Frames:
     """The bytes of a file from `place` on.
 
-    `block` is the place of the last block of a frame that was read, `is_cut_off` says that the file ends within it.
-    `is_damaged` says that what follows may be the rest of a damaged frame.
+    `block` is the place of the last block that was taken, `is_cut_off` says that the file ends within it.
+    `is_damaged` says that what follows may be the rest of a damaged frame, `damaged` counts these.
     """
 
     def __init__(self, file: BinaryIO, log: Log) -> None:
@@ -158,6 +164,7 @@ class _Frames:
         self._data, self._at, self._data_place = b"", 0, 0
         self._ended = False
         self.block, self.is_cut_off, self.is_damaged = 0, False, False
+        self.damaged = 0
         file.seek(0)
 
     @property
@@ -238,13 +245,13 @@ class _Frames:
         yield self.take(5 + (not is_single) + (0, 1, 2, 4)[flags[0] & 3] + size_bytes)
         is_last = False
         while not is_last:
-            self.block = self.place
             head = self.peek(3)
             value = int.from_bytes(head, "little")
             is_last, kind, size = bool(value & 1), value >> 1 & 3, value >> 3
             self.is_cut_off = self.is_cut_off or len(head) < 3
             if len(head) < 3 or kind == _RESERVED or (kind != _RUN and size > _MAX_BLOCK_BYTES):
                 return
+            self.block = self.place
             yield self.take(3 + (1 if kind == _RUN else size))
         if has_checksum:
             yield self.take(4)

@@ -1,38 +1,16 @@
 """Answers of image hosts with codings and with blanks around header values: the bytes of the image, or the reason."""
 
-import gzip
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-import pyarrow as pa
 import pytest
 
 from curation.images.fetch import Fetcher
 from tests.http_server import ImageServer, draw
+from tests.packing import PACK, packed
 from tests.unit.images.settings import fetch_settings
 
 IMAGE = draw(9)
 MAX_BYTES = 1 << 20
-
-
-def raw_deflate(data: bytes) -> bytes:
-    deflater = zlib.compressobj(wbits=-15)
-    return deflater.compress(data) + deflater.flush()
-
-
-PACK: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": lambda data: gzip.compress(data, mtime=0),
-    "deflate": zlib.compress,
-    "raw": raw_deflate,
-    "br": lambda data: pa.compress(data, codec="brotli", asbytes=True),
-    "zstd": lambda data: pa.compress(data, codec="zstd", asbytes=True),
-}
-
-
-def packed(*codings: str, data: bytes = IMAGE) -> bytes:
-    for coding in codings:
-        data = PACK[coding](data)
-    return data
 
 
 def ok(body: bytes, *headers: str) -> bytes:
@@ -60,41 +38,41 @@ def fetcher() -> Fetcher:
     )
 
 
-FIVE = packed("gzip", "br", "raw", "zstd", "deflate")
+FIVE = packed(IMAGE, "gzip", "br", "raw", "zstd", "deflate")
 GOOD = {
-    "gzip": ok(packed("gzip"), "Content-Encoding: gzip"),
-    "X-GZip with blanks": ok(packed("gzip"), "Content-Encoding:  \tX-GZip \t"),
-    "deflate": ok(packed("deflate"), "Content-Encoding: deflate"),
-    "x-deflate without wrapper": ok(packed("raw"), 'Content-Encoding: "x-deflate"'),
-    "brotli": ok(packed("br"), "Content-Encoding: br"),
-    "zstd": ok(packed("zstd"), "Content-Encoding: zstd"),
+    "gzip": ok(packed(IMAGE, "gzip"), "Content-Encoding: gzip"),
+    "X-GZip with blanks": ok(packed(IMAGE, "gzip"), "Content-Encoding:  \tX-GZip \t"),
+    "deflate": ok(packed(IMAGE, "deflate"), "Content-Encoding: deflate"),
+    "x-deflate without wrapper": ok(packed(IMAGE, "raw"), 'Content-Encoding: "x-deflate"'),
+    "brotli": ok(packed(IMAGE, "br"), "Content-Encoding: br"),
+    "zstd": ok(packed(IMAGE, "zstd"), "Content-Encoding: zstd"),
     **{
         f"all members of {name}": ok(
-            packed(name, data=IMAGE[:99]) + packed(name, data=IMAGE[99:]), f"Content-Encoding: {name}"
+            packed(IMAGE[:99], name) + packed(IMAGE[99:], name), f"Content-Encoding: {name}"
         )
         for name in ("gzip", "zstd")
     },
-    "bytes behind gzip": ok(packed("gzip") + b"\0\0\r\n", "Content-Encoding: gzip"),
-    "a list": ok(packed("gzip", "br"), "Content-Encoding: gzip, br"),
-    "a list with empty places": ok(packed("gzip", "br"), "Content-Encoding: , gzip ,, br,"),
-    "several fields": ok(packed("gzip", "br", "zstd"), "Content-Encoding: gzip", "content-encoding: br, zstd"),
-    "twice the same": ok(packed("gzip", "gzip"), "Content-Encoding: gzip, gzip"),
+    "bytes behind gzip": ok(packed(IMAGE, "gzip") + b"\0\0\r\n", "Content-Encoding: gzip"),
+    "a list": ok(packed(IMAGE, "gzip", "br"), "Content-Encoding: gzip, br"),
+    "a list with empty places": ok(packed(IMAGE, "gzip", "br"), "Content-Encoding: , gzip ,, br,"),
+    "several fields": ok(packed(IMAGE, "gzip", "br", "zstd"), "Content-Encoding: gzip", "content-encoding: br, zstd"),
+    "twice the same": ok(packed(IMAGE, "gzip", "gzip"), "Content-Encoding: gzip, gzip"),
     "five": ok(FIVE, "Content-Encoding: gzip, br, deflate", "Content-Encoding: zstd, deflate"),
-    "identity and transfers": ok(packed("gzip"), "Content-Encoding: aws-chunked, identity, gzip, chunked, none"),
-    "named twice, done once": ok(packed("gzip"), "Content-Encoding: gzip", "Content-Encoding: gzip"),
-    "unknown names around": ok(packed("gzip"), "Content-Encoding: utf-8, gzip, binary"),
-    "the name of another": ok(packed("gzip"), "Content-Encoding: deflate"),
-    "gzip, called brotli": ok(packed("gzip"), "Content-Encoding: br"),
+    "identity and transfers": ok(packed(IMAGE, "gzip"), "Content-Encoding: aws-chunked, identity, gzip, chunked, none"),
+    "named twice, done once": ok(packed(IMAGE, "gzip"), "Content-Encoding: gzip", "Content-Encoding: gzip"),
+    "unknown names around": ok(packed(IMAGE, "gzip"), "Content-Encoding: utf-8, gzip, binary"),
+    "the name of another": ok(packed(IMAGE, "gzip"), "Content-Encoding: deflate"),
+    "gzip, called brotli": ok(packed(IMAGE, "gzip"), "Content-Encoding: br"),
     **{
         f"untrue {name}": ok(IMAGE, f"Content-Encoding: {name}")
         for name in ("gzip", "deflate", "br", "zstd", "compress", "utf-8", "", "gzip,br,zstd,gzip,br,zstd,gzip")
     },
     "chunked": chunked(IMAGE, "Transfer-Encoding: chunked"),
     "chunked with blanks": chunked(IMAGE, "Transfer-Encoding: Chunked \t"),
-    "gzip as a transfer": chunked(packed("gzip"), "Transfer-Encoding: gzip, chunked"),
-    "transfers in two fields": chunked(packed("gzip"), "Transfer-Encoding: gzip", "Transfer-Encoding: chunked "),
-    "chunked and gzip": chunked(packed("gzip"), "Transfer-Encoding: chunked", "Content-Encoding: gzip "),
-    "a folded header": ok(packed("gzip", "br"), "Content-Encoding: gzip,\r\n\t br"),
+    "gzip as a transfer": chunked(packed(IMAGE, "gzip"), "Transfer-Encoding: gzip, chunked"),
+    "transfers in two fields": chunked(packed(IMAGE, "gzip"), "Transfer-Encoding: gzip", "Transfer-Encoding: chunked "),
+    "chunked and gzip": chunked(packed(IMAGE, "gzip"), "Transfer-Encoding: chunked", "Content-Encoding: gzip "),
+    "a folded header": ok(packed(IMAGE, "gzip", "br"), "Content-Encoding: gzip,\r\n\t br"),
     "a length with blanks": ok(IMAGE).replace(b"\r\n\r\n", b"  \r\n\r\n", 1),
 }  # fmt: skip
 
@@ -119,23 +97,22 @@ def test_an_untrue_coding_of_every_kind_of_image(server: ImageServer, fetcher: F
 @pytest.mark.parametrize(
     ("body", "coding", "status", "error"),
     [
-        pytest.param(packed("gzip")[:-20], "gzip", "truncated", "'gzip': the body ends early", id="gzip cut off"),
-        pytest.param(packed("br")[:-20], "br", "truncated", "'br': ", id="brotli cut off"),
-        pytest.param(packed("zstd", data=bytes(300_000))[:-5], "zstd", "truncated", "'zstd': ", id="zstd cut off"),
-        pytest.param(packed("gzip", "br")[:-20], "gzip, br", "truncated", "'br': ", id="a list cut off"),
+        pytest.param(packed(IMAGE, "gzip")[:-20], "gzip", "truncated", "'gzip': the body ends", id="gzip cut off"),
+        pytest.param(packed(IMAGE, "br")[:-20], "br", "truncated", "'br': ", id="brotli cut off"),
+        pytest.param(packed(bytes(300_000), "zstd")[:-5], "zstd", "truncated", "'zstd': ", id="zstd cut off"),
+        pytest.param(packed(IMAGE, "gzip", "br")[:-20], "gzip, br", "truncated", "'br': ", id="a list cut off"),
         pytest.param(b"\x1f\x9d\x90" + bytes(99), "compress", "coding", "'compress': its name is not", id="unknown"),
-        pytest.param(packed("br"), "zstd", "coding", "'zstd': the body does not begin like that", id="another"),
-        pytest.param(packed("gzip", "raw", "br", "gzip", "br", "gzip"), "gzip, deflate, br, gzip, br, gzip", "coding",
-                     "6 codings, more than 5", id="six"),
+        pytest.param(packed(IMAGE, "br"), "zstd", "coding", "'zstd': the body does not begin like that", id="another"),
+        pytest.param(packed(FIVE, "gzip"), "gzip, br, deflate, zstd, deflate, gzip", "coding", "6 codings", id="six"),
         *(
             pytest.param(PACK[name](bytes(MAX_BYTES + 1)), name, "too_large", f"'{name}': more than", id=f"{name} bomb")
             for name in ("gzip", "deflate", "br", "zstd")
         ),
         pytest.param(
-            packed("gzip", "gzip", data=bytes(4 << 20)), "gzip, gzip", "too_large", "'gzip': more", id="a bomb in gzip"
+            packed(bytes(4 << 20), "gzip", "gzip"), "gzip, gzip", "too_large", "'gzip': more", id="a bomb in gzip"
         ),
-        pytest.param(packed("gzip", data=b""), "gzip", "empty", "no bytes", id="nothing packed"),
-        pytest.param(packed("gzip", data=b"<!doctype html>"), "gzip", "success", None, id="a page"),
+        pytest.param(packed(b"", "gzip"), "gzip", "empty", "no bytes", id="nothing packed"),
+        pytest.param(packed(b"<!doctype html>", "gzip"), "gzip", "success", None, id="a page"),
     ],
 )  # fmt: skip
 def test_a_coding_that_cannot_be_undone(
