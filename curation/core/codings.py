@@ -4,6 +4,7 @@ Servers and crawlers write names that mean no coding, name a coding that a body 
 early. So a name is only a hint: a body that is plainly an image or text stays as it is.
 """
 
+import os
 import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -16,6 +17,8 @@ HEAD_BYTES = 1024
 """The first bytes tell whether a body is plain."""
 READ_BYTES = 1 << 12
 """Bytes of one step of a decoder. Of damaged bodies, the last step is repeated byte by byte."""
+MAX_EMPTY_BYTES = 64
+"""The most bytes that nothing is packed into. A decoder of brotli takes many bytes for the end of an empty body."""
 CHUNKED = "chunked"
 NO_CODING = frozenset(("", "identity", "none", "null", "binary", "7bit", "8bit", CHUNKED, "aws-chunked", "trailers"))
 """Names that change no byte of the content; `chunked` is undone by whoever reads the transfer."""
@@ -117,6 +120,8 @@ def _undo_into(undone: IO[bytes], body: IO[bytes], coding: str, max_bytes: int) 
                 raise TooLargeError(f"{coding!a}: more than {max_bytes} bytes")
     except CodingError as problem:
         return problem
+    if not undone.tell() and body.seek(0, os.SEEK_END) > MAX_EMPTY_BYTES:
+        return CodingError(f"{coding!a}: there is nothing in it")
     return None
 
 
@@ -192,7 +197,8 @@ def _is_zlib(head: bytes) -> bool:
 class Inflater:
     """Inflates a file: gzip with all its members, zlib or raw deflate, by the window bits of zlib.
 
-    What follows the end and is no further member is left out, as browsers do.
+    What follows the end and is no further member is left out, as browsers do. Only behind raw deflate, which has no
+    checksum, it is a sign of damage.
     """
 
     def __init__(self, file: BinaryIO | IO[bytes], window_bits: int) -> None:
@@ -212,6 +218,8 @@ class Inflater:
                 raise EOFError("the body ends early")
             if piece:
                 return piece
+        if self._window_bits == _RAW_BITS and self._fed.strip(b"\0\r\n"):
+            raise EOFError("the body goes on behind its end")
         return b""
 
     def _seek_member(self) -> None:

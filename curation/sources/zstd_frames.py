@@ -56,7 +56,8 @@ def read_zstd(file: BinaryIO, log: Log) -> Iterator[bytes | None]:
     """
     given = 0
     try:
-        reader = ZstdReader(file, fsspec_args=False, dictionary=_first_dictionary(file))
+        _check_first_dictionary(file)
+        reader = ZstdReader(file, fsspec_args=False)
         while piece := reader.read(PIECE_BYTES):
             given += len(piece)
             log.bytes_read = reader.inner_tell()
@@ -97,7 +98,7 @@ def _read_frame(frames: "_Frames", dictionary: bytes, log: Log) -> Iterator[byte
     start, pieces, size = frames.place, [], 0
     frames.is_cut_off = False
     try:
-        for piece in read_until_damage(lambda: _reader(_Frame(frames, start), dictionary)):
+        for piece in read_until_damage(lambda: ZstdReader(_Frame(frames, start, dictionary), fsspec_args=False)):
             pieces.append(piece)
             size += len(piece)
             if size >= PIECE_BYTES:
@@ -117,22 +118,14 @@ def _read_frame(frames: "_Frames", dictionary: bytes, log: Log) -> Iterator[byte
         yield None
 
 
-def _reader(file: io.RawIOBase, dictionary: bytes) -> ZstdReader:
-    return ZstdReader(file, fsspec_args=False, dictionary=dictionary or None)
-
-
-def _first_dictionary(file: BinaryIO) -> bytes | None:
-    """Return the dictionary at the beginning of a file, if there is one, and go behind it.
-
-    FastWARC would take a dictionary of any size.
-    """
+def _check_first_dictionary(file: BinaryIO) -> None:
+    """Raise CodingError for a dictionary at the beginning of a file that is too large: FastWARC takes any size."""
     file.seek(0)
     head = file.read(_SKIPPABLE_HEAD_BYTES)
-    if not head.startswith(DICTIONARY_MAGIC):
-        file.seek(0)
-        return None
-    length = int.from_bytes(head[4:], "little")
-    return _unpack_dictionary(file.read(min(length, MAX_DICTIONARY_BYTES + 1)))
+    if head.startswith(DICTIONARY_MAGIC):
+        length = int.from_bytes(head[4:], "little")
+        _unpack_dictionary(file.read(min(length, MAX_DICTIONARY_BYTES + 1)))
+    file.seek(0)
 
 
 def _unpack_dictionary(content: bytes) -> bytes:
@@ -258,11 +251,15 @@ class _Frames:
 
 
 class _Frame(io.RawIOBase):
-    """One frame as a file, from its place on."""
+    """One frame as a file, from its place on, behind the dictionary if there is one.
 
-    def __init__(self, frames: _Frames, place: int) -> None:
+    FastWARC panics at a damaged dictionary that is an argument. In front of the frame, it is an error.
+    """
+
+    def __init__(self, frames: _Frames, place: int, dictionary: bytes) -> None:
         frames.go_back(place)
-        self._pieces, self._left, self._given = frames.walk_frame(), b"", 0
+        head = DICTIONARY_MAGIC + len(dictionary).to_bytes(4, "little") if dictionary else b""
+        self._pieces, self._left, self._given = frames.walk_frame(), head + dictionary, 0
 
     def read(self, size: int = -1) -> bytes:
         """Return the next bytes, at most `size`, none at the end."""

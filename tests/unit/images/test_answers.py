@@ -124,7 +124,11 @@ def test_a_coding_that_cannot_be_undone(
     assert (error or "") in (found.error or "")
 
 
-@pytest.mark.parametrize("place", ["/image/9.jpg \t", "\t /image/9.jpg", "/image/9.jpg\r\n "])
+@pytest.mark.parametrize(
+    "place",
+    ["/image/9.jpg \t", "\t /image/9.jpg", "/image/9.jpg\r\n "],
+    ids=["behind", "before", "in a line of their own"],
+)
 def test_blanks_around_a_location(server: ImageServer, fetcher: Fetcher, place: str) -> None:
     server.answers["x"] = f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n".encode()
     found = fetcher.fetch(server.url("answer/x"))

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import needs_shared
-from tests.fuzz import pages
+from tests.fuzz import codings, pages
 from tests.fuzz.corrupt import main
 
 
@@ -21,3 +21,9 @@ def test_nasty_pages_take_neither_time_nor_memory() -> None:
     counts = pages.main(variants=500, seed=2)
     assert counts["faults"] > 100
     assert counts["record_faults"] > 50
+
+
+def test_pages_in_random_codings_are_right_or_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    kinds = codings.main(variants=400, seed=2)
+    assert min(kinds["whole"], kinds["untrue"], kinds["damaged, counted"]) > 40
