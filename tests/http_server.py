@@ -100,6 +100,10 @@ class Handler(BaseHTTPRequestHandler):
         """/body/<name>: `server.bodies[name]`"""
         self.answer(self.server.bodies[rest])
 
+    def way_answer(self, rest: str) -> None:
+        """/answer/<name>: `server.answers[name]`, with status line and headers, as it is"""
+        self.wfile.write(self.server.answers[rest])
+
     def way_status(self, rest: str) -> None:
         """/status/<code>"""
         self.answer(b"sorry", int(rest), "text/plain")
@@ -244,6 +248,7 @@ class ImageServer(ThreadingHTTPServer):
         self.agents: set[str] = set()
         self.first: dict[str, float] = {}
         self.bodies: dict[str, bytes] = {}
+        self.answers: dict[str, bytes] = {}
         self.targets: dict[str, str] = {}
         self.robots: dict[str, str] = {}
         self.stopping = threading.Event()

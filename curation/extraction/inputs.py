@@ -25,8 +25,8 @@ from curation.sources.caption_tables import TableColumns
 from curation.sources.row_sample import RowSample, sample_rows
 
 SUFFIXES = {
-    SourceKind.wat: (".wat", ".wat.gz"),
-    SourceKind.warc: (".warc", ".warc.gz", ".arc", ".arc.gz"),  # ARCs are not read: each gives a failure
+    SourceKind.wat: (".wat", ".wat.gz", ".wat.zst"),
+    SourceKind.warc: (".warc", ".warc.gz", ".warc.zst", ".arc", ".arc.gz"),  # ARCs are not read: each gives a failure
     SourceKind.table: (".parquet", ".csv", ".csv.gz", ".tsv", ".tsv.gz", ".jsonl", ".jsonl.gz"),
     SourceKind.webdataset: (".tar", ".tar.gz", ".tgz"),  # packed tars are not read: each gives a failure
 }

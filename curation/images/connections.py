@@ -13,13 +13,13 @@ from collections.abc import Hashable, Sequence
 from typing import Any, ClassVar
 
 from curation.core.addresses import is_literal, is_public
+from curation.core.codings import CHUNKED, coding_names
 from curation.images.lookups import Lookups
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SocketAddress = tuple[int, tuple]
 """An address family, and an address of this family as `socket.connect` takes it."""
 
-BLANKS = " \t\r\n"
 """Characters around a header value that are no part of it; line breaks are those of folded headers."""
 CACHE_SECONDS = 300.0
 GIVE_UP_SECONDS = 10.0
@@ -123,23 +123,22 @@ def remaining(deadline: float) -> float:
     return min(left, 3600.0)
 
 
-class _Response(http.client.HTTPResponse):
-    """A response whose header values have no blanks around them: these are no part of a value (RFC 9110, section 5.5).
+class Response(http.client.HTTPResponse):
+    """An HTTP response whose header values have no blanks around them, and are one line (RFC 9110, 5.5).
 
-    The standard library leaves blanks at the end of values, and takes a body of chunks for a plain one because of them.
+    `http.client` keeps blanks at their end, and knows no `Transfer-Encoding` but the word `chunked` alone.
     """
 
     def begin(self) -> None:
-        """Read status and headers."""
+        """Read the status and the headers."""
         super().begin()
-        fields = [(name, value.strip(BLANKS)) for name, value in self.headers.items()]
-        for name in self.headers.keys():  # noqa: SIM118 a message is no dict
-            del self.headers[name]
+        fields = self.headers.items()
+        self.headers = self.msg = http.client.HTTPMessage()
         for name, value in fields:
-            self.headers[name] = value
-        if self.headers.get("Transfer-Encoding", "").lower() == "chunked":
-            self.chunked, self.length = True, None
-            self.chunk_left = None
+            self.headers[name] = " ".join(line.strip(" \t\r") for line in value.split("\n")).strip()
+        transfer = coding_names(self.headers.get_all("Transfer-Encoding", []))
+        if transfer[-1:] == [CHUNKED] and not self.chunked:
+            self.chunked, self.chunk_left, self.length = True, None, None
 
 
 class Connection(http.client.HTTPConnection):
@@ -149,7 +148,7 @@ class Connection(http.client.HTTPConnection):
     """
 
     TLS_SOCKET: ClassVar[type[ssl.SSLSocket]] = _TlsSocket
-    response_class = _Response
+    response_class = Response
 
     def __init__(
         self,

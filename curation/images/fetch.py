@@ -13,7 +13,6 @@ import re
 import ssl
 import string
 import time
-import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -22,6 +21,7 @@ from typing import IO
 from urllib.parse import quote, urljoin, urlsplit
 
 from curation.core.backslashes import with_slashes
+from curation.core.codings import DamagedError, TooLargeError, codings_in, undo_codings
 from curation.core.errors import PROJECT, HeadtailError
 from curation.core.host_names import FORBIDDEN, ascii_host, host_of_parts
 from curation.images.connections import Connection, FetchError, Resolver
@@ -192,15 +192,40 @@ class Fetcher:
                 self._not_before[key] = max(self._not_before.get(key, 0.0), time.monotonic() + retry_after)
             status = "busy" if response.status in TRANSIENT_CODES else "http_error"
             raise FetchError(status, f"HTTP {response.status}", retry_after)
-        tags = response.headers.get_all("X-Robots-Tag", [])
+        headers = response.headers
+        tags = headers.get_all("X-Robots-Tag", [])
         if opted_out(tags, self.settings.user_agent_token, self.settings.opt_out):
             raise FetchError("opted_out", "X-Robots-Tag")
         chunks = _bounded(response, self.settings.max_bytes)
-        if (response.getheader("Content-Encoding") or "identity").strip().lower() in ("gzip", "x-gzip", "deflate"):
-            chunks = _inflated(chunks, self.settings.max_bytes)
+        codings = codings_in([*headers.get_all("Content-Encoding", []), *headers.get_all("Transfer-Encoding", [])])
+        if codings:  # although the request allows none
+            chunks = self._decoded(chunks, codings)
         result.keep(chunks, self._folder)
         if not result.body:
             raise FetchError("empty", "no bytes")
+
+    def _decoded(self, chunks: Iterable[bytes], codings: Sequence[str]) -> Iterator[bytes]:
+        """Yield a body without its codings; raises FetchError: coding, too_large, truncated."""
+        whole = Fetched("")
+        whole.keep(chunks, self._folder)
+        if whole.body is None:
+            return
+        try:
+            body, fault = undo_codings(whole.body, codings, self.settings.max_bytes, self._new_file)
+        except OSError as error:
+            raise HeadtailError(f"a body could not be stored: {error}") from error
+        with body:
+            if isinstance(fault, DamagedError):
+                raise FetchError("truncated", f"Content-Encoding: {fault}")
+            if isinstance(fault, TooLargeError):
+                raise FetchError("too_large", f"Content-Encoding: {fault}")
+            if fault:
+                raise FetchError("coding", f"Content-Encoding: {fault}")
+            while chunk := body.read(CHUNK_BYTES):
+                yield chunk
+
+    def _new_file(self) -> IO[bytes]:
+        return SpooledTemporaryFile(MEMORY_BYTES, dir=self._folder)
 
 
 @contextlib.contextmanager
@@ -258,22 +283,6 @@ def _bounded(response: http.client.HTTPResponse, max_bytes: int) -> Iterator[byt
         yield chunk
     if declared is not None and total < declared:
         raise FetchError("truncated", f"{total} of {declared} bytes")
-
-
-def _inflated(chunks: Iterable[bytes], max_bytes: int) -> Iterator[bytes]:
-    """Undo a Content-Encoding, which some servers use although the request allows none."""
-    inflater, total = zlib.decompressobj(32 + zlib.MAX_WBITS), 0  # gzip or zlib, detected by the header
-    for chunk in chunks:
-        try:
-            plain = inflater.decompress(chunk, max_bytes - total + 1)
-        except zlib.error as error:
-            raise FetchError("truncated", f"Content-Encoding: {error}") from None
-        total += len(plain)
-        if total > max_bytes:
-            raise FetchError("too_large", f"more than {max_bytes} bytes when inflated")
-        yield plain
-    if not inflater.eof:
-        raise FetchError("truncated", "Content-Encoding ended early")
 
 
 def _host(host: str) -> str:

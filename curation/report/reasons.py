@@ -83,6 +83,7 @@ MEANINGS = {
     "timeout": "no complete answer in time",
     "tls": "the host’s certificate is not valid",
     "truncated": "the answer ended early",
+    "coding": "the answer is packed in a way that cannot be undone (Content-Encoding)",
     "connection": "the connection could not be made, or broke",
     "unreadable": "the shard that held it is gone or has changed",
     "foreign_place": "the place lies outside of the shards that the pairs were made from",

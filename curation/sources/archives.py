@@ -1,7 +1,7 @@
-"""The bytes of archive files, gzip or plain, as far as they can be read.
+"""The bytes of archive files, gzip, zstd or plain, as far as they can be read.
 
-An archive is a row of gzip members, or plain bytes. Damage ends a member, not the file: what it gave until then is
-passed on, and reading goes on at the next member that can be found.
+An archive is a row of gzip members or zstd frames, or plain bytes. Damage ends a member, not the file: what it gave
+until then is passed on, and reading goes on at the next member that can be found.
 """
 
 import re
@@ -13,6 +13,7 @@ from typing import BinaryIO, TypeVar
 from fastwarc.stream_io import GzipReader
 
 from curation.core.record_errors import READER_ERROR, RecordClock, is_of_record, line_of_error
+from curation.sources.zstd_frames import is_zstd, read_zstd
 
 Part = TypeVar("Part")
 Rows = TypeVar("Rows")
@@ -156,7 +157,12 @@ def read_plain(file: BinaryIO, log: ReadLog) -> Iterator[bytes]:
 
 
 def _read_pieces(file: BinaryIO, log: ReadLog) -> Iterator[bytes]:
-    if file.read(len(MAGIC)) != MAGIC:
+    head = file.read(4)
+    if is_zstd(head):
+        for piece in read_zstd(file, log):
+            yield BREAK if piece is None else piece
+        return
+    if not head.startswith(MAGIC):
         file.seek(0)
         window = _Window(file, log)
         while window.data:

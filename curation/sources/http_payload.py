@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from fastwarc.stream_io import BrotliReader
 from resiliparse.parse.encoding import detect_encoding, map_encoding_to_html5
 
+from curation.core.codings import CodingError
+
 MAX_HTML_BYTES = 8 << 20
 """A longer page is cut off here. CommonCrawl stores 1 MB of each page, and 5 MB since 2025."""
 
@@ -20,10 +22,11 @@ _BOMS = ((b"\xef\xbb\xbf", "utf-8"), (b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "
 
 @dataclass(frozen=True)
 class Payload:
-    """The body of a response and its Content-Type."""
+    """The body of a response and its Content-Type; `fault` is the coding that could not be undone, if there is one."""
 
     content_type: bytes
     body: bytes
+    fault: CodingError | None = None
 
     @property
     def is_html(self) -> bool:
@@ -33,7 +36,10 @@ class Payload:
 
 
 def read_http(message: bytes) -> Payload:
-    """Return the payload of an archived HTTP response; of a damaged body, the part before the damage."""
+    """Return the payload of an archived HTTP response by the first version of the rules of WARCs.
+
+    Runs that were begun with it keep it; http_message.py has the present rules.
+    """
     head, mark, body = message.partition(b"\r\n\r\n")
     if not mark:
         head, _, body = message.partition(b"\n\n")

@@ -10,8 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core.choices import ImageAddresses
+from curation.core.codings import DamagedError
 from curation.sources.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
 from curation.sources.html_images import TEXT_KEYS, ImageLink, image_links, pieces_of
+from curation.sources.http_message import read_response
 from curation.sources.http_payload import Payload, decode_html, parse_fields, read_http
 from curation.sources.links import Links
 from curation.sources.page_images import CAPTION_KEYS, page_images
@@ -84,8 +86,11 @@ class WarcReader:
 
     def _images(self, headers: dict[bytes, bytes], body: bytes) -> Iterator[tuple[str, list[ImageLink]]]:
         """Yield the images of each piece of a page, with the page's `<base>`; nothing for a record of another kind."""
-        page = page_of(headers, body)
-        if page is None:
+        page = page_of(headers, body, self._rules)
+        if page and page.fault and not (isinstance(page.fault, DamagedError) and b"warc-truncated" in headers):
+            self.counts["undecoded_pages"] += 1
+            self._log.record_fault(f"a page whose coding cannot be undone ({page.fault})")
+        if page is None or not page.is_html:
             return
         if len(body) >= MAX_RECORD_BYTES:
             self._log.record_fault(f"a page of more than {MAX_RECORD_BYTES} bytes is cut off there")
@@ -228,16 +233,16 @@ def _behind_blank_lines(data: bytearray, at: int) -> int | None:
     return stop if stop + 12 <= len(data) else None
 
 
-def page_of(headers: dict[bytes, bytes], body: bytes) -> Payload | None:
-    """Return the HTML page of a record; None for a record of another kind."""
+def page_of(headers: dict[bytes, bytes], body: bytes, rules: int) -> Payload | None:
+    """Return the payload of a record that is a page, or may be one that its coding hides; None for other records."""
     kind = headers.get(b"warc-type", b"").lower()
     if kind == b"response":
-        payload = read_http(body)
+        payload = read_response(body) if rules > 1 else read_http(body)
     elif kind == b"resource":
         payload = Payload(headers.get(b"content-type", b""), body)
     else:
         return None
-    return payload if payload.is_html else None
+    return payload if payload.is_html or payload.fault else None
 
 
 class _Batch:

@@ -2,8 +2,9 @@
 
     python -m tests.fuzz.corrupt variants=100000 seed=1
 
-A variant is a real file, gzip or plain, after bit flips, a truncation, swapped blocks, inserted or removed bytes, or
-lengths made huge. What a reader finds in the records before the first changed byte has to come out as it was.
+A variant is a real file, gzip, zstd (with a dictionary too) or plain, after bit flips, a truncation, swapped blocks,
+inserted or removed bytes, or lengths made huge. What a reader finds in the records before the first changed byte has to
+come out as it was.
 """
 
 import gzip
@@ -25,15 +26,17 @@ from curation.sources.links import Links
 from curation.sources.warc import WarcReader
 from curation.sources.wat import WatReader
 from tests.conftest import SHARED
+from tests.packing import skippable, trained_dictionary, zstd_frame
 
 LIMIT_SECONDS = 20
+PACKINGS = ("gzip", "zstd", "dictionary", "plain")
 Row = tuple
 Reader = Callable[[io.BytesIO, ReadLog], Iterator[Links]]
 
 
 @dataclass(frozen=True)
 class Original:
-    """A file, the ends of its records (of gzip members where it is packed), and the rows known by each."""
+    """A file, the ends of its records (of members or frames where it is packed), and the rows known by each."""
 
     name: str
     data: bytes
@@ -58,18 +61,32 @@ def rows_of(data: bytes, reader: Reader) -> list[Row]:
     return rows
 
 
-def read_original(path: Path, reader: Reader, packed: bool) -> Original:
+def pack(records: list[bytes], packing: str) -> tuple[bytes, list[bytes]]:
+    """Return what stands before the records, and each of them packed."""
+    match packing:
+        case "gzip":
+            return b"", [gzip.compress(record, mtime=0) for record in records]
+        case "zstd":
+            return b"", [zstd_frame(record) for record in records]
+        case "dictionary":
+            dictionary = trained_dictionary([record[:2000] for record in records])
+            return skippable(dictionary), [zstd_frame(record, dictionary) for record in records]
+        case _:
+            return b"", records
+
+
+def read_original(path: Path, reader: Reader, packing: str) -> Original:
     """Pack or unpack a real file record by record, and note what is known after each."""
     data = path.read_bytes()
     plain = gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
     records = [b"WARC/1.0\r\n" + rest for rest in plain.split(b"WARC/1.0\r\n")[1:]]
-    pieces = [gzip.compress(record, mtime=0) if packed else record for record in records]
-    ends, rows, done = [0], [[]], 0
+    front, pieces = pack(records, packing)
+    ends, rows, done = [0], [[]], len(front)
     for record, piece in zip(records, pieces, strict=True):
         done += len(piece)
         ends.append(done)
         rows.append(rows[-1] + rows_of(record, reader))
-    whole = b"".join(pieces)
+    whole = front + b"".join(pieces)
     assert rows_of(whole, reader) == rows[-1], path
     return Original(path.name, whole, ends, rows, reader)
 
@@ -113,12 +130,12 @@ def check(original: Original, damaged: bytes) -> int:
 
 
 def originals(max_bytes: int) -> list[Original]:
-    """The real files with links, packed and plain, up to a size."""
+    """The real files with links, in each packing, up to a size."""
     made = []
     for reader, pattern in ((read_wat, "wat/**/*.wat*"), (WarcReader, "warc/**/*.warc*")):
         for path in sorted(SHARED.glob(pattern)):
             if path.stat().st_size <= max_bytes and rows_of(path.read_bytes(), reader):
-                made += [read_original(path, reader, packed) for packed in (True, False)]
+                made += [read_original(path, reader, packing) for packing in PACKINGS]
     return made
 
 

@@ -4,8 +4,8 @@
 
 A variant is a WARC of good pages around hostile ones. Hostile pages are random pieces, each repeated up to thousands of
 times: unclosed and misnested elements, attributes, comments, raw text, foreign content, source sets, pictures and their
-copies, figures, metadata, charsets, odd headers and lengths. The good pages have to come out as they are, and the time
-and memory of a variant stay below a limit for each byte.
+copies, figures, metadata, charsets, odd headers and lengths, codings that are untrue or damaged. The good pages have to
+come out as they are, and the time and memory of a variant stay below a limit for each byte.
 """
 
 import io
@@ -20,6 +20,8 @@ from collections import Counter
 from curation.core.choices import ImageAddresses
 from curation.sources.archives import ReadLog
 from curation.sources.warc import WarcReader
+from tests.fuzz.corrupt import corrupt
+from tests.packing import PACK, packed
 
 LIMIT_SECONDS = 60
 SECONDS, SECONDS_PER_BYTE = 2.0, 20e-6
@@ -58,6 +60,7 @@ CHARSETS = (
     "\xff",
     "a" * 999,
 )
+CODINGS = (*PACK, "gzip", "br", "identity", "compress", "chunked", "", "utf-8")
 TYPES = ("text/html", "text/html; charset={0}", "", "TEXT/HTML;charset='{0}'", "image/png", "application/xhtml+xml")
 
 
@@ -89,14 +92,27 @@ def piece(rng: random.Random) -> str:
     return made * min(rng.choice((1, 1, 30, 3000)), MAX_PIECE_BYTES // len(made) + 1)
 
 
+def coded(rng: random.Random, body: bytes) -> bytes:
+    """Return header fields of codings and a body that has these, others or none, and may be damaged."""
+    names = rng.choices(CODINGS, k=rng.choice((0, 0, 1, 1, 2, 5, 9)))
+    fields = b"".join(f"Content-Encoding: {name}\r\n".encode() for name in names)
+    for name in names if rng.random() < 0.7 else rng.choices(CODINGS, k=2):
+        body = packed(body, name) if name in PACK else body
+    if rng.random() < 0.3:
+        size = rng.choice((1, 100, 5000))
+        lines = rng.choice((b"%x\r\n", b"%x;a\n", b"0%x \r\n", b"1%x\r\n"))
+        body = b"".join(
+            lines % len(body[at : at + size]) + body[at : at + size] + b"\r\n" for at in range(0, len(body), size)
+        )
+        fields += b"Transfer-Encoding: chunked\r\n"
+    return fields + b"\r\n" + (corrupt(body, rng)[1] if body and rng.random() < 0.5 else body)
+
+
 def record(rng: random.Random, body: bytes) -> bytes:
     """Return a response with odd headers around a body."""
     kind = rng.choice(TYPES).format(rng.choice(CHARSETS)).encode("latin-1")
     head = b"HTTP/1.1 200 OK\r\nContent-Type: " + kind + b"\r\n"
-    head += rng.choice(
-        (b"", b"Content-Encoding: gzip\r\n", b"Content-Encoding: br\r\n", b"Transfer-Encoding: chunked\r\n")
-    )
-    message = head + b"\r\n" + body
+    message = head + coded(rng, body)
     length = rng.choice((len(message),) * 6 + (0, len(message) + 5, 10**9, 10**15))
     extra = rng.choice((b"", b"", b"X: " + b"y" * rng.choice((10, 300_000)) + b"\r\n", b"WARC/1.0\r\n" * 999))
     target = b"http://h.org/" + rng.choice((b"", b"<>", b"\xff", b"x" * 9000))

@@ -24,7 +24,15 @@ def test_a_path_that_is_not_there_is_not_told_about_endings(tmp_path: Path) -> N
     (tmp_path / "x.txt").write_text("")
     assert refused(tmp_path / "gone") == f"{tmp_path}/gone names no file: there is nothing at this path"
     assert refused(f"{tmp_path}/*.gz") == f"{tmp_path}/*.gz names no file: nothing matches it"
-    assert refused(tmp_path) == f"{tmp_path} is a folder and names no file ending in .wat or .wat.gz"
+    assert refused(tmp_path) == f"{tmp_path} is a folder and names no file ending in .wat, .wat.gz or .wat.zst"
+
+
+def test_packed_archives_of_a_folder(tmp_path: Path) -> None:
+    for name in ("a.warc", "a.warc.gz", "a.warc.zst", "a.wat", "a.wat.gz", "a.wat.zst", "a.zst", "a.warc.bz2"):
+        (tmp_path / name).write_text("")
+    for kind in (SourceKind.wat, SourceKind.warc):
+        names = [f"{tmp_path}/a.{kind.value}{packing}" for packing in ("", ".gz", ".zst")]
+        assert [file.path for file in list_sources([str(tmp_path)], kind, PREFIX)] == names
 
 
 @pytest.mark.parametrize("name", ["CC-MAIN-2024", "cc-main-2024-22", "CC-MAIN-2024-5", "CC-MAIN-2024-22/", "2024-22"])

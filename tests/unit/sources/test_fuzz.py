@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import needs_shared
-from tests.fuzz import charsets, pages
+from tests.fuzz import charsets, codings, pages
 from tests.fuzz.corrupt import main
 
 
@@ -27,3 +27,9 @@ def test_pages_in_every_charset_are_read_right_or_counted() -> None:
     counts = charsets.main(variants=300, seed=2)
     assert counts["alts"] > 2000
     assert counts["guessed"] > 100
+
+
+def test_pages_in_random_codings_are_right_or_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    kinds = codings.main(variants=400, seed=2)
+    assert min(kinds["whole"], kinds["untrue"], kinds["damaged, counted"]) > 40
