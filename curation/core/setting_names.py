@@ -24,6 +24,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "sample.of_rows": "the number of rows in source.paths",
     },
     "count_rows": {"names": "source.names"},
+    "count_articles": {"rules": "the version of the rules for wikitext"},
     "count_titles": {"min_row_views": "metadata.title_min_row_views", "any_colon": "metadata.title_any_colon"},
     "match_pairs": {
         "edges": "matching.edges",

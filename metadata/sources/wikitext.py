@@ -12,7 +12,13 @@ from dataclasses import dataclass
 import wikitextparser
 
 from curation.core.languages import LANGUAGES
+from metadata.sources.variants import Variants
+from metadata.sources.wiki_tags import OPAQUE, restore, without_tags
 
+RULES = 2
+"""The version of the rules that make text of wikitext: raise it when the same page gives another text. A table of
+counts keeps the rules by which it was begun (recipes.kept). Rules 2 read language variants, nowiki, and tags with
+quoted values; markup and characters without width no longer part words."""
 MAX_DEPTH = 60
 """Maximum of brackets open at once. MediaWiki stops at 40; the library's time grows with the depth."""
 
@@ -22,13 +28,8 @@ MAX_MARKUP, PIECE_MARKUP = 30_000, 250
 """A page with more templates, links and quotes goes to the library in pieces: so many cost up to eight seconds."""
 _SINGLE_BRACKET = re.compile(r"(?<!\[)\[(?!\[)")
 
-# Tags whose contents are not text of the page: MediaWiki passes them to extensions.
-_OPAQUE = (
-    "ref|references|math|chem|ce|gallery|timeline|score|nowiki|pre|source|syntaxhighlight|graph|mapframe|maplink"
-    "|hiero|imagemap|inputbox|templatedata|templatestyles|categorytree|section|indicator|style|script|noinclude"
-)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_OPAQUE_TAG = re.compile(rf"<(/?)({_OPAQUE})\b([^<>]*)>", re.IGNORECASE)
+_OPAQUE_TAG = re.compile(rf"<(/?)({OPAQUE})\b([^<>]*)>", re.IGNORECASE)
 # Formatting tags within a word (km<sup>2</sup>) are removed, other tags (asphalt<br>road) replaced by a blank.
 _INLINE_TAG = re.compile(
     r"</?(?:b|i|u|s|em|strong|small|big|sub|sup|span|font|tt|code|a|abbr|del|ins|bdi|bdo|rb|ruby)\b[^<>]*>",
@@ -64,9 +65,10 @@ class BadMarkupError(ValueError):
     """The library cannot read a page."""
 
 
-def article_text(wikitext: str, prefixes: LinkPrefixes) -> str:
-    """Return the text of a page. Raises TooDeepError where brackets nest deeper than MediaWiki would show,
-    BadMarkupError where the library fails.
+def article_text(wikitext: str, prefixes: LinkPrefixes, variants: Variants | None = None, rules: int = RULES) -> str:
+    """Return the text of a page of a wiki with these prefixes and language variants, by a version of the rules.
+
+    Raises TooDeepError where brackets nest deeper than MediaWiki would show, BadMarkupError where the library fails.
 
     Headings keep their `=`, list items their `*`, and table cells are separated by `|`: words on either side of such
     punctuation do not make a bigram.
@@ -74,16 +76,24 @@ def article_text(wikitext: str, prefixes: LinkPrefixes) -> str:
     >>> article_text("'''Cats''' are [[animal|animals]].{{cite}}[[Category:Cats]]", LinkPrefixes.of([])).rstrip()
     'Cats are animals.'
     """
-    text = _COMMENT.sub("", wikitext)
-    if "<" in text:
-        text = _INLINE_TAG.sub("", _without_opaque(text))
-        # A "<" that remains is text; the library decodes it at the end.
-        text = _TAG.sub(" ", text).replace("<", "&lt;")
+    text = without_tags(wikitext) if rules > 1 else _without_tags_1(wikitext)
+    if variants and rules > 1:
+        text = variants.shown(text)
     text = without_prefixed_links(text, prefixes)
     _check_depth(text)
     text, hidden = _hide_open_links(text)
     text = "".join(map(_remove_markup, cut_markup(text) if count_markup(text) > MAX_MARKUP else (text,)))
-    return _SWITCH.sub(" ", _without_tables(text.replace(hidden, "[") if hidden else text))
+    text = _SWITCH.sub(" ", _without_tables(text.replace(hidden, "[") if hidden else text))
+    return restore(text) if rules > 1 else text
+
+
+def _without_tags_1(wikitext: str) -> str:
+    text = _COMMENT.sub("", wikitext)
+    if "<" not in text:
+        return text
+    text = _INLINE_TAG.sub("", _without_opaque(text))
+    # A "<" that remains is text; the library decodes it at the end.
+    return _TAG.sub(" ", text).replace("<", "&lt;")
 
 
 def _remove_markup(text: str) -> str:
