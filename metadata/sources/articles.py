@@ -13,7 +13,7 @@ from curation.core.table_reader import check_file, read_foreign_batches, read_sc
 from metadata.sources.dumps import Site, read_pages, read_site
 from metadata.sources.ngrams import COUNTS, count_ngrams
 from metadata.sources.variants import Variants
-from metadata.sources.wikitext import RULES, BadMarkupError, LinkPrefixes, TooDeepError, article_text
+from metadata.sources.wikitext import RULES, BadMarkupError, LinkPrefixes, TooDeepError, TooLargeError, article_text
 
 LOGIC_VERSION = 1
 """Raise it when the same input gives other counts."""
@@ -82,6 +82,9 @@ def read_articles(
             receipt.facts["wikitext_chars"] += len(page.wikitext)
             try:
                 text = article_text(page.wikitext, prefixes, variants, settings.rules)
+            except TooLargeError:
+                receipt.drops["too_large"] += 1
+                continue
             except TooDeepError:
                 receipt.drops["too_deep"] += 1
                 continue

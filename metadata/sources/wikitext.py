@@ -26,6 +26,10 @@ MAX_OPEN_LINKS = 100
 """So many brackets without an end in one line are left to the library."""
 MAX_MARKUP, PIECE_MARKUP = 30_000, 250
 """A page with more templates, links and quotes goes to the library in pieces: so many cost up to eight seconds."""
+MAX_CHARS = 2 << 20
+"""Maximum size of a page. MediaWiki stores none of more than 2 MiB ($wgMaxArticleSize)."""
+MAX_MARKS = 250_000
+"""Maximum of brackets, quotes, entities and (twice) colons that the library is given: it takes up to 4 us for each."""
 _SINGLE_BRACKET = re.compile(r"(?<!\[)\[(?!\[)")
 
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
@@ -61,6 +65,10 @@ class TooDeepError(ValueError):
     """More than `MAX_DEPTH` brackets are open at once."""
 
 
+class TooLargeError(ValueError):
+    """A page has more than `MAX_CHARS` characters, or more markup than `MAX_MARKS`."""
+
+
 class BadMarkupError(ValueError):
     """The library cannot read a page."""
 
@@ -68,7 +76,8 @@ class BadMarkupError(ValueError):
 def article_text(wikitext: str, prefixes: LinkPrefixes, variants: Variants | None = None, rules: int = RULES) -> str:
     """Return the text of a page of a wiki with these prefixes and language variants, by a version of the rules.
 
-    Raises TooDeepError where brackets nest deeper than MediaWiki would show, BadMarkupError where the library fails.
+    Raises TooLargeError for more characters or markup than a page of MediaWiki has, TooDeepError where brackets nest
+    deeper than MediaWiki would show, BadMarkupError where the library fails.
 
     Headings keep their `=`, list items their `*`, and table cells are separated by `|`: words on either side of such
     punctuation do not make a bigram.
@@ -76,11 +85,15 @@ def article_text(wikitext: str, prefixes: LinkPrefixes, variants: Variants | Non
     >>> article_text("'''Cats''' are [[animal|animals]].{{cite}}[[Category:Cats]]", LinkPrefixes.of([])).rstrip()
     'Cats are animals.'
     """
+    if rules > 1 and len(wikitext) > MAX_CHARS:
+        raise TooLargeError(f"more than {MAX_CHARS:,} characters")
     text = without_tags(wikitext) if rules > 1 else _without_tags_1(wikitext)
     if variants and rules > 1:
         text = variants.shown(text)
     text = without_prefixed_links(text, prefixes)
     _check_depth(text)
+    if rules > 1 and _count_marks(text) > MAX_MARKS:
+        raise TooLargeError(f"more than {MAX_MARKS:,} marks")
     text, hidden = _hide_open_links(text)
     text = "".join(map(_remove_markup, cut_markup(text) if count_markup(text) > MAX_MARKUP else (text,)))
     text = _SWITCH.sub(" ", _without_tables(text.replace(hidden, "[") if hidden else text))
@@ -104,6 +117,10 @@ def _remove_markup(text: str) -> str:
     except Exception as error:
         # The library raises errors of any kind on odd markup.
         raise BadMarkupError(f"{type(error).__name__}: {error}") from error
+
+
+def _count_marks(text: str) -> int:
+    return sum(map(text.count, ("[", "]", "{", "}", "''", "&", ":", ":")))
 
 
 def count_markup(text: str) -> int:

@@ -7,7 +7,15 @@ import time
 import pytest
 
 from metadata.sources.variants import Variants
-from metadata.sources.wikitext import LinkPrefixes, TooDeepError, article_text, without_prefixed_links
+from metadata.sources.wikitext import (
+    MAX_CHARS,
+    MAX_MARKS,
+    LinkPrefixes,
+    TooDeepError,
+    TooLargeError,
+    article_text,
+    without_prefixed_links,
+)
 
 CHINESE = Variants.of("zh")
 PREFIXES = LinkPrefixes.of(["Fails", "Kategoreja"])
@@ -148,6 +156,23 @@ def test_prefixed_links_are_those_of_the_plain_definition() -> None:
         text = "".join(rng.choices(pieces, k=rng.randrange(12)))
         drop = lambda link: " " if link[1].replace("_", " ").lower() in PREFIXES.names else link[0]  # noqa: E731
         assert without_prefixed_links(text, PREFIXES) == plain.sub(drop, text), text
+
+
+@pytest.mark.parametrize(
+    ("piece", "marks"),
+    [("[[a]] ", 4), ("{{a}} ", 4), ("''a'' ", 2), ("a://b ", 2), ("] ", 1), ("&lt; ", 1), ("< ", 1)],
+    ids=["links", "templates", "quotes", "addresses", "ends", "entities", "less than"],
+)
+def test_a_page_with_more_markup_than_pages_have(piece: str, marks: int) -> None:
+    with pytest.raises(TooLargeError):
+        article_text(piece * (MAX_MARKS // marks + 1), PREFIXES)
+    assert len(article_text("a " * (MAX_CHARS // 2), PREFIXES)) == MAX_CHARS
+
+
+def test_a_page_that_no_wiki_stores() -> None:
+    with pytest.raises(TooLargeError):
+        article_text("a" * (MAX_CHARS + 1), PREFIXES)
+    assert len(article_text("a" * (MAX_CHARS + 1), PREFIXES, rules=1)) == MAX_CHARS + 1
 
 
 @pytest.mark.parametrize("bracket", ["{{", "[[", "{|\n"], ids=["templates", "links", "tables"])
