@@ -7,8 +7,9 @@ are refused, and the rows of a batch are so few that the longest value fits.
 
 import contextlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -98,7 +99,8 @@ class BoundedParquet:
             if chunk.has_dictionary_page and 0 < (chunk.dictionary_page_offset or 0) < at:
                 at = chunk.dictionary_page_offset
             data = self._source.read_chunk(at, chunk.total_compressed_size)
-            need = _need(chunk, self.metadata.schema.column(index), data, batch_rows)
+            compression = partial(self._compression, group, chunk)
+            need = _need(chunk, self.metadata.schema.column(index), data, batch_rows, compression)
             row_bytes, held_bytes = row_bytes + need.row_bytes, held_bytes + need.held_bytes
         if held_bytes > MAX_HELD_BYTES:
             raise ValueError(f"its pages take {held_bytes:,} bytes at once, more than {MAX_HELD_BYTES:,}")
@@ -118,6 +120,23 @@ class BoundedParquet:
         finally:
             self._source.probing = False
 
+    def _compression(self, group: int, chunk: Any) -> str:
+        """Return the codec of a column chunk; raises one of `ERRORS` for a number that is none.
+
+        pyarrow ends the process if it is asked for such a codec. Its reader raises an error that names the codec, as
+        soon as it has the bytes of the chunk, whatever they are.
+        """
+        self._source.blank = True
+        try:
+            columns = [chunk.path_in_schema]
+            next(self._file.iter_batches(1, row_groups=[group], columns=columns, use_threads=False), None)
+        except ERRORS as error:
+            if "codec" in str(error).lower():
+                raise
+        finally:
+            self._source.blank = False
+        return str(chunk.compression)
+
 
 class _ProbedError(Exception):
     """Arrow has begun to read a column chunk: its description is in order."""
@@ -131,7 +150,7 @@ class _Need:
     held_bytes: int
 
 
-def _need(chunk: Any, column: Any, data: bytes, batch_rows: int) -> _Need:
+def _need(chunk: Any, column: Any, data: bytes, batch_rows: int, compression: Callable[[], str]) -> _Need:
     """Return the memory that a column chunk needs; raises ValueError where a page claims too much."""
     texts = chunk.physical_type == "BYTE_ARRAY"
     width = max(column.length, 1) if chunk.physical_type == "FIXED_LEN_BYTE_ARRAY" else 8
@@ -143,7 +162,7 @@ def _need(chunk: Any, column: Any, data: bytes, batch_rows: int) -> _Need:
             if page.values * (4 if texts else 1) > page.size:
                 raise ValueError(f"a dictionary of {page.values:,} values in {page.size:,} bytes")
             dictionary_bytes = page.size + 16 * page.values
-            longest = _longest(page, chunk.compression, data, batch_rows) if texts else width
+            longest = _longest(page, compression, data, batch_rows) if texts else width
             continue
         largest = max(largest, page.size)
         if page.encoding in _DELTA and page.values > MAX_DELTA_VALUES:
@@ -160,14 +179,14 @@ def _need(chunk: Any, column: Any, data: bytes, batch_rows: int) -> _Need:
     return _Need(row + 8, 2 * largest + dictionary_bytes)
 
 
-def _longest(page: Page, compression: str, data: bytes, batch_rows: int) -> int:
+def _longest(page: Page, compression: Callable[[], str], data: bytes, batch_rows: int) -> int:
     """Return the length of the longest value of a dictionary, or of the whole dictionary where that does no harm."""
     if page.size * batch_rows <= STEP_BYTES // 4:
         return page.size
     packed: Any = memoryview(data)[page.at : page.at + page.packed]
-    if compression != "UNCOMPRESSED":
+    if (codec := compression()) != "UNCOMPRESSED":
         try:
-            packed = pa.Codec(_CODECS[compression]).decompress(pa.py_buffer(packed), page.size)
+            packed = pa.Codec(_CODECS[codec]).decompress(pa.py_buffer(packed), page.size)
         except (KeyError, OSError, ValueError, pa.ArrowException):
             return page.size
     return int(longest_value(np.frombuffer(packed, np.uint8)))
@@ -203,6 +222,8 @@ class _Source(io.RawIOBase):
         self._file, self._size, self._at = file, size, 0
         self.chunks: dict[int, bytes] | None = None
         self.probing = False
+        self.blank = False
+        """Whether reading gives zero bytes."""
         self._file.seek(0)
 
     def readable(self) -> bool:
@@ -221,6 +242,8 @@ class _Source(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         if self.probing:
             raise _ProbedError
+        if self.blank:
+            return bytes(min(size, self._size))
         if self.chunks is None:
             data = self._file.read(size)
         else:
