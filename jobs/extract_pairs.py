@@ -72,7 +72,7 @@ def count_files(config: ExtractPairsConfig, files: list[FileInfo], settings: Ext
     columns = settings.columns
     table, recipe = Table(join(config.pairs, "_rows")), count_recipe(files, columns)
     part = table.done(recipe)
-    if part is None:
+    if part is None or (config.retry_failed_files and given_up([part])):
         check_start(config, settings, [file.path for file in files])
         stage = Stage(recipe.stage, f"{len(files):,} files")
         folder = table.begin(0)

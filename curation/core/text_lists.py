@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, cast
 
-from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.remote import open_patiently
 
 GZIP = b"\x1f\x8b"
 
@@ -17,9 +17,10 @@ GZIP = b"\x1f\x8b"
 def open_list(path: str) -> Iterator[BinaryIO]:
     """Open a list for reading bytes, behind a byte order mark; a gzip file is unpacked, whatever its name.
 
-    Raises FileNotFoundError, and HeadtailError if the gzip file is damaged.
+    Raises FileNotFoundError, RemoteError for a remote list that cannot be read, HeadtailError if the gzip file is
+    damaged.
     """
-    with storage.open_input(path) as file:
+    with open_patiently(path) as file:
         packed = file.read(len(GZIP)) == GZIP
         file.seek(0)
         if not packed:

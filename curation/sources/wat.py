@@ -104,7 +104,7 @@ class WatReader:
         links = Links.concat([part for part in decoded if len(part)])
         del data, scan, decoded  # of a huge record they are as large as it is
         window.drop(at)
-        if len(self._scan_room.alt_data) > WINDOW_BYTES * 2:
+        if len(self._scan_room.url_data) > WINDOW_BYTES * 2:
             self._scan_room = wat_scan.new_scan(0)
         if links is not None:
             yield self._without_entities(links) if self._decode_entities else links
