@@ -1,4 +1,4 @@
-"""Parquet files of others, read in batches of bounded memory, whatever their footers, pages and values claim.
+"""Parquet files of others, read in batches of bounded memory even where footers, pages and values make false claims.
 
 Arrow allocates as pages tell it to: a file of 500 bytes can hold one value of half a megabyte in a dictionary that
 20,000 rows name, which is 10 GB. So the headers of all pages of a row group are read first. Pages that are too large
@@ -45,7 +45,7 @@ MAX_ROWS, MAX_ROWS_PER_BYTE = 1_000_000_000, 8
 _DELTA = (DELTA_BINARY_PACKED, DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY)
 _CODECS = {"SNAPPY": "snappy", "GZIP": "gzip", "ZSTD": "zstd", "BROTLI": "brotli", "LZ4_RAW": "lz4_raw"}
 ERRORS = (OSError, ValueError, LookupError, OverflowError, MemoryError, pa.ArrowException)
-"""What opening a file and reading a row group of it can raise, all of it because of the file."""
+"""Errors of opening a file and of reading a row group, all of them faults of the file."""
 
 
 class BoundedParquet:
@@ -123,8 +123,8 @@ class BoundedParquet:
     def _compression(self, group: int, chunk: Any) -> str:
         """Return the codec of a column chunk; raises one of `ERRORS` for a number that is none.
 
-        pyarrow ends the process if it is asked for such a codec. Its reader raises an error that names the codec, as
-        soon as it has the bytes of the chunk, whatever they are.
+        pyarrow ends the process if it is asked for such a codec. Its reader raises an error that names the codec before
+        it looks at the bytes of the chunk.
         """
         self._source.blank = True
         try:

@@ -1,4 +1,4 @@
-"""What a user calls the settings of a recipe, which have shorter or older names there.
+"""The names by which users know the settings of a recipe, which have shorter or older names there.
 
 The names in recipes stay as they are: they decide the ids of finished runs.
 """

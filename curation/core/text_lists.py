@@ -15,7 +15,7 @@ GZIP = b"\x1f\x8b"
 
 @contextmanager
 def open_list(path: str) -> Iterator[BinaryIO]:
-    """Open a list for reading bytes, behind a byte order mark; a gzip file is unpacked, whatever its name.
+    """Open a list for reading bytes, behind a byte order mark; a gzip file of any name is unpacked.
 
     Raises FileNotFoundError, RemoteError for a remote list that cannot be read, HeadtailError if the gzip file is
     damaged.

@@ -39,7 +39,7 @@ SHOWN_LISTS = 5
 
 @dataclass(frozen=True)
 class ListFacts:
-    """What is kept of a list that was read: its SHA-256, its usable entries, and its dropped entries by reason."""
+    """Facts of a list that was read: its SHA-256, its usable entries, and its dropped entries by reason."""
 
     hash: str
     usable: int
