@@ -1,6 +1,6 @@
 """Thin the head: derive a threshold for each language, and draw the images that are kept."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -43,10 +43,11 @@ def folders_of(config: BalancePairsConfig) -> list[str]:
 
 
 @writing(NAME, folders_of)
-def run(config: BalancePairsConfig) -> None:
+def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: None) -> None:
     """Write `thresholds`, `entry_probabilities` and `curated`, unless they were made with these settings.
 
-    With `forecast=true` it writes and prints `forecasts` instead.
+    With `forecast=true` it writes and prints `forecasts` instead. `check_later` raises HeadtailError if a later job
+    could not go on from other images than the finished ones.
     """
     goal = goal_of(config)
     matches = MatchesTables([config.matches, *config.more_matches])
@@ -63,6 +64,8 @@ def run(config: BalancePairsConfig) -> None:
         return
     refuse_nothing(sum_receipts(matches.parts), "match", MATCHLESS, config.allow_empty)
     matches.check_files()
+    if curated.parts() and not curated.done(recipe):
+        check_later()
     check_writable([config.thresholds, config.curated, config.entry_probabilities])
     report_limits(config, goal, counts)
     stage = Stage(NAME, f"{len(matches.buckets):,} buckets")

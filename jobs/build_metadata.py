@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 from conf.schema.jobs import BuildMetadataConfig
 from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
+from curation.core.recipes import kept
 from curation.core.storage import join, remove
 from curation.core.tables import MANIFEST, Table
 from curation.spark.session import open_session
@@ -49,10 +50,11 @@ def run(config: BuildMetadataConfig) -> None:
         check_writable([config.ngrams, config.page_views, config.entry_lists])
         return open_session(NAME, **vars(config.spark))
 
+    table = Table(config.ngrams, COUNTS)
+    if not config.overwrite:
+        dumps = kept(dumps, "rules", [part.manifest for part in table.parts()])
     counting = article_recipe(inputs.articles, config.range_bytes, dumps)
-    ngrams = count_articles(
-        session, Table(config.ngrams, COUNTS), counting, dumps, config.files_per_part, config.overwrite
-    )
+    ngrams = count_articles(session, table, counting, dumps, config.files_per_part, config.overwrite)
     views = count_titles(session, Table(config.page_views, VIEWS), title_recipe(inputs.page_views, titles), titles)
     recipe = list_recipe(inputs, rules, ngrams, views)
     if manifest := finished(config.entry_lists, recipe):

@@ -66,12 +66,22 @@ def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) ->
         write_shards.check_start(config, spark)
 
 
+def check_downloads(config: CurateConfig) -> None:
+    """Raise HeadtailError if images were deleted: other images of this chain could not become shards with them."""
+    if config.download_images and not config.forecast:
+        downloads, settings = Downloads(config.downloads), download_images.download_settings(config)
+        seed = run_seed(config.output, config.seed, [config.lists, config.downloads])
+        if not (config.overwrite and downloads.changes(settings, seed)):
+            downloads.check_images()
+
+
 def run_chain(config: CurateConfig, store: EntryStore, before: Origin | None) -> None:
     """Run the jobs; `store` are the entry lists, `before` is the origin of the finished shards."""
-    extract_pairs.run(config)
-    match_pairs.run(config, store)
+    check = partial(check_downloads, config)
+    extract_pairs.run(config, check)
+    match_pairs.run(config, store, check)
     count_entries.run(config)
-    balance_pairs.run(config)
+    balance_pairs.run(config, check)
     if config.forecast:
         return
     if config.download_images:

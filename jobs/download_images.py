@@ -27,6 +27,7 @@ from curation.images.preflight import (
     judged_receipt,
     name_advice,
 )
+from curation.images.stored_images import parts_with_places
 from curation.spark.session import open_session
 from curation.spark.tasks import require_single_attempts, run_tasks
 from jobs.cli import launch
@@ -43,11 +44,19 @@ def run(config: DownloadImagesConfig) -> None:
         say(STAGE, f"continues a stopped run, which attempted {closed.rows_in:,} images")
     settings = downloads.with_kept_rules(download_settings(config), config.overwrite)
     seed = run_seed(config.output, config.seed, [config.lists, config.downloads])
-    ranges = downloads.plan_ranges(settings, images, config.download.images_per_list, seed, config.overwrite)
-    plan = ListPlan(config.lists, curated, Table(config.pairs, PAIRS, None), ranges)
+    pairs = Table(config.pairs, PAIRS, None)
+    to_fetch = 0 if parts_with_places(pairs) else images
+
+    def check() -> None:
+        check_contact(to_fetch, config.download.contact)
+        refuse_nothing(sum_receipts(curated), "kept image", "balance_pairs kept none", config.allow_empty)
+        check_writable([config.lists, downloads.path])
+
+    ranges = downloads.plan_ranges(settings, images, config.download.images_per_list, seed, config.overwrite, check)
+    plan = ListPlan(config.lists, curated, pairs, ranges)
     lists = plan.finished()
     if not (lists and downloads.has_all(lists)):
-        check_contact(0 if plan.stores_images else images, config.download.contact)
+        check_contact(to_fetch, config.download.contact)
     if lists is None or not downloads.has_all(lists) or settings.retry_failed:
         downloads.check_images()  # no shards could be written of further images alone
     lists = lists or make_lists(config, plan)
@@ -67,8 +76,8 @@ def run(config: DownloadImagesConfig) -> None:
     spark = open_session(STAGE, **vars(config.spark))
     require_single_attempts(spark)
     names = [CheckNamesTask(tasks[0].list_path)]
-    check = partial(check_names, threads=settings.threads, detect_outage=settings.detect_outage)
-    if advice := name_advice(run_tasks(spark, check, names)[0]):
+    look_up = partial(check_names, threads=settings.threads, detect_outage=settings.detect_outage)
+    if advice := name_advice(run_tasks(spark, look_up, names)[0]):
         say(STAGE, advice)
     fetch, first = partial(download_list, settings=settings), spark.sparkContext.defaultParallelism
     receipts = run_tasks(spark, fetch, tasks[:first], folder)

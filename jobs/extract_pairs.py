@@ -1,6 +1,6 @@
 """Extract image-text pairs from archives, and detect their languages."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -103,7 +103,7 @@ def count_files(config: ExtractPairsConfig, files: list[FileInfo], settings: Ext
     columns = settings.columns
     table, recipe = Table(join(config.pairs, "_rows")), count_recipe(files, columns, settings.rules)
     part = table.done(recipe)
-    if part is None:
+    if part is None or (config.retry_failed_files and given_up([part])):
         check_start(config, settings, [file.path for file in files])
         stage = Stage(recipe.stage, f"{len(files):,} files")
         folder = table.begin(0)
@@ -139,8 +139,11 @@ def given_up(parts: Sequence[Part]) -> list[dict[str, Any]]:
 
 
 @writing(NAME, lambda config: [config.pairs])
-def run(config: ExtractPairsConfig) -> None:
-    """Write the missing parts of `pairs`: one Parquet file for each input file."""
+def run(config: ExtractPairsConfig, check_later: Callable[[], None] = lambda: None) -> None:
+    """Write the missing parts of `pairs`: one Parquet file for each input file.
+
+    `check_later` raises HeadtailError if a later job could not go on from other pairs than the finished ones.
+    """
     settings, limit = settings_of(config), config.source.limit
     source, written = config.source, written_folders(config)
     files = list_sources(source.paths, settings.source, source.prefix, source.absolute_paths, written)
@@ -157,9 +160,15 @@ def run(config: ExtractPairsConfig) -> None:
     decisive = {**recipe_settings(settings), "lists": lists, **inputs.settings}
     recipe = Recipe(NAME, LOGIC_VERSION, decisive, [vars(file) for file in inputs.files])
     retry = {failed_place(failure) for failure in given_up(table.parts())} if config.retry_failed_files else ()
-    check = partial(check_start, config, settings, [file.path for file in inputs.files])
+
+    def check() -> None:
+        check_later()
+        check_start(config, settings, [file.path for file in inputs.files])
+
     parts, plans = table.plan_parts(recipe, config.files_per_part, config.overwrite, config.add, retry, check)
     if plans:
+        if parts:
+            check_later()
         check_start(config, settings, [file["path"] for _, part in plans for file in part.inputs])
     else:
         files_done = sum(len(part.inputs()) for part in parts)

@@ -1,5 +1,6 @@
 """Match texts against the entry lists, and gather each image's matched texts."""
 
+from collections.abc import Callable
 from functools import partial
 
 from conf.schema.jobs import MatchPairsConfig
@@ -63,10 +64,13 @@ def check_inputs(config: MatchPairsConfig, store: EntryStore, pairs: list[Part])
 
 
 @writing(NAME, lambda config: [config.matches])
-def run(config: MatchPairsConfig, store: EntryStore | None = None) -> None:
+def run(
+    config: MatchPairsConfig, store: EntryStore | None = None, check_later: Callable[[], None] = lambda: None
+) -> None:
     """Match the parts of `pairs` that are not in `matches` yet, and merge them into it.
 
-    `store` are the entry lists, if the caller has opened them.
+    `store` are the entry lists, if the caller has opened them. `check_later` raises HeadtailError if a later job could
+    not go on from other matches than the finished ones.
     """
     store = store or open_lists(config)
     seed, kept = run_seed(config.output, config.seed), kept_salt(config.matches)
@@ -83,7 +87,11 @@ def run(config: MatchPairsConfig, store: EntryStore | None = None) -> None:
     }
     table = Table(config.matches, MATCHES)
     recipe = Recipe(NAME, LOGIC_VERSION, rules, [part.input() for part in pairs.values()])
-    check = partial(check_inputs, config, store, list(pairs.values()))
+
+    def check() -> None:
+        check_inputs(config, store, list(pairs.values()))
+        check_later()
+
     plan = MatchesPlan.make(table, recipe, config.overwrite, config.add, check)
     if not plan.to_match and not plan.merge:
         receipt = table.parts()[0].receipt
@@ -95,6 +103,7 @@ def run(config: MatchPairsConfig, store: EntryStore | None = None) -> None:
     for _, _, single in plan.to_match:
         check_file(pairs[single.inputs[0]["id"]].files[0], PAIRS, further=None)
     if plan.growth:
+        check_later()
         say(NAME, plan.growth)
     store.check_entries(config.languages)
     check_writable([config.matches])

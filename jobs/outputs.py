@@ -2,12 +2,14 @@
 
 import functools
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from dataclasses import fields, is_dataclass
 from typing import Any, cast
 
 from curation.core import leases
 from curation.core.errors import HeadtailError
 from curation.core.output_folders import check_outputs
+from curation.core.seeds import forgotten_if_refused
 
 
 def writing(job: str, folders: Callable[[Any], Iterable[str]]) -> Callable[[leases.Run], leases.Run]:
@@ -23,7 +25,8 @@ def writing(job: str, folders: Callable[[Any], Iterable[str]]) -> Callable[[leas
         @functools.wraps(run)
         def checked(config: Any, *more: Any) -> None:
             check_folders(config)
-            held(config, *more)
+            with forgotten_if_refused(output) if (output := getattr(config, "output", "")) else nullcontext():
+                held(config, *more)
 
         return cast(leases.Run, checked)
 

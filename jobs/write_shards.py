@@ -56,6 +56,7 @@ def run(config: WriteShardsConfig, before: Origin | None = None) -> None:
     """
     lists = Table(config.lists, LISTS, STORED.names).require("download_images")[0]
     downloads = Downloads(config.downloads)
+    downloads.require("download_images")
     ranges = Ranges(**lists.manifest["settings"])
     status = downloads.status_files(ranges)
     shards = ShardSet(config.shards)

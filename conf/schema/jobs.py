@@ -332,7 +332,7 @@ class EstimateConfig(Settings):
     entries_per_list: float = setting(500_000, "entries per list", minimum=1)
     success_share: float = setting(0.6, "share of images that can be fetched", minimum=0, maximum=1)
     fetched_bytes: float = setting(100_000, "size of a fetched image", unit="bytes", minimum=1)
-    stored_bytes: float = setting(30_000, "size of a stored image", unit="bytes", minimum=1)
+    stored_bytes: float = setting(RatesConfig.bytes_per_image, "size of a stored image", unit="bytes", minimum=1)
     cores: int = setting(1000, "number of cores", minimum=1)
     price_core_hour: float = setting(0.04, "price of a core-hour", unit="$", minimum=0)
     price_terabyte_month: float = setting(23.0, "price of storing a terabyte for a month", unit="$", minimum=0)

@@ -257,7 +257,7 @@ class RatesConfig(Settings):
     images_per_second: float = setting(
         1000.0, "images downloaded per second on all machines", unit="images/s", minimum=1e-3
     )
-    bytes_per_image: float = setting(30_000.0, "mean size of a stored image", unit="bytes", minimum=1)
+    bytes_per_image: float = setting(30_000, "mean size of a stored image", unit="bytes", minimum=1)
 
 
 @dataclass

@@ -1,5 +1,6 @@
 """Attempts at a task whose input may end the process: a task that has died twice is given up."""
 
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -29,6 +30,23 @@ def attempt(folder: str, task: str) -> Iterator[bool]:
         yield True
     finally:
         storage.remove(marker)
+
+
+@contextmanager
+def noted_error(note: str) -> Iterator[None]:
+    """Raise the error of an earlier attempt again, without its work; else note an error that is raised in the block.
+
+    A local run tries a task again because its process may have died. An error would come again, hours later. `note` is
+    the path of a temporary file of this run.
+    """
+    if storage.exists(note):
+        with storage.open_input(note) as file:
+            raise RuntimeError(file.read().decode())
+    try:
+        yield
+    except Exception as error:
+        storage.write_bytes(note, "".join(traceback.format_exception(error)).encode("utf-8", "replace"))
+        raise
 
 
 def receipt_of_given_up(path: str) -> Receipt:

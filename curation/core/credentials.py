@@ -1,7 +1,7 @@
 """Addresses as they may be written down: without userinfo and query, which hold passwords, keys and signatures.
 
-Whatever decides rows is computed over whole addresses. What is written into manifests, failures, the column
-`source_file` and the report is cut. A hash beside the cut address tells whether two whole ones are the same.
+Decisions about rows use whole addresses. Manifests, failures, the column `source_file` and the report hold cut ones.
+A hash beside the cut address tells whether two whole ones are the same.
 """
 
 import hashlib

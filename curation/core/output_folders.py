@@ -11,6 +11,7 @@ from posixpath import dirname
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES
+from curation.core.outputs import refuse_file
 from curation.core.own_tables import MANIFEST
 
 _OURS = re.compile(
@@ -22,12 +23,13 @@ _MAX_CHILDREN = 100
 
 
 def check_outputs(tables: Iterable[str], run: str | None) -> None:
-    """Raise HeadtailError if a folder that will be written is not empty and holds nothing of ours.
+    """Raise HeadtailError if a folder that will be written is a file, or is not empty and holds nothing of ours.
 
     `run` is the folder of the run, which is written if one of the tables lies in it.
     """
     tables = [path.rstrip("/") for path in tables]
     for path in tables:
+        refuse_file(path)
         names = storage.list_folder(path)
         if _is_foreign(names) and not _are_probabilities(names):
             raise HeadtailError(_refusal(path, names))

@@ -58,10 +58,15 @@ def _outermost(paths: Iterable[str]) -> list[str]:
     return found
 
 
-def _check_local(path: str) -> None:
-    existing = _existing(path)
-    if not existing.is_dir():
+def refuse_file(path: str) -> None:
+    """Raise HeadtailError if a local path that is to be a folder is a file, or lies below one."""
+    if storage.is_local(path) and not (existing := _existing(path)).is_dir():
         raise HeadtailError(f"{path} cannot be a folder: {existing} is a file; set another path")
+
+
+def _check_local(path: str) -> None:
+    refuse_file(path)
+    existing = _existing(path)
     if not os.access(existing, os.W_OK | os.X_OK):
         read_only = os.statvfs(existing).f_flag & os.ST_RDONLY
         fault = "Read-only file system" if read_only else "Permission denied"

@@ -20,7 +20,7 @@ OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 def open_own_file(path: str | Path) -> BinaryIO | None:
     """Open a file of ours for reading; None if it does not exist or is not ours.
 
-    The open file is checked, not its name, so nobody can exchange it after the check.
+    The open file is checked, not its name, so another user cannot exchange it after the check.
     """
     try:
         number = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

@@ -7,7 +7,8 @@ did; a drawn one also salts what no seed decided before (`salt_of`).
 """
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from curation.core import storage
@@ -54,6 +55,19 @@ def run_seed(output: str, given: int | None, continued: Iterable[str] = ()) -> i
     if seed is None:
         say("seed", f"is drawn for this run and kept in {path}: whoever reads it can foretell the draws")
     return run_seed(output, None)  # of two jobs that start at once, both take the seed of the later one
+
+
+@contextmanager
+def forgotten_if_refused(output: str) -> Iterator[None]:
+    """Delete the seed that a new run has drawn in the block if the run is refused before it has written a table."""
+    path = storage.join(output, FILE)
+    new = not storage.exists(path)
+    try:
+        yield
+    except HeadtailError:
+        if new and all(name == FILE or name.startswith(".") for name in storage.list_folder(output)):
+            storage.remove(path)
+        raise
 
 
 def is_drawn(seed: int) -> bool:

@@ -1,4 +1,4 @@
-"""What a user calls the settings of a recipe, which have shorter or older names there.
+"""The names by which users know the settings of a recipe, which have shorter or older names there.
 
 The names in recipes stay as they are: they decide the ids of finished runs.
 """
@@ -28,6 +28,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "sample.of_rows": "the number of rows in source.paths",
     },
     "count_rows": {"names": "source.names", "csv_escape": "source.csv_escape"},
+    "count_articles": {"rules": "the version of the rules for wikitext"},
     "count_titles": {"min_row_views": "metadata.title_min_row_views", "any_colon": "metadata.title_any_colon"},
     "match_pairs": {
         "edges": "matching.edges",

@@ -1,4 +1,4 @@
-"""What is shown on a terminal: control characters of hostile texts are shown as their codes, not obeyed.
+"""Output on a terminal: control characters of hostile texts are shown as their codes, not obeyed.
 
 Escape sequences in an alt-text, a header or a file name could otherwise recolour, overwrite or rename the terminal.
 """

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, TextIO
 
-from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.remote import open_patiently
 from curation.core.text_marks import MARK_BYTES, encoding_of, packed_form
 
 GZIP = b"\x1f\x8b"
@@ -35,9 +35,9 @@ def lines_in(text: TextIO) -> Iterator[str]:
 def open_list(path: str, errors: str = "strict") -> Iterator[TextIO]:
     """Open a list for reading its lines; `errors` says what bytes become that are no UTF-8, as for `bytes.decode`.
 
-    Raises FileNotFoundError, and HeadtailError as `decoded` does.
+    Raises FileNotFoundError, RemoteError for a remote list that cannot be read, and HeadtailError as `decoded` does.
     """
-    with storage.open_input(path) as file, decoded(file, path, errors) as lines:
+    with open_patiently(path) as file, decoded(file, path, errors) as lines:
         yield lines
 
 

@@ -72,11 +72,6 @@ class ListPlan:
         self.folder = self._table.part_path(0)
         self.slices, self.places = storage.join(self.folder, "_slices"), storage.join(self.folder, "_places")
 
-    @property
-    def stores_images(self) -> bool:
-        """Whether images lie in shards already, and are read from there instead of fetched."""
-        return bool(self._stored)
-
     def finished(self) -> Part | None:
         """Return the lists that an earlier run made from the same inputs, if they exist."""
         return self._table.done(self._recipe)

@@ -2,12 +2,13 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
 from curation.core import storage
 from curation.core.cleaned import refusal
 from curation.core.errors import HeadtailError
+from curation.core.progress import say
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe, kept, recipe_settings
 from curation.core.tables import MANIFEST, Part, Table
@@ -17,6 +18,8 @@ from curation.images.ranges import Ranges, count_ranges, list_name
 STAGE = "download_images"
 LOGIC_VERSION = 1
 RANGES = "_ranges.json"
+PER_LIST = "images_per_list"
+"""Key beside the ranges: the setting that they were planned with."""
 RECIPE = "_recipe.json"
 MAX_GROWTH = 4
 """Ranges are cut finer if later runs curate so many images that lists have over four times the configured length."""
@@ -29,33 +32,63 @@ class Downloads(Table):
     completes this part with the finished lists, so that no image is fetched twice.
     """
 
+    def changes(self, settings: DownloadSettings, seed: int) -> list[str]:
+        """Return a text for each difference of the stored images' settings and seed from these."""
+        recipe = download_recipe(settings)
+        changes = [found for part in self.parts() if (found := self._differs(part, recipe))]
+        planned = self._planned()
+        if planned and planned.seed != seed:
+            changes.append(f"seed was {planned.seed}, is {seed}")
+        return changes
+
+    def _planned(self) -> Ranges | None:
+        plan = self._plan()
+        return Ranges(plan["count"], plan["seed"]) if plan else None
+
+    def _plan(self) -> dict[str, int]:
+        path = storage.join(self.path, RANGES)
+        return storage.read_json(path) if storage.exists(path) else {}
+
+    def _fix(self, images: int, images_per_list: int, seed: int) -> Ranges:
+        ranges = Ranges(count_ranges(images, images_per_list), seed)
+        storage.write_json(storage.join(self.path, RANGES), {**asdict(ranges), PER_LIST: images_per_list})
+        return ranges
+
     def plan_ranges(
-        self, settings: DownloadSettings, images: int, images_per_list: int, seed: int, overwrite: bool
+        self,
+        settings: DownloadSettings,
+        images: int,
+        images_per_list: int,
+        seed: int,
+        overwrite: bool,
+        check: Callable[[], None] = lambda: None,
     ) -> Ranges:
         """Return the ranges that the first plan fixed, or fix them now; finer ones if there are far more images.
 
         Each finer range lies within one old range, so an old file then serves several ranges. If the stored images were
         made with other settings or another seed, raises HeadtailError with the difference; with `overwrite`, deletes
-        them all.
+        them all, after `check`, which raises HeadtailError if they could not be fetched again.
         """
-        path = storage.join(self.path, RANGES)
-        planned = Ranges(**storage.read_json(path)) if storage.exists(path) else None
-        recipe = download_recipe(settings)
-        changes = [found for part in self.parts() if (found := self._differs(part, recipe))]
-        if planned and planned.seed != seed:
-            changes.append(f"seed was {planned.seed}, is {seed}")
+        planned = self._planned()
+        changes = self.changes(settings, seed)
         if changes and not overwrite:
             raise HeadtailError(
                 f"{self.path} is finished, with other settings ({changes[0]}): set overwrite=true to fetch all images "
                 "again, or another path for downloads"
             )
+        if changes:
+            check()
         if changes or planned is None:
             self._clear()
-            planned = Ranges(count_ranges(images, images_per_list), seed)
-            storage.write_json(path, asdict(planned))
+            planned = self._fix(images, images_per_list, seed)
         if images > MAX_GROWTH * planned.count * images_per_list:
-            planned = Ranges(count_ranges(images, images_per_list), seed)
-            storage.write_json(path, asdict(planned))
+            planned = self._fix(images, images_per_list, seed)
+        if (before := self._plan().get(PER_LIST, images_per_list)) != images_per_list:
+            say(
+                STAGE,
+                f"download.images_per_list={images_per_list} has no effect: {self.path} was planned with {before}, and "
+                f"keeps its {planned.count:,} lists; another path for downloads takes a new plan",
+            )
         return planned
 
     def with_kept_rules(self, settings: DownloadSettings, overwrite: bool) -> DownloadSettings:

@@ -27,6 +27,7 @@ from curation.core.choices import Edges, Engine
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES, OTHER
 from curation.core.ownership import is_own_file, make_own_folder, without_others
+from curation.core.remote import open_patiently
 from curation.matching import trie
 from curation.matching.cache_folders import compiled_folder, file_digest, lock, user_cache
 from curation.matching.engines import AhoCorasickMatcher, Matcher, TokenMatcher
@@ -38,7 +39,7 @@ SHOWN_LISTS = 5
 
 @dataclass(frozen=True)
 class ListFacts:
-    """What is kept of a list that was read: its SHA-256, its usable entries, and its dropped entries by reason."""
+    """Facts of a list that was read: its SHA-256, its usable entries, and its dropped entries by reason."""
 
     hash: str
     usable: int
@@ -218,7 +219,7 @@ class EntryStore:
         if not make_own_folder(folder):
             raise HeadtailError(f"{folder} does not belong to this user, or others can exchange it: delete it")
         if not is_own_file(copy):
-            with storage.open_input(file.path) as source, storage.AtomicFile(str(copy)) as target:
+            with open_patiently(file.path) as source, storage.AtomicFile(str(copy)) as target:
                 os.fchmod(target.fileno(), without_others(os.fstat(target.fileno()).st_mode))
                 target.write(source.read())
         return copy

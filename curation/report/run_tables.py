@@ -9,6 +9,7 @@ import numpy as np
 
 from curation.balancing.counts import CountFiles, merge_partials, open_counts
 from curation.core import storage
+from curation.core.credentials import place
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe, flatten
@@ -68,8 +69,8 @@ class StageTotals:
         """Return the totals of a stage from the manifests of its parts, of which there is at least one."""
         last = parts[-1].manifest
         seconds = sum(part.manifest["seconds"] for part in parts)
-        inputs = [part.manifest["inputs"] for part in parts]
-        count = sum(len(each) if isinstance(each, list) else each["count"] for each in inputs)
+        # A file that was given up and read again is an input of two parts.
+        count = len({(place(entry), entry.get("id")) for part in parts for entry in part.inputs()})
         settings = publishable(flatten(last["settings"]))
         return cls(name, sum_receipts(parts), len(parts), seconds, settings, last["versions"], count)
 

@@ -27,7 +27,7 @@ LOST = {
     Cleanable.downloads: "shards with other settings, a larger t, a second balance, removals= of write_shards: all "
     "images would have to be fetched again. remove_samples still takes samples out of the shards",
 }
-"""What can no longer be done without the files of a table."""
+"""Work that cannot be done any more without the files of a table."""
 CONSUMERS = {
     Cleanable.pairs: Cleanable.matches,
     Cleanable.matches: Cleanable.curated,

@@ -28,8 +28,9 @@ LT, GT, SLASH, BANG, QUESTION, DASH, EQUAL, BRACKET, QUOTE, APOSTROPHE = 60, 62,
 VOID, FORMAT, RAW, LEAVES, POINT, FOREIGN, IMG, IMAGE, BASE, ANCHOR, ROOT, IMPLIED, TEMPLATE, PLAIN = (
     1 << bit for bit in range(14)
 )
-"""What a tag is. LEAVES: it ends an `<svg>`. POINT: within `<svg>` or `<math>` it holds HTML. IMAGE: it is an `<img>`
-outside of `<svg>`. ROOT: its attributes are added to those of the first. IMPLIED: it closes an element of its name."""
+"""Properties of a tag. LEAVES: it ends an `<svg>`. POINT: within `<svg>` or `<math>` it holds HTML. IMAGE: it is an
+`<img>` outside of `<svg>`. ROOT: its attributes are added to those of the first. IMPLIED: it closes an element of its
+name."""
 AMP, PICTURE, SOURCE, FIGURE, CAPTION, NOSCRIPT, META, SCRIPT = (1 << bit for bit in range(14, 22))
 IMAGES = IMG | IMAGE | BASE
 """The tags that a tree of a page is asked for."""
@@ -88,7 +89,7 @@ _KEYS, _KINDS = _name_table()
 
 
 SPACE, NAME_END, KEY_END, VALUE_END = 1, 2, 4, 8
-"""What a byte is in a tag: white space, and which tokens end before it."""
+"""Properties of a byte in a tag: white space, and the tokens that end before it."""
 _CLASSES = np.zeros(256, np.uint8)
 _CLASSES[list(b" \t\n\f\r")] = SPACE | NAME_END | KEY_END | VALUE_END
 _CLASSES[SLASH] = NAME_END | KEY_END

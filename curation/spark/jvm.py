@@ -61,7 +61,7 @@ _IN_THREAD = re.compile(r'Exception in thread "[^"]*" ')
 
 
 class JvmOutput:
-    """What a JVM prints: kept while it starts, then shown line by line without stack traces.
+    """The output of a JVM: kept while it starts, then shown line by line without stack traces.
 
     `lines` holds the last lines as they came, stack traces too. With `stacks`, each line is shown as it comes. Spark's
     progress bar, which ends in a carriage return, is shown and not kept. `stream` is not buffered.
@@ -140,7 +140,7 @@ def jvm_lines() -> list[str]:
 def start_jvm(settings: Mapping[str, str]) -> JavaGateway:
     """Start a JVM with Spark's settings and return pyspark's connection to it.
 
-    Raises HeadtailError with the JVM's own reason if it ends before it names its port. Whatever else ends the start,
+    Raises HeadtailError with the JVM's own reason if it ends before it names its port. Another end of the start,
     such as Ctrl-C, ends the JVM too.
     """
     global _output, _process

@@ -9,14 +9,15 @@ from typing import TypeVar
 import msgspec
 import pyarrow as pa
 from py4j.protocol import Py4JError
+from pyspark import TaskContext
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
-from curation.core.attempts import attempt
+from curation.core.attempts import attempt, noted_error
 from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.fences import WRITER, Fence
 from curation.core.receipts import Receipt
-from curation.core.storage import join
+from curation.core.storage import TEMPORARY, join
 from curation.spark.faults import fault_line, is_local
 
 Work = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
@@ -107,12 +108,17 @@ def collect_receipts(rows: DataFrame, work: Work, folder: str = "") -> list[Rece
 
 
 def on_worker(work: Work, fence: Fence | None = None) -> Work:
-    """Return work that holds a fence, and turns a fault of the worker's storage into a HeadtailError."""
+    """Return work that holds a fence, and turns a fault of the worker's storage into a HeadtailError.
 
+    On this machine, work under a fence that has ended with an error is not done again: another one would be no better.
+    """
     elsewhere = not is_local()
 
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        with faults_as_lines(elsewhere), fence.held() if fence else nullcontext():
+        context = TaskContext.get()
+        note = f"{fence.path}-{fence.token}-{context.partitionId()}{TEMPORARY}" if fence and context else ""
+        once = nullcontext() if elsewhere or not note else noted_error(note)
+        with once, faults_as_lines(elsewhere), fence.held() if fence else nullcontext():
             yield from work(batches)
 
     return run

@@ -7,11 +7,13 @@ import pyarrow as pa
 
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
+from curation.core.recipes import added
 from curation.core.storage import ParquetSink
 from curation.core.table_reader import check_file, read_foreign_batches, read_schema
 from metadata.sources.dumps import Site, read_pages, read_site
 from metadata.sources.ngrams import COUNTS, count_ngrams
-from metadata.sources.wikitext import BadMarkupError, LinkPrefixes, TooDeepError, article_text
+from metadata.sources.variants import Variants
+from metadata.sources.wikitext import RULES, BadMarkupError, LinkPrefixes, TooDeepError, TooLargeError, article_text
 
 LOGIC_VERSION = 1
 """Raise it when the same input gives other counts."""
@@ -19,10 +21,12 @@ LOGIC_VERSION = 1
 
 @dataclass(frozen=True)
 class DumpSettings:
-    """Which pages are counted: those of `namespaces` with at most `max_page_bytes` of XML."""
+    """Which pages are counted: those of `namespaces` with at most `max_page_bytes` of XML. `rules` is the version of
+    the rules that make text of their wikitext."""
 
     namespaces: tuple[int, ...] = field(default=(0,), kw_only=True)
     max_page_bytes: int
+    rules: int = added(1, default=RULES)
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ def count_file(task: CountTask, settings: DumpSettings) -> Receipt:
     if task.input.endswith(".parquet"):
         texts = _table_texts(task.input, receipt)
     else:
-        texts = read_articles(task.input, task.start, task.end, settings, receipt)
+        texts = read_articles(task.input, task.start, task.end, settings, receipt, task.lang)
     with ParquetSink(task.output, COUNTS) as sink:
         for batch in count_ngrams(texts, LANGUAGES[task.lang]):
             if batch["source"][0].as_py() == "unigram":
@@ -57,10 +61,16 @@ def count_file(task: CountTask, settings: DumpSettings) -> Receipt:
     return receipt
 
 
-def read_articles(path: str, start: int, end: int | None, settings: DumpSettings, receipt: Receipt) -> Iterator[str]:
-    """Yield the plain texts of a dump's articles, the pages of the chosen namespaces that are no redirects."""
+def read_articles(
+    path: str, start: int, end: int | None, settings: DumpSettings, receipt: Receipt, lang: str | None = None
+) -> Iterator[str]:
+    """Yield the plain texts of a dump's articles, the pages of the chosen namespaces that are no redirects.
+
+    `lang` is the code of the wiki, by default the one that the head of the dump names.
+    """
     site = read_site(path)
     prefixes = LinkPrefixes.of(site.link_names)
+    variants = Variants.of(lang or (site.language.code if site.language else None))
     for page in read_pages(path, start, end, settings.max_page_bytes, site, receipt):
         if page.is_redirect:
             receipt.drops["redirect"] += 1
@@ -71,7 +81,10 @@ def read_articles(path: str, start: int, end: int | None, settings: DumpSettings
         else:
             receipt.facts["wikitext_chars"] += len(page.wikitext)
             try:
-                text = article_text(page.wikitext, prefixes)
+                text = article_text(page.wikitext, prefixes, variants, settings.rules)
+            except TooLargeError:
+                receipt.drops["too_large"] += 1
+                continue
             except TooDeepError:
                 receipt.drops["too_deep"] += 1
                 continue

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 import wikitextparser
 
 from curation.core.languages import LANGUAGES
+from metadata.sources.variants import Variants
+from metadata.sources.wiki_tags import OPAQUE, restore, without_tags
 
+RULES = 2
+"""The version of the rules that make text of wikitext: raise it when the same page gives another text. A table of
+counts keeps the rules by which it was begun (recipes.kept). Rules 2 read language variants, nowiki, and tags with
+quoted values; markup and characters without width no longer part words."""
 MAX_DEPTH = 60
 """Maximum of brackets open at once. MediaWiki stops at 40; the library's time grows with the depth."""
 
@@ -20,15 +26,14 @@ MAX_OPEN_LINKS = 100
 """So many brackets without an end in one line are left to the library."""
 MAX_MARKUP, PIECE_MARKUP = 30_000, 250
 """A page with more templates, links and quotes goes to the library in pieces: so many cost up to eight seconds."""
+MAX_CHARS = 2 << 20
+"""Maximum size of a page. MediaWiki stores none of more than 2 MiB ($wgMaxArticleSize)."""
+MAX_MARKS = 250_000
+"""Maximum of brackets, quotes, entities and (twice) colons that the library is given: it takes up to 4 us for each."""
 _SINGLE_BRACKET = re.compile(r"(?<!\[)\[(?!\[)")
 
-# Tags whose contents are not text of the page: MediaWiki passes them to extensions.
-_OPAQUE = (
-    "ref|references|math|chem|ce|gallery|timeline|score|nowiki|pre|source|syntaxhighlight|graph|mapframe|maplink"
-    "|hiero|imagemap|inputbox|templatedata|templatestyles|categorytree|section|indicator|style|script|noinclude"
-)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_OPAQUE_TAG = re.compile(rf"<(/?)({_OPAQUE})\b([^<>]*)>", re.IGNORECASE)
+_OPAQUE_TAG = re.compile(rf"<(/?)({OPAQUE})\b([^<>]*)>", re.IGNORECASE)
 # Formatting tags within a word (km<sup>2</sup>) are removed, other tags (asphalt<br>road) replaced by a blank.
 _INLINE_TAG = re.compile(
     r"</?(?:b|i|u|s|em|strong|small|big|sub|sup|span|font|tt|code|a|abbr|del|ins|bdi|bdo|rb|ruby)\b[^<>]*>",
@@ -60,13 +65,19 @@ class TooDeepError(ValueError):
     """More than `MAX_DEPTH` brackets are open at once."""
 
 
+class TooLargeError(ValueError):
+    """A page has more than `MAX_CHARS` characters, or more markup than `MAX_MARKS`."""
+
+
 class BadMarkupError(ValueError):
     """The library cannot read a page."""
 
 
-def article_text(wikitext: str, prefixes: LinkPrefixes) -> str:
-    """Return the text of a page. Raises TooDeepError where brackets nest deeper than MediaWiki would show,
-    BadMarkupError where the library fails.
+def article_text(wikitext: str, prefixes: LinkPrefixes, variants: Variants | None = None, rules: int = RULES) -> str:
+    """Return the text of a page of a wiki with these prefixes and language variants, by a version of the rules.
+
+    Raises TooLargeError for more characters or markup than a page of MediaWiki has, TooDeepError where brackets nest
+    deeper than MediaWiki would show, BadMarkupError where the library fails.
 
     Headings keep their `=`, list items their `*`, and table cells are separated by `|`: words on either side of such
     punctuation do not make a bigram.
@@ -74,16 +85,28 @@ def article_text(wikitext: str, prefixes: LinkPrefixes) -> str:
     >>> article_text("'''Cats''' are [[animal|animals]].{{cite}}[[Category:Cats]]", LinkPrefixes.of([])).rstrip()
     'Cats are animals.'
     """
-    text = _COMMENT.sub("", wikitext)
-    if "<" in text:
-        text = _INLINE_TAG.sub("", _without_opaque(text))
-        # A "<" that remains is text; the library decodes it at the end.
-        text = _TAG.sub(" ", text).replace("<", "&lt;")
+    if rules > 1 and len(wikitext) > MAX_CHARS:
+        raise TooLargeError(f"more than {MAX_CHARS:,} characters")
+    text = without_tags(wikitext) if rules > 1 else _without_tags_1(wikitext)
+    if variants and rules > 1:
+        text = variants.shown(text)
     text = without_prefixed_links(text, prefixes)
     _check_depth(text)
+    if rules > 1 and _count_marks(text) > MAX_MARKS:
+        raise TooLargeError(f"more than {MAX_MARKS:,} marks")
     text, hidden = _hide_open_links(text)
     text = "".join(map(_remove_markup, cut_markup(text) if count_markup(text) > MAX_MARKUP else (text,)))
-    return _SWITCH.sub(" ", _without_tables(text.replace(hidden, "[") if hidden else text))
+    text = _SWITCH.sub(" ", _without_tables(text.replace(hidden, "[") if hidden else text))
+    return restore(text) if rules > 1 else text
+
+
+def _without_tags_1(wikitext: str) -> str:
+    text = _COMMENT.sub("", wikitext)
+    if "<" not in text:
+        return text
+    text = _INLINE_TAG.sub("", _without_opaque(text))
+    # A "<" that remains is text; the library decodes it at the end.
+    return _TAG.sub(" ", text).replace("<", "&lt;")
 
 
 def _remove_markup(text: str) -> str:
@@ -94,6 +117,10 @@ def _remove_markup(text: str) -> str:
     except Exception as error:
         # The library raises errors of any kind on odd markup.
         raise BadMarkupError(f"{type(error).__name__}: {error}") from error
+
+
+def _count_marks(text: str) -> int:
+    return sum(map(text.count, ("[", "]", "{", "}", "''", "&", ":", ":")))
 
 
 def count_markup(text: str) -> int:

@@ -21,6 +21,7 @@ MARKUP = [
     "http://a ", "[http://a ", "[http://a", "mailto:a", "[//a b]", "__A", "__TOC__", " ", "\n", "a", "==", "\n*",
     ":", "#",
     "[[a|", "[[a|b]]", "[[a:", "[[:", "{{a|", "{{#if:", "{{PAGENAME:", "\0", "_", "\u200b", "[[File:a|", "-{", "}-",
+    "-{zh-hans:", ";zh-hant:", "-{A|", "=>", "|", "-{H|", '<ref name="', "<nowiki/>", "&shy;", "\u200c", "\ufdd0",
     "#REDIRECT ", "<br/>", "<a b='", '"', "é", "\n{|", "\n|", "\n!", "colspan=99999999|",
 ]  # fmt: skip
 XML = [
@@ -37,7 +38,7 @@ def make(rng: random.Random) -> tuple[str, bytes]:
     for number in range(rng.randrange(1, 4)):
         pieces = [rng.choice(MARKUP) * rng.choice((1, 1, 1, 2, 10, 300)) for _ in range(rng.randrange(25))]
         pages.append((f"Page {number}", article("".join(pieces).replace("\0", ""))))
-    data = bytearray(dump(pages))
+    data = bytearray(dump(pages, rng.choice(("enwiki", "zhwiki"))))
     for _ in range(rng.choice((0, 0, 1, 5))):
         at = rng.randrange(len(data))
         data[at : at + rng.choice((0, 3, 40))] = rng.choice(XML) * rng.choice((1, 1, 50))

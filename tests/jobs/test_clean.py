@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from conf.compose import compose_config
-from conf.schema.jobs import CleanConfig, CurateConfig
+from conf.schema.jobs import CleanConfig, CurateConfig, WriteShardsConfig
 from curation.core.errors import HeadtailError
-from jobs import clean, curate
+from jobs import clean, curate, write_shards
 from tests.jobs.conftest import Sample, tar_bytes
 
 ALL = "what=pairs,matches,curated,lists,downloads"
@@ -68,11 +68,20 @@ def test_a_cleaned_run_stays_finished_and_refuses_what_needs_the_files(
 def test_without_images_other_shards_are_refused_and_the_finished_ones_stay(sample: Sample, run: Path) -> None:
     shards = tar_bytes(run)
     cleaned(run, "what=downloads", "yes=true")
-    config = compose_config("curate", CurateConfig, sample.overrides(run, "samples_per_shard=7", "overwrite=true"))
-    with pytest.raises(HeadtailError, match="downloads/part-00000 was cleaned"):
-        curate.run(config)
-    assert tar_bytes(run) == shards
+    tables = {path: path.read_bytes() for path in run.glob("*/part-*/_manifest.json")}
+    for changed in ("samples_per_shard=7", "balance.tail_share=0.5", "matching.max_texts=1", "text.min_chars=9"):
+        config = compose_config("curate", CurateConfig, sample.overrides(run, changed, "overwrite=true"))
+        with pytest.raises(HeadtailError, match="downloads/part-00000 was cleaned"):
+            curate.run(config)
+        assert tar_bytes(run) == shards
+        assert {path: path.read_bytes() for path in run.glob("*/part-*/_manifest.json")} == tables
     assert (run / "shards/_manifest.json").exists()
+
+
+def test_shards_without_a_table_of_downloads_are_refused_by_its_path(run: Path, tmp_path: Path) -> None:
+    given = [f"output={run}", f"downloads={tmp_path}/none", "overwrite=true"]
+    with pytest.raises(HeadtailError, match="none holds no complete table: run download_images first"):
+        write_shards.run(compose_config("write_shards", WriteShardsConfig, given))
 
 
 @pytest.mark.parametrize(("answer", "deleted"), [("y", True), ("", False), ("no", False), (None, False)])

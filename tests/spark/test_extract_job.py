@@ -10,6 +10,7 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema.jobs import ExtractPairsConfig
+from curation.core.attempts import failure_of_given_up
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.tables import Table
@@ -62,6 +63,13 @@ def test_a_sample_of_rows(folder: Path, tmp_path: Path, capsys: pytest.CaptureFi
     assert len(extract(folder, tmp_path / "e", "source.limit=3")) == 3
     assert len(Table(f"{tmp_path}/e/pairs").parts()[0].inputs()) <= 4  # files without a row of the sample are not read
     assert len(extract(folder, tmp_path / "f", "source.limit=5000")) == 700
+    manifest = tmp_path / "f/pairs/_rows/part-00000/_manifest.json"
+    counted = json.loads(manifest.read_text())
+    lost = {"counts": [0, *counted["counts"][1:]], "failures": [failure_of_given_up(f"{folder}/0.parquet")]}
+    manifest.write_text(json.dumps(counted | lost))
+    for retry, first in (("false", 0), ("true", 40)):
+        extract(folder, tmp_path / "f", "source.limit=5000", f"retry_failed_files={retry}")
+        assert json.loads(manifest.read_text())["counts"][0] == first
     with pytest.raises(HeadtailError, match=r"source.limit was 100, is 200\): set overwrite=true"):
         extract(folder, tmp_path / "a", "source.limit=200")
     assert len(extract(folder, tmp_path / "a", "source.limit=200", "overwrite=true")) == 200

@@ -155,3 +155,15 @@ def test_a_task_that_ends_its_process_twice_is_given_up(spark: SparkSession, tmp
     assert [(receipt.task, receipt.rows_out) for receipt in receipts] == [("a", 1), ("deadly", 0), ("b", 1)]
     assert [failure["reason"] for failure in receipts[1].failures] == ["given_up"]
     assert [(tmp_path / task.name).read_text() for task in tasks] == ["x", "xx", "x"]
+
+
+def test_a_task_that_ends_with_an_error_is_tried_once_on_this_machine(spark: SparkSession, tmp_path: Path) -> None:
+    def read(task: Reading) -> Receipt:
+        with open(tmp_path / "tries", "a") as file:
+            file.write("x")
+        raise HeadtailError(f"{task.name} is broken")
+
+    assert int(spark.sparkContext.master.rpartition(",")[2].rstrip("]")) > 1
+    with pytest.raises(HeadtailError, match=r"^a is broken$"):
+        run_tasks(spark, read, [Reading("a")], str(tmp_path / "part"))
+    assert (tmp_path / "tries").read_text() == "x"

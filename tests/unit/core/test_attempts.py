@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from pyspark.errors import PySparkException
 
-from curation.core.attempts import attempt, failure_of_given_up
+from curation.core.attempts import attempt, failure_of_given_up, noted_error
+from curation.core.errors import HeadtailError
+from curation.spark.faults import fault_line
 
 DEATHS = {
     "exit": "os._exit(1)",
@@ -52,6 +55,25 @@ def test_an_error_is_no_death(tmp_path: Path) -> None:
         assert may_run
         assert other_may_run
     assert not os.listdir(tmp_path)
+
+
+def test_an_error_that_was_noted_is_raised_again_without_the_work(tmp_path: Path) -> None:
+    tried = []
+
+    def work(fault: Exception | None) -> None:
+        with noted_error(str(tmp_path / "note")):
+            tried.append(fault)
+            if fault:
+                raise fault
+
+    work(None)
+    with pytest.raises(HeadtailError, match="the disk is full"):
+        work(HeadtailError("the disk is full"))
+    for _ in range(2):
+        with pytest.raises(RuntimeError) as again:
+            work(None)
+        assert fault_line(PySparkException(str(again.value))) == "the disk is full"
+    assert len(tried) == 2
 
 
 def test_the_failure_names_the_file() -> None:

@@ -51,6 +51,14 @@ def test_a_folder_of_other_files_is_refused(tmp_path: Path, names: list[str]) ->
     check_outputs([f"{tmp_path}/elsewhere/pairs"], f"{tmp_path}/mine")
 
 
+def test_a_file_is_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(HeadtailError, match=r"notes.txt/pairs cannot be a folder: .*notes.txt is a file"):
+        check_outputs([f"{tmp_path}/notes.txt/pairs"], f"{tmp_path}/notes.txt")
+    with pytest.raises(HeadtailError, match=r"notes.txt cannot be a folder: .*notes.txt is a file"):
+        check_outputs([f"{tmp_path}/notes.txt"], None)
+
+
 def test_a_run_beside_other_files_goes_on(tmp_path: Path) -> None:
     write_bytes(str(tmp_path / "notes.txt"), b"x")
     with pytest.raises(HeadtailError, match="but notes"):

@@ -3,12 +3,17 @@
 import http.server
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
 
 from curation.core import redirects
+from curation.core.choices import Edges
 from curation.core.remote import RemoteError, open_http
+from curation.core.storage import FileInfo
+from curation.core.text_lists import open_list
+from curation.matching.entry_store import EntryStore
 
 PUBLIC, PRIVATE = "127.0.0.1", "127.0.0.2"
 
@@ -56,6 +61,17 @@ def test_a_public_server_leads_into_no_private_network(ports: dict[str, int], ho
     with pytest.raises(RemoteError, match=f"a redirect leads to {PRIVATE}, which is {PRIVATE}, in a private network"):
         open_http(public + f"/to/{public}" * (hops - 1) + f"/to/{private}/secret")
     assert [host for host, _ in Handler.seen] == [PUBLIC] * hops
+
+
+def test_lists_are_read_under_the_same_guard(ports: dict[str, int], tmp_path: Path) -> None:
+    url = f"http://{PUBLIC}:{ports[PUBLIC]}/to/http://{PRIVATE}:{ports[PRIVATE]}/secret.txt"
+    with pytest.raises(RemoteError, match="in a private network"), open_list(url):
+        pass
+    with pytest.raises(RemoteError, match="in a private network"):
+        EntryStore({"en": FileInfo(url, 2, "1")}, Edges.script, str(tmp_path)).list_hash("en")
+    assert {host for host, _ in Handler.seen} == {PUBLIC}
+    with open_list(f"http://{PUBLIC}:{ports[PUBLIC]}/list.txt") as file:
+        assert file.read() == b"ok"
 
 
 def test_the_name_is_looked_up_once(ports: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ import pytest
 from curation.core import seeds
 from curation.core.errors import HeadtailError
 from curation.core.recipes import Recipe
-from curation.core.seeds import FILE, is_drawn, run_seed
+from curation.core.seeds import FILE, forgotten_if_refused, is_drawn, run_seed
 from curation.core.tables import Table
 
 
@@ -36,6 +36,25 @@ def test_a_new_run_draws_64_bits_keeps_them_and_says_so(tmp_path: Path, capsys: 
     assert not any(str(abs(seed)) in line for seed, line in zip(found, lines, strict=True))
     assert [run_seed(str(tmp_path / f"{k}"), None) for k in range(64)] == found
     assert capsys.readouterr().err == ""
+
+
+def test_a_run_that_is_refused_before_it_writes_keeps_no_seed(tmp_path: Path) -> None:
+    def refuse(run: Path, table: str = "") -> None:
+        with forgotten_if_refused(str(run)):
+            run_seed(str(run), None)
+            if table:
+                Table(str(run / table)).begin(0)
+                (run / table).mkdir()
+            raise HeadtailError("no")
+
+    for run, table, stays in (("a", "", False), ("b", "pairs", True)):
+        with pytest.raises(HeadtailError, match="no"):
+            refuse(tmp_path / run, table)
+        assert (kept(tmp_path / run) is not None) == stays
+    run_seed(str(tmp_path / "c"), None)
+    with pytest.raises(HeadtailError, match="no"):
+        refuse(tmp_path / "c")
+    assert kept(tmp_path / "c") is not None
 
 
 def test_a_given_seed_is_taken_and_kept_by_a_new_run_only(tmp_path: Path) -> None:

@@ -339,8 +339,30 @@ def test_other_settings_do_not_touch_stored_images(tmp_path: Path, server: Image
         downloads.plan_ranges(larger, 1, 10, seed=0, overwrite=False)
     with pytest.raises(HeadtailError, match="seed was 0, is 1"):
         downloads.plan_ranges(SETTINGS, 1, 10, seed=1, overwrite=False)
+
+    def refuse() -> None:
+        raise HeadtailError("no contact")
+
+    images = [path.read_bytes() for path in (tmp_path / "downloads").rglob("*.tar")]
+    with pytest.raises(HeadtailError, match="no contact"):
+        downloads.plan_ranges(larger, 1, 10, 1, overwrite=True, check=refuse)
+    assert images == [path.read_bytes() for path in (tmp_path / "downloads").rglob("*.tar")] != []
     assert downloads.plan_ranges(larger, 1, 10, seed=1, overwrite=True) == Ranges(1, 1)
     assert not downloads.parts()
+
+
+def test_a_length_of_lists_that_has_no_effect_is_told(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    downloads = Downloads(str(tmp_path))
+    planned = downloads.plan_ranges(SETTINGS, 20, 10, seed=0, overwrite=False)
+    downloads.plan_ranges(SETTINGS, 30, 10, seed=0, overwrite=False)
+    assert not capsys.readouterr().err
+    assert downloads.plan_ranges(SETTINGS, 20, 5, seed=0, overwrite=False) == planned
+    assert "download.images_per_list=5 has no effect" in capsys.readouterr().err
+    assert downloads.plan_ranges(SETTINGS, 90, 5, seed=0, overwrite=False) == Ranges(32, 0)
+    assert not capsys.readouterr().err
+    (tmp_path / "_ranges.json").write_text('{"count": 2, "seed": 0}')
+    assert downloads.plan_ranges(SETTINGS, 20, 5, seed=0, overwrite=False) == Ranges(2, 0)
+    assert not capsys.readouterr().err, "an earlier version did not note it"
 
 
 def test_a_disk_that_cannot_be_written_stops_the_task(

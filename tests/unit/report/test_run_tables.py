@@ -8,10 +8,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.core.errors import HeadtailError
+from curation.core.recipes import Recipe
 from curation.core.schemas import CURATED, ENTRY_COUNTS, SAMPLES, THRESHOLDS
-from curation.core.tables import Part
+from curation.core.tables import ATTEMPT, Part, Table
 from curation.report.explain import read_counts, read_threshold
-from curation.report.run_tables import RunTotals, check_files
+from curation.report.run_tables import RunTotals, StageTotals, check_files
 from curation.report.stats import CuratedTask, ShardsTask, count_curated, count_shards
 
 TABLES = ("match_pairs", "balance_pairs", "thresholds", "download_images", "write_shards")
@@ -52,3 +53,12 @@ def test_one_error_names_the_file_and_each_wrong_column(
 def test_a_run_that_was_stopped_after_balancing_has_totals() -> None:
     totals = RunTotals.of_receipts([], [], [], [], [])
     assert (totals.samples, totals.shards.langs.total(), list(totals.counts_kept())) == ([], 0, [])
+
+
+def test_a_file_that_was_read_again_is_one_input(tmp_path: Path) -> None:
+    table = Table(str(tmp_path / "pairs"))
+    files = [{"path": f"/{name}", "size": 1, "version": "1"} for name in "abc"]
+    for number, inputs in enumerate((files, [{**files[1], ATTEMPT: 2}])):
+        table.begin(number)
+        table.commit(number, Recipe("extract_pairs", 1, {}, inputs), [], 0.0)
+    assert StageTotals.of_parts("extract_pairs", table.parts()).inputs == 3

@@ -112,6 +112,15 @@ def test_batches_of_ordinary_rows_are_those_of_arrow(monkeypatch: pytest.MonkeyP
             id="a codec that there is not",
         ),
         pytest.param(
+            with_footer(
+                parquet({"url": URLS, "text": [text * 400 for text in "abcde"]}, compression="snappy"),
+                b"text\x15" + varint(1),
+                b"text\x15" + varint((1 << 31) - 1),
+            ),
+            "row group 0 cannot be read: Unsupported compression codec",
+            id="a codec that is none",  # pyarrow's metadata ends the process
+        ),
+        pytest.param(
             parquet({"url": URLS, "text": URLS})[:-8] + (1 << 30).to_bytes(4, "little") + b"PAR1",
             "a footer of 1,073,741,824 bytes",
             id="a huge footer",

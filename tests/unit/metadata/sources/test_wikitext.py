@@ -6,8 +6,18 @@ import time
 
 import pytest
 
-from metadata.sources.wikitext import LinkPrefixes, TooDeepError, article_text, without_prefixed_links
+from metadata.sources.variants import Variants
+from metadata.sources.wikitext import (
+    MAX_CHARS,
+    MAX_MARKS,
+    LinkPrefixes,
+    TooDeepError,
+    TooLargeError,
+    article_text,
+    without_prefixed_links,
+)
 
+CHINESE = Variants.of("zh")
 PREFIXES = LinkPrefixes.of(["Fails", "Kategoreja"])
 
 CASES = {
@@ -39,7 +49,43 @@ CASES = {
     "galleries": ("<gallery>\nx.jpg|caption\n</gallery>after", "after"),
     "left open": ("a [[b and {{c", "a [[b and {{c"),
     "nothing": ("", ""),
+    "nowiki": (
+        "a <nowiki>[[b]] ''c'' {{d}} <ref> <!-- &lt; __TOC__</nowiki> e",
+        "a [[b]] ''c'' {{d}} <ref> <!-- < __TOC__ e",
+    ),
+    "nowiki at the start of a line": ("{|\n| a\n|}\n<nowiki>| b || c</nowiki>", "a | | b || c"),
+    "nowiki in a word": (
+        "[[walk]]<nowiki/>ing, jump<nowiki></nowiki>ing, [[art<nowiki />]]s",
+        "walking, jumping, arts",
+    ),
+    "markup parted by nowiki": ("[<nowiki/>[a]] '<nowiki/>'b'<nowiki/>'", "[[a]] ''b''"),
+    "nowiki without an end": ("a <nowiki>b [[c]]", "a b c"),
+    "a comment with a tag": ("a <!-- <ref> --> b</ref> c", "a b c"),
+    "tags without width": (
+        "super<wbr>cali<section begin=a />fragi<kbd>listic</kbd> <onlyinclude>a</onlyinclude>b",
+        "supercalifragilistic ab",
+    ),
+    "soft hyphens": ("co&shy;op \xadun\xaddo&#173;", "coop undo"),
+    "word joiners": ("a&#8288;b\ufeffc", "abc"),
+    "joiners between Latin letters": ("Auf&zwnj;lage", "Auflage"),
+    "joiners that spell words": ("می\u200cخواهم क्\u200dष", "می\u200cخواهم क्\u200dष"),
+    "quoted values": (
+        "a<ref name=\"x>y\" /> b<ref name='x/'>c</ref> d<ref name=x/> e <span title=\"f>g\">h</span><br clear='i>j'/>k",
+        "a b d e h k",
+    ),
+    "quotes without an end": ('a<ref name="x>b</ref> c<ref name=\'>d</ref> e <span title=">f</span>', "a c e f"),
+    "a quote that ends in the text": ('a<ref name="x>He said "no"</ref> b', "a b"),
+    "no markup of variants": ("-{a}- -{H|en:b}-", "-{a}- -{H|en:b}-"),
 }
+OLD = {
+    "nowiki": ("a <nowiki>[[b]]</nowiki> c", "a c"),
+    "nowiki in a word": ("[[walk]]<nowiki/>ing", "walk ing"),
+    "tags without width": ("super<wbr>cali", "super cali"),
+    "soft hyphens": ("co&shy;op", "co\xadop"),
+    "quoted values": ('a <span title="f>g">h</span>', 'a g">h'),
+    "variants": ("-{zh-hans:信息}-", "-{zh-hans:信息}-"),
+}
+"""Wikitext, and its text by the rules of counts that were begun before there were others."""
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -48,19 +94,28 @@ def test_plain_text(name: str) -> None:
     assert " ".join(article_text(wikitext, PREFIXES).split()) == expected
 
 
+@pytest.mark.parametrize("name", OLD)
+def test_counts_that_were_begun_keep_their_rules(name: str) -> None:
+    wikitext, expected = OLD[name]
+    assert " ".join(article_text(wikitext, PREFIXES, CHINESE, rules=1).split()) == expected
+    assert " ".join(article_text(wikitext, PREFIXES, CHINESE).split()) != expected
+
+
 @pytest.mark.parametrize(
     "wikitext",
     [
         "<b" * 40_000, "<ref>" * 40_000, "<nowiki>" * 40_000, "<b>" * 40_000, "{{a|b}}" * 20_000, "[[a|b]] " * 20_000,
         "'''''a " * 20_000, "<!--" * 40_000, "{|\n|colspan=100000000|a\n|}", "{|\n" + "|-\n|a||b\n" * 20_000 + "|}",
         "{|\n| " + "a||" * 40_000 + "\n|}", "[http://a b] " * 20_000, "__A" * 40_000, "&amp;" * 40_000, "-{" * 40_000,
+        "-{a|" * 40_000 + "}-" * 40_000, "-{zh:" + ";a=>" * 40_000 + "}-", "-{" + "|" * 40_000 + "}-",
+        "-{}-" * 40_000, "<b a=\"'" * 40_000, "<ref '\"\n" * 40_000, "<!-- <!--" * 40_000,
     ],
     ids=lambda text: " ".join(text[:8].split()),
 )  # fmt: skip
 def test_hostile_pages_take_no_longer_than_others(wikitext: str) -> None:
     # The library alone takes 4 s for 20,000 times `<b`, 16 times that for four times as many.
     start = time.process_time()
-    article_text(wikitext, PREFIXES)
+    article_text(wikitext, PREFIXES, CHINESE)
     assert time.process_time() - start < 5
 
 
@@ -101,6 +156,23 @@ def test_prefixed_links_are_those_of_the_plain_definition() -> None:
         text = "".join(rng.choices(pieces, k=rng.randrange(12)))
         drop = lambda link: " " if link[1].replace("_", " ").lower() in PREFIXES.names else link[0]  # noqa: E731
         assert without_prefixed_links(text, PREFIXES) == plain.sub(drop, text), text
+
+
+@pytest.mark.parametrize(
+    ("piece", "marks"),
+    [("[[a]] ", 4), ("{{a}} ", 4), ("''a'' ", 2), ("a://b ", 2), ("] ", 1), ("&lt; ", 1), ("< ", 1)],
+    ids=["links", "templates", "quotes", "addresses", "ends", "entities", "less than"],
+)
+def test_a_page_with_more_markup_than_pages_have(piece: str, marks: int) -> None:
+    with pytest.raises(TooLargeError):
+        article_text(piece * (MAX_MARKS // marks + 1), PREFIXES)
+    assert len(article_text("a " * (MAX_CHARS // 2), PREFIXES)) == MAX_CHARS
+
+
+def test_a_page_that_no_wiki_stores() -> None:
+    with pytest.raises(TooLargeError):
+        article_text("a" * (MAX_CHARS + 1), PREFIXES)
+    assert len(article_text("a" * (MAX_CHARS + 1), PREFIXES, rules=1)) == MAX_CHARS + 1
 
 
 @pytest.mark.parametrize("bracket", ["{{", "[[", "{|\n"], ids=["templates", "links", "tables"])
