@@ -71,7 +71,7 @@ def test_lists_are_read_under_the_same_guard(ports: dict[str, int], tmp_path: Pa
         EntryStore({"en": FileInfo(url, 2, "1")}, Edges.script, str(tmp_path)).list_hash("en")
     assert {host for host, _ in Handler.seen} == {PUBLIC}
     with open_list(f"http://{PUBLIC}:{ports[PUBLIC]}/list.txt") as file:
-        assert file.read() == b"ok"
+        assert file.read() == "ok"
 
 
 def test_the_name_is_looked_up_once(ports: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:

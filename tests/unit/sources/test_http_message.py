@@ -34,7 +34,7 @@ def record(body: bytes, *headers: str, message: bytes = b"", extra: str = "") ->
 def read(data: bytes, rules: int = 2) -> tuple[list[str], list[str], int]:
     """Return the alts of a WARC, the faults of its records, and the pages that count as not decoded."""
     log = ReadLog()
-    reader = WarcReader(io.BytesIO(data), log, rules)
+    reader = WarcReader(io.BytesIO(data), log, rules=rules)
     alts = [alt for links in reader for alt in links.texts["alt"].to_pylist()]
     assert not log.faults
     return alts, [error for _, error in log.record_faults], reader.counts["undecoded_pages"]

@@ -146,7 +146,9 @@ def test_what_became_of_the_charsets_is_counted() -> None:
 def test_a_run_that_was_begun_keeps_the_first_rules() -> None:
     page = response(b"<meta charset=shift_jis>" + PAGE.format("①").encode("cp932"), "Content-Type: text/html")
     alts = [
-        links.texts["alt"].to_pylist() for rules in (1, 2) for links in WarcReader(io.BytesIO(page), ReadLog(), rules)
+        links.texts["alt"].to_pylist()
+        for rules in (1, 2)
+        for links in WarcReader(io.BytesIO(page), ReadLog(), rules=rules)
     ]
     assert alts == [["‡@"], ["①"]]
 
