@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from conf.compose import compose_config
 from conf.schema.jobs import BuildMetadataConfig, ExtractPairsConfig
+from curation.core.choices import LanguageRule
 from curation.core.tables import Table
 from curation.spark.session import close_session
 from jobs import build_metadata, extract_pairs
@@ -80,19 +81,23 @@ def sample_hashes(sample: Sample, run: Path, again: Path, folder: Path) -> Itera
 
 
 def real_hashes(wats: Path, folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Hashes of runs over the real data: WATs through the chain, the pairs of WARCs and tables, and entry lists.
+    """Hashes of runs over the real data: WATs through the chain, the pairs of each source, and entry lists.
 
-    Tables are read whole, because the rows of a sample depend on the folder that they lie in.
+    Pairs are made by both rules of languages. Tables are read whole, because the rows of a sample depend on the folder
+    that they lie in.
     """
     yield "real_wats", run_hashes(wats)
     for name, source in {
-        "real_warcs": ("source=warc", f"source.paths={SHARED}/warc", "max_failed_share=1"),
+        "wats": ("source=wat", f"source.paths={SHARED}/wat"),
+        "warcs": ("source=warc", f"source.paths={SHARED}/warc", "max_failed_share=1"),
         "laion": ("source=laion", f"source.paths={SHARED}/captions/laion-10000.parquet"),
         "cc3m": ("source=cc3m", f"source.paths={SHARED}/captions/cc3m-validation.tsv"),
     }.items():
-        output = [f"output={folder / name}", "seed=0", *SESSION]
-        extract_pairs.run(compose_config("extract_pairs", ExtractPairsConfig, [*output, *source]))
-        yield name, run_hashes(folder / name)
+        for rule in LanguageRule:
+            run = folder / f"{name}_{rule}"
+            given = [f"output={run}", "seed=0", f"language.rule={rule}", *SESSION, *source]
+            extract_pairs.run(compose_config("extract_pairs", ExtractPairsConfig, given))
+            yield run.name, run_hashes(run)
     yield "entry_lists", lists_hashes(folder / "metadata")
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from curation.core.choices import LanguageRule
 from tests.conftest import needs_shared
 from tests.golden.bytes import GOLDEN, conditions, real_hashes, sample_hashes
 from tests.shared_runs import PORT, Sample
@@ -38,6 +39,7 @@ def test_runs_over_real_data_make_the_bytes_of_before(real_wats_run: Path, tmp_p
 
 
 def test_every_run_of_the_table_is_made() -> None:
-    names = {"sample", "second_balance", "webdataset"} | {"real_wats", "real_warcs", "laion", "cc3m", "entry_lists"}
+    pairs = {f"{source}_{rule}" for source in ("wats", "warcs", "laion", "cc3m") for rule in LanguageRule}
+    names = {"sample", "second_balance", "webdataset", "real_wats", "entry_lists"} | pairs
     assert set(TABLE["runs"]) == names
     assert all(len(hashes) > 5 for name, hashes in TABLE["runs"].items() if name in ("sample", "second_balance"))
