@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyspark
 
-from curation.core.ownership import is_own_file, is_own_folder
+from curation.core.ownership import is_own_file, is_own_folder, open_own_file
 
 CLAIM_SECONDS = 3600.0
 """After this time the process that was to write an archive counts as killed."""
@@ -23,16 +23,16 @@ ROOM_BYTES = 2 << 30
 """No archive, of about 160 MB, is written to a disk with less free space."""
 QUIET = "-Xlog:cds*=off"
 FOREIGN = ("SharedArchive", "ArchiveClasses", "-Xshare", "AOT", "-agent", "-javaagent", "patch-module")
-"""Options of a user that are at odds with an archive of ours begin with or hold one of these."""
+"""Options of a user that are at odds with an archive of ours hold one of these; with an agent, no JVM writes one."""
 
 
 def archive_options(java: str, folder: Path, given: Sequence[str] = ()) -> list[str]:
     """Return the JVM options that use the archive of a Java, or that write it; none where that is not possible.
 
     `java` is the path of the executable, `folder` lies in this user's cache and holds the archives of that Java,
-    `given` are the user's own options. One process at a time writes an archive.
+    `given` are the user's own options, one or several in a string. One process at a time writes an archive.
     """
-    if any(name in option for option in given for name in FOREIGN) or not is_own_folder(folder):
+    if any(name in options for options in given for name in FOREIGN) or not is_own_folder(folder):
         return []
     try:
         runtime = Path(java).resolve().parents[1]
@@ -44,7 +44,7 @@ def archive_options(java: str, folder: Path, given: Sequence[str] = ()) -> list[
     name = f"spark-{zlib.crc32(key.encode()):08x}"
     archive, base = folder / f"{name}.jsa", folder / f"{name}.base"
     is_complete = (runtime / "lib" / "server" / "classes.jsa").exists()
-    if is_own_file(archive):
+    if _is_whole(archive):
         return [f"-XX:SharedArchiveFile={archive}" if is_complete else f"-XX:SharedArchiveFile={base}:{archive}", QUIET]
     if shutil.disk_usage(folder).free < ROOM_BYTES or not _claim(folder / f"{name}.claim"):
         return []
@@ -52,6 +52,15 @@ def archive_options(java: str, folder: Path, given: Sequence[str] = ()) -> list[
     if is_complete:
         return write
     return [f"-XX:SharedArchiveFile={base}", *write] if _write_base(java, base) else []
+
+
+def _is_whole(archive: Path) -> bool:
+    """Return whether an archive of ours is there. A JVM that is killed while it writes leaves zeros at its start."""
+    file = open_own_file(archive)
+    if file is None:
+        return False
+    with file:
+        return any(file.read(4))
 
 
 def _write_base(java: str, base: Path) -> bool:

@@ -60,8 +60,12 @@ def java_home() -> str:
 
 
 def started_java(home: Path) -> str:
-    """Return the path of the Java that the launcher in a folder starts."""
-    return shlex.split((home / "bin" / "java").read_text().splitlines()[-1])[1]
+    """Return the path of the Java that the launcher in a folder starts; empty for a launcher of another kind."""
+    try:
+        command, java, *_ = shlex.split((home / "bin" / "java").read_text().splitlines()[-1])
+    except (OSError, ValueError, IndexError):
+        return ""
+    return java if command == "exec" else ""
 
 
 def _is_launcher(home: Path) -> bool:

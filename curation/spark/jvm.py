@@ -32,7 +32,11 @@ MAX_MESSAGE_LINES = 10
 CHUNK_BYTES = 1 << 16
 MAX_CHARACTERS = 300
 POLL_SECONDS = 0.05
-OPTIONS = "JAVA_TOOL_OPTIONS, JDK_JAVA_OPTIONS, _JAVA_OPTIONS, SPARK_SUBMIT_OPTS and spark.driver.extraJavaOptions"
+OPTION_VARIABLES = (
+    "JAVA_TOOL_OPTIONS", "JDK_JAVA_OPTIONS", "_JAVA_OPTIONS", "SPARK_SUBMIT_OPTS", "PYSPARK_SUBMIT_ARGS"
+)  # fmt: skip
+"""Variables of the environment that hold options of a JVM."""
+OPTIONS = f"{', '.join(OPTION_VARIABLES)} and spark.driver.extraJavaOptions"
 CURES = (
     (r"OutOfMemoryError", "raise spark.driver_memory"),
     (

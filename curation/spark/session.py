@@ -24,7 +24,7 @@ from curation.spark.class_archive import archive_options
 from curation.spark.environment import LOOPBACK, is_local_master, name_user, prepare_environment
 from curation.spark.faults import fault_line
 from curation.spark.java import started_java
-from curation.spark.jvm import start_jvm, with_cure
+from curation.spark.jvm import OPTION_VARIABLES, start_jvm, with_cure
 
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 SETTINGS = {
@@ -122,11 +122,16 @@ def open_session(
 def _start(settings: Mapping[str, str]) -> None:
     """Start the JVM of this process, and tell pyspark of it."""
     home, options = Path(os.environ["JAVA_HOME"]), settings.get(JAVA_OPTIONS, "")
-    archive = archive_options(started_java(home), home, shlex.split(options))
-    settings = {**settings, JAVA_OPTIONS: " ".join([options, *map(shlex.quote, archive)])}
+    given = [options, settings.get("spark.driver.defaultJavaOptions", ""), *map(os.environ.get, OPTION_VARIABLES)]
+    archive = archive_options(started_java(home), home, list(filter(None, given)))
     if packages := settings.get("spark.jars.packages"):
         say("spark", f"fetches {packages}, unless this machine has them")
-    gateway = start_jvm(settings)
+    try:
+        gateway = start_jvm({**settings, JAVA_OPTIONS: " ".join([options, *map(shlex.quote, archive)])})
+    except HeadtailError:
+        if not archive:
+            raise
+        gateway = start_jvm(settings)  # a file of options or spark-defaults.conf can be at odds with the archive
     name_user(gateway)
     SparkContext._ensure_initialized(gateway=gateway)
 
