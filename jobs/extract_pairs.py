@@ -95,6 +95,11 @@ def as_begun(settings: ExtractionSettings, config: ExtractPairsConfig, parts: Se
         rule = LanguageRule(kept(settings.language, "rule", begun).rule)
         if rule is LanguageRule.published:
             settings = replace(settings, language=replace(settings.language, rule=rule, unknown="en"))
+            if config.language.unknown != settings.language.unknown:
+                say(
+                    NAME,
+                    f"language.unknown={config.language.unknown} has no effect: this run was begun with rule={rule}",
+                )
     return settings
 
 

@@ -22,7 +22,6 @@ from curation.extraction.language_rule import (
     UNKNOWN,
     Classified,
     Decided,
-    classify,
     decide,
     declared_number,
 )
@@ -33,7 +32,7 @@ _DECLARED, _DOCUMENT = "#declared", "#document"
 _CODE_BITS, _SCORE_BITS = np.uint64(16), np.uint64(32)
 _LAST = np.uint64(0xFFFF)
 
-ReadRows = Callable[[Links], Iterator[pa.RecordBatch]]
+ReadRows = Callable[[Links], Iterator[tuple[pa.RecordBatch, Classified]]]
 
 
 def decided_candidates(
@@ -41,17 +40,18 @@ def decided_candidates(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the candidates of a batch of whole pages, with the column EVIDENCE.
 
-    `read` returns the candidates of at most `max_links` links. Where the batch has more, `look_ahead` reads them once
-    before, without counting them, because the evidence of a page is that of all its candidates.
+    `read` returns the candidates of at most `max_links` links, and what they say themselves. Where the batch has more
+    links, `look_ahead` reads them once before, without counting them, because the evidence of a page is that of all its
+    candidates.
     """
     slices = list(_with_columns(links).slices(max_links))
     pages = PageLanguages() if links.documents is not None else None
     if len(slices) > 1 and pages is not None:
         for part in slices:
-            for rows in look_ahead(part):
-                pages.add(classify(rows["text"], model), rows[_DOCUMENT].to_numpy())
+            for rows, texts in look_ahead(part):
+                pages.add(texts, rows[_DOCUMENT].to_numpy())
     for part in slices:
-        batches = [(rows, classify(rows["text"], model)) for rows in read(part)]
+        batches = list(read(part))
         if len(slices) == 1 and pages is not None:
             for rows, texts in batches:
                 pages.add(texts, rows[_DOCUMENT].to_numpy())

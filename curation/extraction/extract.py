@@ -32,6 +32,7 @@ from curation.extraction.distinct import EVIDENCE, distinct_rows
 from curation.extraction.drop_reasons import EMPTY, KEPT, LANGUAGE_UNKNOWN, REMOVED
 from curation.extraction.faulty_rows import without_faulty_rows
 from curation.extraction.language import DROP, NO_MODEL, LanguageRules, detect_languages, load_model
+from curation.extraction.language_rule import Classified, classify
 from curation.extraction.text_rules import TextRules, are_free_of_listed_words, clean_texts
 from curation.extraction.urls import UrlRules
 from curation.extraction.user_lists import removals_of
@@ -103,6 +104,11 @@ class ExtractionSettings:
             raise HeadtailError(
                 f"source.lang_column={self.columns.lang} is evidence for language.rule=careful, but a classifier alone "
                 f"or none decides the languages of this run (language.rule, language.model): leave the column out"
+            )
+        names = self.schema.names
+        if taken := sorted({name for name, _ in self.columns.carry if names.count(name) > 1 or name.startswith("#")}):
+            raise HeadtailError(
+                f"source.carry.{taken[0]}: pairs have a column of this name, or cannot have one: give another name"
             )
 
     @property
@@ -233,13 +239,18 @@ def _all_candidates(
     def halves(links: Links) -> list[Links]:
         return list(links.slices((len(links) + 1) // 2))
 
-    def read(links: Links) -> Iterator[pa.RecordBatch]:
-        log.clock.start()
-        return without_faulty_rows(links, work, halves, count_lost, receipt, log)
+    def classified(links: Links, counted: Receipt) -> tuple[pa.RecordBatch, Classified]:
+        rows = candidates(links, settings, counted)
+        return rows, classify(rows["text"], load_model(settings.language.model))
 
-    def look_ahead(links: Links) -> Iterator[pa.RecordBatch]:
+    def read(links: Links) -> Iterator[tuple[pa.RecordBatch, Classified]]:
         log.clock.start()
-        return without_faulty_rows(links, work, halves, lambda _: None, Receipt(receipt.task), ReadLog(clock=log.clock))
+        return without_faulty_rows(links, classified, halves, count_lost, receipt, log)
+
+    def look_ahead(links: Links) -> Iterator[tuple[pa.RecordBatch, Classified]]:
+        log.clock.start()
+        unheard = ReadLog(clock=log.clock)
+        return without_faulty_rows(links, classified, halves, lambda _: None, Receipt(receipt.task), unheard)
 
     for batch in reader:
         if settings.language.is_careful:
@@ -247,7 +258,8 @@ def _all_candidates(
             yield from decided_candidates(batch, model, BATCH_LINKS, read, look_ahead)
         else:
             for links in batch.slices(BATCH_LINKS):
-                yield from read(links)
+                log.clock.start()
+                yield from without_faulty_rows(links, work, halves, count_lost, receipt, log)
 
 
 def candidates(links: Links, settings: ExtractionSettings, receipt: Receipt) -> pa.RecordBatch:

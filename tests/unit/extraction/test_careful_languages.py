@@ -21,7 +21,8 @@ from curation.extraction import distinct, extract
 from curation.extraction.careful_languages import packed, unpacked
 from curation.extraction.distinct import EVIDENCE, distinct_rows
 from curation.extraction.extract import ExtractTask, extract_file
-from curation.extraction.language_rule import Decided
+from curation.extraction.language_model import LanguageModel
+from curation.extraction.language_rule import Classified, Decided, classify
 from jobs.extract_pairs import as_begun, settings_of
 from tests.unit.extraction.settings import extraction_settings, language_rules, table_columns
 from tests.unit.extraction.test_distinct import batch_of
@@ -142,6 +143,31 @@ def test_distinct_rows_keep_the_largest_evidence(rows: int, monkeypatch: pytest.
     assert len(found) == len(expected) == 900 - drops["same_text"]
 
 
+@pytest.mark.parametrize("links", [2, 1000])
+def test_an_error_at_a_text_costs_its_link(tmp_path: Path, links: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails_at_cats(texts: pa.Array, model: LanguageModel) -> Classified:
+        if "kat" in texts.to_pylist():
+            raise ValueError("a cat")
+        return classify(texts, model)
+
+    monkeypatch.setattr(extract, "BATCH_LINKS", links)
+    monkeypatch.setattr(extract, "classify", fails_at_cats)
+    (tmp_path / "a.wat.gz").write_bytes(wat_page(1, ["kat", "byens havn", *DANISH]) + wat_page(2, ["ko"]))
+    settings = extraction_settings(language=CAREFUL)
+    receipt = extract_file(ExtractTask(str(tmp_path / "a.wat.gz"), str(tmp_path / "out.parquet")), settings)
+    rows = pq.read_table(tmp_path / "out.parquet").to_pylist()
+    assert languages(rows)["byens havn"] == ("da", "page")
+    assert {row["text"] for row in rows} == {"byens havn", *DANISH, "ko"}
+    assert (receipt.rows_in, receipt.rows_out, receipt.drops) == (5, 4, {"reader_error": 1})
+    assert receipt.facts["reader_errors"] == 1
+
+
+@pytest.mark.parametrize("name", ["uid", "lang", "lang_by", "#evidence"])
+def test_a_carried_column_needs_a_name_of_its_own(name: str) -> None:
+    with pytest.raises(HeadtailError, match=f"source.carry.{name}: pairs have a column of this name"):
+        extraction_settings(language=CAREFUL, source=SourceKind.table, columns=table_columns(carry=((name, "x"),)))
+
+
 @pytest.mark.parametrize(
     ("unknown", "lang", "drops"), [("en", "en", {}), ("other", "other", {}), ("drop", None, {"language_unknown": 1})]
 )
@@ -211,6 +237,15 @@ def test_a_run_keeps_the_rule_by_which_it_was_begun() -> None:
     assert as_begun(new, config, careful) == new
     config.language.rule = LanguageRule.careful
     assert as_begun(settings_of(config), config, begun).language.is_careful
+
+
+def test_a_setting_of_the_other_rule_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    config = ExtractPairsConfig()
+    old = recipe_settings(settings_of(ExtractPairsConfig(language=type(config.language)(rule=LanguageRule.published))))
+    config.language.unknown = "drop"
+    assert recipe_settings(as_begun(settings_of(config), config, [SimpleNamespace(manifest={"settings": old})])) == old
+    told = "language.unknown=drop has no effect: this run was begun with rule=published"
+    assert told in capsys.readouterr().err
 
 
 def test_without_a_classifier_the_rule_means_nothing() -> None:
