@@ -75,6 +75,34 @@ def test_the_job_says_which_languages_the_run_keeps(
     assert "dropped           language en: the run keeps only de (languages)" in capsys.readouterr().out
 
 
+CAREFUL = {"rule": "careful"}
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "told"),
+    [
+        ("核", {}, "language          en, score 0.12"),
+        ("核", CAREFUL, "language          zh, score 0.25"),
+        ("核", None, "language          zh, score 0.25"),
+        ("核", CAREFUL | {"merge": [["ja", "zh"]]}, "language          ja, score 0.25"),
+        ("_0012", CAREFUL, "language          en, score 0.00"),
+        ("_0012", CAREFUL | {"unknown": "drop"}, "and the run drops such texts (language_unknown)"),
+    ],
+    ids=["published", "careful", "no run", "merged", "undecided", "undecided is dropped"],
+)
+def test_the_job_decides_languages_as_the_run(
+    lists: Path, tmp_path: Path, capsys: pytest.CaptureFixture, text: str, language: dict | None, told: str
+) -> None:
+    given = {name: str(tmp_path / "run" / name) for name in ("pairs", "matches", "entry_counts", "thresholds")}
+    if language is not None:
+        table = Table(given["pairs"])
+        table.begin(0)
+        table.commit(0, Recipe("pairs", 1, {"language": language}), [Receipt("a")], 0.0)
+    output = "" if language is None else str(tmp_path / "run")
+    explain.run(ExplainConfig(text=text, entry_lists=str(lists), output=output, **given))
+    assert told in capsys.readouterr().out
+
+
 def test_the_job_refuses_a_file_that_is_no_list(lists: Path) -> None:
     (lists / "metadata.json").write_text("[]")
     with pytest.raises(HeadtailError, match=r"metadata.json: a list is named by the code of its language"):
