@@ -31,6 +31,7 @@ from curation.extraction.extract import (
 )
 from curation.extraction.inputs import (
     WITH_ROW_SAMPLES,
+    Inputs,
     check_reachable,
     count_recipe,
     draw_files,
@@ -93,7 +94,7 @@ def as_begun(settings: ExtractionSettings, config: ExtractPairsConfig, parts: Se
     if config.language.rule is None and manifests:
         begun = [{"settings": manifest["settings"].get("language", {})} for manifest in manifests]
         rule = LanguageRule(kept(settings.language, "rule", begun).rule)
-        if rule is LanguageRule.published:
+        if rule is LanguageRule.published and not settings.columns.lang:
             settings = replace(settings, language=replace(settings.language, rule=rule, unknown="en"))
             if config.language.unknown != settings.language.unknown:
                 say(
@@ -101,6 +102,20 @@ def as_begun(settings: ExtractionSettings, config: ExtractPairsConfig, parts: Se
                     f"language.unknown={config.language.unknown} has no effect: this run was begun with rule={rule}",
                 )
     return settings
+
+
+def plan_inputs(
+    config: ExtractPairsConfig, files: list[FileInfo], settings: ExtractionSettings, seed: int
+) -> tuple[Inputs, Recipe]:
+    """Return the files and rows to read, and the recipe of their pairs."""
+    limit = config.source.limit
+    if limit is not None and settings.source in WITH_ROW_SAMPLES:
+        inputs = draw_rows(files, count_files(config, files, settings), limit, seed)
+    else:
+        inputs = draw_files(files, limit, seed)
+    lists = [vars(file) for file in list_files(list_paths(settings))]
+    decisive = {**recipe_settings(settings), "lists": lists, **inputs.settings}
+    return inputs, Recipe(NAME, LOGIC_VERSION, decisive, [vars(file) for file in inputs.files])
 
 
 def count_files(config: ExtractPairsConfig, files: list[FileInfo], settings: ExtractionSettings) -> list[int]:
@@ -154,16 +169,13 @@ def run(config: ExtractPairsConfig, check_later: Callable[[], None] = lambda: No
     files = list_sources(source.paths, settings.source, source.prefix, source.absolute_paths, written)
     # Without a limit the seed decides no row, and pairs of any run can be used.
     seed = run_seed(config.output, config.seed, [] if limit is None else [config.pairs])
-    table = Table(config.pairs, PAIRS, None)
-    if not config.overwrite:
-        settings = as_begun(settings, config, table.parts())
-    if limit is not None and settings.source in WITH_ROW_SAMPLES:
-        inputs = draw_rows(files, count_files(config, files, settings), limit, seed)
-    else:
-        inputs = draw_files(files, limit, seed)
-    lists = [vars(file) for file in list_files(list_paths(settings))]
-    decisive = {**recipe_settings(settings), "lists": lists, **inputs.settings}
-    recipe = Recipe(NAME, LOGIC_VERSION, decisive, [vars(file) for file in inputs.files])
+    table, newest = Table(config.pairs, PAIRS, None), settings
+    settings = as_begun(newest, config, table.parts())
+    inputs, recipe = plan_inputs(config, files, settings, seed)
+    if config.overwrite and settings != newest and table.differs(recipe):
+        # All is made again. The rules alone are no reason for that: `overwrite` may be meant for a later stage.
+        settings = newest
+        inputs, recipe = plan_inputs(config, files, settings, seed)
     retry = {failed_place(failure) for failure in given_up(table.parts())} if config.retry_failed_files else ()
 
     def check() -> None:

@@ -344,6 +344,10 @@ class Table:
                 kept.append(part)
         return kept
 
+    def differs(self, recipe: Recipe) -> bool:
+        """Return whether a part has other settings than the recipe."""
+        return any(self._differs(part, recipe) for part in self.parts())
+
     @staticmethod
     def _differs(part: Part, recipe: Recipe) -> str:
         before: Any = part.manifest["settings"]

@@ -5,7 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.golden.finished_run import laid_out, run_all
+from conf.compose import compose_config
+from conf.schema.jobs import ExtractPairsConfig
+from jobs import extract_pairs
+from tests.golden.finished_run import SESSION, laid_out, run_all
 
 RUNS = ("run", "second", "webdataset")
 STAGES = (
@@ -46,4 +49,23 @@ def test_every_stage_of_an_old_run_is_done(
     done = {(run, stage): text for run, stages in told.items() for stage, text in stages.items() if stage != "curate"}
     assert len(done) == len(RUNS) * len(STAGES) + 3
     assert [key for key, text in done.items() if not text.startswith("is done: ")] == []
+    assert files_of(folder) == before
+
+
+@pytest.mark.parametrize(
+    ("run", "given"),
+    [
+        ("warc-run", ["source=warc", "source.paths=warc"]),
+        ("table", ["source=table", "source.paths=captions", "source.names=url,text", "source.limit=7"]),
+    ],
+)
+def test_overwriting_a_later_stage_makes_no_pairs_again(
+    folder: Path, run: str, given: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Newer rules are no other settings: `overwrite=true` is also how curate replaces shards."""
+    before = files_of(folder)
+    monkeypatch.chdir(folder)
+    config = [f"output=./{run}", *SESSION, *given, "overwrite=true"]
+    extract_pairs.run(compose_config("extract_pairs", ExtractPairsConfig, config))
+    assert "is done: " in capsys.readouterr().err
     assert files_of(folder) == before

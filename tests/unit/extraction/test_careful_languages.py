@@ -235,6 +235,9 @@ def test_a_run_keeps_the_rule_by_which_it_was_begun() -> None:
     assert as_begun(new, config, []) == new
     careful = [SimpleNamespace(manifest={"settings": recipe_settings(new)})]
     assert as_begun(new, config, careful) == new
+    config.source.lang_column = "lang"  # a difference that is told, or decides for `overwrite`
+    assert as_begun(settings_of(config), config, begun).language.is_careful
+    config.source.lang_column = ""
     config.language.rule = LanguageRule.careful
     assert as_begun(settings_of(config), config, begun).language.is_careful
 
