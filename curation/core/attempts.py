@@ -2,7 +2,7 @@
 
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from curation.core import storage
 from curation.core.receipts import Receipt
@@ -45,7 +45,8 @@ def noted_error(note: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        storage.write_bytes(note, "".join(traceback.format_exception(error)).encode("utf-8", "replace"))
+        with suppress(OSError):  # the disk may be full: that is then the error
+            storage.write_bytes(note, "".join(traceback.format_exception(error)).encode("utf-8", "replace"))
         raise
 
 

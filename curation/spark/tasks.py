@@ -1,9 +1,11 @@
 """Runs a list of tasks on the cluster: one task per partition; a pure function does it and returns a receipt."""
 
+import gc
 import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
+from itertools import count
 from typing import TypeVar
 
 import msgspec
@@ -24,6 +26,7 @@ Work = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 Task = TypeVar("Task")
 TASKS = "partition int, task string"
 RECEIPTS = "receipt string"
+_tasks = count()
 
 
 def plan_tasks(spark: SparkSession, tasks: Sequence[Task]) -> DataFrame:
@@ -107,6 +110,16 @@ def collect_receipts(rows: DataFrame, work: Work, folder: str = "") -> list[Rece
             raise
 
 
+def keep_modules() -> None:
+    """Take all objects of this process out of garbage collection, in its first two tasks.
+
+    Spark's worker collects garbage after each task. Without this it looks at 120,000 objects of modules each time, and
+    thereby copies the memory that it shares with other workers. Kernels are loaded in the first task.
+    """
+    if next(_tasks) < 2:
+        gc.freeze()
+
+
 def on_worker(work: Work, fence: Fence | None = None) -> Work:
     """Return work that holds a fence, and turns a fault of the worker's storage into a HeadtailError.
 
@@ -117,6 +130,7 @@ def on_worker(work: Work, fence: Fence | None = None) -> Work:
     def run(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         context = TaskContext.get()
         note = f"{fence.path}-{fence.token}-{context.partitionId()}{TEMPORARY}" if fence and context else ""
+        keep_modules()
         once = nullcontext() if elsewhere or not note else noted_error(note)
         with once, faults_as_lines(elsewhere), fence.held() if fence else nullcontext():
             yield from work(batches)

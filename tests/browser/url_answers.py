@@ -6,9 +6,9 @@ The unit tests of host names and URL rules compare with the stored table, so the
 import json
 import random
 import tempfile
-from typing import Any
+from pathlib import Path
 
-from tests.browser.test_report import BROWSER, DRIVER, FLAGS
+from tests.browser.chromium import open_chromium
 from tests.conftest import ROOT
 
 ANSWERS = ROOT / "tests/unit/extraction/url_answers.json"
@@ -77,14 +77,8 @@ def cases() -> tuple[list[str], list[list[str]]]:
 
 def main() -> None:
     """Write the table."""
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = BROWSER or ""
     with tempfile.TemporaryDirectory() as profile:
-        for flag in (*FLAGS.split(), f"--user-data-dir={profile}"):
-            options.add_argument(flag)
-        driver: Any = webdriver.Chrome(options=options, service=webdriver.ChromeService(DRIVER))
+        driver = open_chromium(Path(profile))
         try:
             hosts, links = cases()
             named, joined = driver.execute_script(_ASK + _RETURN, hosts, links)

@@ -85,7 +85,7 @@ def test_mistakes_are_told_before_the_session_starts(
     ):
         with pytest.raises(HeadtailError, match=told):
             extract(tmp_path / "run", table, *settings)
-    assert os.listdir(tmp_path / "run") == ["_seed.json"]
+    assert os.listdir(tmp_path / "run") == []
 
 
 def test_no_match_is_an_error_and_the_corrected_list_needs_no_overwrite(table: Path, tmp_path: Path) -> None:
@@ -137,10 +137,10 @@ def test_the_chain_refuses_at_its_start_what_its_last_jobs_would_refuse(table: P
         with pytest.raises(HeadtailError, match=told) as caught:
             whole_chain(run, table, f"entry_lists={lists}", "download_images=true", *settings)
         assert "\n" not in str(caught.value)
-        assert os.listdir(run) == ["_seed.json"]
+        assert os.listdir(run) == []
     lists.write_text('["kite"')
     with pytest.raises(HeadtailError, match=r"en.json is no entry list"):
         whole_chain(run, table, f"entry_lists={lists}")
-    assert os.listdir(run) == ["_seed.json"]
+    assert os.listdir(run) == []
     lists.write_text('["kite"]')
     whole_chain(run, table, f"entry_lists={lists}", scores, "filter=clips > 0.3")  # without shards nothing reads it

@@ -75,6 +75,7 @@ def test_in_a_page() -> None:
 @pytest.mark.parametrize(
     ("wiki", "lang", "rules", "expected"),
     [("zhwiki", None, 2, "后"), ("zhwiki", None, 1, "-{后}-"), ("enwiki", None, 2, "-{后}-"), ("mine", "zh", 2, "后")],
+    ids=["Chinese", "by old rules", "English", "a file of another name"],
 )
 def test_in_a_dump(tmp_path: Path, wiki: str, lang: str | None, rules: int, expected: str) -> None:
     path = tmp_path / "a.xml"
