@@ -94,6 +94,7 @@ def as_begun(settings: ExtractionSettings, config: ExtractPairsConfig, parts: Se
         begun = [{"settings": manifest["settings"].get("language", {})} for manifest in manifests]
         rule = LanguageRule(kept(settings.language, "rule", begun).rule)
         if rule is LanguageRule.published:
+            config.language.refuse_unknown()
             settings = replace(settings, language=replace(settings.language, rule=rule, unknown="en"))
     return settings
 

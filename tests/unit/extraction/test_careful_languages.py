@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from conf.compose import compose_config
 from conf.schema.jobs import ExtractPairsConfig
 from curation.core.choices import LanguageRule, SourceKind
 from curation.core.errors import HeadtailError
@@ -185,12 +186,50 @@ def test_the_language_column_of_a_table(tmp_path: Path, name: str) -> None:
         ({"unknown": "klingon"}, "language.unknown=klingon is no list"),
         ({"merge": (("no", "klingon"),)}, "language.merge: klingon is no list code"),
         ({"merge": (("no", "da"), ("sv", "da"))}, "language.merge: da is named twice"),
+        ({"merge": (("no", "da"), ("sv",))}, "language.merge: sv is alone; a group is two languages or more"),
+        ({"merge": (("no", "da"),), "languages": ("da",)}, "languages names da, .* list no: name no"),
+        ({"unknown": "de", "languages": ("fr",)}, "language.unknown=de is none of languages="),
     ],
-    ids=["unknown", "merge", "twice"],
+    ids=["unknown", "merge", "twice", "alone", "merged away", "unknown is dropped"],
 )
 def test_wrong_settings(changes: dict, message: str) -> None:
     with pytest.raises(HeadtailError, match=message):
         language_rules(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"unknown": "de", "languages": ("fr", "de")},
+        {"unknown": "da", "languages": ("no",), "merge": (("no", "da"),)},
+        {"languages": ("fr",)},
+        {"unknown": "drop", "languages": ("fr",)},
+    ],
+    ids=["named", "merged", "default", "drop"],
+)
+def test_settings_that_agree(changes: dict) -> None:
+    language_rules(**changes)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["language.rule=published", "language.unknown=drop"], "language.unknown=drop is for texts that"),
+        (["language=none", "languages=en", "language.unknown=de"], "language.unknown=de is for texts that"),
+        (["language=none", "languages=en", "language.rule=careful"], "language.rule=careful weighs the labels of"),
+    ],
+    ids=["published", "no classifier", "careful without a classifier"],
+)
+def test_settings_of_another_rule_are_refused(given: list[str], message: str) -> None:
+    with pytest.raises(HeadtailError, match=message):
+        compose_config("extract_pairs", ExtractPairsConfig, ["output=/r", "source.paths=/c", *given])
+
+
+def test_a_run_that_was_begun_with_published_refuses_settings_of_careful() -> None:
+    config = ExtractPairsConfig()
+    config.language.unknown = "drop"
+    with pytest.raises(HeadtailError, match=r"language\.unknown=drop is for texts that language\.rule=careful"):
+        as_begun(settings_of(config), config, [SimpleNamespace(manifest={"settings": {}})])
 
 
 def test_a_language_column_needs_the_careful_rule() -> None:
