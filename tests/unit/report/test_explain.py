@@ -75,6 +75,44 @@ def test_the_job_says_which_languages_the_run_keeps(
     assert "dropped           language en: the run keeps only de (languages)" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize(
+    ("text", "rules", "told"),
+    [
+        (
+            "IMG_0012",
+            {"rule": "careful"},
+            ["en, score 0.00, decided by nothing (language.unknown); its page"],
+        ),
+        ("IMG_0012", {"rule": "careful", "unknown": "de"}, ["de, score 0.00, decided by nothing (language.unknown)"]),
+        (
+            "IMG_0012",
+            {"rule": "careful", "unknown": "drop"},
+            ["unknown, score 0.00", "nothing tells the language, and the run has language.unknown=drop"],
+        ),
+        ("핵", {"rule": "careful"}, ["ko, score 1.00, decided by its script", "no_metadata"]),
+        (
+            "der Hund im Garten",
+            {"rule": "careful", "merge": [["en", "de"]]},
+            ["en, score", "decided by the classifier"],
+        ),
+        ("IMG_0012", {}, ["he, score 0.89\n"]),
+        ("ein Hund im Garten", {"model": "none", "languages": ["en"]}, ["en\n"]),
+    ],
+    ids=["undecided", "another list", "dropped", "script", "merged", "published", "no classifier"],
+)
+def test_the_job_asks_the_rules_of_the_run(
+    lists: Path, tmp_path: Path, capsys: pytest.CaptureFixture, text: str, rules: dict, told: list[str]
+) -> None:
+    language = {"model": "lid.176.ftz", "languages": [], "min_score": 0.0, **rules}
+    table = Table(str(tmp_path / "pairs"))
+    table.begin(0)
+    table.commit(0, Recipe("pairs", 1, {"language": language}), [Receipt("a")], 0.0)
+    given = {name: str(tmp_path / name) for name in ("pairs", "matches", "entry_counts", "thresholds")}
+    explain.run(ExplainConfig(text=text, entry_lists=str(lists), output=str(tmp_path), **given))
+    printed = capsys.readouterr().out
+    assert [line for line in told if line not in printed] == []
+
+
 def test_the_job_refuses_a_file_that_is_no_list(lists: Path) -> None:
     (lists / "metadata.json").write_text("[]")
     with pytest.raises(HeadtailError, match=r"metadata.json: a list is named by the code of its language"):
