@@ -93,7 +93,7 @@ def test_the_job_says_which_languages_the_run_keeps(
         (
             "der Hund im Garten",
             {"rule": "careful", "merge": [["en", "de"]]},
-            ["en, score", "decided by the classifier"],
+            ["en, score", "by the classifier"],
         ),
         ("IMG_0012", {}, ["he, score 0.89\n"]),
         ("ein Hund im Garten", {"model": "none", "languages": ["en"]}, ["en\n"]),
