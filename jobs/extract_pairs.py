@@ -60,7 +60,7 @@ def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
         config.language.min_score,
         config.language.rule or LanguageRule.careful,
         config.language.unknown,
-        tuple(tuple(group.split("+")) for group in config.language.merge),
+        tuple(tuple(code.strip() for code in group.split("+")) for group in config.language.merge),
     )
     texts, carry = tuple(sorted(source.text_columns.items())), tuple(sorted(source.carry.items()))
     return ExtractionSettings(

@@ -68,6 +68,16 @@ def test_a_setting_of_another_source_may_have_its_default() -> None:
     compose("source=wat", "source.image_addresses=one", "source.page_metadata=false", "source.csv_escape=auto")
 
 
+@pytest.mark.parametrize("name", ["text", "url", "lang", "lang_by", "image_file", "source_file"])
+def test_a_carried_column_has_a_name_of_its_own(name: str) -> None:
+    with pytest.raises(HeadtailError, match=rf"^source\.carry\.{name}: pairs have a column {name} of their own"):
+        settings_of(compose("source=webdataset", f"source.carry.{name}=title"))
+
+
+def test_languages_that_share_a_list_may_have_blanks_between_them() -> None:
+    assert settings_of(compose("language.merge=[no + nn]")).language.merge == (("no", "nn"),)
+
+
 def test_rules_reach_extraction() -> None:
     settings = settings_of(
         compose(
