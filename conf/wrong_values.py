@@ -22,8 +22,10 @@ def wrong_value(line: str, key: str | None, overrides: dict[str, str]) -> str | 
         return f"{key} must be true or false, got {overrides.get(key)!r}"
     if match := re.search(r"field '(.*)' is not Optional", line):
         return f"{match[1]} cannot be null: give it a value, or leave it out"
-    if key and re.search(r"Cannot assign \w+ to Dict", line):
+    if key and re.search(r"Cannot assign \w+ to Dict|Cannot merge DictConfig with ListConfig", line):
         return f"{key} takes names with values: write {key}.name=value, got {overrides.get(key)!r}"
+    if key and re.search(r"Cannot convert '(list|dict)' to string", line):
+        return f"{key} takes one text, got {overrides.get(key)!r}"
     if match := re.search(r"Interpolation key '(.*)' not found", line):
         return f"{key}: no setting is called {match[1]}; an environment variable is written ${{oc.env:{match[1]}}}"
     if match := re.search(r"Could not append to config. An item is already at '(.*)'", line):

@@ -1,20 +1,22 @@
 """Explain why a text is kept or dropped: its language, its entries, their counts and probabilities."""
 
-from collections.abc import Collection
-
-import pyarrow as pa
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from typing import Any
 
 from conf.schema.jobs import ExplainConfig
 from curation.core.choices import LanguageRule
 from curation.core.errors import HeadtailError
 from curation.core.schemas import ENTRY_COUNTS, MATCHES, PAIRS, THRESHOLDS
 from curation.core.tables import Table
-from curation.extraction.careful_languages import languages_alone
-from curation.extraction.language import DROP, LanguageRules
+from curation.extraction.language import DEFAULT_MODEL, DROP, UNKNOWN_BY_DEFAULT, LanguageRules
+from curation.extraction.single_text import TextLanguage, language_of_text
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import languages_of
 from curation.report.explain import Explanation, explain_text, explanation_lines, read_counts, read_threshold
 from jobs.cli import launch
+
+UNKNOWN = "nothing tells the language, and the run has language.unknown=drop (language_unknown)"
 
 
 def run(config: ExplainConfig) -> None:
@@ -28,37 +30,48 @@ def run(config: ExplainConfig) -> None:
             f"matches in {config.matches} were made with metadata {settings['metadata'][:8]}, {config.entry_lists} is "
             f"{store.hash[:8]}: give the entry lists that match_pairs had"
         )
-    lang, score = config.lang, None
-    if not lang:
-        codes, scores = languages_alone(pa.array([config.text]), language_rules(config))
-        lang, score = codes[0].as_py(), float(scores[0])
+    pairs = [part.manifest["settings"] for part in Table(config.pairs, PAIRS, None).parts()] if config.output else []
+    found = TextLanguage(config.lang, None, "")
+    if not config.lang:
+        found = language_of_text(config.text, language_rules(pairs, config.language_model))
+    lang, score, by = found
     if lang == DROP:
-        line = "nothing tells its language, and the run drops such texts (language_unknown)"
-        found = Explanation(config.text, "unknown", score, None, dropped=line)
-        print(*explanation_lines(found), sep="\n")  # noqa: T201 the output of the command
+        undecided = Explanation(config.text, "unknown", score, None, dropped=UNKNOWN, by=by)
+        print(*explanation_lines(undecided), sep="\n")  # noqa: T201 the output of the command
         return
     count_files = Table(config.entry_counts, ENTRY_COUNTS).files() if config.output else []
     threshold_files = Table(config.thresholds, THRESHOLDS).files() if config.output else []
     counts = read_counts(count_files, lang) if count_files else None
     t = read_threshold(threshold_files, lang)
-    explanation = explain_text(config.text, lang, score, store, counts, t, kept_languages(config, settings))
-    print(*explanation_lines(explanation), sep="\n")  # noqa: T201 the output of the command
+    explanation = explain_text(config.text, lang, score, store, counts, t, kept_languages(pairs, settings))
+    print(*explanation_lines(replace(explanation, by=by)), sep="\n")  # noqa: T201 the output of the command
 
 
-def language_rules(config: ExplainConfig) -> LanguageRules:
-    """Return the rules by which the run has decided languages; without a run, those of a new one."""
-    parts = Table(config.pairs, PAIRS, None).parts() if config.output else []
-    told = parts[0].manifest["settings"].get("language", {}) if parts else {"rule": LanguageRule.careful}
-    rule = LanguageRule(told.get("rule", LanguageRule.published))
-    merge = tuple(map(tuple, told.get("merge", ())))
-    return LanguageRules(config.language_model, (), 0.0, rule, told.get("unknown", "en"), merge)
+def language_rules(pairs: Sequence[dict[str, Any]], model: str) -> LanguageRules:
+    """Return the rules by which the pairs of a run, by the settings of their parts, got their languages.
+
+    `model` takes the place of their classifier, unless it is DEFAULT_MODEL. Without pairs the rules are those of a new
+    run.
+    """
+    if not pairs or "language" not in pairs[0]:
+        return LanguageRules(model, (), 0.0, LanguageRule.careful)
+    settings = pairs[0]["language"]
+    return LanguageRules(
+        settings["model"] if model == DEFAULT_MODEL else model,
+        tuple(settings["languages"]),
+        settings["min_score"],
+        LanguageRule(settings.get("rule", LanguageRule.published)),
+        settings.get("unknown", UNKNOWN_BY_DEFAULT),
+        tuple(tuple(group) for group in settings.get("merge", ())),
+    )
 
 
-def kept_languages(config: ExplainConfig, matching: dict) -> Collection[str]:
-    """Return the languages that the run keeps, none if it keeps all; `matching` are the settings of match_pairs."""
-    if not config.output or matching.get("languages"):
-        return matching.get("languages", ())
-    return languages_of(part.manifest["settings"] for part in Table(config.pairs, PAIRS, None).parts())
+def kept_languages(pairs: Sequence[dict[str, Any]], matching: dict) -> Collection[str]:
+    """Return the languages that the run keeps, none if it keeps all.
+
+    `pairs` are the settings of the parts of pairs, `matching` those of match_pairs.
+    """
+    return matching.get("languages") or languages_of(pairs)
 
 
 if __name__ == "__main__":

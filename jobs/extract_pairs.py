@@ -61,7 +61,7 @@ def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
         config.language.min_score,
         config.language.rule or LanguageRule.careful,
         config.language.unknown,
-        tuple(tuple(group.split("+")) for group in config.language.merge),
+        tuple(tuple(code.strip() for code in group.split("+")) for group in config.language.merge),
     )
     texts, carry = tuple(sorted(source.text_columns.items())), tuple(sorted(source.carry.items()))
     return ExtractionSettings(
@@ -95,12 +95,8 @@ def as_begun(settings: ExtractionSettings, config: ExtractPairsConfig, parts: Se
         begun = [{"settings": manifest["settings"].get("language", {})} for manifest in manifests]
         rule = LanguageRule(kept(settings.language, "rule", begun).rule)
         if rule is LanguageRule.published and not settings.columns.lang:
+            config.language.refuse_unknown()
             settings = replace(settings, language=replace(settings.language, rule=rule, unknown="en"))
-            if config.language.unknown != settings.language.unknown:
-                say(
-                    NAME,
-                    f"language.unknown={config.language.unknown} has no effect: this run was begun with rule={rule}",
-                )
     return settings
 
 

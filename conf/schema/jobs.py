@@ -308,8 +308,10 @@ class ExplainConfig(Settings):
     entry_counts: str = table("entry_counts", "table of counts of the run")
     thresholds: str = table("thresholds", "table of thresholds of the run")
     edges: Edges = setting(Edges.script, "edge rule, if output is not given")
-    lang: str = setting("", "language of the text; empty: detect it")
-    language_model: str = setting("lid.176.ftz", "fastText model: lid.176.ftz (included), or a path")
+    lang: str = setting("", "language of the text; empty: detect it by the rules of the run, without a page")
+    language_model: str = setting(
+        "lid.176.ftz", "path of a fastText model; lid.176.ftz: that of the run, or this one (included)"
+    )
 
 
 @dataclass

@@ -3,7 +3,8 @@
 import ipaddress
 import math
 import re
-from dataclasses import dataclass
+from dataclasses import MISSING as NO_DEFAULT
+from dataclasses import dataclass, fields
 from typing import ClassVar
 
 from omegaconf import MISSING
@@ -108,6 +109,32 @@ class SourceConfig(Settings):
         None, "read a random sample of this many files (kind=table: rows of all files), drawn with seed", minimum=1
     )
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for declared in fields(self):
+            kinds = _KINDS.get(declared.name, (self.kind,))
+            value = getattr(self, declared.name)
+            default = declared.default if declared.default_factory is NO_DEFAULT else declared.default_factory()
+            if self.kind not in kinds and value != default:
+                raise HeadtailError(
+                    f"source.{declared.name} means nothing to source.kind={self.kind.value}, only to "
+                    f"{' and '.join(kinds)}: leave it out, or set another source"
+                )
+
+
+_KINDS = {
+    "entities": (SourceKind.wat,),
+    "image_addresses": (SourceKind.warc,),
+    "page_metadata": (SourceKind.warc,),
+    "url_column": (SourceKind.table, SourceKind.webdataset),
+    "text_columns": (SourceKind.table, SourceKind.webdataset),
+    "lang_column": (SourceKind.table, SourceKind.webdataset),
+    "carry": (SourceKind.table, SourceKind.webdataset),
+    "names": (SourceKind.table,),
+    "csv_escape": (SourceKind.table,),
+}
+"""The settings that some kinds of source use, and these kinds."""
+
 
 @dataclass
 class UrlsConfig(Settings):
@@ -175,6 +202,24 @@ class LanguageConfig(Settings):
     merge: list[str] = setting(
         [], "languages that share the list of the first one, e.g. language.merge=[no+nn+da,id+ms]; empty: none"
     )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.model == "none" and self.rule is LanguageRule.careful:
+            raise HeadtailError(
+                "language.rule=careful weighs the labels of a classifier, and language.model=none asks none: "
+                "leave one of them out"
+            )
+        if self.model == "none" or self.rule is LanguageRule.published:
+            self.refuse_unknown()
+
+    def refuse_unknown(self) -> None:
+        """Raise HeadtailError if `unknown` is given, though the careful rule does not decide the languages."""
+        if self.unknown != "en":
+            raise HeadtailError(
+                f"language.unknown={self.unknown} is for texts that language.rule=careful cannot decide, and this run "
+                f"has another rule (language.rule, language.model): leave it out"
+            )
 
 
 @dataclass

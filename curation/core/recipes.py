@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 from curation.core.credentials import cut_values
-from curation.core.setting_names import setting_name
+from curation.core.setting_names import OLD_VALUES, setting_name
 
 OLD_ROWS = "old_rows"
 """Key in a dataclass field's metadata: the value of the setting with which the rows are as before the field existed."""
@@ -114,10 +114,12 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     newer = " (another version of headtail)" if versions[0] != versions[1] else ""
     changes = [f"logic_version was {versions[0]}, is {versions[1]}{newer}"] if newer else []
     old, new = (flatten(cut_values(each["settings"])) for each in (before, now))
+    stage = now.get("stage", "")
     for key in sorted(old.keys() | new.keys()):
         if old.get(key) != new.get(key):
-            was, now_is = _shown(old.get(key)), _shown(new.get(key))
-            name = setting_name(now.get("stage", ""), key)
+            left_out = OLD_VALUES.get(stage, {}).get(key)
+            was, now_is = (_shown(each.get(key, left_out)) for each in (old, new))
+            name = setting_name(stage, key)
             changes.append(f"files of {name} have changed" if was == now_is else f"{name} was {was}, is {now_is}")
     return changes
 
@@ -126,7 +128,7 @@ def _shown(value: Any) -> str:
     """Return a setting as a message shows it: files by their paths, and at most MAX_SHOWN characters."""
     if isinstance(value, list):
         value = [each["path"] if isinstance(each, dict) and "path" in each else each for each in value]
-    text = repr(value) if value == "" else str(value)
+    text = repr(value) if value == "" else str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 
 

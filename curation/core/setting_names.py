@@ -4,6 +4,7 @@ The names in recipes stay as they are: they decide the ids of finished runs.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 NAMES: Mapping[str, Mapping[str, str]] = {
     "extract_pairs": {
@@ -54,6 +55,24 @@ NAMES: Mapping[str, Mapping[str, str]] = {
     },
 }
 """Stage -> the beginning of a name in its recipe -> what stands in its place; other names are those of users."""
+
+OLD_VALUES: Mapping[str, Mapping[str, Any]] = {
+    "extract_pairs": {
+        "record_seconds": 60.0,
+        "rules": 1,
+        "image_addresses": "all",
+        "page_metadata": False,
+        "language.rule": "published",
+        "language.unknown": "en",
+        "language.merge": [],
+        "columns.csv_escape": "auto",
+        "columns.lang": "",
+    },
+    "count_rows": {"csv_escape": "auto", "rules": 1},
+    "count_articles": {"rules": 1},
+    "download_images": {"image.formats": "all", "image.rules": 1},
+}
+"""Stage -> the name of a setting that its recipe leaves out at this value (recipes.added)."""
 
 
 def setting_name(stage: str, name: str) -> str:

@@ -12,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 
 from curation.extraction.distinct import EVIDENCE
-from curation.extraction.language import LanguageRules, detect_languages, load_model
 from curation.extraction.language_model import LanguageModel
 from curation.extraction.language_rule import (
     CODES,
@@ -23,7 +22,6 @@ from curation.extraction.language_rule import (
     UNKNOWN,
     Classified,
     Decided,
-    classify,
     decide,
     declared_number,
 )
@@ -84,20 +82,6 @@ def _with_evidence(
     found = decide(texts, model, declared, longer, GIVEN if pages is None else PAGE)
     columns = {name: rows[name] for name in rows.schema.names if name not in (_DECLARED, _DOCUMENT)}
     return pa.record_batch(columns | {EVIDENCE: pa.array(packed(found))})
-
-
-def languages_alone(texts: pa.Array, rules: LanguageRules) -> tuple[pa.Array, np.ndarray]:
-    """Return the list code (string) and the score (float32) of each text by itself, without a page.
-
-    The code of an undecided text is `rules.unknown`, which can be DROP.
-    """
-    if rules.is_careful:
-        model, no_page = load_model(rules.model), np.full(len(texts), NO_CODE, np.int16)
-        found = unpacked(packed(decide(classify(texts, model), model, no_page, no_page)))
-        codes, scores = found.code_strings(rules.unknown), found.scores
-    else:
-        codes, scores = detect_languages(texts, rules.model)
-    return rules.merged(codes), scores
 
 
 def packed(found: Decided) -> np.ndarray:

@@ -102,7 +102,9 @@ def pairless_advice(settings: ExtractionSettings, receipt: Receipt) -> str:
     kind = settings.source.value
     if not receipt.rows_in:
         return f"the files hold no image link: is source.kind={kind} right?"
-    reason = max(receipt.drops, key=lambda name: receipt.drops[name], default="")
+    # The same text came before, and was dropped for another reason.
+    reasons = [name for name in receipt.drops if name != "same_text"]
+    reason = max(reasons, key=lambda name: receipt.drops[name], default="")
     if advice := ADVICE.get(reason):
         return advice
     if settings.source in WITH_COLUMNS and reason == "bad_row":

@@ -100,15 +100,16 @@ class ExtractionSettings:
             object.__setattr__(self, "image_addresses", ImageAddresses.all)
         if self.source != SourceKind.warc:
             object.__setattr__(self, "page_metadata", False)
+        own = {*PAIRS.names, LANG_BY_COLUMN, EVIDENCE, *(STORED.names if self.source == WITH_IMAGES else [])}
+        if taken := sorted({name for name, _ in self.columns.carry} & own):
+            raise HeadtailError(
+                f"source.carry.{taken[0]}: pairs have a column {taken[0]} of their own; write another name, such as "
+                f"source.carry.source_{taken[0]}"
+            )
         if self.columns.lang and not self.language.is_careful:
             raise HeadtailError(
                 f"source.lang_column={self.columns.lang} is evidence for language.rule=careful, but a classifier alone "
                 f"or none decides the languages of this run (language.rule, language.model): leave the column out"
-            )
-        names = self.schema.names
-        if taken := sorted({name for name, _ in self.columns.carry if names.count(name) > 1 or name.startswith("#")}):
-            raise HeadtailError(
-                f"source.carry.{taken[0]}: pairs have a column of this name, or cannot have one: give another name"
             )
 
     @property

@@ -20,6 +20,8 @@ DEFAULT_MODEL = "lid.176.ftz"
 
 DROP = "drop"
 """This name, in place of a list code, means that texts of unknown language are dropped."""
+UNKNOWN_BY_DEFAULT = "en"
+"""The list of texts of unknown language, unless another one is given."""
 NO_MODEL = "none"
 """This name, in place of a path, means no model: all texts are of one language."""
 MODEL_CHARS = 4096
@@ -42,7 +44,7 @@ class LanguageRules:
     languages: tuple[str, ...]
     min_score: float
     rule: LanguageRule = added("published", default=LanguageRule.published)  # noqa: RUF009 - an enum cannot change
-    unknown: str = added("en", default="en")
+    unknown: str = added(UNKNOWN_BY_DEFAULT, default=UNKNOWN_BY_DEFAULT)
     merge: tuple[tuple[str, ...], ...] = added((), default=())
 
     @property
@@ -73,11 +75,29 @@ class LanguageRules:
         if self.unknown not in {DROP, *lists}:
             raise HeadtailError(f"language.unknown={self.unknown} is no list: give a list code such as en, or {DROP}")
         merged = [code for group in self.merge for code in group]
+        for group in self.merge:
+            if len(group) == 1:
+                raise HeadtailError(
+                    f"language.merge: {group[0]} is alone; a group is two languages or more, like no+nn+da"
+                )
         for code in merged:
             if code not in lists:
                 raise HeadtailError(f"language.merge: {code} is no list code, see docs/languages.md")
             if merged.count(code) > 1:
                 raise HeadtailError(f"language.merge: {code} is named twice; a language belongs to one group")
+        lists_of = {code: group[0] for group in self.merge for code in group}
+        for code in self.languages:
+            if lists_of.get(code, code) not in self.languages:
+                raise HeadtailError(
+                    f"languages names {code}, whose texts language.merge gives to the list {lists_of[code]}: "
+                    f"name {lists_of[code]}"
+                )
+        given = self.is_careful and self.unknown not in (DROP, UNKNOWN_BY_DEFAULT)
+        if given and self.languages and lists_of.get(self.unknown, self.unknown) not in self.languages:
+            raise HeadtailError(
+                f"language.unknown={self.unknown} is none of languages=[{','.join(self.languages)}]: name it there, or "
+                f"say language.unknown={DROP}"
+            )
 
 
 def detect_languages(texts: pa.Array, model: str = DEFAULT_MODEL) -> tuple[pa.Array, np.ndarray]:

@@ -12,6 +12,9 @@ from curation.core.schemas import ENTRY_COUNTS, THRESHOLDS
 from curation.core.table_reader import read_batches, read_rows
 from curation.matching.entry_store import EntryStore
 
+BY = {"model": "the classifier", "script": "its script", "unknown": "nothing (language.unknown)"}
+"""How the careful rule decides the language of a text without a page, in words."""
+
 
 @dataclass(frozen=True)
 class MatchedEntry:
@@ -28,7 +31,8 @@ class MatchedEntry:
 class Explanation:
     """The matched entries of a text; `entries` is None if the language has none in the run, `t` without a threshold.
 
-    `dropped` says why the run drops the whole language, empty if it does not.
+    `dropped` says why the run drops the whole language, empty if it does not. `by` says how the careful rule decided
+    the language without a page, empty under other rules.
     """
 
     text: str
@@ -37,6 +41,7 @@ class Explanation:
     entries: list[MatchedEntry] | None
     t: float | None = None
     dropped: str = ""
+    by: str = ""
 
     @property
     def keep_probability(self) -> float | None:
@@ -101,7 +106,8 @@ def explanation_lines(found: Explanation) -> Iterator[str]:
     """Yield an explanation line by line, the rarest entries first: they decide whether the text is kept."""
     score = "" if found.lang_score is None else f", score {found.lang_score:.2f}"
     yield f"text              {found.text}"
-    yield f"language          {found.lang}{score}"
+    by = f", decided by {BY.get(found.by, found.by)}; its page may decide otherwise" if found.by else ""
+    yield f"language          {found.lang}{score}{by}"
     if found.entries is None:
         yield f"dropped           {found.dropped}"
         return

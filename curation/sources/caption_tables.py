@@ -62,6 +62,20 @@ class TableColumns:
         """The column of each value that is read of a row: the URL, the texts, the carried values, the language."""
         return [self.url, *(name for _, name in (*self.texts, *self.carry)), *([self.lang] if self.lang else [])]
 
+    def settings_of(self, names: Iterable[str]) -> str:
+        """Return the settings that name these columns, as a message lists them.
+
+        >>> TableColumns("url", (("alt", "text"),), (), (), lang="lang").settings_of(["text", "lang"])
+        'source.text_columns and source.lang_column'
+        """
+        named = {
+            "source.url_column": [self.url],
+            "source.text_columns": [name for _, name in self.texts],
+            "source.carry": [name for _, name in self.carry],
+            "source.lang_column": [self.lang],
+        }
+        return " and ".join(setting for setting, columns in named.items() if set(columns) & set(names))
+
     def parts(self, values: list[Any]) -> tuple[Any, list[Any], list[Any], Any]:
         """Return the values of `fields` as URL, texts, carried values and language, None without such a column."""
         texts = 1 + len(self.texts)
@@ -269,16 +283,18 @@ class TableReader:
 
 
 def mistyped(schema: pa.Schema, columns: TableColumns) -> list[str]:
-    """Return a line for each column of URLs or texts that a Parquet file has and that holds no texts."""
+    """Return a line for each column of URLs, texts or languages that a Parquet file has and that holds no texts."""
     kinds = {field.name: field.type for field in schema}
     urls = [] if is_text(kinds.get(columns.url, pa.null())) else [columns.url]
     texts = [name for _, name in columns.texts if not _may_be_text(kinds.get(name, pa.null()))]
-    return [mistyped_line(name, str(_value_type(kinds[name]))) for name in dict.fromkeys([*urls, *texts])]
+    lang = [columns.lang] if columns.lang and not is_text(kinds.get(columns.lang, pa.null())) else []
+    faulty = dict.fromkeys([*urls, *texts, *lang])
+    return [mistyped_line(name, str(_value_type(kinds[name])), columns) for name in faulty]
 
 
-def mistyped_line(name: str, kind: str) -> str:
+def mistyped_line(name: str, kind: str, columns: TableColumns) -> str:
     """Return the line for a column of another type than text."""
-    return f"column {name} is {kind}, expected text: set source.url_column and source.text_columns"
+    return f"column {name} is {kind}, expected text: set {columns.settings_of([name])}"
 
 
 def _may_be_text(kind: pa.DataType) -> bool:

@@ -26,7 +26,11 @@ def column_faults(file: BinaryIO, path: str, columns: TableColumns, rules: int =
     reader = TableReader(file, log, path, columns, rules=rules)
     schema = reader.schema()
     if schema is not None:
-        return _missing(schema.names, columns.wanted) or mistyped(schema, columns) or _binary_faults(reader)
+        return (
+            _missing(schema.names, columns.wanted, columns)
+            or mistyped(schema, columns)
+            or _binary_faults(reader, columns)
+        )
     if log.faults:
         return []
     rows, names = reader.first_rows(FIRST_ROWS)
@@ -34,22 +38,27 @@ def column_faults(file: BinaryIO, path: str, columns: TableColumns, rules: int =
         return []
     if names is None:
         return _json_faults(rows, columns)
-    return _missing(names, columns.wanted) or _width_faults(rows, names, columns)
+    return _missing(names, columns.wanted, columns) or _width_faults(rows, names, columns)
 
 
-def _missing(there: Iterable[str], wanted: Iterable[str]) -> list[str]:
+def _missing(there: Iterable[str], wanted: Iterable[str], columns: TableColumns) -> list[str]:
     missing = [name for name in wanted if name not in there]
     if not missing:
         return []
+    if any("\0" in name for name in there):
+        return [
+            "its first line holds zero bytes: UTF-16 and UTF-32 are read with a byte order mark only; "
+            "write the file with a mark, or in UTF-8"
+        ]
     header = any("://" in name for name in there)
-    cure = "set source.names, if the file has no header" if header else "set source.url_column and source.text_columns"
+    cure = "set source.names, if the file has no header" if header else f"set {columns.settings_of(missing)}"
     return [f"there is no column {', '.join(missing)}, only {', '.join(there)}: {cure}"]
 
 
-def _binary_faults(reader: TableReader) -> list[str]:
+def _binary_faults(reader: TableReader, columns: TableColumns) -> list[str]:
     """Return a line for each binary column of URLs or texts of whose first values most are no UTF-8."""
     return [
-        mistyped_line(name, "binary, and no UTF-8")
+        mistyped_line(name, "binary, and no UTF-8", columns)
         for name, values in reader.first_binaries(FIRST_ROWS).items()
         if 2 * sum(map(_is_utf8, values)) < len(values)
     ]
@@ -66,11 +75,12 @@ def _is_utf8(value: bytes) -> bool:
 def _mistyped(types: dict[str, str], columns: TableColumns) -> list[str]:
     texts = [name for _, name in columns.texts if types.get(name, UNKNOWN) not in (TEXT, LIST, UNKNOWN)]
     urls = [columns.url] if types.get(columns.url, UNKNOWN) not in (TEXT, UNKNOWN) else []
-    return [mistyped_line(name, types[name]) for name in dict.fromkeys([*urls, *texts])]
+    lang = [columns.lang] if types.get(columns.lang, UNKNOWN) not in (TEXT, UNKNOWN) else []
+    return [mistyped_line(name, types[name], columns) for name in dict.fromkeys([*urls, *texts, *lang])]
 
 
 def _json_faults(lines: list[bytes], columns: TableColumns) -> list[str]:
-    """Judge values of JSON, where a key may be missing in any row: the URL and one text have to be somewhere."""
+    """Judge values of JSON, where a key may be missing in any row: URL, one text and language have to be somewhere."""
     types: dict[str, str] = {}
     rows = [row for row in map(decode_json, lines) if isinstance(row, dict)]
     if not rows and lines and lines[0].lstrip().startswith(b"{"):
@@ -86,7 +96,8 @@ def _json_faults(lines: list[bytes], columns: TableColumns) -> list[str]:
     texts = [name for _, name in columns.texts]
     lost = [] if columns.url in types else [columns.url]
     lost += [] if any(name in types for name in texts) else texts
-    return _missing(types, lost) or _mistyped(types, columns)
+    lost += [] if not columns.lang or columns.lang in types else [columns.lang]
+    return _missing(types, lost, columns) or _mistyped(types, columns)
 
 
 def _json_type(value: Any) -> str:

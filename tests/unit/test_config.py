@@ -68,6 +68,8 @@ MISTAKES = {
     "balance.tt=3": "did you mean balance.t",
     "tail_share=0.1": "did you mean balance.tail_share",
     "balance=metaclip": "unknown preset; the presets are .*metaclip_400m",
+    "source.lang_column=[a,b]": r"source.lang_column takes one text, got '\[a,b\]'",
+    "source.carry=[text]": "source.carry takes names with values: write source.carry.name=value",
     "balance.t=many": "balance.t must be a number, got 'many'",
     "urls.allow_private_hosts=localhost": "localhost is not a network; write it like",
     "urls.allow_private_hosts=10.1.2.3/8": "write 10.1.2.3/32 for this address, or 10.0.0.0/8 for all 16,777,216",

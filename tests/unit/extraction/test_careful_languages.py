@@ -6,12 +6,14 @@ import random
 from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from conf.compose import compose_config
 from conf.schema.jobs import ExtractPairsConfig
 from curation.core.choices import LanguageRule, SourceKind
 from curation.core.errors import HeadtailError
@@ -162,12 +164,6 @@ def test_an_error_at_a_text_costs_its_link(tmp_path: Path, links: int, monkeypat
     assert receipt.facts["reader_errors"] == 1
 
 
-@pytest.mark.parametrize("name", ["uid", "lang", "lang_by", "#evidence"])
-def test_a_carried_column_needs_a_name_of_its_own(name: str) -> None:
-    with pytest.raises(HeadtailError, match=f"source.carry.{name}: pairs have a column of this name"):
-        extraction_settings(language=CAREFUL, source=SourceKind.table, columns=table_columns(carry=((name, "x"),)))
-
-
 @pytest.mark.parametrize(
     ("unknown", "lang", "drops"), [("en", "en", {}), ("other", "other", {}), ("drop", None, {"language_unknown": 1})]
 )
@@ -211,12 +207,50 @@ def test_the_language_column_of_a_table(tmp_path: Path, name: str) -> None:
         ({"unknown": "klingon"}, "language.unknown=klingon is no list"),
         ({"merge": (("no", "klingon"),)}, "language.merge: klingon is no list code"),
         ({"merge": (("no", "da"), ("sv", "da"))}, "language.merge: da is named twice"),
+        ({"merge": (("no", "da"), ("sv",))}, "language.merge: sv is alone; a group is two languages or more"),
+        ({"merge": (("no", "da"),), "languages": ("da",)}, "languages names da, .* list no: name no"),
+        ({"unknown": "de", "languages": ("fr",)}, "language.unknown=de is none of languages="),
     ],
-    ids=["unknown", "merge", "twice"],
+    ids=["unknown", "merge", "twice", "alone", "merged away", "unknown is dropped"],
 )
 def test_wrong_settings(changes: dict, message: str) -> None:
     with pytest.raises(HeadtailError, match=message):
         language_rules(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"unknown": "de", "languages": ("fr", "de")},
+        {"unknown": "da", "languages": ("no",), "merge": (("no", "da"),)},
+        {"languages": ("fr",)},
+        {"unknown": "drop", "languages": ("fr",)},
+    ],
+    ids=["named", "merged", "default", "drop"],
+)
+def test_settings_that_agree(changes: dict) -> None:
+    language_rules(**changes)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["language.rule=published", "language.unknown=drop"], "language.unknown=drop is for texts that"),
+        (["language=none", "languages=en", "language.unknown=de"], "language.unknown=de is for texts that"),
+        (["language=none", "languages=en", "language.rule=careful"], "language.rule=careful weighs the labels of"),
+    ],
+    ids=["published", "no classifier", "careful without a classifier"],
+)
+def test_settings_of_another_rule_are_refused(given: list[str], message: str) -> None:
+    with pytest.raises(HeadtailError, match=message):
+        compose_config("extract_pairs", ExtractPairsConfig, ["output=/r", "source.paths=/c", *given])
+
+
+def test_a_run_that_was_begun_with_published_refuses_settings_of_careful() -> None:
+    config = ExtractPairsConfig()
+    config.language.unknown = "drop"
+    with pytest.raises(HeadtailError, match=r"language\.unknown=drop is for texts that language\.rule=careful"):
+        as_begun(settings_of(config), config, [SimpleNamespace(manifest={"settings": {}})])
 
 
 def test_a_language_column_needs_the_careful_rule() -> None:
@@ -242,13 +276,14 @@ def test_a_run_keeps_the_rule_by_which_it_was_begun() -> None:
     assert as_begun(settings_of(config), config, begun).language.is_careful
 
 
-def test_a_setting_of_the_other_rule_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_setting_of_the_other_rule_is_refused() -> None:
     config = ExtractPairsConfig()
     old = recipe_settings(settings_of(ExtractPairsConfig(language=type(config.language)(rule=LanguageRule.published))))
+    begun: Any = SimpleNamespace(manifest={"settings": old})
+    assert recipe_settings(as_begun(settings_of(config), config, [begun])) == old
     config.language.unknown = "drop"
-    assert recipe_settings(as_begun(settings_of(config), config, [SimpleNamespace(manifest={"settings": old})])) == old
-    told = "language.unknown=drop has no effect: this run was begun with rule=published"
-    assert told in capsys.readouterr().err
+    with pytest.raises(HeadtailError, match=r"language\.unknown=drop"):
+        as_begun(settings_of(config), config, [begun])
 
 
 def test_without_a_classifier_the_rule_means_nothing() -> None:

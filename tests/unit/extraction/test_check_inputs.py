@@ -53,6 +53,24 @@ def test_columns_of_parquet(tmp_path: Path, columns: dict, told: str) -> None:
         check([parquet(tmp_path / "a.parquet", **columns)])
 
 
+def test_the_column_of_languages(tmp_path: Path) -> None:
+    check([parquet(tmp_path / "good.parquet", url=[URL], text=["kite"], code=["en"])], lang="code")
+    for columns, told in (
+        ({}, "no column code, only url, text"),
+        ({"code": [3]}, "column code is int64, expected text"),
+    ):
+        path = parquet(tmp_path / "a.parquet", url=[URL], text=["kite"], **columns)
+        with pytest.raises(HeadtailError, match=f"{told}: set source.lang_column$"):
+            check([path], lang="code")
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_utf_16_without_a_mark_is_named(tmp_path: Path, codec: str) -> None:
+    (tmp_path / "a.csv").write_bytes(f"url,text\n{URL},kite\n".encode(codec))
+    with pytest.raises(HeadtailError, match="its first line holds zero bytes: UTF-16 and UTF-32 are read with"):
+        check([tmp_path / "a.csv"])
+
+
 @pytest.mark.parametrize(
     "kind",
     [pa.string(), pa.large_string(), pa.binary(), pa.dictionary(pa.int32(), pa.string()), pa.null()],
@@ -75,10 +93,15 @@ def test_texts_of_every_type_pass(tmp_path: Path, kind: pa.DataType) -> None:
         ("a.jsonl", json.dumps({"link": URL, "text": "kite"}), {}, "there is no column url, only link, text"),
         ("a.jsonl", json.dumps({"url": URL, "alt": "kite"}), {}, "there is no column text, only url, alt"),
         ("a.jsonl", json.dumps({"url": [URL], "text": "kite"}), {}, "column url is list of texts, expected text"),
+        ("a.csv", f"url,text\n{URL},kite\n", {"lang": "code"}, "no column code, .* source.lang_column$"),
+        ("a.csv", f"url\n{URL}\n", {"carry": (("w", "x"),)}, "no column .* set source.text_columns and source.carry$"),
+        ("a.jsonl", json.dumps({"url": URL, "text": "kite"}), {"lang": "code"}, "no column code, .* source.lang"),
+        ("a.jsonl", json.dumps({"url": URL, "text": "kite", "code": 3}), {"lang": "code"}, "column code is number"),
     ],
     ids=[
         "csv, name", "csv, no header", "csv of tabs", "tsv, wide rows", "tsv, wide rows below a header", "tsv, names",
-        "jsonl, no URL", "jsonl, no text", "jsonl, list",
+        "jsonl, no URL", "jsonl, no text", "jsonl, list", "csv, no language", "csv, carried", "jsonl, no language",
+        "jsonl, language of numbers",
     ],
 )  # fmt: skip
 def test_columns_of_lines(tmp_path: Path, name: str, data: str, columns: dict, told: str) -> None:
@@ -236,8 +259,9 @@ def test_a_file_that_is_written_like_a_host_is_named(tmp_path: Path, monkeypatch
         (SourceKind.table, {"no_text": 9}, "are the texts in text"),
         (SourceKind.table, {"bad_row": 9}, "see source.names"),
         (SourceKind.wat, {"no_text": 9}, "is source.kind=wat right"),
+        (SourceKind.wat, {"same_text": 9, "language": 3}, "see languages and language.min_score"),
     ],
-    ids=["nothing", "language", "URLs", "texts", "rows", "WAT without texts"],
+    ids=["nothing", "language", "URLs", "texts", "rows", "WAT without texts", "repeated texts"],
 )
 def test_where_to_look_if_there_is_no_pair(source: SourceKind, drops: dict, told: str) -> None:
     receipt = Receipt("x", sum(drops.values()), drops=Counter(drops))

@@ -23,7 +23,7 @@ def settings(*given: str) -> ExtractionSettings:
         pytest.param(["source=warc", "source.image_addresses=all"], "all", False, id="all of a WARC"),
         pytest.param(["source=warc", "source.page_metadata=true"], "one", True, id="metadata"),
         pytest.param(["source=wat"], "all", False, id="WAT"),
-        pytest.param(["source=laion", "source.page_metadata=true"], "all", False, id="table"),
+        pytest.param(["source=laion"], "all", False, id="table"),
     ],
 )
 def test_addresses_are_a_matter_of_warcs(given: list[str], addresses: str, metadata: bool) -> None:

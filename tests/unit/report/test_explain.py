@@ -75,32 +75,42 @@ def test_the_job_says_which_languages_the_run_keeps(
     assert "dropped           language en: the run keeps only de (languages)" in capsys.readouterr().out
 
 
-CAREFUL = {"rule": "careful"}
-
-
 @pytest.mark.parametrize(
-    ("text", "language", "told"),
+    ("text", "rules", "told"),
     [
-        ("核", {}, "language          en, score 0.12"),
-        ("核", CAREFUL, "language          zh, score 0.25"),
-        ("核", None, "language          zh, score 0.25"),
-        ("核", CAREFUL | {"merge": [["ja", "zh"]]}, "language          ja, score 0.25"),
-        ("_0012", CAREFUL, "language          en, score 0.00"),
-        ("_0012", CAREFUL | {"unknown": "drop"}, "and the run drops such texts (language_unknown)"),
+        (
+            "IMG_0012",
+            {"rule": "careful"},
+            ["en, score 0.00, decided by nothing (language.unknown); its page"],
+        ),
+        ("IMG_0012", {"rule": "careful", "unknown": "de"}, ["de, score 0.00, decided by nothing (language.unknown)"]),
+        (
+            "IMG_0012",
+            {"rule": "careful", "unknown": "drop"},
+            ["unknown, score 0.00", "nothing tells the language, and the run has language.unknown=drop"],
+        ),
+        ("핵", {"rule": "careful"}, ["ko, score 1.00, decided by its script", "no_metadata"]),
+        (
+            "der Hund im Garten",
+            {"rule": "careful", "merge": [["en", "de"]]},
+            ["en, score", "by the classifier"],
+        ),
+        ("IMG_0012", {}, ["he, score 0.89\n"]),
+        ("ein Hund im Garten", {"model": "none", "languages": ["en"]}, ["en\n"]),
     ],
-    ids=["published", "careful", "no run", "merged", "undecided", "undecided is dropped"],
+    ids=["undecided", "another list", "dropped", "script", "merged", "published", "no classifier"],
 )
-def test_the_job_decides_languages_as_the_run(
-    lists: Path, tmp_path: Path, capsys: pytest.CaptureFixture, text: str, language: dict | None, told: str
+def test_the_job_asks_the_rules_of_the_run(
+    lists: Path, tmp_path: Path, capsys: pytest.CaptureFixture, text: str, rules: dict, told: list[str]
 ) -> None:
-    given = {name: str(tmp_path / "run" / name) for name in ("pairs", "matches", "entry_counts", "thresholds")}
-    if language is not None:
-        table = Table(given["pairs"])
-        table.begin(0)
-        table.commit(0, Recipe("pairs", 1, {"language": language}), [Receipt("a")], 0.0)
-    output = "" if language is None else str(tmp_path / "run")
-    explain.run(ExplainConfig(text=text, entry_lists=str(lists), output=output, **given))
-    assert told in capsys.readouterr().out
+    language = {"model": "lid.176.ftz", "languages": [], "min_score": 0.0, **rules}
+    table = Table(str(tmp_path / "pairs"))
+    table.begin(0)
+    table.commit(0, Recipe("pairs", 1, {"language": language}), [Receipt("a")], 0.0)
+    given = {name: str(tmp_path / name) for name in ("pairs", "matches", "entry_counts", "thresholds")}
+    explain.run(ExplainConfig(text=text, entry_lists=str(lists), output=str(tmp_path), **given))
+    printed = capsys.readouterr().out
+    assert [line for line in told if line not in printed] == []
 
 
 def test_the_job_refuses_a_file_that_is_no_list(lists: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema.jobs import ExtractPairsConfig
+from curation.core.errors import HeadtailError
 from curation.extraction.inputs import SUFFIXES
 from jobs.extract_pairs import settings_of
 from tests.unit.extraction.settings import table_columns
@@ -40,6 +41,41 @@ def test_presets(preset: str) -> None:
 def test_every_preset_is_tested() -> None:
     folder = Path(__file__).parents[3] / "conf" / "source"
     assert {path.stem for path in folder.glob("*.yaml")} == set(PRESETS)
+
+
+@pytest.mark.parametrize(
+    ("source", "given", "kinds"),
+    [
+        ("wat", "image_addresses=all", "warc"),
+        ("laion", "page_metadata=true", "warc"),
+        ("warc", "entities=never", "wat"),
+        ("wat", "url_column=link", "table and webdataset"),
+        ("warc", "text_columns.alt=text", "table and webdataset"),
+        ("warc", "lang_column=lang", "table and webdataset"),
+        ("warc", "carry.nsfw=nsfw", "table and webdataset"),
+        ("webdataset", "names=[url,text]", "table"),
+        ("warc", "csv_escape=quote", "table"),
+    ],
+)
+def test_a_setting_of_another_source_is_refused(source: str, given: str, kinds: str) -> None:
+    name = given.partition("=")[0].partition(".")[0]
+    told = f"^source.{name} means nothing to source.kind=[a-z]+, only to {kinds}: leave it out"
+    with pytest.raises(HeadtailError, match=told):
+        compose(f"source={source}", f"source.{given}")
+
+
+def test_a_setting_of_another_source_may_have_its_default() -> None:
+    compose("source=wat", "source.image_addresses=one", "source.page_metadata=false", "source.csv_escape=auto")
+
+
+@pytest.mark.parametrize("name", ["text", "url", "lang", "lang_by", "image_file", "source_file"])
+def test_a_carried_column_has_a_name_of_its_own(name: str) -> None:
+    with pytest.raises(HeadtailError, match=rf"^source\.carry\.{name}: pairs have a column {name} of their own"):
+        settings_of(compose("source=webdataset", f"source.carry.{name}=title"))
+
+
+def test_languages_that_share_a_list_may_have_blanks_between_them() -> None:
+    assert settings_of(compose("language.merge=[no + nn]")).language.merge == (("no", "nn"),)
 
 
 def test_rules_reach_extraction() -> None:
