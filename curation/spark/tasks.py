@@ -2,10 +2,10 @@
 
 import gc
 import hashlib
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
-from itertools import count
 from typing import TypeVar
 
 import msgspec
@@ -26,7 +26,8 @@ Work = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 Task = TypeVar("Task")
 TASKS = "partition int, task string"
 RECEIPTS = "receipt string"
-_tasks = count()
+_modules = 0
+"""How many modules this process had when its objects were last taken out of garbage collection."""
 
 
 def plan_tasks(spark: SparkSession, tasks: Sequence[Task]) -> DataFrame:
@@ -111,13 +112,15 @@ def collect_receipts(rows: DataFrame, work: Work, folder: str = "") -> list[Rece
 
 
 def keep_modules() -> None:
-    """Take all objects of this process out of garbage collection, in its first two tasks.
+    """Take all objects of this process out of garbage collection, at the start of a task, if it has imported modules.
 
     Spark's worker collects garbage after each task. Without this it looks at 120,000 objects of modules each time, and
-    thereby copies the memory that it shares with other workers. Kernels are loaded in the first task.
+    thereby copies the memory that it shares with other workers. At the start of a task there is no garbage.
     """
-    if next(_tasks) < 2:
+    global _modules
+    if len(sys.modules) != _modules:
         gc.freeze()
+        _modules = len(sys.modules)
 
 
 def on_worker(work: Work, fence: Fence | None = None) -> Work:
