@@ -39,7 +39,7 @@ from curation.extraction.inputs import (
     list_paths,
     list_sources,
 )
-from curation.extraction.language import LanguageRules
+from curation.extraction.language import UNKNOWN_BY_DEFAULT, LanguageRules
 from curation.extraction.text_rules import TextRules
 from curation.extraction.urls import UrlRules
 from curation.sources.caption_tables import DEFAULT_TEXTS, CountTask, TableColumns, count_rows
@@ -63,6 +63,8 @@ def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
         config.language.unknown,
         tuple(tuple(code.strip() for code in group.split("+")) for group in config.language.merge),
     )
+    if not language.is_careful:
+        language = replace(language, rule=LanguageRule.published, unknown=UNKNOWN_BY_DEFAULT)
     texts, carry = tuple(sorted(source.text_columns.items())), tuple(sorted(source.carry.items()))
     return ExtractionSettings(
         source=source.kind,
@@ -75,7 +77,9 @@ def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
         page_metadata=source.page_metadata,
         urls=UrlRules(**{name: tuple(values) for name, values in vars(config.urls).items()}),
         texts=TextRules(**vars(config.text)),
-        language=language if language.is_careful else replace(language, rule=LanguageRule.published, unknown="en"),
+        language=language
+        if language.is_careful
+        else replace(language, rule=LanguageRule.published, unknown=UNKNOWN_BY_DEFAULT),
         columns=TableColumns(
             source.url_column,
             texts or DEFAULT_TEXTS,
@@ -96,7 +100,7 @@ def as_begun(settings: ExtractionSettings, config: ExtractPairsConfig, parts: Se
         rule = LanguageRule(kept(settings.language, "rule", begun).rule)
         if rule is LanguageRule.published and not settings.columns.lang:
             config.language.refuse_unknown()
-            settings = replace(settings, language=replace(settings.language, rule=rule, unknown="en"))
+            settings = replace(settings, language=replace(settings.language, rule=rule, unknown=UNKNOWN_BY_DEFAULT))
     return settings
 
 

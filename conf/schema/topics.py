@@ -215,7 +215,7 @@ class LanguageConfig(Settings):
 
     def refuse_unknown(self) -> None:
         """Raise HeadtailError if `unknown` is given, though the careful rule does not decide the languages."""
-        if self.unknown != "en":
+        if self.unknown != type(self).unknown:
             raise HeadtailError(
                 f"language.unknown={self.unknown} is for texts that language.rule=careful cannot decide, and this run "
                 f"has another rule (language.rule, language.model): leave it out"

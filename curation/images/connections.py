@@ -20,7 +20,6 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SocketAddress = tuple[int, tuple]
 """An address family, and an address of this family as `socket.connect` takes it."""
 
-"""Characters around a header value that are no part of it; line breaks are those of folded headers."""
 CACHE_SECONDS = 300.0
 GIVE_UP_SECONDS = 10.0
 CONNECT_SHARE = 0.5
