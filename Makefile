@@ -33,12 +33,12 @@ test: .venv/installed-dev ## run all tests, two files at a time
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 unit: .venv/installed-dev ## run the tests that start no JVM
-	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS) tests/unit curation metadata conf
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal $(ARGS) tests/unit headtail curation metadata conf
 
 lint: .venv/installed-dev ## check style, formatting and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy curation metadata jobs conf
+	$(BIN)/mypy headtail curation metadata jobs conf
 
 bench: .venv/installed-dev ## run one benchmark, NAME=extract|extract_memory|language|language_accuracy|match|balance|shards|metadata|scale
 	$(BIN)/python -m tests.benchmarks.$(NAME) $(ARGS)

@@ -11,7 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-CHECKED = ("curation", "metadata", "jobs", "conf")
+CHECKED = ("headtail", "curation", "metadata", "jobs", "conf")
 IGNORE = re.compile(r"#\s*type:\s*ignore\b(?P<codes>\[[\w\-, ]+\])?(?P<rest>.*)")
 
 
