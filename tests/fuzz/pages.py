@@ -9,10 +9,8 @@ come out as they are, and the time and memory of a variant stay below a limit fo
 """
 
 import io
-import json
 import random
 import resource
-import signal
 import sys
 import time
 from collections import Counter
@@ -21,9 +19,9 @@ from curation.core.choices import ImageAddresses
 from curation.sources.archives import ReadLog
 from curation.sources.warc import WarcReader
 from tests.fuzz.corrupt import corrupt
+from tests.fuzz.harness import command_line, time_limit
 from tests.packing import PACK, packed
 
-LIMIT_SECONDS = 60
 SECONDS, SECONDS_PER_BYTE = 2.0, 20e-6
 """The most that a variant may take: 20 times what the slowest takes on an idle machine."""
 GROWTH_BYTES = 1 << 30
@@ -152,20 +150,18 @@ def main(variants: int = 1000, seed: int = 1) -> dict[str, float]:
     check(random.Random(0))  # compiles the kernels
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for number in range(variants):
-        signal.alarm(LIMIT_SECONDS)
         try:
-            size, seconds, log = check(random.Random(f"{seed}-{number}"))
+            with time_limit():
+                size, seconds, log = check(random.Random(f"{seed}-{number}"))
         except BaseException:
-            signal.alarm(0)
             print(f"variant {number} of seed {seed}", file=sys.stderr)
             raise
         counts += Counter(bytes=size, faults=len(log.faults) + log.more_faults, record_faults=log.faulty_records)
         slowest = max(slowest, seconds / (size + 100_000))
-    signal.alarm(0)
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024
     assert grown < GROWTH_BYTES, f"the process has grown by {grown >> 20} MiB"
     return {**counts, "seconds_per_megabyte": round(slowest * 1e6, 2), "grown_megabytes": grown >> 20}
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(**{name: int(value) for name, value in (word.split("=") for word in sys.argv[1:])})))
+    command_line(main)
