@@ -1,6 +1,7 @@
 """Dumps for tests, as MediaWiki writes them, and the simplest correct count of words and joining of bigrams."""
 
 import bz2
+import functools
 import re
 import string
 import unicodedata
@@ -84,6 +85,7 @@ def join_bigram(first: str, second: str, blanks: bool) -> str:
     return f"{first}{'' if unspaced or not (blanks or alphabetic) else ' '}{second}"
 
 
+@functools.cache
 def _kind(character: str, singles: bool) -> str:
     point, category = ord(character), unicodedata.category(character)
     if point == 0:
