@@ -43,7 +43,7 @@ lint: .venv/installed-dev ## check style, formatting and types
 bench: .venv/installed-dev ## run one benchmark, NAME=extract|extract_memory|language|language_accuracy|match|balance|shards|metadata|scale
 	$(BIN)/python -m tests.benchmarks.$(NAME) $(ARGS)
 
-check-training: build/training/installed ## train OpenCLIP on the shards of `make run`, SHARDS=folder on others (6 GB, once)
+check-training: build/training/installed ## train OpenCLIP on the shards of `make run`, SHARDS=folder on others (7 GB, once)
 	build/training/bin/python tests/training/check_training.py $(SHARDS)
 
 pack: .venv/installed ## build the wheel, and an archive of the environment for the workers of a cluster, in dist/

@@ -13,7 +13,7 @@ from curation.core.recipes import Recipe, recipe_settings
 from curation.core.removal_lists import divide_sources, read_removals
 from curation.core.schemas import LISTS, STORED
 from curation.core.storage import list_files
-from curation.core.tables import Table, sum_receipts
+from curation.core.tables import Part, Table, sum_receipts
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges
 from curation.shards.consume import (
@@ -25,6 +25,7 @@ from curation.shards.consume import (
     write_and_consume,
 )
 from curation.shards.duplicates import UniqueRules
+from curation.shards.energon import MAX_SQLITE_SAMPLES, has_energon, has_sqlite, write_sqlite
 from curation.shards.origin import ORIGIN, Origin, stage_of
 from curation.shards.scores import check_scores
 from curation.shards.second_balance import FirstBalance
@@ -66,6 +67,7 @@ def run(config: WriteShardsConfig, before: Origin | None = None) -> None:
     recipe = Recipe(STAGE, LOGIC_VERSION, recipe_of, [lists.input(), *downloads.inputs()])
     if part := shards.done(recipe):
         say(STAGE, f"is done: {part.receipt.rows_out:,} samples in {len(part.files):,} shards in {shards.path}")
+        make_searchable(config, part)
         return
     origin = Origin.of_tables(lists, downloads.parts())
     if not config.overwrite:
@@ -101,7 +103,21 @@ def run(config: WriteShardsConfig, before: Origin | None = None) -> None:
         receipts = run_tasks(spark, write_and_consume, plan_consuming(tasks), shards.path)
         end_consuming(downloads)
     facts[ORIGIN] = origin.to_json()
-    stage.end(shards.publish(recipe, steps.work, receipts, selection, stage.seconds, **facts).receipt)
+    part = shards.publish(recipe, steps.work, receipts, selection, stage.seconds, **facts)
+    make_searchable(config, part)
+    stage.end(part.receipt)
+
+
+def make_searchable(config: WriteShardsConfig, part: Part) -> None:
+    """Write Energon's index of keys beside a complete set, if the settings ask for it and it is not there."""
+    if not config.energon_sqlite or has_sqlite(part.path):
+        return
+    if part.receipt.rows_out > MAX_SQLITE_SAMPLES:
+        say(STAGE, f"writes no index.sqlite: the set has more than {MAX_SQLITE_SAMPLES:,} samples")
+    elif not has_energon(part.path):
+        say(STAGE, "writes no index.sqlite: the set has no sample, or an older version wrote shards of it")
+    else:
+        write_sqlite(part)
 
 
 def origin_of_set(config: WriteShardsConfig) -> Origin | None:

@@ -152,6 +152,9 @@ class WriteShardsConfig(JobConfig):
         True,
         "false: delete each file of downloaded images when no shard needs it any more; other shards cannot be made",
     )
+    energon_sqlite: bool = setting(
+        False, "write .nv-meta/index.sqlite, with which Megatron-Energon finds samples by key; up to 10 million samples"
+    )
 
 
 @dataclass

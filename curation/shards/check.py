@@ -7,6 +7,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +23,7 @@ from curation.core.table_reader import read_foreign_batches
 from curation.images.as_seen import read_colour_key
 from curation.images.encoding import KEPT_FORMATS, MAX_SCANS, has_many_scans
 from curation.shards.cautions import count_image
+from curation.shards.indexes import TarIndex, index_paths
 from curation.shards.write import shard_name
 from curation.sources.archives import ReadLog
 from curation.sources.tar_reader import read_members
@@ -125,10 +127,11 @@ def check_shard(task: CheckTask) -> Receipt:
     """
     receipt = Receipt(task.tar)
     keys: list[str] = []
+    index = TarIndex()
     with storage.open_input(task.tar) as file:
         digest = _Digest(file)
         try:
-            for sample in _samples(task.tar, digest, receipt):
+            for sample in _samples(task.tar, digest, receipt, index):
                 keys.append(sample["__key__"])
                 receipt.rows_in += 1
                 if problem := sample_problem(sample, receipt.facts):
@@ -140,7 +143,7 @@ def check_shard(task: CheckTask) -> Receipt:
         except Exception as error:
             # webdataset and tarfile raise errors of any kind; a trainer's loader would crash or skip the rest.
             _add_problem(receipt, f"the tar breaks off after {len(keys)} samples: {type(error).__name__}: {error}")
-    for problem in _shard_problems(task, keys, digest):
+    for problem in (*_shard_problems(task, keys, digest), *_index_problems(task, index)):
         _add_problem(receipt, problem)
     return receipt
 
@@ -172,17 +175,18 @@ class _Digest(io.RawIOBase):
         return self._hash.hexdigest()
 
 
-def _samples(path: str, stream: Any, receipt: Receipt) -> Iterator[dict[str, Any]]:
+def _samples(path: str, stream: Any, receipt: Receipt, index: TarIndex) -> Iterator[dict[str, Any]]:
     """Yield samples as webdataset groups them; OpenCLIP does the same, but ignores errors."""
-    return group_by_keys(_members(path, stream, receipt), handler=_raise)
+    return group_by_keys(_members(path, stream, receipt, index), handler=_raise)
 
 
-def _members(path: str, stream: Any, receipt: Receipt) -> Iterator[dict[str, Any]]:
+def _members(path: str, stream: Any, receipt: Receipt, index: TarIndex) -> Iterator[dict[str, Any]]:
     """Yield the members of a tar as webdataset does; raises ValueError for damage and sparse members."""
     log = ReadLog()
     for member in read_members(stream, log):
         if member is None:
             raise ValueError(log.faults[-1][1])
+        index.add(member.name, member.size)
         if _META.match(member.name):
             continue
         limit = MAX_MEMBER_BYTES.get((base_plus_ext(member.name)[1] or "").lower(), 0)
@@ -262,6 +266,17 @@ def _shard_problems(task: CheckTask, keys: list[str], digest: _Digest) -> Iterat
     else:
         if not agrees:
             yield "the side-car does not list the samples of the tar"
+
+
+def _index_problems(task: CheckTask, index: TarIndex) -> Iterator[str]:
+    """Yield the indexes of headtail that are not those of their tar; sets of others may have other indexes."""
+    if task.sha256 is None:
+        return
+    for path, made in zip(index_paths(task.tar), (index.dali, index.energon), strict=True):
+        with suppress(FileNotFoundError), storage.open_input(path) as file:
+            expected = made()
+            if file.read(len(expected) + 1) != expected:
+                yield f"{path.rsplit('/', 1)[-1]} is not the index of this tar"
 
 
 def _lists(sidecar: str, keys: list[str]) -> bool:

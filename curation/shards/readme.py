@@ -15,6 +15,8 @@ Written by headtail; `_manifest.json` holds settings, counts by reason and the S
 | `{first}.tar` ... `{last}.tar` | samples: `<uid>.json`, `<uid>.txt` (the caption), `<uid>.{extensions}` |
 | `{first}.parquet` ... | a row for each sample of the tar of that name, in its order |
 | `sizes.json` | samples of each tar: OpenCLIP reads it |
+| `{first}.idx` ... | where the members of the tar lie: NVIDIA DALI reads it as `index_paths` |
+| `{first}.tar.idx` ..., `.nv-meta/` | the same for Megatron-Energon, which needs no `energon prepare` |
 
 The samples are in a random order that the seed fixes, so the first shards, however many, are a random sample.
 The json holds `text` (the caption again), `lang`, `url`, `keep_probability`, all matched `texts` with their languages

@@ -13,6 +13,7 @@ from curation.core.schemas import SAMPLES
 from curation.core.table_reader import read_rows
 from curation.core.tables import Part
 from curation.core.tar_writer import end, member
+from curation.shards.indexes import TarIndex, index_paths
 from curation.shards.shard_set import note_name, read_lines, write_lines
 
 
@@ -51,7 +52,9 @@ def remove_from_shard(task: RemoveTask, removals: Removals) -> Receipt:
     name = task.tar.rsplit("/", 1)[-1]
     uids = removed_rows["uid"].to_pylist()
     _note(task.tar.removesuffix(name) + note_name(name), uids + removed_rows["sha256"].to_pylist())
-    size, digest = _copy_without(task.tar, frozenset(uids))
+    size, digest, index = _copy_without(task.tar, frozenset(uids))
+    if storage.exists(index_paths(task.tar)[0]):  # an older version has written none
+        index.write(task.tar)
     output = storage.write_rows(task.sidecar, kept.cast(SAMPLES))
     receipt.outputs.append({**output, "tar": name, "tar_bytes": size, "tar_sha256": digest})
     return receipt
@@ -63,18 +66,19 @@ def _note(path: str, lines: list[str]) -> None:
     write_lines(path, [*known, *lines])
 
 
-def _copy_without(path: str, uids: frozenset[str]) -> tuple[int, str]:
-    """Copy a tar over itself without the members of some samples; return its bytes and SHA-256."""
-    digest, size = hashlib.sha256(), 0
+def _copy_without(path: str, uids: frozenset[str]) -> tuple[int, str, TarIndex]:
+    """Copy a tar over itself without the members of some samples; return its bytes, SHA-256 and index."""
+    digest, size, index = hashlib.sha256(), 0, TarIndex()
     with storage.AtomicFile(path) as out, storage.open_input(path) as source, tarfile.open(fileobj=source) as tar:
         for entry in tar:
             content = tar.extractfile(entry)
             if content is None or entry.name.split(".")[0] in uids:
                 continue
             data = member(entry.name, content.read())
+            index.add(entry.name, entry.size)
             digest.update(data)
             size += out.write(data)
         tail = end(size)
         digest.update(tail)
         size += out.write(tail)
-    return size, digest.hexdigest()
+    return size, digest.hexdigest(), index

@@ -13,6 +13,8 @@ from curation.core.progress import account
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe, differences
 from curation.core.tables import MANIFEST, Part, Table, sweep
+from curation.shards.energon import has_energon, has_sqlite, write_energon, write_sqlite
+from curation.shards.indexes import index_paths
 from curation.shards.origin import Origin
 from curation.shards.readme import shard_readme
 
@@ -21,7 +23,7 @@ SIZES = "sizes.json"
 README = "README.md"
 REMOVALS = "removals.txt"
 NOTE_PREFIX = ".removed-"
-_SHARD = re.compile(r"\d{5,}\.(tar|parquet)")
+_SHARD = re.compile(r"\d{5,}\.(tar|parquet|idx|tar\.idx)")
 
 
 class ShardSet(Table):
@@ -106,6 +108,7 @@ class ShardSet(Table):
             total.facts.update(receipt.facts)
         part = self.commit(0, recipe, [total], seconds, **facts)
         storage.write_bytes(storage.join(self.path, README), shard_readme(part).encode())
+        write_energon(part, splits=True)
         storage.remove(work)
         return part
 
@@ -136,6 +139,11 @@ class ShardSet(Table):
         sweep(self.path)
         part = Part(self.path, manifest)
         storage.write_bytes(storage.join(self.path, README), shard_readme(part).encode())
+        searchable = has_sqlite(self.path)
+        if has_energon(self.path):
+            write_energon(part, splits=False)
+        if searchable:
+            write_sqlite(part)
         return part
 
     def _gather_notes(self) -> None:
@@ -180,5 +188,5 @@ def write_lines(path: str, lines: list[str]) -> None:
     storage.write_bytes(path, "".join(f"{line}\n" for line in sorted(set(lines))).encode())
 
 
-def _names(output: dict) -> tuple[str, str]:
-    return output["tar"], output["path"].rsplit("/", 1)[-1]
+def _names(output: dict) -> tuple[str, ...]:
+    return output["tar"], output["path"].rsplit("/", 1)[-1], *index_paths(output["tar"])

@@ -23,6 +23,7 @@ from curation.core.table_reader import read_rows
 from curation.core.tar_writer import end, member
 from curation.images.ranges import list_name
 from curation.images.status import images_path
+from curation.shards.indexes import TarIndex
 from curation.shards.selection import CHOSEN
 from curation.shards.steps import SelectionSteps
 
@@ -144,7 +145,7 @@ def shard_name(number: int, shards: int) -> str:
 
 
 def write_shard(task: ShardTask) -> Receipt:
-    """Write one shard: its tar and its side-car.
+    """Write one shard: its tar, its side-car and its indexes.
 
     The output in the receipt has the keys `tar`, `tar_bytes` and `tar_sha256` as well. If an earlier run has written
     the receipt, the shard is complete and stays as it is.
@@ -153,17 +154,18 @@ def write_shard(task: ShardTask) -> Receipt:
         written = Receipt.from_json(json.dumps(storage.read_json(task.receipt)))
         return written.moved_to(task.sidecar.rsplit("/", 1)[0])
     receipt = Receipt(task.tar)
-    digest, size = hashlib.sha256(), 0
+    digest, size, index = hashlib.sha256(), 0, TarIndex()
     with storage.AtomicFile(task.tar) as file, storage.ParquetSink(task.sidecar, SAMPLES) as sink:
         for piece in task.pieces:
             rows = _read_piece(piece)
             sink.write(rows.select(SAMPLES.names).combine_chunks().to_batches()[0])
-            for data in _members(rows, piece.tars):
+            for data in _members(rows, piece.tars, index):
                 digest.update(data)
                 size += file.write(data)
         tail = end(size)
         digest.update(tail)
         size += file.write(tail)
+    index.write(task.tar)
     receipt.rows_in = receipt.rows_out = sink.rows
     receipt.outputs.append(
         {**sink.output(), "tar": task.tar.split("/")[-1], "tar_bytes": size, "tar_sha256": digest.hexdigest()}
@@ -199,7 +201,7 @@ def _read_piece(piece: PieceFiles) -> pa.Table:
     return pa.table([(texts if name in DRAWN else rows)[name] for name in schema.names], schema)
 
 
-def _members(rows: pa.Table, tars: Sequence[str]) -> Iterator[bytes]:
+def _members(rows: pa.Table, tars: Sequence[str], index: TarIndex) -> Iterator[bytes]:
     """Yield the bytes of each sample: json, txt, image. Tars and samples have one order, so reads go forwards."""
     with ExitStack() as stack:
         files: dict[int, BinaryIO] = {}
@@ -212,11 +214,8 @@ def _members(rows: pa.Table, tars: Sequence[str]) -> Iterator[bytes]:
                 image = files[generation].read(row["bytes"])
                 if len(image) != row["bytes"]:
                     raise OSError(f"{tars[generation]} is cut off: {row['uid']} is incomplete")
-                uid = row["uid"]
-                yield b"".join(
-                    (
-                        member(f"{uid}.json", sample_json(row)),
-                        member(f"{uid}.txt", row["text"].encode()),
-                        member(f"{uid}.{row['ext']}", image),
-                    )
-                )
+                parts = {"json": sample_json(row), "txt": row["text"].encode(), row["ext"]: image}
+                named = {f"{row['uid']}.{extension}": data for extension, data in parts.items()}
+                for name, data in named.items():
+                    index.add(name, len(data))
+                yield b"".join(member(name, data) for name, data in named.items())

@@ -1,4 +1,4 @@
-"""Train OpenCLIP on a folder of shards, count what its loader yields, stream the shards with Hugging Face datasets.
+"""Train OpenCLIP on a folder of shards; count what its loader, Hugging Face datasets, Energon and DALI read of them.
 
 Runs in a virtual environment of its own (requirements.txt beside this file), where headtail is not: `make
 check-training`. Exit code 0 only if everything agrees with sizes.json.
@@ -10,6 +10,7 @@ import os
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 from argparse import Namespace
 from pathlib import Path
@@ -28,6 +29,9 @@ def main() -> None:
     agree("OpenCLIP's size of the set", openclip_size(pattern), total)
     agree("samples out of OpenCLIP's loader", openclip_count(pattern), total)
     agree("samples that Hugging Face datasets streams", huggingface_count(folder), total)
+    agree("samples that Megatron-Energon reads by its index", energon_count(folder), total)
+    agree("samples that DALI reads by its index", dali_count(folder), total)
+    agree("indexes that are those of DALI's own program", dali_indexes(folder), len(names))
     for loss, options in LOSSES.items():
         agree(f"steps with {loss}", train(pattern, options), STEPS)
 
@@ -67,6 +71,64 @@ def huggingface_count(folder: Path) -> int:
         assert io.BytesIO(sample["jpg"]["bytes"]).read(2) == b"\xff\xd8", sample["__key__"]
         count += 1
     return count
+
+
+def energon_count(folder: Path) -> int:
+    """Samples that Megatron-Energon loads with `.nv-meta`; each has an image that decodes and a caption of its own."""
+    from megatron.energon import WorkerConfig, get_loader, get_train_dataset
+
+    data = get_train_dataset(
+        str(folder), worker_config=WorkerConfig(rank=0, world_size=1, num_workers=0), batch_size=None,
+        shuffle_buffer_size=None, max_samples_per_sequence=None, repeat=False,
+    )  # fmt: skip
+    keys = set()
+    for sample in get_loader(data):
+        assert sample.image.ndim == 3, sample.__key__
+        assert sample.caption, sample.__key__
+        keys.add(sample.__key__)
+    return len(keys)
+
+
+def dali_count(folder: Path) -> int:
+    """Samples that DALI's reader finds by our indexes; each caption must be that of the tar."""
+    import numpy as np
+    from nvidia.dali import fn, pipeline_def, types
+
+    tars = sorted(str(path) for path in folder.glob("*.tar"))
+    indexes = [tar.replace(".tar", ".idx") for tar in tars]
+    expected = []
+    for tar in tars:
+        with tarfile.open(tar) as archive:
+            expected += [archive.extractfile(each).read() for each in archive if each.name.endswith(".txt")]
+
+    @pipeline_def(batch_size=1, num_threads=1, device_id=None)
+    def pipeline() -> tuple:
+        texts, images = fn.readers.webdataset(
+            paths=tars, index_paths=indexes, ext=["txt", "jpg;png;webp"], missing_component_behavior="error",
+            dtypes=[types.UINT8, types.UINT8], name="reader",
+        )  # fmt: skip
+        return texts, images
+
+    made = pipeline()
+    made.build()
+    count = made.epoch_size("reader")
+    for number in range(count):
+        texts, images = made.run()
+        assert bytes(np.array(texts[0])) == expected[number], number
+        assert len(np.array(images[0])), number
+    return count
+
+
+def dali_indexes(folder: Path) -> int:
+    """Shards whose index is, byte by byte, what DALI's `wds2idx` makes of the tar."""
+    same = 0
+    for tar in folder.glob("*.tar"):
+        with tempfile.TemporaryDirectory() as scratch:
+            made = Path(scratch, "made.idx")
+            command = [str(Path(sys.executable).with_name("wds2idx")), str(tar), str(made)]
+            subprocess.run(command, check=True, capture_output=True)
+            same += made.read_bytes() == tar.with_suffix(".idx").read_bytes()
+    return same
 
 
 def train(pattern: str, options: list[str]) -> int:

@@ -170,7 +170,7 @@ def test_samples_stand_in_the_final_order_with_their_own_image_text_and_facts(tm
         assert table.num_rows == sizes[entry["tar"]]
     uids = [uid for path in part.files for uid in pq.read_table(path)["uid"].to_pylist()]
     assert uids == [row["uid"] for row in ordered]
-    assert not list(folder.glob(".*"))
+    assert not list(folder.glob(".[!n]*"))
 
 
 @pytest.mark.parametrize("ranges", [1, 2, 16])
@@ -259,8 +259,8 @@ def test_a_new_set_replaces_the_old_one_whole(tmp_path: Path) -> None:
     (tmp_path / "shards" / "notes.md").write_text("a user's own")
     part = make_shards(tmp_path, downloads, lists, Ranges(2, 0), size=50)
     names = sorted(path.name for path in (tmp_path / "shards").iterdir())
-    shards = ["00000.parquet", "00000.tar", "00001.parquet", "00001.tar"]
-    assert names == [*shards, "README.md", "_manifest.json", "notes.md", "sizes.json"]
+    shards = [f"0000{number}.{kind}" for number in (0, 1) for kind in ("idx", "parquet", "tar", "tar.idx")]
+    assert names == [".nv-meta", *shards, "README.md", "_manifest.json", "notes.md", "sizes.json"]
     assert len(part.files) == 2
 
 
