@@ -1,5 +1,6 @@
 """Run the whole chain: archives in, balanced shards and a report out."""
 
+import os
 from functools import partial
 
 from pyspark.sql import SparkSession
@@ -9,7 +10,7 @@ from curation.core.outputs import check_writable
 from curation.core.progress import say
 from curation.core.recipes import Recipe
 from curation.core.seeds import run_seed
-from curation.core.storage import join, read_json
+from curation.core.storage import is_local, join, read_json
 from curation.images.downloads import Downloads, download_recipe
 from curation.matching.entry_store import EntryStore
 from curation.shards.origin import Origin
@@ -92,7 +93,8 @@ def run_chain(config: CurateConfig, store: EntryStore, before: Origin | None) ->
         sizes = read_json(join(config.shards, SIZES))
         say("curate", f"shards: {sum(sizes.values()):,} samples in {len(sizes):,} shards in {config.shards}")
         if sizes:
-            say("curate", f"train on them: {openclip_command(config.shards, sizes)}")
+            shards = os.path.abspath(config.shards) if is_local(config.shards) else config.shards
+            say("curate", f"train on them: {openclip_command(shards, sizes)}")
     say("curate", f"report: {config.report}/index.html")
 
 

@@ -6,7 +6,15 @@ from collections.abc import Mapping, Sequence
 from curation.core.storage import join
 from curation.core.tables import Part
 
-TEMPLATE = """# {samples:,} image-text samples in {shards:,} WebDataset shards
+TEMPLATE = """---
+configs:
+- config_name: default
+  data_files:
+  - split: train
+    path: "*.tar"
+---
+
+# {samples:,} image-text samples in {shards:,} WebDataset shards
 
 Written by headtail; `_manifest.json` holds settings, counts by reason and the SHA-256 of every tar.
 
@@ -38,7 +46,7 @@ that take captions from the json find them with `--json-text-key text`.
 ```python
 from datasets import load_dataset
 
-samples = load_dataset("webdataset", data_files={{"train": "{glob}"}}, split="train", streaming=True)
+samples = load_dataset(".", split="train", streaming=True)  # the head of this file names the tars
 ```
 
 ## webdataset
@@ -67,7 +75,6 @@ def shard_readme(part: Part) -> str:
         extensions="jpg, png or webp",
         pattern=tar_pattern("", names),
         command=openclip_command("", sizes, " \\\n    "),
-        glob="*.tar",
         drops=drops or "none",
     )
 
@@ -85,17 +92,23 @@ def tar_pattern(folder: str, names: Sequence[str]) -> str:
 def openclip_command(folder: str, sizes: Mapping[str, int], separator: str = " ") -> str:
     """Return the command that trains OpenCLIP on the shards of a folder; `sizes` is its sizes.json.
 
-    OpenCLIP refuses fewer shards than workers.
+    OpenCLIP refuses fewer shards than workers. It deals the shards out in random order and drops what does not fill a
+    batch, so the batch is no larger than the samples of the smallest shards that a worker may get.
 
-    >>> openclip_command("/s", {"00000.tar": 10, "00001.tar": 7}).split(" --batch-size")[0].split("main ")[1]
-    "--train-data '/s/{00000..00001}.tar' --train-num-samples 17 --dataset-type webdataset --model ViT-B-32"
+    >>> openclip_command("/s", {"00000.tar": 10, "00001.tar": 7}).split("main ")[1].split(" --dataset-type")[0]
+    "--train-data '/s/{00000..00001}.tar' --train-num-samples 17"
+    >>> openclip_command("/s", {"00000.tar": 10, "00001.tar": 7}).split("ViT-B-32 ")[1]
+    '--batch-size 4 --workers 2 --epochs 1'
     """
     names = sorted(name.removesuffix(".tar") for name in sizes)
+    workers = max(1, min(4, len(names)))
+    fewest = sum(sorted(sizes.values())[: len(sizes) // workers])
+    batch = min(256, 1 << max(fewest.bit_length() - 1, 0))
     return separator.join(
         (
             "python -m open_clip_train.main",
             f"--train-data {shlex.quote(tar_pattern(folder, names))} --train-num-samples {sum(sizes.values())}",
             "--dataset-type webdataset --model ViT-B-32",
-            f"--batch-size 256 --workers {max(1, min(4, len(names)))} --epochs 1",
+            f"--batch-size {batch} --workers {workers} --epochs 1",
         )
     )

@@ -8,6 +8,7 @@ import io
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -32,6 +33,7 @@ def main() -> None:
     agree("samples that Megatron-Energon reads by its index", energon_count(folder), total)
     agree("samples that DALI reads by its index", dali_count(folder), total)
     agree("indexes that are those of DALI's own program", dali_indexes(folder), len(names))
+    agree("errors of the command in the README", readme_command(folder), 0)
     for loss, options in LOSSES.items():
         agree(f"steps with {loss}", train(pattern, options), STEPS)
 
@@ -64,7 +66,7 @@ def huggingface_count(folder: Path) -> int:
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     from datasets import Image, load_dataset
 
-    samples = load_dataset("webdataset", data_files={"train": f"{folder}/*.tar"}, split="train", streaming=True)
+    samples = load_dataset(str(folder), split="train", streaming=True)  # the head of its README names the tars
     count = 0
     for sample in samples.cast_column("jpg", Image(decode=False)):
         assert sample["json"]["text"] == sample["txt"], sample["__key__"]
@@ -129,6 +131,16 @@ def dali_indexes(folder: Path) -> int:
             subprocess.run(command, check=True, capture_output=True)
             same += made.read_bytes() == tar.with_suffix(".idx").read_bytes()
     return same
+
+
+def readme_command(folder: Path) -> int:
+    """Run the command that the README of the shards shows, in its folder, with a small model on the CPU."""
+    lines = (folder / "README.md").read_text().split("```sh\n")[1].split("```")[0].replace("\\\n", " ").split()
+    words = shlex.split(" ".join(lines).replace("ViT-B-32", "ViT-S-32-alt"))
+    with tempfile.TemporaryDirectory() as logs:
+        more = ["--device", "cpu", "--precision", "fp32", "--logs", logs]
+        done = subprocess.run([sys.executable, *words[1:], *more], cwd=folder, capture_output=True, check=False)
+    return done.returncode
 
 
 def train(pattern: str, options: list[str]) -> int:

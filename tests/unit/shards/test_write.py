@@ -314,7 +314,7 @@ def test_the_readme_counts_and_names_what_is_there(tmp_path: Path) -> None:
     downloads, lists = stored(tmp_path, curated_rows(URLS), bodies(50), Ranges(2, 0))
     make_shards(tmp_path, downloads, lists, Ranges(2, 0))
     text = (tmp_path / "shards/README.md").read_text()
-    assert text.startswith("# 50 image-text samples in 5 WebDataset shards")
+    assert "\n# 50 image-text samples in 5 WebDataset shards" in text
     assert "--train-data '{00000..00004}.tar' --train-num-samples 50" in text
     assert "--siglip" in text
     assert "--json-text-key text" in text
