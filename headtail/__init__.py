@@ -1,4 +1,71 @@
-"""The public package: entry lists, matching, counts, thresholds and draws for tables in memory, without Spark.
+"""Entry lists, matching, counts, thresholds and draws for tables in memory: MetaCLIP's balancing without Spark.
 
-Open `__main__.py` first: it is the command line.
+>>> import headtail
+>>> entries = headtail.EntryList(["dog", "red kite"])
+>>> matches = headtail.match(["a dog", "my dog", "a red kite", "dog, again", "a tree"], entries)
+>>> print(matches.counts.table().to_pandas().to_string(index=False))
+lang  entry_id    entry  count
+  en         0      dog      3
+  en         1 red kite      1
+>>> matches.balance(t=1, seed=5)["text"].to_pylist()
+['my dog', 'a red kite']
+
+docs/api.md shows it on a real table. Open `matching.py` first; `__main__.py` is the command line. The names are loaded
+at their first use, because the command line imports this file, too.
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from curation.balancing.online import OnlineBalance
+    from curation.core.errors import HeadtailError
+    from headtail.balancer import Balancer
+    from headtail.counts import Counts
+    from headtail.entry_list import EntryList, open_lists
+    from headtail.forecast import Forecast
+    from headtail.matching import Matches, match
+    from headtail.runs import Run, open_run
+    from headtail.stream import BalancedDataset
+
+__all__ = [
+    "BalancedDataset",
+    "Balancer",
+    "Counts",
+    "EntryList",
+    "Forecast",
+    "HeadtailError",
+    "Matches",
+    "OnlineBalance",
+    "Run",
+    "match",
+    "open_lists",
+    "open_run",
+]
+
+_MODULES = {
+    "BalancedDataset": "headtail.stream",
+    "Balancer": "headtail.balancer",
+    "Counts": "headtail.counts",
+    "EntryList": "headtail.entry_list",
+    "Forecast": "headtail.forecast",
+    "HeadtailError": "curation.core.errors",
+    "Matches": "headtail.matching",
+    "OnlineBalance": "curation.balancing.online",
+    "Run": "headtail.runs",
+    "match": "headtail.matching",
+    "open_lists": "headtail.entry_list",
+    "open_run": "headtail.runs",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
