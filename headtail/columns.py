@@ -61,10 +61,22 @@ class ArrowColumns:
     def take(self, places: np.ndarray | None, added: Mapping[str, pa.Array]) -> pa.Table:
         """Return rows with columns added."""
         table = self.table.drop_columns([name for name in added if name in self.names])
-        table = table if places is None else table.take(pa.array(places))
+        if places is not None:
+            columns = [_taken(column, pa.array(places)) for column in table.columns]
+            table = pa.table(columns, schema=table.schema)
         for name, values in added.items():
             table = table.append_column(name, values)
         return table
+
+
+def _taken(column: pa.ChunkedArray, places: pa.Array) -> pa.ChunkedArray | pa.Array:
+    """Return the values at places, of the same type. Arrow takes no views of strings, which polars hands over."""
+    kind = column.type
+    plain = {"string_view": pa.large_string(), "binary_view": pa.large_binary()}.get(str(kind), kind)
+    try:
+        return column.cast(plain).take(places).cast(kind)
+    except pa.ArrowNotImplementedError:  # views within lists and structs
+        return pa.array([column[place].as_py() for place in places.to_pylist()], kind)
 
 
 class FrameColumns:
@@ -143,7 +155,10 @@ def columns_of(source: Any) -> Columns:
     if isinstance(source, pa.Array | pa.ChunkedArray | np.ndarray):
         return ArrowColumns(pa.table({TEXT: to_array(source, TEXT)}))
     if hasattr(source, "__arrow_c_stream__"):
-        return ArrowColumns(pa.table(source))
+        try:
+            return ArrowColumns(pa.table(source))
+        except pa.ArrowInvalid:  # a column alone, as a Series of polars
+            return ArrowColumns(pa.table({TEXT: pa.chunked_array(source)}))
     if isinstance(source, Sequence) and not isinstance(source, str | bytes):
         if source and isinstance(source[0], Mapping):
             return ArrowColumns(pa.Table.from_pylist(list(source)))

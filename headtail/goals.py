@@ -59,11 +59,15 @@ class Goal:
                 raise HeadtailError(f"t must be above 0, got {each}")
 
 
+MANY = 1 << 20
+"""Larger limits are those of the machine, and not told."""
+
+
 def check_number(name: str, value: Any, least: float, most: float) -> None:
     """Raise HeadtailError unless a value is a finite number of a range."""
     is_number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value) or not least <= value <= most:
-        to = "" if most == math.inf else f" and at most {most:g}"
+        to = "" if most > MANY else f" and at most {most:g}"
         raise HeadtailError(f"{name} must be a number of at least {least:g}{to}, got {value!r}")
 
 
