@@ -11,9 +11,9 @@ from curation.core.choices import Unit
 from curation.core.draws import draw, keep
 from curation.core.errors import HeadtailError
 from curation.report.explain import Explanation, explain_text
-from headtail.columns import TEXT, columns_of
+from headtail.columns import TEXT, columns_of, strings
 from headtail.entry_list import EntryList, Lists, StoreOfLists, lists_by_language
-from headtail.goals import Goal, check_seed, check_unit
+from headtail.goals import Goal, check_counts, check_seed, check_unit
 from headtail.rows import RowNames, Rows, match_rows
 
 
@@ -53,7 +53,7 @@ class Balancer:
         lang: Any = "",
     ) -> None:
         self.lists, self.seed = lists_by_language(entries), check_seed(seed)
-        self.counts = {name: np.asarray(values) for name, values in counts.items()}
+        self.counts = check_counts(counts)
         Goal(t).check()
         self.t = {name: float(t[name] if isinstance(t, Mapping) else t) for name in self.counts if _has(t, name)}
         self.unit = check_unit(unit)
@@ -131,6 +131,7 @@ def explain(
     """
     if not isinstance(text, str):
         raise HeadtailError(f"text must be a string, got {type(text).__name__}")
+    strings(columns_of([text]), TEXT)  # refuses half of a surrogate pair
     if not lang and len(lists) > 1:
         raise HeadtailError(f"lang is needed: there are entry lists of {', '.join(list(lists)[:20])}")
     lang = lang or next(iter(lists))

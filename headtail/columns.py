@@ -202,6 +202,8 @@ def to_strings(array: pa.Array, name: Any) -> pa.StringArray:
 
 def to_array(values: Any, name: Any) -> pa.Array:
     """Return values as one array; NaN of pandas and numpy is null. Raises HeadtailError where types are mixed."""
+    if isinstance(values, str | bytes):  # its characters would be the rows
+        raise HeadtailError(f"column {name} is a single text, expected a list")
     if isinstance(values, pa.ChunkedArray):
         try:
             values = values.combine_chunks()

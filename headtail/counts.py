@@ -8,14 +8,14 @@ import pyarrow as pa
 
 from curation.balancing.distributions import Distributions
 from headtail.entry_list import EntryList, words_of
-from headtail.goals import Goal, find_thresholds
+from headtail.goals import Goal, check_counts, find_thresholds
 
 
 class Counts(Mapping[str, np.ndarray]):
     """The counts of each language: {lang: int64 array by entry id}. Beyond the end of an array a count is 0.
 
     A text counts an entry once, and a text that an image has several times counts once. A language without a match has
-    no counts.
+    no counts. Raises HeadtailError where counts are no such arrays.
 
     >>> counts = Counts({"en": np.array([0, 3, 10])}, {"en": EntryList(["a", "b", "c"])})
     >>> counts.table()["entry"].to_pylist(), counts.tail_share(t=10)
@@ -23,7 +23,7 @@ class Counts(Mapping[str, np.ndarray]):
     """
 
     def __init__(self, counts: Mapping[str, np.ndarray], lists: Mapping[str, EntryList] | None = None) -> None:
-        self._counts = {lang: values for lang, values in sorted(counts.items()) if values.any()}
+        self._counts = {lang: values for lang, values in check_counts(counts).items() if values.any()}
         self._lists = lists or {}
 
     def __getitem__(self, lang: str) -> np.ndarray:

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core.choices import Edges
-from curation.core.errors import HeadtailError
+from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.languages import LANGUAGES, OTHER
 from curation.matching import entry_lists
 from curation.matching.cache_folders import user_cache
@@ -52,6 +52,7 @@ class EntryList:
         self._made = entry_lists.EntryList(texts, pa.nulls(size, pa.string()), pa.nulls(size, pa.float64()), drops)
 
     @classmethod
+    @faults_as_lines()
     def open(cls, path: str | Path, lang: str = "", edges: str = Edges.script) -> Self:
         """Open a list: `.json` (MetaCLIP's metadata.json), `.txt` (an entry per line), `.parquet` (column `text`).
 
@@ -87,6 +88,7 @@ class EntryList:
         return {name: self.__dict__[name] for name in ("lang", "edges", "_store", "_made")}
 
     @cached_property
+    @faults_as_lines()
     def listed(self) -> entry_lists.EntryList:
         """The list with sources and scores, where its file has them."""
         if self._made is not None:
@@ -105,6 +107,7 @@ class EntryList:
         return self.listed.drops
 
     @cached_property
+    @faults_as_lines()
     def matcher(self) -> Matcher:
         """The token trie of the list (curation/matching/trie.py)."""
         if self._store is not None:
@@ -141,6 +144,7 @@ class EntryList:
         ]
 
 
+@faults_as_lines()
 def open_lists(path: str | Path, edges: str = Edges.script) -> dict[str, EntryList]:
     """Open a folder of entry lists named by the codes of their languages (`en.json`, `de.txt`, ...): {lang: list}.
 

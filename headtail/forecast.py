@@ -103,9 +103,10 @@ def chart(xs: Sequence[float], lines: Mapping[str, Sequence[float]], label: str)
     for x in powers or [xs[0], xs[-1]]:
         left = place(x, 0).split(",")[0]
         shapes.append(f'<text x="{left}" y="258" text-anchor="middle">{number(x)}</text>')
+    end = 0.0
     for (name, ys), colour in zip(lines.items(), ("#0a7", "#d60"), strict=False):
         points = " ".join(place(x, y) for x, y in zip(xs, ys, strict=True))
-        end = 24 + (1 - ys[-1]) * 220
+        end = max(24 + (1 - ys[-1]) * 220, end + 16)
         shapes.append(f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>')
         shapes.append(f'<text x="486" y="{end:.1f}" fill="{colour}">{escape(name)}</text>')
     shapes.append(f'<text x="270" y="278" text-anchor="middle">{escape(label)}</text>')

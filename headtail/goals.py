@@ -71,6 +71,17 @@ def check_number(name: str, value: Any, least: float, most: float) -> None:
         raise HeadtailError(f"{name} must be a number of at least {least:g}{to}, got {value!r}")
 
 
+def check_counts(counts: Any) -> dict[str, np.ndarray]:
+    """Return counts by language; raises HeadtailError where they are no mapping of language to an array of numbers."""
+    if not isinstance(counts, Mapping):
+        raise HeadtailError(f"counts must be a mapping of language to an array, got {type(counts).__name__}")
+    found = {lang: np.asarray(values) for lang, values in sorted(counts.items())}
+    for lang, values in found.items():
+        if values.ndim != 1 or values.dtype.kind not in "iuf" or not (np.isfinite(values) & (values >= 0)).all():
+            raise HeadtailError(f"counts of {lang} must be an array with a number of at least 0 for each entry id")
+    return found
+
+
 def check_seed(seed: Any) -> int:
     """Return a seed; raises HeadtailError where it is no whole number."""
     if isinstance(seed, bool) or not isinstance(seed, int | np.integer):

@@ -5,7 +5,7 @@ uid, text and language, entry lists, thresholds and seed give the same rows.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -134,7 +134,7 @@ class Matches:
 
     def forecast(
         self,
-        ts: Sequence[float] = (),
+        ts: Iterable[float] = (),
         *,
         reference: str = "",
         others: str = Goal.others,
@@ -145,12 +145,15 @@ class Matches:
 
         Raises HeadtailError where a t is not above 0.
         """
-        for t in ts:
+        if not isinstance(ts, Iterable):
+            raise HeadtailError(f"ts must be a list of thresholds, got {ts!r}")
+        grid = list(ts)
+        for t in grid:
             Goal(t).check()
         distributions = self.counts.distributions
         rule = Goal(reference=reference, others=others).rule(distributions)
         expect = expector(self.batches, self.counts, check_unit(unit), check_seed(seed))
-        return forecast(distributions, rule, expect, self.images, [float(t) for t in ts])
+        return forecast(distributions, rule, expect, self.images, [float(t) for t in grid])
 
     def balance(
         self,

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 
 from curation.balancing.forecast_table import FORECASTS
 from curation.core import storage
-from curation.core.errors import HeadtailError
+from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS, ENTRY_COUNTS, LISTS, MATCHES, PAIRS, SAMPLES, THRESHOLDS
 from curation.core.table_reader import check_file, read_batches
 from curation.core.tables import Part, Table
@@ -56,11 +56,13 @@ class Run:
         return f"Run({self.path!r}: {', '.join(self.tables) or 'no table'})"
 
     @cached_property
+    @faults_as_lines()
     def tables(self) -> list[str]:
         """The names of the tables that are complete, in the order of the stages."""
         names = [name for name in SCHEMAS if self._parts(name)]
         return [*names, SAMPLES_NAME] if self._sidecars() else names
 
+    @faults_as_lines()
     def files(self, name: str) -> list[str]:
         """Return the Parquet files of a table, for DuckDB, Spark or polars; raises HeadtailError if there is none."""
         if name not in self.tables:
@@ -69,6 +71,7 @@ class Run:
             return self._sidecars()
         return [file for part in self._parts(name) for file in part.files]
 
+    @faults_as_lines()
     def table(self, name: str, columns: Sequence[str] | None = None, limit: int | None = None) -> pa.Table:
         """Return a table, or its first `limit` rows, as Arrow; `columns` are names of it, all without them.
 
@@ -111,6 +114,7 @@ class Run:
         return dict(zip(rows["lang"].to_pylist(), rows["t"].to_pylist(), strict=True))
 
     @cached_property
+    @faults_as_lines()
     def entry_lists(self) -> dict[str, EntryList]:
         """The entry lists: {lang: EntryList}; raises HeadtailError unless they are those of the run."""
         if not self._lists_path:
