@@ -14,7 +14,9 @@ docs/api.md shows it on a real table. Open `matching.py` first; `__main__.py` is
 at their first use, because the command line imports this file, too.
 """
 
+import os
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -62,6 +64,7 @@ _MODULES = {
 def __getattr__(name: str) -> Any:
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    _check_curation()
     value = getattr(import_module(_MODULES[name]), name)
     globals()[name] = value
     return value
@@ -69,3 +72,13 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
+
+
+def _check_curation() -> None:
+    """Raise ImportError where `curation` means another package than headtail's: its line says which."""
+    own = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "curation")
+    found = find_spec("curation")
+    places = list(found.submodule_search_locations or [found.origin or ""]) if found else []
+    if own not in map(os.path.abspath, places):
+        there = f"{places[0]} stands in its way" if places else "there is none"
+        raise ImportError(f"headtail needs its own package curation, {own}, and {there}: rename the other, or move it")

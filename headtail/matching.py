@@ -78,7 +78,7 @@ class Matches:
         self._langs = langs
         uids = numbered(len(rows.texts)) if rows.uids is None else rows.uids
         scores = _scores(columns)
-        self.batches, self._places = _images(rows.texts, uids, langs, scores, self.ids, self.drops)
+        self._batches, self._places = _images(rows.texts, uids, langs, scores, self.ids, self.drops)
         self.drops = +self.drops
 
     def __len__(self) -> int:
@@ -91,12 +91,12 @@ class Matches:
     @property
     def images(self) -> int:
         """The number of images with a matched text."""
-        return sum(matched.images for matched in self.batches)
+        return sum(matched.images for matched in self._batches)
 
     @property
     def texts(self) -> int:
         """The number of matched texts, repeated ones of an image left out."""
-        return sum(matched.texts for matched in self.batches)
+        return sum(matched.texts for matched in self._batches)
 
     @property
     def words(self) -> pa.ListArray:
@@ -107,7 +107,7 @@ class Matches:
     def counts(self) -> Counts:
         """The counts of the entries in these texts."""
         counts = CountArrays()
-        for matched in self.batches:
+        for matched in self._batches:
             counts.add(matched)
         return Counts(dict(counts.items()), self.lists)
 
@@ -129,7 +129,7 @@ class Matches:
         HeadtailError where the target is more than the images that match.
         """
         goal = Goal(t, tail_share, target_images, reference, others)
-        expect = expector(self.batches, self.counts, check_unit(unit), check_seed(seed))
+        expect = expector(self._batches, self.counts, check_unit(unit), check_seed(seed))
         return find_thresholds(goal, self.counts.distributions, lambda ts: expect(ts)[ALL].images)
 
     def forecast(
@@ -152,7 +152,7 @@ class Matches:
             Goal(t).check()
         distributions = self.counts.distributions
         rule = Goal(reference=reference, others=others).rule(distributions)
-        expect = expector(self.batches, self.counts, check_unit(unit), check_seed(seed))
+        expect = expector(self._batches, self.counts, check_unit(unit), check_seed(seed))
         return forecast(distributions, rule, expect, self.images, [float(t) for t in grid])
 
     def balance(
@@ -242,12 +242,12 @@ class Matches:
     def _draws(self, goal: Goal, unit: str, seed: int) -> Iterator[tuple[np.ndarray, DrawnBatch]]:
         """Yield (row of each text, draw) of each batch of images."""
         wanted, number = check_unit(unit), check_seed(seed)
-        expect = expector(self.batches, self.counts, wanted, number)
+        expect = expector(self._batches, self.counts, wanted, number)
         goal.check()
-        if not self.batches:
+        if not self._batches:
             return
         t = find_thresholds(goal, self.counts.distributions, lambda ts: expect(ts)[ALL].images)
-        for matched, rows in zip(self.batches, self._places, strict=True):
+        for matched, rows in zip(self._batches, self._places, strict=True):
             yield rows, draw_batch(matched, text_probabilities(matched, self.counts, t), wanted, number)
 
 

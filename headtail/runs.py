@@ -30,6 +30,8 @@ SCHEMAS = {
 }  # fmt: skip
 """The tables of a run; docs/tables.md explains their columns. `samples` are the side-cars of its shards."""
 SAMPLES_NAME = "samples"
+WORDS = pa.schema([("lang", pa.string()), ("entry_id", pa.int32()), ("entry", pa.string())])
+"""The columns of the table `entries` that tell the words."""
 OPEN = ("pairs", "lists")
 """Tables that may have further columns, which a source carries along."""
 
@@ -75,8 +77,9 @@ class Run:
     def table(self, name: str, columns: Sequence[str] | None = None, limit: int | None = None) -> pa.Table:
         """Return a table, or its first `limit` rows, as Arrow; `columns` are names of it, all without them.
 
-        Where the words are known (`entry_lists`), they stand beside the ids: the column `entry` of `entry_counts`, and
-        `entries` in each of the `texts` of matches, curated and lists. The rows have to fit into memory: see `files`.
+        Where the words are known, by `entry_lists` or by the table `entries` of the run, they stand beside the ids: the
+        column `entry` of `entry_counts`, and `entries` in each of the `texts` of matches, curated and lists. The rows
+        have to fit into memory: see `files`.
         Raises HeadtailError if there is no such table or column, or its files are damaged, cleaned, or of others.
         """
         schema = SAMPLES if name == SAMPLES_NAME else SCHEMAS.get(name, pa.schema([]))
@@ -105,7 +108,7 @@ class Run:
             ids = own["entry_id"].to_numpy()
             counts[lang] = np.zeros(ids.max() + 1, np.int64)
             counts[lang][ids] = own["count"].to_numpy()
-        return Counts(counts, self.entry_lists if self._lists_path else None)
+        return Counts(counts, self._words)
 
     @cached_property
     def thresholds(self) -> dict[str, float]:
@@ -145,6 +148,20 @@ class Run:
         kept = self._settings("matches").get("languages") or languages_of(pairs)
         return explain(text, lang, self.entry_lists, self.counts, self.thresholds, kept)
 
+    @cached_property
+    def _words(self) -> dict[str, EntryList]:
+        """The words of entries by language: those of the lists, else those that the run tells; empty if none does."""
+        if self._lists_path:
+            return self.entry_lists
+        found: dict[str, list[str | None]] = {}
+        for file in Table(storage.join(self.path, "entries")).files():
+            for batch in read_batches(file, WORDS, WORDS.names, further=None):
+                for lang, entry_id, entry in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                    words = found.setdefault(lang, [])
+                    words += [None] * (entry_id + 1 - len(words))
+                    words[entry_id] = entry
+        return {lang: EntryList(pa.array(words, pa.string()), lang) for lang, words in found.items()}
+
     def _parts(self, name: str) -> list[Part]:
         return Table(storage.join(self.path, name)).parts()
 
@@ -158,12 +175,12 @@ class Run:
         return self._parts(name)[0].manifest["settings"]
 
     def _with_words(self, name: str, table: pa.Table) -> pa.Table:
-        if not self._lists_path:
+        if not self._words:
             return table
         if name == "entry_counts" and {"lang", "entry_id"} <= set(table.column_names):
             ids = table["entry_id"].combine_chunks()
             lists = pa.ListArray.from_arrays(pa.array(np.arange(len(ids) + 1, dtype=np.int32)), ids)
-            words = words_by_language(lists, table["lang"].combine_chunks(), self.entry_lists).flatten()
+            words = words_by_language(lists, table["lang"].combine_chunks(), self._words).flatten()
             return table.add_column(table.column_names.index("entry_id") + 1, "entry", words)
         if name in ("matches", "curated", "lists") and "texts" in table.column_names:
             at = table.column_names.index("texts")
@@ -174,7 +191,7 @@ class Run:
         structs = texts.flatten()
         names = [field.name for field in structs.type]
         columns = {name: structs.field(name) for name in names}
-        columns["entries"] = words_by_language(columns["entry_ids"], columns["lang"], self.entry_lists)
+        columns["entries"] = words_by_language(columns["entry_ids"], columns["lang"], self._words)
         offsets = texts.offsets.to_numpy()
         whole = pa.StructArray.from_arrays(list(columns.values()), list(columns))
         return pa.ListArray.from_arrays(pa.array(offsets - offsets[0]), whole)

@@ -1,5 +1,6 @@
 """The same rows, counts, thresholds and draws as the jobs had in a finished run (tests/golden)."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,10 @@ import pyarrow.compute as pc
 import pytest
 
 import headtail
+from curation.core import storage
+from curation.core.receipts import Receipt
+from curation.core.recipes import Recipe
+from curation.core.tables import Table
 from headtail import Matches, Run
 from tests.golden.finished_run import lay_out
 
@@ -140,6 +145,23 @@ def test_words_stand_beside_ids(name: str, words: str, folder: Path, run: Run) -
     texts = [text for row in told["texts"].to_pylist() for text in row]
     assert all([entries[text["lang"]][each] for each in text["entry_ids"]] == text.pop("entries") for text in texts)
     assert texts == [text for row in bare["texts"].to_pylist() for text in row]
+
+
+def test_the_words_of_a_run_are_known_by_its_table_of_entries(folder: Path, run: Run, tmp_path: Path) -> None:
+    """A run that tells its words needs no lists to be read."""
+    shutil.copytree(folder / "run", tmp_path / "run")
+    counts = run.table("entry_counts")
+    entries = counts.append_column("source", pa.nulls(counts.num_rows, pa.string()))
+    table = Table(str(tmp_path / "run/entries"))
+    receipt = Receipt("entries", rows_in=counts.num_rows, rows_out=counts.num_rows)
+    with storage.ParquetSink(f"{table.begin(0)}/entries.parquet", entries.schema) as sink:
+        sink.write(entries.to_batches()[0])
+    receipt.outputs.append(sink.output())
+    table.commit(0, Recipe("entries", 1, {}, []), [receipt], 0.0)
+    told = headtail.open_run(tmp_path / "run")
+    for name in ("entry_counts", "matches", "curated"):
+        assert told.table(name).equals(run.table(name))
+    assert told.counts.table().equals(run.counts.table())
 
 
 def test_a_run_is_read_table_by_table(folder: Path, run: Run) -> None:

@@ -36,6 +36,18 @@ def test_another_name_is_refused() -> None:
         _ = headtail.balance_everything
 
 
+@pytest.mark.parametrize("form", ["curation/__init__.py", "curation.py"], ids=["package", "module"])
+@pytest.mark.parametrize("first", ["", "import curation; "], ids=["unseen", "imported"])
+def test_a_foreign_package_in_the_way_is_named(form: str, first: str, tmp_path: Path) -> None:
+    (tmp_path / form).parent.mkdir(exist_ok=True)
+    (tmp_path / form).write_text("MINE = 1\n")
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {first}import headtail; headtail.EntryList"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("ImportError: headtail needs its own package curation, ")
+    assert f"{tmp_path}/curation" in line
+
+
 def test_importing_it_imports_nothing_else() -> None:
     """The command line imports the package first, and `--help` is to take no time."""
     told = python(
