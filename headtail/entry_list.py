@@ -9,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 
+from curation.core import storage
 from curation.core.choices import Edges
 from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.languages import LANGUAGES, OTHER
@@ -56,8 +57,9 @@ class EntryList:
     def open(cls, path: str | Path, lang: str = "", edges: str = Edges.script) -> Self:
         """Open a list: `.json` (MetaCLIP's metadata.json), `.txt` (an entry per line), `.parquet` (column `text`).
 
-        A `.json` or `.txt` may end in `.gz`, and `path` may be a URL (`s3://`). Of a folder of lists (`en.json`, ...)
-        `lang` chooses one. Without `lang` the language of a file is told by its name, and is `en` if that is no code.
+        A `.json` or `.txt` may end in `.gz`, and `path` may be a URL (`s3://`). Of a folder of lists (`en.json`, ...),
+        or of a run that has made some, `lang` chooses one. Without `lang` the language of a file is told by its name,
+        and is `en` if that is no code.
         The list is read at its first use. Its compiled form is kept in the user's cache, so a second process opens it
         at once. Raises HeadtailError where there is no list, or several and no `lang`.
         """
@@ -148,12 +150,19 @@ class EntryList:
 def open_lists(path: str | Path, edges: str = Edges.script) -> dict[str, EntryList]:
     """Open a folder of entry lists named by the codes of their languages (`en.json`, `de.txt`, ...): {lang: list}.
 
-    A list is read at its first use. Raises HeadtailError where there is none, or a name is no code.
+    The folder of a run that has made lists (`starter_lists`, `build_metadata`) stands for its folder `entry_lists`. A
+    list is read at its first use. Raises HeadtailError where there is none, or a name is no code.
     """
     rule = _edges(edges)
-    store = EntryStore.open(str(path), rule, str(user_cache()))
+    store = EntryStore.open(_within_run(str(path)), rule, str(user_cache()))
     store.check_languages()
     return {lang: EntryList(store, lang, rule) for lang in store.languages}
+
+
+def _within_run(path: str) -> str:
+    """Return the folder of lists of a run that has made some, any other path as it is."""
+    inner = storage.join(path, "entry_lists")
+    return inner if storage.list_folder(inner) else path
 
 
 Lists = EntryList | Mapping[str, EntryList]

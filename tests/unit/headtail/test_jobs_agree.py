@@ -183,6 +183,13 @@ def test_a_run_is_read_table_by_table(folder: Path, run: Run) -> None:
         headtail.open_run(folder / "run").balancer()
 
 
+def test_the_lists_that_a_run_has_made_are_opened_by_its_folder(folder: Path) -> None:
+    made = headtail.open_lists(folder / "lists")
+    assert list(made) == ["ltg", "other"]
+    assert headtail.EntryList.open(folder / "lists", "ltg").texts.equals(made["ltg"].texts)
+    assert "Kite" in made["ltg"].texts.to_pylist()
+
+
 def test_other_lists_than_those_of_the_run_are_refused(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "en.txt").write_text("dog\n")
     with pytest.raises(headtail.HeadtailError, match=r"made with metadata .*: give the entry lists that match_pairs"):
