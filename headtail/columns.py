@@ -163,6 +163,8 @@ def columns_of(source: Any) -> Columns:
         if source and isinstance(source[0], Mapping):
             return ArrowColumns(pa.Table.from_pylist(list(source)))
         return ArrowColumns(pa.table({TEXT: to_array(source, TEXT)}))
+    if hasattr(source, "__array__"):  # an Index, a Categorical
+        return ArrowColumns(pa.table({TEXT: to_array(np.asarray(source), TEXT)}))
     kinds = "a pandas DataFrame, an Arrow table, a mapping of columns, or a list of texts"
     raise HeadtailError(f"expected {kinds}, got {type(source).__name__}")
 

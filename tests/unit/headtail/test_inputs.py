@@ -68,6 +68,8 @@ BARE = {
     "list": TEXTS,
     "tuple": tuple(TEXTS),
     "Series": FRAME["text"],
+    "Index": pd.Index(TEXTS),
+    "Categorical": pd.Categorical(TEXTS),
     "Arrow": pa.array(TEXTS),
     "chunks": TABLE["text"],
     "numpy": np.array(TEXTS, dtype=object),
