@@ -52,6 +52,23 @@ def run(config: CurateConfig) -> None:
         run_chain(config, store, before)
 
 
+@writing("curate", lambda config: [config.pairs, config.matches, config.entry_counts])
+def run_signals(config: CurateConfig) -> None:
+    """Run the jobs up to the counts, on which all balances of a sweep rest."""
+    store = match_pairs.open_lists(config)
+    run_seed(config.output, config.seed, [config.pairs] if config.source.limit is not None else [])
+
+    def check(_: SparkSession) -> None:
+        store.check_entries(config.languages)
+        balance_pairs.check_reference(config, config.languages or store.languages)
+        check_writable([config.pairs, config.matches, config.entry_counts, config.thresholds, config.curated])
+
+    with on_start(check):
+        extract_pairs.run(config)
+        match_pairs.run(config, store)
+        count_entries.run(config)
+
+
 def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) -> None:
     """Raise HeadtailError for what a later job of the chain would refuse after days of work of the first ones."""
     store.check_entries(config.languages)
