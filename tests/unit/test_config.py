@@ -1,6 +1,7 @@
 """A user's mistake in a setting is one line that says what to do; values arrive typed and checked."""
 
 import importlib
+import re
 import shlex
 import subprocess
 import sys
