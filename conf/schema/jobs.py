@@ -281,7 +281,10 @@ class FetchSourcesConfig(Settings):
     first_day: str = setting("2015-05-01", "earliest day to draw")
     last_day: str = setting("", "latest day to draw; empty: a week ago")
     hours: list[int] = setting([], "hours of each day, 0 to 23; empty: all")
-    wordnet: bool = setting(True, "fetch the files of Open Multilingual Wordnet")
+    wordnet: bool = setting(
+        True, "fetch the files of Open Multilingual Wordnet; English WordNet comes with headtail, and is copied"
+    )
+    dry_run: bool = setting(False, "tell files, bytes and hours, and fetch nothing")
     seed: int = setting(0, "seed of the drawn days", minimum=0)
     dumps_mirror: str = setting("https://dumps.wikimedia.org", "base URL of dumps")
     pageviews_mirror: str = setting("https://dumps.wikimedia.org", "base URL of page views")
