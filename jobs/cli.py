@@ -35,6 +35,7 @@ JOBS = (
     "export",
     "explain",
     "estimate",
+    "starter_lists",
     "build_metadata",
     "fetch_sources",
 )

@@ -270,6 +270,17 @@ class BuildMetadataConfig(JobConfig):
 
 
 @dataclass
+class StarterListsConfig(Settings):
+    """Settings of starter_lists."""
+
+    output: str = setting(MISSING, "folder of the run; contains the lists, unless their path is given")
+    languages: list[str] = setting(MISSING, "Wikipedia's language codes, e.g. [en,de]")
+    sources: str = setting("", "folder of fetch_sources, whose wordnets are used")
+    wordnet: list[str] = setting([], "further tab files of Open Multilingual Wordnet: files, folders, globs")
+    entry_lists: str = table("entry_lists", "folder of entry lists to write", writes=True)
+
+
+@dataclass
 class FetchSourcesConfig(Settings):
     """Settings of fetch_sources."""
 
