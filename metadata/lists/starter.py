@@ -133,8 +133,8 @@ def write_starter_lists(folder: str, inputs: StarterInputs) -> None:
     receipts = [_write_list(folder, name, wikis, inputs) for name, wikis in inputs.members().items()]
     written = write_manifest(folder, recipe, inputs, inputs.codes, receipts, [], inputs.licence)
     write_bytes(join(folder, README), starter_readme(written).encode())
-    for note in written["notes"]:
-        say(STAGE, note)
+    for line in _lacking(written["wikis"]):
+        say(STAGE, line)
     entries = sum(receipt.rows_out for receipt in receipts)
     licence = f"; their licence: {inputs.licence}" if inputs.licence else ""
     say(STAGE, f"done: {entries:,} entries in {folder}, {stage.seconds:.1f} s{licence}")
@@ -158,7 +158,7 @@ def add_sources(table: EntryTable, lang: str, inputs: StarterInputs, suffix: str
         ],
         "wordfreq_form": [(form, frequency) for word, frequency in words for form in _forms(word, lang)],
     }
-    missing = {"wordnet": "no wordnet of this language", "wordfreq": "no words of this language"}
+    missing = {"wordnet": "no wordnet", "wordfreq": "no words in wordfreq"}
     rows = []
     for source, terms in sources.items():
         note = "" if terms else missing.get(source, "")
@@ -166,6 +166,16 @@ def add_sources(table: EntryTable, lang: str, inputs: StarterInputs, suffix: str
         table.add(row, terms, 0, MAX_CHARACTERS)
         rows.append(row.to_json())
     return {"licences": names.licences, "sources": rows}
+
+
+def _lacking(wikis: dict[str, list[dict]]) -> list[str]:
+    """Return a line for each note about sources, with the languages that lack it."""
+    notes: dict[str, list[str]] = {}
+    for lang, rows in wikis.items():
+        for row in rows:
+            if row["note"]:
+                notes.setdefault(row["note"], []).append(lang)
+    return [f"{note}: {', '.join(langs)}" for note, langs in notes.items()]
 
 
 def _forms(word: str, lang: str) -> Iterator[str]:

@@ -40,7 +40,7 @@ def test_a_run_goes_on_with_the_lists_that_it_made(
     assert [[listed[entry] for text in texts for entry in text["entry_ids"][-1:]] for texts in images] == 3 * [["Kite"]]
     report = json.loads((tmp_path / "run" / "report" / "report.json").read_text())
     manifest = json.loads((tmp_path / "run" / "entry_lists" / "_manifest.json").read_text())
-    assert report["metadata"]["id"] == manifest["hash"] == matches.manifest["settings"]["metadata"]
+    assert report["run"]["metadata"]["id"] == manifest["hash"] == matches.manifest["settings"]["metadata"]
     install_words(tmp_path, monkeypatch, {"de": ["another"]}, "4")
     capsys.readouterr()
     run_chain(tmp_path, "languages=de")

@@ -107,7 +107,9 @@ def test_what_is_done_is_not_done_again_and_other_languages_replace(
     lists = make(tmp_path / "a", "languages=[de,el]")
     before = (lists / "de.parquet").stat().st_mtime_ns
     make(tmp_path / "a", "languages=[el,de]")
-    assert f"is done: 2 lists in {lists}" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "no wordnet: de, el" in told
+    assert f"is done: 2 lists in {lists}" in told
     assert (lists / "de.parquet").stat().st_mtime_ns == before
     make(tmp_path / "a", "languages=[el,no]")
     assert EntryStore.open(str(lists)).languages == ("el", "no")
@@ -145,7 +147,7 @@ def test_wordnets_that_were_fetched_are_used_and_may_be_all_there_is(tmp_path: P
     assert [text for text, *_ in rows(lists / "it.parquet")] == ["gatto nero", "Gatto nero", "Gatto Nero"]
     manifest = json.loads((lists / "_manifest.json").read_text())
     assert "licence" not in manifest
-    assert manifest["notes"] == ["it: wordfreq: no words of this language"]
+    assert manifest["notes"] == ["it: wordfreq: no words in wordfreq"]
     readme = (lists / "README.md").read_text()
     assert "wn-data-ita.tab: CC BY 3.0" in readme
     assert "hold words of wordfreq" not in readme
