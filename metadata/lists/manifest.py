@@ -35,6 +35,13 @@ def finished(folder: str, recipe: Recipe) -> dict[str, Any] | None:
     return manifest if manifest.get("id") == recipe.id else None
 
 
+def refuse_other_lists(folder: str, stage: str) -> None:
+    """Raise HeadtailError if the finished lists in a folder are those of another job: they would be mixed."""
+    path = join(folder, MANIFEST)
+    if exists(path) and (other := read_json(path).get("stage")) != stage:
+        raise HeadtailError(f"{folder} holds lists of {other}: choose another folder for the lists of {stage}")
+
+
 def write_manifest(
     folder: str,
     recipe: Recipe,

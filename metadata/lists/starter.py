@@ -23,14 +23,13 @@ from curation.core.storage import (
     exists,
     join,
     list_folder,
-    read_json,
     remove,
     write_bytes,
     write_json,
 )
 from curation.core.tables import MANIFEST
 from metadata.lists.inputs import chosen_languages
-from metadata.lists.manifest import TABLE, finished, write_manifest
+from metadata.lists.manifest import TABLE, finished, refuse_other_lists, write_manifest
 from metadata.lists.rules import LIST, EntryTable, SourceRow
 from metadata.lists.starter_readme import README, starter_readme
 from metadata.lists.write import WIKIS
@@ -209,9 +208,8 @@ def _write_list(folder: str, name: str, wikis: list[str], inputs: StarterInputs)
 
 def _clear(folder: str) -> None:
     """Delete starter lists of other languages or packages; raises HeadtailError for lists of another job."""
+    refuse_other_lists(folder, STAGE)
     manifest = join(folder, MANIFEST)
-    if exists(manifest) and (stage := read_json(manifest).get("stage")) != STAGE:
-        raise HeadtailError(f"{folder} holds lists of {stage}: choose another folder for starter lists")
     if not exists(manifest) and not exists(join(folder, WIKIS)):
         return
     remove(manifest)

@@ -8,16 +8,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from conf.compose import compose_config
-from conf.schema.jobs import StarterListsConfig
+from conf.schema.jobs import BuildMetadataConfig, StarterListsConfig
 from curation.core.choices import Edges
 from curation.core.errors import HeadtailError
 from curation.matching.entry_store import EntryStore
-from jobs import starter_lists
+from jobs import build_metadata, starter_lists
 from metadata.lists.inputs import chosen_languages
 from metadata.lists.rules import EntryTable
 from metadata.lists.starter import StarterInputs, add_sources, starter_inputs
 from metadata.sources.word_frequencies import NEEDS_PACKAGE, word_lists
-from metadata.sources.wordnet import list_wordnets
+from metadata.sources.wordnet import list_wordnets, shipped_wordnet
 from tests.word_package import SOURCE, install_words
 
 WORDS = {
@@ -125,6 +125,10 @@ def test_lists_of_another_job_are_not_replaced(tmp_path: Path) -> None:
     with pytest.raises(HeadtailError, match="holds lists of build_metadata: choose another folder"):
         make(tmp_path / "a", "languages=[el]")
     assert EntryStore.open(str(lists)).languages == ("de",)
+    make(tmp_path / "b", "languages=[de]")
+    given = [f"output={tmp_path}/b", "languages=[en]", f"wordnet={shipped_wordnet()}"]
+    with pytest.raises(HeadtailError, match="b/entry_lists holds lists of starter_lists: choose another folder"):
+        build_metadata.run(compose_config("build_metadata", BuildMetadataConfig, given))
 
 
 def test_the_lists_say_their_licence_and_what_they_are_not(tmp_path: Path) -> None:
