@@ -65,7 +65,9 @@ class MatchPairsConfig(JobConfig):
 
     pairs: str = table("pairs", "table of pairs to read")
     matches: str = table("matches", "table of matches to write", writes=True)
-    entry_lists: str = setting(MISSING, "the metadata: a folder of {lang}.json or {lang}.txt, or one such file")
+    entry_lists: str = setting(
+        MISSING, "the metadata: a folder of {lang}.json or {lang}.txt, or one such file; starter: made for this run"
+    )
     languages: list[str] = setting([], "languages to match, e.g. [en]; empty: all that have an entry list")
     matching: MatchingConfig = setting(MatchingConfig, "how texts are matched")
     add: bool = setting(False, "keep inputs that this call does not name in the table that holds them, and add to them")
@@ -99,7 +101,7 @@ class BalancePairsConfig(JobConfig):
         [], "thresholds of the reference language to forecast; empty: 1, 2, 5, 10, ..."
     )
     forecasts: str = table("forecasts", "table of forecasts to write", writes=True)
-    entry_lists: str = setting("", "the metadata; with it a forecast counts the entries without a match")
+    entry_lists: str = setting("", "the metadata, or starter; with it a forecast counts the entries without a match")
     rates: RatesConfig = setting(RatesConfig, "assumptions of a forecast")
 
     def __post_init__(self) -> None:
@@ -210,7 +212,7 @@ class ReportStatsConfig(JobConfig):
     lists: str = table("lists", "table of kept images in the final order")
     downloads: str = table("downloads", "folder of images and their download_status")
     shards: str = table("shards", "folder of shards")
-    entry_lists: str = setting(MISSING, "the metadata that match_pairs used")
+    entry_lists: str = setting(MISSING, "the metadata that match_pairs used, or starter")
     report: str = table("report", "folder of the report, to write", writes=True)
 
 
@@ -232,7 +234,9 @@ class CurateConfig(
     """
 
     presets: ClassVar[dict[str, str]] = {"matching": "${balance}"}
-    entry_lists: str = setting(MISSING, "the metadata: a folder of {lang}.json or {lang}.txt, or one such file")
+    entry_lists: str = setting(
+        MISSING, "the metadata: a folder of {lang}.json or {lang}.txt, or one such file; starter: made for this run"
+    )
     lists: str = table("lists", "table of kept images in the final order")
     languages: list[str] = setting([], "languages to keep and to match, e.g. [en]; empty: all that have an entry list")
     download_images: bool = setting(True, "download images and write shards; false: report on the balanced table")
@@ -315,7 +319,10 @@ class ExplainConfig(Settings):
 
     bare_argument: ClassVar[str] = "text"
     text: str = setting(MISSING, "text to explain")
-    entry_lists: str = setting(MISSING, "the metadata: a folder of {lang}.json or {lang}.txt, or one such file")
+    entry_lists: str = setting(
+        MISSING,
+        "the metadata: a folder of {lang}.json or {lang}.txt, or one such file; starter: of the run, or made now",
+    )
     output: str = setting("", "folder of a run, to read counts, thresholds and the edge rule from")
     pairs: str = table("pairs", "table of pairs of the run")
     matches: str = table("matches", "table of matches of the run")
