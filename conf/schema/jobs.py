@@ -321,7 +321,7 @@ class ExplainConfig(Settings):
     text: str = setting(MISSING, "text to explain")
     entry_lists: str = setting(
         MISSING,
-        "the metadata: a folder of {lang}.json or {lang}.txt, or one such file; starter: of the run, or made now",
+        "the metadata: a folder of {lang}.json or {lang}.txt, or one such file; starter: the run's, or made now",
     )
     output: str = setting("", "folder of a run, to read counts, thresholds and the edge rule from")
     pairs: str = table("pairs", "table of pairs of the run")

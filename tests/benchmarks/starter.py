@@ -1,7 +1,8 @@
 """How much of real captions the starter lists cover, beside wordfreq as it stands and a list of 415,854 entries.
 
 `python -m tests.benchmarks.starter`; the last line is one JSON object. The captions are 10,000 of LAION-400M and those
-of Wikipedia in eleven languages (../shared/data). For each list:
+of Wikipedia in eleven languages; beside them stand 300 German and Serbian sentences, whose nouns and alphabet wordfreq
+does not have (../shared/data). For each list:
 
 - words: the share of the words of all captions that are an entry. A word is what stands between blanks and the marks
   that the matcher spaces, with a letter in it. Without blanks it is a whole sentence: read `texts` in Japanese.
@@ -32,7 +33,7 @@ from curation.matching.spacing import MARKS
 from metadata.lists.starter import starter_inputs, write_starter_lists
 from metadata.sources.word_frequencies import word_lists
 from tests.conftest import SHARED
-from tests.real_texts import english_entries, lines
+from tests.real_texts import english_entries, lines, sentences
 
 _WORDS = re.compile(rf"[^\s{MARKS}]+")
 
@@ -79,7 +80,13 @@ def captions() -> list[tuple[str, str, list[str]]]:
     for line in lines(SHARED / "languages/wit-captions-11-half.tsv.gz"):
         lang, text = line.split("\t")
         by_lang[lang].append(text)
-    return [("laion", "en", laion), *((lang, lang, texts) for lang, texts in sorted(by_lang.items()))]
+    translated = sentences()
+    return [
+        ("laion", "en", laion),
+        *((lang, lang, texts) for lang, texts in sorted(by_lang.items())),
+        ("ntrex_de", "de", translated["deu"]),
+        ("ntrex_sr_cyrillic", "sr", translated["srp-Cyrl"]),
+    ]
 
 
 def measure(lang: str, texts: list[str], large: Compared, folder: Path) -> dict:
