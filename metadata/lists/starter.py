@@ -124,14 +124,19 @@ def write_starter_lists(folder: str, inputs: StarterInputs) -> None:
     """
     recipe = inputs.recipe()
     if manifest := finished(folder, recipe):
+        if not exists(join(folder, README)):  # stopped between the two
+            _write_readme(folder, manifest)
         say(STAGE, f"is done: {len(manifest['lists'])} lists in {folder}")
         return
     check_writable([folder])
     _clear(folder)
     stage = Stage(STAGE, f"lists of {', '.join(inputs.codes)}")
-    receipts = [_write_list(folder, name, wikis, inputs) for name, wikis in inputs.members().items()]
+    receipts = []
+    for name, wikis in inputs.members().items():
+        receipts.append(_write_list(folder, name, wikis, inputs))
+        say(STAGE, f"{name}: {receipts[-1].rows_out:,} entries")
     written = write_manifest(folder, recipe, inputs, inputs.codes, receipts, [], inputs.licence)
-    write_bytes(join(folder, README), starter_readme(written).encode())
+    _write_readme(folder, written)
     for line in _lacking(written["wikis"]):
         say(STAGE, line)
     entries = sum(receipt.rows_out for receipt in receipts)
@@ -206,6 +211,10 @@ def _write_list(folder: str, name: str, wikis: list[str], inputs: StarterInputs)
     return receipt.check()
 
 
+def _write_readme(folder: str, manifest: dict[str, Any]) -> None:
+    write_bytes(join(folder, README), starter_readme(manifest).encode())
+
+
 def _clear(folder: str) -> None:
     """Delete starter lists of other languages or packages; raises HeadtailError for lists of another job."""
     refuse_other_lists(folder, STAGE)
@@ -214,7 +223,8 @@ def _clear(folder: str) -> None:
         return
     remove(manifest)
     for name in list_folder(folder):
-        if name in (README, TABLE, WIKIS) or name.removesuffix(".parquet") in (*LANGUAGES, OTHER):
+        stem, _, ending = name.rpartition(".")
+        if name in (README, TABLE, WIKIS) or (ending == "parquet" and stem in (*LANGUAGES, OTHER)):
             remove(join(folder, name))
 
 

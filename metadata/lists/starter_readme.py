@@ -29,7 +29,7 @@ stand in both alphabets. Some of these forms are no words: they match nothing, a
 
 ## What these lists are not
 
-- They are not the metadata of MetaCLIP. Half of that is pairs of words and titles from Wikipedia: names of people,
+- They are not the metadata of MetaCLIP. A third of that is pairs of words and titles from Wikipedia: names of people,
   places and works, and phrases such as "cherry blossom". Here such entries come from wordnets only.
 - Counts, thresholds and balanced sets that are made with them cannot be compared with those of the papers.
 - Words with runs of digits (1990, RTX3080) and with capitals inside (iPhone) are missing.

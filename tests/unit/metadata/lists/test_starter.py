@@ -106,11 +106,14 @@ def test_what_is_done_is_not_done_again_and_other_languages_replace(
 ) -> None:
     lists = make(tmp_path / "a", "languages=[de,el]")
     before = (lists / "de.parquet").stat().st_mtime_ns
+    readme = (lists / "README.md").read_text()
+    (lists / "README.md").unlink()
     make(tmp_path / "a", "languages=[el,de]")
     told = capsys.readouterr().err
     assert "no wordnet: de, el" in told
     assert f"is done: 2 lists in {lists}" in told
     assert (lists / "de.parquet").stat().st_mtime_ns == before
+    assert (lists / "README.md").read_text() == readme
     make(tmp_path / "a", "languages=[el,no]")
     assert EntryStore.open(str(lists)).languages == ("el", "no")
     (lists / "_manifest.json").unlink()  # a run that was stopped
