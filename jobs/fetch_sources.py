@@ -85,7 +85,10 @@ def has_shipped_wordnet(config: FetchSourcesConfig) -> bool:
 def check_space(config: FetchSourcesConfig, sources: Sequence[Source], fetcher: Fetcher) -> None:
     """Say what the download costs; raises HeadtailError if it is larger than the free space of the disk."""
     paths = {source.path: Path(config.sources, source.path) for source in sources}
-    costs = fetch_costs([source for source in sources if not paths[source.path].exists()], fetcher.size)
+    absent = [source for source in sources if not paths[source.path].exists()]
+    if len(absent) > 1:
+        say(NAME, f"asks for the sizes of some of {len(absent):,} files")
+    costs = fetch_costs(absent, fetcher.size)
     if not costs:
         return
     begun = [path.with_name(f"{path.name}.part") for path in paths.values()]

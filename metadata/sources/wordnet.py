@@ -53,11 +53,15 @@ def shipped_wordnet() -> Path:
 
 
 def copy_shipped(folder: Path) -> list[tuple[Path, str]]:
-    """Copy the shipped names and their licence to a folder; return the path and the SHA-256 in hex of each file."""
+    """Copy the shipped names and their licence to a folder; return the path and the SHA-256 in hex of each file.
+
+    A copy that is there stays as it is: lists that were made with it are told by its time of change.
+    """
     copied = []
     for name in (SYNSETS, LICENCE_FILE):
-        data = shipped_wordnet().with_name(name).read_bytes()
-        write_bytes(str(folder / name), data)
+        data, copy = shipped_wordnet().with_name(name).read_bytes(), folder / name
+        if not copy.exists() or copy.read_bytes() != data:
+            write_bytes(str(copy), data)
         copied.append((folder / name, hashlib.sha256(data).hexdigest()))
     return copied
 

@@ -18,7 +18,7 @@ from tests.word_package import install_words
 def run_chain(folder: Path, *settings: str) -> None:
     given = [
         f"output={folder}/run", "source=table", f"source.paths={folder}/table.parquet", "language.model=none",
-        "entry_lists=starter", "download_images=false", "buckets=2", "balance.t=1", "balance.reference=de",
+        "entry_lists=starter", "download_images=false", "buckets=1", "balance.t=1", "balance.reference=de",
         *settings,
     ]  # fmt: skip
     curate.run(compose_config("curate", CurateConfig, given))

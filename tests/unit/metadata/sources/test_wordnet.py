@@ -143,6 +143,9 @@ def test_packed_names_are_read_as_the_database_is(tmp_path: Path) -> None:
 
 def test_shipped_names_do_not_count_beside_a_database(tmp_path: Path) -> None:
     copies = copy_shipped(tmp_path / "sources" / "wordnet" / "eng")
+    before = [copy.stat().st_mtime_ns for copy, _ in copies]
+    assert copy_shipped(tmp_path / "sources" / "wordnet" / "eng") == copies
+    assert [copy.stat().st_mtime_ns for copy, _ in copies] == before
     (tmp_path / "data.noun").write_text(NOUNS)
     shipped, database = str(tmp_path / "sources"), str(tmp_path / "data.noun")
     assert [file.path for file in list_wordnets([shipped])["en"]] == [str(copies[0][0])]
