@@ -14,7 +14,7 @@ from curation.core.tables import MANIFEST, versions
 from jobs.cli import launch
 from jobs.outputs import writing
 from metadata.fetch.catalogue import Source, draw_days, dump_sources, page_view_sources, parse_day, wordnet_sources
-from metadata.fetch.cost import cost_line, fetch_costs
+from metadata.fetch.cost import CORE_HOURS_PER_GB, cost_line, fetch_costs
 from metadata.fetch.fetcher import Fetcher, FetchSettings, MissingError
 from metadata.lists.inputs import chosen_languages
 from metadata.sources.wordnet import LICENCE, copy_shipped
@@ -85,7 +85,7 @@ def has_shipped_wordnet(config: FetchSourcesConfig) -> bool:
 def check_space(config: FetchSourcesConfig, sources: Sequence[Source], fetcher: Fetcher) -> None:
     """Say what the download costs; raises HeadtailError if it is larger than the free space of the disk."""
     paths = {source.path: Path(config.sources, source.path) for source in sources}
-    absent = [source for source in sources if not paths[source.path].exists()]
+    absent = [source for source in sources if source.kind in CORE_HOURS_PER_GB and not paths[source.path].exists()]
     if len(absent) > 1:
         say(NAME, f"asks for the sizes of some of {len(absent):,} files")
     costs = fetch_costs(absent, fetcher.size)
