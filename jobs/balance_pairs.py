@@ -28,6 +28,7 @@ from curation.spark.forecast import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
+from jobs.entry_lists import with_lists
 from jobs.outputs import writing
 
 NAME = "balance_pairs"
@@ -100,6 +101,7 @@ def write_forecast(
     seed: int,
 ) -> None:
     """Write and print `forecasts`: the images that the goal and a grid of thresholds would keep. Draws nothing."""
+    config = with_lists(config)
     matches.check_files()
     Distributions.of_files(counts).reference(goal.rule.reference)  # refused before Spark starts
     report_limits(config, goal, counts)

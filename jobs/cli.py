@@ -37,6 +37,7 @@ JOBS = (
     "export",
     "explain",
     "estimate",
+    "starter_lists",
     "build_metadata",
     "fetch_sources",
 )

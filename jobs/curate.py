@@ -28,12 +28,14 @@ from jobs import (
     write_shards,
 )
 from jobs.cli import launch
+from jobs.entry_lists import lists_to_write, with_new_lists
 from jobs.outputs import writing
 
 
 def folders_of(config: CurateConfig) -> list[str]:
     """Return the folders that the jobs write."""
     folders = [config.pairs, config.matches, config.entry_counts, *balance_pairs.folders_of(config)]
+    folders += lists_to_write(config)
     if config.forecast:
         return folders
     images = [config.lists, config.downloads, config.shards] if config.download_images else []
@@ -43,6 +45,7 @@ def folders_of(config: CurateConfig) -> list[str]:
 @writing("curate", folders_of)
 def run(config: CurateConfig) -> None:
     """Run each job in turn; a job whose work is done says so and costs nothing."""
+    config = with_new_lists(config, partial(match_pairs.has_matches, config))
     store = match_pairs.open_lists(config)
     sampled = [config.pairs] if config.source.limit is not None else []
     run_seed(config.output, config.seed, [*sampled, config.curated, config.lists, config.downloads])

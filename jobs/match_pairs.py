@@ -21,6 +21,7 @@ from curation.spark.matching import match_to_buckets
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
+from jobs.entry_lists import lists_to_write, with_new_lists
 from jobs.outputs import writing
 
 NAME = "match_pairs"
@@ -63,7 +64,12 @@ def check_inputs(config: MatchPairsConfig, store: EntryStore, pairs: list[Part])
     check_writable([config.matches])
 
 
-@writing(NAME, lambda config: [config.matches])
+def has_matches(config: MatchPairsConfig) -> bool:
+    """Return whether the run has matches already."""
+    return bool(Table(config.matches, MATCHES).parts())
+
+
+@writing(NAME, lambda config: [config.matches, *lists_to_write(config)])
 def run(
     config: MatchPairsConfig, store: EntryStore | None = None, check_later: Callable[[], None] = lambda: None
 ) -> None:
@@ -72,6 +78,7 @@ def run(
     `store` are the entry lists, if the caller has opened them. `check_later` raises HeadtailError if a later job could
     not go on from other matches than the finished ones.
     """
+    config = with_new_lists(config, partial(has_matches, config))
     store = store or open_lists(config)
     seed, kept = run_seed(config.output, config.seed), kept_salt(config.matches)
     salt = salt_of(seed) if kept is None else kept

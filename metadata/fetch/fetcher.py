@@ -10,7 +10,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from curation.core.errors import HeadtailError
-from curation.core.remote import PassingError, RemoteError, Result, RetryPolicy, body_end, open_http
+from curation.core.remote import (
+    HTTP_FAULTS,
+    PassingError,
+    RemoteError,
+    Result,
+    RetryPolicy,
+    body_end,
+    open_http,
+)
 
 MAX_WAIT_SECONDS = 600.0
 OFFLINE_TRIES = 2
@@ -58,6 +66,14 @@ class Fetcher:
 
         return self._retried(url, read_once)
 
+    def size(self, url: str) -> int | None:
+        """Return the bytes of a file by its head, None if the server does not tell. It is asked once."""
+        try:
+            with self._open(url, method="HEAD") as response:
+                return body_end(response, 0)
+        except (FileNotFoundError, RemoteError, *HTTP_FAULTS):
+            return None
+
     def fetch(self, url: str, path: Path, checksum: tuple[str, str] | None = None) -> str:
         """Download a file unless it exists, and return its SHA-256 in hex.
 
@@ -93,16 +109,17 @@ class Fetcher:
         self._has_reached = True
         return result
 
-    def _open(self, url: str, start: int = 0, headers: dict[str, str] | None = None) -> HTTPResponse:
+    def _open(
+        self, url: str, start: int = 0, headers: dict[str, str] | None = None, method: str = "GET"
+    ) -> HTTPResponse:
         if urlsplit(url).scheme not in ("http", "https"):
             raise HeadtailError(f"{url}: only http and https are fetched")
         if self._has_asked:
             self._wait(self.settings.pause_seconds)
         self._has_asked = True
         headers = {"User-Agent": self.settings.user_agent, **(headers or {})}
-        return open_http(
-            url, start, headers=headers, missing=MISSING_STATUS, timeout_seconds=self.settings.timeout_seconds
-        )
+        timeout = self.settings.timeout_seconds
+        return open_http(url, start, headers=headers, missing=MISSING_STATUS, timeout_seconds=timeout, method=method)
 
     def _fetch_once(self, url: str, part: Path) -> None:
         """Download to a partial file, from its end on if the server still has the version that it is of."""
