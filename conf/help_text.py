@@ -32,6 +32,7 @@ EXAMPLES = {
     "export": "output=/data/run format=datacomp",
     "explain": "'a photo of a dog' output=/data/run entry_lists=/data/entries",
     "estimate": "archives=100000 languages=1",
+    "starter_lists": "languages=en,de output=/data/starter",
     "build_metadata": "sources=/data/sources languages=en,de output=/data/metadata",
     "fetch_sources": "sources=/data/sources languages=en,de random_days=10 contact=me@example.org",
 }

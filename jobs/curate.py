@@ -55,9 +55,10 @@ def run(config: CurateConfig) -> None:
         run_chain(config, store, before)
 
 
-@writing("curate", lambda config: [config.pairs, config.matches, config.entry_counts])
+@writing("curate", lambda config: [config.pairs, config.matches, config.entry_counts, *lists_to_write(config)])
 def run_signals(config: CurateConfig) -> None:
     """Run the jobs up to the counts, on which all balances of a sweep rest."""
+    config = with_new_lists(config, partial(match_pairs.has_matches, config))
     store = match_pairs.open_lists(config)
     run_seed(config.output, config.seed, [config.pairs] if config.source.limit is not None else [])
 
