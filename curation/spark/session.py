@@ -19,6 +19,7 @@ from pyspark.sql import SparkSession
 
 from curation.core.attempts import MAX_DEATHS
 from curation.core.errors import HeadtailError, shows_stacks
+from curation.core.imports import absent
 from curation.core.progress import say
 from curation.spark.class_archive import archive_options
 from curation.spark.environment import LOOPBACK, is_local_master, name_user, prepare_environment
@@ -27,6 +28,7 @@ from curation.spark.java import started_java
 from curation.spark.jvm import OPTION_VARIABLES, start_jvm, with_cure
 
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+DAEMON = "spark.python.daemon.module"
 SETTINGS = {
     # Batches are bounded in bytes too: one page can hold megabytes of text.
     "spark.sql.execution.arrow.pyspark.enabled": "true",
@@ -41,7 +43,13 @@ SETTINGS = {
     # Arrow's own memory pool does not return freed memory to the system; malloc does so only for mapped blocks.
     "spark.executorEnv.ARROW_DEFAULT_MEMORY_POOL": "system",
     "spark.executorEnv.MALLOC_MMAP_THRESHOLD_": "262144",
+    DAEMON: "curation.spark.daemon",
 }
+PATIENT_COMPILER = (
+    "-XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 -XX:Tier4CompileThreshold=150000 "
+    "-XX:Tier4BackEdgeThreshold=400000"
+)
+"""Ten times Java's thresholds: its optimizing compiler otherwise takes a third of the JVM's time in a short job."""
 
 
 _checks: list[Callable[[SparkSession], None]] = []
@@ -88,7 +96,7 @@ def open_session(
             "spark.driver.memory": driver_memory,
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
-            JAVA_OPTIONS: f"-Dlog4j2.configurationFile={_log_settings()}",
+            JAVA_OPTIONS: f"-Dlog4j2.configurationFile={_log_settings()} {PATIENT_COMPILER}",
         }
         if is_local_master(ours["spark.master"]):
             ours |= {"spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK}
@@ -100,9 +108,10 @@ def open_session(
         builder = builder.config(key, value)
     interrupted = signal.getsignal(signal.SIGINT)
     try:
-        if starts:
-            _start(settings)
-        spark = builder.getOrCreate()
+        with absent("pandas"):  # pyspark would look whether it is there
+            if starts:
+                _start(settings)
+            spark = builder.getOrCreate()
     except (PySparkException, Py4JError) as error:
         raise HeadtailError(with_cure(fault_line(error) or f"Spark does not start: {error}")) from error
     if threading.current_thread() is threading.main_thread():

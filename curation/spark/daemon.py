@@ -1,0 +1,79 @@
+"""The process from which Spark forks its workers on a machine: it imports once what all of them need.
+
+Spark starts it as `python -m curation.spark.daemon` (`spark.python.daemon.module`). Spark's own daemon imports pyspark
+from an archive of sources, which Python compiles at each start, and leaves all other imports to each worker. Workers
+share the memory of modules that were imported before the fork.
+"""
+
+import gc
+import importlib
+import os
+import sys
+from contextlib import redirect_stdout, suppress
+from pathlib import Path
+
+from curation.core.imports import absent
+
+PRELOAD = "HEADTAIL_PRELOAD"
+"""The environment variable with the module that the first tasks of the workers need."""
+GROUND = ("pyspark.worker", "pyarrow.compute", "curation.spark.tasks")
+"""Modules that each worker needs."""
+
+
+def main() -> None:
+    """Import modules, then fork workers as Spark asks for them."""
+    prefer_installed_spark(sys.path)
+    import pyspark.daemon
+
+    with redirect_stdout(sys.stderr):  # Spark reads a port from the standard output
+        import_for_workers(os.environ.get(PRELOAD, ""))
+    gc.collect()
+    gc.freeze()  # a collection in a worker would copy the memory of the objects that it looks at
+    pyspark.daemon.manager()
+
+
+def prefer_installed_spark(path: list[str]) -> None:
+    """Remove the archives of pyspark's sources from an import path that holds the installed pyspark, too.
+
+    Only the archives within that very pyspark are removed: those of another Spark may be of another version.
+    """
+    folders = {os.path.realpath(folder) for folder in path}
+    for entry in list(path):
+        archive = Path(os.path.realpath(entry))
+        if archive.suffix != ".zip" or len(archive.parts) < 5:
+            continue
+        package = archive.parents[2]  # pyspark/python/lib/pyspark.zip
+        installed = all((package.parent / name / "__init__.py").exists() for name in ("pyspark", "py4j"))
+        if package.name == "pyspark" and installed and str(package.parent) in folders:
+            path.remove(entry)
+
+
+def import_for_workers(preload: str) -> None:
+    """Import what each worker needs, and the module `preload`, without what only other users of a library need.
+
+    A module that cannot be imported is left to the worker, whose error names it.
+    """
+    with suppress(ImportError):
+        with absent("pandas"):  # pyarrow looks for it at the first array, and never again
+            import pyarrow as pa
+
+            pa.array([0])
+        for module in (*GROUND, *([preload] if preload else [])):
+            importlib.import_module(module)
+        if "numba" in sys.modules:
+            start_numba()
+
+
+def start_numba() -> None:
+    """Let numba set itself up, as it would before the first kernel, but without SciPy's linear algebra."""
+    with absent("scipy.linalg"):
+        importlib.import_module("numba.np.arraymath")
+    import pyarrow as pa
+
+    from curation.core.uids import uids_of
+
+    uids_of(pa.array(["http://example.org/"]))
+
+
+if __name__ == "__main__":
+    main()
