@@ -10,42 +10,27 @@ import importlib
 import os
 import sys
 from contextlib import redirect_stdout, suppress
-from pathlib import Path
 
-from curation.core.imports import absent
+from curation.core.imports import absent, prefer_installed_spark
 
-PRELOAD = "HEADTAIL_PRELOAD"
-"""The environment variable with the module that the first tasks of the workers need."""
-GROUND = ("pyspark.worker", "pyarrow.compute", "curation.spark.tasks")
+if __name__ == "__main__":
+    prefer_installed_spark(sys.path)
+
+import pyspark.daemon
+
+from curation.spark.tasks import PRELOAD
+
+GROUND = ("pyspark.worker", "pyarrow.compute")
 """Modules that each worker needs."""
 
 
 def main() -> None:
     """Import modules, then fork workers as Spark asks for them."""
-    prefer_installed_spark(sys.path)
-    import pyspark.daemon
-
     with redirect_stdout(sys.stderr):  # Spark reads a port from the standard output
         import_for_workers(os.environ.get(PRELOAD, ""))
     gc.collect()
     gc.freeze()  # a collection in a worker would copy the memory of the objects that it looks at
     pyspark.daemon.manager()
-
-
-def prefer_installed_spark(path: list[str]) -> None:
-    """Remove the archives of pyspark's sources from an import path that holds the installed pyspark, too.
-
-    Only the archives within that very pyspark are removed: those of another Spark may be of another version.
-    """
-    folders = {os.path.realpath(folder) for folder in path}
-    for entry in list(path):
-        archive = Path(os.path.realpath(entry))
-        if archive.suffix != ".zip" or len(archive.parts) < 5:
-            continue
-        package = archive.parents[2]  # pyspark/python/lib/pyspark.zip
-        installed = all((package.parent / name / "__init__.py").exists() for name in ("pyspark", "py4j"))
-        if package.name == "pyspark" and installed and str(package.parent) in folders:
-            path.remove(entry)
 
 
 def import_for_workers(preload: str) -> None:

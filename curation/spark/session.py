@@ -29,6 +29,7 @@ from curation.spark.jvm import OPTION_VARIABLES, start_jvm, with_cure
 
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 DAEMON = "spark.python.daemon.module"
+PY_FILES = "spark.submit.pyFiles"
 SETTINGS = {
     # Batches are bounded in bytes too: one page can hold megabytes of text.
     "spark.sql.execution.arrow.pyspark.enabled": "true",
@@ -44,6 +45,8 @@ SETTINGS = {
     "spark.executorEnv.ARROW_DEFAULT_MEMORY_POOL": "system",
     "spark.executorEnv.MALLOC_MMAP_THRESHOLD_": "262144",
     DAEMON: "curation.spark.daemon",
+    # As Spark SQL sets it. With another value, tasks and rows of SQL would each have workers of their own.
+    "spark.executorEnv.SPARK_SIMPLIFIED_TRACEBACK": "1",
 }
 PATIENT_COMPILER = (
     "-XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 -XX:Tier4CompileThreshold=150000 "
@@ -87,6 +90,8 @@ def open_session(
     given = _submitted_keys() if submitted else frozenset()
     ours = {"spark.app.name": f"headtail {name}"}
     ours |= {key: value for key, value in (fallbacks or {}).items() if key not in given} | SETTINGS
+    if PY_FILES in given | conf.keys():
+        del ours[DAEMON]  # workers may find headtail only in these files, which they see when their first task begins
     if submitted:
         os.environ.setdefault("PYSPARK_PYTHON", python or sys.executable)
         ours |= {"spark.master": master} if master else {}

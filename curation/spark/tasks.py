@@ -20,13 +20,14 @@ from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.fences import WRITER, Fence
 from curation.core.receipts import Receipt
 from curation.core.storage import TEMPORARY, join
-from curation.spark.daemon import PRELOAD
 from curation.spark.faults import fault_line, is_local
 
 Task = TypeVar("Task")
 Item = TypeVar("Item")
 Work = Callable[[Iterator[Item]], Iterator[Item]]
 Batches = Work[pa.RecordBatch]
+PRELOAD = "HEADTAIL_PRELOAD"
+"""The environment variable with the module that workers find imported (curation.spark.daemon)."""
 TASKS = "partition int, task string"
 RECEIPTS = "receipt string"
 _modules = 0
