@@ -1,3 +1,4 @@
+# A package of headtail (headtail/names.py).
 """From archives to shards: one package per stage. Only `curation.spark` imports Spark."""
 
 import os

@@ -36,8 +36,6 @@ SETTINGS = {
     "spark.io.compression.codec": "zstd",
     "spark.io.compression.zstd.level": "3",
     "spark.sql.session.timeZone": "UTC",
-    # albumentations, which img2dataset imports, would look for updates on the network.
-    "spark.executorEnv.NO_ALBUMENTATIONS_UPDATE": "1",
     # Arrow's own memory pool does not return freed memory to the system; malloc does so only for mapped blocks.
     "spark.executorEnv.ARROW_DEFAULT_MEMORY_POOL": "system",
     "spark.executorEnv.MALLOC_MMAP_THRESHOLD_": "262144",
