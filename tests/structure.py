@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # The roots: nothing but an __init__, which finds a folder for compiled kernels.
-    "curation": (),
+    "curation": ("curation.core.ownership",),
     "metadata": ("curation",),
     "curation.core": (),
     "conf": ("curation.core.errors", "curation.core.choices"),
