@@ -16,8 +16,8 @@ code object of `download_shard` runs with other globals. The code object is an i
 pins img2dataset to one minor version.
 
 Only the file `img2dataset/downloader.py` is loaded, under a name of ours. `import img2dataset` would import its command
-line too, and with it wandb, OpenCV, albumentations, pandas and SciPy: 118 MiB and 3 s for each process (Linux, Python
-3.11), and wandb leaves two temporary folders behind each worker of Spark.
+line too, and with it wandb, OpenCV, albumentations, pandas and SciPy: up to 118 MiB and 3 s for each process (Linux,
+Python 3.11), and wandb leaves two temporary folders behind each worker of Spark.
 """
 
 import functools
