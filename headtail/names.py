@@ -1,18 +1,21 @@
 """Finds headtail's packages where others have the same names, as `conf`, `jobs` and `metadata` often are.
 
 `claim` makes Python look for these names in one folder, headtail's own, before it looks anywhere else. This module
-imports the standard library only: a worker of Spark runs its text before it can import anything of headtail.
+imports the standard library only, as long as it is not certain what the name of another module means.
 """
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from importlib.machinery import ModuleSpec, PathFinder
 from types import ModuleType
 
 PACKAGES = ("conf", "curation", "headtail", "jobs", "metadata")
 MARK = "# A package of headtail (headtail/names.py)."
 """The line in the `__init__.py` of the others that tells our package from another one that was installed over it."""
+
+HOME = "HEADTAIL_HOME"
+"""The environment variable that leads the workers on the driver's machine to the driver's packages."""
 
 
 class NamesError(ImportError):
@@ -37,6 +40,16 @@ def own_home() -> str:
     return os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
+def worker_variables(local: bool) -> dict[str, str]:
+    """Return the environment in which workers of Spark find headtail (headtail/daemon.py), `local` on this machine.
+
+    Python would look for modules in the working folder first. That is kept out, unless headtail itself lies there.
+    """
+    home = own_home()
+    here = local and os.path.realpath(home) == os.path.realpath(os.curdir)
+    return ({HOME: home} if local else {}) | ({} if here else {"PYTHONSAFEPATH": "1"})
+
+
 def claim(home: str) -> None:
     """Let the names of our packages mean those in `home`, in this process.
 
@@ -54,18 +67,6 @@ def claim(home: str) -> None:
             )
     if not any(getattr(each, "home", None) == home for each in sys.meta_path):
         sys.meta_path.insert(0, finder)
-
-
-def claim_on_worker(home: str | None, path: Iterable[str] | None = None) -> None:
-    """Let the names mean our packages in a worker of Spark: those in `home`, else the first whole set on its path.
-
-    Raises ModuleNotFoundError if the path has none, NamesError as `claim` does.
-    """
-    for place in [home] if home else sys.path if path is None else path:
-        place = os.path.abspath(place)
-        if _fault(place) is None:
-            return claim(place)
-    raise ModuleNotFoundError("No module named 'headtail'", name="headtail")
 
 
 def _fault(home: str) -> str | None:

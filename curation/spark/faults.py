@@ -46,7 +46,7 @@ MAX_CHARACTERS = 400
 def fault_line(error: Exception) -> str | None:
     """Return the line for an error that a user can fix or that comes from the JVM; None for a bug in headtail."""
     text = str(error)
-    raised = re.findall(rf"^(?:{LINES}): (.*)$", text, re.MULTILINE)
+    raised = re.findall(rf"^\s*(?:{LINES}): (.*)$", text, re.MULTILINE)
     if raised:
         return raised[-1]
     if is_local() and re.search(f"{OTHER_PYTHON}|{NO_PYTHON}", text):

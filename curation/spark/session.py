@@ -22,9 +22,10 @@ from curation.core.errors import HeadtailError, shows_stacks
 from curation.core.progress import say
 from curation.spark.class_archive import archive_options
 from curation.spark.environment import LOOPBACK, is_local_master, name_user, prepare_environment
-from curation.spark.faults import fault_line
+from curation.spark.faults import fault_line, is_local
 from curation.spark.java import started_java
 from curation.spark.jvm import OPTION_VARIABLES, start_jvm, with_cure
+from headtail.names import worker_variables
 
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 SETTINGS = {
@@ -39,6 +40,7 @@ SETTINGS = {
     # Arrow's own memory pool does not return freed memory to the system; malloc does so only for mapped blocks.
     "spark.executorEnv.ARROW_DEFAULT_MEMORY_POOL": "system",
     "spark.executorEnv.MALLOC_MMAP_THRESHOLD_": "262144",
+    "spark.python.daemon.module": "headtail.daemon",
 }
 
 
@@ -108,6 +110,7 @@ def open_session(
         signal.signal(signal.SIGINT, interrupted)
     # For an error in a user's SQL expression, this logger prints 10 kB of JSON.
     PySparkLogger.getLogger("SQLQueryContextLogger").disabled = True
+    spark.sparkContext.environment |= worker_variables(is_local())
     refuse_settings(spark)
     if submitted:
         _apply_log_settings(spark)

@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from curation.core.errors import HeadtailError
 from curation.core.schemas import SAMPLES
 from curation.core.table_reader import read_batches
-from curation.spark.tasks import on_worker, plan_tasks
+from curation.spark.tasks import plan_tasks
 
 MAX_SHOWN = 5
 
@@ -21,7 +21,7 @@ def shared_keys(spark: SparkSession, sidecars: Sequence[str]) -> list[str]:
     """
     if not sidecars:
         return []
-    uids = plan_tasks(spark, sidecars).mapInArrow(on_worker(_read_uids), "uid string")
+    uids = plan_tasks(spark, sidecars).mapInArrow(_read_uids, "uid string")
     counts = uids.groupBy("uid").count()
     return [row.uid for row in counts.where("count > 1").orderBy("uid").limit(MAX_SHOWN).collect()]
 

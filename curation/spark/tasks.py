@@ -21,7 +21,6 @@ from curation.core.fences import WRITER, Fence
 from curation.core.receipts import Receipt
 from curation.core.storage import TEMPORARY, join
 from curation.spark.faults import fault_line, is_local
-from curation.spark.shipping import shipped
 
 Work = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 Task = TypeVar("Task")
@@ -128,7 +127,6 @@ def on_worker(work: Work, fence: Fence | None = None) -> Work:
     """Return work that holds a fence, and turns a fault of the worker's storage into a HeadtailError.
 
     On this machine, work under a fence that has ended with an error is not done again: another one would be no better.
-    The worker finds headtail's packages whatever else has their names (curation.spark.shipping).
     """
     elsewhere = not is_local()
 
@@ -140,4 +138,4 @@ def on_worker(work: Work, fence: Fence | None = None) -> Work:
         with once, faults_as_lines(elsewhere), fence.held() if fence else nullcontext():
             yield from work(batches)
 
-    return shipped(run, is_local())
+    return run

@@ -23,8 +23,8 @@ from curation.spark.tasks import run_tasks
     [
         ("ModuleNotFoundError: No module named 'curation'", "the workers' Python lacks headtail: give spark-submit"),
         ("ModuleNotFoundError: No module named 'headtail'", "the workers' Python lacks headtail: give spark-submit"),
-        ("Traceback:\nheadtail.names.NamesError: another package conf, /x/conf, was imported before headtail's",
-         "another package conf, /x/conf, was imported before headtail's"),
+        ("Error from python worker:\n  headtail.names.NamesError: another package conf, /x/conf, was imported",
+         "another package conf, /x/conf, was imported"),
         (
             'Lost task 0.3 (TID 3): java.io.IOException: Cannot run program "./env/bin/python": error=2, No such file',
             "the workers do not have the driver's Python",

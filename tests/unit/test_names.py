@@ -78,31 +78,61 @@ def test_one_that_was_installed_over_ours_is_told(init: str | None, told: str, t
     assert done.stderr.count("\n") == 1
 
 
-@pytest.fixture
-def finders(monkeypatch: pytest.MonkeyPatch) -> list:
-    """`sys.meta_path` of a process that has not claimed the names yet."""
-    kept = [each for each in sys.meta_path if not isinstance(each, names.OwnPackages)]
-    monkeypatch.setattr(sys, "meta_path", kept)
-    return kept
+DAEMON = """
+import os, sys, types
+class Daemon(types.ModuleType):
+    def manager(self):
+        import conf, curation, metadata
+        sys.stdout.write(os.path.dirname(curation.__path__[0]))
+sys.modules |= {"pyspark": types.ModuleType("pyspark"), "pyspark.daemon": Daemon("pyspark.daemon")}
+"""
+"""A sitecustomize.py with a daemon that tells where our packages are."""
 
 
-def test_a_worker_takes_the_first_whole_set_on_its_path(finders: list, tmp_path: Path) -> None:
-    path = ["", str(foreign_packages(tmp_path / "a")), str(tmp_path / "none"), f"{ROOT}/tests/..", str(tmp_path)]
-    names.claim_on_worker(None, path)
-    assert finders[0].home == str(ROOT)
-    names.claim_on_worker(None, path)
-    assert [type(each) for each in finders].count(names.OwnPackages) == 1
+@pytest.mark.parametrize("local", [True, False], ids=["this machine", "another machine"])
+def test_workers_find_ours_beside_foreign_ones(local: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cwd, path = foreign_packages(tmp_path / "cwd"), foreign_packages(tmp_path / "path", 1)
+    (cwd / "headtail.py").write_text("raise RuntimeError('a script of the user')")
+    (path / "sitecustomize.py").write_text(DAEMON)
+    monkeypatch.chdir(cwd)
+    for name, value in names.worker_variables(local).items():
+        monkeypatch.setenv(name, value)
+    done = call([sys.executable, "-m", "headtail.daemon"], cwd, path, ROOT)
+    assert (done.stdout, done.stderr) == (str(ROOT), "")
 
 
-def test_a_worker_of_the_same_machine_takes_those_of_the_driver(finders: list) -> None:
-    names.claim_on_worker(str(ROOT), [])
-    assert finders[0].home == str(ROOT)
+def test_workers_on_this_machine_take_the_packages_of_the_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another headtail, of another version, comes first on their path."""
+    path = tmp_path / "path"
+    for name in names.PACKAGES:
+        (path / name).mkdir(parents=True)
+        (path / name / "__init__.py").write_text(names.MARK)
+    for name in ("daemon", "names"):
+        (path / "headtail" / f"{name}.py").write_text((ROOT / "headtail" / f"{name}.py").read_text())
+    (path / "sitecustomize.py").write_text(DAEMON)
+    told = []
+    for local in (True, False):
+        with monkeypatch.context() as patch:
+            for name, value in names.worker_variables(local).items():
+                patch.setenv(name, value)
+            told.append(call([sys.executable, "-m", "headtail.daemon"], tmp_path, path, ROOT).stdout)
+    assert told == [str(ROOT), str(path)]
 
 
-def test_a_worker_without_headtail_says_so(finders: list, tmp_path: Path) -> None:
-    with pytest.raises(ModuleNotFoundError, match="No module named 'headtail'"):
-        names.claim_on_worker(None, [str(foreign_packages(tmp_path / "a"))])
-    assert not isinstance(finders[0], names.OwnPackages)
+def test_a_worker_with_a_foreign_package_says_so(tmp_path: Path) -> None:
+    (tmp_path / "conf.py").touch()
+    (tmp_path / "sitecustomize.py").write_text(f"import sys; sys.path.insert(0, {str(tmp_path)!r})\nimport conf\n")
+    done = call([sys.executable, "-m", "headtail.daemon"], tmp_path, tmp_path, ROOT)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"headtail.names.NamesError: another package conf, {tmp_path}/conf.py, was imported ")
+
+
+def test_the_working_folder_stays_on_the_path_where_headtail_lies_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    assert names.worker_variables(local=True) == {names.HOME: str(ROOT)}
+    assert names.worker_variables(local=False) == {"PYTHONSAFEPATH": "1"}
 
 
 def test_ours_are_found_in_a_zip_file(tmp_path: Path) -> None:
