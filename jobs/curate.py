@@ -4,6 +4,7 @@ from functools import partial
 
 from pyspark.sql import SparkSession
 
+from headtail.start import launch
 from conf.schema.jobs import CurateConfig
 from curation.core.outputs import check_writable
 from curation.core.progress import say
@@ -26,7 +27,6 @@ from jobs import (
     report_stats,
     write_shards,
 )
-from jobs.cli import launch
 from jobs.outputs import writing
 
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from headtail.start import launch
 from conf.schema.jobs import DownloadImagesConfig
 from conf.schema.topics import RatesConfig
 from curation.core.choices import Formats, Resize
@@ -30,7 +31,6 @@ from curation.images.preflight import (
 from curation.images.stored_images import parts_with_places
 from curation.spark.session import open_session
 from curation.spark.tasks import fork_from, require_single_attempts, run_tasks
-from jobs.cli import launch
 from jobs.outputs import writing
 
 

@@ -1,8 +1,8 @@
 """The process from which Spark forks its workers on a machine: it imports once what all of them need.
 
-Spark starts it as `python -m curation.spark.daemon` (`spark.python.daemon.module`). Spark's own daemon imports pyspark
-from an archive of sources, which Python compiles at each start, and leaves all other imports to each worker. Workers
-share the memory of modules that were imported before the fork.
+headtail/daemon.py, which Spark starts, calls `main`. Spark's own daemon imports pyspark from an archive of sources, which
+Python compiles at each start, and leaves all other imports to each worker. Workers share the memory of modules that
+were imported before the fork.
 """
 
 import gc
@@ -11,13 +11,9 @@ import os
 import sys
 from contextlib import redirect_stdout, suppress
 
-from curation.core.imports import absent, prefer_installed_spark
-
-if __name__ == "__main__":
-    prefer_installed_spark(sys.path)
-
 import pyspark.daemon
 
+from curation.core.imports import absent
 from curation.spark.tasks import PRELOAD
 
 GROUND = ("pyspark.worker", "pyarrow.compute")
@@ -58,7 +54,3 @@ def start_numba() -> None:
     from curation.core.uids import uids_of
 
     uids_of(pa.array(["http://example.org/"]))
-
-
-if __name__ == "__main__":
-    main()

@@ -23,9 +23,10 @@ from curation.core.imports import absent
 from curation.core.progress import say
 from curation.spark.class_archive import archive_options
 from curation.spark.environment import LOOPBACK, is_local_master, name_user, prepare_environment
-from curation.spark.faults import fault_line
+from curation.spark.faults import fault_line, is_local
 from curation.spark.java import started_java
 from curation.spark.jvm import OPTION_VARIABLES, start_jvm, with_cure
+from headtail.names import worker_variables
 
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
 DAEMON = "spark.python.daemon.module"
@@ -39,12 +40,10 @@ SETTINGS = {
     "spark.io.compression.codec": "zstd",
     "spark.io.compression.zstd.level": "3",
     "spark.sql.session.timeZone": "UTC",
-    # albumentations, which img2dataset imports, would look for updates on the network.
-    "spark.executorEnv.NO_ALBUMENTATIONS_UPDATE": "1",
     # Arrow's own memory pool does not return freed memory to the system; malloc does so only for mapped blocks.
     "spark.executorEnv.ARROW_DEFAULT_MEMORY_POOL": "system",
     "spark.executorEnv.MALLOC_MMAP_THRESHOLD_": "262144",
-    DAEMON: "curation.spark.daemon",
+    DAEMON: "headtail.daemon",
     # As Spark SQL sets it. With another value, tasks and rows of SQL would each have workers of their own.
     "spark.executorEnv.SPARK_SIMPLIFIED_TRACEBACK": "1",
 }
@@ -124,6 +123,7 @@ def open_session(
         signal.signal(signal.SIGINT, interrupted)
     # For an error in a user's SQL expression, this logger prints 10 kB of JSON.
     PySparkLogger.getLogger("SQLQueryContextLogger").disabled = True
+    spark.sparkContext.environment |= worker_variables(is_local())
     refuse_settings(spark)
     if submitted:
         _apply_log_settings(spark)
