@@ -1,8 +1,8 @@
 """The process from which Spark forks its workers on a machine: it imports once what all of them need.
 
-headtail/daemon.py, which Spark starts, calls `main`. Spark's own daemon imports pyspark from an archive of sources, which
-Python compiles at each start, and leaves all other imports to each worker. Workers share the memory of modules that
-were imported before the fork.
+Spark starts headtail/daemon.py, which calls `main`. Spark's own daemon imports pyspark from an archive of sources,
+which Python compiles at each start, and leaves all other imports to each worker. Workers share the memory of modules
+that were imported before the fork.
 """
 
 import gc

@@ -80,11 +80,13 @@ def test_one_that_was_installed_over_ours_is_told(init: str | None, told: str, t
 
 DAEMON = """
 import os, sys, types
-class Daemon(types.ModuleType):
-    def manager(self):
+class Stub(types.ModuleType):
+    def prefer_installed_spark(self, path):
+        pass
+    def main(self):
         import conf, curation, metadata
         sys.stdout.write(os.path.dirname(curation.__path__[0]))
-sys.modules |= {"pyspark": types.ModuleType("pyspark"), "pyspark.daemon": Daemon("pyspark.daemon")}
+sys.modules |= {name: Stub(name) for name in ("curation.core.imports", "curation.spark.daemon")}
 """
 """A sitecustomize.py with a daemon that tells where our packages are."""
 
