@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
+from headtail.start import launch
 from conf.schema.jobs import BalancePairsConfig
 from curation.balancing.balance import LOGIC_VERSION, BalanceSettings, balance_bucket, plan_balancing, take_expectations
 from curation.balancing.counts import CountFiles, open_counts
@@ -27,7 +28,6 @@ from curation.spark.domain_cap import cap_domains
 from curation.spark.forecast import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
 from jobs.entry_lists import with_lists
 from jobs.outputs import writing
 

@@ -4,6 +4,7 @@ from dataclasses import fields
 
 from pyspark.sql import SparkSession
 
+from headtail.start import launch
 from conf.schema.jobs import BuildMetadataConfig
 from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
@@ -12,7 +13,6 @@ from curation.core.storage import join, remove
 from curation.core.tables import MANIFEST, Table
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
 from jobs.outputs import writing
 from metadata.lists.counts import article_recipe, list_recipe, title_recipe
 from metadata.lists.inputs import fetched, list_inputs

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from headtail.start import launch
 from conf.schema.jobs import CountEntriesConfig
 from curation.balancing.counts import LOGIC_VERSION, count_buckets, plan_counting, write_entry_counts
 from curation.core.outcomes import refuse_nothing
@@ -13,7 +14,6 @@ from curation.core.tables import Table, sum_receipts
 from curation.matching.parts import MATCHLESS, SALT, MatchesTables
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
 from jobs.outputs import writing
 
 NAME = "count_entries"

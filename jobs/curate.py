@@ -5,6 +5,7 @@ from functools import partial
 
 from pyspark.sql import SparkSession
 
+from headtail.start import launch
 from conf.schema.jobs import CurateConfig
 from curation.core.outputs import check_writable
 from curation.core.progress import say
@@ -27,7 +28,6 @@ from jobs import (
     report_stats,
     write_shards,
 )
-from jobs.cli import launch
 from jobs.entry_lists import lists_to_write, with_new_lists
 from jobs.outputs import writing
 

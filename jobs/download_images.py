@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from headtail.start import launch
 from conf.schema.jobs import DownloadImagesConfig
 from conf.schema.topics import RatesConfig
 from curation.core.choices import Formats, Resize
@@ -29,8 +30,7 @@ from curation.images.preflight import (
 )
 from curation.images.stored_images import parts_with_places
 from curation.spark.session import open_session
-from curation.spark.tasks import require_single_attempts, run_tasks
-from jobs.cli import launch
+from curation.spark.tasks import fork_from, require_single_attempts, run_tasks
 from jobs.outputs import writing
 
 
@@ -75,6 +75,7 @@ def run(config: DownloadImagesConfig) -> None:
     tasks = plan_downloads(downloads, lists, ranges, folder)
     spark = open_session(STAGE, **vars(config.spark))
     require_single_attempts(spark)
+    fork_from(spark, download_list.__module__)  # workers that have made lists hold numba
     names = [CheckNamesTask(tasks[0].list_path)]
     look_up = partial(check_names, threads=settings.threads, detect_outage=settings.detect_outage)
     if advice := name_advice(run_tasks(spark, look_up, names)[0]):

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
+from headtail.start import launch
 from conf.schema.jobs import ExplainConfig
 from curation.core.choices import LanguageRule
 from curation.core.errors import HeadtailError
@@ -14,7 +15,6 @@ from curation.extraction.single_text import TextLanguage, language_of_text
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import languages_of
 from curation.report.explain import Explanation, explain_text, explanation_lines, read_counts, read_threshold
-from jobs.cli import launch
 from jobs.entry_lists import STARTER, cached_lists, with_lists
 
 UNKNOWN = "nothing tells the language, and the run has language.unknown=drop (language_unknown)"

@@ -7,6 +7,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from headtail.start import launch
 from conf.schema.jobs import ExtractPairsConfig
 from curation.core.attempts import GIVEN_UP, receipt_of_given_up
 from curation.core.choices import LanguageRule
@@ -46,7 +47,6 @@ from curation.sources.caption_tables import DEFAULT_TEXTS, CountTask, TableColum
 from curation.spark.environment import is_local_run
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
 from jobs.outputs import writing, written_folders
 
 NAME = "extract_pairs"

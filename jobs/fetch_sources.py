@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from headtail.start import launch
 from conf.schema.jobs import FetchSourcesConfig
 from curation.core.credentials import cut_path
 from curation.core.errors import HeadtailError
@@ -11,7 +12,6 @@ from curation.core.outputs import free_bytes
 from curation.core.progress import say
 from curation.core.storage import exists, read_json, write_json
 from curation.core.tables import MANIFEST, versions
-from jobs.cli import launch
 from jobs.outputs import writing
 from metadata.fetch.catalogue import Source, draw_days, dump_sources, page_view_sources, parse_day, wordnet_sources
 from metadata.fetch.cost import CORE_HOURS_PER_GB, cost_line, fetch_costs

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import partial
 
+from headtail.start import launch
 from conf.schema.jobs import MatchPairsConfig
 from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
@@ -20,7 +21,6 @@ from curation.matching.parts import MATCHLESS, SALT, MatchesPlan, kept_salt
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
 from jobs.entry_lists import lists_to_write, with_new_lists
 from jobs.outputs import writing
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from functools import partial
 
+from headtail.start import launch
 from conf.schema.jobs import ReportStatsConfig
 from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
@@ -18,7 +19,6 @@ from curation.report.run_tables import STAGE, RunTables, RunTotals, check_files
 from curation.report.stats import count_curated, count_downloads, count_matches, count_shards
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
 from jobs.entry_lists import with_lists
 from jobs.outputs import writing
 

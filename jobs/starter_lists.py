@@ -1,7 +1,7 @@
 """Make entry lists to begin with, within seconds and without downloads, from WordNet and wordfreq."""
 
+from headtail.start import launch
 from conf.schema.jobs import StarterListsConfig
-from jobs.cli import launch
 from jobs.outputs import writing
 from metadata.lists.inputs import fetched
 from metadata.lists.starter import STAGE, starter_inputs, write_starter_lists

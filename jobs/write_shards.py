@@ -5,6 +5,7 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from headtail.start import launch
 from conf.schema.jobs import WriteShardsConfig
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
@@ -37,7 +38,6 @@ from curation.spark.selection import SelectionSettings, balance_again, select_sa
 from curation.spark.session import open_session
 from curation.spark.sql_filter import check_filter
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
 from jobs.outputs import writing
 
 SAMPLELESS = "see download_status, filters, filter, removals"

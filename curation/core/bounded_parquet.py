@@ -23,7 +23,6 @@ from curation.core.parquet_pages import (
     PLAIN_DICTIONARY,
     RLE_DICTIONARY,
     Page,
-    longest_value,
     read_pages,
 )
 
@@ -216,6 +215,8 @@ def _longest(page: Page, compression: str, data: bytes, batch_rows: int) -> int:
             packed = pa.Codec(_CODECS[compression]).decompress(pa.py_buffer(packed), page.size)
         except (KeyError, OSError, ValueError, pa.ArrowException):
             return page.size
+    from curation.core.dictionary_values import longest_value  # numba, for few files only
+
     return int(longest_value(np.frombuffer(packed, np.uint8)))
 
 

@@ -19,14 +19,18 @@ from pyspark.sql import SparkSession
 
 from curation.core.attempts import MAX_DEATHS
 from curation.core.errors import HeadtailError, shows_stacks
+from curation.core.imports import absent
 from curation.core.progress import say
 from curation.spark.class_archive import archive_options
 from curation.spark.environment import LOOPBACK, is_local_master, name_user, prepare_environment
-from curation.spark.faults import fault_line
+from curation.spark.faults import fault_line, is_local
 from curation.spark.java import started_java
 from curation.spark.jvm import OPTION_VARIABLES, start_jvm, with_cure
+from headtail.names import worker_variables
 
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+DAEMON = "spark.python.daemon.module"
+PY_FILES = "spark.submit.pyFiles"
 SETTINGS = {
     # Batches are bounded in bytes too: one page can hold megabytes of text.
     "spark.sql.execution.arrow.pyspark.enabled": "true",
@@ -36,12 +40,18 @@ SETTINGS = {
     "spark.io.compression.codec": "zstd",
     "spark.io.compression.zstd.level": "3",
     "spark.sql.session.timeZone": "UTC",
-    # albumentations, which img2dataset imports, would look for updates on the network.
-    "spark.executorEnv.NO_ALBUMENTATIONS_UPDATE": "1",
     # Arrow's own memory pool does not return freed memory to the system; malloc does so only for mapped blocks.
     "spark.executorEnv.ARROW_DEFAULT_MEMORY_POOL": "system",
     "spark.executorEnv.MALLOC_MMAP_THRESHOLD_": "262144",
+    DAEMON: "headtail.daemon",
+    # As Spark SQL sets it. With another value, tasks and rows of SQL would each have workers of their own.
+    "spark.executorEnv.SPARK_SIMPLIFIED_TRACEBACK": "1",
 }
+PATIENT_COMPILER = (
+    "-XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 -XX:Tier4CompileThreshold=150000 "
+    "-XX:Tier4BackEdgeThreshold=400000"
+)
+"""Ten times Java's thresholds: its optimizing compiler otherwise takes a third of the JVM's time in a short job."""
 
 
 _checks: list[Callable[[SparkSession], None]] = []
@@ -79,6 +89,8 @@ def open_session(
     given = _submitted_keys() if submitted else frozenset()
     ours = {"spark.app.name": f"headtail {name}"}
     ours |= {key: value for key, value in (fallbacks or {}).items() if key not in given} | SETTINGS
+    if PY_FILES in given | conf.keys():
+        del ours[DAEMON]  # workers may find headtail only in these files, which they see when their first task begins
     if submitted:
         os.environ.setdefault("PYSPARK_PYTHON", python or sys.executable)
         ours |= {"spark.master": master} if master else {}
@@ -88,7 +100,7 @@ def open_session(
             "spark.driver.memory": driver_memory,
             "spark.ui.enabled": "false",
             "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
-            JAVA_OPTIONS: f"-Dlog4j2.configurationFile={_log_settings()}",
+            JAVA_OPTIONS: f"-Dlog4j2.configurationFile={_log_settings()} {PATIENT_COMPILER}",
         }
         if is_local_master(ours["spark.master"]):
             ours |= {"spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK}
@@ -100,9 +112,10 @@ def open_session(
         builder = builder.config(key, value)
     interrupted = signal.getsignal(signal.SIGINT)
     try:
-        if starts:
-            _start(settings)
-        spark = builder.getOrCreate()
+        with absent("pandas"):  # pyspark would look whether it is there
+            if starts:
+                _start(settings)
+            spark = builder.getOrCreate()
     except (PySparkException, Py4JError) as error:
         raise HeadtailError(with_cure(fault_line(error) or f"Spark does not start: {error}")) from error
     if threading.current_thread() is threading.main_thread():
@@ -110,6 +123,7 @@ def open_session(
         signal.signal(signal.SIGINT, interrupted)
     # For an error in a user's SQL expression, this logger prints 10 kB of JSON.
     PySparkLogger.getLogger("SQLQueryContextLogger").disabled = True
+    spark.sparkContext.environment |= worker_variables(is_local())
     refuse_settings(spark)
     if submitted:
         _apply_log_settings(spark)
