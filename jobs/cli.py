@@ -9,7 +9,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -38,6 +38,8 @@ JOBS = (
     "build_metadata",
     "fetch_sources",
 )
+NO_LOG = frozenset(("explain", "estimate"))
+"""Jobs that print an answer, and write nothing."""
 USAGE = (
     "headtail <job> key=value ...\n"
     "headtail <job> --help shows the settings of a job, --debug shows stack traces of errors. The jobs:\n"
@@ -57,7 +59,8 @@ def main() -> None:
         with _ending(job):
             # A job's module imports Spark or numba: help and mistakes come first.
             if config := _compose(_config_class(job), arguments, job):
-                importlib.import_module(f"jobs.{job}").run(config)
+                with _watched(job, config, arguments):
+                    _load(job)(config)
 
 
 def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: str = "") -> None:
@@ -72,7 +75,28 @@ def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: 
     job = job or Path(sys.modules[run.__module__].__file__ or "").stem
     with _ending(job):
         if config := _compose(get_type_hints(run)["config"], arguments, job):
-            run(config)
+            with _watched(job, config, arguments):
+                run(config)
+
+
+def _load(job: str) -> Callable[[Any], None]:
+    """Return the function of a job: its module imports Spark, and compiles kernels at the first start."""
+    from curation.core.progress import waiting
+
+    with waiting("loading the job; the first time, compiling kernels"):
+        return importlib.import_module(f"jobs.{job}").run
+
+
+def _watched(job: str, config: Any, arguments: list[str]) -> AbstractContextManager[None]:
+    """Return the block in which a job tells where it is, with a log in the folder of its run."""
+    from curation.core.living import watched
+
+    def memory_of_java() -> int:
+        jvm = sys.modules.get("curation.spark.jvm")
+        return jvm.peak_memory() if jvm else 0
+
+    has_log = job not in NO_LOG
+    return watched(job, getattr(config, "output", "") if has_log else "", arguments, memory_of_java)
 
 
 def _config_class(job: str) -> Any:

@@ -4,9 +4,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from conf.schema.jobs import FetchSourcesConfig
+from curation.core.beats import Pulse
 from curation.core.credentials import cut_path
 from curation.core.errors import HeadtailError
-from curation.core.progress import say
+from curation.core.meter import BYTES
+from curation.core.progress import Amount, say, step
 from curation.core.storage import exists, read_json, write_json
 from curation.core.tables import MANIFEST, versions
 from jobs.cli import launch
@@ -36,9 +38,16 @@ def run(config: FetchSourcesConfig) -> None:
             "nothing to fetch: set dump to a date or latest, days or random_days for page views, or wordnet=true for "
             "languages that have one"
         )
+    amount = Amount(None, BYTES)
+
+    def told() -> Pulse:
+        amount.total = fetcher.file_bytes
+        return Pulse(bytes=fetcher.written_bytes, processes=1)
+
     for source in sources:
         try:
-            digest = fetcher.fetch(source.url, folder / source.path, source.checksum)
+            with step(source.path, 0, told, amount):
+                digest = fetcher.fetch(source.url, folder / source.path, source.checksum)
         except MissingError as error:
             missing.append(str(error))
             continue
