@@ -18,7 +18,7 @@ from curation.core import progress
 from curation.core.beats import peak_memory
 from curation.core.errors import host_name
 from curation.core.meter import GAP, TASKS, Meter, Reading, clock, living_parts, plain_line, size
-from curation.core.run_log import RunLog
+from curation.core.run_log import RunLog, without_secrets
 from curation.core.terminal import PrintableStream, printable, screen
 
 TERMINAL_SECONDS = 1.0
@@ -173,7 +173,8 @@ def watched(job: str, output: str, arguments: Sequence[str] = (), memory: Callab
     run, start = progress.start_run(RunLog(output, job)), time.monotonic()
     versions = f"Python {sys.version.split()[0]}, {os.cpu_count()} cores, {host_name()}, process {os.getpid()}"
     run.log.line(f"headtail {job} {' '.join(arguments)}\n{versions}")
-    run.log.event("run_started", arguments=[str(each) for each in arguments], process=os.getpid(), host=host_name())
+    told = [without_secrets(each) for each in arguments]
+    run.log.event("run_started", arguments=told, process=os.getpid(), host=host_name())
     ticker = Ticker(sys.stderr)
     ticker.start()
     try:
@@ -184,7 +185,7 @@ def watched(job: str, output: str, arguments: Sequence[str] = (), memory: Callab
         seconds = round(time.monotonic() - start, 3)
         run.log.line("".join(traceback.format_exception(error)).rstrip())
         line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-        run.log.event("run_failed", error=f"{type(error).__name__}: {line}"[:1000], seconds=seconds)
+        run.log.event("run_failed", error=without_secrets(f"{type(error).__name__}: {line}")[:1000], seconds=seconds)
         run.log.close()
         raise
     with suppress(Exception):  # Java may have ended

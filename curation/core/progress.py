@@ -20,6 +20,8 @@ from curation.core.terminal import printable
 SHOWN_REASONS = 4
 NOTED_SECONDS = 1.0
 """A shorter wait is no event."""
+START_SECONDS = 2.0
+"""A step whose tasks have told nothing for so long still starts its workers."""
 Tracker = Callable[[], tuple[int, int] | None]
 """Returns how many tasks of the cluster's present work are done, and of how many; None without work."""
 
@@ -54,7 +56,10 @@ class Step:
         pulse = self.pulses()
         if pulse.processes and pulse.tasks >= self.pulse.tasks:
             self.pulse = pulse
-        name = f"{self.name} ({self.pulse.note})" if self.pulse.note else self.name
+        seconds = time.monotonic() - self.start
+        waits = self.pulses is not Pulse and not self.pulse.processes and seconds > START_SECONDS
+        note = "starting workers" if waits else self.pulse.note
+        name = f"{self.name} ({note})" if note else self.name
         tasks = min(self.tasks, max(self.pulse.tasks, tracked[0] if tracked and tracked[1] == self.tasks else 0))
         if self.amount is None:
             return Reading(name, TASKS, tasks, self.tasks, tasks, self.tasks, self.pulse.reasons)
