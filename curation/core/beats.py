@@ -167,13 +167,15 @@ class Beats:
             values = {"step": _mine.step, **vars(_mine.pulse())}
             content = json.dumps(values).encode()
             path = storage.join(self.folder, f"{host_name()}-{os.getpid()}.json")
-            fs, inner = storage.filesystem(path)
-            if not storage.is_local(path):
-                fs.pipe_file(inner, content)
-                return
-            with open(f"{inner}.new", "wb") as file:
+            if not self.near:  # to ask fsspec takes longer than to write
+                fs, inner = storage.filesystem(path)
+                if not storage.is_local(path):
+                    fs.pipe_file(inner, content)
+                    return
+                path = inner
+            with open(f"{path}.new", "wb") as file:
                 file.write(content)
-            os.replace(f"{inner}.new", inner)
+            os.replace(f"{path}.new", path)
 
     def read(self) -> Pulse:
         """Return the sum of the counts of all processes of this step; files that cannot be read are left out."""

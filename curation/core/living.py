@@ -111,10 +111,12 @@ class Ticker:
             text, start = run.waits[-1]
             name = run.stage.name if run.stage else run.log.job
             seconds = time.monotonic() - start
+            line = f"{text} ({seconds:.0f} s)"
             if self._line:
-                self._show(f"{name}{GAP}{text} ({seconds:.0f} s)", 0, 0.0, "")
+                named = f"{name}{GAP}{line}"
+                self._show(named if len(named) <= self._line.width() else line, 0, 0.0, "")
             if is_due:
-                self._write(name, f"{text} ({seconds:.0f} s)", event="waits", text=text, seconds=round(seconds))
+                self._write(name, line, event="waits", text=text, seconds=round(seconds))
             return
         if run.stage is None and not run.steps:
             if self._line:

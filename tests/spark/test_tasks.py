@@ -1,12 +1,24 @@
 """How tasks run in the workers of Spark."""
 
 import gc
+import tempfile
+import time
+from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
+from threading import Thread
 
+import pytest
 from pyspark.sql import SparkSession
 
+from curation.core import progress
+from curation.core.beats import moved
+from curation.core.meter import Reading
+from curation.core.progress import Amount
 from curation.core.receipts import Receipt
+from curation.core.run_log import RunLog
 from curation.spark.tasks import run_tasks
+from curation.spark.watching import count_tasks
 
 
 @dataclass(frozen=True)
@@ -26,3 +38,45 @@ def test_no_task_pays_for_the_modules_of_its_worker(spark: SparkSession) -> None
     for receipt in run_tasks(spark, look, [Looking(name) for name in "abcdefgh"])[2:]:
         assert receipt.facts["frozen"] > 30_000
         assert receipt.facts["objects"] < 10_000
+
+
+def test_heartbeats_arrive_while_tasks_run_and_leave_nothing(
+    spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list of images is one task: without heartbeats its rows would be told at its end."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    run = progress.start_run(RunLog("", "x"))
+    wait = tmp_path / "seen"
+
+    def work(task: Looking) -> Receipt:
+        moved(7, "dns")
+        until = time.monotonic() + 30
+        while not wait.exists() and time.monotonic() < until:
+            time.sleep(0.01)
+        return Receipt(task.name, 9, 8, Counter(dns=1))
+
+    readings: list[Reading] = []
+
+    def watch() -> None:
+        while not readings or not readings[-1].done:
+            time.sleep(0.02)
+            if step := run.step():
+                readings.append(step.reading(count_tasks()))
+        wait.touch()
+
+    watcher = Thread(target=watch, daemon=True)
+    watcher.start()
+    run_tasks(spark, work, [Looking("a")], amount=Amount(9, "images"))
+    watcher.join()
+    told = readings[-1]
+    assert (told.step, told.unit, told.done, told.total, told.tasks_done) == ("work", "images", 7, 9, 0)
+    assert told.reasons == Counter(dns=7)
+    assert run.memory.worker > 1 << 20
+    assert run.steps == []
+    assert [path.name for path in tmp_path.iterdir()] == ["seen"]
+
+
+def test_without_a_place_for_heartbeats_tasks_run(spark: SparkSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/no/such")
+    (receipt,) = run_tasks(spark, lambda task: Receipt(task.name, 1, 1), [Looking("a")])
+    assert receipt.rows_out == 1
