@@ -17,6 +17,8 @@ from curation.core.meter import Reading
 from curation.core.progress import Amount
 from curation.core.receipts import Receipt
 from curation.core.run_log import RunLog
+from curation.core.tables import sweep
+from curation.spark import watching
 from curation.spark.tasks import run_tasks
 from curation.spark.watching import count_tasks
 
@@ -80,3 +82,24 @@ def test_without_a_place_for_heartbeats_tasks_run(spark: SparkSession, monkeypat
     monkeypatch.setattr(tempfile, "tempdir", "/proc/no/such")
     (receipt,) = run_tasks(spark, lambda task: Receipt(task.name, 1, 1), [Looking("a")])
     assert receipt.rows_out == 1
+
+
+def test_on_a_cluster_the_place_of_heartbeats_goes_with_the_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "is_local", lambda: False)
+    progress.start_run(RunLog("", "x"))
+    with watching.watched_step("x", 1, str(tmp_path / "part-00000")) as (beats, _):
+        assert beats
+        assert not beats.near
+        (place,) = (tmp_path / "part-00000").iterdir()
+        assert (str(place), place.name[0]) == (beats.folder, ".")
+        (place / "a-1.json").write_text("{}")
+    assert list((tmp_path / "part-00000").iterdir()) == []
+    with watching.watched_step("x", 1, "") as (beats, _):
+        assert beats is None  # finished tasks are all that is told
+    killed = tmp_path / "part-00000" / place.name
+    killed.mkdir()
+    (killed / "a-1.json").touch()
+    sweep(str(tmp_path / "part-00000"))
+    assert not killed.exists()

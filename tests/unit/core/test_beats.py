@@ -7,6 +7,8 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from numba.core import event
 
 from curation.core import beats
 from curation.core.beats import Beats, Pulse, moved, noted, watch
@@ -96,3 +98,32 @@ def test_a_forked_process_has_a_thread_and_a_file_of_its_own(near: Beats, tmp_pa
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
     assert len(list(tmp_path.glob("*.json"))) == 2
+
+
+def test_on_a_cluster_heartbeats_are_objects_beside_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    stored = MemoryFileSystem()
+    monkeypatch.setattr(beats, "FAR_SECONDS", 0.01)
+    far = Beats("memory://part-00000/.progress-1.tmp", near=False)
+    with far.task():
+        moved(5)
+        assert read_when(far, 5).rows == 5
+    (path,) = stored.find("/part-00000")
+    assert path.endswith(f"-{os.getpid()}.json")
+    stored.rm("/part-00000", recursive=True)
+
+
+def test_kernels_that_are_compiled_are_told(near: Beats) -> None:
+    told: list[str] = []
+
+    def compiled() -> int:
+        told.append(near_note())
+        return 1
+
+    def near_note() -> str:
+        return beats._mine.pulse().note
+
+    with near.task():
+        with event.trigger_event("numba:compile"):
+            compiled()
+        compiled()
+    assert told == ["compiling kernels", ""]
