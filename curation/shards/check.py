@@ -15,6 +15,7 @@ from PIL import Image
 from webdataset.tariterators import base_plus_ext, group_by_keys
 
 from curation.core import storage
+from curation.core.beats import watch
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import SAMPLES
@@ -124,6 +125,7 @@ def check_shard(task: CheckTask) -> Receipt:
     problems of samples and of the shard itself.
     """
     receipt = Receipt(task.tar)
+    watch(receipt)
     keys: list[str] = []
     with storage.open_input(task.tar) as file:
         digest = _Digest(file)
