@@ -16,14 +16,13 @@ from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
 
 from curation.core.attempts import attempt, noted_error
-from curation.core.beats import Beats
 from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.fences import WRITER, Fence
 from curation.core.progress import Amount
 from curation.core.receipts import Receipt
 from curation.core.storage import TEMPORARY, join
 from curation.spark.faults import fault_line, is_local
-from curation.spark.watching import step_name, watched_step
+from curation.spark.watching import step_name, watched_step, with_beats
 
 Work = Callable[[Iterator[pa.RecordBatch]], Iterator[pa.RecordBatch]]
 Task = TypeVar("Task")
@@ -52,22 +51,11 @@ def run_tasks(
     give_up: Callable[[Task], Receipt] | None = None,
     amount: Amount | None = None,
 ) -> list[Receipt]:
-    """Run `function` on each task on the cluster, and return the checked receipts in the order of the tasks.
-
-    All tasks are frozen dataclasses of one class; they are sent as JSON and decoded to the same class. The function
-    writes its outputs atomically, so Spark may run a task again, or twice at once. During the run, a fence keeps other
-    writers out of `folder` (curation.core.fences). Spark takes the receipt of each task exactly once.
-
-    A task with hostile input can end its process. With `give_up`, which needs a `folder`, a task that has done so
-    MAX_DEATHS times (curation.core.attempts) is not run again: `give_up` makes its outputs and receipt.
-
-    While the tasks run, the progress line shows them, in the unit of `amount` if that is given.
-    """
+    """Do tasks as `_run_tasks` does. Meanwhile the progress line shows them, in the unit of `amount` if it is given."""
     if not tasks:
         return []
-    kind = type(tasks[0])
     with watched_step(step_name(function), len(tasks), folder, amount) as (beats, ended):
-        receipts = _run_tasks(spark, function, tasks, kind, folder, give_up, beats)
+        receipts = _run_tasks(spark, with_beats(function, beats), tasks, folder, give_up)
         ended(receipts)
     return receipts
 
@@ -76,11 +64,21 @@ def _run_tasks(
     spark: SparkSession,
     function: Callable[[Task], Receipt],
     tasks: Sequence[Task],
-    kind: type[Task],
-    folder: str,
-    give_up: Callable[[Task], Receipt] | None,
-    beats: Beats | None,
+    folder: str = "",
+    give_up: Callable[[Task], Receipt] | None = None,
 ) -> list[Receipt]:
+    """Run `function` on each task on the cluster, and return the checked receipts in the order of the tasks.
+
+    All tasks are frozen dataclasses of one class; they are sent as JSON and decoded to the same class. The function
+    writes its outputs atomically, so Spark may run a task again, or twice at once. During the run, a fence keeps other
+    writers out of `folder` (curation.core.fences). Spark takes the receipt of each task exactly once.
+
+    A task with hostile input can end its process. With `give_up`, which needs a `folder`, a task that has done so
+    MAX_DEATHS times (curation.core.attempts) is not run again: `give_up` makes its outputs and receipt.
+    """
+    if not tasks:
+        return []
+    kind = type(tasks[0])
 
     def at_most_twice(task: Task) -> Receipt:
         if give_up is None:
@@ -91,8 +89,7 @@ def _run_tasks(
     def work(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for task in batch.column("task").to_pylist():
-                decoded = msgspec.json.decode(task, type=kind)
-                yield receipt_batch(timed(at_most_twice, decoded, beats))
+                yield receipt_batch(timed(at_most_twice, msgspec.json.decode(task, type=kind)))
 
     return collect_receipts(plan_tasks(spark, tasks), work, folder)
 
@@ -104,13 +101,10 @@ def require_single_attempts(spark: SparkSession) -> None:
             raise HeadtailError(f"{key}=true would fetch images twice: set {key}=false for this job")
 
 
-def timed(function: Callable[[Task], Receipt], task: Task, beats: Beats | None = None) -> Receipt:
-    """Run the function and return its checked receipt with the seconds that it took; tell of it by heartbeats."""
+def timed(function: Callable[[Task], Receipt], task: Task) -> Receipt:
+    """Run the function and return its checked receipt with the seconds that it took."""
     start = time.monotonic()
-    with beats.task() if beats else nullcontext():
-        receipt = function(task).check()
-        if beats:
-            beats.end(receipt)
+    receipt = function(task).check()
     receipt.seconds = time.monotonic() - start
     return receipt
 

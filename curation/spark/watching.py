@@ -5,7 +5,7 @@ import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from pyspark import SparkContext
 
@@ -16,6 +16,7 @@ from curation.core.storage import TEMPORARY
 from curation.spark.faults import is_local
 
 PREFIX = "headtail-progress-"
+Task = TypeVar("Task")
 
 
 @contextmanager
@@ -57,6 +58,19 @@ def _beats(folder: str) -> Iterator[Beats | None]:
                 fs, inner = storage.filesystem(place)
                 if fs.exists(inner):
                     fs.rm(inner, recursive=True)
+
+
+def with_beats(function: Callable[[Task], Receipt], beats: Beats | None) -> Callable[[Task], Receipt]:
+    """Return the function of a task with its heartbeats; `func` is the one that it calls, as of a partial."""
+    if beats is None:
+        return function
+
+    def told(task: Task) -> Receipt:
+        with beats.task():
+            return beats.end(function(task))
+
+    told.func = getattr(function, "func", function)  # type: ignore[attr-defined]  # functions take attributes
+    return told
 
 
 def step_name(function: Any) -> str:
