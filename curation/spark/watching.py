@@ -1,10 +1,13 @@
 """How far work on Spark is: heartbeats of tasks, Spark's own count of finished tasks, and the memory of its Java."""
 
+import os
+import re
 import shutil
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any, TypeVar
 
 from pyspark import SparkContext
@@ -41,7 +44,8 @@ def _beats(folder: str) -> Iterator[Beats | None]:
     near, place = is_local(), ""
     with suppress(Exception):  # clients of stores raise errors of many types; without heartbeats the work goes on
         if near:
-            place = tempfile.mkdtemp(prefix=PREFIX)
+            sweep_dead(tempfile.gettempdir())
+            place = tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-")
         elif folder:
             # The name is that of a temporary file: who sweeps the folder of a killed run deletes it.
             place = storage.join(folder, f".progress-{uuid.uuid4().hex[:8]}{TEMPORARY}")
@@ -58,6 +62,19 @@ def _beats(folder: str) -> Iterator[Beats | None]:
                 fs, inner = storage.filesystem(place)
                 if fs.exists(inner):
                     fs.rm(inner, recursive=True)
+
+
+@cache
+def sweep_dead(folder: str) -> None:
+    """Delete what drivers of this user that were killed have left in the temporary folder; once in a process."""
+    for name in os.listdir(folder):
+        if found := re.fullmatch(rf"{PREFIX}(\d+)-\w+", name):
+            try:
+                os.kill(int(found[1]), 0)
+            except ProcessLookupError:
+                shutil.rmtree(os.path.join(folder, name), ignore_errors=True)
+            except OSError:  # it runs, as another user
+                continue
 
 
 def with_beats(function: Callable[[Task], Receipt], beats: Beats | None) -> Callable[[Task], Receipt]:

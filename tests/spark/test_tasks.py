@@ -1,6 +1,8 @@
 """How tasks run in the workers of Spark."""
 
 import gc
+import os
+import subprocess
 import tempfile
 import time
 from collections import Counter
@@ -103,3 +105,14 @@ def test_on_a_cluster_the_place_of_heartbeats_goes_with_the_step(
     (killed / "a-1.json").touch()
     sweep(str(tmp_path / "part-00000"))
     assert not killed.exists()
+
+
+def test_what_killed_drivers_leave_is_deleted(tmp_path: Path) -> None:
+    process = subprocess.Popen(["true"])
+    process.wait()
+    names = [f"{watching.PREFIX}{process.pid}-dead", f"{watching.PREFIX}{os.getpid()}-mine", "headtail-other"]
+    for name in names:
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "a-1.json").touch()
+    watching.sweep_dead(str(tmp_path))
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
