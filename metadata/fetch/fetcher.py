@@ -72,6 +72,7 @@ class Fetcher:
         `checksum` is the name of an algorithm and a digest in hex. A file with another digest is downloaded once more,
         then refused. Raises MissingError, or HeadtailError when the retries are used up.
         """
+        self.written_bytes, self.file_bytes = 0, None
         algorithm, published = checksum or ("sha256", "")
         if path.exists() and (not published or _digest(path, algorithm) == published.lower()):
             return _digest(path, "sha256")
