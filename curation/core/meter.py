@@ -20,7 +20,7 @@ class Reading:
     """How far a step is at one moment, in its unit (bytes, images, ...) and in tasks.
 
     `total` is None where nobody knows it. `reasons` counts what was dropped or has failed. `step` names the step
-    within its stage.
+    within its stage; `note` says what its tasks do instead of their rows, such as compiling kernels.
     """
 
     step: str = ""
@@ -30,6 +30,12 @@ class Reading:
     tasks_done: int = 0
     tasks: int = 0
     reasons: Mapping[str, int] = field(default_factory=Counter)
+    note: str = ""
+
+    @property
+    def step_texts(self) -> list[str]:
+        """The step with its note, and a shorter form."""
+        return [f"{self.step} ({self.note})", self.note] if self.note else [self.step]
 
     @property
     def share(self) -> float | None:
@@ -163,7 +169,7 @@ def plain_line(seconds: float, reading: Reading, meter: Meter) -> str:
     '12:34, 50 of 100 images (50%), 3 dropped (dns 3)'
     """
     share, left, done = reading.share, meter.seconds_left, done_text(reading)
-    parts = [clock(seconds), reading.step, f"{done} ({share:.0%})" if share is not None and done else done]
+    parts = [clock(seconds), reading.step_texts[0], f"{done} ({share:.0%})" if share is not None and done else done]
     parts += [_tasks_text(reading), _rate_text(meter.rate, reading.unit), reasons_text(reading.reasons)]
     parts.append(f"{clock(left)} left" if left is not None else "")
     return ", ".join(filter(None, parts))
@@ -181,7 +187,7 @@ def living_parts(name: str, seconds: float, reading: Reading, meter: Meter, widt
         "done": [done_text(reading, "/")],
         "rate": [_rate_text(meter.rate, reading.unit, short=True)],
         "left": [f"{clock(left)} left" if left is not None else ""],
-        "step": [reading.step],
+        "step": reading.step_texts,
         "reasons": [reasons_text(reading.reasons, shown) for shown in range(SHOWN_REASONS, -1, -1)],
         "tasks": [_tasks_text(reading)],
     }
@@ -190,8 +196,9 @@ def living_parts(name: str, seconds: float, reading: Reading, meter: Meter, widt
     chosen: dict[str, str] = {}
     for key in ("share", "left", "clock", "name", "done", "rate", "bar", "reasons", "step", "tasks"):
         if key == "bar":
-            count = behind["reasons"][-1]  # is told rather than a bar
-            bar = bar if bar + len(GAP) + (len(count) + len(GAP) if count else 0) <= room else 0
+            # The number of dropped rows and a note are told rather than a bar.
+            told = [text for text in (behind["reasons"][-1], reading.note) if text]
+            bar = bar if bar + len(GAP) + sum(len(text) + len(GAP) for text in told) <= room else 0
             room -= bar + len(GAP) if bar else 0
             continue
         for text in (before | behind)[key]:

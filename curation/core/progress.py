@@ -58,14 +58,13 @@ class Step:
             self.pulse = pulse
         seconds = time.monotonic() - self.start
         waits = self.pulses is not Pulse and not self.pulse.processes and seconds > START_SECONDS
-        note = "starting workers" if waits else self.pulse.note
-        name = f"{self.name} ({note})" if note else self.name
+        name, note = self.name, "starting workers" if waits else self.pulse.note
         tasks = min(self.tasks, max(self.pulse.tasks, tracked[0] if tracked and tracked[1] == self.tasks else 0))
         if self.amount is None:
-            return Reading(name, TASKS, tasks, self.tasks, tasks, self.tasks, self.pulse.reasons)
+            return Reading(name, TASKS, tasks, self.tasks, tasks, self.tasks, self.pulse.reasons, note)
         done, total = self.amount.done + self.amount.of(self.pulse), self.amount.total
         done = done if total is None else min(done, total)
-        return Reading(name, self.amount.unit, done, total, tasks, self.tasks, self.pulse.reasons)
+        return Reading(name, self.amount.unit, done, total, tasks, self.tasks, self.pulse.reasons, note)
 
 
 @dataclass

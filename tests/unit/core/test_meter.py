@@ -73,3 +73,13 @@ def test_bytes_without_a_total_are_told_with_the_share_of_the_tasks() -> None:
 def test_more_than_all_is_all() -> None:
     assert Reading("", "images", 12, 10).share == 1.0
     assert metered((1.0, Reading("", "images", 12, 10))).seconds_left == 0.0
+
+
+def test_a_note_is_told_rather_than_a_bar() -> None:
+    reading = Reading("match texts", "pairs", 5000, 20_000, 0, 8, note="compiling the list of en")
+    first, bar, last = living_parts("match_pairs", 10, reading, metered((10, reading)), 79)
+    assert (bar, last) == (0, "5,000/20,000 pairs  500/s  0:30 left  0 of 8 tasks")
+    first, bar, last = living_parts("match_pairs", 10, reading, metered((10, reading)), 89)
+    assert (bar, last) == (0, "5,000/20,000 pairs  500/s  0:30 left  compiling the list of en")
+    assert len(f"{first}  {last}") <= 89
+    assert plain_line(10, reading, Meter()).startswith("0:10, match texts (compiling the list of en), 5,000 of 20,000")

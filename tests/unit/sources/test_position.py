@@ -12,13 +12,11 @@ from curation.sources.parquet_rows import ParquetRows
 
 def test_rows_of_parquet_move_the_position_to_the_end_of_the_file(tmp_path: Path) -> None:
     path = tmp_path / "t.parquet"
-    pq.write_table(
-        pa.table({"url": [f"https://a.example.org/{n}.jpg" for n in range(60_000)]}), path, row_group_size=30_000
-    )
-    log, seen = ReadLog(), []
+    rows = pa.table({"url": [f"https://a.example.org/{n}.jpg" for n in range(60_000)]})
+    pq.write_table(rows, path, row_group_size=30_000)
+    log = ReadLog()
     with open(path, "rb") as file:
-        for _ in ParquetRows(BoundedParquet(file), log, ["url"], None):
-            seen.append(log.position)
+        seen = [log.position for _ in ParquetRows(BoundedParquet(file), log, ["url"], None)]
     assert len(set(seen)) > 2
     assert seen == sorted(seen)
     assert seen[0] < path.stat().st_size == log.position
