@@ -15,7 +15,7 @@ from curation.core.domains import HOST_FORM, suffixes_version
 from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
-from curation.core.progress import Stage, say
+from curation.core.progress import Amount, Stage, say
 from curation.core.receipts import merge_receipts
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import CURATED, THRESHOLDS
@@ -78,7 +78,8 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
     draw = BalanceSettings(config.balance.unit, seed, counts.folder, t, matches.max_texts, matches.salt)
     drawn_folder = join(curated_folder, "_drawn") if limit else curated_folder
     tasks = plan_balancing(matches.buckets, drawn_folder)
-    receipts = run_tasks(forecaster.spark, partial(balance_bucket, settings=draw), tasks, curated_folder)
+    images = Amount(sum_receipts(matches.parts).facts["images"], "images")
+    receipts = run_tasks(forecaster.spark, partial(balance_bucket, settings=draw), tasks, curated_folder, amount=images)
     expected = take_expectations(receipts)
     refuse_nothing(merge_receipts(NAME, receipts), "kept image", KEEPLESS, config.allow_empty)
     if limit:

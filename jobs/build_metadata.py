@@ -76,7 +76,8 @@ def run(config: BuildMetadataConfig) -> None:
     print(render_table(manifest))  # noqa: T201
     for note in manifest["notes"]:
         say(NAME, note)
-    say(NAME, f"done: {sum(row['entries'] for row in manifest['lists']):,} entries, {stage.seconds:.1f} s")
+    entries = sum(row["entries"] for row in manifest["lists"])
+    stage.close(f"{entries:,} entries", entries=entries)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -41,6 +41,8 @@ JOBS = (
     "build_metadata",
     "fetch_sources",
 )
+NO_LOG = frozenset(("explain", "estimate"))
+"""Jobs that print an answer, and write nothing into the folder of a run."""
 USAGE = (
     "headtail <job> key=value ...\n"
     "headtail <job> --help shows the settings of a job, --debug shows stack traces of errors. The jobs:\n"
@@ -62,7 +64,8 @@ def main() -> None:
         with _ending(job):
             # A job's module imports Spark or numba: help and mistakes come first.
             if config := _compose(_config_class(job), arguments, job):
-                _run(importlib.import_module(f"jobs.{job}").run, config)
+                with _watched(job, config, arguments):
+                    _run(_load(job), config)
 
 
 def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: str = "") -> None:
@@ -77,7 +80,31 @@ def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: 
     job = job or Path(sys.modules[run.__module__].__file__ or "").stem
     with _ending(job):
         if config := _compose(get_type_hints(run)["config"], arguments, job):
-            _run(run, config)
+            with _watched(job, config, arguments):
+                _run(run, config)
+
+
+def _load(job: str) -> Callable[[Any], None]:
+    """Return the function of a job: its module imports Spark, and compiles kernels at the first start."""
+    from curation.core.progress import waiting
+
+    with waiting("loading the job; the first time, compiling kernels"):
+        return importlib.import_module(f"jobs.{job}").run
+
+
+def _watched(job: str, config: Any, arguments: list[str]) -> AbstractContextManager[None]:
+    """Return the block in which a job tells where it is, with a log in the folder of its run."""
+    if job == "estimate":  # has its answer before the line would be there
+        return nullcontext()
+    from curation.core.living import watched
+    from jobs.saved_settings import settings_yaml
+
+    def memory_of_java() -> int:
+        jvm = sys.modules.get("curation.spark.jvm")
+        return jvm.peak_memory() if jvm else 0
+
+    output = "" if job in NO_LOG else getattr(config, "output", "")
+    return watched(job, output, arguments, memory_of_java, settings_yaml(config) if output else "")
 
 
 def _config_class(job: str) -> Any:

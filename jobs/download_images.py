@@ -8,7 +8,7 @@ from conf.schema.topics import RatesConfig
 from curation.core.choices import Formats, Resize
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
-from curation.core.progress import Stage, say
+from curation.core.progress import Amount, Stage, say
 from curation.core.receipts import merge_receipts
 from curation.core.schemas import CURATED, LISTS, PAIRS, STORED
 from curation.core.seeds import run_seed
@@ -81,10 +81,11 @@ def run(config: DownloadImagesConfig) -> None:
     if advice := name_advice(run_tasks(spark, look_up, names)[0]):
         say(STAGE, advice)
     fetch, first = partial(download_list, settings=settings), spark.sparkContext.defaultParallelism
-    receipts = run_tasks(spark, fetch, tasks[:first], folder)
+    amount = Amount(None if settings.retry_failed else images - sum_receipts(downloads.parts()).rows_in, "images")
+    receipts = run_tasks(spark, fetch, tasks[:first], folder, amount=amount)
     judged = judged_receipt(receipts, downloads.parts(), settings.retry_failed)
     check_success(judged, config.download.min_success_share)
-    receipts += run_tasks(spark, fetch, tasks[first:], folder)
+    receipts += run_tasks(spark, fetch, tasks[first:], folder, amount=amount)
     stage.end(downloads.end_generation(number, recipe, ranges, receipts, stage.seconds))
     accepts = config.allow_empty or not config.download.min_success_share
     refuse_nothing(sum_receipts(downloads.parts()), "image", "see download_status for the errors", accepts)

@@ -6,10 +6,12 @@ from pathlib import Path
 
 from headtail.start import launch
 from conf.schema.jobs import FetchSourcesConfig
+from curation.core.beats import Pulse
 from curation.core.credentials import cut_path
 from curation.core.errors import HeadtailError
+from curation.core.meter import BYTES
 from curation.core.outputs import free_bytes
-from curation.core.progress import say
+from curation.core.progress import Amount, say, step
 from curation.core.storage import exists, read_json, write_json
 from curation.core.tables import MANIFEST, versions
 from jobs.outputs import writing
@@ -53,9 +55,16 @@ def run(config: FetchSourcesConfig) -> None:
         fetched += 1
         say(NAME, f"{name} (comes with headtail)")
         write_manifest(manifest, files)
+    amount = Amount(None, BYTES)
+
+    def told() -> Pulse:
+        amount.total = fetcher.file_bytes
+        return Pulse(bytes=fetcher.written_bytes, processes=1)
+
     for source in sources:
         try:
-            digest = fetcher.fetch(source.url, folder / source.path, source.checksum)
+            with step(source.path, 0, told, amount):
+                digest = fetcher.fetch(source.url, folder / source.path, source.checksum)
         except MissingError as error:
             missing.append(str(error))
             continue

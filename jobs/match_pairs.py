@@ -5,10 +5,11 @@ from functools import partial
 
 from headtail.start import launch
 from conf.schema.jobs import MatchPairsConfig
+from curation.core import progress
 from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
-from curation.core.progress import Stage, say
+from curation.core.progress import Amount, Stage, say
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES, PAIRS
 from curation.core.seeds import run_seed, salt_of
@@ -60,7 +61,8 @@ def check_inputs(config: MatchPairsConfig, store: EntryStore, pairs: list[Part])
     check_kept(config, store, pairs)
     for part in pairs:
         check_file(part.files[0], PAIRS, further=None)
-    store.check_entries(config.languages)
+    with progress.waiting("reading the entry lists"):
+        store.check_entries(config.languages)
     check_writable([config.matches])
 
 
@@ -112,15 +114,17 @@ def run(
     if plan.growth:
         check_later()
         say(NAME, plan.growth)
-    store.check_entries(config.languages)
+    with progress.waiting("reading the entry lists"):
+        store.check_entries(config.languages)
     check_writable([config.matches])
     spark = open_session(NAME, **vars(config.spark))
     for target, number, single in plan.to_match:
         part = pairs[single.inputs[0]["id"]]
-        stage = Stage(NAME, f"{part.manifest['rows_out']:,} pairs of {part.path}")
+        stage = Stage(NAME, f"{part.manifest['rows_out']:,} pairs of {part.path}", number)
         folder = target.begin(number)
         tasks = plan_matching(part.manifest["files"], part.path)
-        receipt = match_to_buckets(spark, tasks, store, settings, config.buckets, folder)
+        pairs_here = part.manifest["rows_out"]
+        receipt = match_to_buckets(spark, tasks, store, settings, config.buckets, folder, pairs_here)
         if not plan.merge:
             refuse_nothing(receipt, "match", MATCHLESS, config.allow_empty)
         stage.end(target.commit(number, single, [receipt], stage.seconds).receipt)
@@ -130,9 +134,9 @@ def run(
         merge = plan.begin_merge()
         stage = Stage(NAME, f"merging {len(merge.parts)} parts in {config.buckets} buckets")
         merges = plan_merge([part.path for part in merge.parts], merge.folder, config.buckets)
-        receipts = run_tasks(
-            spark, partial(merge_bucket, max_texts=settings.max_texts, salt=salt), merges, merge.folder
-        )
+        texts = Amount(sum_receipts(merge.parts).rows_out, "texts")
+        combine = partial(merge_bucket, max_texts=settings.max_texts, salt=salt)
+        receipts = run_tasks(spark, combine, merges, merge.folder, amount=texts)
         stage.end(merge.commit(receipts, stage.seconds).receipt)
 
 

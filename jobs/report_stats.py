@@ -88,7 +88,7 @@ def run(config: ReportStatsConfig) -> None:
     )
     write_report(config.report, paths.report(report))
     remove(work)
-    say(STAGE, f"done: {config.report}/index.html, {progress.seconds:.1f} s")
+    progress.close(f"{config.report}/index.html")
 
 
 if __name__ == "__main__":

@@ -14,7 +14,11 @@ _SECRET = re.compile(r"secret|password|passwd|token|credential|access.?key", re.
 
 
 def settings_yaml(config: Any) -> str:
-    """Return all settings of a job; paths of tables in the folder of the run stay relative to `output`."""
+    """Return all settings of a job; paths of tables in the folder of the run stay relative to `output`.
+
+    Of a sweep they are those of its first variant.
+    """
+    config = next(iter(config.variants.values())) if hasattr(config, "variants") else config
     values = _plain(config, getattr(config, "output", None))
     return yaml.safe_dump(cut_values(values), sort_keys=False, allow_unicode=True, width=120)
 

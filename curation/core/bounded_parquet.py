@@ -52,7 +52,7 @@ class BoundedParquet:
     """An open Parquet file. Opening and reading raise one of `ERRORS` for what cannot be read or is too large."""
 
     def __init__(self, file: BinaryIO) -> None:
-        size = _size_after_check(file)
+        self.bytes = size = _size_after_check(file)
         self._source = _Source(file, size)
         self._file = pq.ParquetFile(self._source, pre_buffer=False, thrift_container_size_limit=1 << 20)
         self.metadata: pq.FileMetaData = self._file.metadata

@@ -32,6 +32,7 @@ from typing import IO, Any, BinaryIO
 
 import pyarrow as pa
 
+from curation.core.beats import moved
 from curation.core.errors import HeadtailError
 from curation.images.encoding import Encoded, ImageError, ImageSettings, encode_image
 from curation.images.fetch import ERROR_CHARACTERS, Fetched
@@ -154,6 +155,7 @@ class _Replacements:
                 self._encoded.data = b""
             elif outcome.fetched.status == "success":
                 outcome.fetched.status, _, outcome.fetched.error = meta["error_message"].partition(": ")
+            moved(1, "" if outcome.fetched.status == "success" else outcome.fetched.status)
         except BaseException as error:
             self.fault = self.fault or error
             raise

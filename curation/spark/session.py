@@ -17,15 +17,17 @@ from pyspark.errors import PySparkException
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
+from curation.core import progress
 from curation.core.attempts import MAX_DEATHS
 from curation.core.errors import HeadtailError, shows_stacks
 from curation.core.imports import absent
-from curation.core.progress import say
+from curation.core.progress import say, waiting
 from curation.spark.class_archive import archive_options
 from curation.spark.environment import LOOPBACK, is_local_master, name_user, prepare_environment
 from curation.spark.faults import fault_line, is_local
 from curation.spark.java import started_java
-from curation.spark.jvm import OPTION_VARIABLES, start_jvm, with_cure
+from curation.spark.jvm import LOG_LEVEL, OPTION_VARIABLES, start_jvm, with_cure
+from curation.spark.watching import count_tasks
 from headtail.names import worker_variables
 
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
@@ -78,12 +80,13 @@ def open_session(
     conf: Mapping[str, str],
     fallbacks: Mapping[str, str] | None = None,
     python: str | None = None,
+    ui: bool = False,
 ) -> SparkSession:
     """Return the session of a job: spark-submit's session if spark-submit started the process, else a new one.
 
     With `master` None, spark-submit chooses the master; without spark-submit it is local[*]. `conf` overrides the
-    settings of this module. `fallbacks` apply where neither spark-submit nor the cluster sets a value. Raises
-    HeadtailError for settings that would lose data.
+    settings of this module. `fallbacks` apply where neither spark-submit nor the cluster sets a value. With `ui`
+    Spark's pages are up, and a line tells their address. Raises HeadtailError for settings that would lose data.
     """
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     given = _submitted_keys() if submitted else frozenset()
@@ -99,20 +102,23 @@ def open_session(
             "spark.master": _with_attempts(master or "local[*]"),
             "spark.driver.memory": driver_memory,
             "spark.ui.enabled": "false",
-            "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
-            JAVA_OPTIONS: f"-Dlog4j2.configurationFile={_log_settings()} {PATIENT_COMPILER}",
+            "spark.ui.killEnabled": "false",  # whoever sees the pages could stop the run
+            JAVA_OPTIONS: f"-Dlog4j2.configurationFile={_log_settings()} -D{LOG_LEVEL}=warn {PATIENT_COMPILER}",
         }
         if is_local_master(ours["spark.master"]):
             ours |= {"spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK}
-    settings = {**ours, **conf}
+    if ui:
+        ours["spark.ui.enabled"] = "true"
+    settings = {**ours, "spark.ui.showConsoleProgress": "false", **conf}
     if starts := not submitted and SparkContext._gateway is None:
         prepare_environment(settings["spark.master"], python)
     builder = SparkSession.builder
     for key, value in settings.items():
         builder = builder.config(key, value)
+    is_new = SparkContext._active_spark_context is None
     interrupted = signal.getsignal(signal.SIGINT)
     try:
-        with absent("pandas"):  # pyspark would look whether it is there
+        with waiting("starting Spark"), absent("pandas"):  # pyspark would look whether pandas is there
             if starts:
                 _start(settings)
             spark = builder.getOrCreate()
@@ -127,7 +133,10 @@ def open_session(
     refuse_settings(spark)
     if submitted:
         _apply_log_settings(spark)
-    spark.sparkContext.setLogLevel("ERROR")
+    spark.sparkContext.setLogLevel("ERROR" if submitted else "WARN")
+    progress.run.track = count_tasks
+    if ui and is_new and (address := spark.sparkContext.uiWebUrl):
+        say("spark", f"its pages are at {address}")
     while _checks:
         _checks.pop(0)(spark)
     return spark

@@ -43,13 +43,20 @@ class MissingError(HeadtailError):
 
 
 class Fetcher:
-    """Downloads files from servers that are slow or busy, close connections early or send wrong bytes."""
+    """Downloads files from servers that are slow or busy, close connections early or send wrong bytes.
+
+    `written_bytes` are those of the present file that have arrived, `file_bytes` is its size, None if it is unknown.
+    """
+
+    written_bytes: int
+    file_bytes: int | None
 
     def __init__(self, settings: FetchSettings, wait: Callable[[float], None] = time.sleep) -> None:
         self.settings, self._wait = settings, wait
         self._policy = RetryPolicy(settings.retries + 1, settings.retry_seconds, MAX_WAIT_SECONDS)
         self._first_policy = replace(self._policy, offline_tries=OFFLINE_TRIES)
         self._has_asked = self._has_reached = False
+        self.written_bytes, self.file_bytes = 0, None
 
     def read(self, url: str, max_bytes: int = 64 << 20) -> bytes:
         """Return a small file; raises MissingError, or HeadtailError when the retries are used up."""
@@ -81,6 +88,7 @@ class Fetcher:
         `checksum` is the name of an algorithm and a digest in hex. A file with another digest is downloaded once more,
         then refused. Raises MissingError, or HeadtailError when the retries are used up.
         """
+        self.written_bytes, self.file_bytes = 0, None
         algorithm, published = checksum or ("sha256", "")
         if path.exists() and (not published or _digest(path, algorithm) == published.lower()):
             return _digest(path, "sha256")
@@ -141,9 +149,10 @@ class Fetcher:
                 raise HeadtailError(f"{url} has {end:,} bytes, more than {self.settings.max_bytes:,}")
             _version_path(part).write_text(_version(response))
             written = start if response.status == 206 else 0
+            self.written_bytes, self.file_bytes = written, end
             with open(part, "ab" if written else "wb") as file:
                 while chunk := response.read(_CHUNK_BYTES):
-                    written += len(chunk)
+                    self.written_bytes = written = written + len(chunk)
                     if written > self.settings.max_bytes:
                         raise HeadtailError(f"{url} has more than {self.settings.max_bytes:,} bytes")
                     file.write(chunk)

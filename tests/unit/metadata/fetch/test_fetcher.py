@@ -68,6 +68,7 @@ def test_a_download_resumes(server: SourceServer, fetcher: Fetcher, tmp_path: Pa
     fetcher.fetch(f"{server.url}/file", tmp_path / "file", SHA1)
     half = f"bytes={len(DATA) // 2}-"
     assert server.requests == [("/file", ""), ("/file", half), ("/file", half)]
+    assert (fetcher.written_bytes, fetcher.file_bytes) == (len(DATA), len(DATA))  # what the progress line tells
 
 
 def test_a_file_that_changed_meanwhile_is_not_patched_together(
