@@ -95,6 +95,7 @@ def stage_metrics(spark: SparkSession) -> list[dict]:
     """Return tasks, seconds and bytes of each stage that ran, as Spark counts them."""
     context = spark.sparkContext
     jvm = context._gateway
+    assert jvm is not None
     quantiles, any_status = jvm.new_array(jvm.jvm.double, 0), jvm.jvm.java.util.ArrayList()
     stages = context._jsc.sc().statusStore().stageList(None, False, False, quantiles, any_status)
     found = []
