@@ -89,10 +89,10 @@ def open_session(
     Spark's pages are up, and a line tells their address. Raises HeadtailError for settings that would lose data.
     """
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
-    given = _submitted_keys() if submitted else frozenset()
+    given = _submitted_settings() if submitted else {}
     ours = {"spark.app.name": f"headtail {name}"}
     ours |= {key: value for key, value in (fallbacks or {}).items() if key not in given} | SETTINGS
-    if PY_FILES in given | conf.keys():
+    if given.get(PY_FILES) or conf.get(PY_FILES):  # spark-submit sets it, empty, for each job in Python
         del ours[DAEMON]  # workers may find headtail only in these files, which they see when their first task begins
     if submitted:
         os.environ.setdefault("PYSPARK_PYTHON", python or sys.executable)
@@ -170,10 +170,10 @@ def _with_attempts(master: str) -> str:
     return master
 
 
-def _submitted_keys() -> frozenset[str]:
-    """Return the keys that spark-submit's command line and the cluster's spark-defaults.conf set."""
+def _submitted_settings() -> dict[str, str]:
+    """Return the settings of spark-submit's command line and of the cluster's spark-defaults.conf."""
     SparkContext._ensure_initialized()
-    return frozenset(key for key, _ in SparkConf().getAll())
+    return dict(SparkConf().getAll())
 
 
 def refuse_settings(spark: SparkSession) -> None:
