@@ -110,7 +110,7 @@ def test_three_ways_give_the_same_rows_among_foreign_packages(finished: Path, in
         environment = {"JAVA_HOME": java_home(), "PYSPARK_PYTHON": sys.executable} if name == "submit" else {}
         environment["PYTHONPATH"] = os.pathsep.join([str(path)] if name == "headtail" else [str(path), str(ROOT)])
         done = call(*way, f"output={tmp_path / name}", *settings, cwd=elsewhere, **environment)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
         assert rows(tmp_path / name, "entry_counts").equals(rows(finished, "entry_counts"))
         assert sorted(elsewhere.rglob("*")) == before
 

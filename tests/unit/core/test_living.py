@@ -221,6 +221,7 @@ def test_on_a_store_the_log_is_written_whole_and_again() -> None:
         ("spark.authenticate.secret=abc next", "spark.authenticate.secret=... next"),
         ("entry 12: a token of love", "entry 12: a token of love"),
     ],
+    ids=["in a setting", "environment", "address", "before a word", "none"],
 )
 def test_secrets_are_cut(text: str, cut: str) -> None:
     assert without_secrets(text) == cut
