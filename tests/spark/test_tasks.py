@@ -76,9 +76,11 @@ def test_workers_are_forked_with_the_modules_of_their_stage_and_no_others(spark:
     environment = spark.sparkContext.environment
     before = environment.get(PRELOAD)
     fork_from(spark, "curation.images.download")
+    environment["OF_THIS_TEST"] = "a daemon of its own: workers of other tests have imported what their tasks needed"
     try:
         facts = run_tasks(spark, look, [Looking("a")])[0].facts
     finally:
+        del environment["OF_THIS_TEST"]
         environment.update({PRELOAD: before} if before else {})
     assert (facts["curation.images.download"], facts["numba"], facts["pandas"]) == (1, 0, 0)
 
