@@ -5,8 +5,8 @@ The pools are those of tests/benchmarks/pool1.py, which have the published total
 t grows with the pool, and the shares that are kept stay. Two forms of the pool tell how far they can be off: entries
 that meet by chance, and frequent ones with frequent ones. The paper's 25% at a tail share of 5.5% lies between them.
 
-Argument: scale=100, at which a tail share leads to about its t of the whole pool. Two minutes and 4 GB; the last line is
-one JSON object.
+Argument: scale=100, at which a tail share leads to about its t of the whole pool. Two minutes and 4 GB; the last line
+is one JSON object.
 """
 
 import json
