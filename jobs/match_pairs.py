@@ -21,6 +21,7 @@ from curation.spark.matching import match_to_buckets
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cli import launch
+from jobs.entries import entries_to_write, write_words
 from jobs.outputs import writing
 
 NAME = "match_pairs"
@@ -106,7 +107,7 @@ def run(
         check_later()
         say(NAME, plan.growth)
     store.check_entries(config.languages)
-    check_writable([config.matches])
+    check_writable([config.matches, *entries_to_write(config.entries)])
     spark = open_session(NAME, **vars(config.spark))
     for target, number, single in plan.to_match:
         part = pairs[single.inputs[0]["id"]]
@@ -116,10 +117,12 @@ def run(
         receipt = match_to_buckets(spark, tasks, store, settings, config.buckets, folder)
         if not plan.merge:
             refuse_nothing(receipt, "match", MATCHLESS, config.allow_empty)
+            write_words(NAME, config.entries, store, config.languages)
         stage.end(target.commit(number, single, [receipt], stage.seconds).receipt)
     if plan.merge:
         if waiting := plan.waiting.parts():
             refuse_nothing(sum_receipts(waiting), "match", MATCHLESS, config.allow_empty)
+        write_words(NAME, config.entries, store, config.languages)
         merge = plan.begin_merge()
         stage = Stage(NAME, f"merging {len(merge.parts)} parts in {config.buckets} buckets")
         merges = plan_merge([part.path for part in merge.parts], merge.folder, config.buckets)

@@ -70,6 +70,7 @@ class MatchPairsConfig(JobConfig):
     matching: MatchingConfig = setting(MatchingConfig, "how texts are matched")
     add: bool = setting(False, "keep inputs that this call does not name in the table that holds them, and add to them")
     buckets: int = setting(64, "number of files of matches; each holds a range of uids", minimum=1, maximum=65536)
+    entries: str = table("entries", "table of the words of entries and their counts, for people, to write")
 
 
 @dataclass
@@ -101,6 +102,7 @@ class BalancePairsConfig(JobConfig):
     forecasts: str = table("forecasts", "table of forecasts to write", writes=True)
     entry_lists: str = setting("", "the metadata; with it a forecast counts the entries without a match")
     rates: RatesConfig = setting(RatesConfig, "assumptions of a forecast")
+    entries: str = table("entries", "table of the words of entries and their counts, for people, to write")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -215,6 +217,7 @@ class ReportStatsConfig(JobConfig):
     shards: str = table("shards", "folder of shards")
     entry_lists: str = setting(MISSING, "the metadata that match_pairs used")
     report: str = table("report", "folder of the report, to write", writes=True)
+    entries: str = table("entries", "table of the words of entries and their counts, for people, to write")
 
 
 @dataclass
