@@ -33,6 +33,7 @@ JOBS = (
     "remove_samples",
     "clean",
     "export",
+    "show",
     "explain",
     "estimate",
     "build_metadata",
@@ -65,7 +66,7 @@ def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: 
 
     An error is one line on standard error and exit code 1; `--debug` shows its stack trace, too. The default of `job`
     is the name of the file that defines `run`. The class of the configuration is the annotation of `run`'s only
-    parameter; the class may name the setting that gets an argument without a key (`bare_argument`).
+    parameter; the class may name the settings that get arguments without a key (`bare_argument`).
     """
     guard_streams()
     arguments = _without_debug(sys.argv[1:] if arguments is None else arguments)
@@ -87,12 +88,17 @@ def _compose(kind: Any, arguments: list[str], job: str) -> Any:
     from conf.compose import compose_config, settings_help  # Hydra takes a while, and Ctrl-C may come meanwhile
 
     if bare := getattr(kind, "bare_argument", ""):
+        several = [bare] if isinstance(bare, str) else [*bare]
+        keys = {each.partition("=")[0] for each in arguments if "=" in each}
+        names = [name for name in several if name not in keys] or several[-1:]
         given = [each for each in arguments if "=" not in each and not each.startswith("-")]
-        if len(given) > 1:
+        if len(given) > len(names):
+            last, further = given[len(names) - 1 : len(names) + 1]
             raise HeadtailError(
-                f"{bare} is given twice, as {given[0]!r} and {given[1]!r}: put quotes around a value with blanks"
+                f"{names[-1]} is given twice, as {last!r} and {further!r}: put quotes around a value with blanks"
             )
-        arguments = [f"{bare}={each}" if each in given else each for each in arguments]
+        keyed = [f"{name}={each}" for name, each in zip(names, given, strict=False)]
+        arguments = [*keyed, *(each for each in arguments if each not in given)]
     if {"-h", "--help"} & set(arguments):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)
         print(f"headtail {job} key=value ...\n\n{_first_line(job)}\n\n{settings_help(kind)}")  # noqa: T201

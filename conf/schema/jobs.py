@@ -321,6 +321,16 @@ class ExplainConfig(Settings):
 
 
 @dataclass
+class ShowConfig(Settings):
+    """Settings of show. An argument without a key is the folder, a second one the table."""
+
+    bare_argument: ClassVar[tuple[str, ...]] = ("output", "table")
+    output: str = setting(MISSING, "folder of a run, for its state; or a table, for its rows")
+    table: str = setting("", "table of the run to show the rows of, e.g. curated")
+    rows: int = setting(20, "rows to show", minimum=1)
+
+
+@dataclass
 class EstimateConfig(Settings):
     """Settings of estimate: assumptions that are not measured."""
 

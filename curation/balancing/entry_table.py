@@ -19,7 +19,7 @@ from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRIES
-from curation.core.table_reader import read_batches, read_schema
+from curation.core.table_reader import open_table_file, read_batches, read_schema
 from curation.core.tables import Part, Table
 from curation.matching.entry_lists import LICENCE
 from curation.matching.entry_store import EntryStore
@@ -82,11 +82,11 @@ class Words:
 class EntryNumbers:
     """The numbers of entries by language; None: not known yet.
 
-    `counts` are texts of `matches`, `expected` texts that balancing keeps, in units of 1 / EXPECTED_UNIT, `in_shards`
+    `count` are texts of `matches`, `expected` texts that balancing keeps, in units of 1 / EXPECTED_UNIT, `in_shards`
     samples whose caption holds the entry.
     """
 
-    counts: CountFiles | None = None
+    count: CountFiles | None = None
     expected: CountFiles | None = None
     in_shards: CountFiles | None = None
 
@@ -96,7 +96,7 @@ class EntryNumbers:
         if self.expected:
             expected = pa.array(expected.to_numpy() / EXPECTED_UNIT)
         kinds = [ENTRIES.field(name).type for name in ("count", "expected", "in_shards")]
-        found = [_numbers(self.counts, lang, ids), expected, _numbers(self.in_shards, lang, ids)]
+        found = [_numbers(self.count, lang, ids), expected, _numbers(self.in_shards, lang, ids)]
         return [column.cast(kind) for column, kind in zip(found, kinds, strict=True)]
 
     def names(self) -> list[str]:
@@ -113,6 +113,27 @@ def is_free(path: str) -> bool:
     if not all(name.startswith("part-") and name[5:].isdigit() for name in names):
         return False
     return all(part.manifest.get("stage") == STAGE for part in Table(path).parts())
+
+
+def read_words(files: Iterable[str], wanted: Collection[tuple[str, int]]) -> dict[tuple[str, int], str]:
+    """Return the words of some entries, named by language and id: reads only the row groups that may hold them."""
+    found: dict[tuple[str, int], str] = {}
+    for path in files:
+        with open_table_file(path, ENTRIES) as file:
+            for index in range(file.metadata.num_row_groups):
+                group = file.metadata.row_group(index)
+                lang, ids = (group.column(k).statistics for k in (0, 1))
+                if not any(_may_hold(lang, one) and _may_hold(ids, number) for one, number in wanted):
+                    continue
+                rows = file.read_row_group(index, columns=["lang", "entry_id", "entry"])
+                near = rows.filter(pc.is_in(rows["entry_id"], pa.array({number for _, number in wanted}, pa.int32())))
+                columns = [column.to_pylist() for column in near.columns]
+                found |= {(one, number): word for one, number, word in zip(*columns, strict=True)}
+    return {key: word for key, word in found.items() if key in wanted}
+
+
+def _may_hold(statistics: Any, value: Any) -> bool:
+    return statistics is None or not statistics.has_min_max or statistics.min <= value <= statistics.max
 
 
 def entries_recipe(words: Words, columns: Sequence[str], inputs: Sequence[dict[str, Any]] = ()) -> Recipe:
