@@ -14,7 +14,6 @@ from curation.core.own_tables import MANIFEST
 from curation.core.schemas import THRESHOLDS
 from curation.core.table_reader import read_rows
 from curation.core.tables import Part, Table
-from curation.images.downloads import RECIPE
 from curation.shards.shard_set import ShardSet
 
 CHAIN = {
@@ -171,6 +170,8 @@ def _begun(name: str, path: str, parts: Sequence[Part]) -> str:
 
 def _lists_done(folder: str) -> str:
     """Return how many download lists of a generation are finished: each has a receipt then."""
+    from curation.images.downloads import RECIPE  # with all that fetches and decodes images: rarely needed
+
     names = storage.list_folder(folder)
     done = sum(name.startswith("range-") and name.endswith(".json") for name in names)
     if RECIPE not in names:

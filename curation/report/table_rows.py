@@ -12,12 +12,14 @@ from curation.core.errors import HeadtailError
 from curation.core.own_tables import MANIFEST
 from curation.core.table_reader import check_file, open_table_file
 from curation.core.tables import Part, Table
-from curation.report.aligned_text import aligned
+from curation.report.aligned_text import aligned, cut, one_line
 
 SHOWN_ITEMS = 6
 """Items of a list that are shown; a text of an image shows fewer."""
 SHOWN_TEXTS = 2
 NULL = "-"
+TEXT_PLACES = 32
+"""Places of a text among those of an image, so that its entries are seen."""
 WEIGHTS = {"texts": 4, "text": 2}
 """Columns that keep more places than others where the terminal is narrow."""
 Words = Mapping[tuple[str, int], str]
@@ -132,7 +134,7 @@ def _struct(value: Mapping[str, Any], words: Words) -> str:
     """Return a text of an image as `"a dog" en p 0.4 kept [dog]`, any other struct as `name: value` each."""
     if not {"text", "entry_ids"} <= value.keys():
         return " ".join(f"{name}: {shown(each)}" for name, each in value.items())
-    found = [f'"{value["text"]}"', str(value.get("lang", ""))]
+    found = [f'"{cut(one_line(str(value["text"])), TEXT_PLACES)}"', str(value.get("lang", ""))]
     if "keep_probability" in value:
         found.append(f"p {shown(value['keep_probability'])}")
     if "kept" in value:
