@@ -28,6 +28,7 @@ from jobs import (
     write_shards,
 )
 from jobs.cli import launch
+from jobs.entries import entries_to_write
 from jobs.outputs import writing
 
 
@@ -56,7 +57,7 @@ def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) ->
     """Raise HeadtailError for what a later job of the chain would refuse after days of work of the first ones."""
     store.check_entries(config.languages)
     balance_pairs.check_reference(config, config.languages or store.languages)
-    outputs = [config.pairs, config.matches, config.entry_counts]
+    outputs = [config.pairs, config.matches, config.entry_counts, *entries_to_write(config.entries)]
     if config.forecast:
         check_writable([*outputs, config.forecasts])
         return

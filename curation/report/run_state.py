@@ -1,16 +1,18 @@
 """The state of a run: its tables, what decided them, what is missing next, and who works on it."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any
 
 from curation.balancing.entry_table import is_free
 from curation.core import storage
-from curation.core.lease_files import LeaseFile, read_lease
+from curation.core.lease_files import Lease, LeaseFile, read_lease
 from curation.core.own_tables import MANIFEST
+from curation.core.owners import Owner
 from curation.core.schemas import THRESHOLDS
 from curation.core.table_reader import read_rows
 from curation.core.tables import Part, Table
@@ -96,13 +98,17 @@ class RunState:
     def read(cls, path: str) -> "RunState":
         """Read the manifests of a run; a folder without any has no tables."""
         path = path.rstrip("/") or path
-        tables = {name: _read(name, storage.join(path, name)) for name in [*CHAIN, *FURTHER]}
+        names = [*CHAIN, *FURTHER]
+        folders = [storage.join(path, name) for name in names]
+        with ThreadPoolExecutor(len(names)) as pool:  # the requests to a store take most of the time
+            tables = dict(zip(names, pool.map(_read, names, folders), strict=True))
+            leases = list(pool.map(_lease, folders))
         for name, (_, source) in CHAIN.items():
             if source and (behind := _is_behind(tables[name], tables[source])):
-                tables[name] = _with(tables[name], behind=behind)
+                tables[name] = replace(tables[name], behind=behind)
         curated, thresholds = tables["curated"], tables["thresholds"]
         if curated.parts and thresholds.parts and curated.parts[-1].id != thresholds.parts[-1].id:
-            tables["thresholds"] = _with(thresholds, behind="curated")
+            tables["thresholds"] = replace(thresholds, behind="curated")
         report = tables["report"]
         if report.finished:
             later = [
@@ -110,8 +116,8 @@ class RunState:
                 for each in tables.values()
                 if each.name in CHAIN and each.finished and each.finished > report.finished
             ]
-            tables["report"] = _with(report, behind=later[-1] if later else "")
-        return cls(path, tables, _work([storage.join(path, name) for name in tables]))
+            tables["report"] = replace(report, behind=later[-1] if later else "")
+        return cls(path, tables, _work(leases))
 
     @property
     def is_run(self) -> bool:
@@ -133,10 +139,6 @@ class RunState:
         parts = self.tables["thresholds"].parts
         rows = [row for part in parts for file in part.files for row in read_rows(file, THRESHOLDS).to_pylist()]
         return sorted(rows, key=lambda row: (-row["matches"], row["lang"]))
-
-
-def _with(state: TableState, behind: str) -> TableState:
-    return TableState(state.name, state.path, state.parts, state.begun, behind, state.finished, state.is_report)
 
 
 def _read(name: str, path: str) -> TableState:
@@ -193,19 +195,20 @@ def _modified(path: str) -> datetime | None:
     return None
 
 
-def _work(folders: Sequence[str]) -> list[str]:
-    """Return a line for each process that has leases in the folders."""
-    found: dict[str, str] = {}
-    for folder in folders:
-        lease = None
-        with suppress(NotADirectoryError):
-            lease = read_lease(LeaseFile(folder).read() or b"")
-        if lease is None:
-            continue
-        owner = lease.owner
-        if not owner.is_near:
-            state = "works on it, unless it has ended: its machine is another one"
-        else:
-            state = "works on it" if owner.is_running() else "was stopped: the same command goes on where it stopped"
-        found[owner.id] = f"{owner.describe()}, {state}"
-    return list(found.values())
+def _lease(folder: str) -> Lease | None:
+    """Return the lease of a folder, None if there is none."""
+    with suppress(NotADirectoryError):
+        return read_lease(LeaseFile(folder).read() or b"")
+    return None
+
+
+def _work(leases: Sequence[Lease | None]) -> list[str]:
+    """Return a line for each process that has leases."""
+    owners = {lease.owner.id: lease.owner for lease in leases if lease}
+    return [f"{owner.describe()}, {_doing(owner)}" for owner in owners.values()]
+
+
+def _doing(owner: Owner) -> str:
+    if not owner.is_near:
+        return "works on it, unless it has ended: its machine is another one"
+    return "works on it" if owner.is_running() else "was stopped: the same command goes on where it stopped"
