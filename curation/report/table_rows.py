@@ -1,5 +1,6 @@
 """The first rows of a table as a person reads them: short lists, and words beside the ids of entries."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -56,39 +57,57 @@ class ShownTable:
             raise HeadtailError(f"{path} holds no finished part yet: run its job again, it goes on where it stopped")
         return cls(path, [], 0, len(parts)) if parts else None
 
-    def first(self, count: int) -> pa.Table:
-        """Return the first `count` rows; raises HeadtailError if the files are damaged, or were cleaned."""
-        found: list[pa.RecordBatch] = []
+    def first(self, count: int) -> tuple[list[dict[str, Any]], dict[str, pa.DataType]]:
+        """Return the first `count` rows, and the columns with their types; files may differ in their columns.
+
+        Raises HeadtailError if the files are damaged, or were cleaned.
+        """
+        rows: list[dict[str, Any]] = []
+        columns: dict[str, pa.DataType] = {}
         for file in self.files:
             check_file(file, pa.schema([]), further=None)
-            with open_table_file(file, pa.schema([]), further=None) as opened:
-                left = count - sum(batch.num_rows for batch in found)
-                for batch in opened.iter_batches(max(1, left)):
-                    found.append(batch.slice(0, left))
-                    break
-            if sum(batch.num_rows for batch in found) >= count:
-                break
-        tables = [pa.Table.from_batches([batch]) for batch in found]
-        return pa.concat_tables(tables, promote_options="permissive") if tables else pa.table({})
+            for found, schema in _read(file, count - len(rows)):
+                rows += found[: count - len(rows)]
+                columns |= {field.name: field.type for field in schema if field.name not in columns}
+                if len(rows) == count:
+                    return rows, columns
+        return rows, columns
 
     def lines(self, count: int, width: int, entries: str = "") -> list[str]:
         """Return the table's first rows as lines of at most `width` places, below a line about the table.
 
         `entries` is the path of the table that tells the words of entries.
         """
-        rows = self.first(count)
+        rows, columns = self.first(count)
         words = _words(rows, entries)
         size = "" if self.rows is None else f", {self.rows:,} rows"
         parts = f" in {self.parts:,} parts" if self.parts > 1 else ""
         number = f"{len(self.files):,} file{'s' if len(self.files) != 1 else ''}"
-        title = f"{self.path}{size}{parts}, {number}; the first {rows.num_rows:,}:"
-        header, cells = rows.column_names, [_cells(row, words) for row in rows.to_pylist()]
+        title = f"{self.path}{size}{parts}, {number}; the first {len(rows):,}:"
+        header = list(columns)
         if words and "entry_id" in header and "entry" not in header:
-            header = [each for name in header for each in (name, "entry")[: 1 + (name == "entry_id")]]
-        right = [k for k, name in enumerate(header) if name in rows.column_names and _is_number(rows[name].type)]
+            header.insert(header.index("entry_id") + 1, "entry")
+        right = [k for k, name in enumerate(header) if name in columns and _is_number(columns[name])]
         weights = {k: WEIGHTS[name] for k, name in enumerate(header) if name in WEIGHTS}
-        values = [[row[name] for name in header] for row in cells]
+        cells = [_cells(row, words) for row in rows]
+        values = [[row.get(name, "") for name in header] for row in cells]
         return [title, *aligned(header, values, width, right, weights)] if header else [title]
+
+
+def _read(file: str, rows: int) -> Iterator[tuple[list[dict[str, Any]], pa.Schema]]:
+    """Yield rows of a Parquet file with their schema, whatever its columns are.
+
+    A column whose name several have gets its number. Raises HeadtailError if the file is damaged.
+    """
+    with open_table_file(file, pa.schema([]), further=None) as opened:
+        try:
+            for batch in opened.iter_batches(min(rows, storage.ROW_GROUP_ROWS)):
+                times = Counter(names := batch.schema.names)
+                own = [name if times[name] == 1 else f"{name} {k}" for k, name in enumerate(names)]
+                named = batch.rename_columns(own)
+                yield named.to_pylist(), named.schema
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+            raise HeadtailError(f"{file} is damaged: {error}") from error
 
 
 def _cells(row: Mapping[str, Any], words: Words) -> dict[str, str]:
@@ -142,22 +161,22 @@ def _struct(value: Mapping[str, Any], words: Words) -> str:
     return f"{' '.join(found)} [{shown(value['entry_ids'], value.get('lang', ''), words)}]"
 
 
-def _words(rows: pa.Table, entries: str) -> dict[tuple[str, int], str]:
+def _words(rows: Sequence[Mapping[str, Any]], entries: str) -> dict[tuple[str, int], str]:
     """Return the words of the entries that rows name, none where there is no table of entries."""
-    wanted = set(_named(rows.select([name for name in rows.column_names if name in ("lang", "entry_id", "texts")])))
+    wanted = {key for row in rows for key in _named(row)}
     if not entries or not wanted or not is_free(entries):
         return {}
     return read_words(Table(entries).files(), wanted)
 
 
-def _named(rows: pa.Table) -> Iterator[tuple[str, int]]:
-    for row in rows.to_pylist():
-        if isinstance(row.get("entry_id"), int):
-            yield row.get("lang", ""), row["entry_id"]
-        for text in row.get("texts") or ():
-            if isinstance(text, dict):
-                for entry_id in (text.get("entry_ids") or ())[:SHOWN_ITEMS]:
-                    yield text.get("lang", ""), entry_id
+def _named(row: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """Yield language and id of each entry that a row names."""
+    if isinstance(row.get("entry_id"), int):
+        yield str(row.get("lang")), row["entry_id"]
+    texts = row.get("texts")
+    for text in texts if isinstance(texts, list) else ():
+        if isinstance(text, dict) and isinstance(ids := text.get("entry_ids"), list):
+            yield from ((str(text.get("lang")), each) for each in ids[:SHOWN_ITEMS] if isinstance(each, int))
 
 
 def _rows(parts: Sequence[Part]) -> int:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from conf.schema.jobs import ShowConfig
@@ -108,6 +109,38 @@ def test_a_table_is_found_by_its_folder_its_part_and_its_file(run: Path, capsys:
     }
     assert len(rows) == 2  # above a file within a part, the words are not looked for
     assert {len(lines) for lines in rows} == {4}
+
+
+def test_rows_of_any_parquet_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tmp_path / "some"
+    folder.mkdir()
+    columns = [
+        pa.array([None, 1.5, float("nan")]),
+        pa.array([[], None, [[1], [2, None]]]),
+        pa.array([b"\0", b"", None]),
+    ]
+    table = pa.Table.from_arrays([*columns, columns[0]], ["a", "lists", "binary", "a"])
+    pq.write_table(table, folder / "1.parquet", row_group_size=1)
+    pq.write_table(pa.table({"b": [{"x": 1, "y": True}]}), folder / "2.parquet")
+    _, header, *lines = shown(capsys, 200, folder, rows=4)
+    assert header.split() == ["a", "0", "lists", "binary", "a", "3", "b"]
+    assert [line.split() for line in lines] == [
+        ["-", "1", "bytes", "-"],
+        ["1.5", "-", "0", "bytes", "1.5"],
+        ["nan", "1,", "2,", "-", "-", "nan"],
+        ["x:", "1", "y:", "true"],
+    ]
+    (folder / "1.parquet").unlink()
+    assert shown(capsys, 200, folder)[1:] == ["b", "x: 1 y: true"]
+
+
+def test_a_damaged_file_is_one_line(run: Path, tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    data = bytearray((run / "entry_counts/part-00000/rows.parquet").read_bytes())
+    data[4:60] = bytes(56)
+    path.write_bytes(data)
+    with pytest.raises(HeadtailError, match=r"rows\.parquet is damaged"):
+        show.run(ShowConfig(output=str(path)))
 
 
 def test_the_state_names_tables_decisions_and_what_comes_next(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
