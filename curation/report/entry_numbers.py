@@ -117,9 +117,15 @@ class EntriesPlan:
         return entries_recipe(self.words, columns, self.inputs)
 
     def is_open(self) -> bool:
-        """Return whether the run has the table, and it lacks numbers: a run of before stays without it."""
-        parts = Table(self.path).parts()
-        return bool(parts) and parts[0].id != self.recipe.id
+        """Return whether the run has the table, and it lacks numbers that are there; a run of before has no table."""
+        wanted = self.recipe
+        for part in Table(self.path).parts():
+            before = part.manifest["settings"]
+            same = all(before[name] == wanted.settings[name] for name in ("metadata", "languages"))
+            columns = set(wanted.settings["columns"]) <= set(before["columns"])
+            inputs = {entry["id"] for entry in wanted.inputs} <= {entry["id"] for entry in part.inputs()}
+            return not (same and columns and inputs)
+        return False
 
     @property
     def ranges(self) -> Ranges:

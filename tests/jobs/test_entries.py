@@ -11,6 +11,7 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema.jobs import BalancePairsConfig, ReportStatsConfig
+from curation.core.cleaned import mark_cleaned
 from curation.core.tables import Table
 from jobs import balance_pairs, report_stats
 from tests.conftest import ROOT
@@ -97,3 +98,14 @@ def test_the_examples_of_the_page_run(
     told = capsys.readouterr().out
     assert re.search(r"\bthe\b", told)
     assert "keep_probability" in told
+
+
+def test_a_finished_report_stays_finished_when_its_lists_are_cleaned(
+    finished: Path, sample: Sample, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    mark_cleaned(str(run / "lists/part-00000"), "clean")
+    asked = [f"output={run}", "seed=0", f"entry_lists={sample.folder}/entries", *SESSION]
+    report_stats.run(compose_config("report_stats", ReportStatsConfig, asked))
+    assert "is done: " in capsys.readouterr().err
