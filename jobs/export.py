@@ -4,6 +4,7 @@ import os
 from functools import partial
 from secrets import randbits
 
+from headtail.start import launch
 from conf.schema.jobs import ExportConfig
 from curation.balancing.datacomp import (
     check_inputs,
@@ -23,7 +24,6 @@ from curation.core.storage import join, remove
 from curation.core.tables import Table
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
 
 NAME = "export"
 

@@ -3,6 +3,7 @@
 import shutil
 from posixpath import dirname
 
+from headtail.start import launch
 from conf.schema.jobs import ShowConfig
 from curation.core.errors import HeadtailError
 from curation.core.storage import join, list_folder
@@ -10,7 +11,6 @@ from curation.report.aligned_text import one_line
 from curation.report.run_state import RunState
 from curation.report.state_text import state_lines
 from curation.report.table_rows import ShownTable, names_of
-from jobs.cli import launch
 
 PIPE_COLUMNS = 160
 """Width of lines where the output is no terminal."""
