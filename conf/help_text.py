@@ -30,6 +30,7 @@ EXAMPLES = {
     "remove_samples": "shards=/data/run/shards uids=optouts.txt",
     "clean": "output=/data/run what=downloads,pairs",
     "export": "output=/data/run format=datacomp",
+    "show": "/data/run curated rows=5",
     "explain": "'a photo of a dog' output=/data/run entry_lists=/data/entries",
     "estimate": "archives=100000 languages=1",
     "starter_lists": "languages=en,de output=/data/starter",

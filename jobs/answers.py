@@ -19,7 +19,7 @@ from curation.core.errors import HeadtailError
 from jobs.flags import Flags
 
 SWEPT_JOBS = ("curate", "balance_pairs")
-DECISIONS = ("thresholds", "curated", "entry_probabilities", "forecasts")
+DECISIONS = ("thresholds", "curated", "entry_probabilities", "forecasts", "entries")
 """The tables that each variant of a sweep has of its own."""
 NO_HYDRA = "# Hydra composes the settings, and does nothing else here: --cfg job prints all that there are."
 
@@ -123,10 +123,7 @@ def plan_sweep(job: str, kind: Any, overrides: list[str], presets: str) -> Sweep
     for given, names in combinations:
         name = _folder_name(names)
         folder = "${output}/sweep/" + name
-        places = [
-            f"{table}={quoted(f'{folder}/{table}')}" for table in ("thresholds", "curated", "entry_probabilities")
-        ]
-        places += [f"forecasts={quoted(f'{folder}/forecasts')}"]
+        places = [f"{table}={quoted(f'{folder}/{table}')}" for table in DECISIONS]
         variants[name] = compose_config(job, kind, [*given, *places], presets)
     return Sweep(job, variants)
 

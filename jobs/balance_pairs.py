@@ -28,6 +28,7 @@ from curation.spark.domain_cap import cap_domains
 from curation.spark.forecast import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
+from jobs.entries import entries_to_write, write_counts
 from jobs.entry_lists import with_lists
 from jobs.outputs import writing
 
@@ -67,7 +68,8 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
     matches.check_files()
     if curated.parts() and not curated.done(recipe):
         check_later()
-    check_writable([config.thresholds, config.curated, config.entry_probabilities])
+    folders = [config.thresholds, config.curated, config.entry_probabilities]
+    check_writable([*folders, *entries_to_write(config.entries)])
     report_limits(config, goal, counts)
     stage = Stage(NAME, f"{len(matches.buckets):,} buckets")
     forecaster = open_forecaster(config, matches, counts, seed)
@@ -86,6 +88,7 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
         host_form = recipe.settings.get("host_form", 1)
         receipts = [cap_domains(forecaster.spark, receipts, limit, seed, host_form, curated_folder)]
         remove(drawn_folder)
+    write_counts(NAME, config.entries, matches, counts, config.entry_counts, config.thresholds, recipe)
     receipt = write_thresholds(counts, t, expected, thresholds_folder)
     part = curated.commit(0, recipe, receipts, stage.seconds, solved_t=solved.solved_t)
     first = thresholds.commit(0, recipe, [receipt], stage.seconds)

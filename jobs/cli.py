@@ -19,7 +19,7 @@ from typing import Any, get_type_hints
 from curation.core.errors import DEBUG, HeadtailError, faults_as_lines, shows_stacks
 from curation.core.terminal import guard_streams, printable
 from jobs.failures import hide_stacks_of_threads, unexpected_line
-from jobs.flags import read_flags
+from jobs.flags import read_flags, with_keys
 
 JOBS = (
     # In the order of the list that `headtail` prints. Each name is a module of jobs/ with a function `run`.
@@ -35,13 +35,14 @@ JOBS = (
     "remove_samples",
     "clean",
     "export",
+    "show",
     "explain",
     "estimate",
     "starter_lists",
     "build_metadata",
     "fetch_sources",
 )
-NO_LOG = frozenset(("explain", "estimate"))
+NO_LOG = frozenset(("explain", "estimate", "show"))
 """Jobs that print an answer, and write nothing into the folder of a run."""
 USAGE = (
     "headtail <job> key=value ...\n"
@@ -73,7 +74,7 @@ def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: 
 
     An error is one line on standard error and exit code 1; `--debug` shows its stack trace, too. The default of `job`
     is the name of the file that defines `run`. The class of the configuration is the annotation of `run`'s only
-    parameter; the class may name the setting that gets an argument without a key (`bare_argument`).
+    parameter; the class may name the settings that get arguments without a key (`bare_argument`).
     """
     guard_streams()
     arguments = _without_debug(sys.argv[1:] if arguments is None else arguments)
@@ -94,7 +95,7 @@ def _load(job: str) -> Callable[[Any], None]:
 
 def _watched(job: str, config: Any, arguments: list[str]) -> AbstractContextManager[None]:
     """Return the block in which a job tells where it is, with a log in the folder of its run."""
-    if job == "estimate":  # has its answer before the line would be there
+    if job in ("estimate", "show"):  # have their answer before the line would be there
         return nullcontext()
     from curation.core.living import watched
     from jobs.saved_settings import settings_yaml
@@ -120,13 +121,7 @@ def _compose(kind: Any, arguments: list[str], job: str) -> Any:
     if flags.version:
         print(f"headtail {version('headtail')}")  # noqa: T201
         return None
-    if bare := getattr(kind, "bare_argument", ""):
-        given = [each for each in flags.overrides if "=" not in each]
-        if len(given) > 1:
-            raise HeadtailError(
-                f"{bare} is given twice, as {given[0]!r} and {given[1]!r}: put quotes around a value with blanks"
-            )
-        flags.overrides = [f"{bare}={each}" if each in given else each for each in flags.overrides]
+    flags.overrides = with_keys(flags.overrides, kind)
     from jobs.answers import answer  # Hydra takes a while, and Ctrl-C may come meanwhile
 
     return answer(job, kind, flags, _first_line(job))

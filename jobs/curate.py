@@ -28,6 +28,7 @@ from jobs import (
     report_stats,
     write_shards,
 )
+from jobs.entries import entries_to_write
 from jobs.entry_lists import lists_to_write, with_new_lists
 from jobs.outputs import writing
 
@@ -77,7 +78,7 @@ def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) ->
     """Raise HeadtailError for what a later job of the chain would refuse after days of work of the first ones."""
     store.check_entries(config.languages)
     balance_pairs.check_reference(config, config.languages or store.languages)
-    outputs = [config.pairs, config.matches, config.entry_counts]
+    outputs = [config.pairs, config.matches, config.entry_counts, *entries_to_write(config.entries)]
     if config.forecast:
         check_writable([*outputs, config.forecasts])
         return

@@ -1,5 +1,6 @@
 """The flags of the command line, as Hydra's programs have them, and the mistakes that look like flags or settings."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, get_type_hints
@@ -24,6 +25,8 @@ REFUSED = {
     "--shell-completion": "there is no shell completion: --help lists the settings",
     "-sc": "there is no shell completion: --help lists the settings",
 }
+_KEY = re.compile(r"[+~]*[A-Za-z_][\w.@]*=")
+"""How a setting begins. A path may hold a `=`, too: /data/run/sweep/t=5000,unit=pair."""
 VIEWS = ("job", "hydra", "all")
 
 
@@ -70,6 +73,28 @@ def read_flags(arguments: list[str], kind: Any) -> Flags:
     bare = getattr(kind, "bare_argument", "")
     _check_blanks([] if bare else flags.overrides, _names(kind))
     return flags
+
+
+def with_keys(overrides: list[str], kind: Any) -> list[str]:
+    """Return settings with the keys of those that may come without one (`bare_argument` of `kind`), in their order.
+
+    Raises HeadtailError if there are more of them than keys.
+    """
+    declared = getattr(kind, "bare_argument", ())
+    several = [declared] if isinstance(declared, str) else list(declared)
+    if not several:
+        return overrides
+    bare = [not _KEY.match(each) for each in overrides]
+    keys = {each.partition("=")[0] for each, is_bare in zip(overrides, bare, strict=True) if not is_bare}
+    names = [name for name in several if name not in keys] or several[-1:]
+    given = [each for each, is_bare in zip(overrides, bare, strict=True) if is_bare]
+    if len(given) > len(names):
+        last, further = given[len(names) - 1 : len(names) + 1]
+        raise HeadtailError(
+            f"{names[-1]} is given twice, as {last!r} and {further!r}: put quotes around a value with blanks"
+        )
+    free = iter(names)
+    return [f"{next(free)}={each}" if is_bare else each for each, is_bare in zip(overrides, bare, strict=True)]
 
 
 def _next(rest: Iterator[str], name: str) -> str:

@@ -22,6 +22,7 @@ from curation.matching.parts import MATCHLESS, SALT, MatchesPlan, kept_salt
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
+from jobs.entries import entries_to_write, write_words
 from jobs.entry_lists import lists_to_write, with_new_lists
 from jobs.outputs import writing
 
@@ -116,7 +117,7 @@ def run(
         say(NAME, plan.growth)
     with progress.waiting("reading the entry lists"):
         store.check_entries(config.languages)
-    check_writable([config.matches])
+    check_writable([config.matches, *entries_to_write(config.entries)])
     spark = open_session(NAME, **vars(config.spark))
     for target, number, single in plan.to_match:
         part = pairs[single.inputs[0]["id"]]
@@ -127,10 +128,12 @@ def run(
         receipt = match_to_buckets(spark, tasks, store, settings, config.buckets, folder, pairs_here)
         if not plan.merge:
             refuse_nothing(receipt, "match", MATCHLESS, config.allow_empty)
+            write_words(NAME, config.entries, store, config.languages)
         stage.end(target.commit(number, single, [receipt], stage.seconds).receipt)
     if plan.merge:
         if waiting := plan.waiting.parts():
             refuse_nothing(sum_receipts(waiting), "match", MATCHLESS, config.allow_empty)
+        write_words(NAME, config.entries, store, config.languages)
         merge = plan.begin_merge()
         stage = Stage(NAME, f"merging {len(merge.parts)} parts in {config.buckets} buckets")
         merges = plan_merge([part.path for part in merge.parts], merge.folder, config.buckets)

@@ -5,6 +5,7 @@ from functools import partial
 
 from headtail.start import launch
 from conf.schema.jobs import ReportStatsConfig
+from curation.balancing.entry_table import Words
 from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
 from curation.core.seeds import is_drawn, run_seed
@@ -12,6 +13,7 @@ from curation.core.storage import join, remove
 from curation.matching.entry_store import EntryStore
 from curation.report import values
 from curation.report.domains import count_domains, domain_values
+from curation.report.entry_numbers import EntriesPlan, count_captions
 from curation.report.page import is_written, write_report
 from curation.report.previews import ListSummary, plan_entries, plan_previews, read_entries, read_previews
 from curation.report.run_paths import RunPaths
@@ -36,19 +38,21 @@ def run(config: ReportStatsConfig) -> None:
     recipe = tables.recipe({"seed": seed, "metadata": tables.check_metadata(store.hash)})
     for note in tables.notes:
         say(STAGE, note)
-    if is_written(config.report, recipe.id):
+    words = Words.of_lists(store, tables.matches.languages)
+    listed = EntriesPlan.make({name: getattr(config, name) for name in (*names, "entries")}, words, tables)
+    if is_written(config.report, recipe.id) and not (listed and listed.is_open()):
         say(STAGE, f"is done: {config.report}/index.html")
         return
     check_files(tables.parts)
-    check_writable([config.report])
+    check_writable([config.report, *([listed.path] if listed else [])])
     progress = Stage(STAGE, f"{len(tables.matches.buckets):,} buckets of matches, and the tables made from them")
     spark = open_session(STAGE, **vars(config.spark))
     work = join(config.report, ".work")
     tasks = tables.plan(TASKS_PER_CORE * spark.sparkContext.defaultParallelism, work)
+    balanced = listed.balanced if listed else None
+    count = partial(count_matches, max_texts=tables.matches.max_texts, salt=tables.matches.salt, balanced=balanced)
     totals = RunTotals.of_receipts(
-        run_tasks(
-            spark, partial(count_matches, max_texts=tables.matches.max_texts, salt=tables.matches.salt), tasks.matches
-        ),
+        run_tasks(spark, count, tasks.matches, work),
         run_tasks(spark, count_curated, tasks.curated, work),
         run_tasks(spark, count_downloads, tasks.downloads),
         run_tasks(spark, partial(count_shards, seed=seed), tasks.shards),
@@ -56,6 +60,10 @@ def run(config: ReportStatsConfig) -> None:
     )
     domains, sampled = tables.plan_domains(work), tables.domain_sample(seed)
     run_tasks(spark, partial(count_domains, sample=sampled), domains, work)
+    if listed:
+        captions = listed.captions([task.sidecars for task in tasks.shards], work)
+        run_tasks(spark, partial(count_captions, ranges=listed.ranges), captions, work)
+        listed.write([task.output for task in tasks.matches], [task.output for task in captions], work)
     previews = run_tasks(spark, read_previews, plan_previews(totals.samples))
     samples = values.sort_as_drawn((output for receipt in previews for output in receipt.outputs), totals.samples)
     thresholds = tables.thresholds()

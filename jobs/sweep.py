@@ -1,12 +1,14 @@
 """Runs a sweep: signals once, decisions for each variant in a folder of its own, and a table of them at the end."""
 
 import importlib
+from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
 from curation.core.progress import say
 from curation.core.schemas import CURATED, THRESHOLDS
+from curation.core.storage import join
 from curation.core.table_reader import read_rows
 from curation.core.tables import Table
 from jobs.answers import Sweep
@@ -19,7 +21,8 @@ def run_sweep(sweep: Sweep) -> None:
     balance = importlib.import_module("jobs.balance_pairs").run
     first = next(iter(sweep.variants.values()))
     if sweep.job == "curate":
-        importlib.import_module("jobs.curate").run_signals(first)
+        words = join(first.output, "entries")  # beside the signals, where each variant finds them
+        importlib.import_module("jobs.curate").run_signals(replace(first, entries=words))
     for name, config in sweep.variants.items():
         say("sweep", f"{name}: {config.curated}")
         balance(config)

@@ -72,6 +72,7 @@ class MatchPairsConfig(JobConfig):
     matching: MatchingConfig = setting(MatchingConfig, "how texts are matched")
     add: bool = setting(False, "keep inputs that this call does not name in the table that holds them, and add to them")
     buckets: int = setting(64, "number of files of matches; each holds a range of uids", minimum=1, maximum=65536)
+    entries: str = table("entries", "table of the words of entries and their counts, for people, to write")
 
 
 @dataclass
@@ -103,6 +104,7 @@ class BalancePairsConfig(JobConfig):
     forecasts: str = table("forecasts", "table of forecasts to write", writes=True)
     entry_lists: str = setting("", "the metadata, or starter; with it a forecast counts the entries without a match")
     rates: RatesConfig = setting(RatesConfig, "assumptions of a forecast")
+    entries: str = table("entries", "table of the words of entries and their counts, for people, to write")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -217,6 +219,7 @@ class ReportStatsConfig(JobConfig):
     shards: str = table("shards", "folder of shards")
     entry_lists: str = setting(MISSING, "the metadata that match_pairs used, or starter")
     report: str = table("report", "folder of the report, to write", writes=True)
+    entries: str = table("entries", "table of the words of entries and their counts, for people, to write")
 
 
 @dataclass
@@ -336,6 +339,16 @@ class ExplainConfig(Settings):
     language_model: str = setting(
         "lid.176.ftz", "path of a fastText model; lid.176.ftz: that of the run, or this one (included)"
     )
+
+
+@dataclass
+class ShowConfig(Settings):
+    """Settings of show. An argument without a key is the folder, a second one the table."""
+
+    bare_argument: ClassVar[tuple[str, ...]] = ("output", "table")
+    output: str = setting(MISSING, "folder of a run, for its state; or a table, for its rows")
+    table: str = setting("", "table of the run to show the rows of, e.g. curated")
+    rows: int = setting(20, "rows to show", minimum=1)
 
 
 @dataclass

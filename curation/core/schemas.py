@@ -43,6 +43,17 @@ STORED = _table(
 """Place of an image that is stored already, in shards of another program: further columns of pairs and of lists."""
 MATCHES = _table(uid=pa.string(), url=pa.string(), texts=pa.list_(pa.field("element", TEXT, nullable=False)))
 ENTRY_COUNTS = _table(lang=pa.string(), entry_id=pa.int32(), count=pa.int64())
+ENTRIES = pa.schema(
+    [
+        *(ENTRY_COUNTS.field(name) for name in ("lang", "entry_id")),
+        pa.field("entry", pa.string(), nullable=False),
+        pa.field("source", pa.string()),
+        pa.field("count", pa.int64()),
+        pa.field("expected", pa.float64()),
+        pa.field("in_shards", pa.int64()),
+    ]
+)
+"""The words of the entries, and their numbers as far as they are known."""
 THRESHOLDS = _table(
     lang=pa.string(), t=pa.float64(), tail_share=pa.float64(), entries=pa.int64(), matches=pa.int64(),
     expected_pairs=pa.float64(), expected_images=pa.float64(),

@@ -30,6 +30,8 @@ from curation.core.text_marks import encoding_of
 
 MAX_CHARACTERS = 256
 """Longer entries are dropped, as in Meta CLIP 2."""
+LICENCE = "licence"
+"""Key in the metadata of a Parquet list's schema: the licence of the list, where its source hands one on."""
 ENDINGS = (".json", ".txt", ".parquet", ".json.gz", ".txt.gz")
 
 

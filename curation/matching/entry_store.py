@@ -21,6 +21,7 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from curation.core import storage
 from curation.core.beats import noted
@@ -32,7 +33,7 @@ from curation.core.remote import open_patiently
 from curation.matching import trie
 from curation.matching.cache_folders import compiled_folder, file_digest, lock, user_cache
 from curation.matching.engines import AhoCorasickMatcher, Matcher, TokenMatcher
-from curation.matching.entry_lists import ENDINGS, EntryList, read_entries
+from curation.matching.entry_lists import ENDINGS, LICENCE, EntryList, read_entries
 from curation.matching.spacing import MARKS, can_match
 
 SHOWN_LISTS = 5
@@ -143,6 +144,12 @@ class EntryStore:
     def entries(self, lang: str) -> pa.StringArray:
         """Return the texts of a language by entry id; null is a hole."""
         return self.entry_list(lang).texts
+
+    def licence(self, lang: str) -> str:
+        """Return the licence that a Parquet list names in the metadata of its schema; "" if it names none."""
+        local = str(self._local(lang))
+        facts = pq.read_schema(local).metadata if local.endswith(".parquet") else None
+        return (facts or {}).get(LICENCE.encode(), b"").decode(errors="replace")
 
     def list_sizes(self, languages: Collection[str]) -> dict[str, int]:
         """Return the number of usable entries by language; no `languages` means all that have a list."""

@@ -192,7 +192,10 @@ class RunTables:
         ranges = self._ranges()
         sidecars = [file for part in self.parts["write_shards"] for file in part.files]
         return CountingTasks(
-            [MatchesTask(f"matches {k}", group) for k, group in _groups(self.matches.buckets, max_tasks)],
+            [
+                MatchesTask(f"matches {k}", group, storage.join(work, f"expected-{k:05d}.parquet"))
+                for k, group in _groups(self.matches.buckets, max_tasks)
+            ],
             [
                 CuratedTask(f"curated {k}", group, storage.join(work, f"{k:05d}.parquet"))
                 for k, group in _groups(curated, max_tasks)

@@ -13,8 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.balancing.counts import CountArrays, write_partial
+from curation.balancing.balance import expected_of_texts, text_probabilities
+from curation.balancing.counts import CountArrays, CountFiles, write_partial
+from curation.balancing.entry_table import EXPECTED_UNIT
 from curation.balancing.matched_batch import COUNTED_COLUMNS, MatchedBatch, read_matched
+from curation.core.choices import Unit
 from curation.core.draws import draw
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED, LISTS, SAMPLES, STORED
@@ -134,10 +137,11 @@ def _count_fine(counter: Counter[str], values: np.ndarray, step: float) -> None:
 
 @dataclass(frozen=True)
 class MatchesTask:
-    """Buckets of `matches` to count, each a list of files."""
+    """Buckets of `matches` to count, each a list of files; the expected entry counts are written to `output`."""
 
     name: str
     buckets: list[list[str]]
+    output: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,12 +182,36 @@ class SampleDraw:
     tar: str
 
 
-def count_matches(task: MatchesTask, max_texts: int, salt: int = 0) -> Receipt:
-    """Count the images and texts of some buckets of `matches`. Rows are images."""
-    stats, receipt = TextStats(), Receipt(task.name)
+@dataclass(frozen=True)
+class Balanced:
+    """The balance whose kept texts are expected: the folder of its counts, its thresholds, unit and seed."""
+
+    counts: str
+    t: Mapping[str, float]
+    unit: Unit
+    seed: int
+
+
+def count_matches(task: MatchesTask, max_texts: int, salt: int = 0, balanced: Balanced | None = None) -> Receipt:
+    """Count the images and texts of some buckets of `matches`. Rows are images.
+
+    With `balanced`, the texts that it is expected to keep are counted by entry, in units of 1 / EXPECTED_UNIT, and
+    written as `counts.write_partial` describes.
+    """
+    stats, receipt, expected = TextStats(), Receipt(task.name), CountArrays()
+    counts = CountFiles(balanced.counts if balanced else "")
+    # The draw by image chooses a text by its uid and text.
+    columns = None if balanced and balanced.unit is Unit.image else COUNTED_COLUMNS
     for files in task.buckets:
-        for matched in read_matched(files, max_texts, receipt, COUNTED_COLUMNS, salt):
+        for matched in read_matched(files, max_texts, receipt, columns, salt):
             stats.add(matched, np.ones(len(matched.codes), bool))
+            if balanced:
+                probabilities = text_probabilities(matched, counts, balanced.t)
+                if balanced.unit is Unit.image:
+                    probabilities, _ = expected_of_texts(matched, probabilities, balanced.unit, balanced.seed)
+                expected.add_weighted(matched, np.rint(probabilities * EXPECTED_UNIT).astype(np.int64))
+    if balanced:
+        write_partial(task.output, expected)
     return _finish(receipt, stats)
 
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from curation.core.tables import Part, Table
 from curation.shards.shard_set import ShardSet
 
-TABLES = ("pairs", "matches", "entry_counts", "thresholds", "curated", "lists")
+TABLES = ("pairs", "matches", "entry_counts", "thresholds", "curated", "lists", "entries")
 TOLD = ("stage", "logic_version", "settings", "rows_in", "rows_out", "drops", "failures", "files")
 HOW = ["seconds", "attempts", "offset", "redirects"]
 """Columns of download_status that tell how it went: a run that was stopped has its images in several tars."""

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from conf.schema.jobs import ShowConfig
+from jobs import show
 from tests.jobs.calls import Calls, one_process
 from tests.jobs.conftest import Sample
 from tests.s3_server import s3_server
@@ -29,7 +31,7 @@ def calls(s3: Any) -> Iterator[Calls]:  # noqa: ARG001 the process finds the ser
 
 def rows_and_bytes(folder: Path) -> dict[str, bytes]:
     """The files of a run that hold rows, bytes and images, by their paths."""
-    tables = ("pairs", "matches", "entry_counts", "thresholds", "curated", "lists", "shards")
+    tables = ("pairs", "matches", "entry_counts", "thresholds", "curated", "lists", "shards", "entries")
     files = [path for table in tables for path in sorted((folder / table).rglob("*.*")) if path.is_file()]
     return {
         str(path.relative_to(folder)): path.read_bytes()
@@ -39,7 +41,7 @@ def rows_and_bytes(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_whole_run_lies_on_an_object_store(
-    sample: Sample, finished: Path, tmp_path: Path, s3: Any, calls: Calls
+    sample: Sample, finished: Path, tmp_path: Path, s3: Any, calls: Calls, capsys: pytest.CaptureFixture[str]
 ) -> None:
     s3.put(f"{sample.folder}/wat/", "bucket/crawl/wat/", recursive=True)
     s3.put(f"{sample.folder}/entries/", "bucket/entries/", recursive=True)
@@ -57,6 +59,13 @@ def test_a_whole_run_lies_on_an_object_store(
     again = calls.headtail("curate", *arguments)
     assert again.count(" is done: ") == 7
     assert " starts: " not in again
+
+    show.run(ShowConfig(output=RUN))
+    assert capsys.readouterr().out.endswith("nothing is missing\n")
+    show.run(ShowConfig(output=RUN, table="curated"))
+    assert ", of, " in capsys.readouterr().out  # a word of the table of entries
+    show.run(ShowConfig(output=f"{RUN}/shards"))
+    assert "keep_" in capsys.readouterr().out
 
     shards = [f"output={RUN}", "spark.master=local[2]", "filter=width > 8", "overwrite=true"]
     assert "filter='width > 8' makes Spark itself read s3://bucket/run/" in calls.headtail(

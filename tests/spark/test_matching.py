@@ -156,7 +156,8 @@ class Run:
 
     def run(self, **settings: object) -> None:
         values = {"output": str(self.folder), "pairs": str(self.folder / "pairs"),
-                  "matches": str(self.folder / "matches"), "entry_lists": str(self.lists), "buckets": 5,
+                  "matches": str(self.folder / "matches"), "entries": str(self.folder / "entries"),
+                  "entry_lists": str(self.lists), "buckets": 5,
                   "spark": SparkConfig()}  # fmt: skip
         match_pairs.run(MatchPairsConfig(**(values | settings)))
 

@@ -25,7 +25,7 @@ from curation.matching import entry_lists
 from curation.report.estimate import Assumptions
 from jobs import cli, curate
 from jobs.cli import JOBS
-from jobs.flags import read_flags
+from jobs.flags import read_flags, with_keys
 from jobs.outputs import check_folders, written_folders
 
 GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz", "entry_lists=/lists"]
@@ -152,8 +152,7 @@ def test_each_job_has_an_example_that_composes() -> None:
     for job, example in EXAMPLES.items():
         kind = get_type_hints(importlib.import_module(f"jobs.{job}").run)["config"]
         flags = read_flags(shlex.split(example), kind)
-        bare = [f"{kind.bare_argument}={each}" if "=" not in each else each for each in flags.overrides]
-        assert compose_config(job, kind, bare)
+        assert compose_config(job, kind, with_keys(flags.overrides, kind))
 
 
 def test_help_of_curate_follows_the_order_of_the_jobs() -> None:

@@ -8,10 +8,10 @@ import pytest
 import yaml
 
 from conf.compose import compose_config
-from conf.schema.jobs import BalancePairsConfig, CurateConfig, ExplainConfig
+from conf.schema.jobs import BalancePairsConfig, CurateConfig, ExplainConfig, ShowConfig
 from curation.core.errors import HeadtailError
 from jobs.answers import Sweep, answer, plan_sweep
-from jobs.flags import read_flags
+from jobs.flags import read_flags, with_keys
 from jobs.saved_settings import settings_yaml
 
 GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz", "entry_lists=/lists"]
@@ -171,3 +171,25 @@ def test_a_sweep_has_a_folder_for_each_value() -> None:
 def test_what_cannot_be_swept(job: str, given: list[str], line: str) -> None:
     with pytest.raises(HeadtailError, match=line):
         swept(*given, job=job)
+
+
+@pytest.mark.parametrize(
+    ("given", "keyed"),
+    [
+        (["/run", "curated"], ["output=/run", "table=curated"]),
+        (["rows=3", "/run"], ["rows=3", "output=/run"]),
+        (["output=/run", "curated"], ["output=/run", "table=curated"]),
+        (["table=curated", "/run"], ["table=curated", "output=/run"]),
+        (["/run/sweep/t=5000,unit=pair", "curated"], ["output=/run/sweep/t=5000,unit=pair", "table=curated"]),
+        (["s3://bucket/crawl=1", "+rows=3"], ["output=s3://bucket/crawl=1", "+rows=3"]),
+    ],
+    ids=["two", "one after a setting", "a folder with key", "a table with key", "a path with =", "an address with ="],
+)
+def test_arguments_without_keys_get_them_in_order(given: list[str], keyed: list[str]) -> None:
+    assert with_keys(given, ShowConfig) == keyed
+
+
+def test_more_arguments_than_keys_are_refused() -> None:
+    for given in (["/run", "curated", "pairs"], ["output=/run", "curated", "pairs"]):
+        with pytest.raises(HeadtailError, match="table is given twice, as 'curated' and 'pairs'"):
+            with_keys(given, ShowConfig)

@@ -1,0 +1,51 @@
+"""The table `entries` as jobs write it; docs/tables.md explains it."""
+
+from collections.abc import Sequence
+from posixpath import dirname
+
+from curation.balancing.counts import CountFiles
+from curation.balancing.entry_table import EntryNumbers, Words, is_free, write_entries
+from curation.core.progress import say
+from curation.core.recipes import Recipe
+from curation.core.storage import join
+from curation.core.tables import Table
+from curation.matching.entry_store import EntryStore
+from curation.matching.parts import MatchesTables
+
+
+def entries_to_write(path: str) -> list[str]:
+    """Return the path of the table in a list if it may be written there, else no path."""
+    return [path] if is_free(path) else []
+
+
+def write_words(job: str, path: str, store: EntryStore, languages: Sequence[str]) -> None:
+    """Write the words of the lists, unless the table has them."""
+    if not _may_write(job, path):
+        return
+    words = Words.of_lists(store, languages)
+    before = Words.of_tables([path], words.metadata)
+    if before is None or before.languages != words.languages:
+        write_entries(path, words, EntryNumbers())
+
+
+def write_counts(
+    job: str, path: str, matches: MatchesTables, counts: CountFiles, entry_counts: str, thresholds: str, balance: Recipe
+) -> None:
+    """Write the words with their counts; they come from the table itself, or from that of the run of the matches."""
+    if not _may_write(job, path):
+        return
+    beside = [join(dirname(dirname(part.path)), "entries") for part in matches.parts]
+    metadata = matches.parts[0].manifest["settings"].get("metadata", "")
+    words = Words.of_tables([path, *beside], metadata)
+    if words is None:
+        say(job, f"writes no {path}: match_pairs has not written the words; report_stats will add them")
+        return
+    inputs = [Table(entry_counts).parts()[0].input(), {"path": thresholds, "id": balance.id}]
+    write_entries(path, words, EntryNumbers(counts), inputs)
+
+
+def _may_write(job: str, path: str) -> bool:
+    if is_free(path):
+        return True
+    say(job, f"writes no table of entries: {path} holds other things; entries=... gives it another path")
+    return False
