@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from posixpath import dirname
 
 from curation.balancing.counts import CountFiles
-from curation.balancing.entry_table import EntryNumbers, Words, is_free, write_entries
+from curation.balancing.entry_table import EntryNumbers, UnreadableWordsError, Words, is_free, write_entries
 from curation.core.progress import say
 from curation.core.recipes import Recipe
 from curation.core.storage import join
@@ -38,10 +38,13 @@ def write_counts(
     metadata = matches.parts[0].manifest["settings"].get("metadata", "")
     words = Words.of_tables([path, *beside], metadata)
     if words is None:
-        say(job, f"writes no {path}: match_pairs has not written the words; report_stats will add them")
+        say(job, f"writes no {path}: no table there has the words of these lists; report_stats will add them")
         return
     inputs = [Table(entry_counts).parts()[0].input(), {"path": thresholds, "id": balance.id}]
-    write_entries(path, words, EntryNumbers(counts), inputs)
+    try:
+        write_entries(path, words, EntryNumbers(counts), inputs)
+    except UnreadableWordsError as error:  # no reason to lose the balance
+        say(job, f"writes no {path}: {error}; report_stats will write it anew")
 
 
 def _may_write(job: str, path: str) -> bool:

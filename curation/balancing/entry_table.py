@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from curation.balancing.counts import CountFiles
 from curation.core import storage
+from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRIES
@@ -32,12 +33,16 @@ EXPECTED_UNIT = 2**24
 """Expectations are added as int64 multiples of 1 / EXPECTED_UNIT, so that no order of addition can show."""
 
 
+class UnreadableWordsError(HeadtailError):
+    """Raised when the table that tells the words is damaged."""
+
+
 @dataclass(frozen=True)
 class Words:
     """The words of entry lists. Each iteration gives batches of WORDS, sorted by (lang, entry_id).
 
     `metadata` is the hash of the lists, `licence` their licence, empty where they name none. Memory holds the words of
-    one language.
+    one language. Words of a damaged table raise UnreadableWordsError.
     """
 
     metadata: str
@@ -54,21 +59,30 @@ class Words:
 
     @classmethod
     def of_tables(cls, paths: Iterable[str], metadata: str) -> "Words | None":
-        """Return the words of the first table whose lists have the hash `metadata`; None if there is no such table."""
+        """Return the words of the first table whose lists have the hash `metadata`; None if there is no such table.
+
+        A table whose file is lost, or ends too early, is passed over.
+        """
         for path in paths:
             if not is_free(path):
                 continue
             for part in Table(path, ENTRIES).parts():
                 settings = part.manifest["settings"]
                 if settings["metadata"] == metadata and part.files:
-                    found = (read_schema(part.files[0]).metadata or {}).get(LICENCE.encode(), b"")
+                    try:
+                        found = (read_schema(part.files[0]).metadata or {}).get(LICENCE.encode(), b"")
+                    except (HeadtailError, OSError):
+                        continue
                     return cls(metadata, tuple(settings["languages"]), found.decode(), part)
         return None
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         if isinstance(self.source, Part):
             for file in self.source.files:
-                yield from read_batches(file, ENTRIES, list(WORDS), storage.ROW_GROUP_ROWS)
+                try:
+                    yield from read_batches(file, ENTRIES, list(WORDS), storage.ROW_GROUP_ROWS)
+                except (HeadtailError, OSError, pa.ArrowException) as error:
+                    raise UnreadableWordsError(f"{file} is damaged: {error}") from error
             return
         for lang in self.languages:
             listed = self.source.entry_list(lang)

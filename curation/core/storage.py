@@ -66,7 +66,7 @@ def open_input(path: str) -> BinaryIO:
     try:
         return open(inner, "rb") if isinstance(fs, LocalFileSystem) else fs.open(inner, "rb")
     except NotADirectoryError as error:  # a folder above is a file
-        raise FileNotFoundError(*error.args) from error
+        raise FileNotFoundError(error.errno, error.strerror, error.filename) from error
 
 
 def list_files(paths: Iterable[str], suffixes: tuple[str, ...] = (), own: Iterable[str] = ()) -> list[FileInfo]:

@@ -11,6 +11,7 @@ from curation.balancing.entry_table import is_free, read_words
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.own_tables import MANIFEST
+from curation.core.progress import say
 from curation.core.table_reader import check_file, open_table_file
 from curation.core.tables import Part, Table
 from curation.report.aligned_text import aligned, cut, one_line
@@ -19,6 +20,9 @@ SHOWN_ITEMS = 6
 """Items of a list that are shown; a text of an image shows fewer."""
 SHOWN_TEXTS = 2
 NULL = "-"
+UNREADABLE = "unreadable"
+_NO_PYTHON_VALUE = (ValueError, OverflowError, KeyError)
+"""Python has no such value: a year outside of 1 to 9999, an unknown time zone, bytes that are no UTF-8."""
 TEXT_PLACES = 32
 """Places of a text among those of an image, so that its entries are seen."""
 WEIGHTS = {"texts": 4, "text": 2}
@@ -105,9 +109,27 @@ def _read(file: str, rows: int) -> Iterator[tuple[list[dict[str, Any]], pa.Schem
                 times = Counter(names := batch.schema.names)
                 own = [name if times[name] == 1 else f"{name} {k}" for k, name in enumerate(names)]
                 named = batch.rename_columns(own)
-                yield named.to_pylist(), named.schema
+                columns = [_values(column) for column in named.columns]
+                yield [dict(zip(own, row, strict=True)) for row in zip(*columns, strict=True)], named.schema
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             raise HeadtailError(f"{file} is damaged: {error}") from error
+
+
+def _values(column: pa.Array) -> list[Any]:
+    try:
+        return column.to_pylist()
+    except _NO_PYTHON_VALUE:
+        return [_value(scalar) for scalar in column]
+
+
+def _value(scalar: pa.Scalar) -> Any:
+    """Return a value; a time that Python does not have is its number in the column's unit, damaged UTF-8 has U+FFFD."""
+    try:
+        return scalar.as_py()
+    except _NO_PYTHON_VALUE:
+        if pa.types.is_string(scalar.type) or pa.types.is_large_string(scalar.type):
+            return scalar.as_buffer().to_pybytes().decode(errors="replace")
+        return str(scalar.value) if pa.types.is_temporal(scalar.type) else UNREADABLE
 
 
 def _cells(row: Mapping[str, Any], words: Words) -> dict[str, str]:
@@ -132,7 +154,7 @@ def shown(value: Any, lang: str = "", words: Words | None = None) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float):
-        return f"{value:.4g}" if abs(value) < 1e4 else f"{value:,.0f}"
+        return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
     if isinstance(value, bytes):
         return f"{len(value):,} bytes"
     if isinstance(value, dict):
@@ -166,7 +188,11 @@ def _words(rows: Sequence[Mapping[str, Any]], entries: str) -> dict[tuple[str, i
     wanted = {key for row in rows for key in _named(row)}
     if not entries or not wanted or not is_free(entries):
         return {}
-    return read_words(Table(entries).files(), wanted)
+    try:
+        return read_words(Table(entries).files(), wanted)
+    except (HeadtailError, OSError, pa.ArrowException) as error:
+        say("show", f"shows ids without words: {error}")
+        return {}
 
 
 def _named(row: Mapping[str, Any]) -> Iterator[tuple[str, int]]:

@@ -10,9 +10,14 @@ import pytest
 
 from curation.balancing.counts import CountFiles, save_array
 from curation.balancing.entry_table import EXPECTED_UNIT, EntryNumbers, Words, is_free, read_words, write_entries
+from curation.core import storage
+from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
+from curation.core.schemas import MATCHES
 from curation.core.tables import Table
 from curation.matching.entry_store import EntryStore
+from curation.matching.parts import MatchesTables
+from jobs.entries import write_counts
 
 
 @pytest.fixture
@@ -103,3 +108,29 @@ def test_words_are_read_by_language_and_id(store: EntryStore, tmp_path: Path) ->
     wanted = {("en", 2), ("fr", 2), ("fr", 69_999), ("de", 7), ("xx", 0)}
     found = {("en", 2): "red kite", ("fr", 2): "mot 2", ("fr", 69_999): "mot 69999"}
     assert read_words(part.files, wanted) == found
+
+
+@pytest.mark.parametrize("damage", ["truncated", "lost", "zeros within"])
+def test_damaged_words_stop_no_balance(
+    store: EntryStore, tmp_path: Path, capsys: pytest.CaptureFixture[str], damage: str
+) -> None:
+    path = tmp_path / "run" / "entries"
+    part = write_entries(str(path), Words.of_lists(store, []), EntryNumbers())
+    file = Path(part.files[0])
+    content = file.read_bytes()
+    if damage == "truncated":
+        file.write_bytes(content[:100])
+    elif damage == "lost":
+        file.unlink()
+    else:
+        file.write_bytes(content[:4] + bytes(2000) + content[2004:])
+    matches, counts = Table(str(tmp_path / "run/matches")), Table(str(tmp_path / "run/entry_counts"))
+    matched = storage.write_rows(f"{matches.part_path(0)}/bucket-00000.parquet", MATCHES.empty_table())
+    settings = {"metadata": store.hash, "max_texts": 9}
+    matches.commit(0, Recipe("match_pairs", 1, settings), [Receipt("x", outputs=[matched])], 0)
+    counts.commit(0, Recipe("count_entries", 1, {}), [], 0)
+    numbers, balance = arrays(tmp_path / "c", en=[1]), Recipe("balance_pairs", 1, {})
+    write_counts("test", str(path), MatchesTables([matches.path]), numbers, counts.path, "thresholds", balance)
+    assert "writes no" in capsys.readouterr().err
+    assert [each.id for each in Table(str(path)).parts()] == [part.id]
+    assert {each.name for each in path.rglob("*.*")} <= {"_manifest.json", "entries.parquet"}

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pytest
 
 from curation.core.errors import HeadtailError
-from curation.core.storage import ParquetSink, exists, list_files, remove, remove_files, write_bytes
+from curation.core.storage import ParquetSink, exists, list_files, open_input, remove, remove_files, write_bytes
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -86,3 +86,10 @@ def test_only_the_named_files_are_deleted(tmp_path: Path, scheme: str) -> None:
     remove_files([f"{scheme}{tmp_path}/run[1]/c"])
     found = [exists(f"{scheme}{tmp_path}/{name}") for name in ("run[1]/part/a", "run[1]/c", "run1/part/a", "run1/c")]
     assert found == [False, False, True, True]
+
+
+def test_a_path_below_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(FileNotFoundError) as found:
+        open_input(str(tmp_path / "file/below"))
+    assert found.value.filename == str(tmp_path / "file/below")

@@ -246,3 +246,27 @@ def test_neither_spark_nor_what_fetches_images_is_loaded() -> None:
     code = "import sys, jobs.show; print([name for name in ('pyspark', 'img2dataset', 'PIL') if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+@pytest.mark.parametrize(
+    ("column", "told"),
+    [
+        pytest.param(pa.array([2**62], pa.timestamp("us")), str(2**62), id="a late time"),
+        pytest.param(pa.array([1], pa.timestamp("us", "Nowhere/Town")), "1", id="a time zone of nowhere"),
+        pytest.param(pa.array([2**30], pa.int32()).cast(pa.date32()), str(2**30), id="a late date"),
+        pytest.param(pa.array([b"a\xffb"]).view(pa.string()), "a\ufffdb", id="no UTF-8"),
+        pytest.param(pa.array([[2**62]], pa.list_(pa.timestamp("us"))), "unreadable", id="a late time in a list"),
+        pytest.param(pa.array([-1e300]), "-1e+300", id="a large number"),
+    ],
+)
+def test_values_that_python_does_not_have(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], column: pa.Array, told: str
+) -> None:
+    pq.write_table(pa.table({"a": column, "b": ["kept"]}), tmp_path / "odd.parquet")
+    assert shown(capsys, 80, tmp_path / "odd.parquet")[2].split() == [told, "kept"]
+
+
+def test_damaged_words_leave_the_ids(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (file,) = Table(str(run / "entries")).files()
+    Path(file).write_bytes(b"PAR1")
+    assert "[0, 2]" in shown(capsys, 300, run, "matches")[2]
