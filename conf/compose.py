@@ -92,7 +92,9 @@ def default_presets(kind: Any) -> list[dict[str, str]]:
 def _check_override(job: str, override: str, known: dict[str, Any], presets: str) -> None:
     key, equals, value = override.partition("=")
     if not equals:
-        raise HeadtailError(f"{override!r} is not of the form key=value")
+        cut = "]" in override or "}" in override
+        hint = ": write a list without blanks, or put the whole setting in quotes: 'languages=[en, de]'" if cut else ""
+        raise HeadtailError(f"{override!r} is not of the form key=value{hint}")
     key = key.lstrip("+~").split("@")[0]
     if key in known or any(key.startswith(f"{name}.") for name, (hint, _) in known.items() if get_origin(hint) is dict):
         return

@@ -9,6 +9,7 @@ KINDS = {"Float": "a number", "Integer": "an integer"}
 UNITS = {"": 1, "%": 0.01, "B": 1e9} | {sign + byte: 1000**n for n, sign in enumerate("KMGT", 1) for byte in ("", "B")}
 _CONVERSION = re.compile(r"Value '(.*)' of type '\w+' could not be converted to (\w+)")
 _NUMBER = re.compile(r"([+-]?[\d., _']*\d(?:e[+-]?\d+)?)\s*([a-z%]*)", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"[+-]?(?:0,\d+|[\d.]*\d,(?!\d{3}$)\d+|\d{1,3}(?:\.\d{3})+,\d+)", re.ASCII)
 
 
 def wrong_value(line: str, key: str | None, overrides: dict[str, str]) -> str | None:
@@ -64,13 +65,18 @@ def _wrong_number(key: str, value: str, kind: str) -> str:
 def _plain_number(text: str) -> str | None:
     """Return a number as settings take it, None for a text that is no number.
 
-    >>> [_plain_number(text) for text in ("20k", "1e3", "1,000", "4 GB", "6%", "many")]
-    ['20000', '1000', '1000', '4000000000', '0.06', None]
+    A single comma is a decimal point where 0, or other than three digits, make it one: 0,125 and 2,5, but not 1,000.
+
+    >>> [_plain_number(text) for text in ("20k", "1e3", "1,000", "4 GB", "6%", "0,06", "1.234,5", "many")]
+    ['20000', '1000', '1000', '4000000000', '0.06', '0.06', '1234.5', None]
     """
     match = _NUMBER.fullmatch(text.strip())
     if not match or match[2].upper() not in UNITS:
         return None
-    digits = re.sub(r"[, _']", "", match[1])
+    digits = re.sub(r"[ _']", "", match[1])
+    if _DECIMAL_COMMA.fullmatch(digits):
+        digits = digits.replace(".", "").replace(",", ".")
+    digits = digits.replace(",", "")
     try:
         return f"{float(digits) * UNITS[match[2].upper()]:.15g}"
     except ValueError:

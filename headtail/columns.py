@@ -175,7 +175,9 @@ def strings(columns: Columns, name: Any, *, nulls: bool = False) -> pa.StringArr
     Raises HeadtailError where the table has no such column, where it holds something else, or a null unless `nulls`.
     """
     if name not in columns.names:
-        raise HeadtailError(f"the table has no column {name!r}, it has {', '.join(map(str, columns.names)) or 'none'}")
+        cure = f": name the column of texts with {TEXT}=..." if name == TEXT else ""
+        found = ", ".join(map(str, columns.names)) or "none"
+        raise HeadtailError(f"the table has no column {name!r}, it has {found}{cure}")
     array = to_strings(to_array(columns.column(name), name), name)
     if array.null_count and not nulls:
         first = int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])

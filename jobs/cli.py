@@ -60,7 +60,7 @@ def main() -> None:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `headtail | head`
         print(USAGE, *(f"  {name:16} {_first_line(name)}" for name in JOBS), sep="\n")  # noqa: T201
     elif job not in JOBS:
-        _fail("headtail", f"unknown job {job!r}: the jobs are {', '.join(JOBS)}")
+        _fail("headtail", _unknown_job(job, arguments))
     else:
         with _ending(job):
             # A job's module imports Spark or numba: help and mistakes come first.
@@ -83,6 +83,20 @@ def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: 
         if config := _compose(get_type_hints(run)["config"], arguments, job):
             with _watched(job, config, arguments):
                 _run(run, config)
+
+
+def _unknown_job(job: str, arguments: list[str]) -> str:
+    """Return the line for a first argument that is no job: the job that it stands for, if there is one."""
+    import difflib  # only a mistake needs it
+
+    named = next((word for word in (job.lstrip("-").replace("-", "_"), *arguments) if word in JOBS), "")
+    if named:
+        return f"unknown job {job!r}: write headtail {named} key=value ..."
+    if near := difflib.get_close_matches(job, JOBS, 1):
+        return f"unknown job {job!r}: did you mean {near[0]}? headtail lists the jobs"
+    if "=" in job:
+        return f"the job is missing before {job!r}: the jobs are {', '.join(JOBS)}"
+    return f"unknown job {job!r}: the jobs are {', '.join(JOBS)}"
 
 
 def _load(job: str) -> Callable[[Any], None]:

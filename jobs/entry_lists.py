@@ -4,6 +4,7 @@ They stay there: a run that goes on, its report and `explain` find the lists tha
 installed by then.
 """
 
+import difflib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, TypeVar
@@ -31,9 +32,19 @@ def lists_to_write(config: Any) -> list[str]:
     return [starter_folder(config)] if config.entry_lists == STARTER else []
 
 
+def _is_path(entry_lists: str) -> bool:
+    """Return whether the setting is a path; raises HeadtailError where it is `starter` with a typo."""
+    if entry_lists == STARTER:
+        return False
+    typo = "/" not in entry_lists and difflib.get_close_matches(entry_lists.lower(), [STARTER], 1, 0.8)
+    if typo and not exists(entry_lists):
+        raise HeadtailError(f"entry_lists={entry_lists} names no file: did you mean entry_lists={STARTER}?")
+    return True
+
+
 def with_lists(config: Config) -> Config:
     """Return the settings of a job with the path of entry lists that exist: starter lists are those of the run."""
-    if config.entry_lists != STARTER:
+    if _is_path(config.entry_lists):
         return config
     folder = starter_folder(config)
     if not (have := _languages(folder)):
@@ -51,7 +62,7 @@ def with_new_lists(config: Config, has_matches: Callable[[], bool]) -> Config:
     Lists of the run that hold all languages stay as they are. Raises HeadtailError if they lack one, and matches have
     been made with them.
     """
-    if config.entry_lists != STARTER:
+    if _is_path(config.entry_lists):
         return config
     folder = starter_folder(config)
     have = _languages(folder)

@@ -125,7 +125,7 @@ class BalanceGoal:
         asked = f"{name}={getattr(self, name):,.10g}"
         reference = self.rule.reference
         came = f", first pass t={t[reference]:,.8g} for {reference}" if reference in t else ""
-        return f"{asked}{came}, {len(t)} languages"
+        return f"{asked}{came}, {len(t)} {'language' if len(t) == 1 else 'languages'}"
 
 
 def write_thresholds(

@@ -50,9 +50,17 @@ class Meter:
 
     def __init__(self) -> None:
         self._samples: list[tuple[float, float, float]] = []
+        self._unit = ""
 
     def add(self, seconds: float, reading: Reading) -> None:
-        """Add a sample; of many samples every second one is dropped, so their number is bounded."""
+        """Add a sample; of many samples every second one is dropped, so their number is bounded.
+
+        A step that goes on in another unit, as from images to the tasks of a shuffle, is measured from there on.
+        """
+        if self._unit and reading.unit != self._unit:
+            before = self._samples[-1][0]
+            self._samples = [(before, 0.0, 0.0)] if seconds > before else []
+        self._unit = reading.unit
         if not self._samples and seconds > 0:
             self._samples.append((0.0, 0.0, 0.0))
         self._samples.append((seconds, reading.done, reading.share or 0.0))

@@ -42,7 +42,15 @@ def test_help_tells_type_unit_and_default() -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        pytest.param(["curat"], "unknown job 'curat'", id="no such job"),
+        pytest.param(["curat"], "unknown job 'curat': did you mean curate?", id="job with a typo"),
+        pytest.param(["dance"], "unknown job 'dance': the jobs are curate, ", id="no such job"),
+        pytest.param(
+            ["run", "curate", "output=/x"], "unknown job 'run': write headtail curate key=", id="a verb before"
+        ),
+        pytest.param(
+            ["--check-shards"], "unknown job '--check-shards': write headtail check_shards", id="job as a flag"
+        ),
+        pytest.param(["output=/x"], "the job is missing before 'output=/x': the jobs are curate, ", id="no job"),
         pytest.param(
             ["explain", "a", "dog"],
             "text is given twice, as 'a' and 'dog': put quotes around a value with blanks",

@@ -85,6 +85,7 @@ MISTAKES = {
     "samples_per_shard=0": "samples_per_shard must be at least 1 samples, got 0",
     "balance.tail_share=1.5": "balance.tail_share must be at most 1, got 1.5",
     "matching.edges=round": r"expected one of \[blank, script, script_kana\]",
+    "de]": "'de]' is not of the form key=value: write a list without blanks, or put",
     "seed": "'seed' is not of the form key=value",
     "spark.driver_memory=8x": "spark.driver_memory=8x is no memory size: expected a whole number and k, m, g or t",
     "spark.driver_memory=1.5g": "spark.driver_memory=1.5g is no memory size",

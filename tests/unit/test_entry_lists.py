@@ -1,6 +1,7 @@
 """`entry_lists=starter`: where the lists of a run lie, when they are made, and that they stay those it began with."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -59,6 +60,15 @@ def test_further_languages_replace_lists_that_nothing_was_matched_with(tmp_path:
     assert made(run, "languages=[vi]", "overwrite=true", has_matches=True).languages == ("de", "vi")
     (run / "entry_lists" / "_manifest.json").unlink()  # stopped while it made them
     assert made(run, "languages=[vi]").languages == ("vi",)
+
+
+@pytest.mark.parametrize("typo", ["starters", "Starter", "start"])
+def test_starter_with_a_typo_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, typo: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HeadtailError, match=f"entry_lists={typo} names no file: did you mean entry_lists=starter"):
+        with_lists(SimpleNamespace(entry_lists=typo, output="run"))
+    (tmp_path / typo).mkdir()
+    assert with_lists(SimpleNamespace(entry_lists=typo, output="run")).entry_lists == typo
 
 
 def test_what_cannot_be_is_a_line(tmp_path: Path) -> None:

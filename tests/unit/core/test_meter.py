@@ -25,6 +25,14 @@ def test_rate_and_time_left_follow_what_has_moved() -> None:
     assert meter.seconds_left == pytest.approx(100)
 
 
+def test_a_step_that_goes_on_in_another_unit_is_measured_from_there() -> None:
+    images = [(float(second), Reading("", "images", 500, 500)) for second in range(1, 11)]
+    tasks = [(10.0 + second, Reading("", "tasks", 4 * second, 64, 4 * second, 64)) for second in range(1, 5)]
+    meter = metered(*images, *tasks)
+    assert meter.rate == pytest.approx(4)
+    assert meter.seconds_left == pytest.approx(12)
+
+
 def test_a_slower_server_is_seen_within_a_minute() -> None:
     fast = [(float(second), Reading("", "images", 100 * second, 100_000)) for second in range(1, 41)]
     slow = [(40.0 + second, Reading("", "images", 4000 + 10 * second, 100_000)) for second in range(1, 61)]

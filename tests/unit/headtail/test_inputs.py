@@ -161,6 +161,10 @@ REFUSED = {
     "no column": (lambda: headtail.match(TABLE, ENTRIES, text="caption"), "no column 'caption', it has text, url"),
     "one text as a column": (lambda: headtail.match({"text": "dog"}, ENTRIES), "column text is a single text"),
     "numbers": (lambda: headtail.match([1, 2], ENTRIES), "column text holds int64, expected strings"),
+    "no text": (
+        lambda: headtail.match({"url": ["u"], "caption": ["a"]}, ENTRIES),
+        "no column 'text', it has url, caption: name the column of texts with text=...",
+    ),
     "mixed": (lambda: headtail.match(["a", 2], ENTRIES), "column text is no column of one type"),
     "surrogate": (lambda: headtail.match(["a \ud800"], ENTRIES), "column text is no column of one type"),
     "no UTF-8": (lambda: headtail.match([b"\xff"], ENTRIES), "column text cannot be read as UTF-8"),
