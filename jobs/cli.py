@@ -31,6 +31,7 @@ JOBS = (
     "report_stats",
     "check_shards",
     "remove_samples",
+    "attach",
     "clean",
     "export",
     "explain",
