@@ -73,7 +73,7 @@ def read_attached(path: str, metadata: str, facts: Counter[str]) -> Iterator[Att
                 yield from _of_npy(file, metadata, facts)
             else:
                 yield from _of_table(file, facts)
-    except (ValueError, KeyError, TypeError, OSError, pa.ArrowException) as error:
+    except (ValueError, LookupError, TypeError, SyntaxError, RecursionError, OSError, pa.ArrowException) as error:
         if isinstance(error, FileNotFoundError):
             raise
         raise HeadtailError(f"data: {path} cannot be attached: {error}") from error
@@ -146,10 +146,10 @@ def _npy(vector: np.ndarray) -> bytes:
 
 
 def _of_npy(file: BinaryIO, metadata: str, facts: Counter[str]) -> Iterator[Attached]:
-    version = np.lib.format.read_magic(file)  # type: ignore[no-untyped-call]  # numpy has no types here
+    version = np.lib.format.read_magic(file)
     if version != (1, 0):
         raise ValueError(f"format {version} of npy, expected (1, 0)")
-    shape, by_columns, kind = np.lib.format.read_array_header_1_0(file)  # type: ignore[no-untyped-call]
+    shape, by_columns, kind = np.lib.format.read_array_header_1_0(file)
     start = file.tell()
     size = file.seek(0, io.SEEK_END) - start
     file.seek(start)
