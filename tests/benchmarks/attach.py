@@ -64,7 +64,7 @@ def main() -> None:
             Path(folder, tar.name).write_bytes(tar.read_bytes())
         copied = time.monotonic() - start
         size = sum(tar.stat().st_size for tar in tars)
-    print(json.dumps({"samples": len(uids), "bytes": size, "attach_seconds": seconds, "copy_seconds": copied}))  # noqa: T201
+    print(json.dumps({"samples": len(uids), "bytes": size, "attach_seconds": seconds, "copy_seconds": copied}))
 
 
 if __name__ == "__main__":
