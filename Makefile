@@ -40,10 +40,11 @@ lint: .venv/installed-dev ## check style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy headtail curation metadata jobs conf
 
-bench: .venv/installed-dev ## run one benchmark, NAME=extract|extract_memory|language|language_accuracy|match|balance|shards|metadata|scale
+bench: .venv/installed-dev ## run one benchmark, NAME=extract|extract_memory|language|language_accuracy|match|balance|shards|metadata|metadata_scale|starter|scale|startup
 	$(BIN)/python -m tests.benchmarks.$(NAME) $(ARGS)
 
 check-training: build/training/installed ## train OpenCLIP on the shards of `make run`, SHARDS=folder on others (7 GB, once)
+	PYTHONPATH=. build/training/bin/python tests/training/check_streams.py
 	build/training/bin/python tests/training/check_training.py $(SHARDS)
 
 pack: .venv/installed ## build the wheel, and an archive of the environment for the workers of a cluster, in dist/
@@ -54,7 +55,7 @@ pack: .venv/installed ## build the wheel, and an archive of the environment for 
 
 lock: .venv/installed ## resolve the dependencies again
 	$(LOCK) --all-extras pyproject.toml --output-file requirements-dev.lock
-	$(LOCK) --extra s3 --extra segmentation --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
+	$(LOCK) --extra s3 --extra segmentation --extra starter --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
 	printf 'uv\nhatchling\neditables~=0.3\n' | $(LOCK) --python-version 3.11 - --output-file $(TOOLS)
 
 clean: ## delete what make made

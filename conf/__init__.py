@@ -1,3 +1,4 @@
+# A package of headtail (headtail/names.py).
 """Every setting and preset of the jobs.
 
 Open `compose.py` first: it builds a job's configuration from the schema, the presets and the command line. `schema/`

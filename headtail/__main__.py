@@ -1,6 +1,6 @@
 """`python -m headtail <job>` is the command `headtail <job>`."""
 
-import importlib
+from headtail.start import main
 
 if __name__ == "__main__":
-    importlib.import_module("jobs.cli").main()
+    main()

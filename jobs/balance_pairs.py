@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
+from headtail.start import launch
 from conf.schema.jobs import BalancePairsConfig
 from curation.balancing.balance import LOGIC_VERSION, BalanceSettings, balance_bucket, plan_balancing, take_expectations
 from curation.balancing.counts import CountFiles, open_counts
@@ -14,7 +15,7 @@ from curation.core.domains import HOST_FORM, suffixes_version
 from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
-from curation.core.progress import Stage, say
+from curation.core.progress import Amount, Stage, say
 from curation.core.receipts import merge_receipts
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import CURATED, THRESHOLDS
@@ -27,7 +28,7 @@ from curation.spark.domain_cap import cap_domains
 from curation.spark.forecast import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
+from jobs.entry_lists import with_lists
 from jobs.outputs import writing
 
 NAME = "balance_pairs"
@@ -77,7 +78,8 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
     draw = BalanceSettings(config.balance.unit, seed, counts.folder, t, matches.max_texts, matches.salt)
     drawn_folder = join(curated_folder, "_drawn") if limit else curated_folder
     tasks = plan_balancing(matches.buckets, drawn_folder)
-    receipts = run_tasks(forecaster.spark, partial(balance_bucket, settings=draw), tasks, curated_folder)
+    images = Amount(sum_receipts(matches.parts).facts["images"], "images")
+    receipts = run_tasks(forecaster.spark, partial(balance_bucket, settings=draw), tasks, curated_folder, amount=images)
     expected = take_expectations(receipts)
     refuse_nothing(merge_receipts(NAME, receipts), "kept image", KEEPLESS, config.allow_empty)
     if limit:
@@ -100,6 +102,7 @@ def write_forecast(
     seed: int,
 ) -> None:
     """Write and print `forecasts`: the images that the goal and a grid of thresholds would keep. Draws nothing."""
+    config = with_lists(config)
     matches.check_files()
     Distributions.of_files(counts).reference(goal.rule.reference)  # refused before Spark starts
     report_limits(config, goal, counts)

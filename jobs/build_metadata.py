@@ -4,6 +4,7 @@ from dataclasses import fields
 
 from pyspark.sql import SparkSession
 
+from headtail.start import launch
 from conf.schema.jobs import BuildMetadataConfig
 from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
@@ -12,11 +13,10 @@ from curation.core.storage import join, remove
 from curation.core.tables import MANIFEST, Table
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
 from jobs.outputs import writing
 from metadata.lists.counts import article_recipe, list_recipe, title_recipe
 from metadata.lists.inputs import fetched, list_inputs
-from metadata.lists.manifest import finished, refuse_numbers, render_table, write_manifest
+from metadata.lists.manifest import finished, refuse_numbers, refuse_other_lists, render_table, write_manifest
 from metadata.lists.rules import Rules
 from metadata.lists.write import check_custom, merge_lists, plan_wikis
 from metadata.sources.articles import DumpSettings
@@ -32,6 +32,7 @@ NAME = "build_metadata"
 @writing(NAME, lambda config: [config.ngrams, config.page_views, config.entry_lists])
 def run(config: BuildMetadataConfig) -> None:
     """Count the inputs that are not counted yet, then write the lists unless the same inputs and rules made them."""
+    refuse_other_lists(config.entry_lists, NAME)
     chosen = config.metadata
     rules = Rules(**{each.name: getattr(chosen, each.name) for each in fields(Rules)})
     inputs = list_inputs(
@@ -75,7 +76,8 @@ def run(config: BuildMetadataConfig) -> None:
     print(render_table(manifest))  # noqa: T201
     for note in manifest["notes"]:
         say(NAME, note)
-    say(NAME, f"done: {sum(row['entries'] for row in manifest['lists']):,} entries, {stage.seconds:.1f} s")
+    entries = sum(row["entries"] for row in manifest["lists"])
+    stage.close(f"{entries:,} entries", entries=entries)
 
 
 if __name__ == "__main__":

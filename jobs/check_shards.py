@@ -1,5 +1,6 @@
 """Read shards as a trainer does, and report each problem that it would meet."""
 
+from headtail.start import launch
 from conf.schema.jobs import CheckShardsConfig
 from curation.core.errors import HeadtailError
 from curation.core.progress import Stage, say
@@ -10,7 +11,6 @@ from curation.shards.check import check_shard, plan_checks
 from curation.spark.session import open_session
 from curation.spark.shared_keys import shared_keys
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
 
 NAME = "check_shards"
 MAX_SHOWN = 20

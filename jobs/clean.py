@@ -2,12 +2,12 @@
 
 import sys
 
+from headtail.start import launch
 from conf.schema.jobs import CleanConfig
 from curation.core.errors import HeadtailError
 from curation.core.leases import writing
 from curation.core.progress import say
 from curation.shards.clean import STAGE, CleanPlan
-from jobs.cli import launch
 
 TABLES = ("pairs", "matches", "curated", "lists", "downloads", "shards")
 

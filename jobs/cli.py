@@ -9,8 +9,9 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Any, get_type_hints
@@ -18,6 +19,7 @@ from typing import Any, get_type_hints
 from curation.core.errors import DEBUG, HeadtailError, faults_as_lines, shows_stacks
 from curation.core.terminal import guard_streams, printable
 from jobs.failures import hide_stacks_of_threads, unexpected_line
+from jobs.flags import read_flags
 
 JOBS = (
     # In the order of the list that `headtail` prints. Each name is a module of jobs/ with a function `run`.
@@ -36,9 +38,12 @@ JOBS = (
     "export",
     "explain",
     "estimate",
+    "starter_lists",
     "build_metadata",
     "fetch_sources",
 )
+NO_LOG = frozenset(("explain", "estimate"))
+"""Jobs that print an answer, and write nothing into the folder of a run."""
 USAGE = (
     "headtail <job> key=value ...\n"
     "headtail <job> --help shows the settings of a job, --debug shows stack traces of errors. The jobs:\n"
@@ -49,7 +54,9 @@ def main() -> None:
     """Run the job that the first argument names."""
     guard_streams()
     job, *arguments = _without_debug(sys.argv[1:]) or [""]
-    if job in ("", "-h", "--help", "help"):
+    if job in ("--version", "-V"):
+        print(f"headtail {version('headtail')}")  # noqa: T201
+    elif job in ("", "-h", "--help", "help"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `headtail | head`
         print(USAGE, *(f"  {name:16} {_first_line(name)}" for name in JOBS), sep="\n")  # noqa: T201
     elif job not in JOBS:
@@ -58,7 +65,8 @@ def main() -> None:
         with _ending(job):
             # A job's module imports Spark or numba: help and mistakes come first.
             if config := _compose(_config_class(job), arguments, job):
-                importlib.import_module(f"jobs.{job}").run(config)
+                with _watched(job, config, arguments):
+                    _run(_load(job), config)
 
 
 def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: str = "") -> None:
@@ -73,7 +81,31 @@ def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: 
     job = job or Path(sys.modules[run.__module__].__file__ or "").stem
     with _ending(job):
         if config := _compose(get_type_hints(run)["config"], arguments, job):
-            run(config)
+            with _watched(job, config, arguments):
+                _run(run, config)
+
+
+def _load(job: str) -> Callable[[Any], None]:
+    """Return the function of a job: its module imports Spark, and compiles kernels at the first start."""
+    from curation.core.progress import waiting
+
+    with waiting("loading the job; the first time, compiling kernels"):
+        return importlib.import_module(f"jobs.{job}").run
+
+
+def _watched(job: str, config: Any, arguments: list[str]) -> AbstractContextManager[None]:
+    """Return the block in which a job tells where it is, with a log in the folder of its run."""
+    if job == "estimate":  # has its answer before the line would be there
+        return nullcontext()
+    from curation.core.living import watched
+    from jobs.saved_settings import settings_yaml
+
+    def memory_of_java() -> int:
+        jvm = sys.modules.get("curation.spark.jvm")
+        return jvm.peak_memory() if jvm else 0
+
+    output = "" if job in NO_LOG else getattr(config, "output", "")
+    return watched(job, output, arguments, memory_of_java, settings_yaml(config) if output else "")
 
 
 def _config_class(job: str) -> Any:
@@ -84,21 +116,29 @@ def _config_class(job: str) -> Any:
 
 
 def _compose(kind: Any, arguments: list[str], job: str) -> Any:
-    """Return the job's configuration; print the help and return None if that is asked for."""
-    from conf.compose import compose_config, settings_help  # Hydra takes a while, and Ctrl-C may come meanwhile
-
+    """Return the job's configuration, or a Sweep; print what a flag asks for and return None if one does."""
+    flags = read_flags(arguments, kind)
+    if flags.version:
+        print(f"headtail {version('headtail')}")  # noqa: T201
+        return None
     if bare := getattr(kind, "bare_argument", ""):
-        given = [each for each in arguments if "=" not in each and not each.startswith("-")]
+        given = [each for each in flags.overrides if "=" not in each]
         if len(given) > 1:
             raise HeadtailError(
                 f"{bare} is given twice, as {given[0]!r} and {given[1]!r}: put quotes around a value with blanks"
             )
-        arguments = [f"{bare}={each}" if each in given else each for each in arguments]
-    if {"-h", "--help"} & set(arguments):
-        signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-        print(f"headtail {job} key=value ...\n\n{_first_line(job)}\n\n{settings_help(kind)}")  # noqa: T201
-        return None
-    return compose_config(job, kind, arguments)
+        flags.overrides = [f"{bare}={each}" if each in given else each for each in flags.overrides]
+    from jobs.answers import answer  # Hydra takes a while, and Ctrl-C may come meanwhile
+
+    return answer(job, kind, flags, _first_line(job))
+
+
+def _run(run: Callable[[Any], None], config: Any) -> None:
+    """Run the job once, or for each variant of a sweep."""
+    if hasattr(config, "variants"):
+        importlib.import_module("jobs.sweep").run_sweep(config)
+    else:
+        run(config)
 
 
 @contextmanager

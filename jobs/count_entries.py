@@ -2,18 +2,18 @@
 
 from functools import partial
 
+from headtail.start import launch
 from conf.schema.jobs import CountEntriesConfig
 from curation.balancing.counts import LOGIC_VERSION, count_buckets, plan_counting, write_entry_counts
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
-from curation.core.progress import Stage, say
+from curation.core.progress import Amount, Stage, say
 from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRY_COUNTS
 from curation.core.tables import Table, sum_receipts
 from curation.matching.parts import MATCHLESS, SALT, MatchesTables
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
 from jobs.outputs import writing
 
 NAME = "count_entries"
@@ -36,7 +36,9 @@ def run(config: CountEntriesConfig) -> None:
     spark = open_session(NAME, **vars(config.spark))
     folder = table.begin(0)
     tasks = plan_counting(matches.buckets, spark.sparkContext.defaultParallelism, folder)
-    receipts = run_tasks(spark, partial(count_buckets, max_texts=matches.max_texts, salt=matches.salt), tasks, folder)
+    count = partial(count_buckets, max_texts=matches.max_texts, salt=matches.salt)
+    images = Amount(sum_receipts(matches.parts).facts["images"], "images")
+    receipts = run_tasks(spark, count, tasks, folder, amount=images)
     receipts.append(write_entry_counts(tasks, folder))
     stage.end(table.commit(0, recipe, receipts, stage.seconds).receipt)
 

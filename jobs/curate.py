@@ -5,6 +5,7 @@ from functools import partial
 
 from pyspark.sql import SparkSession
 
+from headtail.start import launch
 from conf.schema.jobs import CurateConfig
 from curation.core.outputs import check_writable
 from curation.core.progress import say
@@ -27,13 +28,14 @@ from jobs import (
     report_stats,
     write_shards,
 )
-from jobs.cli import launch
+from jobs.entry_lists import lists_to_write, with_new_lists
 from jobs.outputs import writing
 
 
 def folders_of(config: CurateConfig) -> list[str]:
     """Return the folders that the jobs write."""
     folders = [config.pairs, config.matches, config.entry_counts, *balance_pairs.folders_of(config)]
+    folders += lists_to_write(config)
     if config.forecast:
         return folders
     images = [config.lists, config.downloads, config.shards] if config.download_images else []
@@ -43,6 +45,7 @@ def folders_of(config: CurateConfig) -> list[str]:
 @writing("curate", folders_of)
 def run(config: CurateConfig) -> None:
     """Run each job in turn; a job whose work is done says so and costs nothing."""
+    config = with_new_lists(config, partial(match_pairs.has_matches, config))
     store = match_pairs.open_lists(config)
     sampled = [config.pairs] if config.source.limit is not None else []
     run_seed(config.output, config.seed, [*sampled, config.curated, config.lists, config.downloads])
@@ -50,6 +53,24 @@ def run(config: CurateConfig) -> None:
     before = write_shards.check_finished_set(config, upstream(config), config.balance.headroom) if writes else None
     with on_start(partial(check_chain, config, store)):
         run_chain(config, store, before)
+
+
+@writing("curate", lambda config: [config.pairs, config.matches, config.entry_counts, *lists_to_write(config)])
+def run_signals(config: CurateConfig) -> None:
+    """Run the jobs up to the counts, on which all balances of a sweep rest."""
+    config = with_new_lists(config, partial(match_pairs.has_matches, config))
+    store = match_pairs.open_lists(config)
+    run_seed(config.output, config.seed, [config.pairs] if config.source.limit is not None else [])
+
+    def check(_: SparkSession) -> None:
+        store.check_entries(config.languages)
+        balance_pairs.check_reference(config, config.languages or store.languages)
+        check_writable([config.pairs, config.matches, config.entry_counts, config.thresholds, config.curated])
+
+    with on_start(check):
+        extract_pairs.run(config)
+        match_pairs.run(config, store)
+        count_entries.run(config)
 
 
 def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) -> None:

@@ -2,12 +2,13 @@
 
 from functools import partial
 
+from headtail.start import launch
 from conf.schema.jobs import DownloadImagesConfig
 from conf.schema.topics import RatesConfig
 from curation.core.choices import Formats, Resize
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
-from curation.core.progress import Stage, say
+from curation.core.progress import Amount, Stage, say
 from curation.core.receipts import merge_receipts
 from curation.core.schemas import CURATED, LISTS, PAIRS, STORED
 from curation.core.seeds import run_seed
@@ -29,8 +30,7 @@ from curation.images.preflight import (
 )
 from curation.images.stored_images import parts_with_places
 from curation.spark.session import open_session
-from curation.spark.tasks import require_single_attempts, run_tasks
-from jobs.cli import launch
+from curation.spark.tasks import fork_from, require_single_attempts, run_tasks
 from jobs.outputs import writing
 
 
@@ -75,15 +75,17 @@ def run(config: DownloadImagesConfig) -> None:
     tasks = plan_downloads(downloads, lists, ranges, folder)
     spark = open_session(STAGE, **vars(config.spark))
     require_single_attempts(spark)
+    fork_from(spark, download_list.__module__)  # workers that have made lists hold numba
     names = [CheckNamesTask(tasks[0].list_path)]
     look_up = partial(check_names, threads=settings.threads, detect_outage=settings.detect_outage)
     if advice := name_advice(run_tasks(spark, look_up, names)[0]):
         say(STAGE, advice)
     fetch, first = partial(download_list, settings=settings), spark.sparkContext.defaultParallelism
-    receipts = run_tasks(spark, fetch, tasks[:first], folder)
+    amount = Amount(None if settings.retry_failed else images - sum_receipts(downloads.parts()).rows_in, "images")
+    receipts = run_tasks(spark, fetch, tasks[:first], folder, amount=amount)
     judged = judged_receipt(receipts, downloads.parts(), settings.retry_failed)
     check_success(judged, config.download.min_success_share)
-    receipts += run_tasks(spark, fetch, tasks[first:], folder)
+    receipts += run_tasks(spark, fetch, tasks[first:], folder, amount=amount)
     stage.end(downloads.end_generation(number, recipe, ranges, receipts, stage.seconds))
     accepts = config.allow_empty or not config.download.min_success_share
     refuse_nothing(sum_receipts(downloads.parts()), "image", "see download_status for the errors", accepts)

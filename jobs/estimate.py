@@ -1,8 +1,8 @@
 """Estimate the cost of a run: core-hours, memory, bytes and dollars of each stage."""
 
+from headtail.start import launch
 from conf.schema.jobs import EstimateConfig
 from curation.report.estimate import Assumptions, estimate_text
-from jobs.cli import launch
 
 
 def run(config: EstimateConfig) -> None:

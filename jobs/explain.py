@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
+from headtail.start import launch
 from conf.schema.jobs import ExplainConfig
 from curation.core.choices import LanguageRule
 from curation.core.errors import HeadtailError
@@ -14,7 +15,7 @@ from curation.extraction.single_text import TextLanguage, language_of_text
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import languages_of
 from curation.report.explain import Explanation, explain_text, explanation_lines, read_counts, read_threshold
-from jobs.cli import launch
+from jobs.entry_lists import STARTER, cached_lists, with_lists
 
 UNKNOWN = "nothing tells the language, and the run has language.unknown=drop (language_unknown)"
 
@@ -23,6 +24,13 @@ def run(config: ExplainConfig) -> None:
     """Print the explanation of one text, with the counts and thresholds of the run in `output` if it is set."""
     matches = Table(config.matches, MATCHES).parts() if config.output else []
     settings = matches[0].manifest["settings"] if matches else {}
+    pairs = [part.manifest["settings"] for part in Table(config.pairs, PAIRS, None).parts()] if config.output else []
+    found = TextLanguage(config.lang, None, "")
+    if not config.lang:
+        found = language_of_text(config.text, language_rules(pairs, config.language_model))
+    if config.entry_lists == STARTER:
+        lists = with_lists(config).entry_lists if config.output else cached_lists(found.lang)
+        config = replace(config, entry_lists=lists)
     store = EntryStore.open(config.entry_lists, settings.get("edges", config.edges.value))
     store.check_languages()
     if settings and settings["metadata"] != store.hash:
@@ -30,10 +38,6 @@ def run(config: ExplainConfig) -> None:
             f"matches in {config.matches} were made with metadata {settings['metadata'][:8]}, {config.entry_lists} is "
             f"{store.hash[:8]}: give the entry lists that match_pairs had"
         )
-    pairs = [part.manifest["settings"] for part in Table(config.pairs, PAIRS, None).parts()] if config.output else []
-    found = TextLanguage(config.lang, None, "")
-    if not config.lang:
-        found = language_of_text(config.text, language_rules(pairs, config.language_model))
     lang, score, by = found
     if lang == DROP:
         undecided = Explanation(config.text, "unknown", score, None, dropped=UNKNOWN, by=by)

@@ -4,6 +4,7 @@ import os
 from functools import partial
 from secrets import randbits
 
+from headtail.start import launch
 from conf.schema.jobs import ExportConfig
 from curation.balancing.datacomp import (
     check_inputs,
@@ -26,7 +27,6 @@ from curation.shards.caption_requests import plan_requests, write_requests
 from curation.shards.shard_set import ShardSet
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
 
 NAME = "export"
 

@@ -7,13 +7,15 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from headtail.start import launch
 from conf.schema.jobs import ExtractPairsConfig
 from curation.core.attempts import GIVEN_UP, receipt_of_given_up
 from curation.core.choices import LanguageRule
 from curation.core.credentials import failed_place
+from curation.core.meter import BYTES
 from curation.core.outcomes import is_unread, refuse_nothing
 from curation.core.outputs import check_writable
-from curation.core.progress import Stage, say
+from curation.core.progress import Amount, Stage, say, waiting
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe, kept, recipe_settings
 from curation.core.schemas import PAIRS
@@ -46,7 +48,6 @@ from curation.sources.caption_tables import DEFAULT_TEXTS, CountTask, TableColum
 from curation.spark.environment import is_local_run
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
 from jobs.outputs import writing, written_folders
 
 NAME = "extract_pairs"
@@ -139,6 +140,12 @@ def count_files(config: ExtractPairsConfig, files: list[FileInfo], settings: Ext
     return part.manifest["counts"]
 
 
+def bytes_of(inputs: Sequence[dict[str, Any]]) -> Amount:
+    """Return the bytes of input files as an amount of work; those of files on the web are not known before."""
+    sizes = [file.get("size", -1) for file in inputs]
+    return Amount(sum(sizes) if min(sizes, default=0) > 0 else None, BYTES)
+
+
 def start(config: ExtractPairsConfig, files: list[FileInfo]) -> SparkSession:
     """Start Spark, if the machines that read the files reach them: those of a cluster may reach more than this one."""
     if is_local_run(config.spark.master):
@@ -150,7 +157,8 @@ def check_start(config: ExtractPairsConfig, settings: ExtractionSettings, paths:
     """Raise HeadtailError for what would fail, or give no pair, after the work on these files has begun."""
     check_writable([config.pairs])
     check_rules(settings)
-    check_files(paths, settings, config.max_failed_share)
+    with waiting("looking at the source files"):
+        check_files(paths, settings, config.max_failed_share)
 
 
 def given_up(parts: Sequence[Part]) -> list[dict[str, Any]]:
@@ -166,7 +174,8 @@ def run(config: ExtractPairsConfig, check_later: Callable[[], None] = lambda: No
     """
     settings, limit = settings_of(config), config.source.limit
     source, written = config.source, written_folders(config)
-    files = list_sources(source.paths, settings.source, source.prefix, source.absolute_paths, written)
+    with waiting("listing the source files"):
+        files = list_sources(source.paths, settings.source, source.prefix, source.absolute_paths, written)
     # Without a limit the seed decides no row, and pairs of any run can be used.
     seed = run_seed(config.output, config.seed, [] if limit is None else [config.pairs])
     table, newest = Table(config.pairs, PAIRS, None), settings
@@ -197,7 +206,7 @@ def run(config: ExtractPairsConfig, check_later: Callable[[], None] = lambda: No
     made: list[Receipt] = []
     held: list[tuple[int, Recipe, list[Receipt], float]] = []
     for number, part in plans:
-        stage = Stage(NAME, f"{len(part.inputs):,} files, part {number}")
+        stage = Stage(NAME, f"{len(part.inputs):,} files, part {number}", number)
         spark = start(config, inputs.files)
         folder = table.begin(number)
         tasks = [
@@ -205,7 +214,7 @@ def run(config: ExtractPairsConfig, check_later: Callable[[], None] = lambda: No
             for index, file in enumerate(part.inputs)
         ]
         work, give_up = partial(extract_file, settings=settings), partial(give_up_file, settings=settings)
-        receipts = run_tasks(spark, work, tasks, folder, give_up)
+        receipts = run_tasks(spark, work, tasks, folder, give_up, bytes_of(part.inputs))
         made.append(merge_receipts(folder, receipts))
         if made[-1].rows_out:
             parts.append(table.commit(number, part, receipts, stage.seconds, seed=told_seed))

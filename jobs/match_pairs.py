@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from functools import partial
 
+from headtail.start import launch
 from conf.schema.jobs import MatchPairsConfig
+from curation.core import progress
 from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
-from curation.core.progress import Stage, say
+from curation.core.progress import Amount, Stage, say
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES, PAIRS
 from curation.core.seeds import run_seed, salt_of
@@ -20,7 +22,7 @@ from curation.matching.parts import MATCHLESS, SALT, MatchesPlan, kept_salt
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
+from jobs.entry_lists import lists_to_write, with_new_lists
 from jobs.outputs import writing
 
 NAME = "match_pairs"
@@ -59,11 +61,17 @@ def check_inputs(config: MatchPairsConfig, store: EntryStore, pairs: list[Part])
     check_kept(config, store, pairs)
     for part in pairs:
         check_file(part.files[0], PAIRS, further=None)
-    store.check_entries(config.languages)
+    with progress.waiting("reading the entry lists"):
+        store.check_entries(config.languages)
     check_writable([config.matches])
 
 
-@writing(NAME, lambda config: [config.matches])
+def has_matches(config: MatchPairsConfig) -> bool:
+    """Return whether the run has matches already."""
+    return bool(Table(config.matches, MATCHES).parts())
+
+
+@writing(NAME, lambda config: [config.matches, *lists_to_write(config)])
 def run(
     config: MatchPairsConfig, store: EntryStore | None = None, check_later: Callable[[], None] = lambda: None
 ) -> None:
@@ -72,6 +80,7 @@ def run(
     `store` are the entry lists, if the caller has opened them. `check_later` raises HeadtailError if a later job could
     not go on from other matches than the finished ones.
     """
+    config = with_new_lists(config, partial(has_matches, config))
     store = store or open_lists(config)
     seed, kept = run_seed(config.output, config.seed), kept_salt(config.matches)
     salt = salt_of(seed) if kept is None else kept
@@ -105,15 +114,17 @@ def run(
     if plan.growth:
         check_later()
         say(NAME, plan.growth)
-    store.check_entries(config.languages)
+    with progress.waiting("reading the entry lists"):
+        store.check_entries(config.languages)
     check_writable([config.matches])
     spark = open_session(NAME, **vars(config.spark))
     for target, number, single in plan.to_match:
         part = pairs[single.inputs[0]["id"]]
-        stage = Stage(NAME, f"{part.manifest['rows_out']:,} pairs of {part.path}")
+        stage = Stage(NAME, f"{part.manifest['rows_out']:,} pairs of {part.path}", number)
         folder = target.begin(number)
         tasks = plan_matching(part.manifest["files"], part.path)
-        receipt = match_to_buckets(spark, tasks, store, settings, config.buckets, folder)
+        pairs_here = part.manifest["rows_out"]
+        receipt = match_to_buckets(spark, tasks, store, settings, config.buckets, folder, pairs_here)
         if not plan.merge:
             refuse_nothing(receipt, "match", MATCHLESS, config.allow_empty)
         stage.end(target.commit(number, single, [receipt], stage.seconds).receipt)
@@ -123,9 +134,9 @@ def run(
         merge = plan.begin_merge()
         stage = Stage(NAME, f"merging {len(merge.parts)} parts in {config.buckets} buckets")
         merges = plan_merge([part.path for part in merge.parts], merge.folder, config.buckets)
-        receipts = run_tasks(
-            spark, partial(merge_bucket, max_texts=settings.max_texts, salt=salt), merges, merge.folder
-        )
+        texts = Amount(sum_receipts(merge.parts).rows_out, "texts")
+        combine = partial(merge_bucket, max_texts=settings.max_texts, salt=salt)
+        receipts = run_tasks(spark, combine, merges, merge.folder, amount=texts)
         stage.end(merge.commit(receipts, stage.seconds).receipt)
 
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from headtail.start import launch
 from conf.schema.jobs import RemoveSamplesConfig
 from curation.core.leases import writing
 from curation.core.outputs import check_writable
@@ -14,7 +15,6 @@ from curation.shards.remove import plan_removing, remove_from_shard
 from curation.shards.shard_set import ShardSet
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
 
 NAME = "remove_samples"
 

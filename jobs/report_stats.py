@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from functools import partial
 
+from headtail.start import launch
 from conf.schema.jobs import ReportStatsConfig
 from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
@@ -18,7 +19,7 @@ from curation.report.run_tables import STAGE, RunTables, RunTotals, check_files
 from curation.report.stats import count_curated, count_downloads, count_matches, count_shards
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
+from jobs.entry_lists import with_lists
 from jobs.outputs import writing
 
 TASKS_PER_CORE = 8
@@ -27,6 +28,7 @@ TASKS_PER_CORE = 8
 @writing(STAGE, lambda config: [config.report])
 def run(config: ReportStatsConfig) -> None:
     """Write the report, unless the folder holds a report that was made from the same tables."""
+    config = with_lists(config)
     names = ("pairs", "matches", "entry_counts", "thresholds", "curated", "lists", "downloads", "shards")
     tables = RunTables.open({name: getattr(config, name) for name in names}, config.more_matches)
     store = EntryStore.open(config.entry_lists, tables.edges)
@@ -86,7 +88,7 @@ def run(config: ReportStatsConfig) -> None:
     )
     write_report(config.report, paths.report(report))
     remove(work)
-    say(STAGE, f"done: {config.report}/index.html, {progress.seconds:.1f} s")
+    progress.close(f"{config.report}/index.html")
 
 
 if __name__ == "__main__":

@@ -5,10 +5,11 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from headtail.start import launch
 from conf.schema.jobs import WriteShardsConfig
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
-from curation.core.progress import Stage, say
+from curation.core.progress import Amount, Stage, say
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.removal_lists import divide_sources, read_removals
 from curation.core.schemas import LISTS, STORED
@@ -37,7 +38,6 @@ from curation.spark.selection import SelectionSettings, balance_again, select_sa
 from curation.spark.session import open_session
 from curation.spark.sql_filter import check_filter
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
 from jobs.outputs import writing
 
 SAMPLELESS = "see download_status, filters, filter, removals"
@@ -96,11 +96,12 @@ def run(config: WriteShardsConfig, before: Origin | None = None) -> None:
     check_images_left(tasks, downloads)
     shards.retract()
     if config.keep_downloads:
-        receipts = run_tasks(spark, write_shard, tasks, shards.path)
+        receipts = run_tasks(spark, write_shard, tasks, shards.path, amount=Amount(selection.rows_out, "samples"))
     else:
         say(STAGE, WARNING)
         begin_consuming(downloads, recipe.id)
-        receipts = run_tasks(spark, write_and_consume, plan_consuming(tasks), shards.path)
+        amount = Amount(selection.rows_out, "samples")
+        receipts = run_tasks(spark, write_and_consume, plan_consuming(tasks), shards.path, amount=amount)
         end_consuming(downloads)
     facts[ORIGIN] = origin.to_json()
     part = shards.publish(recipe, steps.work, receipts, selection, stage.seconds, **facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from unittest import mock
@@ -53,6 +54,25 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tests.shared_runs import session_folder
 
     return session_folder(tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def wheel(shared_folder: Path) -> Path:
+    """The wheel of this checkout."""
+    from tests.shared_runs import made_once
+    from tests.wheel import build_wheel
+
+    (wheel,) = made_once(shared_folder / "wheel", build_wheel).glob("*.whl")
+    return wheel
+
+
+@pytest.fixture(scope="session")
+def installed(wheel: Path, shared_folder: Path) -> Path:
+    """The folder of programs of an environment that has headtail from its wheel, with the locked packages."""
+    from tests.shared_runs import made_once
+    from tests.wheel import install_wheel
+
+    return made_once(shared_folder / "installed", partial(install_wheel, wheel)) / "bin"
 
 
 @pytest.fixture(scope="session")

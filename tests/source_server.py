@@ -20,6 +20,7 @@ class SourceServer:
         self.files = files
         self.faults: dict[str, list[str]] = {}
         self.requests: list[tuple[str, str]] = []
+        self.heads, self.headed = True, list[str]()
         self.agents: Counter[str] = Counter()
         server = self
 
@@ -31,6 +32,9 @@ class SourceServer:
 
             def do_GET(self) -> None:
                 server.answer(self)
+
+            def do_HEAD(self) -> None:
+                server.answer_head(self)
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -69,6 +73,14 @@ class SourceServer:
             headers["Content-Range"] = f"bytes {shown}-{len(data) - 1}/{len(data)}"
             return self._send(request, 206, data[start:], headers, fault)
         return self._send(request, 200, data, headers, fault)
+
+    def answer_head(self, request: Any) -> None:
+        """Tell the size of a file, unless `heads` is false: then the server refuses the question."""
+        self.headed.append(request.path)
+        data = self.files.get(request.path)
+        request.send_response(405 if not self.heads else 404 if data is None else 200)
+        request.send_header("Content-Length", str(len(data or b"") if self.heads else 0))
+        request.end_headers()
 
     @staticmethod
     def _send(request: Any, status: int, data: bytes, headers: dict[str, str], fault: str = "") -> None:

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
     # The roots: nothing but an __init__, which finds a folder for compiled kernels.
-    "curation": (),
+    "curation": ("curation.core.ownership",),
     "metadata": ("curation",),
     "curation.core": (),
     "conf": ("curation.core.errors", "curation.core.choices"),
@@ -38,6 +38,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         "curation.core", "curation.sources", "curation.extraction", "curation.matching", "curation.balancing",
         "curation.images", "curation.shards",
         "curation",  # packing asks the root where the sources lie
+        "headtail.names",  # workers find our packages as the driver does
     ),
     "metadata.spark": ("curation.spark", "curation.core", "metadata.lists", "metadata.sources"),
     "headtail": ("conf", "curation.core", "curation.matching", "curation.balancing", "curation.report"),

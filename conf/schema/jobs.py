@@ -65,7 +65,9 @@ class MatchPairsConfig(JobConfig):
 
     pairs: str = table("pairs", "table of pairs to read")
     matches: str = table("matches", "table of matches to write", writes=True)
-    entry_lists: str = setting(MISSING, "the metadata: a folder of {lang}.json or {lang}.txt, or one such file")
+    entry_lists: str = setting(
+        MISSING, "the metadata: a folder of {lang}.json or {lang}.txt, or one such file; starter: made for this run"
+    )
     languages: list[str] = setting([], "languages to match, e.g. [en]; empty: all that have an entry list")
     matching: MatchingConfig = setting(MatchingConfig, "how texts are matched")
     add: bool = setting(False, "keep inputs that this call does not name in the table that holds them, and add to them")
@@ -99,7 +101,7 @@ class BalancePairsConfig(JobConfig):
         [], "thresholds of the reference language to forecast; empty: 1, 2, 5, 10, ..."
     )
     forecasts: str = table("forecasts", "table of forecasts to write", writes=True)
-    entry_lists: str = setting("", "the metadata; with it a forecast counts the entries without a match")
+    entry_lists: str = setting("", "the metadata, or starter; with it a forecast counts the entries without a match")
     rates: RatesConfig = setting(RatesConfig, "assumptions of a forecast")
 
     def __post_init__(self) -> None:
@@ -234,7 +236,7 @@ class ReportStatsConfig(JobConfig):
     lists: str = table("lists", "table of kept images in the final order")
     downloads: str = table("downloads", "folder of images and their download_status")
     shards: str = table("shards", "folder of shards")
-    entry_lists: str = setting(MISSING, "the metadata that match_pairs used")
+    entry_lists: str = setting(MISSING, "the metadata that match_pairs used, or starter")
     report: str = table("report", "folder of the report, to write", writes=True)
 
 
@@ -256,7 +258,9 @@ class CurateConfig(
     """
 
     presets: ClassVar[dict[str, str]] = {"matching": "${balance}"}
-    entry_lists: str = setting(MISSING, "the metadata: a folder of {lang}.json or {lang}.txt, or one such file")
+    entry_lists: str = setting(
+        MISSING, "the metadata: a folder of {lang}.json or {lang}.txt, or one such file; starter: made for this run"
+    )
     lists: str = table("lists", "table of kept images in the final order")
     languages: list[str] = setting([], "languages to keep and to match, e.g. [en]; empty: all that have an entry list")
     download_images: bool = setting(True, "download images and write shards; false: report on the balanced table")
@@ -294,6 +298,17 @@ class BuildMetadataConfig(JobConfig):
 
 
 @dataclass
+class StarterListsConfig(Settings):
+    """Settings of starter_lists."""
+
+    output: str = setting(MISSING, "folder of the run; contains the lists, unless their path is given")
+    languages: list[str] = setting(MISSING, "Wikipedia's language codes, e.g. [en,de]")
+    sources: str = setting("", "folder of fetch_sources, whose wordnets are used")
+    wordnet: list[str] = setting([], "further tab files of Open Multilingual Wordnet: files, folders, globs")
+    entry_lists: str = table("entry_lists", "folder of entry lists to write", writes=True)
+
+
+@dataclass
 class FetchSourcesConfig(Settings):
     """Settings of fetch_sources."""
 
@@ -305,7 +320,10 @@ class FetchSourcesConfig(Settings):
     first_day: str = setting("2015-05-01", "earliest day to draw")
     last_day: str = setting("", "latest day to draw; empty: a week ago")
     hours: list[int] = setting([], "hours of each day, 0 to 23; empty: all")
-    wordnet: bool = setting(True, "fetch the files of Open Multilingual Wordnet")
+    wordnet: bool = setting(
+        True, "fetch the files of Open Multilingual Wordnet; English WordNet comes with headtail, and is copied"
+    )
+    dry_run: bool = setting(False, "tell files, bytes and hours, and fetch nothing")
     seed: int = setting(0, "seed of the drawn days", minimum=0)
     dumps_mirror: str = setting("https://dumps.wikimedia.org", "base URL of dumps")
     pageviews_mirror: str = setting("https://dumps.wikimedia.org", "base URL of page views")
@@ -325,7 +343,10 @@ class ExplainConfig(Settings):
 
     bare_argument: ClassVar[str] = "text"
     text: str = setting(MISSING, "text to explain")
-    entry_lists: str = setting(MISSING, "the metadata: a folder of {lang}.json or {lang}.txt, or one such file")
+    entry_lists: str = setting(
+        MISSING,
+        "the metadata: a folder of {lang}.json or {lang}.txt, or one such file; starter: the run's, or made now",
+    )
     output: str = setting("", "folder of a run, to read counts, thresholds and the edge rule from")
     pairs: str = table("pairs", "table of pairs of the run")
     matches: str = table("matches", "table of matches of the run")

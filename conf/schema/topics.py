@@ -43,6 +43,7 @@ class SparkConfig(Settings):
     master: str | None = setting(None, "Spark master; null: chosen by spark-submit, or local[*] without it")
     driver_memory: str = setting("2g", "heap of the driver, which is the only JVM of a local run")
     python: str | None = setting(None, "path of the workers' Python interpreter; null: the driver's")
+    ui: bool = setting(False, "show Spark's pages about the run in a browser; a line tells their address")
     fallbacks: dict[str, str] = setting(
         {}, "Spark settings, used where neither spark-submit nor the cluster sets a value"
     )

@@ -18,6 +18,7 @@ from curation.balancing.counts import CountFiles
 from curation.balancing.matched_batch import MatchedBatch, read_matched
 from curation.balancing.probabilities import keep_probabilities
 from curation.core import storage
+from curation.core.beats import watch
 from curation.core.choices import Unit
 from curation.core.draws import draw
 from curation.core.errors import HeadtailError
@@ -249,6 +250,7 @@ def balance_bucket(task: BalanceTask, settings: BalanceSettings) -> Receipt:
     `take_expectations` takes out.
     """
     receipt = Receipt(task.name)
+    watch(receipt)
     counts = CountFiles(settings.counts)
     with storage.ParquetSink(task.output, CURATED) as sink:
         for matched in read_matched(task.files, settings.max_texts, receipt, salt=settings.salt):

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from curation.balancing.matched_batch import COUNTED_COLUMNS, MatchedBatch, read_matched
 from curation.balancing.probabilities import largest_id
 from curation.core import storage
+from curation.core.beats import watch
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import ENTRY_COUNTS
@@ -181,6 +182,7 @@ def count_buckets(task: BucketsTask, max_texts: int, salt: int = 0) -> Receipt:
     """
     counts = CountArrays()
     receipt = Receipt(task.name)
+    watch(receipt)
     for files in task.buckets:
         for matched in read_matched(files, max_texts, receipt, COUNTED_COLUMNS, salt):
             counts.add(matched)

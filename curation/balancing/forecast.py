@@ -56,8 +56,14 @@ class ForecastSums:
             self.by_lang[lang] = np.zeros((len(SUMS), self.points), np.int64)
         return self.by_lang[lang]
 
+    def expectations(self) -> dict[str, "Expectation"]:
+        """Return {lang: Expectation}, ALL among them."""
+        return {lang: _expectation(values.T.tolist()) for lang, values in sorted(self.by_lang.items())}
 
-def forecast_batch(matched: MatchedBatch, grid: ForecastGrid, counts: CountFiles, sums: ForecastSums) -> None:
+
+def forecast_batch(
+    matched: MatchedBatch, grid: ForecastGrid, counts: CountFiles | Mapping[str, np.ndarray], sums: ForecastSums
+) -> None:
     """Add a batch's expectations to the sums."""
     probabilities = np.empty((len(matched.codes), sums.points))
     for lang, rows in matched.rows_by_lang():

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.balancing.counts import CountFiles
-from curation.balancing.distributions import Distribution
+from curation.balancing.distributions import Distributions
 from curation.balancing.forecast import ALL, Expectation
 from curation.balancing.thresholds import BalanceGoal
 from curation.core import storage
@@ -87,12 +87,22 @@ def default_grid(largest: float) -> list[float]:
 def write_forecasts(
     counts: CountFiles, points: ForecastPoints, plan: ForecastPlan, goal: BalanceGoal, folder: str
 ) -> Receipt:
-    """Write the table. The list of a language without any match adds to the unmatched entries of `all`."""
+    """Write the table."""
+    rows = forecast_rows(Distributions.of_files(counts), points, plan, goal)
+    with storage.ParquetSink(storage.join(folder, "forecasts.parquet"), FORECASTS) as sink:
+        sink.write(pa.RecordBatch.from_pylist(rows, FORECASTS))
+    return Receipt(folder, rows_in=len(rows), rows_out=len(rows), outputs=[sink.output()])
+
+
+def forecast_rows(
+    distributions: Distributions, points: ForecastPoints, plan: ForecastPlan, goal: BalanceGoal
+) -> list[dict]:
+    """Return the rows of the table. The list of a language without any match adds to the unmatched entries of `all`."""
     rows = []
-    langs, sizes = counts.langs(), plan.list_sizes
+    langs, sizes = distributions.langs, plan.list_sizes
     matchless = sum(size for lang, size in sizes.items() if lang not in langs)
     for lang in langs:
-        found = Distribution(counts.load(lang))
+        found = distributions[lang]
         for point, t in enumerate(points.ts[lang]):
             unmatched = sizes[lang] - len(found.counts) if lang in sizes else None
             below = found.entries_below(t)
@@ -116,10 +126,7 @@ def write_forecasts(
         _all(single, matchless) | _expected(points.expected[ALL], point, plan.rates, goal)
         for point, single in enumerate(by_point)
     ]
-    rows.sort(key=lambda row: (row["point"], row["lang"] != "all", row["lang"]))
-    with storage.ParquetSink(storage.join(folder, "forecasts.parquet"), FORECASTS) as sink:
-        sink.write(pa.RecordBatch.from_pylist(rows, FORECASTS))
-    return Receipt(folder, rows_in=len(rows), rows_out=len(rows), outputs=[sink.output()])
+    return sorted(rows, key=lambda row: (row["point"], row["lang"] != "all", row["lang"]))
 
 
 def _expected(found: Expectation, point: int, rates: Rates, goal: BalanceGoal) -> dict[str, float]:

@@ -1,10 +1,13 @@
 """Solving for t: the threshold at which a target number of images is expected."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from curation.balancing.distributions import Distributions
+from curation.balancing.thresholds import BalanceGoal
+from curation.core.choices import Others
 from curation.core.errors import HeadtailError
 
 TOLERANCE = 1e-3
@@ -25,6 +28,27 @@ class Solution:
     images: float
     exact: bool
     next_images: float
+
+
+def solve_goal(
+    goal: BalanceGoal, distributions: Distributions, expect: Callable[[Mapping[str, np.ndarray]], np.ndarray]
+) -> tuple[BalanceGoal, Solution]:
+    """Return the goal with its `target_images` solved for t, and the solution, in expected samples.
+
+    `expect` returns the expected images of all languages at each point, given every language's t at the points. Raises
+    HeadtailError where the target cannot be reached.
+    """
+    assert goal.target_images is not None
+    counts = distributions.reference(goal.rule.reference).counts
+    same = goal.rule.others == Others.same_t
+    largest = max(distributions.each(lambda _, found: found.counts[-1]).values()) if same else counts[-1]
+
+    def expect_samples(points: Sequence[float]) -> np.ndarray:
+        ts = goal.first_pass_rule.thresholds(distributions, points)
+        return goal.expected_samples(expect(ts))
+
+    found = solve_target(goal.target_images, counts, float(largest), expect_samples)
+    return replace(goal, solved_t=found.t), found
 
 
 def solve_target(

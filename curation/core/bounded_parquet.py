@@ -23,7 +23,6 @@ from curation.core.parquet_pages import (
     PLAIN_DICTIONARY,
     RLE_DICTIONARY,
     Page,
-    longest_value,
     read_pages,
 )
 
@@ -53,7 +52,7 @@ class BoundedParquet:
     """An open Parquet file. Opening and reading raise one of `ERRORS` for what cannot be read or is too large."""
 
     def __init__(self, file: BinaryIO) -> None:
-        size = _size_after_check(file)
+        self.bytes = size = _size_after_check(file)
         self._source = _Source(file, size)
         self._file = pq.ParquetFile(self._source, pre_buffer=False, thrift_container_size_limit=1 << 20)
         self.metadata: pq.FileMetaData = self._file.metadata
@@ -216,6 +215,8 @@ def _longest(page: Page, compression: str, data: bytes, batch_rows: int) -> int:
             packed = pa.Codec(_CODECS[compression]).decompress(pa.py_buffer(packed), page.size)
         except (KeyError, OSError, ValueError, pa.ArrowException):
             return page.size
+    from curation.core.dictionary_values import longest_value  # numba, for few files only
+
     return int(longest_value(np.frombuffer(packed, np.uint8)))
 
 

@@ -36,13 +36,18 @@ def warn_of_space(stage: str, path: str, expected_bytes: float, content: str) ->
     """Print a line if fewer bytes are free on the local disk of a folder than its content is expected to take."""
     if not storage.is_local(path):
         return
-    free = shutil.disk_usage(_existing(path)).free
+    free = free_bytes(path)
     if expected_bytes > free:
         say(
             stage,
             f"{content} may take {expected_bytes / 1e9:,.1f} GB, and {path} has {free / 1e9:,.1f} GB free: "
             "make room, or set another path",
         )
+
+
+def free_bytes(path: str) -> int:
+    """Return the free bytes on the disk of a local folder, which need not exist yet."""
+    return shutil.disk_usage(_existing(path)).free
 
 
 def _outermost(paths: Iterable[str]) -> list[str]:

@@ -5,7 +5,9 @@ plant or change them. A file counts as ours if it is a regular file that belongs
 group nor others may write; the same holds for a folder. Symbolic links are never followed.
 """
 
+import atexit
 import os
+import shutil
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -87,6 +89,22 @@ def own_caches() -> Iterator[Path]:
             yield user / CACHE
     if make_own_folder(temporary) and make_own_folder(temporary / CACHE):
         yield temporary / CACHE
+
+
+def own_cache_or_temporary() -> Path:
+    """Return the first of `own_caches`, else a new temporary folder that is deleted when this process ends."""
+    return next(own_caches(), None) or _temporary_folder()
+
+
+def _temporary_folder() -> Path:
+    folder, maker = tempfile.mkdtemp(prefix="headtail-"), os.getpid()
+
+    def delete() -> None:
+        if os.getpid() == maker:  # a fork of it must not take the folder away
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(delete)
+    return Path(folder)
 
 
 def without_others(mode: int) -> int:

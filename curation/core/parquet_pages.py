@@ -7,9 +7,6 @@ A page is data, a dictionary, or an index. Its header is a struct in Thrift's co
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numba
-import numpy as np
-
 DATA, INDEX, DICTIONARY, DATA_V2 = 0, 1, 2, 3
 """Types of pages."""
 PLAIN_DICTIONARY, DELTA_BINARY_PACKED, DELTA_LENGTH_BYTE_ARRAY, DELTA_BYTE_ARRAY, RLE_DICTIONARY = 2, 5, 6, 7, 8
@@ -134,18 +131,3 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 def _signed(raw: int) -> int:
     raw &= 0xFFFFFFFF
     return (raw >> 1) ^ -(raw & 1)
-
-
-@numba.njit(cache=True, nogil=True)
-def longest_value(data: np.ndarray) -> int:
-    """Return the length in bytes of the longest value of a plain dictionary of byte arrays, uint8.
-
-    A length that leads out of the data counts as all of the rest.
-    """
-    at, longest, size = 0, 0, len(data)
-    while at + 4 <= size:
-        length = data[at] | np.int64(data[at + 1]) << 8 | np.int64(data[at + 2]) << 16 | np.int64(data[at + 3]) << 24
-        at += 4
-        longest = max(longest, min(length, size - at))
-        at += length
-    return longest

@@ -8,6 +8,7 @@ value that gives the old rows.
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
@@ -21,6 +22,8 @@ OLD_ROWS = "old_rows"
 """Key in a dataclass field's metadata: the value of the setting with which the rows are as before the field existed."""
 
 MAX_SHOWN = 120
+_DIGEST = re.compile(r"[0-9a-f]{32,64}")
+"""A hash, which tells a reader nothing."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,9 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
 
     >>> differences({"logic_version": 1, "settings": {"t": 5}}, {"logic_version": 1, "settings": {"t": 7}})
     ['t was 5, is 7']
+    >>> lists = ({"logic_version": 1, "settings": {"entry_lists": {"en": digit * 64}}} for digit in "ab")
+    >>> differences(*lists)
+    ['entry_lists.en has changed']
     """
     versions = [each["logic_version"] for each in (before, now)]
     newer = " (another version of headtail)" if versions[0] != versions[1] else ""
@@ -120,7 +126,12 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
             left_out = OLD_VALUES.get(stage, {}).get(key)
             was, now_is = (_shown(each.get(key, left_out)) for each in (old, new))
             name = setting_name(stage, key)
-            changes.append(f"files of {name} have changed" if was == now_is else f"{name} was {was}, is {now_is}")
+            if was == now_is:
+                changes.append(f"files of {name} have changed")
+            elif _DIGEST.fullmatch(was) and _DIGEST.fullmatch(now_is):
+                changes.append(f"{name} has changed")
+            else:
+                changes.append(f"{name} was {was}, is {now_is}")
     return changes
 
 

@@ -143,8 +143,9 @@ def open_http(
     headers: dict[str, str] | None = None,
     missing: Iterable[int] = MISSING_STATUS,
     timeout_seconds: float = TIMEOUT_SECONDS,
+    method: str = "GET",
 ) -> http.client.HTTPResponse:
-    """Return the response to a GET request, for the bytes from `start` to `end` if they are given.
+    """Return the response to a request, for the bytes from `start` to `end` if they are given.
 
     Raises FileNotFoundError for a status of `missing`, PassingError if a further try may succeed, else RemoteError.
     """
@@ -152,7 +153,8 @@ def open_http(
     if start or end is not None:
         headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
     try:
-        return _opener().open(urllib.request.Request(with_ascii_host(url), headers=headers), timeout=timeout_seconds)
+        request = urllib.request.Request(with_ascii_host(url), headers=headers, method=method)
+        return _opener().open(request, timeout=timeout_seconds)
     except urllib.error.HTTPError as error:
         error.close()
         answer = f"{error.code} {error.reason}"

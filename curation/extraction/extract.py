@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.attempts import receipt_of_given_up
+from curation.core.beats import watch
 from curation.core.choices import Entities, ImageAddresses, SourceKind
 from curation.core.credentials import cut_path
 from curation.core.errors import HeadtailError
@@ -161,6 +162,7 @@ def iter_pairs(
     """
     started = time.perf_counter()
     log = ReadLog(settings.max_file_bytes, clock=RecordClock(settings.record_seconds))
+    watch(receipt, log)
     try:
         file = open_patiently(path)
     except OSError as error:

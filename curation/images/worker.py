@@ -11,18 +11,20 @@ The four functions that the loop calls are replaced:
 * the sample writer: it writes files in the order in which images arrive, not in the final order;
 * `write_stats`, which writes a JSON file of statistics: receipts hold ours.
 
-The resizer and the writer are arguments of `Downloader`. The other two are globals of its module, so the code object
-of `download_shard` runs with other globals, and the module itself stays as it is for other users in the process. The
-code object is an implementation detail, so pyproject.toml pins img2dataset to one minor version.
+The resizer and the writer are arguments of `Downloader`. The other two are globals of its module, so the
+code object of `download_shard` runs with other globals. The code object is an implementation detail, so pyproject.toml
+pins img2dataset to one minor version.
 
-The price is the import. `img2dataset/__init__` imports its command line, and with it pandas, SciPy, OpenCV,
-albumentations and wandb: 124 MiB on top of the 85 MiB of a process that has pyarrow and Pillow (Linux, Python 3.11),
-and some seconds. The import needs the environment variable NO_ALBUMENTATIONS_UPDATE, or albumentations asks PyPI for a
-newer version, and on Python 3.13 the package standard-imghdr.
+Only the file `img2dataset/downloader.py` is loaded, under a name of ours. `import img2dataset` would import its command
+line too, and with it wandb, OpenCV, albumentations, pandas and SciPy: up to 118 MiB and 3 s for each process (Linux,
+Python 3.11), and wandb leaves two temporary folders behind each worker of Spark.
 """
 
 import functools
+import importlib
+import importlib.util
 import os
+import sys
 import types
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -30,11 +32,14 @@ from typing import IO, Any, BinaryIO
 
 import pyarrow as pa
 
+from curation.core.beats import moved
 from curation.core.errors import HeadtailError
 from curation.images.encoding import Encoded, ImageError, ImageSettings, encode_image
 from curation.images.fetch import ERROR_CHARACTERS, Fetched
 
 STOPPED = "stopped"
+LOADED_AS = "headtail_img2dataset"
+"""The name of the package whose only modules are img2dataset's downloader and our `logger`."""
 Fetch = Callable[[int, str], Fetched]
 """Fetches the image of a row number and its URL; called by many threads."""
 
@@ -150,6 +155,7 @@ class _Replacements:
                 self._encoded.data = b""
             elif outcome.fetched.status == "success":
                 outcome.fetched.status, _, outcome.fetched.error = meta["error_message"].partition(": ")
+            moved(1, "" if outcome.fetched.status == "success" else outcome.fetched.status)
         except BaseException as error:
             self.fault = self.fault or error
             raise
@@ -160,21 +166,32 @@ class _Replacements:
 
 def _download_shard(ours: _Replacements, count: int, threads: int, folder: str) -> Callable[[tuple[int, str]], None]:
     """Return img2dataset's `download_shard` with our functions in place of its own."""
-    downloader = _img2dataset()
+    downloader = _downloader()
     worker = downloader.Downloader(
         sample_writer_class=lambda *_: ours, resizer=ours.resize, thread_count=threads, save_caption=False,
         extract_exif=False, output_folder=folder, column_list=["url"], timeout=None, number_sample_per_shard=count,
         oom_shard_count=1, compute_hash=None, verify_hash_type=None, encode_format="jpg", retries=0,
         user_agent_token=None, disallowed_header_directives=None,
     )  # fmt: skip
-    scope = {**vars(downloader), "download_image_with_retry": ours.fetch, "write_stats": lambda *_: None}
+    scope = {**vars(downloader), "download_image_with_retry": ours.fetch}
     return types.MethodType(types.FunctionType(downloader.Downloader.download_shard.__code__, scope), worker)
 
 
-@functools.cache
-def _img2dataset() -> types.ModuleType:
-    """Import img2dataset when the first list is fetched: the driver and other stages do not pay for it."""
-    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    from img2dataset import downloader
+class _NoStatistics:
+    """Replaces the counter of img2dataset's `logger`: receipts hold our statistics."""
 
-    return downloader
+    def increment(self, status: str) -> None:
+        """Count nothing."""
+
+
+@functools.cache
+def _downloader() -> types.ModuleType:
+    """Load img2dataset's downloader when the first list is fetched, without the modules around it."""
+    spec = importlib.util.find_spec("img2dataset")  # does not import it
+    if spec is None or not spec.submodule_search_locations:
+        raise HeadtailError("img2dataset is not installed: install headtail again")
+    package, logger = types.ModuleType(LOADED_AS), types.ModuleType(f"{LOADED_AS}.logger")
+    package.__path__ = list(spec.submodule_search_locations)
+    vars(logger).update(CappedCounter=_NoStatistics, write_stats=lambda *_: None)
+    sys.modules |= {package.__name__: package, logger.__name__: logger}
+    return importlib.import_module(f"{LOADED_AS}.downloader")

@@ -4,14 +4,13 @@ import errno
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 
 from curation.core.errors import HeadtailError
-from curation.core.ownership import is_own_folder, own_caches
+from curation.core.ownership import is_own_folder, own_cache_or_temporary
 
 
 @lru_cache(maxsize=4096)
@@ -38,7 +37,7 @@ def compiled_folder(folder: str) -> Path:
 @lru_cache(maxsize=1)
 def user_cache() -> Path:
     """Return a folder that only this user can write to, so others cannot plant a file that is then mapped."""
-    return next(own_caches(), None) or Path(tempfile.mkdtemp(prefix="headtail-"))
+    return own_cache_or_temporary()
 
 
 @contextmanager

@@ -23,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core import storage
+from curation.core.beats import noted
 from curation.core.choices import Edges, Engine
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES, OTHER
@@ -176,7 +177,7 @@ class EntryStore:
         """
         path = self._compiled_path(lang)
         if not is_own_file(path):
-            with lock(path.with_suffix(".lock")):
+            with noted(f"compiling the list of {lang}"), lock(path.with_suffix(".lock")):
                 if not is_own_file(path):
                     entries = self.entry_list(lang)
                     facts = {

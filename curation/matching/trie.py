@@ -101,6 +101,11 @@ class TokenTrie:
         _opened[key] = opened = cls(Edges(header["edges"]), **arrays)
         return opened
 
+    @classmethod
+    def of(cls, texts: pa.StringArray, edges: Edges) -> Self:
+        """Return the trie of entries (null is a hole), in the memory of this process."""
+        return cls(edges, *_tables(texts, edges))
+
     def match(self, texts: pa.StringArray) -> pa.ListArray:
         """Return the ids (int32, sorted, unique) of the entries of each text; none for a null."""
         if texts.null_count:
@@ -116,6 +121,12 @@ def compile_entries(texts: pa.StringArray, edges: Edges, facts: Mapping[str, Any
 
     The same entries give the same bytes.
     """
+    slots, steps = _tables(texts, edges)
+    _write(path, {"slots": slots, "steps": steps}, {"format": FORMAT, "edges": str(edges), **facts})
+
+
+def _tables(texts: pa.StringArray, edges: Edges) -> tuple[np.ndarray, np.ndarray]:
+    """Return the tables `slots` and `steps` of entries (null is a hole)."""
     ids = np.flatnonzero(texts.is_valid().to_numpy(zero_copy_only=False)).astype(np.int32)
     offsets, data = _buffers(pad_entries(texts.drop_null(), edges))
     keys, ends = entry_keys(data, offsets, _byte_kinds(edges, False), edge_class(edges))
@@ -125,8 +136,7 @@ def compile_entries(texts: pa.StringArray, edges: Edges, facts: Mapping[str, Any
     if BLANK_KEY not in distinct:
         distinct = np.append(distinct, BLANK_KEY)
     slots = fill_slots(distinct, _capacity(len(distinct)))
-    steps = build(keys, ends, ids, slots)
-    _write(path, {"slots": slots, "steps": steps}, {"format": FORMAT, "edges": str(edges), **facts})
+    return slots, build(keys, ends, ids, slots)
 
 
 def _read_header(path: str, data: bytes) -> tuple[dict, dict[str, int]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -10,10 +11,28 @@ import pyarrow.compute as pc
 from curation.balancing.probabilities import entry_probabilities
 from curation.core.schemas import ENTRY_COUNTS, THRESHOLDS
 from curation.core.table_reader import read_batches, read_rows
-from curation.matching.entry_store import EntryStore
+from curation.matching.engines import Matcher
+from curation.matching.entry_lists import EntryList
 
 BY = {"model": "the classifier", "script": "its script", "unknown": "nothing (language.unknown)"}
 """How the careful rule decides the language of a text without a page, in words."""
+
+
+class Lists(Protocol):
+    """The entry lists that a text is matched with; an EntryStore is one."""
+
+    @property
+    def languages(self) -> tuple[str, ...]:
+        """The languages that have a list, sorted."""
+        ...
+
+    def entry_list(self, lang: str) -> EntryList:
+        """Return the list of a language."""
+        ...
+
+    def matcher(self, lang: str) -> Matcher:
+        """Return the matcher of a language."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -43,6 +62,9 @@ class Explanation:
     dropped: str = ""
     by: str = ""
 
+    def __str__(self) -> str:
+        return "\n".join(explanation_lines(self))
+
     @property
     def keep_probability(self) -> float | None:
         """1 - prod(1 - entry_probability) over the matched entries; 0 without entries, None without a threshold."""
@@ -58,7 +80,7 @@ def explain_text(
     text: str,
     lang: str,
     lang_score: float | None,
-    store: EntryStore,
+    store: Lists,
     counts: Mapping[int, int] | None,
     t: float | None,
     kept: Collection[str] = (),

@@ -16,6 +16,7 @@ from PIL import Image
 from webdataset.tariterators import base_plus_ext, group_by_keys
 
 from curation.core import storage
+from curation.core.beats import watch
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import SAMPLES
@@ -126,6 +127,7 @@ def check_shard(task: CheckTask) -> Receipt:
     problems of samples and of the shard itself.
     """
     receipt = Receipt(task.tar)
+    watch(receipt)
     keys: list[str] = []
     index = TarIndex()
     with storage.open_input(task.tar) as file:

@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core import storage
+from curation.core.beats import moved
 from curation.core.receipts import Receipt
 from curation.core.schemas import CANDIDATES, CURATED, SAMPLES, STORED
 from curation.core.table_reader import read_rows
@@ -162,6 +163,7 @@ def write_shard(task: ShardTask) -> Receipt:
             for data in _members(rows, piece.tars, index):
                 digest.update(data)
                 size += file.write(data)
+            moved(rows.num_rows)
         tail = end(size)
         digest.update(tail)
         size += file.write(tail)

@@ -42,11 +42,13 @@ class ReadLog:
     """The account of reading a file: bytes read, uncompressed bytes, and faults as (offset, error).
 
     Reading ends after `max_bytes`, uncompressed: a file may have no end. `record_faults` are faults of single records;
-    the rest of the file is read. `clock` limits the time of a record.
+    the rest of the file is read. `clock` limits the time of a record. `position` is the byte of the file up to which
+    its rows have been read, where the reader jumps within it; heartbeats tell it.
     """
 
     max_bytes: int = 1 << 62
     bytes_read: int = 0
+    position: int = 0
     plain_bytes: int = 0
     faults: list[tuple[int, str]] = field(default_factory=list)
     more_faults: int = 0

@@ -29,7 +29,7 @@ class ParquetRows:
 
     def __iter__(self) -> Iterator[dict[str, pa.Array]]:
         """Yield the columns of rows in batches of at most about BATCH_BYTES; a row group with damage ends there."""
-        start = 0
+        start, all_rows = 0, max(1, sum(self._file.group_rows))
         for group, rows in enumerate(self._file.group_rows):
             first, at, start = start, 0, start + rows
             self._log.clock.start()
@@ -39,6 +39,7 @@ class ParquetRows:
                 for batch in self._file.read_group(group, self._names, BATCH_ROWS):
                     mask = self._sample.mask(first + at, batch.num_rows) if self._sample else None
                     at += batch.num_rows
+                    self._log.position = self._file.bytes * (first + at) // all_rows
                     yield from self._bounded(batch if mask is None else batch.filter(pa.array(mask)))
                     if self._log.plain_bytes >= self._log.max_bytes:
                         self._log.fault(

@@ -7,12 +7,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.core.string_buffers import string_array
 from curation.sources.caption_strings import Texts
 from curation.sources.csv_rows import MAX_LINE_BYTES
 from curation.sources.links import MAX_BYTES, Links
 from curation.sources.nested_values import row_bytes
 
-NO_PAGE = pa.array([""])
+NO_PAGE = string_array(np.zeros(2, np.int32), np.zeros(0, np.uint8))  # pa.array would import pandas
 NO_BASE = pa.nulls(1, pa.string())
 
 

@@ -3,11 +3,14 @@
 Java calls this class data sharing (JEP 350). The first run on a machine writes the archive when its JVM ends, which
 takes the JVM some seconds more; the runs that follow map the file into memory. The archive stands on one of Java's own
 classes, which most Javas bring along. A JVM ignores an archive that does not fit it or is not complete.
+
+`python -m curation.spark.class_archive` prints the options for the driver of a spark-submit on this machine.
 """
 
 import os
 import shutil
 import subprocess
+import sys
 import time
 import zlib
 from collections.abc import Sequence
@@ -15,7 +18,9 @@ from pathlib import Path
 
 import pyspark
 
+from curation.core.errors import HeadtailError
 from curation.core.ownership import is_own_file, is_own_folder, open_own_file
+from curation.spark.java import java_home, started_java
 
 CLAIM_SECONDS = 3600.0
 """After this time the process that was to write an archive counts as killed."""
@@ -90,3 +95,16 @@ def _claim(path: Path) -> bool:
     except OSError:
         return False
     return True
+
+
+def main() -> None:
+    """Print the options that use or write the archive of the Java that local runs start; an empty line without any."""
+    try:
+        home = Path(java_home())
+    except HeadtailError as fault:
+        sys.exit(str(fault))
+    print(" ".join(archive_options(started_java(home), home)))  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

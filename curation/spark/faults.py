@@ -11,6 +11,7 @@ from pyspark import SparkContext
 from curation.core.errors import HeadtailError
 from curation.spark.environment import is_local_master
 from curation.spark.jvm import end_reason
+from headtail.names import NamesError
 
 GUIDE = "(docs/cluster.md)"
 SHIP = f"give spark-submit --archives headtail-env.tar.gz#env, and the job spark=standalone, yarn or k8s {GUIDE}"
@@ -23,7 +24,7 @@ KNOWN = (
         f"conf/spark-defaults.conf of the driver and of every machine of the cluster {GUIDE}",
     ),
     (
-        r"No module named '(?:curation|metadata|conf|jobs|pyarrow|pandas)'",
+        r"No module named '(?:headtail|curation|metadata|conf|jobs|pyarrow|pandas)'",
         f"the workers' Python lacks headtail: {SHIP}",
     ),
     (
@@ -37,13 +38,15 @@ KNOWN = (
         f"spark.executor.memoryOverhead, or lower spark.executor.cores {GUIDE}",
     ),
 )
+LINES = "|".join(re.escape(f"{kind.__module__}.{kind.__name__}") for kind in (HeadtailError, NamesError))
+"""Errors of workers whose message is a line for the user."""
 MAX_CHARACTERS = 400
 
 
 def fault_line(error: Exception) -> str | None:
     """Return the line for an error that a user can fix or that comes from the JVM; None for a bug in headtail."""
     text = str(error)
-    raised = re.findall(rf"^{HeadtailError.__module__}\.HeadtailError: (.*)$", text, re.MULTILINE)
+    raised = re.findall(rf"^\s*(?:{LINES}): (.*)$", text, re.MULTILINE)
     if raised:
         return raised[-1]
     if is_local() and re.search(f"{OTHER_PYTHON}|{NO_PYTHON}", text):

@@ -1,7 +1,7 @@
 """Forecasts on the cluster: passes over `matches` that add up expectations and draw nothing."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -18,10 +18,10 @@ from curation.balancing.forecast_table import (
     forecast_text,
     write_forecasts,
 )
-from curation.balancing.solve_t import solve_target
+from curation.balancing.solve_t import solve_goal
 from curation.balancing.thresholds import BalanceGoal
 from curation.core import storage
-from curation.core.choices import Others, Unit
+from curation.core.choices import Unit
 from curation.core.progress import say
 from curation.core.recipes import Recipe
 from curation.core.table_reader import read_rows
@@ -59,18 +59,8 @@ class Forecaster:
         """Return the goal with its target of images solved for t; a goal without a target is returned unchanged."""
         if goal.target_images is None:
             return goal
-        distributions = Distributions.of_files(self.counts)
-        counts = distributions.reference(goal.rule.reference).counts
-        same = goal.rule.others == Others.same_t
-        largest = max(distributions.each(lambda _, found: found.counts[-1]).values()) if same else counts[-1]
-
-        def expect(points: Sequence[float]) -> np.ndarray:
-            ts = goal.first_pass_rule.thresholds(distributions, points)
-            return goal.expected_samples(self.expect(ts)[ALL].images)
-
-        found = solve_target(goal.target_images, counts, float(largest), expect)
+        solved, found = solve_goal(goal, Distributions.of_files(self.counts), lambda ts: self.expect(ts)[ALL].images)
         note = "" if found.exact else f", the nearest below a jump to {found.next_images:,.0f}"
-        solved = replace(goal, solved_t=found.t)
         say(STAGE, f"expects {found.images:,.0f} samples at t={solved.survivors_t:,.8g} of {goal.rule.reference}{note}")
         return solved
 

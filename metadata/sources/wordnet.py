@@ -1,17 +1,26 @@
-"""Reads the names of WordNet's synsets from Princeton's database and the tab files of Open Multilingual Wordnet."""
+"""Reads the names of WordNet's synsets from Princeton's database and the tab files of Open Multilingual Wordnet.
+
+headtail ships the lemmas of Princeton's WordNet 3.0 beside this module (`SYNSETS`, a line a synset); `pack_wordnet.py`
+makes that file from the database.
+"""
 
 import gzip
+import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
-from curation.core.storage import FileInfo, list_files, open_input
+from curation.core.storage import FileInfo, list_files, open_input, write_bytes
 
 DATABASE_FILES = ("data.adj", "data.adv", "data.noun", "data.verb")
+SYNSETS = "wordnet-3.0-synsets.tsv.gz"
+LICENCE_FILE = "wordnet-3.0-LICENSE"
+LICENCE = "WordNet 3.0 licence (Princeton University)"
 # A lemma of data.adj may end with its position in a sentence: `galore(ip)`.
 _POSITION = re.compile(r"\((?:a|p|ip)\)$")
 _WINDOWS_1252 = {
@@ -38,19 +47,44 @@ def is_database(path: str) -> bool:
     return path.rsplit("/", 1)[-1] in DATABASE_FILES
 
 
+def shipped_wordnet() -> Path:
+    """Return the path of the names of WordNet 3.0 that headtail ships."""
+    return Path(__file__).with_name(SYNSETS)
+
+
+def copy_shipped(folder: Path) -> list[tuple[Path, str]]:
+    """Copy the shipped names and their licence to a folder; return the path and the SHA-256 in hex of each file.
+
+    A copy that is there stays as it is: lists that were made with it are told by its time of change.
+    """
+    copied = []
+    for name in (SYNSETS, LICENCE_FILE):
+        data, copy = shipped_wordnet().with_name(name).read_bytes(), folder / name
+        if not copy.exists() or copy.read_bytes() != data:
+            write_bytes(str(copy), data)
+        copied.append((folder / name, hashlib.sha256(data).hexdigest()))
+    return copied
+
+
 def list_wordnets(paths: list[str]) -> dict[str, list[FileInfo]]:
     """Return the WordNet files among paths by language code, in the order of their paths; other files are ignored.
 
-    The first line of a tab file names its language, or else the name of the file does (`wn-data-fra.tab`).
+    The first line of a tab file names its language, or else the name of the file does (`wn-data-fra.tab`). Where there
+    is a database of Princeton's, the shipped names are ignored: each synset counts once.
     """
     found: dict[str, list[FileInfo]] = {}
+    shipped: list[FileInfo] = []
     for file in list_files(paths) if paths else []:
         if is_database(file.path):
             found.setdefault("en", []).append(file)
+        elif file.path.endswith(SYNSETS):
+            shipped = shipped or [file]
         elif file.path.endswith((".tab", ".tab.gz")):
             code, _ = _read_header(file.path)
             if code in _BY_WORDNET:
                 found.setdefault(_BY_WORDNET[code], []).append(file)
+    if shipped and "en" not in found:
+        found["en"] = shipped
     return found
 
 
@@ -62,9 +96,29 @@ def read_names(lang: str, paths: list[str], first_only: bool) -> SynsetNames:
     """
     names = SynsetNames(lang)
     for path in paths:
-        for name in _database_names(path, first_only, names) if is_database(path) else _tab_names(path, names):
+        for name in _princeton_names(path, first_only, names) if _is_princeton(path) else _tab_names(path, names):
             names.counts[name] += 1
     return names
+
+
+def database_lemmas(line: str) -> list[str]:
+    """Return the lemmas of a line of Princeton's database, none if it is another line.
+
+    The line is `offset lex_filenum ss_type w_cnt word lex_id [word lex_id ...] ...` by wndb(5WN); w_cnt is hexadecimal.
+
+    >>> database_lemmas("00001 00 a 02 hot_dog 0 galore(ip) 1 000 | gloss")
+    ['hot dog', 'galore']
+    """
+    cells = line.split(" ")
+    try:
+        words = cells[4 : 4 + 2 * int(cells[3], 16) : 2]
+    except (IndexError, ValueError):
+        return []
+    return [_POSITION.sub("", word).replace("_", " ") for word in words]
+
+
+def _is_princeton(path: str) -> bool:
+    return is_database(path) or path.endswith(SYNSETS)
 
 
 def _open_text(path: str) -> Iterator[str]:
@@ -77,29 +131,21 @@ def _open_text(path: str) -> Iterator[str]:
             raise HeadtailError(f"{path} cannot be read to its end ({error}): fetch it again") from error
 
 
-def _database_names(path: str, first_only: bool, names: SynsetNames) -> Iterator[str]:
-    """Yield the names of a file of lines `offset lex_filenum ss_type w_cnt word lex_id [word lex_id ...] ...`.
-
-    The format is that of wndb(5WN); w_cnt is hexadecimal.
-    """
-    licence = "WordNet 3.0 licence (Princeton University)"
-    if licence not in names.licences:
-        names.licences.append(licence)
+def _princeton_names(path: str, first_only: bool, names: SynsetNames) -> Iterator[str]:
+    """Yield the names of a file of the database, or of the shipped one, whose lines hold lemmas between tabs."""
+    shipped = path.endswith(SYNSETS)
+    if LICENCE not in names.licences:
+        names.licences.append(LICENCE)
     for line in _open_text(path):
         names.receipt.rows_in += 1
-        if line.startswith("  "):
+        if line.startswith("#" if shipped else "  "):
             names.receipt.drops["comment"] += 1
             continue
-        cells = line.split(" ")
-        try:
-            words = cells[4 : 4 + 2 * int(cells[3], 16) : 2]
-        except (IndexError, ValueError):
-            words = []
-        if not words:
+        lemmas = line.split("\t") if shipped else database_lemmas(line)
+        if not lemmas or not lemmas[0]:
             names.receipt.drops["malformed"] += 1
             continue
         names.receipt.rows_out += 1
-        lemmas = [_POSITION.sub("", word).replace("_", " ") for word in words]
         yield from [lemmas[0].lower()] if first_only else lemmas
 
 

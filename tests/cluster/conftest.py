@@ -1,6 +1,5 @@
 """A cluster of one master and two workers, the archive that its jobs run from, and the sample crawl."""
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,26 +7,13 @@ import pytest
 
 from curation.spark import packing
 from tests.cluster.cluster import Cluster
-from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="session")
-def archive(finished: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def archive(finished: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What `make pack` makes; the local run before has compiled the kernels that it takes along."""
     assert finished.exists()
     folder = tmp_path_factory.mktemp("dist")
-    pinned = ["--build-constraints", "requirements-tools.lock", "--require-build-hashes"]
-    build = [
-        str(ROOT / ".venv" / "uv" / "bin" / "uv"),
-        "build",
-        "--quiet",
-        "--wheel",
-        *pinned,
-        "--out-dir",
-        str(folder),
-    ]
-    subprocess.run(build, cwd=ROOT, check=True)
-    (wheel,) = folder.glob("*.whl")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packing, "LEVEL", 0)  # to pack and unpack the archive takes most of the time of a small run
         packing.pack(wheel, folder / "headtail-env.tar.gz")

@@ -6,8 +6,10 @@ A table stands between `<!-- estimate archives=100000 -->`, which names the sett
 
 import re
 
-from conf.compose import compose_config, settings_help
+from conf.compose import compose_config
+from conf.help_text import default_text
 from conf.schema.jobs import EstimateConfig
+from conf.settings import settings_of
 from curation.report.estimate import Assumptions, estimate_text, figures_text, markdown_table
 from tests.conftest import ROOT
 
@@ -24,12 +26,12 @@ def _table(name: str, settings: list[str]) -> str:
     if name == "figures":
         return figures_text()
     if name == "assumptions":
-        lines = settings_help(EstimateConfig).split("\n")[1:]
-        lines = [line.strip() for line in lines[: lines.index("")]]
-        pairs = zip(lines[::2], lines[1::2], strict=True)
         return markdown_table(
             ("setting", "default", "is"),
-            [(f"`{head.split()[0]}`", head.rpartition("default ")[2], meaning) for head, meaning in pairs],
+            [
+                (f"`{name}`", default_text(declared).removeprefix("default "), declared.metadata["help"])
+                for name, (_, declared) in settings_of(EstimateConfig).items()
+            ],
         )
     return estimate_text(Assumptions(**vars(compose_config("estimate", EstimateConfig, settings))))
 

@@ -12,6 +12,7 @@ import pytest
 from curation.core.tables import Table
 from curation.spark.java import java_home
 from tests.conftest import ROOT, needs_shared
+from tests.hostile_names import foreign_packages
 from tests.jobs.conftest import Sample, rows, tar_bytes
 
 BIN = Path(sys.executable).parent
@@ -91,21 +92,27 @@ def test_a_mistake_is_one_line_and_exit_code_1(arguments: list[str], told: str) 
     assert done.stdout == ""
 
 
-def test_three_ways_give_the_same_rows(finished: Path, tmp_path: Path) -> None:
+def test_three_ways_give_the_same_rows_among_foreign_packages(finished: Path, installed: Path, tmp_path: Path) -> None:
+    """In the working folder of the driver and of its workers, and on their PYTHONPATH, lie packages with our names.
+
+    `headtail` comes from the wheel, the other two from this checkout. `python -m` takes the first `jobs` that it finds.
+    """
     settings = [f"matches={finished}/matches", "spark.master=local[2]", "spark.driver_memory=1g"]
     ways = {
         "submit": [str(BIN / "spark-submit"), "--driver-memory", "1g", str(ROOT / "jobs" / "count_entries.py")],
-        "module": [sys.executable, "-m", "jobs.count_entries"],
-        "headtail": [str(BIN / "headtail"), "count_entries"],
+        "module": [sys.executable, "-m", "headtail", "count_entries"],
+        "headtail": [str(installed / "headtail"), "count_entries"],
     }
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    for name, way in ways.items():
+    for form, (name, way) in enumerate(ways.items()):
+        elsewhere, path = tmp_path / f"in-{name}", foreign_packages(tmp_path / f"on-the-path-of-{name}", form)
+        foreign_packages(elsewhere, form + 1)
+        before = sorted(elsewhere.rglob("*"))
         environment = {"JAVA_HOME": java_home(), "PYSPARK_PYTHON": sys.executable} if name == "submit" else {}
+        environment["PYTHONPATH"] = os.pathsep.join([str(path)] if name == "headtail" else [str(path), str(ROOT)])
         done = call(*way, f"output={tmp_path / name}", *settings, cwd=elsewhere, **environment)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, done.stdout + done.stderr
         assert rows(tmp_path / name, "entry_counts").equals(rows(finished, "entry_counts"))
-    assert list(elsewhere.iterdir()) == []
+        assert sorted(elsewhere.rglob("*")) == before
 
 
 def test_a_mistake_under_spark_submit_is_one_line_too(tmp_path: Path) -> None:

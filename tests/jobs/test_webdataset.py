@@ -1,5 +1,6 @@
 """Shards that are there already through the whole chain: no image is fetched, the same guarantees hold."""
 
+import importlib
 import io
 import json
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from curation.core.tables import Table, sum_receipts
+from curation.images.worker import LOADED_AS, _downloader
 from curation.shards.shard_set import ShardSet
 from jobs import download_images
 from tests.jobs.conftest import Sample, rows, tar_bytes
@@ -79,17 +81,14 @@ def test_a_run_that_was_stopped_goes_on(
     assert tar_bytes(tmp_path / "run") == tar_bytes(again)
 
 
-def test_shards_of_img2dataset_and_without_urls(
-    sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("NO_ALBUMENTATIONS_UPDATE", "1")  # else img2dataset asks the network
-    from img2dataset.writer import WebDatasetSampleWriter
-
+def test_shards_of_img2dataset_and_without_urls(sample: Sample, tmp_path: Path) -> None:
+    _downloader()  # its package without the command line, which asks the network and leaves temporary folders
+    writers = importlib.import_module(f"{LOADED_AS}.writer")
     folder = tmp_path / "in"
     folder.mkdir()
     schema = pa.schema([("key", pa.string()), ("url", pa.string()), ("caption", pa.string())])
     for shard in range(2):
-        writer = WebDatasetSampleWriter(shard, str(folder), True, 5, schema, "jpg")
+        writer = writers.WebDatasetSampleWriter(shard, str(folder), True, 5, schema, "jpg")
         for number in range(shard * 30, shard * 30 + 30):
             key, caption = f"{number:09d}", f"a red kite {number}"
             meta = {"key": key, "url": f"http://h.org/{number}.jpg", "caption": caption}

@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.tables import Table
 from jobs import balance_pairs, count_entries
+from jobs.answers import plan_sweep
+from jobs.sweep import run_sweep
 from tests.matches_data import Image, make_images, write_matches
 
 
@@ -55,6 +58,24 @@ def run_of_7(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:  # n
     _count(output)
     _balance(output, "balance.t=6.5")
     return output
+
+
+def test_a_sweep_balances_in_folders_of_its_own(run_of_7: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = [f"output={run_of_7}", "seed=0", "balance.t=6.5,40"]
+    sweep = plan_sweep("balance_pairs", BalancePairsConfig, given, "")
+    run_sweep(sweep)
+    lines = [line.split(maxsplit=1)[1] for line in capsys.readouterr().err.splitlines() if line.startswith("sweep ")]
+    rows = [re.split(r"  +", line) for line in lines[-2:]]
+    for (name, config), row in zip(sweep.variants.items(), rows, strict=True):
+        kept = _read(run_of_7 / "sweep" / name, "curated")
+        largest = max(_read(run_of_7 / "sweep" / name, "thresholds"), key=lambda each: each["matches"])
+        assert row[:2] == [name, largest["lang"]]
+        assert float(row[2]) == pytest.approx(largest["t"], rel=1e-5)
+        assert int(row[-1].replace(",", "")) == len(kept)
+        assert config.matches == f"{run_of_7}/matches"
+    assert _read(run_of_7 / "sweep" / "6.5", "curated") == _read(run_of_7, "curated")
+    run_sweep(sweep)
+    assert capsys.readouterr().err.count("is done: ") == 2
 
 
 def test_1_and_7_buckets_give_the_same_rows(run_of_7: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import shutil
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from curation.matching.entry_store import EntryStore
 from jobs.build_metadata import run
 from metadata.lists.rules import PMI_STEPS
 from metadata.sources.articles import CountTask, count_file, read_articles
+from metadata.sources.wordnet import copy_shipped
 from metadata.spark.gather import gather_terms
 from metadata.spark.terms import COUNTS, score_bigrams, sum_unigrams, top_terms
 from tests.conftest import SHARED, needs_shared
@@ -255,14 +257,18 @@ def test_lists_of_numbers_alone_are_an_error_and_a_mended_dump_needs_no_overwrit
 @needs_shared
 def test_lists_of_the_shared_sources_match_texts(tmp_path: Path) -> None:
     (tmp_path / "fetched").mkdir()
-    for kind in ("pageviews", "wordnet"):
-        (tmp_path / "fetched" / kind).symlink_to(SHARED / kind)
+    (tmp_path / "fetched" / "pageviews").symlink_to(SHARED / "pageviews")
+    shutil.copytree(SHARED / "wordnet", tmp_path / "fetched" / "wordnet", copy_function=shutil.copyfile)
+    (tmp_path / "fetched" / "wordnet").chmod(0o755)
+    copy_shipped(tmp_path / "fetched" / "wordnet" / "eng")  # as fetch_sources does
     manifest = build(
-        tmp_path, f"sources={tmp_path}/fetched", "languages=[fr,it,ar,zh,ja,th]", "metadata=small",
+        tmp_path, f"sources={tmp_path}/fetched", "languages=[en,fr,it,ar,zh,ja,th]", "metadata=small",
         f"dumps=[{SHARED}/wikidump/jawiki-66-pages-cut-off.xml.bz2]",
     )  # fmt: skip
     assert any("cut off" in note for note in manifest["notes"])
     assert {row["source"]: row["added"] for row in manifest["wikis"]["ja"]}["bigram"] > 1000
+    assert {row["source"]: row["available"] for row in manifest["wikis"]["en"]}["wordnet"] == 86_571
+    assert "WordNet 3.0 licence (Princeton University)" in {entry["licence"] for entry in manifest["inputs"]}
     store = EntryStore.open(str(tmp_path / "entry_lists"))
     texts = {
         "fr": ("un chat noir dort", "chat"), "it": ("un gatto nero", "gatto"), "ar": ("صورة قطة سوداء", "قطة"),

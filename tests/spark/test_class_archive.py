@@ -10,7 +10,7 @@ import pytest
 
 from curation.core.errors import HeadtailError
 from curation.spark import session
-from curation.spark.class_archive import CLAIM_SECONDS, archive_options
+from curation.spark.class_archive import CLAIM_SECONDS, archive_options, main
 from curation.spark.java import java_home, started_java
 from curation.spark.jvm import OPTION_VARIABLES
 
@@ -161,3 +161,16 @@ def test_a_real_jvm_loads_its_classes_from_the_archive(folder: Path, monkeypatch
     with archive.open("r+b") as file:  # as a JVM leaves it that is killed while it writes: the header comes last
         file.write(bytes(4096))
     assert shared_classes() == 0
+
+
+def test_options_for_the_driver_of_a_spark_submit_are_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("curation.spark.class_archive._write_base", lambda _java, _base: True)
+    monkeypatch.delenv("JAVA_HOME", raising=False)
+    main()
+    main()
+    writes, waits, _ = capsys.readouterr().out.split("\n")
+    assert "-XX:ArchiveClassesAtExit=" + str(tmp_path) in writes
+    assert waits == ""  # another process writes it

@@ -22,6 +22,9 @@ from curation.spark.tasks import run_tasks
     ("message", "expected"),
     [
         ("ModuleNotFoundError: No module named 'curation'", "the workers' Python lacks headtail: give spark-submit"),
+        ("ModuleNotFoundError: No module named 'headtail'", "the workers' Python lacks headtail: give spark-submit"),
+        ("Error from python worker:\n  headtail.names.NamesError: another package conf, /x/conf, was imported",
+         "another package conf, /x/conf, was imported"),
         (
             'Lost task 0.3 (TID 3): java.io.IOException: Cannot run program "./env/bin/python": error=2, No such file',
             "the workers do not have the driver's Python",
@@ -34,7 +37,8 @@ from curation.spark.tasks import run_tasks
         ("Traceback:\ncuration.core.errors.HeadtailError: worker-7: /data: No space left on device\n\n\tat org.apache",
          "worker-7: /data: No space left on device"),
     ],
-    ids=["no headtail", "no Python", "another Python", "executors lost", "no secret", "a HeadtailError"],
+    ids=["no curation", "no headtail", "a foreign package", "no Python", "another Python", "executors lost",
+         "no secret", "a HeadtailError"],
 )  # fmt: skip
 def test_faults_of_a_cluster_have_a_line(monkeypatch: pytest.MonkeyPatch, message: str, expected: str) -> None:
     monkeypatch.setattr(faults, "is_local", lambda: False)  # another test may have left a local session

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 from py4j.protocol import Py4JError
 
+from curation.core import progress
 from curation.core.errors import DEBUG, HeadtailError
+from curation.core.run_log import RunLog
 from curation.spark import environment, jvm
 from curation.spark.faults import fault_line
 from curation.spark.jvm import JvmOutput, first_reason, start_failure, start_jvm
@@ -113,6 +115,36 @@ def test_what_the_jvm_prints_is_shown_without_stack_traces(capfd: pytest.Capture
     expected = "12:00:00 ERROR TaskSchedulerImpl: no room\nshown between\nshown at the end\n"
     assert shown == (TWO_STACKS if stacks else expected)
     assert list(output.lines) == TWO_STACKS.splitlines()
+
+
+def test_warnings_and_lost_attempts_are_for_the_log_alone(
+    capfd: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(jvm, "MESSAGE_SECONDS", 60.0)
+    run = progress.start_run(RunLog(str(tmp_path), "x"))
+    run.log.open()
+    hidden = """\
+12:00:00 WARN TaskMemoryManager: Failed to allocate a page
+12:00:00 ERROR TaskSetManager: Task 0 in stage 1.0 failed 3 times; aborting job
+12:00:00 WARN TaskSetManager: Lost task 0.0: PythonException: Traceback (most recent call last):
+  File "x.py", line 1, in <module>
+KeyError: 'x'
+"""
+    shown = (
+        "12:00:00 WARN TaskSchedulerImpl: Initial job has not accepted any resources\n12:00:00 ERROR Other: no room\n"
+    )
+    read, write = os.pipe()
+    with os.fdopen(read, "rb", buffering=0) as stream:
+        output = JvmOutput(stream, False)
+        output.show()
+        os.write(write, (hidden + shown).encode())
+        os.close(write)
+        output.wait(10)
+    run.log.close()
+    assert capfd.readouterr().err == shown
+    (log,) = tmp_path.glob("_logs/*/log.txt")
+    logged = [line.split(" java             ", 1)[1] for line in log.read_text().splitlines()]
+    assert logged == (hidden + shown).splitlines()
 
 
 def test_a_terminal_that_is_gone_does_not_block_the_jvm(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -264,7 +264,7 @@ def test_finished_work_is_not_overwritten(job: Run, lists: Path, tmp_path: Path)
     with pytest.raises(HeadtailError, match=r"max_texts was 64, is 3\): set overwrite=true"):
         job.run(matching=MatchingConfig(max_texts=3))
     (lists / "de.txt").write_text("Hund")
-    with pytest.raises(HeadtailError, match=r"the hash of entry_lists was \w+, is \w+"):
+    with pytest.raises(HeadtailError, match="the hash of entry_lists has changed"):
         job.run()
     job.run(overwrite=True)
     job.check()

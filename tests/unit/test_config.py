@@ -1,6 +1,8 @@
 """A user's mistake in a setting is one line that says what to do; values arrive typed and checked."""
 
 import importlib
+import re
+import shlex
 import subprocess
 import sys
 from dataclasses import fields
@@ -9,17 +11,21 @@ from typing import get_type_hints
 
 import pyspark
 import pytest
+from omegaconf import MISSING
 
 import jobs
-from conf.compose import compose_config, settings_help
+from conf.compose import compose_config
+from conf.help_text import EXAMPLES, settings_help, type_name
 from conf.schema.jobs import CurateConfig, EstimateConfig, ReportStatsConfig, WriteShardsConfig
 from conf.schema.topics import MAX_ENTRY_CHARACTERS, MetadataConfig
+from conf.settings import settings_of
 from curation.core.choices import Edges
 from curation.core.errors import HeadtailError
 from curation.matching import entry_lists
 from curation.report.estimate import Assumptions
 from jobs import cli, curate
 from jobs.cli import JOBS
+from jobs.flags import read_flags
 from jobs.outputs import check_folders, written_folders
 
 GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz", "entry_lists=/lists"]
@@ -122,15 +128,46 @@ def test_what_must_be_given_is_named() -> None:
 
 
 def test_help_has_every_setting_with_its_help_text() -> None:
-    text = settings_help(CurateConfig)
-    assert "balance.tail_share" in text
+    text = settings_help(CurateConfig, "curate", width=100)
+    words = " ".join(text.split())
+    for name, (_, declared) in settings_of(CurateConfig).items():
+        assert f"\n  {name}  " in text
+        assert " ".join(declared.metadata["help"].split()) in words
     assert "integer samples, default 10000" in text
-    assert "balance=" in text
+    assert "balance=metaclip_2_5b|metaclip_400m|tail_share" in text
+    assert "headtail curate output=" in text
+    assert max(map(len, text.splitlines())) <= 120
+
+
+def test_help_of_one_topic_has_its_settings_alone() -> None:
+    text = settings_help(CurateConfig, "curate", "balance", width=60)
+    assert set(re.findall(r"^  ([a-z_]+)\.\w+  ", text, re.MULTILINE)) == {"balance"}
+    assert max(map(len, text.splitlines())) <= 70
+    with pytest.raises(HeadtailError, match="no such topic; its topics are job, spark, source"):
+        settings_help(CurateConfig, "curate", "balanc")
+
+
+def test_each_job_has_an_example_that_composes() -> None:
+    assert set(EXAMPLES) == set(JOBS)
+    for job, example in EXAMPLES.items():
+        kind = get_type_hints(importlib.import_module(f"jobs.{job}").run)["config"]
+        flags = read_flags(shlex.split(example), kind)
+        bare = [f"{kind.bare_argument}={each}" if "=" not in each else each for each in flags.overrides]
+        assert compose_config(job, kind, bare)
 
 
 def test_help_of_curate_follows_the_order_of_the_jobs() -> None:
     text = settings_help(CurateConfig)
-    keys = ("source.kind", "matching.edges", "entry_counts", "balance.t", "download.threads", "shards", "report")
+    keys = (
+        "pairs",
+        "entry_counts",
+        "shards",
+        "report",
+        "source.kind",
+        "matching.edges",
+        "balance.t",
+        "download.threads",
+    )
     places = [text.index(f"\n  {key} ") for key in keys]
     assert places == sorted(places)
 
@@ -172,10 +209,11 @@ def test_entries_have_the_length_that_matching_takes() -> None:
 @pytest.mark.parametrize("job", JOBS)
 def test_every_job_composes_with_what_it_requires(job: str) -> None:
     kind = get_type_hints(importlib.import_module(f"jobs.{job}").run)["config"]
-    lines = settings_help(kind).splitlines()
-    required = [line.split() for line in lines if line.endswith(", required")]
+    required = {
+        name: type_name(hint) for name, (hint, declared) in settings_of(kind).items() if declared.default == MISSING
+    }
     # A choice takes its first option, any other setting takes a path.
-    values = {name: hint[-2].split("|")[0].rstrip(",") if "|" in hint[-2] else "/x" for name, *hint in required}
+    values = {name: hint.split("|")[0].split()[-1] if "|" in hint else "/x" for name, hint in required.items()}
     assert isinstance(compose_config(job, kind, [f"{name}={value}" for name, value in values.items()]), kind)
 
 

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from conf.compose import _settings, compose_config
+from conf.compose import compose_config
 from conf.schema.jobs import BuildMetadataConfig, CurateConfig
+from conf.settings import settings_of
 from curation.core.recipes import OLD_ROWS, Recipe, difference, flatten, recipe_settings
 from curation.core.setting_names import NAMES, OLD_VALUES, setting_name
 from curation.images.downloads import download_recipe
@@ -26,14 +27,14 @@ def recipes() -> Iterator[tuple[str, dict]]:
 
 
 def test_each_setting_of_a_recipe_is_called_as_users_call_it() -> None:
-    known = {*_settings(CurateConfig), *_settings(BuildMetadataConfig)}
+    known = {*settings_of(CurateConfig), *settings_of(BuildMetadataConfig)}
     told = {setting_name(stage, name) for stage, settings in recipes() for name in flatten(settings)}
     assert len(told) > 40
     assert {name for name in told if name not in known and " " not in name} == set()
 
 
 def test_the_names_that_are_given_are_those_of_settings() -> None:
-    known = {*_settings(CurateConfig), *_settings(BuildMetadataConfig)}
+    known = {*settings_of(CurateConfig), *settings_of(BuildMetadataConfig)}
     given = {name for names in NAMES.values() for name in names.values() if " " not in name}
     assert {name for name in given if name not in known and not any(one.startswith(name) for one in known)} == set()
 

@@ -3,6 +3,9 @@
 import hashlib
 import io
 import json
+import os
+import subprocess
+import sys
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -28,6 +31,7 @@ from curation.images.downloads import Downloads, download_recipe, plan_downloads
 from curation.images.ranges import Ranges, count_ranges, list_name
 from curation.images.status import images_path, read_status
 from tests.cluster.cluster import free_port
+from tests.conftest import ROOT
 from tests.http_server import ImageServer, draw, png_bomb, webp_bomb
 from tests.shard_data import curate, curated_rows
 from tests.unit.images.settings import download_settings, fetch_settings, image_settings
@@ -380,13 +384,27 @@ def _raise(error: Exception, *_: object) -> None:
     raise error
 
 
-def test_the_module_that_downloads_is_left_as_it_was(tmp_path: Path, server: ImageServer) -> None:
-    from img2dataset import downloader
+WORKER_ALONE = """
+import json, os, sys
+import pyarrow as pa
+from curation.images.fetch import Fetched
+from curation.images.worker import Spool, run_worker
+folder = os.environ["TMPDIR"]
+before = set(sys.modules)
+outcomes = run_worker(pa.array(["http://a.org/1"] * 3), lambda *_: Fetched("gone"), None, 2, Spool(""), folder)
+loaded = {name.partition(".")[0] for name in sys.modules.keys() - before} & {
+    "img2dataset", "wandb", "albumentations", "cv2", "scipy", "fire"
+}
+print(json.dumps([[each.fetched.status for each in outcomes], sorted(loaded)]), flush=True)
+os._exit(0)  # as a worker of Spark ends: temporary folders of modules stay
+"""
 
-    before: tuple[Callable, Callable] = (downloader.download_image_with_retry, downloader.write_stats)
-    lists = plan(tmp_path, curated_rows([server.url("image/1.jpg")]), Ranges(1, 0))
-    download_list(DownloadTask(lists.files[0], (), str(tmp_path / "part" / list_name(0))), SETTINGS)
-    assert (downloader.download_image_with_retry, downloader.write_stats) == before
+
+def test_a_worker_imports_of_img2dataset_nothing_but_its_loop_and_leaves_no_folder(tmp_path: Path) -> None:
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", WORKER_ALONE], env=environment, cwd=ROOT, stdout=subprocess.PIPE)
+    assert json.loads(done.stdout) == [["gone"] * 3, []]
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from curation.core.errors import HeadtailError
 from jobs.fetch_sources import run
 from metadata.fetch.catalogue import draw_days
 from metadata.fetch.fetcher import Fetcher, FetchSettings, MissingError
+from metadata.sources.wordnet import LICENCE_FILE, SYNSETS, shipped_wordnet
 from tests.conftest import SHARED, needs_shared
 from tests.source_server import SourceServer
 
@@ -67,6 +68,7 @@ def test_a_download_resumes(server: SourceServer, fetcher: Fetcher, tmp_path: Pa
     fetcher.fetch(f"{server.url}/file", tmp_path / "file", SHA1)
     half = f"bytes={len(DATA) // 2}-"
     assert server.requests == [("/file", ""), ("/file", half), ("/file", half)]
+    assert (fetcher.written_bytes, fetcher.file_bytes) == (len(DATA), len(DATA))  # what the progress line tells
 
 
 def test_a_file_that_changed_meanwhile_is_not_patched_together(
@@ -169,9 +171,12 @@ def test_the_job(tmp_path: Path) -> None:
         f"dumps/enwiki/{names[0]}": english, f"dumps/enwiki/{names[1]}": english,
         "pageviews/pageviews-20260131-040000.gz": views, "wordnet/fra/wn-data-fra.tab": french,
         "wordnet/fra/LICENSE": b"CeCILL-C",
+        **{f"wordnet/eng/{name}": shipped_wordnet().with_name(name).read_bytes() for name in (SYNSETS, LICENCE_FILE)},
     }  # fmt: skip
     rows = {row["path"]: row for row in manifest["files"]}
-    assert {path: row["verified"] for path, row in rows.items()} == {path: path.startswith("dumps") for path in found}
+    assert {path: row["verified"] for path, row in rows.items()} == {
+        path: path.startswith(("dumps", "wordnet/eng")) for path in found
+    }
     assert all(row["sha256"] == hashlib.sha256(found[path]).hexdigest() for path, row in rows.items())
 
 

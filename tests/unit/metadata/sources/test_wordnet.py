@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from curation.core.errors import HeadtailError
-from metadata.sources.wordnet import list_wordnets, read_names
+from metadata.sources.pack_wordnet import pack, synset_lines
+from metadata.sources.wordnet import (
+    DATABASE_FILES,
+    LICENCE_FILE,
+    SYNSETS,
+    copy_shipped,
+    list_wordnets,
+    read_names,
+    shipped_wordnet,
+)
 from tests.conftest import SHARED, needs_shared
 
 DATABASE = Path("/usr/share/wordnet")
@@ -97,3 +106,49 @@ def test_real_tab_files() -> None:
         assert len(names.counts) > 2000, lang
         assert not any(set(name) & set("\t\n_\u200e") for name in names.counts)
     assert "œuvre" in read_names("fr", [file.path for file in found["fr"]], first_only=True).counts
+
+
+def test_the_shipped_names_are_those_of_the_whole_database_with_its_licence() -> None:
+    names = read_names("en", [str(shipped_wordnet())], first_only=True)
+    assert (names.receipt.rows_out, len(names.counts)) == (117_659, 86_571)
+    assert names.receipt.drops == {"comment": 29}
+    assert len(read_names("en", [str(shipped_wordnet())], first_only=False).counts) == 148_730
+    with gzip.open(shipped_wordnet(), "rt") as file:
+        head = [next(file) for _ in range(29)]
+    licence = shipped_wordnet().with_name(LICENCE_FILE).read_text()
+    assert [f"# {line}".rstrip() for line in licence.splitlines()] == [line.rstrip() for line in head]
+    assert "WordNet 3.0 Copyright 2006 by Princeton University" in licence
+
+
+@needs_database
+def test_the_shipped_names_can_be_made_again() -> None:
+    with gzip.open(shipped_wordnet(), "rt") as file:
+        assert synset_lines(DATABASE) == file.read().splitlines()
+
+
+def test_packed_names_are_read_as_the_database_is(tmp_path: Path) -> None:
+    head = "".join(f"  {number} line {number}\n" for number in range(1, 30))
+    for number, name in enumerate(DATABASE_FILES):
+        (tmp_path / name).write_text(head + NOUNS.replace("entity", f"entity_{number}"))
+    (tmp_path / "packed").mkdir()
+    pack(tmp_path, tmp_path / "packed")
+    assert (tmp_path / "packed" / LICENCE_FILE).read_text().splitlines()[::28] == ["line 1", "line 29"]
+    database = [str(tmp_path / name) for name in DATABASE_FILES]
+    for first_only in (True, False):
+        whole = read_names("en", database, first_only)
+        packed = read_names("en", [str(tmp_path / "packed" / SYNSETS)], first_only)
+        assert list(packed.counts.items()) == list(whole.counts.items())
+        assert packed.licences == whole.licences
+
+
+def test_shipped_names_do_not_count_beside_a_database(tmp_path: Path) -> None:
+    copies = copy_shipped(tmp_path / "sources" / "wordnet" / "eng")
+    before = [copy.stat().st_mtime_ns for copy, _ in copies]
+    assert copy_shipped(tmp_path / "sources" / "wordnet" / "eng") == copies
+    assert [copy.stat().st_mtime_ns for copy, _ in copies] == before
+    (tmp_path / "data.noun").write_text(NOUNS)
+    shipped, database = str(tmp_path / "sources"), str(tmp_path / "data.noun")
+    assert [file.path for file in list_wordnets([shipped])["en"]] == [str(copies[0][0])]
+    assert [file.path for file in list_wordnets([shipped, str(shipped_wordnet())])["en"]] == [str(copies[0][0])]
+    for paths in ([shipped, database], [database, shipped]):
+        assert [file.path for file in list_wordnets(paths)["en"]] == [database]

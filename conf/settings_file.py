@@ -1,0 +1,103 @@
+"""Settings in a YAML file of the user's: `config=my.yaml`. They are read as settings of the command line.
+
+A file holds settings as --cfg job prints them, nested or with dotted keys, and presets: `balance: metaclip_400m`.
+A preset and settings of one topic stand together as `defaults: [balance: metaclip_400m]` and `balance: {t: 35000}`.
+"""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, get_origin
+
+import yaml
+
+from conf.presets import preset_topics
+from conf.settings import settings_of
+from curation.core.errors import HeadtailError
+
+KEY = "config"
+"""The key of the command line that names a file."""
+
+
+def read_file(path: str, kind: type) -> list[str]:
+    """Return the settings of a file as overrides of the command line, presets first.
+
+    Raises HeadtailError if the file cannot be read, or is no mapping of settings.
+    """
+    try:
+        found = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise HeadtailError(f"{KEY}={path} cannot be read: {error.strerror}") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        place = getattr(error, "problem_mark", None)
+        where = f", line {place.line + 1}" if place else ""
+        raise HeadtailError(f"{KEY}={path} is no YAML{where}: {getattr(error, 'problem', None) or error}") from error
+    if found is None:
+        return []
+    if not isinstance(found, dict):
+        raise HeadtailError(f"{KEY}={path} must hold settings as key: value, found {_kind(found)}")
+    known = settings_of(kind)
+    topics = preset_topics(known)
+    values = list(_flat(path, found, known))
+    presets = [
+        *_defaults(path, found.get("defaults", [])),
+        *(f"{key}={value}" for key, value in values if key in topics),
+    ]
+    return [*presets, *(f"{key}={literal(value)}" for key, value in values if key not in topics)]
+
+
+def _defaults(path: str, listed: Any) -> Iterator[str]:
+    """Yield the presets of Hydra's defaults list."""
+    if not isinstance(listed, list):
+        raise HeadtailError(f"{path}: defaults must be a list such as [balance: metaclip_400m], found {_kind(listed)}")
+    for entry in listed:
+        if entry == "_self_":
+            continue
+        if not isinstance(entry, dict) or len(entry) != 1 or not isinstance(next(iter(entry.values())), str):
+            raise HeadtailError(f"{path}: an entry of defaults names a topic and a preset, as balance: metaclip_400m")
+        ((topic, name),) = entry.items()
+        yield f"{str(topic).removeprefix('override ')}={name}"
+
+
+def _flat(path: str, found: Mapping[Any, Any], known: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in found.items():
+        if not isinstance(name, str):
+            raise HeadtailError(f"{path}: {prefix}{name} is no key: write a text")
+        key = f"{prefix}{name}"
+        if key == "defaults":
+            continue
+        takes_names = key in known and get_origin(known[key][0]) is dict
+        if isinstance(value, dict) and not takes_names:
+            yield from _flat(path, value, known, f"{key}.")
+        elif isinstance(value, str) and key in known and get_origin(known[key][0]) is list:
+            yield key, value.split(",")
+        else:
+            yield key, value
+
+
+def literal(value: Any) -> str:
+    """Return a value as Hydra's grammar of overrides writes it.
+
+    >>> literal(["a", 1, None, True, {"b.c": "d"}])
+    "['a',1,null,true,{b.c:'d'}]"
+    """
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list):
+        return f"[{','.join(map(literal, value))}]"
+    if isinstance(value, dict):
+        return f"{{{','.join(f'{key}:{literal(one)}' for key, one in value.items())}}}"
+    return quoted(str(value))
+
+
+def quoted(value: str) -> str:
+    """Return a text in single quotes."""
+    escaped = value.replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _kind(value: Any) -> str:
+    return "a list" if isinstance(value, list) else "a text" if isinstance(value, str) else f"a {type(value).__name__}"

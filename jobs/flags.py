@@ -1,0 +1,127 @@
+"""The flags of the command line, as Hydra's programs have them, and the mistakes that look like flags or settings."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, fields, is_dataclass
+from typing import Any, get_type_hints
+
+from curation.core.errors import HeadtailError
+
+WITH_VALUE = {
+    "--cfg": "cfg", "-c": "cfg", "--package": "package", "-p": "package", "--config-dir": "config_dir",
+    "-cd": "config_dir", "--config-name": "config_name", "-cn": "config_name",
+}  # fmt: skip
+"""Flag -> the name of what its value is."""
+ALONE = {
+    "-h": "help", "--help": "help", "--version": "version", "-V": "version", "--resolve": "resolve",
+    "--info": "info", "-i": "info", "--multirun": "multirun", "-m": "multirun", "--run": "run", "-r": "run",
+}  # fmt: skip
+REFUSED = {
+    "--config-path": "name your settings file with config=my.yaml, and folders of presets with --config-dir",
+    "-cp": "name your settings file with config=my.yaml, and folders of presets with --config-dir",
+    "--hydra-help": "--help lists the settings, --info tells where they come from",
+    "--experimental-rerun": "the settings of a run are in its folder: give them with config=",
+    "-er": "the settings of a run are in its folder: give them with config=",
+    "--shell-completion": "there is no shell completion: --help lists the settings",
+    "-sc": "there is no shell completion: --help lists the settings",
+}
+VIEWS = ("job", "hydra", "all")
+
+
+@dataclass
+class Flags:
+    """The flags that were given, and the settings beside them."""
+
+    help: bool = False
+    topic: str = ""
+    version: bool = False
+    cfg: str = ""
+    package: str = ""
+    resolve: bool = False
+    info: bool = False
+    multirun: bool = False
+    run: bool = False
+    config_dir: str = ""
+    config_name: str = ""
+    overrides: list[str] = field(default_factory=list)
+
+
+def read_flags(arguments: list[str], kind: Any) -> Flags:
+    """Return the flags and settings of a command line; `kind` is the class of the job's configuration.
+
+    Raises HeadtailError for a flag that does not exist and for a setting that is written otherwise than key=value.
+    """
+    flags, rest = Flags(), iter(arguments)
+    for argument in rest:
+        name, equals, value = argument.partition("=")
+        if name in WITH_VALUE:
+            setattr(flags, WITH_VALUE[name], value if equals else _next(rest, name))
+        elif argument in ALONE:
+            setattr(flags, ALONE[argument], True)
+        elif name in REFUSED:
+            raise HeadtailError(f"{name}: {REFUSED[name]}")
+        elif argument.startswith("-") and len(argument) > 1 and not argument[1].isdigit():
+            raise HeadtailError(_undashed(argument, next(rest, ""), kind))
+        else:
+            flags.overrides.append(argument)
+    if flags.cfg and flags.cfg not in VIEWS:
+        raise HeadtailError(f"--cfg takes {', '.join(VIEWS)}, got {flags.cfg!r}")
+    if flags.help and len(flags.overrides) == 1 and "=" not in flags.overrides[0]:
+        flags.topic = flags.overrides.pop()
+    bare = getattr(kind, "bare_argument", "")
+    _check_blanks([] if bare else flags.overrides, _names(kind))
+    return flags
+
+
+def _next(rest: Iterator[str], name: str) -> str:
+    value = next(rest, "")
+    if not value or value.startswith("-") or "=" in value:
+        raise HeadtailError(f"{name} needs a value after it")
+    return value
+
+
+def _names(kind: Any, prefix: str = "") -> list[str]:
+    """Return the dotted keys of all settings."""
+    hints = get_type_hints(kind)
+    names = []
+    for declared in fields(kind):
+        inner = hints[declared.name]
+        names += _names(inner, f"{declared.name}.") if is_dataclass(inner) else [f"{prefix}{declared.name}"]
+    return names
+
+
+def _undashed(argument: str, following: str, kind: Any) -> str:
+    """Return the line for an argument with a dash that is no flag: the setting it stands for, if there is one."""
+    key, equals, value = argument.lstrip("-").partition("=")
+    key = key.replace("-", "_")
+    value = value if equals else following
+    if "=" in value or value.startswith("-"):
+        value = ""
+    names = _names(kind)
+    meant = [name for name in names if key in (name, name.rpartition(".")[2])]
+    if not meant and len(key) <= 2:
+        meant = [name for name in names if name.startswith(key)][:1]
+    if meant:
+        return f"{argument} is no flag: settings have no dashes, write {meant[0]}={value or '...'}"
+    known = ", ".join(sorted(flag for flag in {*WITH_VALUE, *ALONE, "--debug"} if flag.startswith("--")))
+    return f"{argument} is no flag: the flags are {known}; settings are written key=value"
+
+
+def _check_blanks(arguments: list[str], names: Iterable[str]) -> None:
+    """Raise HeadtailError for `output = x`, `output =x`, `output= x`, `output: x` and `output x`."""
+    known = set(names)
+    for place, argument in enumerate(arguments):
+        key, equals, value = argument.partition("=")
+        bare = key.rstrip(":")
+        if not equals and ":" in key and key.partition(":")[0] in known:
+            bare, _, value = key.partition(":")
+        if bare not in known or (equals and value):
+            continue
+        after = [word for word in (value, *arguments[place + 1 : place + 3]) if word and word != "="]
+        following = after[0].removeprefix("=") if after else ""
+        plain = following and "=" not in following and following.rstrip(":") not in known
+        if equals and not plain:
+            continue  # an empty value
+        raise HeadtailError(
+            f"{argument!r} is not of the form key=value: write {bare}={following if plain else '...'}, without blanks "
+            "around the ="
+        )

@@ -1,0 +1,45 @@
+"""The settings of a run as YAML that `config=` reads again: without its seed, and without passwords and keys."""
+
+import json
+import re
+from dataclasses import fields, is_dataclass
+from enum import Enum
+from typing import Any
+
+import yaml
+
+from curation.core.credentials import cut_values
+
+_SECRET = re.compile(r"secret|password|passwd|token|credential|access.?key", re.IGNORECASE)
+
+
+def settings_yaml(config: Any) -> str:
+    """Return all settings of a job; paths of tables in the folder of the run stay relative to `output`.
+
+    Of a sweep they are those of its first variant.
+    """
+    config = next(iter(config.variants.values())) if hasattr(config, "variants") else config
+    values = _plain(config, getattr(config, "output", None))
+    return yaml.safe_dump(cut_values(values), sort_keys=False, allow_unicode=True, width=120)
+
+
+def _plain(config: Any, output: str | None) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for declared in fields(config):
+        value, default = getattr(config, declared.name), declared.default
+        if declared.name == "seed":
+            continue
+        if is_dataclass(value):
+            found[declared.name] = _plain(value, output)
+        elif output and isinstance(default, str) and value == default.replace("${output}", output):
+            found[declared.name] = default
+        else:
+            found[declared.name] = _simple(value)
+    return found
+
+
+def _simple(value: Any) -> Any:
+    """Return a value as YAML holds it."""
+    if isinstance(value, dict):
+        value = {key: one for key, one in value.items() if not _SECRET.search(key)}
+    return json.loads(json.dumps(value, default=lambda one: one.name if isinstance(one, Enum) else str(one)))

@@ -1,0 +1,103 @@
+"""A balanced stream: its draws over epochs, its workers, and PyTorch's classes where these are."""
+
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import headtail
+from headtail import BalancedDataset, EntryList, HeadtailError
+from tests.conftest import ROOT
+
+ENTRIES = EntryList(["dog", "cat"])
+SAMPLES = [{"text": "a dog", "url": f"u{number}", "image": object()} for number in range(300)] + [
+    {"text": "a cat", "url": "v", "image": object()},
+    {"text": "no entry", "url": "w", "image": object()},
+]
+FOUND = headtail.match({name: [each[name] for each in SAMPLES] for name in ("text", "url")}, ENTRIES)
+
+FAKE_TORCH = """
+class IterableDataset:
+    pass
+
+class Worker:
+    id = 3
+
+def get_worker_info():
+    return Worker
+"""
+
+
+def stream(**more: Any) -> BalancedDataset:
+    return BalancedDataset(SAMPLES, FOUND.balancer(t=60, seed=4), **more)
+
+
+def urls(samples: Any) -> list[str]:
+    return [sample["url"] for sample in samples]
+
+
+def test_over_epochs_each_sample_is_kept_with_its_probability() -> None:
+    balanced = stream()
+    epochs = [urls(balanced) for _ in range(40)]
+    seen = Counter(url for epoch in epochs for url in epoch)
+    assert seen.pop("v") == 40
+    assert "w" not in seen
+    # p = 60 / 300 in 40 draws of 300 samples: within 4.5 standard deviations together.
+    assert abs(seen.total() - 12_000 * 0.2) < 4.5 * np.sqrt(12_000 * 0.2 * 0.8)
+    assert len(seen) > 290
+    assert len({tuple(epoch) for epoch in epochs}) == 40
+    assert [urls(again) for again in [stream()] for _ in range(1)] == epochs[:1]
+
+
+def test_the_number_of_an_epoch_can_be_set() -> None:
+    first, second = stream(), stream(buffer=7)  # draws do not depend on the buffer
+    epochs = [urls(first) for _ in range(3)]
+    second.set_epoch(1)
+    assert [urls(second), urls(second)] == epochs[1:]
+    with pytest.raises(HeadtailError, match="epoch must be a number of at least 0, got -1"):
+        second.set_epoch(-1)
+    with pytest.raises(HeadtailError, match="buffer must be a number of at least 1"):
+        stream(buffer=0)
+
+
+def test_without_redrawing_every_epoch_keeps_the_balanced_table() -> None:
+    balanced = stream(redraw=False)
+    kept = FOUND.balance(t=60, seed=4)["url"].to_pylist()
+    assert urls(balanced) == urls(balanced) == kept
+    assert all(sample["image"] is SAMPLES[0]["image"] for sample in balanced if sample["url"] == "u0")
+
+
+def test_samples_of_webdataset_are_bytes_with_a_key() -> None:
+    samples = [{"__key__": f"{number}", "txt": b"a dog", "jpg": b""} for number in range(50)]
+    balancer = headtail.Balancer(ENTRIES, {"en": np.array([50])}, 10, text="txt", uid="__key__")
+    assert 0 < len(list(BalancedDataset(samples, balancer))) < 30
+    with pytest.raises(HeadtailError, match="a sample has no 'txt': each needs 'txt', '__key__'"):
+        list(BalancedDataset([*samples, {"__key__": "x"}], balancer))
+
+
+def test_it_is_a_dataset_of_pytorch_where_pytorch_is(tmp_path: Path) -> None:
+    """With stand-ins for the two names of PyTorch that it needs; `make check-training` runs the real ones."""
+    (tmp_path / "torch/utils/data").mkdir(parents=True)
+    for folder in ("torch", "torch/utils"):
+        (tmp_path / folder / "__init__.py").touch()
+    (tmp_path / "torch/utils/data/__init__.py").write_text(FAKE_TORCH)
+    program = """
+import headtail, torch.utils.data
+balancer = headtail.Balancer(headtail.EntryList(["dog"]), {"en": [2]}, 1)
+found = headtail.BalancedDataset([{"text": "dog", "uid": "a"}] * 9, balancer)
+list(found)
+print(isinstance(found, torch.utils.data.IterableDataset), list(found._epochs[:5]))
+"""
+    environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout == "True [0, 0, 0, 1, 0]\n"
+
+
+def test_the_stage_for_webdataset_is_there() -> None:
+    from curation.balancing.online import OnlineBalance
+
+    assert headtail.OnlineBalance is OnlineBalance

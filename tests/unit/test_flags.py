@@ -1,0 +1,173 @@
+"""Flags as Hydra's programs have them, settings files, sweeps, and what looks like a flag or a setting."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from conf.compose import compose_config
+from conf.schema.jobs import BalancePairsConfig, CurateConfig, ExplainConfig
+from curation.core.errors import HeadtailError
+from jobs.answers import Sweep, answer, plan_sweep
+from jobs.flags import read_flags
+from jobs.saved_settings import settings_yaml
+
+GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz", "entry_lists=/lists"]
+
+MISTAKES = {
+    "--output x": "--output is no flag: settings have no dashes, write output=x",
+    "--output=x": "write output=x",
+    "-o x": "write output=x",
+    "--entry-lists x": "write entry_lists=x",
+    "--tail_share 0.1": r"write balance\.tail_share=0\.1",
+    "--output": r"write output=\.\.\.",
+    "output = x": "write output=x, without blanks",
+    "output =x": "write output=x, without blanks",
+    "output= x": "write output=x, without blanks",
+    "output: x": "write output=x, without blanks",
+    "output:x": "write output=x, without blanks",
+    "output x": "write output=x, without blanks",
+    "--colour": "the flags are --cfg, --config-dir",
+    "--cfg": "--cfg needs a value",
+    "--cfg jobs": "--cfg takes job, hydra, all",
+    "--config-path x": "name your settings file with config=",
+    "--shell-completion": "there is no shell completion",
+}
+
+
+@pytest.mark.parametrize("line", MISTAKES)
+def test_a_mistake_is_answered_with_what_to_write(line: str) -> None:
+    with pytest.raises(HeadtailError, match=MISTAKES[line]):
+        read_flags([*line.split(" "), "languages=en"], CurateConfig)
+
+
+def test_settings_are_no_mistakes() -> None:
+    given = ["output=/x", "filter=", "balance.t=-1", "source.text_columns.alt=caption", "+spark.conf.a=b"]
+    assert read_flags(given, CurateConfig).overrides == given
+    assert read_flags(["a photo: of a dog", "output=x"], ExplainConfig).overrides == ["a photo: of a dog", "output=x"]
+
+
+def test_flags_take_their_values_in_both_forms() -> None:
+    flags = read_flags(["--cfg=job", "-p", "balance", "--resolve", "--config-dir", "mine", "-m", *GIVEN], CurateConfig)
+    assert (flags.cfg, flags.package, flags.resolve, flags.config_dir) == ("job", "balance", True, "mine")
+    assert (flags.multirun, flags.overrides) == (True, GIVEN)
+    assert read_flags(["--help", "balance"], CurateConfig).topic == "balance"
+
+
+def shown(capsys: pytest.CaptureFixture[str], *arguments: str, kind: Any = CurateConfig) -> str:
+    assert answer("curate", kind, read_flags(list(arguments), kind), "") is None
+    return capsys.readouterr().out
+
+
+def test_the_settings_are_printed_and_read_again(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = [*GIVEN, "balance=metaclip_400m", "languages=en,de", "source=table", "source.text_columns.alt=it's"]
+    printed = shown(capsys, "--cfg", "job", *given)
+    assert yaml.safe_load(printed)["balance"]["t"] == 20_000
+    assert yaml.safe_load(printed)["pairs"] == "${output}/pairs"
+    assert yaml.safe_load(shown(capsys, "--cfg", "job", "--resolve", *given))["pairs"] == "/runs/a/pairs"
+    assert yaml.safe_load(shown(capsys, "--cfg", "job", "--package", "balance", *given))["t"] == 20_000
+    (tmp_path / "again.yaml").write_text(printed)
+    again = compose_config("curate", CurateConfig, [f"config={tmp_path}/again.yaml"])
+    assert again == compose_config("curate", CurateConfig, given)
+
+
+def test_what_a_run_keeps_gives_the_same_settings_without_seed_and_secrets(tmp_path: Path) -> None:
+    conf = "spark.conf={spark.hadoop.fs.s3a.secret.key: hidden, spark.ui.port: 4041}"
+    given = [*GIVEN, "seed=77", conf, "source.prefix=https://me:hidden@h.org/x?sig=hidden", "matching.edges=blank"]
+    kept = settings_yaml(compose_config("curate", CurateConfig, given))
+    assert "hidden" not in kept
+    assert "seed" not in yaml.safe_load(kept)
+    assert yaml.safe_load(kept)["matches"] == "${output}/matches"
+    (tmp_path / "kept.yaml").write_text(kept)
+    again = compose_config("curate", CurateConfig, [f"config={tmp_path}/kept.yaml", "output=/runs/b"])
+    assert (again.matches, again.matching.edges.value, again.seed) == ("/runs/b/matches", "blank", None)
+
+
+FILES = {
+    "preset and setting": (
+        "defaults:\n- balance: metaclip_400m\nbalance:\n  t: 35000\nlanguages: [en, de]", (35_000, ["en", "de"])
+    ),
+    "preset as a text, dotted key": (
+        "balance: metaclip_400m\nbalance.unit: image\nlanguages: en,de", (20_000, ["en", "de"])
+    ),
+    "nothing": ("", (None, [])),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_file_holds_settings_and_the_command_line_wins(name: str, tmp_path: Path) -> None:
+    text, (t, languages) = FILES[name]
+    (tmp_path / "my.yaml").write_text(text)
+    given = [*GIVEN, f"config={tmp_path}/my.yaml"]
+    config = compose_config("curate", CurateConfig, given)
+    assert (config.balance.t, config.languages) == (t, languages)
+    assert compose_config("curate", CurateConfig, [*given, "balance.t=3"]).balance.t == 3
+
+
+WRONG_FILES = {
+    "balance:\n  tt: 3": "my.yaml: unknown setting 'balance.tt': did you mean balance.t",
+    "balance:\n  t: many": "my.yaml: balance.t must be a number",
+    "balance: nope": "my.yaml: balance=nope: unknown preset",
+    "balance: [": "is no YAML, line",
+    "- output": "must hold settings as key: value, found a list",
+    "defaults: balance": "defaults must be a list",
+    "1: 2": "is no key",
+}
+
+
+@pytest.mark.parametrize("text", WRONG_FILES, ids=list(map(str, range(len(WRONG_FILES)))))
+def test_a_mistake_in_a_file_names_it(text: str, tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(text)
+    with pytest.raises(HeadtailError, match=re.escape(WRONG_FILES[text]).replace(r"\ ", " ")) as error:
+        compose_config("curate", CurateConfig, [*GIVEN, f"config={tmp_path}/my.yaml"])
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_of_presets_and_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "balance").mkdir()
+    (tmp_path / "balance/mine.yaml").write_text("t: 77\n")
+    (tmp_path / "my.yaml").write_text("balance: mine\n")
+    folder = ["--config-dir", str(tmp_path)]
+    assert shown(capsys, *folder, "--cfg", "job", "-p", "balance.t", "balance=mine", *GIVEN) == "77.0\n"
+    assert shown(capsys, *folder, "--config-name", "my", "--cfg", "job", "-p", "balance.t", *GIVEN) == "77.0\n"
+    told = shown(capsys, *folder, "--info", "balance=mine", *GIVEN)
+    assert "  balance=mine\n" in told
+    assert f"  {tmp_path}\n" in told
+    with pytest.raises(HeadtailError, match="unknown preset; the presets are metaclip_2_5b"):
+        compose_config("curate", CurateConfig, [*GIVEN, "balance=mine"])
+
+
+def swept(*overrides: str, job: str = "curate") -> Sweep:
+    kind = CurateConfig if job == "curate" else BalancePairsConfig
+    return plan_sweep(job, kind, [*(GIVEN if job == "curate" else GIVEN[:1]), *overrides], "")
+
+
+def test_a_sweep_has_a_folder_for_each_value() -> None:
+    variants = swept("balance.t=5000,10_000").variants
+    assert {name: (config.balance.t, config.curated, config.matches) for name, config in variants.items()} == {
+        "5000": (5000, "/runs/a/sweep/5000/curated", "/runs/a/matches"),
+        "10000": (10_000, "/runs/a/sweep/10000/curated", "/runs/a/matches"),
+    }
+    both = swept("balance.t=5,6", "balance.unit=choice(pair,image)", "languages=en,de").variants
+    assert list(both) == [f"t={t},unit={unit}" for t in (5, 6) for unit in ("pair", "image")]
+    assert list(swept("balance.t=range(1,4)").variants) == ["1", "2", "3"]
+    assert list(swept("balance=metaclip_400m,metaclip_2_5b", job="balance_pairs").variants) == [
+        "balance=metaclip_400m", "balance=metaclip_2_5b"
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("job", "given", "line"),
+    [
+        ("curate", ["balance.t=3"], "needs a setting with several values"),
+        ("curate", ["balance.t=1,2", "buckets=2,4"], r"several values of balance\.\*, not of buckets"),
+        ("curate", ["balance=metaclip_400m,tail_share"], "not of balance: it decides what is made once"),
+        ("curate", ["balance.t=1,many"], "balance.t must be a number, got 'many'"),
+    ],
+    ids=["one value", "signals", "preset that matches otherwise", "no number"],
+)
+def test_what_cannot_be_swept(job: str, given: list[str], line: str) -> None:
+    with pytest.raises(HeadtailError, match=line):
+        swept(*given, job=job)

@@ -1,0 +1,80 @@
+"""What the workers of a stage import before their first task, by name: memory and seconds follow from that."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from curation.core.imports import absent, prefer_installed_spark
+
+LIBRARIES = (
+    "numba", "pandas", "scipy.linalg", "PIL", "fastwarc", "img2dataset", "cv2", "wandb", "albumentations",
+    "webdataset", "hydra", "imagehash", "unittest", "pyspark.sql.connect.session",
+)  # fmt: skip
+EXPECTED = {
+    "curation.extraction.extract": {"numba", "fastwarc"},
+    "curation.matching.match": {"numba"},
+    "curation.balancing.balance": {"numba"},
+    "curation.images.download": {"PIL", "fastwarc"},
+    "curation.shards.write": {"numba", "PIL"},
+    "curation.report.stats": {"numba"},
+}
+"""First module of a stage's tasks -> those of LIBRARIES that its workers hold."""
+PROGRAM = """
+import json, os, sys
+from curation.spark.daemon import import_for_workers
+import_for_workers("")
+for module in sys.argv[2:]:
+    if not os.fork():
+        import_for_workers(module)
+        import pyarrow
+        assert pyarrow.array([1]).to_pylist() == [1]  # here pyarrow would look for pandas
+        assert module in sys.modules
+        found = [name for name in json.loads(sys.argv[1]) if name in sys.modules]
+        print(json.dumps([module, found]), flush=True)
+        os._exit(0)
+    os.wait()
+"""
+
+
+def test_workers_import_only_what_their_stage_needs() -> None:
+    command = [sys.executable, "-c", PROGRAM, json.dumps(LIBRARIES), *EXPECTED]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert {module: set(found) for module, found in map(json.loads, done.stdout.splitlines())} == EXPECTED
+
+
+def test_an_absent_module_is_there_again_after_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with absent("colorsys"), pytest.raises(ModuleNotFoundError, match="'colorsys'"):
+        __import__("colorsys")
+    __import__("colorsys")
+    with absent("colorsys"):
+        __import__("colorsys")  # imported before
+
+
+@pytest.mark.parametrize(
+    ("installed", "kept"),
+    [(("pyspark", "py4j"), 1), (("pyspark",), 3), ((), 3)],
+    ids=["installed", "without py4j", "elsewhere"],
+)
+def test_only_archives_of_the_installed_pyspark_are_passed_over(
+    tmp_path: Path, installed: tuple[str, ...], kept: int
+) -> None:
+    for name in installed:
+        (tmp_path / "site" / name).mkdir(parents=True)
+        (tmp_path / "site" / name / "__init__.py").touch()
+    library = tmp_path / "site" / "pyspark" / "python" / "lib"
+    path = [str(library / "pyspark.zip"), str(library / "py4j-1-src.zip"), str(tmp_path / "site")]
+    prefer_installed_spark(path)
+    assert path == [str(library / "pyspark.zip"), str(library / "py4j-1-src.zip"), str(tmp_path / "site")][-kept:]
+
+
+def test_archives_of_another_spark_stay(tmp_path: Path) -> None:
+    for name in ("pyspark", "py4j"):
+        (tmp_path / "site" / name).mkdir(parents=True)
+        (tmp_path / "site" / name / "__init__.py").touch()
+    path = [str(tmp_path / "spark" / "python" / "lib" / "pyspark.zip"), str(tmp_path / "site")]
+    prefer_installed_spark(path)
+    assert len(path) == 2
