@@ -1,5 +1,6 @@
 """Attach captions, reinforcements or embeddings to finished shards, in companion tars beside them."""
 
+from headtail.start import launch
 from conf.schema.jobs import AttachConfig
 from curation.core.errors import HeadtailError
 from curation.core.leases import writing
@@ -23,7 +24,6 @@ from curation.shards.companions import (
 from curation.shards.shard_set import ShardSet
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.cli import launch
 
 NAME = "attach"
 
