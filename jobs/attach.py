@@ -57,8 +57,7 @@ def run(config: AttachConfig) -> None:
     ]
     dealt = merge_receipts(NAME, run_tasks(spark, deal_rows, given, folder))
     joins = [
-        JoinTask(number, samples, rows, join(joined, f"{number:06d}.arrow"), len(part.files))
-        for number in range(buckets)
+        JoinTask(number, samples, rows, join(joined, f"{number:06d}"), len(part.files)) for number in range(buckets)
     ]
     fitted = merge_receipts(NAME, run_tasks(spark, join_bucket, joins, folder))
     receipts = run_tasks(spark, write_companion, plan_companions(part, folder, joined, work), folder)

@@ -9,13 +9,15 @@ import math
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.core import storage
 from curation.core.bounded_parquet import BoundedParquet
@@ -93,16 +95,41 @@ def _of_table(file: BinaryIO, facts: Counter[str]) -> Iterator[Attached]:
     notes = [name for name in ("model", "prompt") if name in names] if value == "caption" else []
     if twice := [name for name in (key, value, *notes) if names.count(name) > 1]:
         raise ValueError(f"it has several columns of the name {', '.join(twice)}")
+    for name in (key, *notes):
+        _check_type(bounded.schema, name, "a string", _is_text)
+    if value == "caption":
+        _check_type(bounded.schema, value, "a string or a list of strings", lambda kind: _is_text(_item(kind) or kind))
+    else:
+        _check_type(bounded.schema, value, "a list of floats", lambda kind: pa.types.is_floating(_item(kind) or kind))
+        _check_type(bounded.schema, value, "a list of floats", lambda kind: _item(kind) is not None)
     for group in range(len(bounded.group_rows)):
         for batch in bounded.read_group(group, [key, value, *notes], BATCH_ROWS):
-            for row in range(batch.num_rows):
-                facts["rows"] += 1
-                found = _key(key, batch[key][row].as_py())
-                data = _caption(batch, row, notes) if value == "caption" else _vector(batch[value][row])
-                if found is None or data is None:
+            facts["rows"] += batch.num_rows
+            found = batch[key].to_pylist()
+            data = _captions(batch, notes) if value == "caption" else _vectors(batch[value])
+            for given, datum in zip(found, data, strict=True):
+                place = _key(key, given)
+                if place is None or datum is None:
                     facts["faulty_rows"] += 1
                 else:
-                    yield Attached(found, SYN_JSON if value == "caption" else NPY, data)
+                    yield Attached(place, SYN_JSON if value == "caption" else NPY, datum)
+
+
+def _check_type(schema: pa.Schema, name: str, expected: str, is_right: Callable[[pa.DataType], bool]) -> None:
+    kind = schema.field(name).type
+    if not is_right(kind):
+        raise ValueError(f"{name} is a column of the type {str(kind)[:100]}, expected {expected}")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _item(kind: pa.DataType) -> pa.DataType | None:
+    """Return the type of the items of lists, None for a type that is no list."""
+    lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
+    return kind.value_type if any(is_list(kind) for is_list in lists) else None
 
 
 def _key(kind: str, value: Any) -> str | None:
@@ -115,33 +142,63 @@ def _key(kind: str, value: Any) -> str | None:
     return f"{kind[0]}{value}" if pattern.fullmatch(value) else None
 
 
-def _caption(batch: pa.RecordBatch, row: int, notes: list[str]) -> bytes | None:
-    """Return the JSON of a row, as the tars of DataCompDR have it; None without a caption or with too large ones."""
-    scalar = batch["caption"][row]
-    if not scalar.is_valid or (isinstance(scalar, pa.ListScalar) and len(scalar) > MAX_CAPTIONS):
-        return None
-    value = scalar.as_py()
-    texts = [text for text in (value if isinstance(value, list) else [value]) if text]
-    values = {name: batch[name][row].as_py() or "" for name in notes}
-    if not texts or not all(
-        isinstance(text, str) and len(text) <= MAX_CAPTION_CHARS for text in (*texts, *values.values())
-    ):
-        return None
-    return msgspec.json.encode({"syn_text": texts, **values})
+def _captions(batch: pa.RecordBatch, notes: list[str]) -> Iterator[bytes | None]:
+    """Yield the JSON of each row, as the tars of DataCompDR have it; None without a caption or with too large ones."""
+    beside = [batch[name].to_pylist() for name in notes]
+    for row, texts in enumerate(_texts(batch["caption"])):
+        values = {name: column[row] or "" for name, column in zip(notes, beside, strict=True)}
+        if not texts or any(len(text) > MAX_CAPTION_CHARS for text in (*texts, *values.values())):
+            yield None
+        else:
+            yield msgspec.json.encode({"syn_text": texts, **values})
 
 
-def _vector(scalar: pa.Scalar) -> bytes | None:
-    if not isinstance(scalar, pa.ListScalar) or not scalar.is_valid:
-        return None
-    values = scalar.values
-    if not pa.types.is_floating(values.type) or values.null_count or not 0 < values.nbytes <= MAX_VECTOR_BYTES:
-        return None
-    return _npy(values.to_numpy(zero_copy_only=False))
+def _texts(column: pa.Array) -> Iterator[list[str]]:
+    """Yield the texts of each row that are not empty; none where there are too many.
+
+    A file may name one long text of its dictionary in each place of each list: texts are shared, never copied.
+    """
+    if _item(column.type) is None:
+        yield from ([text] if text else [] for text in column.to_pylist())
+        return
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(column), 0), np.int64)
+    items = column.flatten()
+    is_shared = pa.types.is_dictionary(items.type)
+    words = items.dictionary.to_pylist() if is_shared else []
+    end = 0
+    for length in lengths.tolist():
+        start, end = end, end + length
+        if length > MAX_CAPTIONS:
+            yield []
+        elif is_shared:
+            places = items.indices[start:end].to_pylist()
+            yield [words[place] for place in places if place is not None and words[place]]
+        else:
+            yield [text for text in items[start:end].to_pylist() if text]
 
 
-def _npy(vector: np.ndarray) -> bytes:
+def _vectors(column: pa.Array) -> Iterator[bytes | None]:
+    """Yield the file of each row's vector; None where there is none, where it has nulls, or where it is too long."""
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(column), 0), np.int64)
+    if column.null_count:  # a list of a fixed size has one where it is null, too
+        lengths[np.asarray(column.is_null())] = 0
+    items = column.flatten()
+    has_nulls = items.null_count > 0
+    end = 0
+    for length in lengths.tolist():
+        start, end = end, end + length
+        part = items[start:end]
+        if not 0 < length * (items.type.bit_width // 8) <= MAX_VECTOR_BYTES or (has_nulls and part.null_count):
+            yield None
+        else:
+            vector = part.to_numpy(zero_copy_only=False)
+            yield _npy_head(length, vector.dtype.str) + vector.tobytes()
+
+
+@lru_cache
+def _npy_head(length: int, kind: str) -> bytes:
     file = io.BytesIO()
-    np.lib.format.write_array(file, vector, version=(1, 0), allow_pickle=False)
+    np.lib.format.write_array_header_1_0(file, {"descr": kind, "fortran_order": False, "shape": (length,)})
     return file.getvalue()
 
 
@@ -158,7 +215,7 @@ def _of_npy(file: BinaryIO, metadata: str, facts: Counter[str]) -> Iterator[Atta
     row_bytes = shape[1] * kind.itemsize
     if not 0 < row_bytes <= MAX_VECTOR_BYTES or math.prod(shape) * kind.itemsize != size:
         raise ValueError(f"its header claims the shape {shape}, and {size:,} bytes follow")
-    head = _npy(np.zeros(shape[1], kind))[:-row_bytes]
+    head = _npy_head(shape[1], kind.str)
     with storage.open_input(metadata) as keys:
         bounded = BoundedParquet(keys)
         if sum(bounded.group_rows) != shape[0] or bounded.schema.names.count("image_path") != 1:

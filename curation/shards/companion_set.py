@@ -16,6 +16,7 @@ from curation.core.tables import Part
 STAGE = "attach"
 FOLDER = "captions"
 LOGIC_VERSION = 1
+_TAR = re.compile(r"\d{5,}\.tar")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
@@ -55,26 +56,27 @@ def is_done(folder: str, recipe: dict[str, Any], overwrite: bool) -> bool:
 
 
 def begin(folder: str, recipe: dict[str, Any]) -> str:
-    """Mark the folder as one of ours that is incomplete, and return the work folder; those of other recipes go.
+    """Mark the folder as one of ours that is incomplete, and return the work folder.
 
-    With a manifest from the start, its tars are no inputs of a run that reads the folder of shards.
+    What other recipes left goes first, tars included: old and new ones are never beside each other. With a manifest
+    from the start, the tars are no inputs of a run that reads the folder of shards.
     """
-    storage.write_json(storage.join(folder, MANIFEST), {**recipe, "complete": False})
-    mine = f".work-{recipe['id']}"
+    path = storage.join(folder, MANIFEST)
+    work = storage.join(folder, f".work-{recipe['id']}")
+    if storage.exists(path) and storage.read_json(path).get("id") == recipe["id"]:
+        return work
+    storage.write_json(path, {**recipe, "id": "", "complete": False})
     for name in storage.list_folder(folder):
-        if name.startswith(".work-") and name != mine:
+        if name.startswith(".work-") or _TAR.fullmatch(name):
             storage.remove(storage.join(folder, name))
-    return storage.join(folder, mine)
+    storage.write_json(path, {**recipe, "complete": False})
+    return work
 
 
 def publish(folder: str, recipe: dict[str, Any], receipts: Sequence[Receipt], counts: dict[str, int]) -> None:
-    """Write the manifest with the counts and the SHA-256 of each tar, and delete the work folder and older tars."""
+    """Write the manifest with the counts and the SHA-256 of each tar, and delete the work folder."""
     outputs = [output for receipt in receipts for output in receipt.outputs]
     files = [{**output, "path": output["path"].rsplit("/", 1)[-1]} for output in outputs]
-    names = {entry["path"] for entry in files}
-    for name in storage.list_folder(folder):
-        if re.fullmatch(r"\d{5,}\.tar", name) and name not in names:
-            storage.remove(storage.join(folder, name))
     manifest = {**recipe, "complete": True, "counts": counts, "files": files}
     storage.write_json(storage.join(folder, MANIFEST), manifest)
     storage.remove(storage.join(folder, f".work-{recipe['id']}"))

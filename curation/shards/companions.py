@@ -1,8 +1,8 @@
 """Companion tars: what belongs to the samples of a set, in tars of the same names and order, without their images.
 
 A join of our own brings the rows of any number of files to the samples: rows and samples go into buckets by the hash of
-their key, and from there to the shards, all through files (exchange.py). A task holds the samples of one bucket, and
-of the rows only those that belong to them.
+their key, and from there to the shards, all through files (exchange.py). A task holds the keys of one bucket, and which
+row is taken for each; values are read again, and no more than a chunk of them is held at once.
 """
 
 import hashlib
@@ -53,12 +53,12 @@ class DealRowsTask:
 
 @dataclass(frozen=True)
 class JoinTask:
-    """A bucket: the folders of slices of samples and rows, and the file of slices by shard to write."""
+    """A bucket: the folders of slices of samples and rows, and the prefix of the files of slices by shard to write."""
 
     bucket: int
     samples: str
     rows: str
-    output: str
+    prefix: str
     shards: int
 
 
@@ -116,65 +116,114 @@ def _receivers(keys: list[str], buckets: int) -> np.ndarray:
     return np.array([bucket_of(key, buckets) for key in keys], np.int64)
 
 
+Winner = tuple[bytes, int, int, int]
+"""The row that is taken for a key: its order, the numbers of its batch and its row there, and its bytes."""
+
+
 def join_bucket(task: JoinTask) -> Receipt:
-    """Bring the rows of a bucket to its samples; of two rows of one key the first by hash is taken."""
+    """Bring the rows of a bucket to its samples; of two rows of one key the first by hash is taken.
+
+    Reads the rows twice, and holds keys and places of all, but the values of a chunk only.
+    """
     samples: dict[str, list[tuple[int, int]]] = {}
     for batch in iter_slices(task.samples, task.bucket):
         for key, shard, row in zip(*(column.to_pylist() for column in batch.columns), strict=True):
             samples.setdefault(key, []).append((shard, row))
-    receipt = Receipt(task.output)
-    taken: dict[str, tuple[bytes, str, bytes]] = {}
-    for batch in iter_slices(task.rows, task.bucket):
+    receipt = Receipt(task.prefix)
+    taken: dict[str, Winner] = {}
+    for number, batch in enumerate(iter_slices(task.rows, task.bucket)):
         receipt.rows_in += batch.num_rows
-        for place, key in enumerate(batch["key"].to_pylist()):
+        for place, (key, value) in enumerate(zip(batch["key"].to_pylist(), batch["value"].to_pylist(), strict=True)):
             if key not in samples:
                 receipt.drops["fits_no_image"] += 1
                 continue
-            value = batch["value"][place].as_py()
-            new = (order_of(value), batch["extension"][place].as_py(), value)
-            if key in taken:
-                receipt.drops["same_key"] += 1
+            receipt.drops["same_key"] += key in taken
+            new = (order_of(value), number, place, len(value))
             taken[key] = min(new, taken.get(key, new))
     receipt.rows_out = len(taken)
-    found = [(shard, row, *taken[key][1:]) for key in taken for shard, row in samples[key]]
+    found: list[tuple[int, int, str, bytes]] = []
+    size = chunk = 0
+    for number, batch in enumerate(iter_slices(task.rows, task.bucket)):
+        columns = (batch[name].to_pylist() for name in ("key", "extension", "value"))
+        for place, (key, extension, value) in enumerate(zip(*columns, strict=True)):
+            if key not in taken or taken[key][1:3] != (number, place):
+                continue
+            for shard, row in samples[key]:
+                found.append((shard, row, extension, value))
+                size += len(value) + 100
+                if size >= CHUNK_BYTES:
+                    _write_joined(found, f"{task.prefix}-{chunk:06d}.arrow", task.shards)
+                    found, size, chunk = [], 0, chunk + 1
+    _write_joined(found, f"{task.prefix}-{chunk:06d}.arrow", task.shards)
+    return receipt
+
+
+def _write_joined(found: list[tuple[int, int, str, bytes]], path: str, shards: int) -> None:
     columns = [[each[index] for each in found] for index in (1, 2, 3)]
     receivers = np.array([each[0] for each in found], np.int64)
-    write_slices(task.output, pa.table(columns, schema=_JOINED), receivers, task.shards)
-    return receipt
+    write_slices(path, pa.table(columns, schema=_JOINED), receivers, shards)
 
 
 def write_companion(task: CompanionTask) -> Receipt:
     """Write a companion tar in the order of its shard; a sample without a row has no member.
 
-    If an earlier run has written the receipt, the tar is complete and stays as it is.
+    If an earlier run has written the receipt, the tar is complete and stays as it is. Values are read in windows of
+    the shard's order, of CHUNK_BYTES each.
     """
-    if storage.exists(task.receipt):
+    if storage.exists(task.receipt) and storage.exists(task.tar):
         return Receipt.from_json(json.dumps(storage.read_json(task.receipt)))
     uids = read_rows(task.sidecar, SAMPLES, ["uid"])["uid"].to_pylist()
-    values: dict[int, tuple[bytes, str, bytes]] = {}
-    twice = 0
-    for batch in iter_slices(task.joined, task.shard):
-        for row, extension, value in zip(*(column.to_pylist() for column in batch.columns), strict=True):
-            new = (order_of(value), extension, value)
-            twice += row in values
-            values[row] = min(new, values.get(row, new))
-    receipt = Receipt(task.tar, len(uids), len(values))
-    receipt.drops["without"] = len(uids) - len(values)
-    receipt.facts["joined_by_both_keys"] = twice
+    taken: dict[int, Winner] = {}
+    receipt = Receipt(task.tar, len(uids))
+    for number, batch in enumerate(iter_slices(task.joined, task.shard)):
+        for place, (row, value) in enumerate(zip(batch["row"].to_pylist(), batch["value"].to_pylist(), strict=True)):
+            new = (order_of(value), number, place, len(value))
+            receipt.facts["joined_by_both_keys"] += row in taken
+            taken[row] = min(new, taken.get(row, new))
+    receipt.rows_out = len(taken)
+    receipt.drops["without"] = len(uids) - len(taken)
     digest, size = hashlib.sha256(), 0
     with storage.AtomicFile(task.tar) as file, ExitStack() as stack:
         tars: dict[str, BinaryIO] = {}
-        for row in sorted(values):
-            for extension, data in _members(*values[row][1:], tars, stack):
-                block = member(f"{uids[row]}.{extension}", data, COMPANION_NAME)
-                digest.update(block)
-                size += file.write(block)
+        for window in _windows(taken):
+            values = _values_of(task, window)
+            for row in sorted(values):
+                for extension, data in _members(*values[row], tars, stack):
+                    block = member(f"{uids[row]}.{extension}", data, COMPANION_NAME)
+                    digest.update(block)
+                    size += file.write(block)
         digest.update(end(size))
         size += file.write(end(size))
-    output = {"path": task.tar, "rows": len(values), "bytes": size, "sha256": digest.hexdigest()}
+    output = {"path": task.tar, "rows": len(taken), "bytes": size, "sha256": digest.hexdigest()}
     receipt.outputs.append(output)
     storage.write_bytes(task.receipt, receipt.to_json().encode())
     return receipt
+
+
+def _windows(taken: dict[int, Winner]) -> Iterator[dict[int, Winner]]:
+    """Yield the rows in order, as many at a time as have CHUNK_BYTES together."""
+    window: dict[int, Winner] = {}
+    size = 0
+    for row in sorted(taken):
+        window[row] = taken[row]
+        size += taken[row][3]
+        if size >= CHUNK_BYTES:
+            yield window
+            window, size = {}, 0
+    if window:
+        yield window
+
+
+def _values_of(task: CompanionTask, window: dict[int, Winner]) -> dict[int, tuple[str, bytes]]:
+    """Return extension and value of each row of a window."""
+    values = {}
+    for number, batch in enumerate(iter_slices(task.joined, task.shard)):
+        rows = batch["row"].to_pylist()
+        wanted = [place for place, row in enumerate(rows) if row in window and window[row][1:3] == (number, place)]
+        mine = batch.take(pa.array(wanted, pa.int64()))
+        for row, extension, value in zip(*(column.to_pylist() for column in mine.columns), strict=True):
+            values[row] = extension, value
+    return values
 
 
 MAX_OPEN = 32
