@@ -164,7 +164,10 @@ def _texts(column: pa.Array) -> Iterator[list[str]]:
     lengths = np.asarray(pc.fill_null(pc.list_value_length(column), 0), np.int64)
     items = column.flatten()
     is_shared = pa.types.is_dictionary(items.type)
-    words = items.dictionary.to_pylist() if is_shared else []
+    words = {}
+    if is_shared:  # the dictionary is that of the whole row group
+        named = pc.unique(items.indices.drop_null())
+        words = dict(zip(named.to_pylist(), items.dictionary.take(named).to_pylist(), strict=True))
     end = 0
     for length in lengths.tolist():
         start, end = end, end + length
