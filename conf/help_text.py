@@ -28,6 +28,7 @@ EXAMPLES = {
     "report_stats": "output=/data/run entry_lists=/data/entries",
     "check_shards": "/data/run/shards",
     "remove_samples": "shards=/data/run/shards uids=optouts.txt",
+    "attach": "shards=/data/run/shards name=altogether data=captions.parquet",
     "clean": "output=/data/run what=downloads,pairs",
     "export": "output=/data/run format=datacomp",
     "show": "/data/run curated rows=5",

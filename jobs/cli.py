@@ -33,6 +33,7 @@ JOBS = (
     "report_stats",
     "check_shards",
     "remove_samples",
+    "attach",
     "clean",
     "export",
     "show",

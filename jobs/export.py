@@ -14,6 +14,7 @@ from curation.balancing.datacomp import (
     plan_slices,
     slice_pairs,
 )
+from curation.core.choices import ExportFormat
 from curation.core.leases import writing
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
@@ -22,6 +23,8 @@ from curation.core.receipts import merge_receipts
 from curation.core.schemas import CURATED, PAIRS
 from curation.core.storage import join, remove
 from curation.core.tables import Table
+from curation.shards.caption_requests import plan_requests, write_requests
+from curation.shards.shard_set import ShardSet
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 
@@ -29,13 +32,23 @@ NAME = "export"
 
 
 def file_of(config: ExportConfig) -> str:
-    """Return the path of the file to write."""
-    return config.exported or join(config.output, "datacomp_uids.npy")
+    """Return the path of the file, or of the folder, to write."""
+    name = "caption_requests" if config.format is ExportFormat.caption_requests else "datacomp_uids.npy"
+    return config.exported or join(config.output, name)
 
 
-@writing(NAME, lambda config: [os.path.dirname(file_of(config)) or "."])
+def folder_of(config: ExportConfig) -> str:
+    """Return the folder that the job writes into."""
+    output = file_of(config)
+    return output if config.format is ExportFormat.caption_requests else os.path.dirname(output) or "."
+
+
+@writing(NAME, lambda config: [folder_of(config)])
 def run(config: ExportConfig) -> None:
-    """Write the sorted DataComp uids of `curated`."""
+    """Write the sorted DataComp uids of `curated`, or a table of the images in the shards."""
+    if config.format is ExportFormat.caption_requests:
+        export_requests(config)
+        return
     curated = [file for part in Table(config.curated, CURATED).require("balance_pairs") for file in part.files]
     pairs = [file for part in Table(config.pairs, PAIRS, None).require("extract_pairs") for file in part.files]
     check_inputs(pairs, curated, config.pairs)
@@ -55,6 +68,16 @@ def run(config: ExportConfig) -> None:
     merge_uids([task.output for task in tasks], output)
     remove(work)
     stage.end(total)
+
+
+def export_requests(config: ExportConfig) -> None:
+    """Write a Parquet file for each shard: where each image lies, and its texts."""
+    (part,) = ShardSet(config.shards).require("write_shards")
+    output = file_of(config)
+    check_writable([output])
+    stage = Stage(NAME, f"caption requests of {len(part.files):,} shards")
+    spark = open_session(NAME, **vars(config.spark))
+    stage.end(merge_receipts(NAME, run_tasks(spark, write_requests, plan_requests(part, output), output)))
 
 
 if __name__ == "__main__":

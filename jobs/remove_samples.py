@@ -9,6 +9,8 @@ from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
 from curation.core.receipts import merge_receipts
 from curation.core.removal_lists import read_removals
+from curation.core.storage import join, list_folder
+from curation.shards.companion_set import FOLDER
 from curation.shards.remove import plan_removing, remove_from_shard
 from curation.shards.shard_set import ShardSet
 from curation.spark.session import open_session
@@ -32,6 +34,8 @@ def run(config: RemoveSamplesConfig) -> None:
     total = merge_receipts(NAME, receipts)
     if total.outputs:
         shards.amend(receipts)
+        for name in list_folder(join(shards.path, FOLDER)):
+            say(NAME, f"{FOLDER}/{name} may hold the removed samples: attach it again with overwrite=true")
     stage.end(total)
     say(NAME, f"{total.drops['removed']:,} samples removed, {len(total.outputs):,} shards written again")
 

@@ -180,6 +180,20 @@ class RemoveSamplesConfig(Settings):
 
 
 @dataclass
+class AttachConfig(Settings):
+    """Settings of attach."""
+
+    shards: str = setting(MISSING, "folder of shards whose samples get companions")
+    name: str = setting(MISSING, "name of what is attached: the tars are written to captions/<name> in that folder")
+    data: list[str] = setting(
+        MISSING, "captions (Parquet), tars of DataCompDR, or embeddings (folder of clip-retrieval, or Parquet)"
+    )
+    overwrite: bool = setting(False, "make companions again that were made from other shards or files")
+    allow_empty: bool = setting(False, "accept that nothing fits an image")
+    spark: SparkConfig = setting(SparkConfig, "Spark session")
+
+
+@dataclass
 class CleanConfig(Settings):
     """Settings of clean."""
 
@@ -198,10 +212,17 @@ class CleanConfig(Settings):
 class ExportConfig(JobConfig):
     """Settings of export."""
 
-    format: ExportFormat = setting(ExportFormat.datacomp, "datacomp: a .npy file (dtype u8,u8) of sorted 128-bit uids")
+    format: ExportFormat = setting(
+        ExportFormat.datacomp,
+        "datacomp: a .npy file (dtype u8,u8) of sorted 128-bit uids; caption_requests: where each image lies in the "
+        "shards, and its texts, for a captioner",
+    )
     pairs: str = table("pairs", "table of pairs with the column datacomp_uid")
     curated: str = table("curated", "table of kept images to export")
-    exported: str = setting("", "file to write; empty: datacomp_uids.npy in the folder of the run")
+    shards: str = table("shards", "folder of shards, for caption_requests")
+    exported: str = setting(
+        "", "file or (caption_requests) folder to write; empty: datacomp_uids.npy or caption_requests in the run"
+    )
 
 
 @dataclass

@@ -108,6 +108,7 @@ class ExportFormat(StrEnum):
     """Export formats of other projects."""
 
     datacomp = "datacomp"
+    caption_requests = "caption_requests"
 
 
 class Cleanable(StrEnum):

@@ -9,15 +9,17 @@ RECORD = 20 * BLOCK
 """tar programs pad an archive to a multiple of this many bytes."""
 _HEADER = struct.Struct("100s8s8s8s12s12s8s1s100s8s32s32s8s8s155s12x")
 _SAFE_NAME = re.compile(r"[0-9A-Za-z_-]+\.[0-9a-z]+")
+COMPANION_NAME = re.compile(r"[0-9A-Za-z_-]+\.[0-9a-z]+(\.[0-9a-z]+)?")
+"""Names of members of companion tars, whose extensions may have two parts, as `syn.json`."""
 
 
-def header(name: str, size: int) -> bytes:
+def header(name: str, size: int, allowed: re.Pattern[str] = _SAFE_NAME) -> bytes:
     """Return the header of a member: 512 bytes, mode 0644, owner 0, time 0.
 
     A name consists of letters, digits, - and _, one dot and an extension, and has at most 100 bytes: loaders use the
     name up to the first dot as the sample's key. Raises ValueError for other names.
     """
-    if len(name) > 100 or not _SAFE_NAME.fullmatch(name):
+    if len(name) > 100 or not allowed.fullmatch(name):
         raise ValueError(f"a shard cannot have a member with the name {name!r}")
     fields = (
         name.encode(), b"0000644\0", b"0000000\0", b"0000000\0", b"%011o\0" % size, b"00000000000\0", b" " * 8, b"0",
@@ -32,9 +34,9 @@ def padding(size: int) -> bytes:
     return bytes(-size % BLOCK)
 
 
-def member(name: str, data: bytes) -> bytes:
-    """Return a member: header, data, padding."""
-    return b"".join((header(name, len(data)), data, padding(len(data))))
+def member(name: str, data: bytes, allowed: re.Pattern[str] = _SAFE_NAME) -> bytes:
+    """Return a member: header, data, padding; `allowed` are the names that it may have."""
+    return b"".join((header(name, len(data), allowed), data, padding(len(data))))
 
 
 def end(size: int) -> bytes:
