@@ -19,6 +19,7 @@ RUN = "s3://bucket/run"
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("COLUMNS", "200")
     with s3_server("bucket", monkeypatch) as fs:
         yield fs
 

@@ -15,6 +15,12 @@ from curation.core.beats import Beats, Pulse, moved, noted, watch
 from curation.core.receipts import Receipt
 
 
+@pytest.fixture(autouse=True)
+def _process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that has started no thread yet: that of an earlier test may sleep for 30 seconds."""
+    monkeypatch.setattr(beats, "_mine", beats._Process())
+
+
 @pytest.fixture
 def near(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Beats:
     monkeypatch.setattr(beats, "NEAR_SECONDS", 0.01)

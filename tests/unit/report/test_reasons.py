@@ -11,8 +11,11 @@ from curation.report.reasons import MEANINGS, STAGES, meaning
 from tests.conftest import ROOT
 
 PACKAGES = ("sources", "extraction", "matching", "balancing", "images", "shards")
-OTHER_ACCOUNTS = ("matching/entry_store.py", "balancing/datacomp.py", "shards/check.py")
-"""Modules whose drops belong to no stage of the report: entries of a list, the export, damaged samples."""
+OTHER_ACCOUNTS = (
+    "matching/entry_store.py", "balancing/datacomp.py", "shards/check.py", "shards/companions.py",
+)  # fmt: skip
+"""Modules whose drops belong to no stage of the report: entries of a list, the export, damaged samples,
+what fits no sample."""
 NAMED = "drop_reasons.py"
 """A module whose every string is a reason."""
 ASSIGNED = ("reason", "reasons", "status")

@@ -183,6 +183,7 @@ def leave_downloads(run: Path) -> None:
         (clean_pairs, "pairs +cleaned", "download_images"),
         (leave_downloads, r"downloads +unfinished \(3 of 8 lists\)", "download_images"),
     ],
+    ids=["stopped", "behind", "cleaned", "some lists"],
 )
 def test_a_table_that_is_not_simply_finished(
     run: Path, capsys: pytest.CaptureFixture[str], change: object, line: str, following: str
