@@ -149,6 +149,7 @@ def test_shipped_names_do_not_count_beside_a_database(tmp_path: Path) -> None:
     (tmp_path / "data.noun").write_text(NOUNS)
     shipped, database = str(tmp_path / "sources"), str(tmp_path / "data.noun")
     assert [file.path for file in list_wordnets([shipped])["en"]] == [str(copies[0][0])]
-    assert [file.path for file in list_wordnets([shipped, str(shipped_wordnet())])["en"]] == [str(copies[0][0])]
+    (once,) = list_wordnets([shipped, str(shipped_wordnet())])["en"]
+    assert once.path in (str(copies[0][0]), str(shipped_wordnet()))
     for paths in ([shipped, database], [database, shipped]):
         assert [file.path for file in list_wordnets(paths)["en"]] == [database]
