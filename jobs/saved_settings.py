@@ -8,9 +8,7 @@ from typing import Any
 
 import yaml
 
-from curation.core.credentials import cut_values
-
-_SECRET = re.compile(r"secret|password|passwd|token|credential|access.?key", re.IGNORECASE)
+from curation.core.credentials import SECRET_NAME, cut_text, cut_values, without_secrets
 
 
 def settings_yaml(config: Any) -> str:
@@ -41,5 +39,11 @@ def _plain(config: Any, output: str | None) -> dict[str, Any]:
 def _simple(value: Any) -> Any:
     """Return a value as YAML holds it."""
     if isinstance(value, dict):
-        value = {key: one for key, one in value.items() if not _SECRET.search(key)}
+        value = {key: one for key, one in value.items() if not _is_secret(key, one)}
     return json.loads(json.dumps(value, default=lambda one: one.name if isinstance(one, Enum) else str(one)))
+
+
+def _is_secret(key: str, value: Any) -> bool:
+    """Whether a value is a secret, or options of Java or Python that hold one."""
+    within = isinstance(value, str) and without_secrets(value) != cut_text(value)
+    return within or re.search(SECRET_NAME, key, re.IGNORECASE) is not None
