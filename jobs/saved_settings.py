@@ -9,15 +9,19 @@ from typing import Any
 import yaml
 
 from curation.core.credentials import SECRET_NAME, cut_text, cut_values, without_secrets
+from jobs.answers import DECISIONS
 
 
 def settings_yaml(config: Any) -> str:
     """Return all settings of a job; paths of tables in the folder of the run stay relative to `output`.
 
-    Of a sweep they are those of its first variant.
+    Of a sweep they are those of its first variant, with the tables where a run without a sweep has them.
     """
-    config = next(iter(config.variants.values())) if hasattr(config, "variants") else config
+    is_sweep = hasattr(config, "variants")
+    config = next(iter(config.variants.values())) if is_sweep else config
     values = _plain(config, getattr(config, "output", None))
+    if is_sweep:
+        values |= {each.name: each.default for each in fields(config) if each.name in DECISIONS}
     return yaml.safe_dump(cut_values(values), sort_keys=False, allow_unicode=True, width=120)
 
 

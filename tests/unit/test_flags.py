@@ -219,6 +219,12 @@ def test_a_sweep_has_a_folder_for_each_value() -> None:
     ]  # fmt: skip
 
 
+def test_what_a_sweep_keeps_writes_nothing_into_its_folders(tmp_path: Path) -> None:
+    (tmp_path / "kept.yaml").write_text(settings_yaml(swept("balance.t=5000,6000")))
+    again = compose_config("curate", CurateConfig, [f"config={tmp_path}/kept.yaml", "output=/runs/b"])
+    assert (again.balance.t, again.curated, again.entries) == (5000, "/runs/b/curated", "/runs/b/entries")
+
+
 @pytest.mark.parametrize(
     ("job", "given", "line"),
     [
