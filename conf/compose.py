@@ -31,9 +31,9 @@ Config = TypeVar("Config")
 def compose_config(job: str, kind: type[Config], overrides: list[str], presets: str = "") -> Config:
     """Return the job's configuration: the schema's defaults, then presets, then overrides, with ranges checked.
 
-    `config=FILE` among the overrides stands for the settings in the file; the others come after them. `presets` is a
-    folder with presets of the user's own. Raises HeadtailError for an unknown key or preset, a missing value, or a
-    value of the wrong type or out of range.
+    `config=FILE` among the overrides stands for the settings in the file; of two files the later one wins, and the
+    other overrides win over all files. `presets` is a folder with presets of the user's own. Raises HeadtailError for
+    an unknown key or preset, a missing value, or a value of the wrong type or out of range.
     """
     composed = compose_settings(job, kind, overrides, presets)
     known = settings_of(kind)
@@ -44,15 +44,15 @@ def compose_config(job: str, kind: type[Config], overrides: list[str], presets: 
 
 def compose_settings(job: str, kind: type, overrides: list[str], presets: str = "") -> DictConfig:
     """Return the job's settings as OmegaConf holds them: values may be missing, ranges are not checked."""
-    given = [override for override in overrides if not override.startswith(f"{KEY}=")]
+    filed: list[str] = []
     for path in [override.removeprefix(f"{KEY}=") for override in overrides if override.startswith(f"{KEY}=")]:
-        filed = read_file(path, kind)
+        held = read_file(path, kind)
         try:
-            _compose(job, kind, filed, presets)
+            _compose(job, kind, held, presets)
         except HeadtailError as error:
             raise HeadtailError(f"{path}: {error}") from error
-        given = [*filed, *given]
-    return _compose(job, kind, given, presets)
+        filed += held
+    return _compose(job, kind, [*filed, *(each for each in overrides if not each.startswith(f"{KEY}="))], presets)
 
 
 def _compose(job: str, kind: type, overrides: list[str], presets: str) -> DictConfig:
@@ -117,12 +117,18 @@ def as_hydra_reads(override: str, known: dict[str, Any]) -> str:
     name = key.lstrip("+~")
     if name not in known:
         outer = [
-            hint for parent, (hint, _) in known.items() if name.startswith(f"{parent}.") and get_origin(hint) is dict
+            (parent, hint)
+            for parent, (hint, _) in known.items()
+            if name.startswith(f"{parent}.") and get_origin(hint) is dict
         ]
         if not outer:
             return override
+        parent, hint = outer[0]
         is_plain = value and value[0] not in "'\"[{" and "${" not in value and value != "null"
-        return f"++{name}={quoted(value) if is_plain and get_args(outer[0])[-1] is str else value}"
+        value = quoted(value) if is_plain and get_args(hint)[-1] is str else value
+        inner = name.removeprefix(f"{parent}.")
+        # Hydra would take each dot for a level of settings.
+        return f"++{parent}={{{inner}:{value}}}" if "." in inner else f"++{name}={value}"
     hint = known[name][0]
     if get_origin(hint) is dict:
         return f"++{override.lstrip('+')}"

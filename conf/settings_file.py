@@ -2,11 +2,13 @@
 
 A file holds settings as --cfg job prints them, nested or with dotted keys, and presets: `balance: metaclip_400m`.
 A preset and settings of one topic stand together as `defaults: [balance: metaclip_400m]` and `balance: {t: 35000}`.
+A setting that is a text gets what the file says, letter by letter: YAML would read `no` as false, `2024_11` as 202411.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, get_origin
+from typing import Any, get_args, get_origin
 
 import yaml
 
@@ -16,6 +18,19 @@ from curation.core.errors import HeadtailError
 
 KEY = "config"
 """The key of the command line that names a file."""
+PLAIN = (int, float, bool)
+"""The types of settings whose values are read as YAML reads them."""
+
+
+class _Texts(yaml.SafeLoader):
+    """Reads each value as its text; what is empty or null stays None."""
+
+
+_Texts.yaml_implicit_resolvers = {
+    first: kept
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    if (kept := [each for each in resolvers if each[0] in ("tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")])
+}
 
 
 def read_file(path: str, kind: type) -> list[str]:
@@ -24,7 +39,7 @@ def read_file(path: str, kind: type) -> list[str]:
     Raises HeadtailError if the file cannot be read, or is no mapping of settings.
     """
     try:
-        found = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
+        found = yaml.load(Path(path).read_text(encoding="utf-8-sig"), _Texts)
     except OSError as error:
         raise HeadtailError(f"{KEY}={path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -65,13 +80,31 @@ def _flat(path: str, found: Mapping[Any, Any], known: Mapping[str, Any], prefix:
         key = f"{prefix}{name}"
         if key == "defaults":
             continue
-        takes_names = key in known and get_origin(known[key][0]) is dict
-        if isinstance(value, dict) and not takes_names:
+        hint = known[key][0] if key in known else None
+        if isinstance(value, dict) and get_origin(hint) is not dict:
             yield from _flat(path, value, known, f"{key}.")
-        elif isinstance(value, str) and key in known and get_origin(known[key][0]) is list:
+        elif value is None and any(each.startswith(f"{key}.") for each in known):
+            continue  # a topic without settings
+        elif isinstance(value, str) and get_origin(hint) is list:
             yield key, value.split(",")
         else:
-            yield key, value
+            yield key, _typed(value, hint)
+
+
+def _typed(value: Any, hint: Any) -> Any:
+    """Return a value, or the values of a list or dict, as a setting of this type takes them."""
+    if get_origin(hint) in (list, dict):
+        inner = get_args(hint)[-1]
+        if isinstance(value, dict):
+            return {name: _typed(one, inner) for name, one in value.items()}
+        return [_typed(one, inner) for one in value] if isinstance(value, list) else value
+    if not isinstance(value, str) or not any(each in PLAIN for each in (hint, *get_args(hint))):
+        return value
+    try:
+        read = yaml.safe_load(value)
+    except (yaml.YAMLError, ValueError):  # the latter: a date that does not exist
+        return value
+    return read if isinstance(read, PLAIN) else value
 
 
 def literal(value: Any) -> str:
@@ -79,6 +112,8 @@ def literal(value: Any) -> str:
 
     >>> literal(["a", 1, None, True, {"b.c": "d"}])
     "['a',1,null,true,{b.c:'d'}]"
+    >>> literal({"x:y z": "a\\\\"})
+    "{x\\\\:y\\\\ z:'a\\\\\\\\'}"
     """
     if value is None:
         return "null"
@@ -89,14 +124,23 @@ def literal(value: Any) -> str:
     if isinstance(value, list):
         return f"[{','.join(map(literal, value))}]"
     if isinstance(value, dict):
-        return f"{{{','.join(f'{key}:{literal(one)}' for key, one in value.items())}}}"
+        return f"{{{','.join(f'{_name(key)}:{literal(one)}' for key, one in value.items())}}}"
     return quoted(str(value))
 
 
 def quoted(value: str) -> str:
-    """Return a text in single quotes."""
-    escaped = value.replace("'", "\\'")
+    """Return a text in single quotes, as Hydra reads it: backslashes count only before a quote, and are then doubled.
+
+    >>> print(quoted("it's"), quoted("a" + chr(92)), quoted("a" + chr(92) + "b"))
+    'it\\'s' 'a\\\\' 'a\\b'
+    """
+    escaped = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), value)
     return f"'{escaped}'"
+
+
+def _name(key: Any) -> str:
+    """Return a key of a dict as Hydra's grammar writes it."""
+    return re.sub(r"[\\()\[\]{}:=, \t]", r"\\\g<0>", str(key))
 
 
 def _kind(value: Any) -> str:

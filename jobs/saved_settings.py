@@ -8,18 +8,20 @@ from typing import Any
 
 import yaml
 
-from curation.core.credentials import cut_values
-
-_SECRET = re.compile(r"secret|password|passwd|token|credential|access.?key", re.IGNORECASE)
+from curation.core.credentials import SECRET_NAME, cut_text, cut_values, without_secrets
+from jobs.answers import DECISIONS
 
 
 def settings_yaml(config: Any) -> str:
     """Return all settings of a job; paths of tables in the folder of the run stay relative to `output`.
 
-    Of a sweep they are those of its first variant.
+    Of a sweep they are those of its first variant, with the tables where a run without a sweep has them.
     """
-    config = next(iter(config.variants.values())) if hasattr(config, "variants") else config
+    is_sweep = hasattr(config, "variants")
+    config = next(iter(config.variants.values())) if is_sweep else config
     values = _plain(config, getattr(config, "output", None))
+    if is_sweep:
+        values |= {each.name: each.default for each in fields(config) if each.name in DECISIONS}
     return yaml.safe_dump(cut_values(values), sort_keys=False, allow_unicode=True, width=120)
 
 
@@ -41,5 +43,11 @@ def _plain(config: Any, output: str | None) -> dict[str, Any]:
 def _simple(value: Any) -> Any:
     """Return a value as YAML holds it."""
     if isinstance(value, dict):
-        value = {key: one for key, one in value.items() if not _SECRET.search(key)}
+        value = {key: one for key, one in value.items() if not _is_secret(key, one)}
     return json.loads(json.dumps(value, default=lambda one: one.name if isinstance(one, Enum) else str(one)))
+
+
+def _is_secret(key: str, value: Any) -> bool:
+    """Whether a value is a secret, or options of Java or Python that hold one."""
+    within = isinstance(value, str) and without_secrets(value) != cut_text(value)
+    return within or re.search(SECRET_NAME, key, re.IGNORECASE) is not None

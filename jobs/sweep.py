@@ -26,8 +26,9 @@ def run_sweep(sweep: Sweep) -> None:
     for name, config in sweep.variants.items():
         say("sweep", f"{name}: {config.curated}")
         balance(config)
-    for line in table_lines(sweep):
-        say("sweep", line)
+    if not first.forecast:  # which prints tables of its own, and draws nothing
+        for line in table_lines(sweep):
+            say("sweep", line)
 
 
 def table_lines(sweep: Sweep) -> list[str]:
@@ -43,7 +44,8 @@ def table_lines(sweep: Sweep) -> list[str]:
 def _row(name: str, config: Any) -> tuple[str, ...]:
     (thresholds,), (curated,) = Table(config.thresholds, THRESHOLDS).parts(), Table(config.curated, CURATED).parts()
     languages = pa.concat_tables([read_rows(path, THRESHOLDS) for path in thresholds.files]).to_pylist()
-    largest = max(languages, key=lambda row: row["matches"])
+    none: dict[str, Any] = {"lang": "none", "t": 0.0, "tail_share": 0.0, "matches": 0}
+    largest = max(languages, key=lambda row: row["matches"], default=none)
     texts, images = (sum(row[column] for row in languages) for column in ("expected_pairs", "expected_images"))
     return (
         name,

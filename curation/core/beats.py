@@ -14,7 +14,7 @@ import threading
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -25,6 +25,8 @@ from curation.core.receipts import Receipt
 
 NEAR_SECONDS = 1.0
 FAR_SECONDS = 30.0
+READ_SECONDS = 10.0
+"""On a cluster the driver reads no more often: each file is a request to a store."""
 MAX_READ = 200
 """Of more processes than these on a cluster, the driver reads none but the files of so many."""
 
@@ -74,7 +76,7 @@ class _Process:
         self.start_step("")
 
     def start_step(self, step: str) -> None:
-        self.step, self.ended = step, Pulse()
+        self.step, self.ended, self.told = step, Pulse(), False
         self.start_task()
 
     def start_task(self) -> None:
@@ -170,7 +172,10 @@ class Beats:
             if not self.near:  # to ask fsspec takes longer than to write
                 fs, inner = storage.filesystem(path)
                 if not storage.is_local(path):
-                    fs.pipe_file(inner, content)
+                    # The driver may have deleted the folder at the end of the step, and a store would make it anew.
+                    if (_mine.running and not _mine.told) or storage.exists(self.folder):
+                        fs.pipe_file(inner, content)
+                        _mine.told = True
                     return
                 path = inner
             with open(f"{path}.new", "wb") as file:
@@ -187,6 +192,17 @@ class Beats:
                 if values.pop("step", None) == self.step:
                     total.add(Pulse(**{**values, "reasons": Counter(values["reasons"])}))
         return total
+
+    def reader(self) -> Callable[[], Pulse]:
+        """Return `read` for a driver that asks each second; on a cluster its answer is kept for READ_SECONDS."""
+        kept = [(-READ_SECONDS, Pulse())]
+
+        def read() -> Pulse:
+            if time.monotonic() - kept[-1][0] >= READ_SECONDS:
+                kept[:] = [(time.monotonic(), self.read())]
+            return kept[-1][1]
+
+        return self.read if self.near else read
 
 
 def _read(path: str) -> dict[str, Any]:

@@ -13,6 +13,9 @@ PATH_HASH = "path_sha256"
 """Key beside `path` in an input of a manifest: the SHA-256 in hex of the whole path, where it was cut."""
 FILE_HASH = "file_sha256"
 """The same beside `file` in a failure."""
+SECRET_NAME = r"secret|password|passwd|token|credential|[._]sas[._]|(?:access|account|private|api)[._-]?key"
+"""What names of settings hold whose values are secrets, in any case."""
+_SECRET = re.compile(rf"(?i)((?:{SECRET_NAME})[\w.\-]*[\"']?\s*[=:]\s*)(?:\"[^\"]*\"|'[^']*'|[^\s,}}]+)")
 _SCHEME = r"([A-Za-z][A-Za-z0-9+.\-]*://)"
 _USERINFO = r"(?:[^/?#\s]*@)?"
 _ONE = re.compile(rf"{_SCHEME}{_USERINFO}([^?#]*)(?:\?[^#]*)?", re.DOTALL)
@@ -35,6 +38,17 @@ def cut_text(text: str, path: str = "") -> str:
     "GET 'https://example.org/a': 404"
     """
     return _WITHIN.sub(r"\1\2", text.replace(path, cut_path(path)) if path else text)
+
+
+def without_secrets(text: str) -> str:
+    """Return a text without the secrets of its addresses and settings.
+
+    >>> without_secrets("spark.conf.fs.s3a.secret.key=abc output=https://me:pw@h.org/a?sig=1")
+    'spark.conf.fs.s3a.secret.key=... output=https://h.org/a'
+    >>> without_secrets("{fs.azure.account.key.me.blob.core.windows.net: abc==, my_password: 'a b', x: 1}")
+    '{fs.azure.account.key.me.blob.core.windows.net: ..., my_password: ..., x: 1}'
+    """
+    return _SECRET.sub(r"\1...", cut_text(text))
 
 
 def cut_values(value: Any) -> Any:

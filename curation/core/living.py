@@ -16,9 +16,10 @@ from typing import Any, TextIO
 
 from curation.core import progress
 from curation.core.beats import peak_memory
+from curation.core.credentials import without_secrets
 from curation.core.errors import host_name
 from curation.core.meter import GAP, TASKS, Meter, Reading, clock, living_parts, plain_line, size
-from curation.core.run_log import RunLog, without_secrets
+from curation.core.run_log import RunLog
 from curation.core.terminal import PrintableStream, printable, screen
 
 TERMINAL_SECONDS = 1.0

@@ -9,7 +9,6 @@ Nothing is written before the work begins, and a log that cannot be written is g
 
 import json
 import os
-import re
 import threading
 import time
 from contextlib import suppress
@@ -17,7 +16,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from curation.core import storage
-from curation.core.credentials import cut_text, cut_values
+from curation.core.credentials import cut_values, without_secrets
 from curation.core.terminal import printable
 
 FOLDER = "_logs"
@@ -29,18 +28,6 @@ MAX_STORED_BYTES = 16 << 20
 """Of a log on an object store, which is kept in memory, the first bytes."""
 MAX_WAITING = 10_000
 """Lines that are kept until the work begins."""
-SECRET = re.compile(
-    r"(?i)((?:secret|password|passwd|token|credential|access[._-]?key)[\w.\-]*[\"']?\s*[=:]\s*)[^\s,}]+"
-)
-
-
-def without_secrets(text: str) -> str:
-    """Return a text without the secrets of its addresses and settings.
-
-    >>> without_secrets("spark.conf.fs.s3a.secret.key=abc output=https://me:pw@h.org/a?sig=1")
-    'spark.conf.fs.s3a.secret.key=... output=https://h.org/a'
-    """
-    return SECRET.sub(r"\1...", cut_text(text))
 
 
 class RunLog:

@@ -34,7 +34,7 @@ def import_for_workers(preload: str) -> None:
 
     A module that cannot be imported is left to the worker, whose error names it.
     """
-    with suppress(ImportError):
+    with suppress(Exception):  # a daemon that ends here would end the job with no word of the cause
         with absent("pandas"):  # pyarrow looks for it at the first array, and never again
             import pyarrow as pa
 

@@ -33,7 +33,7 @@ def watched_step(
     """
     with (
         _beats(folder) as beats,
-        progress.step(name, tasks, beats.read if beats else progress.Pulse, amount) as ended,
+        progress.step(name, tasks, beats.reader() if beats else progress.Pulse, amount) as ended,
     ):
         yield beats, ended
 

@@ -78,6 +78,15 @@ def test_a_sweep_balances_in_folders_of_its_own(run_of_7: Path, capsys: pytest.C
     assert capsys.readouterr().err.count("is done: ") == 2
 
 
+def test_a_sweep_of_forecasts_writes_those_alone(run_of_7: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = [f"output={run_of_7}", "seed=0", "balance.t=3,50", "forecast=true"]
+    run_sweep(plan_sweep("balance_pairs", BalancePairsConfig, given, ""))
+    told = capsys.readouterr()
+    assert told.out.count("the goal of this run") == 2
+    assert "images kept" not in told.err
+    assert [each.name for each in (run_of_7 / "sweep" / "50").iterdir()] == ["forecasts"]
+
+
 def test_1_and_7_buckets_give_the_same_rows(run_of_7: Path, tmp_path: Path) -> None:
     _write_table(ROWS, tmp_path / "matches", 1)
     _count(tmp_path)

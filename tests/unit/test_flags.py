@@ -74,11 +74,18 @@ def test_the_settings_are_printed_and_read_again(tmp_path: Path, capsys: pytest.
 
 
 def test_what_a_run_keeps_gives_the_same_settings_without_seed_and_secrets(tmp_path: Path) -> None:
-    conf = "spark.conf={spark.hadoop.fs.s3a.secret.key: hidden, spark.ui.port: 4041}"
+    secrets = {
+        "spark.hadoop.fs.s3a.secret.key": "hidden",
+        "spark.hadoop.fs.azure.account.key.me.blob.core.windows.net": "hidden",
+        "spark.executorEnv.SOME_API_KEY": "hidden",
+        "spark.executor.extraJavaOptions": "'-Dproxy=http://h -Dtrust.password=hidden'",
+    }
+    conf = f"spark.conf={{{', '.join(f'{key}: {value}' for key, value in secrets.items())}, spark.ui.port: 4041}}"
     given = [*GIVEN, "seed=77", conf, "source.prefix=https://me:hidden@h.org/x?sig=hidden", "matching.edges=blank"]
     kept = settings_yaml(compose_config("curate", CurateConfig, given))
     assert "hidden" not in kept
     assert "seed" not in yaml.safe_load(kept)
+    assert yaml.safe_load(kept)["spark"]["conf"] == {"spark.ui.port": "4041"}
     assert yaml.safe_load(kept)["matches"] == "${output}/matches"
     (tmp_path / "kept.yaml").write_text(kept)
     again = compose_config("curate", CurateConfig, [f"config={tmp_path}/kept.yaml", "output=/runs/b"])
@@ -106,6 +113,59 @@ def test_a_file_holds_settings_and_the_command_line_wins(name: str, tmp_path: Pa
     assert compose_config("curate", CurateConfig, [*given, "balance.t=3"]).balance.t == 3
 
 
+TEXTS = {
+    "languages: [no, de]": ["no", "de"],
+    "languages: no": ["no"],
+    "languages: off,on": ["off", "on"],
+    "pairs: 2024_11": "2024_11",
+    "pairs: 1.10": "1.10",
+    "pairs: 12:30": "12:30",
+    "pairs: 2024-11-31": "2024-11-31",
+    "pairs: 'a\\'": "a\\",
+    "pairs: a\\'b": "a\\'b",
+    "spark: {conf: {spark.a: true, spark.b-c: 0010, 'spark.d:e': 'x,y'}}": {
+        "spark.a": "true", "spark.b-c": "0010", "spark.d:e": "x,y"
+    },
+    "spark.conf.spark.a.b: 1.10": {"spark.a.b": "1.10"},
+    "balance: {t_by_language: {no: 2e4, de: '5'}}": {"no": 20_000.0, "de": 5.0},
+    "overwrite: yes": True,
+    "source: {limit: 1_000}": 1000,
+    "source: {limit: null}": None,
+    "source:": None,
+}  # fmt: skip
+READ = {
+    "languages": lambda config: config.languages,
+    "pairs": lambda config: config.pairs,
+    "spark": lambda config: config.spark.conf,
+    "balance": lambda config: config.balance.t_by_language,
+    "overwrite": lambda config: config.overwrite,
+    "source": lambda config: config.source.limit,
+}
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_file_says_texts_letter_by_letter_and_numbers_as_yaml(text: str, tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text(text)
+    config = compose_config("curate", CurateConfig, [*GIVEN, f"config={tmp_path}/my.yaml"])
+    assert READ[text.split(":")[0].split(".")[0]](config) == TEXTS[text]
+    (tmp_path / "kept.yaml").write_text(settings_yaml(config))
+    assert compose_config("curate", CurateConfig, [f"config={tmp_path}/kept.yaml"]) == config
+
+
+def test_of_two_files_the_later_one_wins(tmp_path: Path) -> None:
+    for name, t in (("a", 5), ("b", 6)):
+        (tmp_path / f"{name}.yaml").write_text(f"balance: {{t: {t}}}")
+    given = [each for each in GIVEN if not each.startswith("balance.t=")]
+    files = [f"config={tmp_path}/a.yaml", f"config={tmp_path}/b.yaml"]
+    assert compose_config("curate", CurateConfig, [*files, *given]).balance.t == 6
+
+
+def test_settings_of_spark_may_be_given_one_by_one() -> None:
+    given = [*GIVEN, "spark.conf.spark.sql.shuffle.partitions=3", "spark.conf.spark.app.id=a b"]
+    conf = compose_config("curate", CurateConfig, given).spark.conf
+    assert conf == {"spark.sql.shuffle.partitions": "3", "spark.app.id": "a b"}
+
+
 WRONG_FILES = {
     "balance:\n  tt: 3": "my.yaml: unknown setting 'balance.tt': did you mean balance.t",
     "balance:\n  t: many": "my.yaml: balance.t must be a number",
@@ -113,7 +173,8 @@ WRONG_FILES = {
     "balance: [": "is no YAML, line",
     "- output": "must hold settings as key: value, found a list",
     "defaults: balance": "defaults must be a list",
-    "1: 2": "is no key",
+    "1: 2": "unknown setting '1'",
+    "null: 2": "is no key",
 }
 
 
@@ -156,6 +217,12 @@ def test_a_sweep_has_a_folder_for_each_value() -> None:
     assert list(swept("balance=metaclip_400m,metaclip_2_5b", job="balance_pairs").variants) == [
         "balance=metaclip_400m", "balance=metaclip_2_5b"
     ]  # fmt: skip
+
+
+def test_what_a_sweep_keeps_writes_nothing_into_its_folders(tmp_path: Path) -> None:
+    (tmp_path / "kept.yaml").write_text(settings_yaml(swept("balance.t=5000,6000")))
+    again = compose_config("curate", CurateConfig, [f"config={tmp_path}/kept.yaml", "output=/runs/b"])
+    assert (again.balance.t, again.curated, again.entries) == (5000, "/runs/b/curated", "/runs/b/entries")
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from curation.core.imports import absent, prefer_installed_spark
+from curation.spark.daemon import import_for_workers
 
 LIBRARIES = (
     "numba", "pandas", "scipy.linalg", "PIL", "fastwarc", "img2dataset", "cv2", "wandb", "albumentations",
@@ -43,6 +44,12 @@ def test_workers_import_only_what_their_stage_needs() -> None:
     command = [sys.executable, "-c", PROGRAM, json.dumps(LIBRARIES), *EXPECTED]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert {module: set(found) for module, found in map(json.loads, done.stdout.splitlines())} == EXPECTED
+
+
+def test_a_module_that_fails_is_left_to_the_worker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "fails_at_import.py").write_text("raise RuntimeError('no locator available for a cache')")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import_for_workers("fails_at_import")
 
 
 def test_an_absent_module_is_there_again_after_the_block(monkeypatch: pytest.MonkeyPatch) -> None:

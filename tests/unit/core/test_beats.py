@@ -118,6 +118,39 @@ def test_on_a_cluster_heartbeats_are_objects_beside_the_output(monkeypatch: pyte
     stored.rm("/part-00000", recursive=True)
 
 
+def test_no_heartbeat_of_a_store_outlives_the_folder_that_the_driver_has_deleted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stored = MemoryFileSystem()
+    monkeypatch.setattr(beats, "FAR_SECONDS", 0.05)
+    for begun in (False, True):
+        far = Beats("memory://part-00000/.progress-2.tmp", near=False)
+        with far.task():
+            if begun:
+                moved(1)
+                read_when(far, 1)
+                stored.rm("/part-00000", recursive=True)
+                time.sleep(0.2)
+                assert not stored.find("/part-00000")
+        time.sleep(0.2)
+        assert not stored.find("/part-00000")
+
+
+def test_on_a_cluster_the_driver_reads_no_more_often_than_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: list[str] = []
+    monkeypatch.setattr(Beats, "read", lambda self: reads.append(self.folder) or Pulse())
+    for near in (False, True):
+        read = Beats(f"memory://{near}", near).reader()
+        for _ in range(5):
+            read()
+    assert (reads.count("memory://False"), reads.count("memory://True")) == (1, 5)
+    monkeypatch.setattr(beats, "READ_SECONDS", 0.0)
+    read = Beats("memory://again", near=False).reader()
+    read()
+    read()
+    assert reads.count("memory://again") == 2
+
+
 def test_kernels_that_are_compiled_are_told(near: Beats) -> None:
     told: list[str] = []
 

@@ -16,10 +16,11 @@ import pytest
 
 from curation.core import living, progress
 from curation.core.beats import Pulse
+from curation.core.credentials import without_secrets
 from curation.core.living import is_living, watched
 from curation.core.progress import Amount, Stage, say, step, waiting
 from curation.core.receipts import Receipt
-from curation.core.run_log import RunLog, without_secrets
+from curation.core.run_log import RunLog
 from curation.core.terminal import PrintableStream
 
 HALF = Pulse(tasks=1, rows=50, reasons=Counter({"dns": 4, "\x1b[2J": 1}), processes=1)
