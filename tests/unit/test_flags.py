@@ -143,7 +143,7 @@ READ = {
 }
 
 
-@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("text", TEXTS, ids=list(map(str, range(len(TEXTS)))))
 def test_a_file_says_texts_letter_by_letter_and_numbers_as_yaml(text: str, tmp_path: Path) -> None:
     (tmp_path / "my.yaml").write_text(text)
     config = compose_config("curate", CurateConfig, [*GIVEN, f"config={tmp_path}/my.yaml"])
