@@ -41,7 +41,7 @@ EXAMPLES = {
 """A command line of each job, without its name."""
 FLAGS = """Flags:
   --help [TOPIC]          this text, or one topic of it
-  config=FILE             take settings from a YAML file; those of the command line come first
+  config=FILE             take settings from a YAML file; those of the command line win
   --config-dir DIR        take presets from DIR/<topic>/<name>.yaml, too
   --config-name NAME      take settings from DIR/NAME.yaml
   --cfg job               print the settings, and run nothing; --resolve, --package TOPIC

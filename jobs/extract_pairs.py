@@ -78,9 +78,7 @@ def settings_of(config: ExtractPairsConfig) -> ExtractionSettings:
         page_metadata=source.page_metadata,
         urls=UrlRules(**{name: tuple(values) for name, values in vars(config.urls).items()}),
         texts=TextRules(**vars(config.text)),
-        language=language
-        if language.is_careful
-        else replace(language, rule=LanguageRule.published, unknown=UNKNOWN_BY_DEFAULT),
+        language=language,
         columns=TableColumns(
             source.url_column,
             texts or DEFAULT_TEXTS,

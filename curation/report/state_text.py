@@ -5,7 +5,7 @@ from typing import Any
 
 from curation.report.aligned_text import aligned, cut, one_line
 from curation.report.numbers import byte_size
-from curation.report.run_state import FURTHER, MISSING, RunState, TableState
+from curation.report.run_state import CLEANED, FURTHER, MISSING, RunState, TableState
 
 SHOWN_LANGUAGES = 10
 HEADER = ["table", "state", "parts", "rows", "files", "bytes", "written"]
@@ -65,7 +65,7 @@ def _languages(langs: list[str]) -> str:
 
 def _thresholds(run: RunState, width: int) -> list[str]:
     """Return the thresholds of the languages with most matches, as a small table."""
-    if run.tables["thresholds"].state in (MISSING, "cleaned"):
+    if run.tables["thresholds"].state in (MISSING, CLEANED):
         return []
     rows: list[dict[str, Any]] = run.thresholds()
     cells = [

@@ -1,6 +1,5 @@
 """Requests for captions: where each image lies in the shards, so that a captioner reads it there, and its texts."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -13,7 +12,7 @@ from curation.core.receipts import Receipt
 from curation.core.schemas import SAMPLES
 from curation.core.table_reader import read_rows
 from curation.core.tables import Part
-from curation.shards.indexes import index_paths
+from curation.shards.indexes import read_index
 from curation.sources.archives import ReadLog
 from curation.sources.tar_reader import read_members
 
@@ -92,14 +91,6 @@ def _texts(file: BinaryIO, place: tuple[int, int], uid: str) -> list[str] | None
 def _indexed(tar: str) -> Places:
     """Return the places that the index of a tar gives, none where there is none or it is damaged."""
     try:
-        with storage.open_input(index_paths(tar)[0]) as file:
-            return dict(_members(file))
+        return {name: (offset, size) for members in read_index(tar) for _, offset, size, name in members}
     except (FileNotFoundError, ValueError):
         return {}
-
-
-def _members(file: BinaryIO) -> Iterator[tuple[str, tuple[int, int]]]:
-    for line in list(file)[1:]:
-        fields = line.decode().split()
-        for _, offset, size, name in zip(*(fields[start::4] for start in range(4)), strict=True):
-            yield name, (int(offset), int(size))

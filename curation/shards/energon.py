@@ -8,7 +8,6 @@ import json
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from uuid import UUID
@@ -16,7 +15,7 @@ from uuid import UUID
 from curation.core import storage
 from curation.core.tables import Part
 from curation.core.tar_writer import BLOCK, padding
-from curation.shards.indexes import index_paths
+from curation.shards.indexes import index_paths, read_index
 
 FOLDER = ".nv-meta"
 VERSION = "7.0.0"
@@ -86,18 +85,6 @@ def write_sqlite(part: Part) -> None:
             base.executescript(KEYS)
         with storage.AtomicFile(storage.join(part.path, FOLDER, SQLITE)) as file, path.open("rb") as source:
             shutil.copyfileobj(source, file, 1 << 24)
-
-
-def read_index(tar: str) -> Iterator[list[tuple[str, int, int, str]]]:
-    """Yield extension, offset, bytes and name of each member, sample by sample, from DALI's index of a tar."""
-    with storage.open_input(index_paths(tar)[0]) as file:
-        _, *lines = file.read().decode().splitlines()
-    for line in lines:
-        words = line.split(" ")
-        yield [
-            (extension, int(offset), int(size), name)
-            for extension, offset, size, name in zip(*(words[place::4] for place in range(4)), strict=True)
-        ]
 
 
 def _samples(part: Part) -> dict[str, int]:

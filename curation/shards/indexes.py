@@ -4,7 +4,7 @@
 """
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from curation.core import storage
 from curation.core.tar_writer import BLOCK, padding
@@ -68,3 +68,18 @@ def index_paths(tar: str) -> tuple[str, str]:
     """Return the paths of DALI's and of Energon's index of a tar."""
     base = tar.removesuffix(".tar")
     return f"{base}{DALI}", f"{base}{ENERGON}"
+
+
+def read_index(tar: str) -> Iterator[list[tuple[str, int, int, str]]]:
+    """Yield extension, offset, bytes and name of each member, sample by sample, from DALI's index of a tar.
+
+    Raises FileNotFoundError if the tar has none, ValueError if it is damaged.
+    """
+    with storage.open_input(index_paths(tar)[0]) as file:
+        _, *lines = file.read().decode().splitlines()
+    for line in lines:
+        words = line.split(" ")
+        yield [
+            (extension, int(offset), int(size), name)
+            for extension, offset, size, name in zip(*(words[place::4] for place in range(4)), strict=True)
+        ]

@@ -60,6 +60,19 @@ def hashes(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
+def stop_at_the_second_tar(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the next run in the middle of its tars; later ones go on."""
+    whole, calls = attach.write_companion, []
+
+    def killed(task: Any) -> Any:
+        calls.append(task)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return whole(task)
+
+    monkeypatch.setattr(attach, "write_companion", killed)
+
+
 @pytest.mark.parametrize("key", ["uid", "sha256", "url"])
 def test_captions_follow_the_order_of_the_shards(shards: Path, tmp_path: Path, key: str) -> None:
     before, rows = hashes(shards), rows_of(shards)
@@ -84,15 +97,7 @@ def test_a_killed_run_ends_with_the_same_bytes_and_other_data_are_refused(
 ) -> None:
     table = pa.table({"uid": [row["uid"] for row in rows_of(shards)], "caption": ["a b"] * 20})
     pq.write_table(table, tmp_path / "c.parquet")
-    whole, calls = attach.write_companion, []
-
-    def killed(task: Any) -> Any:
-        calls.append(task)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return whole(task)
-
-    monkeypatch.setattr(attach, "write_companion", killed)
+    stop_at_the_second_tar(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         run(shards, tmp_path / "c.parquet")
     run(shards, tmp_path / "c.parquet")
@@ -168,18 +173,9 @@ def test_old_tars_go_before_new_ones_come(shards: Path, tmp_path: Path, monkeypa
     for name in ("old", "new"):
         pq.write_table(pa.table({"uid": uids, "caption": [name] * 20}), tmp_path / f"{name}.parquet")
     run(shards, tmp_path / "old.parquet")
-    whole, calls = attach.write_companion, []
-
-    def killed(task: Any) -> Any:
-        calls.append(task)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return whole(task)
-
-    monkeypatch.setattr(attach, "write_companion", killed)
+    stop_at_the_second_tar(monkeypatch)
     with pytest.raises(KeyboardInterrupt):
         run(shards, tmp_path / "new.parquet", "overwrite=true")
-    monkeypatch.setattr(attach, "write_companion", whole)
     assert {json.loads(data)["syn_text"][0] for data in members(shards).values()} == {"new"}
     assert not json.loads((shards / "captions/x/_manifest.json").read_text())["complete"]
     run(shards, tmp_path / "old.parquet")
