@@ -211,11 +211,13 @@ def watched(
 
 def totals(run: progress.Run, seconds: float) -> str:
     """Return the line at the end of a run."""
-    moved = [f"{size(run.bytes_read)} read" if run.bytes_read else "", f"{size(run.bytes_written)} written"]
+    moved = [
+        f"{size(count)} {what}" for count, what in ((run.bytes_read, "read"), (run.bytes_written, "written")) if count
+    ]
     java = f", Java {size(run.memory.java)}" if run.memory.java else ""
     workers = f", a worker {size(run.memory.worker)}" if run.memory.worker else ""
     log = f"; log: {run.log.folder}" if run.log.folder else ""
-    took = ", ".join(filter(None, (f"took {clock(seconds)}", *moved)))
+    took = ", ".join((f"took {clock(seconds)}", *moved))
     return f"{took}; peak memory: driver {size(peak_memory())}{java}{workers}{log}"
 
 

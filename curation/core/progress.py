@@ -153,7 +153,7 @@ def step(
         for receipt in receipts:
             rows += receipt.rows_in
             run.bytes_read += receipt.facts.get("bytes_read", 0) + receipt.facts.get("source_bytes", 0)
-            run.bytes_written += sum(output.get("bytes", 0) for output in receipt.outputs)
+            run.bytes_written += written_bytes(receipt)
         if amount and amount.unit != BYTES:
             amount.done += rows
         seconds = round(time.monotonic() - this.start, 3)
@@ -181,6 +181,16 @@ def waiting(text: str) -> Iterator[None]:
             run.waits.remove(started)
         if (seconds := time.monotonic() - started[1]) >= NOTED_SECONDS:
             run.log.event("waited", stage=_stage_name(), text=text, seconds=round(seconds, 3))
+
+
+def written_bytes(receipt: Receipt) -> int:
+    """Return the bytes that the outputs of a receipt have: of tables, of the tars of shards, of downloaded images.
+
+    >>> written_bytes(Receipt("x", outputs=[{"bytes": 2, "tar_bytes": 30}]))
+    32
+    """
+    files = sum(output.get("bytes", 0) + output.get("tar_bytes", 0) for output in receipt.outputs)
+    return files + receipt.facts.get("image_bytes", 0)
 
 
 def _stage_name() -> str | None:

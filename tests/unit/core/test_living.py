@@ -81,7 +81,7 @@ def test_a_terminal_shows_one_line_that_changes_and_whole_lines_above_it(monkeyp
         "a part of a line, and its rest",
         f"download_images  done: 100 rows in, 95 out, 5 dropped (dns 5), {stage.seconds:.1f} s",
     ]
-    assert whole[4].startswith("curate           took 0:00, ")
+    assert whole[4].startswith("curate           took 0:00; ")
 
 
 @pytest.mark.usefixtures("quick")
