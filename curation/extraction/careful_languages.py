@@ -63,7 +63,8 @@ def _with_columns(links: Links) -> Links:
     """Return the links with the numbers of declared languages and of pages among the columns that candidates keep."""
     declared = pa.array(np.full(len(links), NO_CODE, np.int16))
     if links.languages is not None:
-        tags = links.languages.dictionary_encode()
+        is_encoded = pa.types.is_dictionary(links.languages.type)
+        tags = links.languages if is_encoded else links.languages.dictionary_encode()
         numbers = [NO_CODE if tag is None else declared_number(tag) for tag in tags.dictionary.to_pylist()]
         declared = pa.array([*numbers, NO_CODE], pa.int16()).take(tags.indices.fill_null(len(numbers)))
     carry = links.carry | {_DECLARED: declared}

@@ -1,6 +1,6 @@
 """A batch of image links: every source yields this type, and the rules of extraction read it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -23,9 +23,9 @@ class Links:
     `carry` holds further columns of the source (n each). `image_uids` (string, n) are the uids of links without a URL,
     for sources that hold the images themselves.
 
-    Readers that are asked for languages give `languages` (string, n), the language tags that the links' pages declare
-    or that a table has in a column, null for none; and `documents` (int64, n): links of one page share a number, and
-    all links of a page are in one batch. `documents` is None where links have no page.
+    Readers that are asked for languages give `languages` (string, may be a dictionary array, n), the language tags that
+    the links' pages declare or that a table has in a column, null for none; and `documents` (int64, n): links of one
+    page share a number, and all links of a page are in one batch. `documents` is None where links have no page.
     """
 
     urls: pa.Array
@@ -106,6 +106,27 @@ class Links:
             languages=pa.concat_arrays(languages) if languages else None,
             documents=np.concatenate(documents) if documents else None,
         )
+
+
+def joined(batches: Iterable[Links], max_links: int, max_bytes: int) -> Iterator[Links]:
+    """Yield batches joined to larger ones of at most so many links, and bytes of URLs and texts.
+
+    A batch that is larger by itself stays as it is. If the source raises an error, the batches before it come first.
+    """
+    waiting: list[Links] = []
+    links = size = 0
+    try:
+        for batch in batches:
+            more = sum(values.nbytes for values in (batch.urls, *batch.texts.values()))
+            if waiting and (links + len(batch) > max_links or size + more > max_bytes):
+                yield from filter(None, [Links.concat(waiting)])
+                waiting, links, size = [], 0, 0
+            waiting.append(batch)
+            links, size = links + len(batch), size + more
+    except Exception:
+        yield from filter(None, [Links.concat(waiting)])
+        raise
+    yield from filter(None, [Links.concat(waiting)])
 
 
 def _sizes(values: pa.Array) -> np.ndarray:

@@ -132,21 +132,22 @@ def _find_content_languages(buf: np.ndarray, bodies: np.ndarray, bounds: np.ndar
     """Write the bounds of each page's first meta and of the value of its header field."""
     for page in range(len(bodies)):
         body, stop = bodies[page, 0], bodies[page, 1]
-        for letter in (np.uint8(76), np.uint8(108)):  # -Lan, -lan
-            middle = min(body + END_BYTES, stop)
-            _find_content_language(buf, body, middle, letter, bounds[page])
-            _find_content_language(buf, max(middle, stop - END_BYTES), stop, letter, bounds[page])
+        middle = min(body + END_BYTES, stop)
+        _find_content_language(buf, body, middle, bounds[page])
+        _find_content_language(buf, max(middle, stop - END_BYTES), stop, bounds[page])
 
 
 @numba.njit(cache=True, nogil=True)
-def _find_content_language(buf: np.ndarray, body: int, stop: int, letter: np.uint8, bounds: np.ndarray) -> None:
-    """Look for `"Content-Language"` with this first letter of its second word, as the name of a field or in a meta."""
+def _find_content_language(buf: np.ndarray, body: int, stop: int, bounds: np.ndarray) -> None:
+    """Look for `"Content-Language"`, its second word large or small, as the name of a field or in a meta."""
     at = body
     while True:
-        found = _find(buf, at, stop, np.uint8(45), letter, np.uint8(97), np.uint8(110))
-        if found < 0:
+        found = _find(buf, at, stop, np.uint8(97), np.uint8(110), np.uint8(103), np.uint8(117)) - 2  # angu
+        if found < body - 2:
             return
-        at = found + 4
+        at = found + 6
+        if found < body or buf[found] != 45 or buf[found + 1] | 32 != 108:  # -l
+            continue
         if found - body <= 9 or found + 10 >= stop or buf[found + 9] != QUOTE or buf[found - 8] != QUOTE:
             continue
         behind = found + 10

@@ -24,12 +24,13 @@ from curation.core.string_buffers import string_array
 from curation.sources import wat_scan
 from curation.sources.archives import HEAD_BYTES, ReadLog, crawl_in, fault_of_start, read_plain
 from curation.sources.json_text import decode_json, plain_text
-from curation.sources.links import Links
+from curation.sources.links import Links, joined
 from curation.sources.page_languages import tag_of_metadata, tags_of_wat
 
 ENTITIES_DECODED_SINCE = "2019-07"
 """WATs written from then on hold texts and URLs with HTML entities decoded."""
 WINDOW_BYTES = 1 << 22
+BATCH_LINKS = 20_000
 TEXT_KEYS = ("alt", "title")
 
 _DATE = re.compile(rb"(?im)^WARC-Date:[ \t]*(\d{4}-\d\d)")
@@ -57,6 +58,10 @@ class WatReader:
         self.crawl = ""
 
     def __iter__(self) -> Iterator[Links]:
+        # Larger batches hold more texts that repeat, which the language is asked of once.
+        return joined(self._windows(), BATCH_LINKS, WINDOW_BYTES) if self._languages else self._windows()
+
+    def _windows(self) -> Iterator[Links]:
         window = _GrowingBuffer()
         started = False
         for piece in read_plain(self._file, self._log):
@@ -143,7 +148,8 @@ class WatReader:
         if not self._languages:
             return found
         tags = pa.array(tags_of_wat(data, scan.page_bodies[:pages]), pa.string())
-        return replace(found, languages=tags.take(pa.array(pages_of_links)), documents=pages_of_links.astype(np.int64))
+        languages = pa.DictionaryArray.from_arrays(pa.array(pages_of_links), tags)
+        return replace(found, languages=languages, documents=pages_of_links.astype(np.int64))
 
     def _without_entities(self, links: Links) -> Links:
         texts = {key: _unescape_entities(values) for key, values in links.texts.items()}
@@ -220,8 +226,9 @@ def _links_of_page(page: Any, page_url: pa.Array, languages: bool) -> Links:
     image_links = Links(pc.fill_null(columns.pop("url"), ""), number, page_url, bases, columns)
     if not languages:
         return image_links
-    tag = tag_of_metadata(_metadata_of(page, _METADATA[:-1]))
-    return replace(image_links, languages=pa.repeat(tag, len(images)), documents=number.astype(np.int64))
+    tag = pa.array([tag_of_metadata(_metadata_of(page, _METADATA[:-1]))], pa.string())
+    languages = pa.DictionaryArray.from_arrays(pa.array(number), tag)
+    return replace(image_links, languages=languages, documents=number.astype(np.int64))
 
 
 def _unescape_entities(texts: pa.Array) -> pa.Array:
