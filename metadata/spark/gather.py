@@ -32,9 +32,15 @@ ROWS_PER_PARTITION = 1_000_000
 
 
 def set_partitions(spark: SparkSession, rows: int) -> None:
-    """Set the partitions of the session's shuffles by their rows; the result does not depend on them."""
+    """Set the partitions of the session's shuffles by their rows; the result does not depend on them.
+
+    Only the tables that the code says are sent whole to every task: Spark would send the words of a large wiki, too,
+    whose compressed size is small, and ends with "not enough memory".
+    """
     partitions = max(spark.sparkContext.defaultParallelism, rows // ROWS_PER_PARTITION)
     spark.conf.set("spark.sql.shuffle.partitions", partitions)
+    for name in ("spark.sql.autoBroadcastJoinThreshold", "spark.sql.adaptive.autoBroadcastJoinThreshold"):
+        spark.conf.set(name, -1)
 
 
 @dataclass(frozen=True)
