@@ -42,7 +42,11 @@ def main(images: int = 10_000_000, entries: int = 500_000, folder: str = "") -> 
             write_run(run, images, entries)
         with PeakMemory() as peak:
             figures = ask(ExploredRun(str(run)))
-        print(json.dumps({"benchmark": "explore", "images": images, **figures, "peak_megabytes": round(peak.driver * 1024)}))
+        print(
+            json.dumps(
+                {"benchmark": "explore", "images": images, **figures, "peak_megabytes": round(peak.driver * 1024)}
+            )
+        )
 
 
 def write_run(run: Path, images: int, entries: int) -> None:
