@@ -37,13 +37,14 @@ JOBS = (
     "clean",
     "export",
     "show",
+    "explore",
     "explain",
     "estimate",
     "starter_lists",
     "build_metadata",
     "fetch_sources",
 )
-NO_LOG = frozenset(("explain", "estimate", "show"))
+NO_LOG = frozenset(("explain", "estimate", "show", "explore"))
 """Jobs that print an answer, and write nothing into the folder of a run."""
 USAGE = (
     "headtail <job> key=value ...\n"
@@ -110,7 +111,7 @@ def _load(job: str) -> Callable[[Any], None]:
 
 def _watched(job: str, config: Any, arguments: list[str]) -> AbstractContextManager[None]:
     """Return the block in which a job tells where it is, with a log in the folder of its run."""
-    if job in ("estimate", "show"):  # have their answer before the line would be there
+    if job in ("estimate", "show", "explore"):  # have their answer before the line would be there
         return nullcontext()
     from curation.core.living import watched
     from jobs.saved_settings import settings_yaml

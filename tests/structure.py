@@ -34,6 +34,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "curation.report": (
         "curation.core", "curation.matching", "curation.balancing", "curation.images", "curation.shards",
     ),
+    "curation.explore": (
+        "curation.core", "curation.matching", "curation.balancing", "curation.images", "curation.shards",
+        "curation.report",
+    ),
     "curation.spark": (
         "curation.core", "curation.sources", "curation.extraction", "curation.matching", "curation.balancing",
         "curation.images", "curation.shards",

@@ -373,6 +373,19 @@ class ShowConfig(Settings):
 
 
 @dataclass
+class ExploreConfig(Settings):
+    """Settings of explore. An argument without a key is the folder."""
+
+    bare_argument: ClassVar[str] = "output"
+    output: str = setting(MISSING, "folder of a run")
+    port: int = setting(0, "port on this machine; 0: any that is free", minimum=0, maximum=65535)
+    browser: bool = setting(False, "open the page in the browser of this machine")
+    hide_above: float = setting(
+        0.5, "pictures with a score of at least this in a column named like nsfw are shown after a click", minimum=0
+    )
+
+
+@dataclass
 class EstimateConfig(Settings):
     """Settings of estimate: assumptions that are not measured."""
 

@@ -101,6 +101,12 @@ def _sample(values: dict[str, Any], image: bytes) -> dict[str, Any]:
 
 def thumbnail(image: bytes) -> str:
     """Return a small JPEG of an image as a data: URL; NO_PICTURE for an image that cannot be decoded."""
+    small = small_jpeg(image)
+    return f"data:image/jpeg;base64,{base64.b64encode(small).decode()}" if small else NO_PICTURE
+
+
+def small_jpeg(image: bytes) -> bytes:
+    """Return a small JPEG of an image; b"" for an image that cannot be decoded."""
     try:
         with Image.open(io.BytesIO(image), formats=tuple(KEPT_FORMATS)) as opened:
             opened.draft("RGB", (2 * SIDE_PIXELS, 2 * SIDE_PIXELS))
@@ -112,8 +118,8 @@ def thumbnail(image: bytes) -> str:
         data = io.BytesIO()
         small.save(data, "JPEG", quality=QUALITY)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return NO_PICTURE
-    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode()
+        return b""
+    return data.getvalue()
 
 
 def plan_entries(languages: Iterable[str], needed: Iterable[tuple[str, int]]) -> list[EntriesTask]:
