@@ -3,6 +3,7 @@
 The first part of a URL's path chooses the behaviour: /slow-body is `Handler.way_slow_body`. `hits` counts the requests.
 """
 
+import functools
 import gzip
 import io
 import socket
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 from PIL import Image
 
 
+@functools.cache
 def draw(
     number: int = 0, kind: str = "JPEG", size: tuple[int, int] = (64, 48), mode: str = "RGB", **options: Any
 ) -> bytes:
