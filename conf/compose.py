@@ -5,6 +5,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
+from itertools import chain
 from types import UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
@@ -27,6 +28,9 @@ from curation.core.errors import HeadtailError
 
 Config = TypeVar("Config")
 
+_stored: dict[str, type] = {}
+"""The class of settings of each job that Hydra's store holds."""
+
 
 def compose_config(job: str, kind: type[Config], overrides: list[str], presets: str = "") -> Config:
     """Return the job's configuration: the schema's defaults, then presets, then overrides, with ranges checked.
@@ -44,15 +48,23 @@ def compose_config(job: str, kind: type[Config], overrides: list[str], presets: 
 
 def compose_settings(job: str, kind: type, overrides: list[str], presets: str = "") -> DictConfig:
     """Return the job's settings as OmegaConf holds them: values may be missing, ranges are not checked."""
-    filed: list[str] = []
-    for path in [override.removeprefix(f"{KEY}=") for override in overrides if override.startswith(f"{KEY}=")]:
-        held = read_file(path, kind)
-        try:
-            _compose(job, kind, held, presets)
-        except HeadtailError as error:
-            raise HeadtailError(f"{path}: {error}") from error
-        filed += held
-    return _compose(job, kind, [*filed, *(each for each in overrides if not each.startswith(f"{KEY}="))], presets)
+    paths = [override.removeprefix(f"{KEY}=") for override in overrides if override.startswith(f"{KEY}=")]
+    held = [read_file(path, kind) for path in paths]
+    given = [each for each in overrides if not each.startswith(f"{KEY}=")]
+    try:
+        return _compose(job, kind, [*chain.from_iterable(held), *given], presets)
+    except HeadtailError:
+        for path, settings in zip(paths, held, strict=True):
+            _refuse_file(job, kind, path, settings, presets)
+        raise
+
+
+def _refuse_file(job: str, kind: type, path: str, settings: list[str], presets: str) -> None:
+    """Raise HeadtailError, with the path, if the settings of a file are wrong by themselves."""
+    try:
+        _compose(job, kind, settings, presets)
+    except HeadtailError as error:
+        raise HeadtailError(f"{path}: {error}") from error
 
 
 def _compose(job: str, kind: type, overrides: list[str], presets: str) -> DictConfig:
@@ -61,12 +73,19 @@ def _compose(job: str, kind: type, overrides: list[str], presets: str) -> DictCo
         _check_override(job, override, known, presets)
     if presets:
         overrides = [*overrides, f"hydra.searchpath=[{quoted(f'file://{os.path.abspath(presets)}')}]"]
-    store = ConfigStore.instance()
-    store.store(name=f"{job}_schema", node=kind)
-    store.store(name=job, node={"defaults": [f"{job}_schema", *default_presets(kind), "_self_"]})
+    _store_schema(job, kind)
     GlobalHydra.instance().clear()
     with _as_lines(overrides, known), initialize_config_module("conf", version_base="1.3"):
         return compose(job, [as_hydra_reads(override, known) for override in overrides])
+
+
+def _store_schema(job: str, kind: type) -> None:
+    """Store the class of a job's settings where Hydra looks for it, unless it lies there."""
+    if _stored.get(job) is not kind:
+        store = ConfigStore.instance()
+        store.store(name=f"{job}_schema", node=kind)
+        store.store(name=job, node={"defaults": [f"{job}_schema", *default_presets(kind), "_self_"]})
+        _stored[job] = kind
 
 
 @contextmanager

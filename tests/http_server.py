@@ -3,6 +3,7 @@
 The first part of a URL's path chooses the behaviour: /slow-body is `Handler.way_slow_body`. `hits` counts the requests.
 """
 
+import functools
 import gzip
 import io
 import socket
@@ -19,6 +20,7 @@ from urllib.parse import urlsplit
 from PIL import Image
 
 
+@functools.cache
 def draw(
     number: int = 0, kind: str = "JPEG", size: tuple[int, int] = (64, 48), mode: str = "RGB", **options: Any
 ) -> bytes:
@@ -54,10 +56,12 @@ def png_bomb(side: int = 30_000) -> bytes:
 
 
 def webp_bomb(side: int = 9_000) -> bytes:
-    """Return a small WebP file of side x side pixels of one colour."""
-    out = io.BytesIO()
-    Image.new("RGB", (side, side), (1, 2, 3)).save(out, "WEBP", quality=1, method=0)
-    return out.getvalue()
+    """Return a WebP file of 34 bytes that holds side x side pixels of one colour."""
+    # Lossless: two sizes of 14 bits and seven options, then five prefix codes of one symbol, which take no bit a pixel.
+    fields = [(side - 1, 14), (side - 1, 14), (0, 7), *((0b101 | symbol << 3, 11) for symbol in (2, 1, 3, 255, 0))]
+    bits = "".join(f"{value:0{size}b}"[::-1] for value, size in fields)[::-1]
+    data = b"\x2f" + int(bits, 2).to_bytes(12, "little")
+    return b"RIFF" + struct.pack("<I", 26) + b"WEBPVP8L" + struct.pack("<I", len(data)) + data + b"\0"
 
 
 class Handler(BaseHTTPRequestHandler):

@@ -17,18 +17,18 @@ def make_images(
     """Return rows of `matches`, sorted by uid; entry 0 is the most frequent, Zipf-like; a text has up to `max_ids`."""
     rng = np.random.default_rng(seed)
     weights = 1 / np.arange(1, entries + 1)
+    weights /= weights.sum()
+    lang_weights = np.array([0.2, 0.7, 0.1]) if len(langs) == 3 else None
     rows = []
     for number in range(images):
         texts = []
         for k in range(1 + rng.binomial(5, 0.15)):
-            ids = np.unique(rng.choice(entries, rng.integers(1, max_ids + 1), p=weights / weights.sum()))
+            ids = np.unique(rng.choice(entries, rng.integers(1, max_ids + 1), p=weights))
             texts.append(
                 {
                     "text": f"text {seed}-{number}-{k} é 中",
                     "text_key": "alt",
-                    "lang": str(
-                        rng.choice(langs, p=np.array([0.2, 0.7, 0.1])[: len(langs)] if len(langs) == 3 else None)
-                    ),
+                    "lang": str(rng.choice(langs, p=lang_weights)),
                     "lang_score": float(np.float32(rng.random())) if rng.random() < 0.9 else None,
                     "entry_ids": ids.tolist(),
                 }

@@ -56,6 +56,7 @@ def lemmas(name: str) -> list[str]:
     return list(dict.fromkeys(row[2] for row in rows if len(row) > 2 and not row[0].startswith("#")))
 
 
+@functools.cache
 def english_entries() -> list[str]:
     """415,854 English entries."""
     return json.loads(gzip.decompress((SHARED / "metadata/entries-en-415k.json.gz").read_bytes()))

@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from curation.core.choices import Entities
 from curation.extraction.urls import join_bases
 from curation.sources.archives import ReadLog
@@ -118,8 +120,9 @@ def corrupt(data: bytes, rng: random.Random) -> tuple[str, bytes]:
 
 def check(original: Original, damaged: bytes) -> int:
     """Read a variant; returns how many rows stood before the damage. Raises AssertionError if one of them is lost."""
-    pairs = zip(original.data, damaged, strict=False)
-    same = next((index for index, (a, b) in enumerate(pairs) if a != b), min(len(original.data), len(damaged)))
+    size = min(len(original.data), len(damaged))
+    differ = np.frombuffer(original.data, np.uint8, size) != np.frombuffer(damaged, np.uint8, size)
+    same = int(differ.argmax()) if differ.any() else size
     whole = max(index for index, end in enumerate(original.ends) if end <= same)
     expected = original.rows[whole]
     found = rows_of(damaged, original.reader)

@@ -10,15 +10,6 @@ import pytest
 from tests.conftest import ROOT
 from tests.structure import DIVIDED, MAY_IMPORT, Tree, cycles, is_pure, measure, read_tree, violations
 
-TREE = read_tree(ROOT)
-PURE = sorted(name for name, module in TREE.modules.items() if is_pure(module.package) and name.startswith(DIVIDED))
-SPARK = sorted(
-    {
-        each.importer
-        for each in TREE.imports
-        if each.path.startswith(("curation/spark/", "metadata/spark/")) and each.target.startswith("pyspark")
-    }
-)
 OPENED_FIRST = re.compile(r"[Oo]pen `(\w+)\.py` first")
 
 BLOCKED = """
@@ -31,6 +22,12 @@ for module in sys.argv[1:]:
     except ImportError as error:
         print(f"{module}: {error}")
 """
+
+
+@pytest.fixture(scope="module")
+def tree() -> Tree:
+    """The modules and imports of this checkout."""
+    return read_tree(ROOT)
 
 
 def import_blocked(*modules: str) -> list[str]:
@@ -50,13 +47,13 @@ def write_tree(root: Path, files: dict[str, str]) -> Tree:
     return read_tree(root)
 
 
-def test_each_import_is_in_the_table() -> None:
-    if found := violations(TREE):
+def test_each_import_is_in_the_table(tree: Tree) -> None:
+    if found := violations(tree):
         pytest.fail("\n".join(found), pytrace=False)  # an assertion would cut the list
 
 
-def test_no_module_reaches_itself() -> None:
-    assert cycles(TREE.module_graph) == []
+def test_no_module_reaches_itself(tree: Tree) -> None:
+    assert cycles(tree.module_graph) == []
 
 
 def test_the_table_has_no_cycle() -> None:
@@ -64,15 +61,15 @@ def test_the_table_has_no_cycle() -> None:
     assert cycles(packages) == []
 
 
-def test_each_row_has_a_package() -> None:
-    without = [package for package in MAY_IMPORT if package not in TREE.packages]
+def test_each_row_has_a_package(tree: Tree) -> None:
+    without = [package for package in MAY_IMPORT if package not in tree.packages]
     assert without == []
 
 
-@pytest.mark.parametrize("package", [name for name in TREE.packages if name in MAY_IMPORT and name not in DIVIDED])
-def test_each_package_names_the_module_to_open_first(package: str) -> None:
-    assert package in TREE.modules, f"{package} has no __init__.py"
-    named = OPENED_FIRST.search(TREE.modules[package].docstring)
+@pytest.mark.parametrize("package", [name for name in sorted(MAY_IMPORT) if name not in DIVIDED])
+def test_each_package_names_the_module_to_open_first(tree: Tree, package: str) -> None:
+    assert package in tree.modules, f"{package} has no __init__.py"
+    named = OPENED_FIRST.search(tree.modules[package].docstring)
     assert named, f'the docstring of {package} names no module to open first: "Open `x.py` first"'
     assert (ROOT / package.replace(".", "/") / f"{named[1]}.py").is_file(), f"{package} has no {named[1]}.py"
 
@@ -170,13 +167,18 @@ def test_the_structure_is_printed_for_any_folder(tmp_path: Path) -> None:
     assert "holds no Python package" in empty.stderr
 
 
-def test_pure_modules_import_without_spark() -> None:
-    assert len(PURE) > 90
-    assert import_blocked(*PURE) == []
+def test_pure_modules_import_without_spark(tree: Tree) -> None:
+    names = tree.modules.items()
+    pure = sorted(name for name, module in names if is_pure(module.package) and name.startswith(DIVIDED))
+    assert len(pure) > 90
+    assert import_blocked(*pure) == []
 
 
-def test_the_block_blocks() -> None:
-    assert {name.split(".")[0] for name in SPARK} == {"curation", "metadata"}
-    failed = import_blocked(*SPARK)
-    assert [line.split(": ")[0] for line in failed] == SPARK
+def test_the_block_blocks(tree: Tree) -> None:
+    folders = ("curation/spark/", "metadata/spark/")
+    found = {each.importer for each in tree.imports if each.path.startswith(folders) and each.target[:7] == "pyspark"}
+    spark = sorted(found)
+    assert {name.split(".")[0] for name in spark} == {"curation", "metadata"}
+    failed = import_blocked(*spark)
+    assert [line.split(": ")[0] for line in failed] == spark
     assert [line for line in failed if "pyspark" not in line.split(": ", 1)[1]] == []

@@ -1,5 +1,6 @@
 """The second balance agrees with a draw that knows the counts of the survivors beforehand."""
 
+import functools
 from collections import Counter
 from collections.abc import Callable
 
@@ -26,10 +27,6 @@ from tests.matches_data import make_images, to_batch
 from tests.unit.balancing.settings import balance_goal, threshold_rule
 
 IMAGES = 12_000
-POOL = to_batch(make_images(IMAGES, seed=41, langs=("en",), max_ids=2))
-SURVIVES = draw(99, "sample", POOL["uid"]) < 0.4
-"""What download and filters will let through, decided apart from every draw."""
-SURVIVING = POOL.filter(pa.array(SURVIVES))
 T = {"en": 60.0}
 
 
@@ -39,20 +36,35 @@ def _counts(batch: pa.RecordBatch) -> dict[str, np.ndarray]:
     return dict(counts.items())
 
 
-POOL_COUNTS, TRUE_COUNTS = _counts(POOL), _counts(SURVIVING)
+@functools.cache
+def _pool() -> pa.RecordBatch:
+    return to_batch(make_images(IMAGES, seed=41, langs=("en",), max_ids=2))
+
+
+@functools.cache
+def _surviving() -> pa.RecordBatch:
+    """What download and filters will let through, decided apart from every draw."""
+    return _pool().filter(pa.array(draw(99, "sample", _pool()["uid"]) < 0.4))
+
+
+@functools.cache
+def _true_counts() -> dict[str, np.ndarray]:
+    return _counts(_surviving())
+
+
 HEAD, MIDDLE, TAIL = slice(0, 3), slice(3, 40), slice(100, 300)
 
 
 def _direct(unit: Unit, seed: int) -> tuple[MatchedBatch, DrawnBatch]:
     """What a draw over the survivors gives that knows their counts beforehand."""
-    matched = MatchedBatch(SURVIVING)
-    return matched, draw_batch(matched, text_probabilities(matched, TRUE_COUNTS, T), unit, seed)
+    matched = MatchedBatch(_surviving())
+    return matched, draw_batch(matched, text_probabilities(matched, _true_counts(), T), unit, seed)
 
 
 def _first_pass(unit: Unit, seed: int, headroom: float) -> pa.RecordBatch:
     """The survivors of a first pass: rows of `curated`."""
-    matched = MatchedBatch(POOL)
-    p = text_probabilities(matched, POOL_COUNTS, {"en": T["en"] / headroom})
+    matched = MatchedBatch(_pool())
+    p = text_probabilities(matched, _counts(_pool()), {"en": T["en"] / headroom})
     curated = curated_batch(matched, draw_batch(matched, p, unit, seed))
     return curated.filter(pa.array(draw(99, "sample", curated["uid"]) < 0.4))
 
@@ -61,7 +73,7 @@ def _first_pass(unit: Unit, seed: int, headroom: float) -> pa.RecordBatch:
 def test_with_true_counts_it_is_a_direct_draw_bit_for_bit(unit: Unit) -> None:
     matched, drawn = _direct(unit, 3)
     survivors = _first_pass(unit, 3, headroom=0.3)
-    second, shortfall = SecondDraw(unit, 3, TRUE_COUNTS, T), MissingTexts()
+    second, shortfall = SecondDraw(unit, 3, _true_counts(), T), MissingTexts()
     ((matched_again, drawn_again),) = draw_survivors([survivors], second, shortfall)
     assert shortfall.missing == 0  # P2 <= P1 everywhere
     again = curated_batch(matched_again, drawn_again)
