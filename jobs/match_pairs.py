@@ -1,6 +1,6 @@
 """Match texts against the entry lists, and gather each image's matched texts."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from headtail.start import launch
@@ -15,10 +15,10 @@ from curation.core.schemas import MATCHES, PAIRS
 from curation.core.seeds import run_seed, salt_of
 from curation.core.table_reader import check_file
 from curation.core.tables import Part, Table, sum_receipts
-from curation.matching.buckets import merge_bucket, plan_merge
+from curation.matching.buckets import count_buckets, merge_bucket, plan_merge
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import LOGIC_VERSION, MatchSettings, languages_of, plan_matching
-from curation.matching.parts import MATCHLESS, SALT, MatchesPlan, kept_salt
+from curation.matching.parts import MATCHLESS, SALT, MatchesPlan, kept_buckets, kept_salt
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
@@ -72,6 +72,12 @@ def has_matches(config: MatchPairsConfig) -> bool:
     return bool(Table(config.matches, MATCHES).parts())
 
 
+def chosen_buckets(config: MatchPairsConfig, pairs: Iterable[Part]) -> int:
+    """Return the number of buckets: as set, or else that of the matches that the run has, or else by the pairs."""
+    kept = None if config.buckets else kept_buckets(config.matches)
+    return config.buckets or kept or count_buckets(sum(part.manifest["rows_out"] for part in pairs))
+
+
 @writing(NAME, lambda config: [config.matches, *lists_to_write(config)])
 def run(
     config: MatchPairsConfig, store: EntryStore | None = None, check_later: Callable[[], None] = lambda: None
@@ -87,12 +93,13 @@ def run(
     salt = salt_of(seed) if kept is None else kept
     settings = MatchSettings(config.matching.matcher, tuple(config.languages), config.matching.max_texts, salt)
     pairs = {part.id: part for part in Table(config.pairs, PAIRS, None).require("extract_pairs")}
+    buckets = chosen_buckets(config, pairs.values())
     rules = {
         "edges": store.edges.value,
         "metadata": store.hash,
         "languages": sorted(config.languages),
         "max_texts": settings.max_texts,
-        "buckets": config.buckets,
+        "buckets": buckets,
         **({SALT: salt} if salt else {}),  # manifests of before have none
     }
     table = Table(config.matches, MATCHES)
@@ -125,7 +132,7 @@ def run(
         folder = target.begin(number)
         tasks = plan_matching(part.manifest["files"], part.path)
         pairs_here = part.manifest["rows_out"]
-        receipt = match_to_buckets(spark, tasks, store, settings, config.buckets, folder, pairs_here)
+        receipt = match_to_buckets(spark, tasks, store, settings, buckets, folder, pairs_here)
         if not plan.merge:
             refuse_nothing(receipt, "match", MATCHLESS, config.allow_empty)
             write_words(NAME, config.entries, store, config.languages)
@@ -135,8 +142,8 @@ def run(
             refuse_nothing(sum_receipts(waiting), "match", MATCHLESS, config.allow_empty)
         write_words(NAME, config.entries, store, config.languages)
         merge = plan.begin_merge()
-        stage = Stage(NAME, f"merging {len(merge.parts)} parts in {config.buckets} buckets")
-        merges = plan_merge([part.path for part in merge.parts], merge.folder, config.buckets)
+        stage = Stage(NAME, f"merging {len(merge.parts)} parts in {buckets} buckets")
+        merges = plan_merge([part.path for part in merge.parts], merge.folder, buckets)
         texts = Amount(sum_receipts(merge.parts).rows_out, "texts")
         combine = partial(merge_bucket, max_texts=settings.max_texts, salt=salt)
         receipts = run_tasks(spark, combine, merges, merge.folder, amount=texts)

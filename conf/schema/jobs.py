@@ -71,7 +71,12 @@ class MatchPairsConfig(JobConfig):
     languages: list[str] = setting([], "languages to match, e.g. [en]; empty: all that have an entry list")
     matching: MatchingConfig = setting(MatchingConfig, "how texts are matched")
     add: bool = setting(False, "keep inputs that this call does not name in the table that holds them, and add to them")
-    buckets: int = setting(64, "number of files of matches; each holds a range of uids", minimum=1, maximum=65536)
+    buckets: int = setting(
+        0,
+        "number of files of matches; each holds a range of uids; 0: by the pairs of a new table (4 to 64), then kept",
+        minimum=0,
+        maximum=65536,
+    )
     entries: str = table("entries", "table of the words of entries and their counts, for people, to write")
 
 

@@ -13,6 +13,9 @@ from curation.core.receipts import Receipt
 from curation.core.schemas import MATCHES
 from curation.matching.merging import merge_buckets
 
+MIN_BUCKETS, MAX_BUCKETS = 4, 64
+PAIRS_PER_BUCKET = 125_000
+
 _HEX = np.full(256, -1, np.int64)
 _HEX[[ord(digit) for digit in "0123456789abcdef"]] = np.arange(16)
 
@@ -36,6 +39,19 @@ def buckets_of(uids: pa.StringArray, buckets: int) -> np.ndarray:
     if digits.min() < 0:
         raise ValueError("a uid does not begin with four lower-case hex digits")
     return (digits @ np.array([4096, 256, 16, 1]) * buckets // 65536).astype(np.int32)
+
+
+def count_buckets(pairs: int) -> int:
+    """Return how many buckets a new table of matches gets for so many pairs, if the user does not say.
+
+    A bucket is a task of each later stage, which costs 30 ms beside its rows: little data gets few buckets, but enough
+    for the cores of a laptop.
+
+    >>> [count_buckets(pairs) for pairs in (0, 500_000, 500_001, 8_000_000, 10**12)]
+    [4, 4, 8, 64, 64]
+    """
+    wanted = max(-(-pairs // PAIRS_PER_BUCKET), MIN_BUCKETS)
+    return min(1 << (wanted - 1).bit_length(), MAX_BUCKETS)
 
 
 def bucket_path(folder: str, bucket: int) -> str:
@@ -87,7 +103,7 @@ def plan_buckets(tables: Sequence[Sequence[str]]) -> list[list[str]]:
         if own != names[0]:
             raise HeadtailError(
                 f"{posixpath.dirname(files[0])} has {len(own)} buckets, {posixpath.dirname(tables[0][0])} has "
-                f"{len(names[0])}: run match_pairs again with the same number of buckets"
+                f"{len(names[0])}: run match_pairs again with buckets={len(names[0])} or the other number"
             )
     by_name: dict[str, list[str]] = {name: [] for name in names[0]}
     for files in tables:

@@ -107,8 +107,17 @@ class Merge:
 
 def kept_salt(path: str) -> int | None:
     """Return the salt of the table of matches at `path`, 0 if it has none; None where no part exists."""
-    tables = (Table(path), Table(_waiting_path(path)))
-    return next((part.manifest["settings"].get(SALT, 0) for table in tables for part in table.parts()), None)
+    return next((part.manifest["settings"].get(SALT, 0) for part in _all_parts(path)), None)
+
+
+def kept_buckets(path: str) -> int | None:
+    """Return the number of buckets of the table of matches at `path`; None where no part exists."""
+    return next((part.manifest["settings"]["buckets"] for part in _all_parts(path)), None)
+
+
+def _all_parts(path: str) -> list[Part]:
+    """Return the parts of a table of matches, and those that wait beside it."""
+    return [*Table(path).parts(), *Table(_waiting_path(path)).parts()]
 
 
 def _waiting_path(path: str) -> str:

@@ -18,7 +18,7 @@ from tests.word_package import install_words
 def run_chain(folder: Path, *settings: str) -> None:
     given = [
         f"output={folder}/run", "source=table", f"source.paths={folder}/table.parquet", "language.model=none",
-        "entry_lists=starter", "download_images=false", "buckets=1", "balance.t=1", "balance.reference=de",
+        "entry_lists=starter", "download_images=false", "balance.t=1", "balance.reference=de",
         *settings,
     ]  # fmt: skip
     curate.run(compose_config("curate", CurateConfig, given))
@@ -36,6 +36,7 @@ def test_a_run_goes_on_with_the_lists_that_it_made(
     run_chain(tmp_path, "languages=de")
     (matches,) = Table(f"{tmp_path}/run/matches").parts()
     images = pa.concat_tables([pq.read_table(file) for file in matches.files])["texts"].to_pylist()
+    assert len(matches.files) == matches.manifest["settings"]["buckets"] == 4
     listed = pq.read_table(tmp_path / "run" / "entry_lists" / "de.parquet")["text"].to_pylist()
     assert [[listed[entry] for text in texts for entry in text["entry_ids"][-1:]] for texts in images] == 3 * [["Kite"]]
     report = json.loads((tmp_path / "run" / "report" / "report.json").read_text())

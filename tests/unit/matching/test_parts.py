@@ -1,16 +1,18 @@
-"""The salt of a table of matches: kept with it, taken over by later crawls, and that of the first of several tables."""
+"""The salt and the buckets of a table of matches: kept with it, and those of several tables."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from conf.schema.jobs import MatchPairsConfig
 from curation.balancing.counts import open_counts
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
-from curation.core.tables import Table
-from curation.matching.parts import MatchesTables, kept_salt
+from curation.core.tables import Part, Table
+from curation.matching.parts import MatchesTables, kept_buckets, kept_salt
+from jobs.match_pairs import chosen_buckets
 from tests.matches_data import write_matches
 
 
@@ -28,6 +30,21 @@ def test_a_table_keeps_its_salt(tmp_path: Path) -> None:
     assert kept_salt(write(tmp_path / "salted", salt=7)) == 7
     write(tmp_path / "stopped" / "_waiting", salt=8)  # matched, and not merged yet
     assert kept_salt(str(tmp_path / "stopped")) == 8
+
+
+def test_a_table_keeps_its_buckets_whatever_its_pairs(tmp_path: Path) -> None:
+    def config(name: str, **given: int) -> MatchPairsConfig:
+        return MatchPairsConfig(matches=str(tmp_path / name), entry_lists="", output="", **given)
+
+    def pairs(*rows: int) -> list[Part]:
+        return [Part("pairs", {"rows_out": count, "files": []}) for count in rows]
+
+    write(tmp_path / "old", buckets=64)
+    write(tmp_path / "stopped" / "_waiting", buckets=8)
+    assert kept_buckets(str(tmp_path / "new")) is None
+    assert [chosen_buckets(config(name), pairs(9, 9)) for name in ("new", "old", "stopped")] == [4, 64, 8]
+    assert chosen_buckets(config("new"), pairs(400_000, 600_001)) == 16
+    assert [chosen_buckets(config(name, buckets=7), pairs(9)) for name in ("new", "old")] == [7, 7]
 
 
 def test_several_tables_are_merged_with_the_salt_of_the_first(tmp_path: Path) -> None:
