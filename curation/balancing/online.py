@@ -102,7 +102,11 @@ class OnlineBalance(PipelineStage):
         if not len(kept):
             return None
         text = texts[int(kept[int(rng.integers(len(kept)))])]
+        if described.get("text") != text["text"] and "entries" in described:
+            described["entries"] = []  # words of another text
         described |= {"text": text["text"], "lang": text["lang"]}
+        if "caption" in described:
+            described["caption"] = text["text"]
         return {**sample, "txt": text["text"].encode(), "json": json.dumps(described, ensure_ascii=False).encode()}
 
     def keep_probability(self, text: dict) -> float:
