@@ -9,6 +9,7 @@ from curation.core.storage import join, list_folder
 from curation.shards.cautions import cautions
 from curation.shards.check import check_shard, plan_checks
 from curation.shards.readers import SetFolder, readings
+from curation.shards.readme import command_anywhere
 from curation.shards.traits import Traits
 from curation.spark.session import open_session
 from curation.spark.shared_keys import shared_keys
@@ -35,14 +36,15 @@ def run(config: CheckShardsConfig) -> None:
     problems += [f"{failure['file']}: {failure['error']}" for failure in total.failures]
     for line in cautions(total.facts):
         say(NAME, line)
-    traits = Traits.of_shards(output["traits"] for output in total.outputs)
-    for reading in readings(traits, SetFolder([task.tar.rsplit("/", 1)[-1] for task in tasks], names)):
+    sizes = {output["tar"]: output["traits"]["samples"] for output in total.outputs}
+    for reading in readings(Traits.of_shards(output["traits"] for output in total.outputs), SetFolder(sizes, names)):
         say(NAME, str(reading))
     for problem in problems[:MAX_SHOWN]:
         say(NAME, problem)
     if problems:
         raise HeadtailError(f"{count:,} problems in {config.shards}, the first {min(count, MAX_SHOWN)} are above")
     say(NAME, f"{total.rows_out:,} samples in {len(tasks):,} tars are fit for training")
+    say(NAME, f"train on them: {command_anywhere(config.shards, sizes)}")
 
 
 if __name__ == "__main__":

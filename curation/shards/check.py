@@ -148,7 +148,7 @@ def check_shard(task: CheckTask) -> Receipt:
             _add_problem(receipt, f"the tar breaks off after {len(keys)} samples: {type(error).__name__}: {error}")
     for problem in (*_shard_problems(task, keys, digest), *_index_problems(task, index)):
         _add_problem(receipt, problem)
-    receipt.outputs.append({"traits": traits.to_json()})
+    receipt.outputs.append({"tar": task.tar.rsplit("/", 1)[-1], "traits": traits.to_json()})
     return receipt
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from curation.shards.energon import FOLDER
+from curation.shards.readme import small_shard
 from curation.shards.sample_json import CAPTION
 from curation.shards.traits import BLANK, KINDS, Traits
 
@@ -18,9 +19,9 @@ MAX_SHOWN = 3
 
 @dataclass(frozen=True)
 class SetFolder:
-    """A set as its folder tells: the names of its tars, and of all that lies beside them."""
+    """A set as its folder tells: the samples of each tar, and the names of all that lies there."""
 
-    tars: Collection[str]
+    tars: Mapping[str, int]
     names: Collection[str]
 
 
@@ -53,10 +54,11 @@ def readings(traits: Traits, folder: SetFolder) -> list[Reading]:
 
 def _released_openclip(traits: Traits, folder: SetFolder) -> tuple[int, str]:
     taken = _complete(traits, IMAGES)
-    reasons = [_lacking(traits, "txt"), _lacking(traits, *IMAGES)]
+    remarks = [_lacking(traits, "txt"), _lacking(traits, *IMAGES)]
     if "sizes.json" not in folder.names:
-        reasons.append("there is no sizes.json: give --train-num-samples")
-    return taken, _joined(reasons)
+        remarks.append("there is no sizes.json: give --train-num-samples")
+    remarks.append(small_shard(folder.tars))
+    return taken, _joined(remarks)
 
 
 def _main_openclip(traits: Traits, folder: SetFolder) -> tuple[int, str]:
@@ -81,18 +83,18 @@ def _hugging_face(traits: Traits, _: SetFolder) -> tuple[int, str]:
         if place in first and first[place] and not kinds <= _castable(first[place]):
             return 0, f"{place} of the json has several kinds ({', '.join(sorted(kinds))})"
     untyped = [place for place, kinds in whole.items() if kinds and _is_untyped(place, first)]
-    reasons = []
+    remarks = []
     if untyped:
-        reasons.append(f"as a stream only, for {untyped[0]} of the json is null or empty in the first samples")
+        remarks.append(f"as a stream only, for {untyped[0]} of the json is null or empty in the first samples")
     keys = [place for place in whole if "." not in place and "[" not in place]
     odd = [key for key in keys if traits.with_value(key, *KINDS) < traits.having("json")]
     if odd:
-        reasons.append(f"older versions refuse it, for some samples lack {odd[0]} in the json")
+        remarks.append(f"older versions refuse it, for some samples lack {odd[0]} in the json")
     taken = traits.members[traits.first[0]]
     if taken < traits.samples:
         other = next(members for members in traits.members if members != traits.first[0])
-        reasons.append(f"others have other members ({other}) than the first ({traits.first[0]}), which it leaves out")
-    return taken, _joined(reasons)
+        remarks.append(f"others have other members ({other}) than the first ({traits.first[0]}), which it leaves out")
+    return taken, _joined(remarks)
 
 
 def _raygen(traits: Traits, _: SetFolder) -> tuple[int, str]:
@@ -184,8 +186,8 @@ def _one_extension(traits: Traits, demand: str) -> str:
     )
 
 
-def _joined(reasons: Collection[str]) -> str:
-    return "; ".join(reason for reason in reasons if reason)
+def _joined(remarks: Collection[str]) -> str:
+    return "; ".join(reason for reason in remarks if reason)
 
 
 def _kinds(values: Collection[str]) -> dict[str, set[str]]:

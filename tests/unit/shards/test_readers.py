@@ -19,7 +19,8 @@ from tests.unit.shards.test_write import NEWEST_FORM
 
 ALL = "reads all 20 samples"
 OLD_TEXTS = "cannot read the set: it takes strings, and texts[] of the json is object"
-MAIN = ": captions in the json: --json-text-key 'text'"
+SMALL = "00002.tar holds 4 samples: a worker that gets it alone fills no batch of more"
+MAIN = "; captions in the json: --json-text-key 'text'"
 NO_PAIRS = "cannot read the set: it takes [key, text] pairs in texts of the json, whose kind is "
 
 
@@ -31,9 +32,10 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def told(folder: Path) -> dict[str, str]:
     """The line of each reader about a set of 20 samples in three shards."""
     tasks, _ = plan_checks(f"{folder}/shards")
-    traits = Traits.of_shards(check_shard(task).outputs[0]["traits"] for task in tasks)
+    outputs = [check_shard(task).outputs[0] for task in tasks]
+    traits = Traits.of_shards(output["traits"] for output in outputs)
     names = [path.name for path in (folder / "shards").iterdir()]
-    found = readings(traits, SetFolder([task.tar.rsplit("/", 1)[-1] for task in tasks], names))
+    found = readings(traits, SetFolder({output["tar"]: output["traits"]["samples"] for output in outputs}, names))
     return {reading.reader: str(reading).removeprefix(f"{reading.reader} ") for reading in found}
 
 
@@ -48,7 +50,8 @@ def told(folder: Path) -> dict[str, str]:
 def test_a_set_of_jpegs_is_for_all_but_the_loaders_of_other_json(
     tmp_path: Path, form: SampleForm, odd: dict[str, str]
 ) -> None:
-    usual = dict.fromkeys(DEMANDS, ALL) | {"OpenCLIP (main)": ALL + MAIN}
+    openclip = {"OpenCLIP 3.3.0": f"{ALL}: {SMALL}", "OpenCLIP (main)": f"{ALL}: {SMALL}{MAIN}"}
+    usual = dict.fromkeys(DEMANDS, ALL) | openclip
     assert told(make_folder(tmp_path, form)) == usual | odd
 
 
@@ -201,25 +204,25 @@ NO_TXT = of_samples(lambda number, _, parts: parts.pop("txt") if number == 7 els
         ),
         *(
             pytest.param(NO_TXT, name, f"reads 18 of 20 samples: 2 without txt{more}", id=f"{name}: no txt")
-            for name, more in (("OpenCLIP 3.3.0", ""), ("OpenCLIP (main)", f"; {MAIN[2:]}"), ("Megatron-Energon 7", ""),
-                               ("NVIDIA DALI", ""), ("clip-retrieval", ""))
+            for name, more in (("OpenCLIP 3.3.0", f"; {SMALL}"), ("OpenCLIP (main)", f"; {SMALL}{MAIN}"),
+                               ("Megatron-Energon 7", ""), ("NVIDIA DALI", ""), ("clip-retrieval", ""))
         ),
         pytest.param(
             of_samples(lambda *given: given[2].pop("jpg") if given[0] == 7 else None), "OpenCLIP 3.3.0",
-            "reads 18 of 20 samples: 2 without jpg or png or jpeg or webp", id="OpenCLIP: no image",
+            f"reads 18 of 20 samples: 2 without jpg or png or jpeg or webp; {SMALL}", id="OpenCLIP: no image",
         ),
         pytest.param(
-            without_file("sizes.json"), "OpenCLIP 3.3.0", f"{ALL}: there is no sizes.json: give --train-num-samples",
-            id="OpenCLIP: no sizes",
+            without_file("sizes.json"), "OpenCLIP 3.3.0",
+            f"{ALL}: there is no sizes.json: give --train-num-samples; {SMALL}", id="OpenCLIP: no sizes",
         ),
         pytest.param(
             of_samples(lambda number, meta, _: meta.update(caption_b="", caption_a="a bird" if number else "")),
-            "OpenCLIP (main)", f"{ALL}: captions in the json: --json-text-key 'text;caption_a;caption_b'",
+            "OpenCLIP (main)", f"{ALL}: {SMALL}; captions in the json: --json-text-key 'text;caption_a;caption_b'",
             id="OpenCLIP: joined captions",
         ),
         pytest.param(
             of_samples(lambda _, meta, __: meta.update(text=None, caption=" ")), "OpenCLIP (main)",
-            f"{ALL}: no key of the json is a text in all samples", id="OpenCLIP: no text in the json",
+            f"{ALL}: {SMALL}; no key of the json is a text in all samples", id="OpenCLIP: no text in the json",
         ),
         pytest.param(
             of_samples(lambda _, meta, __: meta.update(texts=[["alt", text] for text in meta["texts"]])),
@@ -240,10 +243,10 @@ def test_each_reason_has_a_line(
 
 
 def test_every_reader_has_a_line_and_an_empty_set_none() -> None:
-    assert readings(Traits(), SetFolder([], [])) == []
+    assert readings(Traits(), SetFolder({}, [])) == []
     traits = Traits()
     traits.count({"__key__": "a", "cls": b"1"})
-    found = readings(traits, SetFolder(["a.tar"], []))
+    found = readings(traits, SetFolder({"a.tar": 1}, []))
     assert [reading.reader for reading in found] == list(DEMANDS)
     assert all(reading.samples == 0 and reading.reason for reading in found if reading.reader[:7] != "Hugging")
 
