@@ -90,7 +90,9 @@ class OnlineBalance(PipelineStage):
             raise ValueError(f"sample {sample.get('__key__')} has no json")
         described = sample["json"]
         described = dict(described) if isinstance(described, dict) else json.loads(described)
-        texts = [text for text in described.get("texts", ()) if text.get("kept", True)]
+        # Older shards have the matched texts as `texts`.
+        matched = described.get("matched_texts", described.get("texts", ()))
+        texts = [text for text in matched if text.get("kept", True)]
         if not texts:
             raise ValueError(f"the json of sample {sample.get('__key__')} has no matched texts")
         if self.unit == "image":
@@ -100,7 +102,11 @@ class OnlineBalance(PipelineStage):
         if not len(kept):
             return None
         text = texts[int(kept[int(rng.integers(len(kept)))])]
+        if described.get("text") != text["text"] and "entries" in described:
+            described["entries"] = []  # words of another text
         described |= {"text": text["text"], "lang": text["lang"]}
+        if "caption" in described:
+            described["caption"] = text["text"]
         return {**sample, "txt": text["text"].encode(), "json": json.dumps(described, ensure_ascii=False).encode()}
 
     def keep_probability(self, text: dict) -> float:

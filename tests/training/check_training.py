@@ -1,4 +1,4 @@
-"""Train OpenCLIP on a folder of shards; count what its loader, Hugging Face datasets, Energon and DALI read of them.
+"""Train OpenCLIP on a folder of shards; count what its loader, datasets, webdataset, Energon and DALI read of them.
 
 Runs in a virtual environment of its own (requirements.txt beside this file), where headtail is not: `make
 check-training`. Exit code 0 only if everything agrees with sizes.json.
@@ -29,13 +29,23 @@ def main() -> None:
     total = sum(sizes.values())
     agree("OpenCLIP's size of the set", openclip_size(pattern), total)
     agree("samples out of OpenCLIP's loader", openclip_count(pattern), total)
-    agree("samples that Hugging Face datasets streams", huggingface_count(folder), total)
+    tars = sorted(str(path) for path in folder.glob("*.tar"))
+    agree("samples that Hugging Face datasets streams from the folder", huggingface_count(str(folder), {}), total)
+    for streaming in (True, False):
+        how = "streams" if streaming else "loads"
+        found = huggingface_count("webdataset", {"data_files": {"train": tars}}, streaming)
+        agree(f"samples that Hugging Face datasets {how} from the tars", found, total)
+    agree("samples that webdataset reads", webdataset_count(tars), total)
+    if json.loads((folder / "_manifest.json").read_text())["settings"].get("json_version", 1) > 1:
+        agree("samples that RayGen's rules take", raygen_count(tars), total)
     agree("samples that Megatron-Energon reads by its index", energon_count(folder), total)
     agree("samples that DALI reads by its index", dali_count(folder), total)
     agree("indexes that are those of DALI's own program", dali_indexes(folder), len(names))
     agree("errors of the command in the README", readme_command(folder), 0)
     for loss, options in LOSSES.items():
         agree(f"steps with {loss}", train(pattern, options), STEPS)
+    mixed = ["--train-data-upsampling-factors", "1::2", "--dataset-resampled"]
+    agree("steps on two sets", train(f"{pattern}::{pattern}", mixed), STEPS)
 
 
 def agree(what: str, found: int, expected: int) -> None:
@@ -61,17 +71,71 @@ def openclip_count(pattern: str) -> int:
     return sum(len(widths) for widths, _ in data.dataloader)
 
 
-def huggingface_count(folder: Path) -> int:
-    """Samples that `datasets` streams; each has an image, a caption, and the caption in its json."""
+def huggingface_count(path: str, files: dict, streaming: bool = True) -> int:
+    """Samples that `datasets` gives; each has an image, a caption, and the json of a sample."""
     os.environ |= {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
     from datasets import Image, load_dataset
 
-    samples = load_dataset(str(folder), split="train", streaming=True)  # the head of its README names the tars
     count = 0
-    for sample in samples.cast_column("jpg", Image(decode=False)):
-        assert sample["json"]["text"] == sample["txt"], sample["__key__"]
-        assert io.BytesIO(sample["jpg"]["bytes"]).read(2) == b"\xff\xd8", sample["__key__"]
+    with tempfile.TemporaryDirectory() as cache:
+        # The head of the README in a folder names the tars.
+        samples = load_dataset(path, **files, split="train", streaming=streaming, cache_dir=cache)
+        for sample in samples.cast_column("jpg", Image(decode=False)):
+            check_json(sample["json"], sample["txt"])
+            assert io.BytesIO(sample["jpg"]["bytes"]).read(2) == b"\xff\xd8", sample["__key__"]
+            count += 1
+    return count
+
+
+def check_json(described: dict, text: str) -> None:
+    """Compare the json of a sample with its txt, in either form."""
+    assert described["text"] == described.get("caption", text) == text, described["uid"]
+    if "matched_texts" not in described:
+        assert text in [each["text"] for each in described["texts"]], described["uid"]
+        return
+    assert described["texts"] == [each["text"] for each in described["matched_texts"] if each["kept"]], described["uid"]
+    assert text in described["texts"], described["uid"]
+    assert all(isinstance(entry, str) and entry for entry in described["entries"]), described["uid"]
+    assert all(isinstance(value, str) for key, value in described.items() if key.startswith("caption")), described[
+        "uid"
+    ]
+
+
+def webdataset_count(tars: list[str]) -> int:
+    """Samples that webdataset decodes as the README shows; all have the same keys in their json."""
+    import webdataset as wds
+
+    samples = wds.WebDataset(tars, shardshuffle=False).decode("pil").to_tuple("jpg;png;webp", "txt", "json")
+    count, keys = 0, set()
+    for image, text, described in samples:
+        assert image.size == (described["width"], described["height"]), described["uid"]
+        check_json(described, text)
+        keys.add(tuple(described))
         count += 1
+    assert len(keys) == 1, keys
+    return count
+
+
+def raygen_count(tars: list[str]) -> int:
+    """Samples by RayGen's rules: members that end in json are merged, images are jpg, other members refused.
+
+    `text` is a string then, and `texts` a string or a list of strings.
+    """
+    count = 0
+    for tar in tars:
+        samples: dict[str, dict] = {}
+        with tarfile.open(tar) as archive:
+            for member in archive:
+                key, _, kind = member.name.partition(".")
+                assert kind in ("jpg", "txt") or kind.endswith("json"), member.name
+                data = archive.extractfile(member).read()
+                more = json.loads(data) if kind.endswith("json") else {}
+                samples.setdefault(key, {}).update(more or {"text" if kind == "txt" else "image": data})
+        for sample in samples.values():
+            texts = sample["texts"]
+            text = sample["text"].decode() if isinstance(sample["text"], bytes) else sample["text"]
+            assert all(isinstance(each, str) for each in [text, *([texts] if isinstance(texts, str) else texts)])
+            count += bool(sample["image"] and text)
     return count
 
 

@@ -22,16 +22,17 @@ from curation.core.errors import HeadtailError
 from curation.images.ranges import Ranges
 from curation.shards import attachments, companions
 from curation.shards.check import check_shard, plan_checks
+from curation.shards.sample_json import SampleForm
 from jobs import attach, export
 from tests.shard_data import curated_rows
-from tests.unit.shards.test_write import URLS, bodies, make_shards, stored
+from tests.unit.shards.test_write import NEWEST_FORM, URLS, bodies, make_shards, stored
 
 
 @pytest.fixture
-def shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Shards of 8, 8 and 4 samples; tasks run in this process."""
+def shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+    """Shards of 8, 8 and 4 samples, in the form of the parameter; tasks run in this process."""
     downloads, lists = stored(tmp_path, curated_rows(URLS[:20]), bodies(20), Ranges(1, 0))
-    make_shards(tmp_path, downloads, lists, Ranges(1, 0), size=8)
+    make_shards(tmp_path, downloads, lists, Ranges(1, 0), size=8, form=getattr(request, "param", NEWEST_FORM))
     for job in (attach, export):
         monkeypatch.setattr(job, "open_session", lambda *_, **__: None)
         monkeypatch.setattr(job, "run_tasks", lambda _, work, tasks, *__: [work(task).check() for task in tasks])
@@ -150,7 +151,12 @@ def test_hostile_arrays_are_refused(shards: Path, tmp_path: Path, kind: str) -> 
         run(shards, tmp_path / "emb")
 
 
-@pytest.mark.parametrize("indexed", [True, False])
+@pytest.mark.parametrize(
+    ("shards", "indexed"),
+    [(NEWEST_FORM, True), (SampleForm(1), True), (SampleForm(1), False)],
+    ids=["new form", "old form", "old form without indexes"],
+    indirect=["shards"],
+)
 def test_caption_requests_tell_where_each_image_lies(shards: Path, tmp_path: Path, indexed: bool) -> None:
     if not indexed:
         for path in shards.glob("*.idx"):

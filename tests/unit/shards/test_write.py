@@ -16,13 +16,14 @@ from PIL import Image
 
 from curation.core import storage, tar_writer
 from curation.core.receipts import Receipt, merge_receipts
-from curation.core.recipes import Recipe
+from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import DOWNLOAD_STATUS, SAMPLES
 from curation.core.tables import Part, Table
 from curation.images.downloads import Downloads, download_recipe
 from curation.images.ranges import Ranges
 from curation.shards.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
 from curation.shards.perceptual_hash import hash_images, phash
+from curation.shards.sample_json import NEWEST, JsonForm, SampleForm
 from curation.shards.selection import ImageFilters, select_images
 from curation.shards.shard_set import ShardSet
 from curation.shards.steps import SelectionSteps
@@ -34,6 +35,7 @@ from tests.unit.images.test_download import plan
 from tests.unit.shards.settings import image_filters, unique_rules
 
 NO_FILTERS, NO_RULES = image_filters(), unique_rules()
+NEWEST_FORM = SampleForm(NEWEST)
 
 
 def stored(
@@ -108,17 +110,21 @@ def make_shards(
     filters: ImageFilters = NO_FILTERS,
     rules: UniqueRules = NO_RULES,
     max_bytes: int = 1 << 30,
+    form: SampleForm = NEWEST_FORM,
 ) -> Part:
     """What the job does."""
     shards = ShardSet(f"{folder}/shards")
     recipe = Recipe(
-        "write_shards", 1, {"size": size, "filters": vars(filters), "rules": vars(rules)}, downloads.inputs()
+        "write_shards",
+        1,
+        {"size": size, "filters": vars(filters), "rules": vars(rules), **recipe_settings(JsonForm(form.version))},
+        downloads.inputs(),
     )
     work, status = shards.work_folder(recipe), downloads.status_files(ranges)
     steps = SelectionSteps(ranges, lists.path, work, status)
     selection = select(steps, filters, rules)
     shards.retract()
-    tasks = plan_shard_tasks(shards.path, steps, lists.path, selection, ShardSize(size, max_bytes))
+    tasks = plan_shard_tasks(shards.path, steps, lists.path, selection, ShardSize(size, max_bytes), form)
     return shards.publish(recipe, work, [write_shard(task).check() for task in tasks], selection, 0)
 
 
@@ -153,8 +159,9 @@ def test_samples_stand_in_the_final_order_with_their_own_image_text_and_facts(tm
     assert [meta["uid"] for meta, *_ in found] == [row["uid"] for row in ordered]
     for (meta, text, image, ext), row in zip(found, ordered, strict=True):
         assert (text, image, ext) == (row["text"], images[row["url"]], "jpg")
-        for name in ("uid", "url", "text", "lang", "keep_probability", "texts"):
+        for name in ("uid", "url", "text", "lang", "keep_probability"):
             assert meta[name] == row[name]
+        assert meta["matched_texts"] == row["texts"]
         assert meta["sha256"] == hashlib.sha256(image).hexdigest()
         assert (meta["width"], meta["height"]) == Image.open(io.BytesIO(image)).size
     folder = tmp_path / "shards"
@@ -317,12 +324,23 @@ def test_the_readme_counts_and_names_what_is_there(tmp_path: Path) -> None:
     assert "\n# 50 image-text samples in 5 WebDataset shards" in text
     assert "--train-data '{00000..00004}.tar' --train-num-samples 50" in text
     assert "--siglip" in text
-    assert "--json-text-key text" in text
+    assert "--json-text-key 'text;caption_<name>' --json-text-key-probs 0.85 0.15" in text
+    assert "--train-data '{00000..00004}.tar::/data/other/{00000..00041}.tar' --train-data-upsampling-factors" in text
+    assert "fill a batch of a worker: 00000.tar holds 10 samples: a worker that gets it alone fills no batch" in text
+    assert "--batch-size 32 --workers 1" in text
+    for key in ("caption", "text", "texts", "matched_texts", "entries", "kept", "keep_probability", "caption_<name>"):
+        assert f"`{key}`" in text
+    assert "an empty list: the words of the entries were not at hand" in text
     assert text.startswith(
         '---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: "*.tar"\n---\n'
     )
     assert str(tmp_path) not in text
     assert "not_attempted 7" in text
+    make_shards(tmp_path, downloads, lists, Ranges(2, 0), form=SampleForm(1))
+    text = (tmp_path / "shards/README.md").read_text()
+    assert "`kept` is false" in text
+    assert "--json-text-key text`.\n" in text
+    assert "matched_texts" not in text
 
 
 def test_without_images_there_are_no_shards(tmp_path: Path) -> None:
