@@ -20,17 +20,23 @@ from urllib.parse import urlsplit
 from PIL import Image
 
 
-@functools.cache
 def draw(
     number: int = 0, kind: str = "JPEG", size: tuple[int, int] = (64, 48), mode: str = "RGB", **options: Any
 ) -> bytes:
     """Return an image file; each number gives another gradient."""
+    return _draw(number, kind, size, mode, **options) if options else _drawn(number, kind, size, mode)
+
+
+def _draw(number: int, kind: str, size: tuple[int, int], mode: str, **options: Any) -> bytes:
     gradient = Image.linear_gradient("L").rotate(number * 37 % 360).resize(size)
     count = len(Image.new(mode, (1, 1)).getbands())
     bands = [gradient.point(lambda value, k=k: (value + (53 * k + 1) * number) % 256) for k in range(count)]
     out = io.BytesIO()
     Image.merge(mode, bands).save(out, kind, **options)
     return out.getvalue()
+
+
+_drawn = functools.cache(_draw)
 
 
 def many_scans(scans: int) -> bytes:

@@ -15,7 +15,8 @@ def test_a_read_only_installation_gets_a_cache_of_its_own(monkeypatch: pytest.Mo
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
     monkeypatch.setattr("tempfile.tempdir", None)
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")  # to delete a variable that is not there would not restore it
+    monkeypatch.delenv("NUMBA_CACHE_DIR")
     curation._find_kernel_cache()
     assert "NUMBA_CACHE_DIR" not in os.environ  # the usual places will do
     monkeypatch.setattr(curation, "_can_write", lambda _folder: False)
