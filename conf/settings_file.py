@@ -14,6 +14,7 @@ import yaml
 
 from conf.presets import preset_topics
 from conf.settings import settings_of
+from conf.wrong_values import grouped_number
 from curation.core.errors import HeadtailError
 
 KEY = "config"
@@ -23,7 +24,18 @@ PLAIN = (int, float, bool)
 
 
 class _Texts(yaml.SafeLoader):
-    """Reads each value as its text; what is empty or null stays None."""
+    """Reads each value as its text; what is empty or null stays None. A key that comes twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[str, yaml.Node] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    first = seen[key.value].start_mark.line + 1
+                    problem = f"{key.value} is given twice, first in line {first}"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen[key.value] = key
+        return super().construct_mapping(node, deep)
 
 
 _Texts.yaml_implicit_resolvers = {
@@ -99,6 +111,8 @@ def _typed(value: Any, hint: Any) -> Any:
             return {name: _typed(one, inner) for name, one in value.items()}
         return [_typed(one, inner) for one in value] if isinstance(value, list) else value
     if not isinstance(value, str) or not any(each in PLAIN for each in (hint, *get_args(hint))):
+        return value
+    if grouped_number("", value, is_integer=False):  # 20.000, which YAML reads as 20: composing tells
         return value
     try:
         read = yaml.safe_load(value)

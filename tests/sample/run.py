@@ -4,6 +4,7 @@
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from conf.schema.jobs import CurateConfig
@@ -33,6 +34,12 @@ def settings(sample: Path, output: Path) -> list[str]:
     ]
 
 
+def changed(given: Sequence[str], more: Sequence[str]) -> list[str]:
+    """Return settings with others in their place, or behind them: a setting is given once."""
+    keys = {each.partition("=")[0] for each in more}
+    return [*(each for each in given if each.partition("=")[0] not in keys), *more]
+
+
 def run(config: CurateConfig) -> None:
     """Curate while the sample's host is up."""
     with ImageHost(SAMPLE):
@@ -42,4 +49,4 @@ def run(config: CurateConfig) -> None:
 if __name__ == "__main__":
     say("sample", f"is made in {SAMPLE}, unless it is there")
     make_sample(SAMPLE)
-    launch(run, [*settings(SAMPLE, OUTPUT), LOCAL, *sys.argv[1:]], job="curate")
+    launch(run, changed([*settings(SAMPLE, OUTPUT), LOCAL], sys.argv[1:]), job="curate")

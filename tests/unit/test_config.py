@@ -84,7 +84,7 @@ MISTAKES = {
     "balance.t=-1": "balance.t must be above 0 matches, got -1.0",
     "samples_per_shard=0": "samples_per_shard must be at least 1 samples, got 0",
     "balance.tail_share=1.5": "balance.tail_share must be at most 1, got 1.5",
-    "matching.edges=round": r"expected one of \[blank, script, script_kana\]",
+    "matching.edges=round": r"matching.edges must be one of blank, script, script_kana, got 'round'",
     "de]": "'de]' is not of the form key=value: write a list without blanks, or put",
     "seed": "'seed' is not of the form key=value",
     "spark.driver_memory=8x": "spark.driver_memory=8x is no memory size: expected a whole number and k, m, g or t",
