@@ -2,6 +2,7 @@
 
 from headtail.start import launch
 from conf.schema.jobs import CheckShardsConfig
+from curation.core.amounts import are, counted
 from curation.core.errors import HeadtailError
 from curation.core.progress import Stage, say
 from curation.core.receipts import merge_receipts
@@ -19,7 +20,7 @@ MAX_SHOWN = 20
 def run(config: CheckShardsConfig) -> None:
     """Check every shard of a folder; report cautions and problems, one a line; raise HeadtailError for problems."""
     tasks, problems = plan_checks(config.shards)
-    stage = Stage(NAME, f"{len(tasks):,} tars in {config.shards}")
+    stage = Stage(NAME, f"{counted(len(tasks), 'tars')} in {config.shards}")
     spark = open_session(NAME, **vars(config.spark))
     total = merge_receipts(NAME, run_tasks(spark, check_shard, tasks))
     stage.end(total)
@@ -32,8 +33,10 @@ def run(config: CheckShardsConfig) -> None:
     for problem in problems[:MAX_SHOWN]:
         say(NAME, problem)
     if problems:
-        raise HeadtailError(f"{count:,} problems in {config.shards}, the first {min(count, MAX_SHOWN)} are above")
-    say(NAME, f"{total.rows_out:,} samples in {len(tasks):,} tars are fit for training")
+        more = f", the first {MAX_SHOWN} are above" if count > MAX_SHOWN else ""
+        raise HeadtailError(f"{counted(count, 'problems')} in {config.shards}{more}")
+    samples, tars = counted(total.rows_out, "samples"), counted(len(tasks), "tars")
+    say(NAME, f"{samples} in {tars} {are(total.rows_out)} fit for training")
 
 
 if __name__ == "__main__":

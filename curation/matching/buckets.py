@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core import storage
+from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import MATCHES
@@ -86,8 +87,9 @@ def plan_buckets(tables: Sequence[Sequence[str]]) -> list[list[str]]:
     for files, own in zip(tables, names, strict=True):
         if own != names[0]:
             raise HeadtailError(
-                f"{posixpath.dirname(files[0])} has {len(own)} buckets, {posixpath.dirname(tables[0][0])} has "
-                f"{len(names[0])}: run match_pairs again with the same number of buckets"
+                f"{posixpath.dirname(files[0])} has {counted(len(own), 'buckets')}, "
+                f"{posixpath.dirname(tables[0][0])} has {len(names[0])}: run match_pairs again with the same "
+                "number of buckets"
             )
     by_name: dict[str, list[str]] = {name: [] for name in names[0]}
     for files in tables:
