@@ -19,6 +19,8 @@ from curation.core.errors import HeadtailError
 
 KEY = "config"
 """The key of the command line that names a file."""
+MAX_VALUES = 100_000
+"""Values in a file; a list of hosts or uids is a file of its own."""
 PLAIN = (int, float, bool)
 """The types of settings whose values are read as YAML reads them."""
 
@@ -52,6 +54,9 @@ def read_file(path: str, kind: type) -> list[str]:
     """
     try:
         found = yaml.load(Path(path).read_text(encoding="utf-8-sig"), _Texts)
+        _check_size(found)
+    except RecursionError as error:  # a value that holds itself, by an anchor and its alias
+        raise HeadtailError(f"{KEY}={path} refers to itself, or is nested without end: write its values out") from error
     except OSError as error:
         raise HeadtailError(f"{KEY}={path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -63,6 +68,8 @@ def read_file(path: str, kind: type) -> list[str]:
     if not isinstance(found, dict):
         raise HeadtailError(f"{KEY}={path} must hold settings as key: value, found {_kind(found)}")
     known = settings_of(kind)
+    if KEY in found:
+        raise HeadtailError(f"{path}: a file of settings names no other one: give several, {KEY}=a.yaml {KEY}=b.yaml")
     topics = preset_topics(known)
     values = list(_flat(path, found, known))
     presets = [
@@ -70,6 +77,17 @@ def read_file(path: str, kind: type) -> list[str]:
         *(f"{key}={value}" for key, value in values if key in topics),
     ]
     return [*presets, *(f"{key}={literal(value)}" for key, value in values if key not in topics)]
+
+
+def _check_size(found: Any) -> None:
+    """Raise RecursionError for values without end, which aliases can make of a few lines."""
+    waiting, seen = [found], 0
+    while waiting:
+        value = waiting.pop()
+        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        seen += 1
+        if seen > MAX_VALUES:
+            raise RecursionError
 
 
 def _defaults(path: str, listed: Any) -> Iterator[str]:

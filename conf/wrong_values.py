@@ -40,6 +40,10 @@ def wrong_value(line: str, key: str | None, overrides: dict[str, str]) -> str | 
         return f"+{match[1]}: the topic has a preset, write {match[1]}= without the +"
     if match := re.search(r"Interpolation key '(.*)' not found", line):
         return f"{key}: no setting is called {match[1]}; an environment variable is written ${{oc.env:{match[1]}}}"
+    if key and "Recursive interpolation" in line:
+        return f"{key}: the value {overrides.get(key, '')} refers to itself".replace("  ", " ")
+    if key and (match := re.search(r"Environment variable '(.*)' not found", line)):
+        return f"{key}: the environment variable {match[1]} is not set"
     if match := re.search(r"Could not append to config. An item is already at '(.*)'", line):
         return f"+{match[1]}: the setting exists, write {match[1]}= without the +"
     return None

@@ -84,6 +84,7 @@ def test_what_a_run_keeps_gives_the_same_settings_without_seed_and_secrets(tmp_p
     given = [*GIVEN, "seed=77", conf, "source.prefix=https://me:hidden@h.org/x?sig=hidden", "matching.edges=blank"]
     kept = settings_yaml(compose_config("curate", CurateConfig, given))
     assert "hidden" not in kept
+    assert kept.startswith(f"# Relative paths are relative to the folder in which the job was started, {Path.cwd()}\n")
     assert "seed" not in yaml.safe_load(kept)
     assert yaml.safe_load(kept)["spark"]["conf"] == {"spark.ui.port": "4041"}
     assert yaml.safe_load(kept)["matches"] == "${output}/matches"
@@ -166,6 +167,8 @@ def test_settings_of_spark_may_be_given_one_by_one() -> None:
     assert conf == {"spark.sql.shuffle.partitions": "3", "spark.app.id": "a b"}
 
 
+MANY = "".join(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 9) if k else 'en'}]\n" for k in range(9))
+"""Nine lists, each of nine times the one before."""
 WRONG_FILES = {
     "balance:\n  tt: 3": "my.yaml: unknown setting 'balance.tt': did you mean balance.t",
     "balance:\n  t: many": "my.yaml: balance.t must be a number",
@@ -175,6 +178,12 @@ WRONG_FILES = {
     "defaults: balance": "defaults must be a list",
     "1: 2": "unknown setting '1'",
     "null: 2": "is no key",
+    "languages: &a [en, *a]": "my.yaml refers to itself, or is nested without end",
+    "balance: &a {t: 3, unit: *a}": "my.yaml refers to itself, or is nested without end",
+    f"languages: {'[' * 5000}": "my.yaml refers to itself, or is nested without end",
+    MANY: "my.yaml refers to itself, or is nested without end",
+    "config: my.yaml": "my.yaml: a file of settings names no other one",
+    "matches: ${matches}": "matches: the value refers to itself",
     "balance: {t: 20.000}": "my.yaml: balance.t: '20.000' may be 20 or 20,000: write 20 or 20000",
     "pairs: /a\noverwrite: yes\npairs: /b": "is no YAML, line 3: pairs is given twice, first in line 1",
     "balance: {t: 5}\nbalance.t: 6": "my.yaml: balance.t is given twice, as balance.t=5 and balance.t=6",

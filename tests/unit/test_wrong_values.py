@@ -43,6 +43,8 @@ CASES = {
     "languages=[en": "languages: '[en' cannot be read: close each quote and bracket",
     "spark.conf={a: b": "spark.conf: '{a: b' cannot be read: close each quote and bracket",
     "output=/x/${HOME}": "output: no setting is called HOME; an environment variable is written ${oc.env:HOME}",
+    "matches=/x/${matches}": "matches: the value /x/${matches} refers to itself",
+    "matches=${oc.env:HEADTAIL_NONE}": "matches: the environment variable HEADTAIL_NONE is not set",
     "+output=/x": "+output: the setting exists, write output= without the +",
     "output=": "output must be given: add output=...",
     "+balance=tail_share": "+balance: the topic has a preset, write balance= without the +",
