@@ -16,7 +16,8 @@ from jobs.answers import DECISIONS
 def settings_yaml(config: Any) -> str:
     """Return all settings of a job; paths of tables in the folder of the run stay relative to `output`.
 
-    A comment names the working folder, to which other relative paths are relative. Of a sweep they are those of its first variant, with the tables where a run without a sweep has them.
+    A comment names the working folder: other relative paths are relative to it. Of a sweep they are the settings of its
+    first variant, with the tables where a run without a sweep has them.
     """
     is_sweep = hasattr(config, "variants")
     config = next(iter(config.variants.values())) if is_sweep else config

@@ -12,10 +12,11 @@ from curation.core.progress import say
 from jobs import curate
 from jobs.cli import launch
 from tests.sample.host import ImageHost
-from tests.sample.make import make_sample
+from tests.sample.make import README, make_sample
 
 SAMPLE = Path("build/sample")
 OUTPUT = Path("build/sample-run")
+DAMAGE = "two of its eight archives are failures in the report, and some of its image addresses fail"
 LOCAL = "spark.master=local[2]"
 
 
@@ -41,9 +42,10 @@ def changed(given: Sequence[str], more: Sequence[str]) -> list[str]:
 
 
 def run(config: CurateConfig) -> None:
-    """Curate while the sample's host is up."""
+    """Curate while the sample's host is up; say which of the faults in the report are meant to be there."""
     with ImageHost(SAMPLE):
         curate.run(config)
+    say("sample", f"is damaged on purpose: {DAMAGE}; {SAMPLE / README} tells which")
 
 
 if __name__ == "__main__":
