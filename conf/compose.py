@@ -21,9 +21,10 @@ from omegaconf.errors import (
 )
 
 from conf.presets import option_names, preset_topics
+from conf.repeated import refuse_repeated
 from conf.settings import settings_of
 from conf.settings_file import KEY, quoted, read_file
-from conf.wrong_values import KINDS, unreadable, wrong_value
+from conf.wrong_values import KINDS, grouped_number, unreadable, wrong_value
 from curation.core.errors import HeadtailError
 
 Config = TypeVar("Config")
@@ -52,7 +53,7 @@ def compose_config(job: str, kind: type[Config], overrides: list[str], presets: 
 def compose_settings(job: str, kind: type, overrides: list[str], presets: str = "") -> DictConfig:
     """Return the job's settings as OmegaConf holds them: values may be missing, ranges are not checked."""
     paths = [override.removeprefix(f"{KEY}=") for override in overrides if override.startswith(f"{KEY}=")]
-    held = [read_file(path, kind) for path in paths]
+    held = [_read_settings(path, kind) for path in paths]
     given = [each for each in overrides if not each.startswith(f"{KEY}=")]
     try:
         return _compose(job, kind, [*chain.from_iterable(held), *given], presets)
@@ -60,6 +61,15 @@ def compose_settings(job: str, kind: type, overrides: list[str], presets: str = 
         for path, settings in zip(paths, held, strict=True):
             _refuse_file(job, kind, path, settings, presets)
         raise
+
+
+def _read_settings(path: str, kind: type) -> list[str]:
+    settings = read_file(path, kind)
+    try:
+        refuse_repeated(settings, settings_of(kind))
+    except HeadtailError as error:
+        raise HeadtailError(f"{path}: {error}") from error
+    return settings
 
 
 def _refuse_file(job: str, kind: type, path: str, settings: list[str], presets: str) -> None:
@@ -117,16 +127,23 @@ def default_presets(kind: Any) -> list[dict[str, str]]:
 
 def _check_override(job: str, override: str, known: dict[str, Any], presets: str) -> None:
     key, equals, value = override.partition("=")
-    if not equals:
+    if not equals and key[:1] != "~":
         cut = "]" in override or "}" in override
         hint = ": write a list without blanks, or put the whole setting in quotes: 'languages=[en, de]'" if cut else ""
         raise HeadtailError(f"{override!r} is not of the form key=value{hint}")
-    key = key.lstrip("+~").split("@")[0]
-    if key in known or any(key.startswith(f"{name}.") for name, (hint, _) in known.items() if get_origin(hint) is dict):
+    if key[:1] == "~":
+        raise HeadtailError(f"{override}: a setting cannot be deleted; leave it out, or give it another value")
+    key, at, _ = key.lstrip("+").partition("@")
+    if at:
+        raise HeadtailError(f"{override}: settings stay where they are, write {key}={value}")
+    if _declared(key, known):
+        check_number(override, known)
         return
     if key in preset_topics(known):
         if value not in (options := option_names(key, presets)):
-            raise HeadtailError(f"{key}={value}: unknown preset; the presets are {', '.join(options)}")
+            near = difflib.get_close_matches(value, options, 1)
+            hint = f"; did you mean {key}={near[0]}?" if near else ""
+            raise HeadtailError(f"{key}={value}: unknown preset; the presets are {', '.join(options)}{hint}")
         return
     if key.split(".")[0] == "hydra":
         return
@@ -135,6 +152,29 @@ def _check_override(job: str, override: str, known: dict[str, Any], presets: str
     ]
     hint = f"did you mean {' or '.join(near)}?" if near else f"headtail {job} --help lists the settings"
     raise HeadtailError(f"unknown setting {key!r}: {hint}")
+
+
+def check_number(override: str, known: dict[str, Any]) -> None:
+    """Raise HeadtailError if an override gives a number with signs between its digits that may mean another one."""
+    key, _, value = override.partition("=")
+    if not (name := _declared(key.lstrip("+"), known)):
+        return
+    kinds = _kinds(known[name][0])
+    if {int, float} & set(kinds):
+        line = grouped_number(key, value, float not in kinds, known[name][1].metadata.get("maximum"))
+        if line:
+            raise HeadtailError(line)
+
+
+def _declared(key: str, known: dict[str, Any]) -> str:
+    """Return the setting that a key gives, or gives a name in (spark.conf.spark.app.name); empty if there is none."""
+    outer = (name for name, (hint, _) in known.items() if get_origin(hint) is dict and key.startswith(f"{name}."))
+    return key if key in known else next(outer, "")
+
+
+def _kinds(hint: Any) -> tuple[Any, ...]:
+    """Return the types of a setting's values: of `list[float]`, `dict[str, float]` and `float | None` it has float."""
+    return (hint, *get_args(hint)[-1 if get_origin(hint) is dict else 0 :])
 
 
 def as_hydra_reads(override: str, known: dict[str, Any]) -> str:

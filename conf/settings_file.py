@@ -14,16 +14,30 @@ import yaml
 
 from conf.presets import preset_topics
 from conf.settings import settings_of
+from conf.wrong_values import grouped_number
 from curation.core.errors import HeadtailError
 
 KEY = "config"
 """The key of the command line that names a file."""
+MAX_VALUES = 100_000
+"""Values in a file; a list of hosts or uids is a file of its own."""
 PLAIN = (int, float, bool)
 """The types of settings whose values are read as YAML reads them."""
 
 
 class _Texts(yaml.SafeLoader):
-    """Reads each value as its text; what is empty or null stays None."""
+    """Reads each value as its text; what is empty or null stays None. A key that comes twice is an error."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: dict[str, yaml.Node] = {}
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.tag != "tag:yaml.org,2002:merge":
+                if key.value in seen:
+                    first = seen[key.value].start_mark.line + 1
+                    problem = f"{key.value} is given twice, first in line {first}"
+                    raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+                seen[key.value] = key
+        return super().construct_mapping(node, deep)
 
 
 _Texts.yaml_implicit_resolvers = {
@@ -40,6 +54,9 @@ def read_file(path: str, kind: type) -> list[str]:
     """
     try:
         found = yaml.load(Path(path).read_text(encoding="utf-8-sig"), _Texts)
+        _check_size(found)
+    except RecursionError as error:  # a value that holds itself, by an anchor and its alias
+        raise HeadtailError(f"{KEY}={path} refers to itself, or is nested without end: write its values out") from error
     except OSError as error:
         raise HeadtailError(f"{KEY}={path} cannot be read: {error.strerror}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -51,6 +68,8 @@ def read_file(path: str, kind: type) -> list[str]:
     if not isinstance(found, dict):
         raise HeadtailError(f"{KEY}={path} must hold settings as key: value, found {_kind(found)}")
     known = settings_of(kind)
+    if KEY in found:
+        raise HeadtailError(f"{path}: a file of settings names no other one: give several, {KEY}=a.yaml {KEY}=b.yaml")
     topics = preset_topics(known)
     values = list(_flat(path, found, known))
     presets = [
@@ -58,6 +77,17 @@ def read_file(path: str, kind: type) -> list[str]:
         *(f"{key}={value}" for key, value in values if key in topics),
     ]
     return [*presets, *(f"{key}={literal(value)}" for key, value in values if key not in topics)]
+
+
+def _check_size(found: Any) -> None:
+    """Raise RecursionError for values without end, which aliases can make of a few lines."""
+    waiting, seen = [found], 0
+    while waiting:
+        value = waiting.pop()
+        waiting += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        seen += 1
+        if seen > MAX_VALUES:
+            raise RecursionError
 
 
 def _defaults(path: str, listed: Any) -> Iterator[str]:
@@ -99,6 +129,8 @@ def _typed(value: Any, hint: Any) -> Any:
             return {name: _typed(one, inner) for name, one in value.items()}
         return [_typed(one, inner) for one in value] if isinstance(value, list) else value
     if not isinstance(value, str) or not any(each in PLAIN for each in (hint, *get_args(hint))):
+        return value
+    if grouped_number("", value, is_integer=False):  # 20.000, which YAML reads as 20: composing tells
         return value
     try:
         read = yaml.safe_load(value)

@@ -1,6 +1,8 @@
 """The line for a value that Hydra or OmegaConf does not take: the setting as the user typed it, and what it takes."""
 
+import difflib
 import re
+from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
@@ -9,6 +11,9 @@ KINDS = {"Float": "a number", "Integer": "an integer"}
 UNITS = {"": 1, "%": 0.01, "B": 1e9} | {sign + byte: 1000**n for n, sign in enumerate("KMGT", 1) for byte in ("", "B")}
 _CONVERSION = re.compile(r"Value '(.*)' of type '\w+' could not be converted to (\w+)")
 _NUMBER = re.compile(r"([+-]?[\d., _']*\d(?:e[+-]?\d+)?)\s*([a-z%]*)", re.IGNORECASE)
+_GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}(?:\.\d{3})+", re.ASCII)
+"""Digits in groups of three, as 20.000: many languages write twenty thousand so, and it reads as twenty."""
+_BETWEEN_NUMBERS = re.compile(r"[\s,\[\]{}():'\"]+")
 _DECIMAL_COMMA = re.compile(r"[+-]?(?:0,\d+|[\d.]*\d,(?!\d{3}$)\d+|\d{1,3}(?:\.\d{3})+,\d+)", re.ASCII)
 
 
@@ -19,6 +24,8 @@ def wrong_value(line: str, key: str | None, overrides: dict[str, str]) -> str | 
     """
     if match := _CONVERSION.search(line):
         return _wrong_number(str(key), overrides.get(str(key), match[1]), KINDS.get(match[2], match[2]))
+    if (match := re.search(r"Invalid value '(.*)', expected one of \[(.*)\]", line)) and key:
+        return wrong_choice(re.sub(r"\[\d+\]$", "", key), match[1], match[2].split(", "))
     if "is not a valid bool" in line and key:
         return f"{key} must be true or false, got {overrides.get(key)!r}"
     if match := re.search(r"field '(.*)' is not Optional", line):
@@ -27,10 +34,56 @@ def wrong_value(line: str, key: str | None, overrides: dict[str, str]) -> str | 
         return f"{key} takes names with values: write {key}.name=value, got {overrides.get(key)!r}"
     if key and re.search(r"Cannot convert '(list|dict)' to string", line):
         return f"{key} takes one text, got {overrides.get(key)!r}"
+    if key and "is not a valid input for <enum" in line:
+        return f"{key} takes one value, got {overrides.get(key)!r}"
+    if match := re.search(r"(\w+) appears more than once in the final defaults list", line):
+        return f"+{match[1]}: the topic has a preset, write {match[1]}= without the +"
     if match := re.search(r"Interpolation key '(.*)' not found", line):
         return f"{key}: no setting is called {match[1]}; an environment variable is written ${{oc.env:{match[1]}}}"
+    if key and "Recursive interpolation" in line:
+        return f"{key}: the value {overrides.get(key, '')} refers to itself".replace("  ", " ")
+    if key and (match := re.search(r"Environment variable '(.*)' not found", line)):
+        return f"{key}: the environment variable {match[1]} is not set"
     if match := re.search(r"Could not append to config. An item is already at '(.*)'", line):
         return f"+{match[1]}: the setting exists, write {match[1]}= without the +"
+    return None
+
+
+def wrong_choice(key: str, value: str, choices: Sequence[str]) -> str:
+    """Return the line for a value that is none of a setting's choices, with the nearest one.
+
+    >>> wrong_choice("what", "download", ["pairs", "downloads"])
+    "what must be one of pairs, downloads, got 'download': write downloads"
+    >>> wrong_choice("what", "all", ["pairs", "downloads"])
+    "what must be one of pairs, downloads, got 'all'"
+    """
+    near = difflib.get_close_matches(value.lower(), choices, 1)
+    return f"{key} must be one of {', '.join(choices)}, got {value!r}{f': write {near[0]}' if near else ''}"
+
+
+def grouped_number(key: str, value: str, is_integer: bool, maximum: float | None = None) -> str | None:
+    """Return the line for a number whose points or commas may stand between groups of three digits; None without one.
+
+    `value` is one number or several, with commas between them. A fraction whose last digit counts, as 20.125, is a
+    decimal, and so is a number that would be above `maximum` without its points.
+
+    >>> grouped_number("balance.t", "20.000", False)
+    "balance.t: '20.000' may be 20 or 20,000: write 20 or 20000"
+    """
+    kind = KINDS["Integer" if is_integer else "Float"]
+    if re.search(r"\d,0\d\d(?!\d)", value):  # 20,000 as a list would be 20 and 0
+        if re.fullmatch(r"[+-]?\d{1,3}(,\d{3})+", value, re.ASCII):
+            return _wrong_number(key, value, kind)
+        return f"{key}: {value!r} has commas within numbers: write 20000 for twenty thousand"
+    for text in _BETWEEN_NUMBERS.split(value):
+        if not _GROUPED.fullmatch(text):
+            continue
+        whole = text.replace(".", "")
+        if text.count(".") > 1 or (is_integer and not text.endswith("000")):
+            return f"{key} must be {kind}, got {text!r}: write {whole}"
+        is_above = maximum is not None and float(whole) > maximum
+        if text.endswith("0") and not is_above:
+            return f"{key}: {text!r} may be {float(text):.10g} or {int(whole):,}: write {float(text):.10g} or {whole}"
     return None
 
 

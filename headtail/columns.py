@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
 
 TEXT = "text"
@@ -182,7 +183,7 @@ def strings(columns: Columns, name: Any, *, nulls: bool = False) -> pa.StringArr
     if array.null_count and not nulls:
         first = int(np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0])
         raise HeadtailError(
-            f"column {name} has no value in {array.null_count:,} rows, row {first:,} the first: drop these rows"
+            f"column {name} has no value in {counted(array.null_count, 'rows')}, the first is row {first:,}: drop them"
         )
     return array
 

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core import storage
+from curation.core.amounts import counted
 from curation.core.choices import Edges
 from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.languages import LANGUAGES, OTHER
@@ -83,7 +84,7 @@ class EntryList:
         return self.texts[entry_id].as_py()
 
     def __repr__(self) -> str:
-        return f"EntryList({len(self):,} entries, lang={self.lang!r}, edges={self.edges.value!r})"
+        return f"EntryList({counted(len(self), 'entries')}, lang={self.lang!r}, edges={self.edges.value!r})"
 
     def __getstate__(self) -> dict[str, Any]:
         # Neither matcher nor texts that were read: workers open them again, and a hash of the pickle stays the same.

@@ -17,6 +17,7 @@ from curation.balancing.balance import DrawnBatch, draw_batch, text_probabilitie
 from curation.balancing.counts import CountArrays
 from curation.balancing.forecast import ALL
 from curation.balancing.matched_batch import BATCH_IMAGES, MatchedBatch
+from curation.core.amounts import counted
 from curation.core.choices import Unit
 from curation.core.errors import HeadtailError
 from curation.core.schemas import PAIRS
@@ -86,7 +87,8 @@ class Matches:
 
     def __repr__(self) -> str:
         drops = "".join(f", {reason} {count:,}" for reason, count in self.drops.items())
-        return f"Matches({len(self):,} rows: {self.texts:,} texts of {self.images:,} images{drops})"
+        texts, images = counted(self.texts, "texts"), counted(self.images, "images")
+        return f"Matches({counted(len(self), 'rows')}: {texts} of {images}{drops})"
 
     @property
     def images(self) -> int:

@@ -10,9 +10,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from conf.compose import as_hydra_reads, compose_config, compose_settings, default_presets
+from conf.compose import as_hydra_reads, check_number, compose_config, compose_settings, default_presets
 from conf.help_text import settings_help
 from conf.presets import preset_topics
+from conf.repeated import refuse_repeated
 from conf.settings import settings_of
 from conf.settings_file import KEY, quoted
 from curation.core.errors import HeadtailError
@@ -39,6 +40,7 @@ class Sweep:
 
 def answer(job: str, kind: Any, flags: Flags, about: str) -> Any:
     """Return the configuration of a job, or a Sweep; print what a flag asks for, and return None, if one does."""
+    refuse_repeated(flags.overrides, settings_of(kind), may_repeat=KEY)
     overrides = [*_file_of(flags), *flags.overrides]
     if flags.help:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `headtail curate --help | head`
@@ -133,6 +135,7 @@ def _values_of(override: str, kind: Any) -> list[str]:
     key, _, value = override.partition("=")
     if key.split(".")[0] in preset_topics(settings_of(kind)) and "." not in key:
         return [f"{key}={each.strip()}" for each in value.split(",")]
+    check_number(override, settings_of(kind))  # before Hydra makes 20 of 20.000
     hydras = override if value.startswith(("choice(", "range(")) else as_hydra_reads(override, settings_of(kind))
     try:
         parsed = OverridesParser.create().parse_override(hydras)

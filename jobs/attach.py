@@ -2,6 +2,7 @@
 
 from headtail.start import launch
 from conf.schema.jobs import AttachConfig
+from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
 from curation.core.leases import writing
 from curation.core.outputs import check_writable
@@ -40,7 +41,7 @@ def run(config: AttachConfig) -> None:
         return
     check_writable([folder])
     work = begin(folder, recipe)
-    stage = Stage(NAME, f"{len(files):,} files to {len(part.files):,} shards in {folder}")
+    stage = Stage(NAME, f"{counted(len(files), 'files')} to {counted(len(part.files), 'shards')} in {folder}")
     spark = open_session(NAME, **vars(config.spark))
     buckets = max(1, -(-part.receipt.rows_out // BUCKET_SAMPLES))
     samples, rows, joined = (join(work, name) for name in ("samples", "rows", "joined"))
@@ -69,8 +70,8 @@ def run(config: AttachConfig) -> None:
     }  # fmt: skip
     if not total.rows_out and not config.allow_empty:
         raise HeadtailError(
-            f"data: none of {dealt.rows_in:,} rows fits an image of {config.shards} "
-            f"({dealt.drops['faulty_row']:,} rows are faulty): are uid, sha256 or url those of its side-cars? "
+            f"data: none of {counted(dealt.rows_in, 'rows')} fits an image of {config.shards} "
+            f"({dealt.drops['faulty_row']:,} faulty): are uid, sha256 or url those of its side-cars? "
             "allow_empty=true accepts this"
         )
     publish(folder, recipe, receipts, counts)

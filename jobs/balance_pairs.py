@@ -11,6 +11,7 @@ from curation.balancing.counts import CountFiles, open_counts
 from curation.balancing.distributions import Distributions
 from curation.balancing.forecast_table import FORECASTS, ForecastPlan, Rates
 from curation.balancing.thresholds import BalanceGoal, ThresholdRule, write_probabilities, write_thresholds
+from curation.core.amounts import counted
 from curation.core.domains import HOST_FORM, suffixes_version
 from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
@@ -41,7 +42,8 @@ def folders_of(config: BalancePairsConfig) -> list[str]:
     """Return the folders that the job writes."""
     if config.forecast:
         return [config.forecasts]
-    return [config.thresholds, config.curated, config.entry_probabilities, config.forecasts]
+    tables = [config.thresholds, config.curated, config.entry_probabilities, config.forecasts]
+    return [*tables, *entries_to_write(config.entries)]
 
 
 @writing(NAME, folders_of)
@@ -62,7 +64,7 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
     thresholds, curated = Table(config.thresholds, THRESHOLDS), Table(config.curated, CURATED)
     if (first := thresholds.done(recipe)) and (done := curated.done(recipe)):
         write_probabilities(counts, first, config.entry_probabilities)
-        say(NAME, f"is done: {done.receipt.rows_out:,} images in {curated.path}")
+        say(NAME, f"is done: {counted(done.receipt.rows_out, 'images')} in {curated.path}")
         return
     refuse_nothing(sum_receipts(matches.parts), "match", MATCHLESS, config.allow_empty)
     matches.check_files()
@@ -71,7 +73,7 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
     folders = [config.thresholds, config.curated, config.entry_probabilities]
     check_writable([*folders, *entries_to_write(config.entries)])
     report_limits(config, goal, counts)
-    stage = Stage(NAME, f"{len(matches.buckets):,} buckets")
+    stage = Stage(NAME, counted(len(matches.buckets), "buckets"))
     forecaster = open_forecaster(config, matches, counts, seed)
     solved = forecaster.solve(goal)
     t = solved.thresholds(Distributions.of_files(counts))
@@ -109,7 +111,7 @@ def write_forecast(
     matches.check_files()
     Distributions.of_files(counts).reference(goal.rule.reference)  # refused before Spark starts
     report_limits(config, goal, counts)
-    say(NAME, f"starts: {len(matches.buckets):,} buckets, a forecast")
+    say(NAME, f"starts: {counted(len(matches.buckets), 'buckets')}, a forecast")
     forecaster = open_forecaster(config, matches, counts, seed)
     solved = forecaster.solve(goal)
     t = solved.thresholds(Distributions.of_files(counts))

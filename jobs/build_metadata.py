@@ -6,6 +6,7 @@ from pyspark.sql import SparkSession
 
 from headtail.start import launch
 from conf.schema.jobs import BuildMetadataConfig
+from curation.core.amounts import counted
 from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
 from curation.core.recipes import kept
@@ -59,7 +60,7 @@ def run(config: BuildMetadataConfig) -> None:
     views = count_titles(session, Table(config.page_views, VIEWS), title_recipe(inputs.page_views, titles), titles)
     recipe = list_recipe(inputs, rules, ngrams, views)
     if manifest := finished(config.entry_lists, recipe):
-        say(NAME, f"is done: {len(manifest['lists'])} lists in {config.entry_lists}")
+        say(NAME, f"is done: {counted(len(manifest['lists']), 'lists')} in {config.entry_lists}")
         return
     stage = Stage(NAME, f"lists of {', '.join(inputs.codes)}")
     spark = session()
@@ -77,7 +78,7 @@ def run(config: BuildMetadataConfig) -> None:
     for note in manifest["notes"]:
         say(NAME, note)
     entries = sum(row["entries"] for row in manifest["lists"])
-    stage.close(f"{entries:,} entries", entries=entries)
+    stage.close(counted(entries, "entries"), entries=entries)
 
 
 if __name__ == "__main__":

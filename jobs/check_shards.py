@@ -2,6 +2,7 @@
 
 from headtail.start import launch
 from conf.schema.jobs import CheckShardsConfig
+from curation.core.amounts import are, counted
 from curation.core.errors import HeadtailError
 from curation.core.progress import Stage, say
 from curation.core.receipts import merge_receipts
@@ -25,7 +26,7 @@ def run(config: CheckShardsConfig) -> None:
     Raises HeadtailError for problems.
     """
     tasks, problems = plan_checks(config.shards)
-    stage = Stage(NAME, f"{len(tasks):,} tars in {config.shards}")
+    stage = Stage(NAME, f"{counted(len(tasks), 'tars')} in {config.shards}")
     spark = open_session(NAME, **vars(config.spark))
     total = merge_receipts(NAME, run_tasks(spark, check_shard, tasks))
     stage.end(total)
@@ -42,8 +43,10 @@ def run(config: CheckShardsConfig) -> None:
     for problem in problems[:MAX_SHOWN]:
         say(NAME, problem)
     if problems:
-        raise HeadtailError(f"{count:,} problems in {config.shards}, the first {min(count, MAX_SHOWN)} are above")
-    say(NAME, f"{total.rows_out:,} samples in {len(tasks):,} tars are fit for training")
+        more = f", the first {MAX_SHOWN} are above" if count > MAX_SHOWN else ""
+        raise HeadtailError(f"{counted(count, 'problems')} in {config.shards}{more}")
+    samples, tars = counted(total.rows_out, "samples"), counted(len(tasks), "tars")
+    say(NAME, f"{samples} in {tars} {are(total.rows_out)} fit for training")
     say(NAME, f"train on them: {command_anywhere(config.shards, sizes)}")
 
 

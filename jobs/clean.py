@@ -4,6 +4,7 @@ import sys
 
 from headtail.start import launch
 from conf.schema.jobs import CleanConfig
+from curation.core.amounts import byte_size
 from curation.core.errors import HeadtailError
 from curation.core.leases import writing
 from curation.core.progress import say
@@ -28,10 +29,10 @@ def run(config: CleanConfig) -> None:
     for plan in plans:
         say(STAGE, plan.describe())
     if not config.yes:
-        confirm(f"Delete {sum(plan.bytes for plan in plans):,} bytes?")
+        confirm(f"Delete {byte_size(sum(plan.bytes for plan in plans))}?")
     for plan in plans:
         plan.clean()
-    say(STAGE, f"done: {sum(plan.bytes for plan in plans):,} bytes are free")
+    say(STAGE, f"done: {byte_size(sum(plan.bytes for plan in plans))} are free")
 
 
 def confirm(question: str) -> None:

@@ -5,6 +5,7 @@ from functools import partial
 from headtail.start import launch
 from conf.schema.jobs import CountEntriesConfig
 from curation.balancing.counts import LOGIC_VERSION, count_buckets, plan_counting, write_entry_counts
+from curation.core.amounts import counted
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
 from curation.core.progress import Amount, Stage, say
@@ -27,12 +28,12 @@ def run(config: CountEntriesConfig) -> None:
     settings = {"max_texts": matches.max_texts, **({SALT: matches.salt} if matches.salt else {})}
     recipe = Recipe(NAME, LOGIC_VERSION, settings, matches.inputs())
     if done := table.done(recipe):
-        say(NAME, f"is done: {done.receipt.facts['entries']:,} entries in {table.path}")
+        say(NAME, f"is done: {counted(done.receipt.facts['entries'], 'entries')} in {table.path}")
         return
     refuse_nothing(sum_receipts(matches.parts), "match", MATCHLESS, config.allow_empty)
     matches.check_files()
     check_writable([config.entry_counts])
-    stage = Stage(NAME, f"{len(matches.buckets):,} buckets of {len(matches.parts)} parts")
+    stage = Stage(NAME, f"{counted(len(matches.buckets), 'buckets')} of {counted(len(matches.parts), 'parts')}")
     spark = open_session(NAME, **vars(config.spark))
     folder = table.begin(0)
     tasks = plan_counting(matches.buckets, spark.sparkContext.defaultParallelism, folder)

@@ -6,6 +6,7 @@ from pyspark.sql import SparkSession
 
 from headtail.start import launch
 from conf.schema.jobs import CurateConfig
+from curation.core.amounts import counted
 from curation.core.outputs import check_writable
 from curation.core.progress import say
 from curation.core.recipes import Recipe
@@ -34,18 +35,23 @@ from jobs.outputs import writing
 
 def folders_of(config: CurateConfig) -> list[str]:
     """Return the folders that the jobs write."""
-    folders = [config.pairs, config.matches, config.entry_counts, *balance_pairs.folders_of(config)]
-    folders += lists_to_write(config)
+    folders = list(dict.fromkeys([*signal_folders(config), *balance_pairs.folders_of(config)]))
     if config.forecast:
         return folders
     images = [config.lists, config.downloads, config.shards] if config.download_images else []
     return [*folders, *images, config.report]
 
 
+def signal_folders(config: CurateConfig) -> list[str]:
+    """Return the folders that the jobs up to the counts write."""
+    tables = [config.pairs, config.matches, config.entry_counts]
+    return [*tables, *lists_to_write(config), *entries_to_write(config.entries)]
+
+
 @writing("curate", folders_of)
 def run(config: CurateConfig) -> None:
     """Run each job in turn; a job whose work is done says so and costs nothing."""
-    config = with_new_lists(config, partial(match_pairs.has_matches, config))
+    config = with_new_lists(config, partial(match_pairs.has_matches, config), partial(check_before_lists, config))
     store = match_pairs.open_lists(config)
     sampled = [config.pairs] if config.source.limit is not None else []
     run_seed(config.output, config.seed, [*sampled, config.curated, config.lists, config.downloads])
@@ -55,10 +61,10 @@ def run(config: CurateConfig) -> None:
         run_chain(config, store, before)
 
 
-@writing("curate", lambda config: [config.pairs, config.matches, config.entry_counts, *lists_to_write(config)])
+@writing("curate", signal_folders)
 def run_signals(config: CurateConfig) -> None:
     """Run the jobs up to the counts, on which all balances of a sweep rest."""
-    config = with_new_lists(config, partial(match_pairs.has_matches, config))
+    config = with_new_lists(config, partial(match_pairs.has_matches, config), partial(check_before_lists, config))
     store = match_pairs.open_lists(config)
     run_seed(config.output, config.seed, [config.pairs] if config.source.limit is not None else [])
 
@@ -71,6 +77,14 @@ def run_signals(config: CurateConfig) -> None:
         extract_pairs.run(config)
         match_pairs.run(config, store)
         count_entries.run(config)
+
+
+def check_before_lists(config: CurateConfig) -> None:
+    """Raise HeadtailError for what needs no entry lists and no Spark to be found wrong."""
+    extract_pairs.check_sources(config)
+    check_writable(folders_of(config))
+    if config.download_images and not config.forecast:
+        write_shards.check_start(config)
 
 
 def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) -> None:
@@ -112,7 +126,8 @@ def run_chain(config: CurateConfig, store: EntryStore, before: Origin | None) ->
     report_stats.run(config)
     if config.download_images:
         sizes = read_json(join(config.shards, SIZES))
-        say("curate", f"shards: {sum(sizes.values()):,} samples in {len(sizes):,} shards in {config.shards}")
+        samples = counted(sum(sizes.values()), "samples")
+        say("curate", f"shards: {samples} in {counted(len(sizes), 'shards')} in {config.shards}")
         if sizes:
             say("curate", f"train on them: {command_anywhere(config.shards, sizes)}")
     say("curate", f"report: {config.report}/index.html")

@@ -5,6 +5,7 @@ from functools import partial
 from headtail.start import launch
 from conf.schema.jobs import DownloadImagesConfig
 from conf.schema.topics import RatesConfig
+from curation.core.amounts import counted
 from curation.core.choices import Formats, Resize
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
@@ -41,7 +42,7 @@ def run(config: DownloadImagesConfig) -> None:
     images = sum(part.receipt.rows_out for part in curated)
     downloads = Downloads(config.downloads)
     if closed := downloads.close_unfinished():
-        say(STAGE, f"continues a stopped run, which attempted {closed.rows_in:,} images")
+        say(STAGE, f"continues a stopped run, which attempted {counted(closed.rows_in, 'images')}")
     settings = downloads.with_kept_rules(download_settings(config), config.overwrite)
     seed = run_seed(config.output, config.seed, [config.lists, config.downloads])
     pairs = Table(config.pairs, PAIRS, None)
@@ -61,14 +62,14 @@ def run(config: DownloadImagesConfig) -> None:
         downloads.check_images()  # no shards could be written of further images alone
     lists = lists or make_lists(config, plan)
     if downloads.has_all(lists) and not settings.retry_failed:
-        say(STAGE, f"is done: {sum_receipts(downloads.parts()).rows_out:,} images in {downloads.path}")
+        say(STAGE, f"is done: {counted(sum_receipts(downloads.parts()).rows_out, 'images')} in {downloads.path}")
         return
     refuse_nothing(sum_receipts(curated), "kept image", "balance_pairs kept none", config.allow_empty)
     check_writable([downloads.path])
     missing = images - sum_receipts(downloads.parts()).rows_out
-    warn_of_space(STAGE, downloads.path, missing * int(RatesConfig().bytes_per_image), f"{missing:,} images")
+    warn_of_space(STAGE, downloads.path, missing * int(RatesConfig().bytes_per_image), counted(missing, "images"))
     check_file(lists.files[0], LISTS, STORED.names)
-    stage = Stage(STAGE, f"{ranges.count:,} lists of {images:,} images")
+    stage = Stage(STAGE, f"{counted(ranges.count, 'lists')} of {counted(images, 'images')}")
     recipe = download_recipe(settings, [lists])
     number = downloads.begin_generation(recipe, ranges)
     folder = downloads.part_path(number)
@@ -95,7 +96,7 @@ def make_lists(config: DownloadImagesConfig, plan: ListPlan) -> Part:
     """Write the download lists of a plan, as the table `lists`."""
     ranges = plan.ranges
     check_writable([config.lists])
-    stage = Stage(LISTS_STAGE, f"{ranges.count:,} ranges of the final order")
+    stage = Stage(LISTS_STAGE, f"{counted(ranges.count, 'ranges')} of the final order")
     plan.begin()
     spark = open_session(STAGE, **vars(config.spark))
     sliced = run_tasks(spark, partial(slice_curated, ranges=ranges), plan.curated_tasks(), plan.slices)
@@ -103,7 +104,8 @@ def make_lists(config: DownloadImagesConfig, plan: ListPlan) -> Part:
     places = merge_receipts(LISTS_STAGE, cut)
     if refused := places.drops["foreign_place"]:
         example = places.failures[0]["error"]
-        say(LISTS_STAGE, f"ignores {refused:,} places of images that are not in the shards of pairs, such as {example}")
+        images = counted(refused, "images")
+        say(LISTS_STAGE, f"ignores places of {images} that are not in the shards of pairs, such as {example}")
     written = run_tasks(spark, partial(write_lists, ranges=ranges), plan.list_tasks(), plan.folder)
     part = plan.commit(sliced, places, written, stage.seconds)
     stage.end(part.receipt)

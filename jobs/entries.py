@@ -5,6 +5,7 @@ from posixpath import dirname
 
 from curation.balancing.counts import CountFiles
 from curation.balancing.entry_table import EntryNumbers, UnreadableWordsError, Words, is_free, write_entries
+from curation.core.errors import HeadtailError
 from curation.core.progress import say
 from curation.core.recipes import Recipe
 from curation.core.storage import join
@@ -14,8 +15,11 @@ from curation.matching.parts import MatchesTables
 
 
 def entries_to_write(path: str) -> list[str]:
-    """Return the path of the table in a list if it may be written there, else no path."""
-    return [path] if is_free(path) else []
+    """Return the path of the table in a list if it may be written there, else no path: for checks and leases."""
+    try:
+        return [path] if is_free(path) else []
+    except HeadtailError:  # a damaged manifest; the job tells when it comes to the table
+        return [path]
 
 
 def write_words(job: str, path: str, store: EntryStore, languages: Sequence[str]) -> None:

@@ -56,11 +56,12 @@ def with_lists(config: Config) -> Config:
     return replace(config, entry_lists=folder)
 
 
-def with_new_lists(config: Config, has_matches: Callable[[], bool]) -> Config:
+def with_new_lists(config: Config, has_matches: Callable[[], bool], check: Callable[[], object]) -> Config:
     """Return the settings of a job with the path of its entry lists; starter lists that the run lacks are made.
 
-    Lists of the run that hold all languages stay as they are. Raises HeadtailError if they lack one, and matches have
-    been made with them.
+    `check` raises HeadtailError for other mistakes of the user; it is called before lists are made. Lists of the run
+    that hold all languages stay as they are. Raises HeadtailError if they lack one, and matches have been made with
+    them.
     """
     if _is_path(config.entry_lists):
         return config
@@ -76,7 +77,9 @@ def with_new_lists(config: Config, has_matches: Callable[[], bool]) -> Config:
             f"languages={','.join(config.languages)} needs other lists; choose another output, or add overwrite=true"
         )
     check_outputs([folder], config.output)
-    write_starter_lists(folder, starter_inputs(config.languages, []))
+    inputs = starter_inputs(config.languages, [])
+    check()
+    write_starter_lists(folder, inputs)
     return replace(config, entry_lists=folder)
 
 

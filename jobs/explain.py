@@ -8,13 +8,15 @@ from headtail.start import launch
 from conf.schema.jobs import ExplainConfig
 from curation.core.choices import LanguageRule
 from curation.core.errors import HeadtailError
+from curation.core.run_folders import run_instead
 from curation.core.schemas import ENTRY_COUNTS, MATCHES, PAIRS, THRESHOLDS
 from curation.core.tables import Table
 from curation.extraction.language import DEFAULT_MODEL, DROP, UNKNOWN_BY_DEFAULT, LanguageRules
 from curation.extraction.single_text import TextLanguage, language_of_text
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import languages_of
-from curation.report.explain import Explanation, explain_text, explanation_lines, read_counts, read_threshold
+from curation.report.explain import Explanation, Lists, explain_text, explanation_lines, read_counts, read_threshold
+from curation.report.run_lists import RunLists
 from jobs.entry_lists import STARTER, cached_lists, with_lists
 
 UNKNOWN = "nothing tells the language, and the run has language.unknown=drop (language_unknown)"
@@ -28,16 +30,7 @@ def run(config: ExplainConfig) -> None:
     found = TextLanguage(config.lang, None, "")
     if not config.lang:
         found = language_of_text(config.text, language_rules(pairs, config.language_model))
-    if config.entry_lists == STARTER:
-        lists = with_lists(config).entry_lists if config.output else cached_lists(found.lang)
-        config = replace(config, entry_lists=lists)
-    store = EntryStore.open(config.entry_lists, settings.get("edges", config.edges.value))
-    store.check_languages()
-    if settings and settings["metadata"] != store.hash:
-        raise HeadtailError(
-            f"matches in {config.matches} were made with metadata {settings['metadata'][:8]}, {config.entry_lists} is "
-            f"{store.hash[:8]}: give the entry lists that match_pairs had"
-        )
+    store = lists_of(config, settings, found.lang)
     lang, score, by = found
     if lang == DROP:
         undecided = Explanation(config.text, "unknown", score, None, dropped=UNKNOWN, by=by)
@@ -49,6 +42,33 @@ def run(config: ExplainConfig) -> None:
     t = read_threshold(threshold_files, lang)
     explanation = explain_text(config.text, lang, score, store, counts, t, kept_languages(pairs, settings))
     print(*explanation_lines(replace(explanation, by=by)), sep="\n")  # noqa: T201 the output of the command
+
+
+def lists_of(config: ExplainConfig, matching: dict[str, Any], lang: str) -> Lists:
+    """Return the entry lists that the settings name, or those of the run; `matching` are its settings of match_pairs.
+
+    `lang` is the language of the text. Raises HeadtailError for lists that the run was not matched with.
+    """
+    if not config.entry_lists:
+        if not matching:
+            lacks = f"{config.output} has no matches{run_instead(config.output)}"
+            where = lacks if config.output else "neither entry_lists nor output is given"
+            raise HeadtailError(f"{where}: add entry_lists=..., or the output of a run that has matches")
+        lists = RunLists.open(config.entries, matching["metadata"], matching["edges"])
+        if lists is None:
+            raise HeadtailError(f"{config.entries} does not hold the entries of this run: give its entry_lists")
+        return lists
+    path = config.entry_lists
+    if path == STARTER:
+        path = with_lists(config).entry_lists if config.output else cached_lists(lang)
+    store = EntryStore.open(path, matching.get("edges", config.edges.value))
+    store.check_languages()
+    if matching and matching["metadata"] != store.hash:
+        raise HeadtailError(
+            f"matches in {config.matches} were made with metadata {matching['metadata'][:8]}, {path} is "
+            f"{store.hash[:8]}: leave entry_lists out, or give those that match_pairs had"
+        )
+    return store
 
 
 def language_rules(pairs: Sequence[dict[str, Any]], model: str) -> LanguageRules:

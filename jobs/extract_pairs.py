@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 
 from headtail.start import launch
 from conf.schema.jobs import ExtractPairsConfig
+from curation.core.amounts import counted
 from curation.core.attempts import GIVEN_UP, receipt_of_given_up
 from curation.core.choices import LanguageRule
 from curation.core.credentials import failed_place
@@ -124,7 +125,7 @@ def count_files(config: ExtractPairsConfig, files: list[FileInfo], settings: Ext
     part = table.done(recipe)
     if part is None or (config.retry_failed_files and given_up([part])):
         check_start(config, settings, [file.path for file in files])
-        stage = Stage(recipe.stage, f"{len(files):,} files")
+        stage = Stage(recipe.stage, counted(len(files), "files"))
         folder = table.begin(0)
         spark = start(config, files)
         tasks = [CountTask(file.path) for file in files]
@@ -159,6 +160,23 @@ def check_start(config: ExtractPairsConfig, settings: ExtractionSettings, paths:
         check_files(paths, settings, config.max_failed_share)
 
 
+def list_inputs(config: ExtractPairsConfig) -> list[FileInfo]:
+    """Return the source files of a run; raises HeadtailError if there is none."""
+    source, written = config.source, written_folders(config)
+    with waiting("listing the source files"):
+        return list_sources(source.paths, source.kind, source.prefix, source.absolute_paths, written)
+
+
+def check_sources(config: ExtractPairsConfig) -> None:
+    """Raise HeadtailError for what is wrong with the sources of a run that has no pairs yet."""
+    if Table(config.pairs, PAIRS, None).parts():
+        return
+    files = list_inputs(config)
+    if is_local_run(config.spark.master):
+        check_reachable(files)
+    check_start(config, settings_of(config), [file.path for file in files])
+
+
 def given_up(parts: Sequence[Part]) -> list[dict[str, Any]]:
     """Return the failures of the files that were given up when they were last read."""
     return [failure for failure in last_failures(parts) if failure.get("reason") == GIVEN_UP]
@@ -171,9 +189,7 @@ def run(config: ExtractPairsConfig, check_later: Callable[[], None] = lambda: No
     `check_later` raises HeadtailError if a later job could not go on from other pairs than the finished ones.
     """
     settings, limit = settings_of(config), config.source.limit
-    source, written = config.source, written_folders(config)
-    with waiting("listing the source files"):
-        files = list_sources(source.paths, settings.source, source.prefix, source.absolute_paths, written)
+    files = list_inputs(config)
     # Without a limit the seed decides no row, and pairs of any run can be used.
     seed = run_seed(config.output, config.seed, [] if limit is None else [config.pairs])
     table, newest = Table(config.pairs, PAIRS, None), settings
@@ -196,7 +212,8 @@ def run(config: ExtractPairsConfig, check_later: Callable[[], None] = lambda: No
         check_start(config, settings, [file["path"] for _, part in plans for file in part.inputs])
     else:
         files_done = sum(len(part.inputs()) for part in parts)
-        say(NAME, f"is done: {sum_receipts(parts).rows_out:,} pairs of {files_done:,} files in {table.path}")
+        found = counted(sum_receipts(parts).rows_out, "pairs")
+        say(NAME, f"is done: {found} of {counted(files_done, 'files')} in {table.path}")
     if growth := describe_growth(parts, plans, table.path, "files"):
         say(NAME, growth)
     total = sum(len(part.inputs()) for part in parts) + sum(len(part.inputs) for _, part in plans)
@@ -204,7 +221,7 @@ def run(config: ExtractPairsConfig, check_later: Callable[[], None] = lambda: No
     made: list[Receipt] = []
     held: list[tuple[int, Recipe, list[Receipt], float]] = []
     for number, part in plans:
-        stage = Stage(NAME, f"{len(part.inputs):,} files, part {number}", number)
+        stage = Stage(NAME, f"{counted(len(part.inputs), 'files')}, part {number}", number)
         spark = start(config, inputs.files)
         folder = table.begin(number)
         tasks = [
@@ -229,7 +246,8 @@ def run(config: ExtractPairsConfig, check_later: Callable[[], None] = lambda: No
         refuse_nothing(account, "pair", pairless_advice(settings, account), config.allow_empty)
     parts += [table.commit(*each, seed=told_seed) for each in held]
     if lost := {failed_place(failure): failure["file"] for failure in given_up(parts)}:
-        say(NAME, f"gave up {len(lost):,} files ({min(lost.values())}, ...): retry_failed_files=true reads them again")
+        named = f"{min(lost.values())}{', ...' if len(lost) > 1 else ''}"
+        say(NAME, f"gave up {counted(len(lost), 'files')} ({named}): retry_failed_files=true reads such again")
     check_failed_share(parts, config.max_failed_share)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from headtail.start import launch
 from conf.schema.jobs import FetchSourcesConfig
+from curation.core.amounts import are, byte_size, counted
 from curation.core.beats import Pulse
 from curation.core.credentials import cut_path
 from curation.core.errors import HeadtailError
@@ -76,9 +77,9 @@ def run(config: FetchSourcesConfig) -> None:
             "licence": source.licence,
         }  # fmt: skip
         write_manifest(manifest, files)
-    say(NAME, f"done: {fetched:,} files in {folder}")
+    say(NAME, f"done: {counted(fetched, 'files')} in {folder}")
     if missing:
-        raise HeadtailError(f"{len(missing)} files are missing: {'; '.join(missing)}")
+        raise HeadtailError(f"{counted(len(missing), 'files')} {are(len(missing))} missing: {'; '.join(missing)}")
 
 
 def write_manifest(path: str, files: dict[str, dict]) -> None:
@@ -96,7 +97,7 @@ def check_space(config: FetchSourcesConfig, sources: Sequence[Source], fetcher: 
     paths = {source.path: Path(config.sources, source.path) for source in sources}
     absent = [source for source in sources if source.kind in CORE_HOURS_PER_GB and not paths[source.path].exists()]
     if len(absent) > 1:
-        say(NAME, f"asks for the sizes of some of {len(absent):,} files")
+        say(NAME, f"asks for the sizes of some of {counted(len(absent), 'files')}")
     costs = fetch_costs(absent, fetcher.size)
     if not costs:
         return
@@ -106,7 +107,7 @@ def check_space(config: FetchSourcesConfig, sources: Sequence[Source], fetcher: 
     expected = sum(cost.bytes or 0.0 for cost in costs)
     if expected > free and not config.dry_run:
         raise HeadtailError(
-            f"sources={config.sources}: the download is {expected / 1e9:,.1f} GB, and {free / 1e9:,.1f} GB are free: "
+            f"sources={config.sources}: the download is {byte_size(expected)}, and {byte_size(free)} are free: "
             "make room, choose another folder, or ask for fewer languages or days"
         )
 

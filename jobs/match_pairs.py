@@ -6,6 +6,7 @@ from functools import partial
 from headtail.start import launch
 from conf.schema.jobs import MatchPairsConfig
 from curation.core import progress
+from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
@@ -78,7 +79,7 @@ def chosen_buckets(config: MatchPairsConfig, pairs: Iterable[Part]) -> int:
     return config.buckets or kept or count_buckets(sum(part.manifest["rows_out"] for part in pairs))
 
 
-@writing(NAME, lambda config: [config.matches, *lists_to_write(config)])
+@writing(NAME, lambda config: [config.matches, *lists_to_write(config), *entries_to_write(config.entries)])
 def run(
     config: MatchPairsConfig, store: EntryStore | None = None, check_later: Callable[[], None] = lambda: None
 ) -> None:
@@ -87,12 +88,13 @@ def run(
     `store` are the entry lists, if the caller has opened them. `check_later` raises HeadtailError if a later job could
     not go on from other matches than the finished ones.
     """
-    config = with_new_lists(config, partial(has_matches, config))
+    tables = Table(config.pairs, PAIRS, None)
+    config = with_new_lists(config, partial(has_matches, config), partial(tables.require, "extract_pairs"))
     store = store or open_lists(config)
     seed, kept = run_seed(config.output, config.seed), kept_salt(config.matches)
     salt = salt_of(seed) if kept is None else kept
     settings = MatchSettings(config.matching.matcher, tuple(config.languages), config.matching.max_texts, salt)
-    pairs = {part.id: part for part in Table(config.pairs, PAIRS, None).require("extract_pairs")}
+    pairs = {part.id: part for part in tables.require("extract_pairs")}
     buckets = chosen_buckets(config, pairs.values())
     rules = {
         "edges": store.edges.value,
@@ -112,7 +114,8 @@ def run(
     plan = MatchesPlan.make(table, recipe, config.overwrite, config.add, check)
     if not plan.to_match and not plan.merge:
         receipt = table.parts()[0].receipt
-        say(NAME, f"is done: {receipt.rows_out:,} texts of {receipt.facts['images']:,} images in {table.path}")
+        images = counted(receipt.facts["images"], "images")
+        say(NAME, f"is done: {counted(receipt.rows_out, 'texts')} of {images} in {table.path}")
         return
     check_kept(config, store, list(pairs.values()))
     if dropped := store.describe_drops(config.languages):
@@ -128,7 +131,7 @@ def run(
     spark = open_session(NAME, **vars(config.spark))
     for target, number, single in plan.to_match:
         part = pairs[single.inputs[0]["id"]]
-        stage = Stage(NAME, f"{part.manifest['rows_out']:,} pairs of {part.path}", number)
+        stage = Stage(NAME, f"{counted(part.manifest['rows_out'], 'pairs')} of {part.path}", number)
         folder = target.begin(number)
         tasks = plan_matching(part.manifest["files"], part.path)
         pairs_here = part.manifest["rows_out"]
@@ -142,7 +145,7 @@ def run(
             refuse_nothing(sum_receipts(waiting), "match", MATCHLESS, config.allow_empty)
         write_words(NAME, config.entries, store, config.languages)
         merge = plan.begin_merge()
-        stage = Stage(NAME, f"merging {len(merge.parts)} parts in {buckets} buckets")
+        stage = Stage(NAME, f"merging {counted(len(merge.parts), 'parts')} in {counted(buckets, 'buckets')}")
         merges = plan_merge([part.path for part in merge.parts], merge.folder, buckets)
         texts = Amount(sum_receipts(merge.parts).rows_out, "texts")
         combine = partial(merge_bucket, max_texts=settings.max_texts, salt=salt)

@@ -4,6 +4,7 @@ from functools import partial
 
 from headtail.start import launch
 from conf.schema.jobs import RemoveSamplesConfig
+from curation.core.amounts import counted
 from curation.core.leases import writing
 from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
@@ -28,7 +29,7 @@ def run(config: RemoveSamplesConfig) -> None:
     shards = ShardSet(config.shards)
     (part,) = shards.require("write_shards")
     check_writable([shards.path])
-    stage = Stage(NAME, f"{len(part.files):,} shards in {shards.path}")
+    stage = Stage(NAME, f"{counted(len(part.files), 'shards')} in {shards.path}")
     spark = open_session(NAME, **vars(config.spark))
     receipts = run_tasks(spark, partial(remove_from_shard, removals=removals), plan_removing(part), shards.path)
     total = merge_receipts(NAME, receipts)
@@ -37,7 +38,8 @@ def run(config: RemoveSamplesConfig) -> None:
         for name in list_folder(join(shards.path, FOLDER)):
             say(NAME, f"{FOLDER}/{name} may hold the removed samples: attach it again with overwrite=true")
     stage.end(total)
-    say(NAME, f"{total.drops['removed']:,} samples removed, {len(total.outputs):,} shards written again")
+    removed = counted(total.drops["removed"], "samples")
+    say(NAME, f"{removed} removed, {counted(len(total.outputs), 'shards')} written again")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ from functools import partial
 from headtail.start import launch
 from conf.schema.jobs import ReportStatsConfig
 from curation.balancing.entry_table import Words
+from curation.core.amounts import counted
 from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
 from curation.core.seeds import is_drawn, run_seed
@@ -21,13 +22,14 @@ from curation.report.run_tables import STAGE, RunTables, RunTotals, check_files
 from curation.report.stats import count_curated, count_downloads, count_matches, count_shards
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
+from jobs.entries import entries_to_write
 from jobs.entry_lists import with_lists
 from jobs.outputs import writing
 
 TASKS_PER_CORE = 8
 
 
-@writing(STAGE, lambda config: [config.report])
+@writing(STAGE, lambda config: [config.report, *entries_to_write(config.entries)])
 def run(config: ReportStatsConfig) -> None:
     """Write the report, unless the folder holds a report that was made from the same tables."""
     config = with_lists(config)
@@ -45,7 +47,8 @@ def run(config: ReportStatsConfig) -> None:
         return
     check_files(tables.parts)
     check_writable([config.report, *([listed.path] if listed else [])])
-    progress = Stage(STAGE, f"{len(tables.matches.buckets):,} buckets of matches, and the tables made from them")
+    buckets = counted(len(tables.matches.buckets), "buckets")
+    progress = Stage(STAGE, f"{buckets} of matches, and the tables made from them")
     spark = open_session(STAGE, **vars(config.spark))
     work = join(config.report, ".work")
     tasks = tables.plan(TASKS_PER_CORE * spark.sparkContext.defaultParallelism, work)

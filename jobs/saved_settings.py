@@ -1,6 +1,7 @@
 """The settings of a run as YAML that `config=` reads again: without its seed, and without passwords and keys."""
 
 import json
+import os
 import re
 from dataclasses import fields, is_dataclass
 from enum import Enum
@@ -15,14 +16,17 @@ from jobs.answers import DECISIONS
 def settings_yaml(config: Any) -> str:
     """Return all settings of a job; paths of tables in the folder of the run stay relative to `output`.
 
-    Of a sweep they are those of its first variant, with the tables where a run without a sweep has them.
+    A comment names the working folder: other relative paths are relative to it. Of a sweep they are the settings of its
+    first variant, with the tables where a run without a sweep has them.
     """
     is_sweep = hasattr(config, "variants")
     config = next(iter(config.variants.values())) if is_sweep else config
     values = _plain(config, getattr(config, "output", None))
     if is_sweep:
         values |= {each.name: each.default for each in fields(config) if each.name in DECISIONS}
-    return yaml.safe_dump(cut_values(values), sort_keys=False, allow_unicode=True, width=120)
+    folder = without_secrets(os.getcwd()).replace("\n", " ")
+    head = f"# Relative paths are relative to the folder in which the job was started, {folder}\n"
+    return head + yaml.safe_dump(cut_values(values), sort_keys=False, allow_unicode=True, width=120)
 
 
 def _plain(config: Any, output: str | None) -> dict[str, Any]:

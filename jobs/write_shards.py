@@ -7,6 +7,7 @@ from pyspark.sql import SparkSession
 
 from headtail.start import launch
 from conf.schema.jobs import WriteShardsConfig
+from curation.core.amounts import counted
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
 from curation.core.progress import Amount, Stage, say
@@ -70,7 +71,8 @@ def run(config: WriteShardsConfig, before: Origin | None = None, store: EntrySto
     again = first.goal.headroom < 1.0 if config.second_balance is None else config.second_balance
     version, recipe = recipe_of(config, shards, again, [lists.input(), *downloads.inputs()])
     if part := shards.done(recipe):
-        say(STAGE, f"is done: {part.receipt.rows_out:,} samples in {len(part.files):,} shards in {shards.path}")
+        samples = counted(part.receipt.rows_out, "samples")
+        say(STAGE, f"is done: {samples} in {counted(len(part.files), 'shards')} in {shards.path}")
         make_searchable(config, part)
         return
     origin = Origin.of_tables(lists, downloads.parts())
@@ -84,7 +86,7 @@ def run(config: WriteShardsConfig, before: Origin | None = None, store: EntrySto
     check_writable([shards.path])
     stored = sum_receipts(downloads.parts()).facts["image_bytes"]
     warn_of_space(STAGE, shards.path, stored, "shards of all downloaded images")
-    stage = Stage(STAGE, f"{lists.receipt.rows_out:,} images of {ranges.count:,} lists")
+    stage = Stage(STAGE, f"{counted(lists.receipt.rows_out, 'images')} of {counted(ranges.count, 'lists')}")
     spark = open_session(STAGE, **vars(config.spark))
     check_start(config, spark)
     steps = SelectionSteps(ranges, lists.path, shards.work_folder(recipe), status)
@@ -151,11 +153,14 @@ def check_finished_set(config: WriteShardsConfig, upstream: Sequence[Recipe], he
     return before
 
 
-def check_start(config: WriteShardsConfig, spark: SparkSession) -> None:
-    """Raise HeadtailError for a removal list, score table or filter that the job would refuse; reads no image."""
+def check_start(config: WriteShardsConfig, spark: SparkSession | None = None) -> None:
+    """Raise HeadtailError for a removal list, score table or filter that the job would refuse; reads no image.
+
+    The filter is left out without a session of Spark.
+    """
     read_removals(tuple(config.removals))
     check_scores(config.scores)
-    if config.filter:
+    if config.filter and spark:
         check_filter(spark, config.filter, config.scores, config.shards)
 
 

@@ -21,7 +21,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "curation": ("curation.core.ownership",),
     "metadata": ("curation",),
     "curation.core": (),
-    "conf": ("curation.core.errors", "curation.core.choices"),
+    "conf": ("curation.core.errors", "curation.core.choices", "curation.core.amounts"),
     "curation.sources": ("curation.core",),
     "curation.matching": ("curation.core",),
     "curation.images": ("curation.core",),

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
+from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
 
 
@@ -55,16 +56,22 @@ class Settings:
 
     def _check(self, name: str, value: float, metadata: Any) -> None:
         low, high = metadata.get("minimum"), metadata.get("maximum")
-        unit = f" {metadata['unit']}" if metadata.get("unit") else ""
+        unit = metadata.get("unit", "")
         above = metadata.get("above")
         if isinstance(value, float) and not math.isfinite(value):
             raise HeadtailError(f"{self._key(name)} must be a finite number, got {value}")
         if above is not None and not value > above:
-            raise HeadtailError(f"{self._key(name)} must be above {above}{unit}, got {value}")
+            raise HeadtailError(f"{self._key(name)} must be above {_bound(above, unit)}, got {value}")
         if low is not None and not value >= low:
-            raise HeadtailError(f"{self._key(name)} must be at least {low}{unit}, got {value}")
+            raise HeadtailError(f"{self._key(name)} must be at least {_bound(low, unit)}, got {value}")
         if high is not None and not value <= high:
-            raise HeadtailError(f"{self._key(name)} must be at most {high}{unit}, got {value}")
+            raise HeadtailError(f"{self._key(name)} must be at most {_bound(high, unit)}, got {value}")
 
     def _key(self, name: str) -> str:
         return f"{self.topic}.{name}" if self.topic else name
+
+
+def _bound(value: float, unit: str) -> str:
+    """Return a bound with its unit: `1 sample`, but `0.1 s`."""
+    is_word = unit.isalpha() and len(unit) > 2
+    return counted(value, unit) if value == 1 and is_word else f"{value} {unit}".rstrip()

@@ -359,14 +359,16 @@ class ExplainConfig(Settings):
     bare_argument: ClassVar[str] = "text"
     text: str = setting(MISSING, "text to explain")
     entry_lists: str = setting(
-        MISSING,
-        "the metadata: a folder of {lang}.json or {lang}.txt, or one such file; starter: the run's, or made now",
+        "",
+        "the metadata: a folder of {lang}.json or {lang}.txt, or one such file; starter: the run's, or made now; "
+        "empty: those of the run",
     )
-    output: str = setting("", "folder of a run, to read counts, thresholds and the edge rule from")
+    output: str = setting("", "folder of a run, to read entries, counts, thresholds and the edge rule from")
     pairs: str = table("pairs", "table of pairs of the run")
     matches: str = table("matches", "table of matches of the run")
     entry_counts: str = table("entry_counts", "table of counts of the run")
     thresholds: str = table("thresholds", "table of thresholds of the run")
+    entries: str = table("entries", "table of the words of entries of the run")
     edges: Edges = setting(Edges.script, "edge rule, if output is not given")
     lang: str = setting("", "language of the text; empty: detect it by the rules of the run, without a page")
     language_model: str = setting(

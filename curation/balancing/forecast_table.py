@@ -11,6 +11,7 @@ from curation.balancing.distributions import Distributions
 from curation.balancing.forecast import ALL, Expectation
 from curation.balancing.thresholds import BalanceGoal
 from curation.core import storage
+from curation.core.amounts import byte_size, duration
 from curation.core.receipts import Receipt
 
 FORECASTS = pa.schema(
@@ -175,7 +176,7 @@ def forecast_text(rows: Sequence[dict], goal_point: int, reference: str) -> str:
 
 _HEADS = (
     "tail share", "unmatched", "below t", "from t", "pairs", "+-", "images to fetch", "+-", "samples",
-    "sum(min(count, t))", "TB", "hours",
+    "sum(min(count, t))", "size", "time to fetch",
 )  # fmt: skip
 
 
@@ -192,8 +193,8 @@ def _cells(row: Mapping) -> list[str]:
         f"{row['images_deviation']:,.0f}",
         f"{row['expected_samples']:,.0f}",
         f"{row['matches_capped']:,.0f}",
-        f"{row['terabytes']:.4g}",
-        f"{row['hours']:.4g}",
+        byte_size(row["terabytes"] * 1e12),
+        duration(row["hours"] * 3600),
     ]
 
 

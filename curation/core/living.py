@@ -15,10 +15,11 @@ from contextlib import contextmanager, suppress
 from typing import Any, TextIO
 
 from curation.core import progress
+from curation.core.amounts import byte_size
 from curation.core.beats import peak_memory
 from curation.core.credentials import without_secrets
 from curation.core.errors import host_name
-from curation.core.meter import GAP, TASKS, Meter, Reading, clock, living_parts, plain_line, size
+from curation.core.meter import GAP, TASKS, Meter, Reading, clock, living_parts, plain_line
 from curation.core.run_log import RunLog
 from curation.core.terminal import PrintableStream, printable, screen
 
@@ -212,13 +213,15 @@ def watched(
 def totals(run: progress.Run, seconds: float) -> str:
     """Return the line at the end of a run."""
     moved = [
-        f"{size(count)} {what}" for count, what in ((run.bytes_read, "read"), (run.bytes_written, "written")) if count
+        f"{byte_size(count)} {what}"
+        for count, what in ((run.bytes_read, "read"), (run.bytes_written, "written"))
+        if count
     ]
-    java = f", Java {size(run.memory.java)}" if run.memory.java else ""
-    workers = f", a worker {size(run.memory.worker)}" if run.memory.worker else ""
+    java = f", Java {byte_size(run.memory.java)}" if run.memory.java else ""
+    workers = f", a worker {byte_size(run.memory.worker)}" if run.memory.worker else ""
     log = f"; log: {run.log.folder}" if run.log.folder else ""
     took = ", ".join((f"took {clock(seconds)}", *moved))
-    return f"{took}; peak memory: driver {size(peak_memory())}{java}{workers}{log}"
+    return f"{took}; peak memory: driver {byte_size(peak_memory())}{java}{workers}{log}"
 
 
 class _LogHandler(logging.Handler):

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from curation.core.amounts import byte_size, counted
+
 BYTES = "bytes"
 TASKS = "tasks"
 SHOWN_REASONS = 3
@@ -105,37 +107,24 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def size(count: float) -> str:
-    """Return bytes in their largest unit.
-
-    >>> size(0), size(999), size(1_234_567), size(2.5e12)
-    ('0 B', '999 B', '1.2 MB', '2.5 TB')
-    """
-    for unit in ("B", "kB", "MB", "GB"):
-        if count < 1000:
-            return f"{count:.0f} B" if unit == "B" else f"{count:.1f} {unit}"
-        count /= 1000
-    return f"{count:,.1f} TB"
-
-
 def amount(count: float, unit: str) -> str:
     """Return a count with its unit.
 
     >>> amount(12_345, "images"), amount(1e6, BYTES)
-    ('12,345 images', '1.0 MB')
+    ('12,345 images', '1 MB')
     """
-    return size(count) if unit == BYTES else f"{count:,.0f} {unit}"
+    return byte_size(count) if unit == BYTES else counted(count, unit)
 
 
 def done_text(reading: Reading, of: str = " of ") -> str:
     """Return what is done, of how much; empty where there is nothing to count.
 
     >>> done_text(Reading("", "images", 12, 2000)), done_text(Reading("", BYTES, 5e6, None))
-    ('12 of 2,000 images', '5.0 MB')
+    ('12 of 2,000 images', '5 MB')
     """
     if reading.total is None:
         return amount(reading.done, reading.unit) if reading.unit != TASKS else ""
-    done = size(reading.done) if reading.unit == BYTES else f"{reading.done:,.0f}"
+    done = byte_size(reading.done) if reading.unit == BYTES else f"{reading.done:,.0f}"
     return f"{done}{of}{amount(reading.total, reading.unit)}"
 
 
@@ -160,7 +149,7 @@ def _rate_text(rate: float | None, unit: str, short: bool = False) -> str:
     if not rate:
         return ""
     name = "" if short else f" {unit}"
-    return f"{size(rate)}/s" if unit == BYTES else f"{rate:,.0f}{name}/s" if rate >= 10 else f"{rate:.1f}{name}/s"
+    return f"{byte_size(rate)}/s" if unit == BYTES else f"{rate:,.0f}{name}/s" if rate >= 10 else f"{rate:.1f}{name}/s"
 
 
 def _tasks_text(reading: Reading) -> str:

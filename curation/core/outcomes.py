@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 
@@ -21,9 +22,10 @@ def refuse_nothing(receipt: Receipt, result: str, advice: str, allow_empty: bool
     reasons = f" ({', '.join(drops)})" if drops else ""
     if receipt.failures:
         first = receipt.failures[0]
-        advice += f"; {len(receipt.failures):,} failures, the first: {first['file']}: {first['error']}"
+        advice += f"; {counted(len(receipt.failures), 'failures')}, the first: {first['file']}: {first['error']}"
     raise HeadtailError(
-        f"no {result} of {receipt.rows_in:,} rows{reasons}: {advice}; allow_empty=true accepts an empty result"
+        f"no {result} of {counted(receipt.rows_in, 'rows')}{reasons}: {advice}; allow_empty=true accepts an empty "
+        "result"
     )
 
 

@@ -13,6 +13,7 @@ from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES
 from curation.core.outputs import refuse_file
 from curation.core.own_tables import MANIFEST
+from curation.core.run_folders import is_table
 
 _OURS = re.compile(
     r"_manifest\.json|_seed\.json|_ranges\.json|_waiting|_rows|_pass|_wikis|\.lease|\.work(-\w+)?|part-\d{5,}"
@@ -36,7 +37,7 @@ def check_outputs(tables: Iterable[str], run: str | None) -> None:
     run = run.rstrip("/") if run else None
     if run and run in map(dirname, tables):
         names = storage.list_folder(run)
-        if "sizes.json" in names or MANIFEST in names:
+        if "sizes.json" in names or MANIFEST in names or is_table(run):
             raise HeadtailError(f"{run} is a table or a set of shards: output is the folder of a run, above its tables")
         children = [name for name in names if not name.startswith(".")][:_MAX_CHILDREN]
         if _is_foreign(names) and not any(_has_ours(storage.list_folder(f"{run}/{name}")) for name in children):

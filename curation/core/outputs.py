@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from curation.core import storage
+from curation.core.amounts import byte_size
 from curation.core.errors import HeadtailError
 from curation.core.progress import say
 
@@ -40,7 +41,7 @@ def warn_of_space(stage: str, path: str, expected_bytes: float, content: str) ->
     if expected_bytes > free:
         say(
             stage,
-            f"{content} may take {expected_bytes / 1e9:,.1f} GB, and {path} has {free / 1e9:,.1f} GB free: "
+            f"{content} may take {byte_size(expected_bytes)}, and {path} has {byte_size(free)} free: "
             "make room, or set another path",
         )
 

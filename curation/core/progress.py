@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from curation.core.amounts import counted
 from curation.core.beats import Pulse
 from curation.core.meter import BYTES, TASKS, Meter, Reading
 from curation.core.receipts import Receipt
@@ -204,7 +205,7 @@ def account(receipt: Receipt) -> str:
     >>> account(Receipt("x", 1200, 900, Counter(blank_text=300)))
     '1,200 rows in, 900 out, 300 dropped (blank_text 300)'
     """
-    line = f"{receipt.rows_in:,} rows in, {receipt.rows_out:,} out"
+    line = f"{counted(receipt.rows_in, 'rows')} in, {receipt.rows_out:,} out"
     if not receipt.drops:
         return line
     reasons = [f"{reason} {count:,}" for reason, count in receipt.drops.most_common(SHOWN_REASONS)]

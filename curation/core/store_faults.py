@@ -5,8 +5,9 @@ The clients of stores raise errors of their own types, which are known by name h
 
 from collections.abc import Mapping
 
-EXTRAS: Mapping[str, str] = {"s3": "pip install 'headtail[s3]'", "s3a": "pip install 'headtail[s3]'"}
-"""Scheme -> how to install the client of its store, where that is an extra of ours."""
+S3 = "pip install 's3fs>=2026'"
+CLIENTS: Mapping[str, str] = {"s3": S3, "s3a": S3}
+"""Scheme -> how to install the client of its store, where that is an extra of ours; docs/install.md has the others."""
 NO_CREDENTIALS = frozenset(
     ("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError")
 )
@@ -18,14 +19,14 @@ def unknown_store(path: str, error: Exception) -> str:
     """Return the line for a path whose store has no client here.
 
     >>> unknown_store("s3://bucket/a", ImportError("Install s3fs to access S3"))
-    "s3://bucket/a: s3:// needs a package that is not installed (Install s3fs to access S3): pip install 'headtail[s3]'"
+    "s3://bucket/a: s3:// needs a package that is not installed (Install s3fs to access S3): pip install 's3fs>=2026'"
     >>> unknown_store("htp://a/b", ValueError("Protocol not known: htp"))
     'htp://a/b: Protocol not known: htp'
     """
     scheme = path.partition("://")[0]
     if not isinstance(error, ImportError):
         return f"{path}: {error}"
-    cure = EXTRAS.get(scheme, "install it into the environment of headtail")
+    cure = CLIENTS.get(scheme, "install it into the environment of headtail")
     return f"{path}: {scheme}:// needs a package that is not installed ({error}): {cure}{_instead(path)}"
 
 

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from curation.core import storage
+from curation.core.amounts import counted
 from curation.core.cleaned import CLEANED
 from curation.core.credentials import cut_failure, cut_input, cut_values, failed_place, place
 from curation.core.errors import HeadtailError
@@ -28,6 +29,7 @@ from curation.core.own_tables import MANIFEST
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe, difference
 from curation.core.record_errors import READER_ERROR
+from curation.core.run_folders import table_instead
 from curation.core.table_reader import check_file
 
 INPUTS = "_inputs.parquet"
@@ -167,7 +169,10 @@ class Table:
         """
         parts = self.parts()
         if not parts:
-            raise HeadtailError(f"{self.path} holds no complete table: run {stage} first, or set the path of its table")
+            raise HeadtailError(
+                f"{self.path} holds no complete table{table_instead(self.path, stage)}: run {stage} first, or set the "
+                "path of its table"
+            )
         if self.schema is not None:
             for part in parts:
                 if part.files and not part.cleaned:
@@ -312,9 +317,10 @@ class Table:
                         storage.remove(part.path)
                 return self.plan_parts(recipe, per_part, overwrite, add, retry)
             raise HeadtailError(
-                f"{self.path} holds {len(known):,} inputs, {len(missing):,} of which this call does not name, such as "
-                f"{missing[0]}: set add=true to keep them{f' and add {len(fresh):,} more' if fresh else ''}, "
-                "overwrite=true to make the table from the named inputs alone, or another path"
+                f"{self.path} holds {counted(len(known), 'inputs')}, {len(missing):,} of which this call does not "
+                f"name, such as {missing[0]}: set add=true to keep them"
+                f"{f' and add {len(fresh):,} more' if fresh else ''}, overwrite=true to make the table from "
+                "the named inputs alone, or another path"
             )
         taken = {int(part.path[-5:]) for part in parts}
         free = (number for number in count() if number not in taken)
@@ -450,6 +456,6 @@ def check_failed_share(
     if inputs and len(files) / inputs > max_share:
         listed = f" (all are in the manifests of {parts[0].path.rsplit('/', 1)[0]})" if parts else ""
         raise HeadtailError(
-            f"{len(files)} of {inputs} inputs could not be read to their end, more than max_failed_share={max_share}; "
-            f"the first: {failures[0]['file']}: {failures[0]['error']}{listed}"
+            f"{len(files)} of {counted(inputs, 'inputs')} could not be read to their end, more than "
+            f"max_failed_share={max_share}; the first: {failures[0]['file']}: {failures[0]['error']}{listed}"
         )

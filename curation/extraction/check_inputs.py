@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from curation.core.amounts import counted
 from curation.core.choices import SourceKind
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
@@ -75,7 +76,8 @@ def check_files(paths: Sequence[str], settings: ExtractionSettings, max_failed_s
     faults = [(path, fault) for path in chosen if (fault := _fault(path, settings))]
     if faults and (len(faults) > max_failed_share * len(paths) or 2 * len(faults) > len(chosen)):
         path, fault = faults[0]
-        more = f" ({len(faults)} of {len(chosen)} files that were opened are like this)" if len(faults) > 1 else ""
+        opened = counted(len(chosen), "files")
+        more = f" ({len(faults)} of {opened} that were opened are like this)" if len(faults) > 1 else ""
         raise HeadtailError(f"{path}: {fault}{more}")
 
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core import storage
+from curation.core.amounts import counted
 from curation.core.errors import HeadtailError, host_name
 from curation.core.fences import WRITER, Fence
 from curation.core.receipts import Receipt
@@ -136,7 +137,7 @@ def _check_reached(out: str, outcomes: list[Outcome], whole_list: bool) -> None:
     elif len(outcomes) >= MIN_JUDGED or (whole_list and not _reached_by_process):
         status, count = statuses.most_common(1)[0]
         raise HeadtailError(
-            f"{host_name()} reached none of the {len(outcomes):,} images of {os.path.basename(out)} "
+            f"{host_name()} reached none of the {counted(len(outcomes), 'images')} of {os.path.basename(out)} "
             f"({status} {count:,}): is it cut off from the network? download.min_success_share=0 accepts the result"
         )
 

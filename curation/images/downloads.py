@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
 from curation.core import storage
+from curation.core.amounts import counted
 from curation.core.cleaned import refusal
 from curation.core.errors import HeadtailError
 from curation.core.progress import say
@@ -87,7 +88,7 @@ class Downloads(Table):
             say(
                 STAGE,
                 f"download.images_per_list={images_per_list} has no effect: {self.path} was planned with {before}, and "
-                f"keeps its {planned.count:,} lists; another path for downloads takes a new plan",
+                f"keeps its {counted(planned.count, 'lists')}; another path for downloads takes a new plan",
             )
         return planned
 

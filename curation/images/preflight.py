@@ -10,6 +10,7 @@ from socket import SOCK_STREAM, getaddrinfo
 from urllib.parse import urlsplit
 
 from curation.core.addresses import is_literal
+from curation.core.amounts import counted
 from curation.core.backslashes import with_slashes
 from curation.core.errors import HeadtailError
 from curation.core.host_names import ascii_host, host_of_parts
@@ -140,7 +141,7 @@ def check_success(receipt: Receipt, min_share: float) -> None:
     reason, count = receipt.drops.most_common(1)[0]
     again = ", download.retry_failed=true fetches the failed ones again" if reason in RETRIED_LATER else ""
     raise HeadtailError(
-        f"{receipt.rows_out:,} of the first {receipt.rows_in:,} images arrived, less than "
+        f"{receipt.rows_out:,} of the first {counted(receipt.rows_in, 'images')} arrived, less than "
         f"download.min_success_share={min_share}; {count:,} failed by {reason}: {ADVICE.get(reason, OTHER_ADVICE)}. "
         f"The images that arrived are kept{again}; set download.min_success_share=0 to continue anyway"
     )

@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core import storage
+from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import MATCHES
@@ -102,8 +103,9 @@ def plan_buckets(tables: Sequence[Sequence[str]]) -> list[list[str]]:
     for files, own in zip(tables, names, strict=True):
         if own != names[0]:
             raise HeadtailError(
-                f"{posixpath.dirname(files[0])} has {len(own)} buckets, {posixpath.dirname(tables[0][0])} has "
-                f"{len(names[0])}: run match_pairs again with buckets={len(names[0])} or the other number"
+                f"{posixpath.dirname(files[0])} has {counted(len(own), 'buckets')}, "
+                f"{posixpath.dirname(tables[0][0])} has {len(names[0])}: run match_pairs again with "
+                f"buckets={len(names[0])} or the other number"
             )
     by_name: dict[str, list[str]] = {name: [] for name in names[0]}
     for files in tables:

@@ -24,6 +24,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from curation.core import storage
+from curation.core.amounts import are, counted
 from curation.core.beats import noted
 from curation.core.choices import Edges, Engine
 from curation.core.errors import HeadtailError
@@ -132,7 +133,9 @@ class EntryStore:
         lists = sorted((lang for lang, drops in by_lang.items() if drops), key=lambda lang: -by_lang[lang].total())
         named = ", ".join(f"{lang} {by_lang[lang].total():,}" for lang in lists[:SHOWN_LISTS])
         more = ", ..." if len(lists) > SHOWN_LISTS else ""
-        return f"{total.total():,} entries of the lists are not used ({reasons}): {named}{more}"
+        return (
+            f"{counted(total.total(), 'entries')} of the lists {are(total.total())} not used ({reasons}): {named}{more}"
+        )
 
     def entry_list(self, lang: str) -> EntryList:
         """Return the list of a language; raises HeadtailError if there is none or it cannot be read."""

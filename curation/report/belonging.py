@@ -7,6 +7,7 @@ names each table that is left out, why, and the job that brings it up to date.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from curation.core.amounts import are, counted
 from curation.core.errors import HeadtailError
 from curation.core.recipes import differences
 from curation.core.seeds import with_fingerprints
@@ -45,7 +46,9 @@ def sort_out(parts: Mapping[str, list[Part]], matches: MatchesTables, lists: Seq
     matched = {entry["id"] for part in matches.parts for entry in part.inputs()}
     kept["extract_pairs"] = [part for part in parts["extract_pairs"] if part.id in matched]
     if unmatched := len(parts["extract_pairs"]) - len(kept["extract_pairs"]):
-        notes.append(f"{unmatched:,} parts of pairs are not matched yet, and not shown: run match_pairs")
+        notes.append(
+            f"{counted(unmatched, 'parts')} of pairs {are(unmatched)} not matched yet, and not shown: run match_pairs"
+        )
     if parts["thresholds"][-1].id != curated.id:
         kept["thresholds"] = []
         notes.append("The thresholds are of another balance than the images kept, and not shown: run balance_pairs")

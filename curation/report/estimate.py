@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-from curation.report.numbers import plural
+from curation.core.amounts import are, byte_size, counted, duration
 
 MEASURED_LINKS = 1_270_000
 """Image links of the archive for which `extract_core_seconds` was measured."""
@@ -144,18 +144,18 @@ def dollars(stage: StageEstimate, assumed: Assumptions) -> float:
 def estimate_text(assumed: Assumptions) -> str:
     """Return the estimate as Markdown: a table of the stages, and notes on machines and buckets."""
     stages = estimate(assumed)
-    head = ("stage", "rows in", "rows out", "core-hours", "hours", "memory", "read TB", "shuffle TB", "table TB", "$")
+    head = ("stage", "rows in", "rows out", "core-hours", "time", "memory", "read", "shuffle", "table", "$")
     rows: list[tuple[str, ...]] = [
         (
             stage.stage,
             f"{_amount(stage.rows_in)} {stage.unit}",
             _amount(stage.rows_out),
             _number(stage.core_seconds / 3600),
-            _number(stage.core_seconds / 3600 / assumed.cores),
+            duration(stage.core_seconds / assumed.cores),
             f"{stage.memory:.1f} GiB",
-            _number(stage.read_bytes / 1e12),
-            _number(stage.shuffle_bytes / 1e12),
-            _number(stage.table_bytes / 1e12),
+            _size(stage.read_bytes),
+            _size(stage.shuffle_bytes),
+            _size(stage.table_bytes),
             _number(dollars(stage, assumed)),
         )
         for stage in stages
@@ -164,15 +164,15 @@ def estimate_text(assumed: Assumptions) -> str:
     sums = [sum(getattr(stage, name) for stage in stages) for name in ("read_bytes", "shuffle_bytes", "table_bytes")]
     total = _number(sum(dollars(stage, assumed) for stage in stages))
     rows.append(
-        ("all", "", "", _number(seconds / 3600), _number(seconds / 3600 / assumed.cores), "",
-         *(_number(bytes_ / 1e12) for bytes_ in sums), total)
+        ("all", "", "", _number(seconds / 3600), duration(seconds / assumed.cores), "",
+         *map(_size, sums), total)
     )  # fmt: skip
-    lists = assumed.languages * assumed.entries_per_list * measured()["list_bytes_per_entry"].value / 2**30
+    lists = assumed.languages * assumed.entries_per_list * measured()["list_bytes_per_entry"].value
     matches = stages[1].table_bytes
     notes = [
-        f"Hours assume that {assumed.cores:,} cores are always busy. Memory is that of one worker process; each core "
-        f"runs one. The entry lists of {plural(assumed.languages, 'language')} take {_number(lists)} GiB on each "
-        "machine, which its workers share.",
+        f"Times assume that {counted(assumed.cores, 'cores')} {are(assumed.cores)} always busy. Memory is that of one "
+        f"worker process; each core runs one. The entry lists of {counted(assumed.languages, 'languages')} take "
+        f"{byte_size(lists)} on each machine, which its workers share.",
         f"For files of `matches` of about 512 MB: `buckets={max(1, min(65_536, round(matches / BUCKET_BYTES)))}`.",
     ]
     return "\n\n".join([markdown_table(head, rows), *notes])
@@ -208,6 +208,11 @@ def _number(value: float) -> str:
     if 0 < value < 0.01:
         return "< 0.01"
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def _size(count: float) -> str:
+    """Bytes, a dash for none: most stages read or shuffle nothing."""
+    return byte_size(count) if count else "-"
 
 
 def _amount(value: float) -> str:

@@ -3,6 +3,9 @@
 import html
 import re
 
+from curation.core.amounts import byte_size as byte_size  # beside the page's other formats
+from curation.core.amounts import duration as duration
+
 _UNPRINTABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _SUFFIXES = ((1e12, "T"), (1e9, "B"), (1e6, "M"))
 
@@ -80,27 +83,3 @@ def percent(part: float, whole: float) -> str:
     if share < 0.1:
         return f"{share * 100:.2g}%"
     return f"{share:.0%}" if share < 0.99 else f"{share * 100:.2f}%"
-
-
-def byte_size(value: float) -> str:
-    """Return a number of bytes in decimal units.
-
-    >>> [byte_size(v) for v in (0, 999, 1500, 2_340_000, 5.1e12)]
-    ['0 B', '999 B', '1.5 kB', '2.34 MB', '5.1 TB']
-    """
-    for size, unit in ((1e15, "PB"), (1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if value >= size:
-            return f"{value / size:.3g} {unit}"
-    return f"{value:.0f} B"
-
-
-def duration(seconds: float) -> str:
-    """Return seconds as seconds, minutes or hours.
-
-    >>> [duration(v) for v in (0.04, 12.34, 75, 7300)]
-    ['0.04 s', '12.3 s', '1 min 15 s', '2 h 1 min']
-    """
-    if seconds < 60:
-        return f"{seconds:.3g} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

@@ -10,6 +10,8 @@ from typing import Any
 
 from curation.balancing.entry_table import is_free
 from curation.core import storage
+from curation.core.amounts import counted
+from curation.core.errors import HeadtailError
 from curation.core.lease_files import Lease, LeaseFile, read_lease
 from curation.core.own_tables import MANIFEST
 from curation.core.owners import Owner
@@ -31,7 +33,7 @@ CHAIN = {
 }
 """Table -> the job that writes it, and the table that it is made from. In the order of the jobs."""
 FURTHER = {"forecasts": "balance_pairs", "entries": "match_pairs"}
-FINISHED, UNFINISHED, MISSING, OLD, CLEANED = "finished", "unfinished", "-", "behind", "cleaned"
+FINISHED, UNFINISHED, MISSING, OLD, CLEANED, DAMAGED = "finished", "unfinished", "-", "behind", "cleaned", "damaged"
 REPORT = "report.json"
 
 
@@ -47,6 +49,8 @@ class TableState:
     """The table that has changed since this one was made."""
     finished: datetime | None = None
     is_report: bool = False
+    fault: str = ""
+    """Why the table cannot be read; it has no parts then."""
 
     @property
     def is_there(self) -> bool:
@@ -56,6 +60,8 @@ class TableState:
     @property
     def state(self) -> str:
         """The state in a word or two."""
+        if self.fault:
+            return DAMAGED
         if self.begun:
             return f"{UNFINISHED}{f' ({self.begun})' if self.begun != UNFINISHED else ''}"
         if not self.is_there:
@@ -101,7 +107,7 @@ class RunState:
         names = [*CHAIN, *FURTHER]
         folders = [storage.join(path, name) for name in names]
         with ThreadPoolExecutor(len(names)) as pool:  # the requests to a store take most of the time
-            tables = dict(zip(names, pool.map(_read, names, folders), strict=True))
+            tables = dict(zip(names, pool.map(_read_or_tell, names, folders), strict=True))
             leases = list(pool.map(_lease, folders))
         for name, (_, source) in CHAIN.items():
             if source and (behind := _is_behind(tables[name], tables[source])):
@@ -122,7 +128,7 @@ class RunState:
     @property
     def is_run(self) -> bool:
         """Whether the folder has a table, finished or begun."""
-        return any(each.is_there or each.begun for each in self.tables.values())
+        return any(each.is_there or each.begun or each.fault for each in self.tables.values())
 
     @cached_property
     def next_job(self) -> str:
@@ -139,6 +145,21 @@ class RunState:
         parts = self.tables["thresholds"].parts
         rows = [row for part in parts for file in part.files for row in read_rows(file, THRESHOLDS).to_pylist()]
         return sorted(rows, key=lambda row: (-row["matches"], row["lang"]))
+
+
+def _read_or_tell(name: str, path: str) -> TableState:
+    """Return the state of a table; one with a damaged manifest says so, and hides no other table."""
+    try:
+        state = _read(name, path)
+        # A manifest may be JSON and yet no manifest: what is shown of it must be there.
+        _ = state.rows, state.files, state.bytes, [(part.id, part.inputs(), part.cleaned) for part in state.parts]
+        if bad := [part.path for part in state.parts if not isinstance(part.manifest["settings"], dict)]:
+            raise ValueError(f"the settings of {bad[0]} are no object")
+    except HeadtailError as error:
+        return TableState(name, path, fault=str(error))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        return TableState(name, path, fault=f"a manifest of {path} is damaged ({type(error).__name__}: {error})")
+    return state
 
 
 def _read(name: str, path: str) -> TableState:
@@ -166,8 +187,8 @@ def _begun(name: str, path: str, parts: Sequence[Part]) -> str:
     if name == "downloads" and open_parts:
         return _lists_done(storage.join(path, open_parts[-1]))
     if name == "matches" and (waiting := Table(storage.join(path, "_waiting")).parts()):
-        return f"{len(waiting):,} parts to merge"
-    return f"{len(parts):,} parts done" if open_parts and parts else UNFINISHED if open_parts else ""
+        return f"{counted(len(waiting), 'parts')} to merge"
+    return f"{counted(len(parts), 'parts')} done" if open_parts and parts else UNFINISHED if open_parts else ""
 
 
 def _lists_done(folder: str) -> str:
@@ -178,7 +199,7 @@ def _lists_done(folder: str) -> str:
     done = sum(name.startswith("range-") and name.endswith(".json") for name in names)
     if RECIPE not in names:
         return UNFINISHED
-    return f"{done:,} of {storage.read_json(storage.join(folder, RECIPE))['ranges']:,} lists"
+    return f"{done:,} of {counted(storage.read_json(storage.join(folder, RECIPE))['ranges'], 'lists')}"
 
 
 def _is_behind(state: TableState, source: TableState) -> str:

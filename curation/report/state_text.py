@@ -3,9 +3,10 @@
 from datetime import datetime
 from typing import Any
 
+from curation.core.amounts import byte_size, counted
+from curation.core.errors import HeadtailError
 from curation.report.aligned_text import aligned, cut, one_line
-from curation.report.numbers import byte_size
-from curation.report.run_state import CLEANED, FURTHER, MISSING, RunState, TableState
+from curation.report.run_state import CLEANED, DAMAGED, FURTHER, MISSING, RunState, TableState
 
 SHOWN_LANGUAGES = 10
 HEADER = ["table", "state", "parts", "rows", "files", "bytes", "written"]
@@ -13,9 +14,10 @@ HEADER = ["table", "state", "parts", "rows", "files", "bytes", "written"]
 
 def state_lines(run: RunState, width: int) -> list[str]:
     """Return the tables of a run, what decided them, what comes next, and who works on it."""
-    rows = [_row(state) for name, state in run.tables.items() if name not in FURTHER or state.is_there]
+    rows = [_row(state) for name, state in run.tables.items() if name not in FURTHER or state.is_there or state.fault]
     lines = [run.path, "", *aligned(HEADER, rows, width, right=[2, 3, 4, 5]), ""]
     lines += [cut(one_line(f"{name:9} {text}"), width) for name, text in _decisions(run)]
+    lines += [one_line(f"{'damaged':9} {state.fault}") for state in run.tables.values() if state.fault]
     lines += _thresholds(run, width)
     lines += [one_line(f"{'work':9} {line}") for line in run.work]
     after = f"headtail {run.next_job}" if run.next_job else "nothing is missing"
@@ -48,7 +50,7 @@ def _decisions(run: RunState) -> list[tuple[str, str]]:
         goal = [f"{name} {balance[name]:,.10g}" for name in ("t", "tail_share", "target_images") if balance.get(name)]
         more = [f"unit {balance.get('unit')}", f"headroom {balance.get('headroom', 1):g}"]
         if limit := balance.get("max_per_domain"):
-            more.append(f"at most {limit:,} images of a domain")
+            more.append(f"at most {counted(limit, 'images')} of a domain")
         found.append(("balance", ", ".join([*goal, *more])))
     if shards := run.settings("shards"):
         if shards.get("filter"):
@@ -65,9 +67,12 @@ def _languages(langs: list[str]) -> str:
 
 def _thresholds(run: RunState, width: int) -> list[str]:
     """Return the thresholds of the languages with most matches, as a small table."""
-    if run.tables["thresholds"].state in (MISSING, CLEANED):
+    if run.tables["thresholds"].state in (MISSING, CLEANED, DAMAGED):
         return []
-    rows: list[dict[str, Any]] = run.thresholds()
+    try:
+        rows: list[dict[str, Any]] = run.thresholds()
+    except (HeadtailError, OSError) as error:
+        return [one_line(f"{'damaged':9} {error}")]
     cells = [
         [
             row["lang"], f"{row['t']:,.6g}", f"{row['tail_share']:.2%}", f"{row['entries']:,}", f"{row['matches']:,}",
@@ -76,5 +81,5 @@ def _thresholds(run: RunState, width: int) -> list[str]:
         for row in rows[:SHOWN_LANGUAGES]
     ]  # fmt: skip
     header = ["lang", "t", "tail share", "entries met", "matches", "images expected"]
-    more = [f"... and {len(rows) - SHOWN_LANGUAGES:,} languages more"] if len(rows) > SHOWN_LANGUAGES else []
+    more = [f"... and {counted(len(rows) - SHOWN_LANGUAGES, 'languages')} more"] if len(rows) > SHOWN_LANGUAGES else []
     return ["", *aligned(header, cells, width, right=[1, 2, 3, 4, 5]), *more, ""]

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from curation.balancing.entry_table import is_free, read_words
 from curation.core import storage
+from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
 from curation.core.own_tables import MANIFEST
 from curation.core.progress import say
@@ -84,9 +85,9 @@ class ShownTable:
         """
         rows, columns = self.first(count)
         words = _words(rows, entries)
-        size = "" if self.rows is None else f", {self.rows:,} rows"
-        parts = f" in {self.parts:,} parts" if self.parts > 1 else ""
-        number = f"{len(self.files):,} file{'s' if len(self.files) != 1 else ''}"
+        size = "" if self.rows is None else f", {counted(self.rows, 'rows')}"
+        parts = f" in {counted(self.parts, 'parts')}" if self.parts > 1 else ""
+        number = counted(len(self.files), "files")
         title = f"{self.path}{size}{parts}, {number}; the first {len(rows):,}:"
         header = list(columns)
         if words and "entry_id" in header and "entry" not in header:
@@ -156,7 +157,7 @@ def shown(value: Any, lang: str = "", words: Words | None = None) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if 1e4 <= abs(value) < 1e15 else f"{value:.4g}"
     if isinstance(value, bytes):
-        return f"{len(value):,} bytes"
+        return f"{counted(len(value), 'bytes')}"
     if isinstance(value, dict):
         return _struct(value, words or {})
     if isinstance(value, list):
@@ -186,9 +187,11 @@ def _struct(value: Mapping[str, Any], words: Words) -> str:
 def _words(rows: Sequence[Mapping[str, Any]], entries: str) -> dict[tuple[str, int], str]:
     """Return the words of the entries that rows name, none where there is no table of entries."""
     wanted = {key for row in rows for key in _named(row)}
-    if not entries or not wanted or not is_free(entries):
+    if not entries or not wanted:
         return {}
     try:
+        if not is_free(entries):
+            return {}
         return read_words(Table(entries).files(), wanted)
     except (HeadtailError, OSError, pa.ArrowException) as error:
         say("show", f"shows ids without words: {error}")

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from curation.balancing.counts import NO_COUNTS, CountFiles
+from curation.core.amounts import are, counted
 from curation.core.languages import LANGUAGES, OTHER
 from curation.core.receipts import Receipt
 from curation.report.page import FORMAT
@@ -211,7 +212,7 @@ def _codes(stats: DownloadStats, status: str) -> dict[str, int]:
 def not_listed_note(totals: RunTotals) -> list[str]:
     """Return the note on images that were downloaded for another balance only."""
     count = totals.not_listed
-    return [f"{count:,} images that were downloaded for other balances are not shown"] if count else []
+    return [f"{counted(count, 'images')} downloaded for other balances {are(count)} not shown"] if count else []
 
 
 def image_values(stats: ShardStats) -> Values:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from PIL import Image
 
+from curation.core.amounts import counted
 from curation.images.as_seen import is_spoiled
 
 _FORMAT, _SPOILED = "format ", "spoiled "
@@ -28,10 +29,11 @@ download.formats=jpg stores one'
     formats, spoiled = _counts(facts, _FORMAT), _counts(facts, _SPOILED)
     found = []
     if spoiled:
+        count = sum(spoiled.values())
         found.append(
-            f"caution: {sum(spoiled.values()):,} images ({_listed(spoiled)}) look otherwise to a person than to a "
-            'trainer, whose convert("RGB") turns 16-bit grey white and shows colours under transparent pixels; a new '
-            "run stores them as a person sees them"
+            f"caution: {counted(count, 'images')} ({_listed(spoiled)}) look{'s' if count == 1 else ''} otherwise to a "
+            'person than to a trainer, whose convert("RGB") turns 16-bit grey white and shows colours under '
+            "transparent pixels; a new run stores them as a person sees them"
         )
     if len(formats) > 1:
         found.append(

@@ -19,6 +19,7 @@ from curation.core import storage
 from curation.core.beats import watch
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
+from curation.core.run_folders import is_table
 from curation.core.schemas import SAMPLES
 from curation.core.table_reader import read_foreign_batches
 from curation.images.as_seen import read_colour_key
@@ -103,6 +104,8 @@ def _check_named(path: str, names: list[str]) -> None:
         below = storage.join(path, name)
         if any(inside.endswith(".tar") for inside in storage.list_folder(below)):
             raise HeadtailError(f"{path} holds no tar itself, but its folder {name} does: name {below}")
+        if is_table(below):
+            raise HeadtailError(f"{path} is the folder of a run without shards: run write_shards first")
 
 
 def _read_object(folder: str, name: str, problems: list[str]) -> dict[str, Any]:

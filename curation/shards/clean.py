@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from curation.core import storage
+from curation.core.amounts import byte_size, counted
 from curation.core.choices import Cleanable
 from curation.core.cleaned import mark_cleaned
 from curation.core.errors import HeadtailError
@@ -84,7 +85,8 @@ class CleanPlan:
 
     def describe(self) -> str:
         """Return what is deleted, and what it was good for."""
-        return f"{self.name.value}: {self.count:,} files, {self.bytes:,} bytes. No longer possible: {LOST[self.name]}"
+        size = f"{counted(self.count, 'files')}, {byte_size(self.bytes)}"
+        return f"{self.name.value}: {size}. No longer possible: {LOST[self.name]}"
 
     def clean(self) -> None:
         """Delete the files; a part is marked before, so a stopped run can be repeated."""

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from curation.core import storage
+from curation.core.amounts import are, counted
 from curation.core.credentials import cut_values
 from curation.core.recipes import Recipe, differences
 from curation.core.seeds import with_fingerprints
@@ -71,7 +72,9 @@ class Origin:
             for change in differences(made, {**now.stages[stage][0], "stage": stage})
         ]
         if now.pairs and (gone := set(self.pairs) - set(now.pairs)):
-            found.append(f"{len(gone):,} of its {len(self.pairs):,} parts of pairs are replaced or gone")
+            found.append(
+                f"{len(gone):,} of its {counted(len(self.pairs), 'parts')} of pairs {are(len(gone))} replaced or gone"
+            )
         return found
 
 

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from curation.core import storage
+from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
 from curation.core.progress import account
 from curation.core.receipts import Receipt
@@ -181,7 +182,8 @@ def _work_name(recipe: Recipe) -> str:
 def describe_set(part: Part) -> str:
     """Return what a complete set is: its folder, samples, shards and date."""
     samples, shards = part.receipt.rows_out, len(part.files)
-    return f"{part.path} holds {samples:,} samples in {shards:,} shards{_date(storage.join(part.path, MANIFEST))}"
+    written = _date(storage.join(part.path, MANIFEST))
+    return f"{part.path} holds {counted(samples, 'samples')} in {counted(shards, 'shards')}{written}"
 
 
 def _date(path: str) -> str:

@@ -21,6 +21,7 @@ from curation.balancing.forecast_table import (
 from curation.balancing.solve_t import solve_goal
 from curation.balancing.thresholds import BalanceGoal
 from curation.core import storage
+from curation.core.amounts import counted
 from curation.core.choices import Unit
 from curation.core.progress import say
 from curation.core.recipes import Recipe
@@ -61,7 +62,8 @@ class Forecaster:
             return goal
         solved, found = solve_goal(goal, Distributions.of_files(self.counts), lambda ts: self.expect(ts)[ALL].images)
         note = "" if found.exact else f", the nearest below a jump to {found.next_images:,.0f}"
-        say(STAGE, f"expects {found.images:,.0f} samples at t={solved.survivors_t:,.8g} of {goal.rule.reference}{note}")
+        t = f"t={solved.survivors_t:,.8g} of {goal.rule.reference}"
+        say(STAGE, f"expects {counted(found.images, 'samples')} at {t}{note}")
         return solved
 
     def forecast(

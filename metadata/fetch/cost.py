@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from curation.core.meter import size as size_text
+from curation.core.amounts import byte_size, counted
 from metadata.fetch.catalogue import Source
 
 ASKED_FILES = 8
@@ -29,8 +29,8 @@ class FetchCost:
         >>> FetchCost("dump", 27, 25.1e9, False).describe(), FetchCost("page views", 1, None, False).describe()
         ('dump: 27 files, about 25.1 GB', 'page views: 1 file, size unknown')
         """
-        size = "size unknown" if self.bytes is None else f"{'' if self.is_exact else 'about '}{size_text(self.bytes)}"
-        return f"{self.kind}: {self.files:,} file{'' if self.files == 1 else 's'}, {size}"
+        size = "size unknown" if self.bytes is None else f"{'' if self.is_exact else 'about '}{byte_size(self.bytes)}"
+        return f"{self.kind}: {counted(self.files, 'files')}, {size}"
 
 
 def fetch_costs(sources: Iterable[Source], size_of: Callable[[str], int | None]) -> list[FetchCost]:
@@ -76,7 +76,7 @@ def cost_line(costs: Sequence[FetchCost], free_bytes: int) -> str:
     counting = _hours(sum(size / 1e9 * CORE_HOURS_PER_GB[kind] for kind, size in sizes.items()))
     return (
         f"{files}: {fetching} to fetch at {FETCHED_BYTES_PER_SECOND / 1e6:.0f} MB/s, then {counting} of one core to "
-        f"count them; {size_text(free_bytes)} are free"
+        f"count them; {byte_size(free_bytes)} are free"
     )
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES, OTHER, Language
 from curation.core.outputs import check_writable
@@ -126,7 +127,7 @@ def write_starter_lists(folder: str, inputs: StarterInputs) -> None:
     if manifest := finished(folder, recipe):
         if not exists(join(folder, README)):  # stopped between the two
             _write_readme(folder, manifest)
-        say(STAGE, f"is done: {len(manifest['lists'])} lists in {folder}")
+        say(STAGE, f"is done: {counted(len(manifest['lists']), 'lists')} in {folder}")
         return
     check_writable([folder])
     _clear(folder)
@@ -134,14 +135,14 @@ def write_starter_lists(folder: str, inputs: StarterInputs) -> None:
     receipts = []
     for name, wikis in inputs.members().items():
         receipts.append(_write_list(folder, name, wikis, inputs))
-        say(STAGE, f"{name}: {receipts[-1].rows_out:,} entries")
+        say(STAGE, f"{name}: {counted(receipts[-1].rows_out, 'entries')}")
     written = write_manifest(folder, recipe, inputs, inputs.codes, receipts, [], inputs.licence)
     _write_readme(folder, written)
     for line in _lacking(written["wikis"]):
         say(STAGE, line)
     entries = sum(receipt.rows_out for receipt in receipts)
     licence = f"; their licence: {inputs.licence}" if inputs.licence else ""
-    say(STAGE, f"done: {entries:,} entries in {folder}, {stage.seconds:.1f} s{licence}")
+    say(STAGE, f"done: {counted(entries, 'entries')} in {folder}, {stage.seconds:.1f} s{licence}")
 
 
 def add_sources(table: EntryTable, lang: str, inputs: StarterInputs, suffix: str = "") -> dict[str, Any]:

@@ -14,7 +14,8 @@ from pathlib import Path
 from curation.core.errors import HeadtailError
 
 LICENCE = "CC BY-SA 4.0 (data of wordfreq by Robyn Speer, from many sources)"
-NEEDS_PACKAGE = "starter lists need the package wordfreq: pip install 'headtail[starter]'"
+INSTALL = "pip install 'wordfreq>=3.1,<4'"
+NEEDS_PACKAGE = f"starter lists need the package wordfreq: {INSTALL}"
 # Wikipedia's codes of languages that wordfreq calls otherwise.
 _CODES = {"bs": "sh", "hr": "sh", "no": "nb", "sr": "sh", "tl": "fil"}
 _FOLDED_DIGITS = re.compile(r"\d[\d.,]*\d")
@@ -62,7 +63,7 @@ def word_lists() -> dict[str, WordList]:
     except ImportError as error:
         if error.name in (None, "wordfreq"):
             raise HeadtailError(NEEDS_PACKAGE) from error
-        raise HeadtailError(f"wordfreq cannot be imported ({error}): pip install 'headtail[starter]'") from error
+        raise HeadtailError(f"wordfreq cannot be imported ({error}): {INSTALL}") from error
     version = importlib.metadata.version("wordfreq")
     lists = {code: WordList(code, Path(path), version) for code, path in wordfreq.available_languages().items()}
     renamed = {wiki: lists[code] for wiki, code in _CODES.items() if code in lists}

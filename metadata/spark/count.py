@@ -5,6 +5,7 @@ from functools import partial
 
 from pyspark.sql import SparkSession
 
+from curation.core.amounts import counted
 from curation.core.progress import Stage
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
@@ -26,7 +27,7 @@ def count_articles(
     parts, plans = table.plan_parts(recipe, files_per_part, overwrite, add=True)
     count = partial(count_file, settings=settings)
     for number, part in plans:
-        stage = Stage(recipe.stage, f"{len(part.inputs):,} ranges of dumps, part {number}")
+        stage = Stage(recipe.stage, f"{counted(len(part.inputs), 'ranges')} of dumps, part {number}")
         parts.append(_write_part(session(), stage, table, number, part, plan_articles, count))
     return Counted.of(parts, recipe)
 

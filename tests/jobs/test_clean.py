@@ -41,8 +41,9 @@ def test_a_cleaned_run_stays_finished_and_refuses_what_needs_the_files(
     shards, before = tar_bytes(run), size(run)
     cleaned(run, ALL, "yes=true")
     told = capsys.readouterr().err
-    freed = int(told.splitlines()[-1].split(" done: ")[1].split(" bytes")[0].replace(",", ""))
-    assert abs(before - size(run) - freed) < 5000, "but for the notes in the manifests"
+    number, unit = told.splitlines()[-1].split(" done: ")[1].split(" are free")[0].split(" ")
+    freed = float(number) * {"kB": 1e3, "MB": 1e6}[unit]
+    assert before - size(run) == pytest.approx(freed, rel=0.02), "but for three digits, and the notes in the manifests"
     assert [line.split()[1] for line in told.splitlines()[:-1]] == [
         "pairs:", "matches:", "curated:", "lists:", "downloads:",
     ]  # fmt: skip

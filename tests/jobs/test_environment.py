@@ -43,7 +43,7 @@ def test_a_local_run_needs_no_name_of_machine_or_user_and_no_other_spark(tmp_pat
     assert done.returncode == 0, done.stderr
     # A slow machine tells every 30 seconds where it is.
     lines = [line for line in done.stderr.splitlines() if not re.search(r"^\w+ +\d+:\d\d, |\(\d+ s\)$", line)]
-    assert lines[0] == "extract_pairs    starts: 1 files, part 0"
+    assert lines[0] == "extract_pairs    starts: 1 file, part 0"
     assert lines[1].startswith("spark            JAVA_HOME=/no/java holds no Java 17 or newer")
     assert lines[2].startswith("spark            Spark ")
     assert lines[3].startswith("spark            its pages are at http://127.0.0.1:")

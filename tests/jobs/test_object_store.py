@@ -12,6 +12,7 @@ from jobs import show
 from tests.jobs.calls import Calls, one_process
 from tests.jobs.conftest import Sample
 from tests.s3_server import s3_server
+from tests.sample.run import changed
 
 RUN = "s3://bucket/run"
 
@@ -47,7 +48,7 @@ def test_a_whole_run_lies_on_an_object_store(
     s3.put(f"{sample.folder}/wat/", "bucket/crawl/wat/", recursive=True)
     s3.put(f"{sample.folder}/entries/", "bucket/entries/", recursive=True)
     places = [f"output={RUN}", "source.paths=s3://bucket/crawl/wat", "entry_lists=s3://bucket/entries"]
-    arguments = [*sample.overrides(tmp_path), *places]
+    arguments = changed(sample.overrides(tmp_path), places)
     calls.headtail("curate", *arguments)
 
     s3.get("bucket/run/", f"{tmp_path}/run/", recursive=True)

@@ -64,13 +64,17 @@ def _members(data: bytes) -> Iterator[bytes]:
 
 def _envelopes(folder: Path) -> Iterator[dict[str, Any]]:
     for path in sorted((folder / "wat").iterdir()):
-        for member in _members(path.read_bytes()):
-            body = member.split(b"\r\n\r\n", 1)[1]
-            if b"WARC-Type: metadata" in member:
-                try:
-                    yield json.loads(body)["Envelope"]
-                except json.JSONDecodeError:
-                    yield {"broken": True}
+        yield from _envelopes_of(path)
+
+
+def _envelopes_of(path: Path) -> Iterator[dict[str, Any]]:
+    for member in _members(path.read_bytes()):
+        body = member.split(b"\r\n\r\n", 1)[1]
+        if b"WARC-Type: metadata" in member:
+            try:
+                yield json.loads(body)["Envelope"]
+            except json.JSONDecodeError:
+                yield {"broken": True}
 
 
 def _pages(folder: Path) -> list[tuple[str, dict[str, Any]]]:
@@ -112,6 +116,20 @@ def test_other_processes_give_the_same_bytes(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     subprocess.run(command, check=True, cwd=root, env={"PYTHONHASHSEED": "7"}, capture_output=True)
     assert _digests(tmp_path / "here") == _digests(tmp_path / "there")
+
+
+def test_the_readme_names_the_archives_that_are_damaged(crawl: Path) -> None:
+    def is_damaged(path: Path) -> bool:
+        try:
+            records = gzip.decompress(path.read_bytes()).count(b"WARC-Type: metadata")
+        except EOFError:
+            return True
+        return records != sum("broken" not in envelope for envelope in _envelopes_of(path))
+
+    told = (crawl / "README.md").read_text()
+    damaged = [path.name for path in sorted((crawl / "wat").iterdir()) if is_damaged(path)]
+    assert re.findall(r"`wat/(.*?)`", told) == damaged
+    assert len(damaged) == 2
 
 
 def test_a_second_call_returns_at_once(crawl: Path) -> None:

@@ -1,7 +1,8 @@
 """Make the sample crawl: `python -m tests.sample.make FOLDER`.
 
-The folder gets `wat/` (the archives), `images/` and `behaviours.json` (for sample.host), `entries/` (the entry lists)
-and `_made.json` (what was made). Every byte follows from the sources of this package, the port and the scale.
+The folder gets `wat/` (the archives), `images/` and `behaviours.json` (for sample.host), `entries/` (the entry lists),
+`README.md` (what is damaged on purpose) and `_made.json` (what was made). Every byte follows from the sources of this
+package, the port and the scale.
 """
 
 import argparse
@@ -30,6 +31,9 @@ SEED = "headtail"
 CRAWL = "CC-MAIN-2026-04"
 IMAGES, PAGES_PER_SITE, GALLERY_FILES = 440, 8, 6
 MARKER = "_made.json"
+README = "README.md"
+DAMAGED = {4: "one of its records ends too early", GALLERY_FILES + 1: "it breaks off"}
+"""Archives, by number, that a run counts as failed, and why."""
 
 
 def make_sample(folder: Path, port: int = PORT, scale: float = 1.0) -> dict[str, Any]:
@@ -45,6 +49,7 @@ def make_sample(folder: Path, port: int = PORT, scale: float = 1.0) -> dict[str,
         made = json.loads(marker.read_text())
         if made.get("version") == version:
             return made
+        (folder / README).unlink(missing_ok=True)
         for name in ("wat", "images", "entries"):
             shutil.rmtree(folder / name, ignore_errors=True)
     elif folder.exists() and any(folder.iterdir()):
@@ -75,8 +80,29 @@ def make_sample(folder: Path, port: int = PORT, scale: float = 1.0) -> dict[str,
         "distinct_images": len(set(gallery.files.values())),
         "behaviours": dict(sorted(Counter(rule["behaviour"] for rule in gallery.behaviours.values()).items())),
     }
+    (folder / README).write_text(readme(made))
     _write_json(marker, made)
     return made
+
+
+def readme(made: dict[str, Any]) -> str:
+    """Return what is wrong with the crawl on purpose, for whoever meets it in a report."""
+    damaged = "".join(f"- `wat/{archive_name(number)}`: {fault}.\n" for number, fault in DAMAGED.items())
+    behaviours = ", ".join(f"{name} {count}" for name, count in made["behaviours"].items())
+    return (
+        "# The sample crawl\n\n"
+        "Made by `python -m tests.sample.make`, with damage on purpose, as real crawls have it.\n\n"
+        f"Two of the {made['wat_files']} archives are damaged; a run reads the rest of them, and counts them as "
+        "failed:\n\n"
+        f"{damaged}\nSome pages hold addresses, texts and records that must be dropped. Some of the "
+        f"{made['image_urls']:,} image addresses do not give their image at once, or at all: {behaviours} "
+        "(`behaviours.json`; tests/sample/host.py says what each does).\n"
+    )
+
+
+def archive_name(number: int) -> str:
+    """Return the name of an archive."""
+    return f"{CRAWL}-sample-{number:05}.warc.wat.gz"
 
 
 def _version(port: int, scale: float) -> str:
@@ -139,7 +165,7 @@ def _write_archives(folder: Path, pages: list[Page], odd: list[Page]) -> int:
             for page in pages[GALLERY_FILES :: GALLERY_FILES + 1]:
                 writer.add(page)
         cut_off = number == GALLERY_FILES + 1
-        (folder / f"{CRAWL}-sample-{number:05}.warc.wat.gz").write_bytes(writer.data(cut_off))
+        (folder / archive_name(number)).write_bytes(writer.data(cut_off))
     return GALLERY_FILES + 2
 
 

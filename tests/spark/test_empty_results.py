@@ -57,7 +57,7 @@ def test_files_that_all_fail_are_not_finished(table: Path, tmp_path: Path) -> No
     whole, run = table.read_bytes(), tmp_path / "run"
     table.write_bytes(whole[:-20])
     for limit in ((), ("source.limit=2",)):
-        with pytest.raises(HeadtailError, match=r"1 of 1 inputs could not be read to their end"):
+        with pytest.raises(HeadtailError, match=r"1 of 1 input could not be read to their end"):
             extract(run, table, *limit)
     assert not list(run.rglob("_manifest.json"))
     (tmp_path / "more").mkdir()

@@ -80,9 +80,7 @@ def test_a_corrected_path_does_not_leave_both_data_sets(
 ) -> None:
     wrong, right = f"source.paths={folder}/0.parquet", f"source.paths={folder}/7.tsv,{folder}/1.jsonl"
     assert len(extract(folder, tmp_path / "run", wrong)) == 40
-    told = (
-        r"run/pairs holds 1 inputs, 1 of which this call does not name, such as .*0.parquet: .*add=true .* add 2 more"
-    )
+    told = r"run/pairs holds 1 input, 1 of which this call does not name, such as .*0.parquet: .*add=true .* add 2 more"
     with pytest.raises(HeadtailError, match=told):
         extract(folder, tmp_path / "run", right)
     capsys.readouterr()
@@ -115,7 +113,7 @@ def test_a_file_that_ends_its_process_is_met_again_only_if_asked(
         with pytest.raises(HeadtailError, match=r"1 of 8 inputs .*given up: 2 attempts"):
             extract(folder, tmp_path / "run")
         assert len(extract(folder, tmp_path / "run", "max_failed_share=0.2")) == 700 - 60
-    assert "gave up 1 files" in capsys.readouterr().err
+    assert "gave up 1 file" in capsys.readouterr().err
     assert met.read_text() == "xx"
     assert len(extract(folder, tmp_path / "run", "retry_failed_files=true")) == 700
     assert len(extract(folder, tmp_path / "run")) == 700

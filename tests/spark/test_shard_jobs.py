@@ -130,7 +130,7 @@ def test_a_filter_reads_scores_and_side_car_columns(server: ImageServer, tmp_pat
     assert lost == whole["rows_in"] - whole["drops"]["not_downloaded"] - len(high & _downloaded(tmp_path))
     tars = digests(tmp_path)
     told = (
-        rf"shards holds {len(after)} samples in 1 shards, written \d{{4}}-\d\d-\d\d, .* "
+        rf"shards holds {len(after)} samples in 1 shard, written \d{{4}}-\d\d-\d\d, .* "
         r"\(filter was clip_score >= 0.3 and width > 8 and lang = 'en', is width > 100000; scores was .*overwrite=true"
     )
     for other in (

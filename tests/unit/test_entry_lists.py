@@ -1,16 +1,21 @@
 """`entry_lists=starter`: where the lists of a run lie, when they are made, and that they stay those it began with."""
 
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from conf.compose import compose_config
 from conf.schema.jobs import BalancePairsConfig, CurateConfig, ExplainConfig, MatchPairsConfig, ReportStatsConfig
 from curation.core.errors import HeadtailError
+from curation.core.leases import hold_leases
 from curation.matching import cache_folders
 from curation.matching.entry_store import EntryStore
-from jobs import explain
+from jobs import curate, explain, match_pairs
 from jobs.curate import folders_of
 from jobs.entry_lists import with_lists, with_new_lists
 from tests.word_package import install_words
@@ -29,7 +34,8 @@ def settings(run: Path, *overrides: str) -> MatchPairsConfig:
 
 def made(run: Path, *overrides: str, has_matches: bool = False) -> EntryStore:
     """The lists of a run that matches."""
-    return EntryStore.open(with_new_lists(settings(run, *overrides), lambda: has_matches).entry_lists)
+    config = settings(run, *overrides)
+    return EntryStore.open(with_new_lists(config, lambda: has_matches, lambda: None).entry_lists)
 
 
 def test_lists_are_made_in_the_folder_of_the_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,3 +130,54 @@ def test_explain_takes_the_lists_of_the_run_or_makes_some_in_the_cache(
     explained("text=chó", "lang=vi", f"output={tmp_path}/run")
     assert "chó" in capsys.readouterr().out.splitlines()[-1]
     cache_folders.user_cache.cache_clear()
+
+
+MISTAKES = {
+    "missing": ("source.paths=RUN/none.parquet", "none.parquet"),
+    "wrong kind": ("source.paths=RUN/text.parquet", "text.parquet"),
+    "missing column": ("source.url_column=link", "link"),
+    "removals": ("removals=RUN/none.txt", "none.txt"),
+    "scores": ("scores=RUN/none.parquet", "none.parquet"),
+}
+
+
+@pytest.mark.parametrize("name", MISTAKES)
+def test_mistakes_are_told_before_lists_are_made_or_a_seed_is_told(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    pq.write_table(pa.table({"url": ["http://h.org/1.jpg"], "text": ["Hund"]}), tmp_path / "table.parquet")
+    (tmp_path / "text.parquet").write_text("no table")
+    mistake, told = MISTAKES[name]
+    given = {
+        "source.paths": f"{tmp_path}/table.parquet",
+        "source": "table",
+        "languages": "de",
+        "language.model": "none",
+    }
+    key, value = mistake.replace("RUN", str(tmp_path)).split("=")
+    overrides = [f"output={run}", "entry_lists=starter", *(f"{k}={v}" for k, v in (given | {key: value}).items())]
+    with pytest.raises(HeadtailError, match=told):
+        curate.run(compose_config("curate", CurateConfig, overrides))
+    assert not run.exists() or [path for path in run.rglob("*") if path.is_file()] == []
+    assert capsys.readouterr().err == ""
+
+
+def test_match_pairs_makes_no_lists_without_pairs(tmp_path: Path) -> None:
+    with pytest.raises(HeadtailError, match="pairs holds no complete table: run extract_pairs first"):
+        match_pairs.run(settings(tmp_path / "run", "languages=de"))
+    assert not (tmp_path / "run/entry_lists").exists()
+
+
+def test_the_table_of_entries_is_held_by_one_run(tmp_path: Path) -> None:
+    given = [f"output={tmp_path}", "source.paths=/x", "entry_lists=/x"]
+    entries = f"{tmp_path}/entries"
+    assert entries in folders_of(compose_config("curate", CurateConfig, given))
+    (tmp_path / "entries").mkdir()
+    (tmp_path / "entries/en.txt").write_text("a list of the user")
+    assert entries not in folders_of(compose_config("curate", CurateConfig, given))
+    free = {"entries": f"{tmp_path}/words", "entry_lists": "/x", "output": str(tmp_path)}
+    with hold_leases("curate", [free["entries"]]):
+        started = [sys.executable, "-m", "headtail", "report_stats", *(f"{k}={v}" for k, v in free.items())]
+        told = subprocess.run(started, capture_output=True, text=True, check=False).stderr
+    assert f"writes to {tmp_path}/words: wait for its end" in told

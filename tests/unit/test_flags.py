@@ -84,6 +84,7 @@ def test_what_a_run_keeps_gives_the_same_settings_without_seed_and_secrets(tmp_p
     given = [*GIVEN, "seed=77", conf, "source.prefix=https://me:hidden@h.org/x?sig=hidden", "matching.edges=blank"]
     kept = settings_yaml(compose_config("curate", CurateConfig, given))
     assert "hidden" not in kept
+    assert kept.startswith(f"# Relative paths are relative to the folder in which the job was started, {Path.cwd()}\n")
     assert "seed" not in yaml.safe_load(kept)
     assert yaml.safe_load(kept)["spark"]["conf"] == {"spark.ui.port": "4041"}
     assert yaml.safe_load(kept)["matches"] == "${output}/matches"
@@ -166,6 +167,8 @@ def test_settings_of_spark_may_be_given_one_by_one() -> None:
     assert conf == {"spark.sql.shuffle.partitions": "3", "spark.app.id": "a b"}
 
 
+MANY = "".join(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 9) if k else 'en'}]\n" for k in range(9))
+"""Nine lists, each of nine times the one before."""
 WRONG_FILES = {
     "balance:\n  tt: 3": "my.yaml: unknown setting 'balance.tt': did you mean balance.t",
     "balance:\n  t: many": "my.yaml: balance.t must be a number",
@@ -175,6 +178,16 @@ WRONG_FILES = {
     "defaults: balance": "defaults must be a list",
     "1: 2": "unknown setting '1'",
     "null: 2": "is no key",
+    "languages: &a [en, *a]": "my.yaml refers to itself, or is nested without end",
+    "balance: &a {t: 3, unit: *a}": "my.yaml refers to itself, or is nested without end",
+    f"languages: {'[' * 5000}": "my.yaml refers to itself, or is nested without end",
+    MANY: "my.yaml refers to itself, or is nested without end",
+    "config: my.yaml": "my.yaml: a file of settings names no other one",
+    "matches: ${matches}": "matches: the value refers to itself",
+    "balance: {t: 20.000}": "my.yaml: balance.t: '20.000' may be 20 or 20,000: write 20 or 20000",
+    "pairs: /a\noverwrite: yes\npairs: /b": "is no YAML, line 3: pairs is given twice, first in line 1",
+    "balance: {t: 5}\nbalance.t: 6": "my.yaml: balance.t is given twice, as balance.t=5 and balance.t=6",
+    "defaults: [balance: tail_share]\nbalance: metaclip_400m": "my.yaml: balance is given twice",
 }
 
 
@@ -198,6 +211,31 @@ def test_a_folder_of_presets_and_files(tmp_path: Path, capsys: pytest.CaptureFix
     assert f"  {tmp_path}\n" in told
     with pytest.raises(HeadtailError, match="unknown preset; the presets are metaclip_2_5b"):
         compose_config("curate", CurateConfig, [*GIVEN, "balance=mine"])
+
+
+GIVEN_TWICE = {
+    "output=/b": "output is given twice, as output=/runs/a and output=/b: give it once",
+    "+output=/b": r"output is given twice, as output=/runs/a and \+output=/b: give it once",
+    "source.paths=/b": "write several values as one list, source.paths=/crawl/x.wat.gz,/b",
+    "balance.t=2 ++balance.t=2": "balance.t is given twice",
+    "balance=tail_share balance=metaclip_400m": "as balance=tail_share and balance=metaclip_400m: give it once",
+    "spark.conf.spark.a=1 spark.conf.spark.a=2": "spark.conf.spark.a is given twice",
+    "-m balance.t=1 balance.t=2": "balance.t is given twice, as balance.t=1 and balance.t=2",
+}
+
+
+@pytest.mark.parametrize("given", GIVEN_TWICE)
+def test_a_setting_is_given_once(given: str) -> None:
+    with pytest.raises(HeadtailError, match=GIVEN_TWICE[given]):
+        answer("curate", CurateConfig, read_flags([*GIVEN, *given.split(" ")], CurateConfig), "")
+
+
+def test_presets_beside_settings_and_files_are_no_second_value(tmp_path: Path) -> None:
+    (tmp_path / "my.yaml").write_text("balance: {t: 7}\noutput: /runs/b")
+    files = [f"config={tmp_path}/my.yaml"] * 2
+    given = [*GIVEN, *files, "balance=tail_share", "balance.t=5", "balance.tail_share=null"]
+    config = answer("curate", CurateConfig, read_flags(given, CurateConfig), "")
+    assert (config.output, config.balance.t) == ("/runs/a", 5)
 
 
 def swept(*overrides: str, job: str = "curate") -> Sweep:
@@ -232,8 +270,10 @@ def test_what_a_sweep_keeps_writes_nothing_into_its_folders(tmp_path: Path) -> N
         ("curate", ["balance.t=1,2", "buckets=2,4"], r"several values of balance\.\*, not of buckets"),
         ("curate", ["balance=metaclip_400m,tail_share"], "not of balance: it decides what is made once"),
         ("curate", ["balance.t=1,many"], "balance.t must be a number, got 'many'"),
+        ("curate", ["balance.t=5,10.000"], "balance.t: '10.000' may be 10 or 10,000"),
+        ("curate", ["balance.t=5,500,20,000"], "balance.t: '5,500,20,000' has commas within numbers"),
     ],
-    ids=["one value", "signals", "preset that matches otherwise", "no number"],
+    ids=["one value", "signals", "preset that matches otherwise", "no number", "points", "commas"],
 )
 def test_what_cannot_be_swept(job: str, given: list[str], line: str) -> None:
     with pytest.raises(HeadtailError, match=line):

@@ -3,7 +3,7 @@
 import pytest
 
 from conf.compose import compose_config
-from conf.schema.jobs import CurateConfig
+from conf.schema.jobs import CleanConfig, CurateConfig
 from curation.core.errors import HeadtailError
 
 GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz", "entry_lists=/lists"]
@@ -15,6 +15,16 @@ CASES = {
     "balance.t=1,000,000": "balance.t must be a number, got '1,000,000': write 1000000",
     "balance.t=2,5": "balance.t must be a number, got '2,5': write 2.5",
     "balance.t=1.234,5": "balance.t must be a number, got '1.234,5': write 1234.5",
+    "balance.t=20.000": "balance.t: '20.000' may be 20 or 20,000: write 20 or 20000",
+    "balance.t='20.500'": "balance.t: '20.500' may be 20.5 or 20,500: write 20.5 or 20500",
+    "balance.t=1.000.000": "balance.t must be a number, got '1.000.000': write 1000000",
+    "balance.t_by_language.de=5.000": "balance.t_by_language.de: '5.000' may be 5 or 5,000: write 5 or 5000",
+    "balance.t_by_language={de: 5.000}": "balance.t_by_language: '5.000' may be 5 or 5,000: write 5 or 5000",
+    "forecast_grid=7,5.000": "forecast_grid: '5.000' may be 5 or 5,000: write 5 or 5000",
+    "forecast_grid=5,500,20,000": "forecast_grid: '5,500,20,000' has commas within numbers: write 20000",
+    "buckets=64.000": "buckets: '64.000' may be 64 or 64,000: write 64 or 64000",
+    "buckets=20.125": "buckets must be an integer, got '20.125': write 20125",
+    "buckets=64.0": "buckets must be an integer, got '64.0': write 64",
     "balance.tail_share=0,06": "balance.tail_share must be a number, got '0,06': write 0.06",
     "balance.tail_share=0,125": "balance.tail_share must be a number, got '0,125': write 0.125",
     "balance.t=": "balance.t must be a number, got ''",
@@ -33,8 +43,18 @@ CASES = {
     "languages=[en": "languages: '[en' cannot be read: close each quote and bracket",
     "spark.conf={a: b": "spark.conf: '{a: b' cannot be read: close each quote and bracket",
     "output=/x/${HOME}": "output: no setting is called HOME; an environment variable is written ${oc.env:HOME}",
+    "matches=/x/${matches}": "matches: the value /x/${matches} refers to itself",
+    "matches=${oc.env:HEADTAIL_NONE}": "matches: the environment variable HEADTAIL_NONE is not set",
     "+output=/x": "+output: the setting exists, write output= without the +",
     "output=": "output must be given: add output=...",
+    "+balance=tail_share": "+balance: the topic has a preset, write balance= without the +",
+    "~balance.t": "~balance.t: a setting cannot be deleted; leave it out, or give it another value",
+    "balance@matching=blank": "balance@matching=blank: settings stay where they are, write balance=blank",
+    "balance.unit=imgae": "balance.unit must be one of pair, image, got 'imgae': write image",
+    "balance.unit=": "balance.unit must be one of pair, image, got ''",
+    "balance.unit=[pair]": "balance.unit takes one value, got '[pair]'",
+    "download.resize=Border": "got 'Border': write border",
+    "balance=metaclip_400": "metaclip_400m, tail_share; did you mean balance=metaclip_400m?",
     "download.contact=me": "download.contact must be an e-mail address or a URL such as https://example.org/bot",
     "download.contact='a@b.c) evil'": "download.contact must be an e-mail address or a URL",
 }
@@ -46,6 +66,25 @@ def test_a_wrong_value_is_named_as_it_was_typed(override: str) -> None:
         compose_config("curate", CurateConfig, [*GIVEN, override])
     assert CASES[override] in str(error.value)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("override", "value"),
+    [("balance.t=20_000", 20_000), ("balance.t=20.125", 20.125), ("balance.t=20.0", 20), ("balance.t=5e3", 5000)],
+)
+def test_numbers_that_can_be_read_in_one_way_are_taken(override: str, value: float) -> None:
+    assert compose_config("curate", CurateConfig, [*GIVEN, override]).balance.t == value
+
+
+def test_a_share_cannot_be_thousands() -> None:
+    config = compose_config("curate", CurateConfig, [*GIVEN, "balance.headroom=1.000", "balance.tail_share=0.060"])
+    assert (config.balance.headroom, config.balance.tail_share) == (1, 0.06)
+
+
+def test_the_item_of_a_list_that_is_no_choice_is_named() -> None:
+    line = "what must be one of pairs, matches, curated, lists, downloads, got 'Download': write downloads"
+    with pytest.raises(HeadtailError, match=line):
+        compose_config("clean", CleanConfig, ["output=/runs/a", "what=pairs,Download"])
 
 
 @pytest.mark.parametrize("contact", ["me@example.org", "https://example.org/bot?a=b"])

@@ -227,7 +227,7 @@ def test_several_tables_are_merged_by_uid(tmp_path: Path) -> None:
 
 
 def test_parts_with_other_buckets_are_refused() -> None:
-    with pytest.raises(HeadtailError, match=r"b has 1 buckets, a has 2: run match_pairs again"):
+    with pytest.raises(HeadtailError, match=r"b has 1 bucket, a has 2: run match_pairs again"):
         plan_buckets([["a/bucket-0.parquet", "a/bucket-1.parquet"], ["b/bucket-0.parquet"]])
     assert plan_buckets([["a/1", "a/0"], ["b/0", "b/1"]]) == [["a/0", "b/0"], ["a/1", "b/1"]]
 

@@ -148,7 +148,7 @@ def test_a_terminal_that_is_gone_ends_the_line_and_not_the_run(
 def test_the_log_and_the_events_hold_what_is_not_shown(tmp_path: Path) -> None:
     def work() -> None:
         say("extract_pairs", "adds a file")
-        Stage("extract_pairs", "1 files, part 3", 3).end(Receipt("x", 2, 1, Counter(dns=1)))
+        Stage("extract_pairs", "1 file, part 3", 3).end(Receipt("x", 2, 1, Counter(dns=1)))
         warnings.showwarning("odd \x1b[2Jpixels", UserWarning, "pixels.py", 7)
         logging.getLogger("some.library").warning("GET https://h.org/b?X-Signature=S3CRET failed")
         progress.run.log.line("java             12:00:00 WARN TaskMemoryManager: Failed to allocate a page")
@@ -161,7 +161,7 @@ def test_the_log_and_the_events_hold_what_is_not_shown(tmp_path: Path) -> None:
     assert kept.read_text() == "seed: null\n"
     log, events = of_run(tmp_path)
     assert "headtail curate source.paths=https://h.org/a spark.conf.spark.authenticate.secret=...\n" in log
-    assert log.index("adds a file") < log.index("starts: 1 files, part 3") < log.index("WARN TaskMemoryManager")
+    assert log.index("adds a file") < log.index("starts: 1 file, part 3") < log.index("WARN TaskMemoryManager")
     assert "UserWarning at pixels.py:7: odd \\x1b[2Jpixels" in log
     assert "WARNING some.library: GET https://h.org/b failed" in log
     assert "Traceback (most recent call last):" in log

@@ -74,7 +74,7 @@ def test_what_matters_most_stays_on_a_narrow_terminal() -> None:
 def test_bytes_without_a_total_are_told_with_the_share_of_the_tasks() -> None:
     reading = Reading("extract file", BYTES, 4e9, None, 30, 100)
     assert plain_line(100, reading, metered((100, reading))) == (
-        "1:40, extract file, 4.0 GB (30%), 30 of 100 tasks, 40.0 MB/s, 3:53 left"
+        "1:40, extract file, 4 GB (30%), 30 of 100 tasks, 40 MB/s, 3:53 left"
     )
 
 

@@ -16,7 +16,7 @@ def test_no_row_is_an_error_with_the_most_frequent_reasons() -> None:
         refuse_nothing(receipt, "pair", "look there", allow_empty=False)
     refuse_nothing(receipt, "pair", "look there", allow_empty=True)
     failed = Receipt("x", failures=[{"file": "/in/a", "error": "damaged"}])
-    with pytest.raises(HeadtailError, match="look there; 1 failures, the first: /in/a: damaged; allow_empty"):
+    with pytest.raises(HeadtailError, match="look there; 1 failure, the first: /in/a: damaged; allow_empty"):
         refuse_nothing(failed, "pair", "look there", allow_empty=False)
     refuse_nothing(Receipt("x", 3, 1), "pair", "look there", allow_empty=False)
 

@@ -67,7 +67,7 @@ def test_a_run_beside_other_files_goes_on(tmp_path: Path) -> None:
     check_outputs([f"{tmp_path}/pairs", f"{tmp_path}/matches"], str(tmp_path))
 
 
-@pytest.mark.parametrize("name", ["sizes.json", "_manifest.json"])
+@pytest.mark.parametrize("name", ["sizes.json", "_manifest.json", "part-00000"])
 def test_a_run_is_not_put_into_a_table(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("{}")
     with pytest.raises(HeadtailError, match="is a table or a set of shards: output is the folder of a run"):

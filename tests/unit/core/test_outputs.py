@@ -38,7 +38,7 @@ def test_a_full_disk_is_refused_and_a_small_one_is_told(
     warn_of_space("download_images", f"{tmp_path}/run", 1e9, "33,334 images")
     assert capsys.readouterr().err == ""
     warn_of_space("download_images", f"{tmp_path}/run", 3e9, "100,000 images")
-    assert f"100,000 images may take 3.0 GB, and {tmp_path}/run has 2.0 GB free" in capsys.readouterr().err
+    assert f"100,000 images may take 3 GB, and {tmp_path}/run has 2 GB free" in capsys.readouterr().err
     monkeypatch.setattr(outputs.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
     with pytest.raises(HeadtailError, match="No space left on device"):
         check_writable([f"{tmp_path}/run"])

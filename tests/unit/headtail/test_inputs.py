@@ -170,7 +170,7 @@ REFUSED = {
     "no UTF-8": (lambda: headtail.match([b"\xff"], ENTRIES), "column text cannot be read as UTF-8"),
     "a URL is missing": (
         lambda: headtail.match({"text": ["a", "b"], "url": ["u", None]}, ENTRIES),
-        "column url has no value in 1 rows, row 1 the first: drop these rows",
+        "column url has no value in 1 row, the first is row 1: drop them",
     ),
     "an empty URL": (lambda: headtail.match({"text": ["a"], "url": [""]}, ENTRIES), "column url holds empty URLs"),
     "lengths": (lambda: headtail.match({"text": ["a"], "url": []}, ENTRIES), "columns differ in length"),

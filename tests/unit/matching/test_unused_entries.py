@@ -28,7 +28,7 @@ def test_unused_entries_are_counted_by_reason_and_list(lists: Path, compiled: bo
     store = EntryStore.open(str(lists))
     line = store.describe_drops(())
     assert line == "4 entries of the lists are not used (duplicate 3, blank 1): en 3, de 1"
-    assert store.describe_drops(["de"]) == "1 entries of the lists are not used (duplicate 1): de 1"
+    assert store.describe_drops(["de"]) == "1 entry of the lists is not used (duplicate 1): de 1"
     assert store.describe_drops(["fr"]) is None
     assert bool(store._lists) == (not compiled)
 

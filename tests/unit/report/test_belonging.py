@@ -116,7 +116,7 @@ def test_pairs_that_are_not_matched_and_thresholds_of_another_balance_are_not_sh
     found = run.sort_out()
     assert (found.parts["extract_pairs"], found.parts["thresholds"]) == (run.pairs[:1], [])
     assert [note.split(":")[0] for note in found.notes] == [
-        "1 parts of pairs are not matched yet, and not shown",
+        "1 part of pairs is not matched yet, and not shown",
         "The thresholds are of another balance than the images kept, and not shown",
     ]
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from conf.schema.jobs import ExplainConfig
+from curation.balancing.entry_table import EntryNumbers, Words, write_entries
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
@@ -15,6 +16,7 @@ from curation.core.schemas import ENTRY_COUNTS, THRESHOLDS
 from curation.core.tables import Table
 from curation.matching.entry_store import EntryStore
 from curation.report.explain import explain_text, explanation_lines
+from curation.report.run_lists import RunLists
 from jobs import explain
 
 
@@ -146,6 +148,39 @@ def test_the_job_takes_the_numbers_of_a_run(lists: Path, tmp_path: Path, capsys:
         ["0", "dog", "10"],
         ["2", "a", "1,000"],
     ]
+    entries = str(tmp_path / "entries")
+    config |= {"entry_lists": "", "entries": entries}
+    with pytest.raises(HeadtailError, match="does not hold the entries of this run: give its entry_lists"):
+        explain.run(ExplainConfig(**config))
+    write_entries(entries, Words.of_lists(store, []), EntryNumbers())
+    explain.run(ExplainConfig(**config))
+    assert capsys.readouterr().out == printed, "the table of the run knows the entries"
     (lists / "en.txt").write_text("dog")
     with pytest.raises(HeadtailError, match="were made with metadata"):
-        explain.run(ExplainConfig(**config))
+        explain.run(ExplainConfig(**config | {"entry_lists": str(lists)}))
+
+
+def test_the_lists_of_a_run_have_the_ids_of_its_lists(tmp_path: Path) -> None:
+    (tmp_path / "en.txt").write_text("dog\n \na photo\ndog\ncat\n")
+    (tmp_path / "de.txt").write_text("Hund\n")
+    store = EntryStore.open(str(tmp_path))
+    write_entries(str(tmp_path / "entries"), Words.of_lists(store, []), EntryNumbers())
+    found = RunLists.open(str(tmp_path / "entries"), store.hash, "script")
+    assert found is not None
+    assert found.languages == store.languages
+    for lang in store.languages:
+        assert found.entry_list(lang).texts.equals(store.entry_list(lang).texts)
+    texts = pa.array(["a photo of a dog", "cat", "Hund"])
+    assert found.matcher("en").match(texts).equals(store.matcher("en").match(texts))
+    assert RunLists.open(str(tmp_path / "entries"), "another", "script") is None
+
+
+def test_a_run_or_lists_must_be_named(tmp_path: Path) -> None:
+    with pytest.raises(HeadtailError, match="neither entry_lists nor output is given: add entry_lists"):
+        explain.run(ExplainConfig(text="a dog", lang="en"))
+    (tmp_path / "run/matches/part-00000").mkdir(parents=True)
+    output = str(tmp_path / "run/matches")
+    with pytest.raises(HeadtailError, match=r"has no matches, it is a table itself: is .*/run the run\?"):
+        explain.run(
+            ExplainConfig(text="a dog", lang="en", output=output, matches=f"{output}/matches", pairs=f"{output}/pairs")
+        )

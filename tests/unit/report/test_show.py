@@ -111,6 +111,27 @@ def test_a_table_is_found_by_its_folder_its_part_and_its_file(run: Path, capsys:
     assert {len(lines) for lines in rows} == {4}
 
 
+DAMAGES = {
+    "no JSON": "{",
+    "another object": '{"id": "x", "stage": "match_pairs"}',
+    "other types": '{"id": "x", "stage": 1, "files": [], "inputs": [], "facts": {}, "settings": []}',
+}
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_a_damaged_manifest_hides_no_other_table(run: Path, capsys: pytest.CaptureFixture[str], name: str) -> None:
+    (run / "matches/part-00000/_manifest.json").write_text(DAMAGES[name])
+    (run / "entries/part-00000/_manifest.json").write_text("[")
+    told = "\n".join(shown(capsys, 200, run))
+    assert re.search(r"^matches +damaged$", told, re.MULTILINE)
+    assert re.search(r"^damaged +.*/matches.*damaged|^damaged +.*settings of .*/matches", told, re.MULTILINE)
+    assert re.search(r"^damaged +.*/entries/part-00000/_manifest.json is damaged", told, re.MULTILINE)
+    assert re.search(r"^pairs +finished +1 +1 ", told, re.MULTILINE)
+    assert re.search(r"^curated +(finished|behind matches) +1 +30 +1 ", told, re.MULTILINE)
+    assert told.endswith("next      headtail match_pairs")
+    assert len(shown(capsys, 200, run, "curated")) == 22, "rows of another table, without words"
+
+
 def test_rows_of_any_parquet_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = tmp_path / "some"
     folder.mkdir()
@@ -125,7 +146,7 @@ def test_rows_of_any_parquet_file(tmp_path: Path, capsys: pytest.CaptureFixture[
     _, header, *lines = shown(capsys, 200, folder, rows=4)
     assert header.split() == ["a", "0", "lists", "binary", "a", "3", "b"]
     assert [line.split() for line in lines] == [
-        ["-", "1", "bytes", "-"],
+        ["-", "1", "byte", "-"],
         ["1.5", "-", "0", "bytes", "1.5"],
         ["nan", "1,", "2,", "-", "-", "nan"],
         ["x:", "1", "y:", "true"],

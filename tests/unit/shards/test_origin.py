@@ -72,7 +72,7 @@ def replace(run: Path, recipe: Recipe, lists: Part) -> None:
         pytest.param({"match_pairs": {"languages": ["en"]}}, {}, "match_pairs: languages was [], is ['en']", id="lang"),
         pytest.param(
             {"extract_pairs": {"max_chars": 9}}, {},
-            "extract_pairs: max_chars was None, is 9; 1 of its 1 parts of pairs are replaced or gone", id="pairs",
+            "extract_pairs: max_chars was None, is 9; 1 of its 1 part of pairs is replaced or gone", id="pairs",
         ),
         pytest.param({}, {"generations": 0}, "images were fetched again since", id="downloads"),
     ],
@@ -82,7 +82,7 @@ def test_another_set_does_not_replace_it(run: Path, stages: dict, own: dict, tol
     with pytest.raises(HeadtailError) as error:
         replace(run, shard_recipe(lists, **own), lists)
     assert str(error.value) == (
-        f"{run}/shards holds 1,200 samples in 1 shards, written 2026-01-05, and this call would replace them by others "
+        f"{run}/shards holds 1,200 samples in 1 shard, written 2026-01-05, and this call would replace them by others "
         f"({told}): set overwrite=true to replace them, or another path for shards"
     )
 

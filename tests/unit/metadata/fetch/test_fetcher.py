@@ -160,7 +160,7 @@ def test_the_job(tmp_path: Path) -> None:
     }
     with SourceServer(files) as server:
         server.faults = {f"/enwiki/20260101/{names[0]}": ["503", "break"], "/wns/fra/LICENSE": ["503"]}
-        with pytest.raises(HeadtailError, match=r"1 files are missing: .*frwiki-latest-sha1sums.txt: 404"):
+        with pytest.raises(HeadtailError, match=r"1 file is missing: .*frwiki-latest-sha1sums.txt: 404"):
             fetch(server, tmp_path, "languages=[en,fr]", "days=[2026-01-31]", "hours=[4]")
         asked = len(server.requests)
         fetch(server, tmp_path, "languages=[en]", "days=[2026-01-31]", "hours=[4]")
