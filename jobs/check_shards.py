@@ -20,6 +20,8 @@ MAX_SHOWN = 20
 def run(config: CheckShardsConfig) -> None:
     """Check every shard of a folder; report cautions and problems, one a line; raise HeadtailError for problems."""
     tasks, problems = plan_checks(config.shards)
+    if not tasks:
+        raise HeadtailError(f"{config.shards} holds no tar: name a folder of shards")
     stage = Stage(NAME, f"{counted(len(tasks), 'tars')} in {config.shards}")
     spark = open_session(NAME, **vars(config.spark))
     total = merge_receipts(NAME, run_tasks(spark, check_shard, tasks))

@@ -89,7 +89,8 @@ def readme(made: dict[str, Any]) -> str:
     damaged = "".join(f"- `wat/{archive_name(number)}`: {fault}.\n" for number, fault in DAMAGED.items())
     behaviours = ", ".join(f"{name} {count}" for name, count in made["behaviours"].items())
     return (
-        "# The sample crawl\n\nMade by `python -m tests.sample.make`, with damage on purpose, as real crawls have it.\n\n"
+        "# The sample crawl\n\nMade by `python -m tests.sample.make`, with damage on purpose, as real crawls "
+        "have it.\n\n"
         f"Two of the {made['wat_files']} archives are damaged; a run reads the rest of them, and counts them as "
         "failed:\n\n"
         f"{damaged}\nSome pages hold addresses, texts and records that must be dropped. Some of the "
