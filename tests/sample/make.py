@@ -1,7 +1,8 @@
 """Make the sample crawl: `python -m tests.sample.make FOLDER`.
 
 The folder gets `wat/` (the archives), `images/` and `behaviours.json` (for sample.host), `entries/` (the entry lists),
-`README.md` (what is damaged on purpose) and `_made.json` (what was made). Every byte follows from the sources of this package, the port and the scale.
+`README.md` (what is damaged on purpose) and `_made.json` (what was made).
+Every byte follows from the sources of this package, the port and the scale.
 """
 
 import argparse
