@@ -28,6 +28,8 @@ def wrong_value(line: str, key: str | None, overrides: dict[str, str]) -> str | 
         return wrong_choice(re.sub(r"\[\d+\]$", "", key), match[1], match[2].split(", "))
     if "is not a valid bool" in line and key:
         return f"{key} must be true or false, got {overrides.get(key)!r}"
+    if key and "is not a ListConfig" in line:
+        return f"{key} takes values with commas between them, and [] for none, got {overrides.get(key)!r}"
     if match := re.search(r"field '(.*)' is not Optional", line):
         return f"{match[1]} cannot be null: give it a value, or leave it out"
     if key and re.search(r"Cannot assign \w+ to Dict|Cannot merge DictConfig with ListConfig", line):

@@ -26,6 +26,8 @@ def run(config: CheckShardsConfig) -> None:
     Raises HeadtailError for problems.
     """
     tasks, problems = plan_checks(config.shards)
+    if not tasks:
+        raise HeadtailError(f"{config.shards} holds no tar: name a folder of shards")
     stage = Stage(NAME, f"{counted(len(tasks), 'tars')} in {config.shards}")
     spark = open_session(NAME, **vars(config.spark))
     total = merge_receipts(NAME, run_tasks(spark, check_shard, tasks))

@@ -78,6 +78,9 @@ def with_new_lists(config: Config, has_matches: Callable[[], bool], check: Calla
         )
     check_outputs([folder], config.output)
     inputs = starter_inputs(config.languages, [])
+    if unlisted := set(config.languages) - inputs.members().keys():
+        made = ",".join(inputs.members())
+        raise HeadtailError(f"languages: no list would be called {', '.join(sorted(unlisted))}: write languages={made}")
     check()
     write_starter_lists(folder, inputs)
     return replace(config, entry_lists=folder)

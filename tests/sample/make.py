@@ -1,8 +1,8 @@
 """Make the sample crawl: `python -m tests.sample.make FOLDER`.
 
 The folder gets `wat/` (the archives), `images/` and `behaviours.json` (for sample.host), `entries/` (the entry lists),
-`README.md` (what is damaged on purpose) and `_made.json` (what was made). Every byte follows from the sources of this
-package, the port and the scale.
+`README.md` (what is damaged on purpose) and `_made.json` (what was made).
+Every byte follows from the sources of this package, the port and the scale.
 """
 
 import argparse
@@ -90,8 +90,8 @@ def readme(made: dict[str, Any]) -> str:
     damaged = "".join(f"- `wat/{archive_name(number)}`: {fault}.\n" for number, fault in DAMAGED.items())
     behaviours = ", ".join(f"{name} {count}" for name, count in made["behaviours"].items())
     return (
-        "# The sample crawl\n\n"
-        "Made by `python -m tests.sample.make`, with damage on purpose, as real crawls have it.\n\n"
+        "# The sample crawl\n\nMade by `python -m tests.sample.make`, with damage on purpose, as real crawls "
+        "have it.\n\n"
         f"Two of the {made['wat_files']} archives are damaged; a run reads the rest of them, and counts them as "
         "failed:\n\n"
         f"{damaged}\nSome pages hold addresses, texts and records that must be dropped. Some of the "

@@ -163,6 +163,12 @@ def test_mistakes_are_told_before_lists_are_made_or_a_seed_is_told(
     assert capsys.readouterr().err == ""
 
 
+def test_a_language_is_called_as_its_list(tmp_path: Path) -> None:
+    with pytest.raises(HeadtailError, match="no list would be called DE: write languages=de"):
+        made(tmp_path / "run", "languages=DE")
+    assert not (tmp_path / "run").exists()
+
+
 def test_match_pairs_makes_no_lists_without_pairs(tmp_path: Path) -> None:
     with pytest.raises(HeadtailError, match="pairs holds no complete table: run extract_pairs first"):
         match_pairs.run(settings(tmp_path / "run", "languages=de"))

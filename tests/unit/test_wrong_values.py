@@ -50,6 +50,7 @@ CASES = {
     "+balance=tail_share": "+balance: the topic has a preset, write balance= without the +",
     "~balance.t": "~balance.t: a setting cannot be deleted; leave it out, or give it another value",
     "balance@matching=blank": "balance@matching=blank: settings stay where they are, write balance=blank",
+    "languages=": "languages takes values with commas between them, and [] for none, got ''",
     "balance.unit=imgae": "balance.unit must be one of pair, image, got 'imgae': write image",
     "balance.unit=": "balance.unit must be one of pair, image, got ''",
     "balance.unit=[pair]": "balance.unit takes one value, got '[pair]'",

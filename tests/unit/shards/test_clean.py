@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from curation.core import storage
+from curation.core.amounts import byte_size
 from curation.core.choices import Cleanable
 from curation.core.cleaned import CLEANED
 from curation.core.errors import HeadtailError
@@ -45,7 +46,7 @@ def test_images_go_and_their_status_stays_and_shards_are_as_they_were(run: Path)
     plan = CleanPlan.make(Cleanable.downloads, paths(run))
     gone = {name for name in before if name.startswith("downloads/") and "range-" in name and name.endswith(".tar")}
     assert (plan.count, plan.bytes) == (len(gone), sum(len(before[name]) for name in gone))
-    assert f"{plan.count} files, {plan.bytes:,} bytes" in plan.describe()
+    assert f"{plan.count} files, {byte_size(plan.bytes)}" in plan.describe()
     assert "larger t" in plan.describe()
     plan.clean()
     after = files(run)
