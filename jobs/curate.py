@@ -109,7 +109,7 @@ def run_chain(config: CurateConfig, store: EntryStore, before: Origin | None) ->
         return
     if config.download_images:
         download_images.run(config)
-        write_shards.run(config, before)
+        write_shards.run(config, before, store)
     report_stats.run(config)
     if config.download_images:
         sizes = read_json(join(config.shards, SIZES))

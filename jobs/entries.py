@@ -8,7 +8,7 @@ from curation.balancing.entry_table import EntryNumbers, UnreadableWordsError, W
 from curation.core.progress import say
 from curation.core.recipes import Recipe
 from curation.core.storage import join
-from curation.core.tables import Table
+from curation.core.tables import Part, Table
 from curation.matching.entry_store import EntryStore
 from curation.matching.parts import MatchesTables
 
@@ -45,6 +45,22 @@ def write_counts(
         write_entries(path, words, EntryNumbers(counts), inputs)
     except UnreadableWordsError as error:  # no reason to lose the balance
         say(job, f"writes no {path}: {error}; report_stats will write it anew")
+
+
+def find_words(job: str, path: str, matches: Sequence[Part], store: EntryStore | None) -> Words | None:
+    """Return the words of the entries of matches: those of the table, of the run of the matches, or of the lists.
+
+    None, after a line that says so, where no words are those of these matches.
+    """
+    if len(hashes := {part.manifest["settings"].get("metadata", "") for part in matches}) == 1:
+        (metadata,) = hashes
+        beside = [join(dirname(dirname(part.path)), "entries") for part in matches]
+        if words := Words.of_tables([path, *beside], metadata):
+            return words
+        if store and store.hash == metadata:
+            return Words.of_lists(store, matches[0].manifest["settings"].get("languages", []))
+    say(job, f"finds no words of the entries in {path}: the samples' `entries` stay empty (docs/shards.md)")
+    return None
 
 
 def _may_write(job: str, path: str) -> bool:

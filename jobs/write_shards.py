@@ -17,6 +17,7 @@ from curation.core.storage import list_files
 from curation.core.tables import Part, Table, sum_receipts
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges
+from curation.matching.entry_store import EntryStore
 from curation.shards.consume import (
     WARNING,
     begin_consuming,
@@ -27,7 +28,9 @@ from curation.shards.consume import (
 )
 from curation.shards.duplicates import UniqueRules
 from curation.shards.energon import MAX_SQLITE_SAMPLES, has_energon, has_sqlite, write_sqlite
-from curation.shards.origin import ORIGIN, Origin, stage_of
+from curation.shards.entry_words import copy_words
+from curation.shards.origin import ORIGIN, Origin, matches_of, stage_of
+from curation.shards.sample_json import ENTRY_WORDS, NEWEST, JsonForm, SampleForm
 from curation.shards.scores import check_scores
 from curation.shards.second_balance import FirstBalance
 from curation.shards.selection import ImageFilters, check_inputs
@@ -38,6 +41,7 @@ from curation.spark.selection import SelectionSettings, balance_again, select_sa
 from curation.spark.session import open_session
 from curation.spark.sql_filter import check_filter
 from curation.spark.tasks import run_tasks
+from jobs.entries import find_words
 from jobs.outputs import writing
 
 SAMPLELESS = "see download_status, filters, filter, removals"
@@ -50,10 +54,11 @@ def folders_of(config: WriteShardsConfig) -> list[str]:
 
 
 @writing(STAGE, folders_of)
-def run(config: WriteShardsConfig, before: Origin | None = None) -> None:
+def run(config: WriteShardsConfig, before: Origin | None = None, store: EntryStore | None = None) -> None:
     """Select among the downloaded images, balance again if the settings say so, and write shards in the final order.
 
-    `before` is the origin of the finished set; None: its manifest or the tables tell.
+    `before` is the origin of the finished set; None: its manifest or the tables tell. `store` are the entry lists, for
+    the words that no table has.
     """
     lists = Table(config.lists, LISTS, STORED.names).require("download_images")[0]
     downloads = Downloads(config.downloads)
@@ -63,8 +68,7 @@ def run(config: WriteShardsConfig, before: Origin | None = None) -> None:
     shards = ShardSet(config.shards)
     first = FirstBalance.of_settings(lists.manifest["balance"])
     again = first.goal.headroom < 1.0 if config.second_balance is None else config.second_balance
-    recipe_of = shard_settings(config) | {"second_balance": again}
-    recipe = Recipe(STAGE, LOGIC_VERSION, recipe_of, [lists.input(), *downloads.inputs()])
+    version, recipe = recipe_of(config, shards, again, [lists.input(), *downloads.inputs()])
     if part := shards.done(recipe):
         say(STAGE, f"is done: {part.receipt.rows_out:,} samples in {len(part.files):,} shards in {shards.path}")
         make_searchable(config, part)
@@ -91,8 +95,12 @@ def run(config: WriteShardsConfig, before: Origin | None = None) -> None:
     if not config.allow_empty:
         shards.refuse_to_empty(selection, steps.work)
     refuse_nothing(selection, "sample", SAMPLELESS, config.allow_empty)
+    form = SampleForm(version)
+    if version > 1:
+        form = SampleForm(version, copy_words(find_words(STAGE, config.entries, matches_of(lists), store), steps.work))
+        facts[ENTRY_WORDS] = bool(form.words)
     size = ShardSize(config.samples_per_shard, config.max_shard_bytes)
-    tasks = plan_shard_tasks(shards.path, steps, texts, selection, size)
+    tasks = plan_shard_tasks(shards.path, steps, texts, selection, size, form)
     check_images_left(tasks, downloads)
     shards.retract()
     if config.keep_downloads:
@@ -136,9 +144,10 @@ def check_finished_set(config: WriteShardsConfig, upstream: Sequence[Recipe], he
     before = origin_of_set(config)
     if not config.overwrite:
         again = headroom < 1.0 if config.second_balance is None else config.second_balance
-        recipe = Recipe(STAGE, LOGIC_VERSION, shard_settings(config) | {"second_balance": again})
+        shards = ShardSet(config.shards)
+        _, recipe = recipe_of(config, shards, again)
         now = Origin({stage: made for each in upstream for stage, made in stage_of(each).items()})
-        ShardSet(config.shards).refuse_to_replace(recipe, now, before)
+        shards.refuse_to_replace(recipe, now, before)
     return before
 
 
@@ -163,8 +172,21 @@ def selection_settings(config: WriteShardsConfig, removed: list[str]) -> Selecti
     return SelectionSettings(ImageFilters(**bounds), unique, config.filter, tuple(config.scores))
 
 
+def recipe_of(
+    config: WriteShardsConfig, shards: ShardSet, again: bool, inputs: Sequence[dict[str, Any]] = ()
+) -> tuple[int, Recipe]:
+    """Return the version of the samples' json, and the recipe of the set; `again`: there is a second balance."""
+    settings = shard_settings(config) | {"second_balance": again}
+    recipes = {
+        version: Recipe(STAGE, LOGIC_VERSION, settings | recipe_settings(JsonForm(version)), list(inputs))
+        for version in range(1, NEWEST + 1)
+    }
+    version = shards.json_version(config.json_version, recipes, config.overwrite)
+    return version, recipes[version]
+
+
 def shard_settings(config: WriteShardsConfig) -> dict[str, Any]:
-    """Return the settings that decide the shards, and the files that they name."""
+    """Return the settings that decide the shards, and the files that they name; the form of the json is no part."""
     values, lists = divide_sources(config.removals)
     files: dict[str, list] = {
         "removals": [*(vars(file) for file in list_files(lists)), *values],

@@ -156,6 +156,13 @@ class WriteShardsConfig(JobConfig):
         True,
         "false: delete each file of downloaded images when no shard needs it any more; other shards cannot be made",
     )
+    json_version: int | None = setting(
+        None,
+        "form of the samples' json: 2, or 1 with texts as objects (docs/shards.md); null: that of a set that is there",
+        minimum=1,
+        maximum=2,
+    )
+    entries: str = table("entries", "table of the words of entries, to read")
     energon_sqlite: bool = setting(
         False, "write .nv-meta/index.sqlite, with which Megatron-Energon finds samples by key; up to 10 million samples"
     )

@@ -222,8 +222,8 @@ def sample_problem(sample: dict[str, Any], facts: Counter[str]) -> str:
         return f"bad_text: {error}"
     if not isinstance(meta, dict):
         return "no_json"
-    if meta.get("uid") != sample["__key__"] or meta.get("text") != text:
-        return "json_differs: uid or text is not that of the sample"
+    if meta.get("uid") != sample["__key__"] or meta.get("text") != text or meta.get("caption", text) != text:
+        return "json_differs: uid, text or caption is not that of the sample"
     try:
         # Other formats are refused: trainers would open them, and EPS runs a program.
         with warnings.catch_warnings():

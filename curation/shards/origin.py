@@ -33,7 +33,7 @@ class Origin:
         the origin lacks its stage.
         """
         curated = list(_upstream([lists], "balance_pairs"))
-        matches = list(_upstream(curated, "match_pairs"))
+        matches = matches_of(lists)
         first_pairs = [part for each in matches for part in _upstream([each], "extract_pairs", only_first=True)]
         stages: dict[str, list[Mapping[str, Any]]] = {}
         for part in (*first_pairs, *matches, *curated, *downloads):
@@ -73,6 +73,11 @@ class Origin:
         if now.pairs and (gone := set(self.pairs) - set(now.pairs)):
             found.append(f"{len(gone):,} of its {len(self.pairs):,} parts of pairs are replaced or gone")
         return found
+
+
+def matches_of(lists: Part) -> list[Part]:
+    """Return the parts of `matches` from which lists were made, as far as they are still there."""
+    return list(_upstream(_upstream([lists], "balance_pairs"), "match_pairs"))
 
 
 def stage_of(recipe: Recipe) -> dict[str, list[dict[str, Any]]]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from curation.core.storage import join
 from curation.core.tables import Part
+from curation.shards.sample_json import ENTRY_WORDS, version_of
 
 TEMPLATE = """---
 configs:
@@ -27,8 +28,7 @@ Written by headtail; `_manifest.json` holds settings, counts by reason and the S
 | `{first}.tar.idx` ..., `.nv-meta/` | the same for Megatron-Energon, which needs no `energon prepare` |
 
 The samples are in a random order that the seed fixes, so the first shards, however many, are a random sample.
-The json holds `text` (the caption again), `lang`, `url`, `keep_probability`, all matched `texts` with their languages
-and entry ids, sizes in pixels, and the `sha256` of the image as it was sent.
+{keys}
 
 The commands are for the folder of this README.
 
@@ -61,6 +61,33 @@ Images that are not here, by reason: {drops}.
 """
 
 
+KEYS = {
+    1: """The json holds `text` (the caption again), `lang`, `url`, `keep_probability`, all matched `texts` with their
+languages and entry ids, sizes in pixels, and the `sha256` of the image as it was sent. Balancing left out the texts
+whose `kept` is false: training on them would undo the balance.""",
+    2: """The json of every sample has the same keys:
+
+| key | content |
+|---|---|
+| `caption`, `text` | the caption again, as in the txt |
+| `texts` | the texts that balancing kept, the caption among them: draw from these |
+| `matched_texts` | all texts that hold an entry of the metadata, each with `text`, `text_key`, `lang`, `lang_score`, \
+`entry_ids`, `keep_probability` and `kept`. Balancing left out those whose `kept` is false: training on them would \
+undo the balance |
+| `entries` | {entries} |
+| `caption_<name>` | where captions were joined: that of this image, "" if it has none |
+| `uid`, `url`, `lang`, `keep_probability` | of the image, and of its caption |
+| `width`, `height` | of the image here, in pixels |
+| `original_width`, `original_height`, `sha256` | of the image as it was sent |""",
+}
+"""The json of a sample as a README explains it, by version."""
+ENTRIES = {
+    True: "the words of the entries that the caption holds",
+    False: "an empty list: the words of the entries were not at hand when the shards were written",
+}
+"""The key `entries`, by whether there were words."""
+
+
 def shard_readme(part: Part) -> str:
     """Return the README of a complete set of shards; it names no folder above them, since it is published with them."""
     sizes = {entry["tar"]: entry["rows"] for entry in part.manifest["files"]}
@@ -76,6 +103,7 @@ def shard_readme(part: Part) -> str:
         pattern=tar_pattern("", names),
         command=openclip_command("", sizes, " \\\n    "),
         drops=drops or "none",
+        keys=KEYS[version_of(part.manifest)].format(entries=ENTRIES[part.manifest.get(ENTRY_WORDS, False)]),
     )
 
 

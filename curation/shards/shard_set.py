@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +17,7 @@ from curation.shards.energon import has_energon, has_sqlite, write_energon, writ
 from curation.shards.indexes import index_paths
 from curation.shards.origin import Origin
 from curation.shards.readme import shard_readme
+from curation.shards.sample_json import NEWEST, version_of
 
 STAGE = "write_shards"
 SIZES = "sizes.json"
@@ -75,9 +76,23 @@ class ShardSet(Table):
                     f"({account(selection)}): check filter, filters and removals; allow_empty=true accepts an empty set"
                 )
 
+    def json_version(self, asked: int | None, recipes: Mapping[int, Recipe], overwrite: bool) -> int:
+        """Return the version of the samples' json: `asked`, else the one by which the set was begun, else the newest.
+
+        `recipes` are those of the call by version. With `overwrite`, the newest holds if the complete set differs from
+        the call by more than its version: the version alone is no reason to write a set again.
+        """
+        if asked is not None:
+            return asked
+        for part in self.parts():
+            begun = version_of(part.manifest)
+            return NEWEST if overwrite and part.id != recipes[begun].id else begun
+        names = storage.list_folder(self.path)
+        return next((version for version, recipe in recipes.items() if _work_name(recipe) in names), NEWEST)
+
     def work_folder(self, recipe: Recipe) -> str:
         """Return the work folder of a recipe; those of other recipes are deleted."""
-        mine = f".work-{recipe.id}"
+        mine = _work_name(recipe)
         for name in storage.list_folder(self.path):
             if name.startswith(".work-") and name != mine:
                 storage.remove(storage.join(self.path, name))
@@ -157,6 +172,10 @@ class ShardSet(Table):
     def _write_sizes(self, outputs: Sequence[dict]) -> None:
         sizes = {output["tar"]: output["rows"] for output in outputs}
         storage.write_bytes(storage.join(self.path, SIZES), json.dumps(sizes, indent=1).encode() + b"\n")
+
+
+def _work_name(recipe: Recipe) -> str:
+    return f".work-{recipe.id}"
 
 
 def describe_set(part: Part) -> str:

@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -24,7 +23,9 @@ from curation.core.table_reader import read_rows
 from curation.core.tar_writer import end, member
 from curation.images.ranges import list_name
 from curation.images.status import images_path
+from curation.shards.entry_words import with_words
 from curation.shards.indexes import TarIndex
+from curation.shards.sample_json import SampleForm, caption_columns, sample_json
 from curation.shards.selection import CHOSEN
 from curation.shards.steps import SelectionSteps
 
@@ -69,16 +70,17 @@ class PieceFiles:
 
 @dataclass(frozen=True)
 class ShardTask:
-    """One shard: the paths of its tar, side-car and receipt, and its pieces in order."""
+    """One shard: the paths of its tar, side-car and receipt, its pieces in order, and the form of its samples."""
 
     tar: str
     sidecar: str
     receipt: str
     pieces: tuple[PieceFiles, ...]
+    form: SampleForm
 
 
 def plan_shard_tasks(
-    folder: str, steps: SelectionSteps, texts: str, survivors: Receipt, size: ShardSize
+    folder: str, steps: SelectionSteps, texts: str, survivors: Receipt, size: ShardSize, form: SampleForm
 ) -> list[ShardTask]:
     """Return a task for `write_shard` for every shard, in order.
 
@@ -103,7 +105,7 @@ def plan_shard_tasks(
         name = shard_name(number, len(shards))
         paths = (storage.join(folder, f"{name}.tar"), storage.join(folder, f"{name}.parquet"))
         receipt = storage.join(steps.folder("shards"), f"{name}.json")
-        tasks.append(ShardTask(*paths, receipt, tuple(files_of(piece) for piece in pieces)))
+        tasks.append(ShardTask(*paths, receipt, tuple(files_of(piece) for piece in pieces), form))
     return tasks
 
 
@@ -160,7 +162,7 @@ def write_shard(task: ShardTask) -> Receipt:
         for piece in task.pieces:
             rows = _read_piece(piece)
             sink.write(rows.select(SAMPLES.names).combine_chunks().to_batches()[0])
-            for data in _members(rows, piece.tars, index):
+            for data in _members(with_words(rows, task.form), task.form, piece.tars, index):
                 digest.update(data)
                 size += file.write(data)
             moved(rows.num_rows)
@@ -177,16 +179,6 @@ def write_shard(task: ShardTask) -> Receipt:
     return receipt
 
 
-def sample_json(row: dict[str, Any]) -> bytes:
-    """Return the json of a sample: uid, url, text, lang, keep_probability, all matched texts, sizes and hash.
-
-    UTF-8, keys in this order, so that loaders that take the caption from the json find it as `text`.
-    """
-    names = ("uid", "url", "text", "lang", "keep_probability", "texts", "width", "height")
-    more = ("original_width", "original_height", "sha256")
-    return msgspec.json.encode({name: row[name] for name in names + more})
-
-
 def _image_bytes(output: dict[str, Any], needed: bool) -> np.ndarray:
     if not needed:
         return np.zeros(output["rows"], np.int64)
@@ -194,7 +186,10 @@ def _image_bytes(output: dict[str, Any], needed: bool) -> np.ndarray:
 
 
 def _read_piece(piece: PieceFiles) -> pa.Table:
-    """Return the samples of a piece: columns of the candidates, with texts of the list or of the second balance."""
+    """Return the samples of a piece: columns of the candidates, with texts of the list or of the second balance.
+
+    Further columns named `caption_<name>` (strings) would become keys of the json: all pieces have the same.
+    """
     chosen = read_rows(piece.survivors, CHOSEN).slice(piece.start, piece.end - piece.start)
     rows = read_rows(piece.candidates, CANDIDATES).take(chosen["place"])
     # A list has columns beside those of drawn rows: order, and places of stored images.
@@ -203,8 +198,9 @@ def _read_piece(piece: PieceFiles) -> pa.Table:
     return pa.table([(texts if name in DRAWN else rows)[name] for name in schema.names], schema)
 
 
-def _members(rows: pa.Table, tars: Sequence[str], index: TarIndex) -> Iterator[bytes]:
+def _members(rows: pa.Table, form: SampleForm, tars: Sequence[str], index: TarIndex) -> Iterator[bytes]:
     """Yield the bytes of each sample: json, txt, image. Tars and samples have one order, so reads go forwards."""
+    captions = caption_columns(rows.column_names)
     with ExitStack() as stack:
         files: dict[int, BinaryIO] = {}
         for batch in rows.to_batches(1024):
@@ -216,7 +212,8 @@ def _members(rows: pa.Table, tars: Sequence[str], index: TarIndex) -> Iterator[b
                 image = files[generation].read(row["bytes"])
                 if len(image) != row["bytes"]:
                     raise OSError(f"{tars[generation]} is cut off: {row['uid']} is incomplete")
-                parts = {"json": sample_json(row), "txt": row["text"].encode(), row["ext"]: image}
+                described = sample_json(row, form.version, captions)
+                parts = {"json": described, "txt": row["text"].encode(), row["ext"]: image}
                 named = {f"{row['uid']}.{extension}": data for extension, data in parts.items()}
                 for name, data in named.items():
                     index.add(name, len(data))

@@ -28,6 +28,8 @@ from curation.sources.tar_reader import Member, read_members
 IMAGES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "avif")
 TEXT = "txt"
 """The caption's member, and its name among the columns, which are keys of the json otherwise."""
+OWN, REPEATED = "matched_texts", {"caption", "text"}
+"""A key that only headtail's own shards have, and the keys under which their json repeats the text of the txt."""
 MAX_TEXT_BYTES = 1 << 20
 """A longer text or json counts as damaged."""
 MAX_KINDS = 1000
@@ -54,6 +56,8 @@ class ShardReader:
 
     def __init__(self, file: BinaryIO, log: ReadLog, columns: TableColumns, rules: int = 2) -> None:
         self._file, self._log, self._columns, self._rules = file, log, columns, rules
+        texts, carried = ({column for _, column in each} for each in (columns.texts, columns.carry))
+        self._repeated = (texts - carried) & REPEATED if TEXT in texts else set()
         self._rows: list[list[Any]] = []
         self._held_bytes = 0
         self._json_seen = False
@@ -119,7 +123,10 @@ class ShardReader:
         text = sample.members[TEXT]
         if text is None:
             return None
-        return fields | {TEXT: text.decode(encoding_of(text) if self._rules > 1 else "utf-8", "replace")}
+        caption = text.decode(encoding_of(text) if self._rules > 1 else "utf-8", "replace")
+        if OWN in fields:  # one text, which counts once and has the key of the txt
+            fields = {name: value for name, value in fields.items() if name not in self._repeated or value != caption}
+        return fields | {TEXT: caption}
 
     def _batch(self) -> Iterator[Links]:
         """Yield the links of the rows that are held."""

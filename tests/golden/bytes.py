@@ -17,11 +17,11 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from conf.compose import compose_config
-from conf.schema.jobs import BuildMetadataConfig, ExtractPairsConfig
+from conf.schema.jobs import BuildMetadataConfig, ExtractPairsConfig, WriteShardsConfig
 from curation.core.choices import LanguageRule
 from curation.core.tables import Table
 from curation.spark.session import close_session
-from jobs import build_metadata, extract_pairs
+from jobs import build_metadata, extract_pairs, write_shards
 from tests.conftest import SHARED
 from tests.shared_runs import PORT, SESSION, Sample, curate_real_wats, over_shards, shared_sample
 
@@ -73,11 +73,23 @@ def run_hashes(run: Path) -> dict[str, str]:
 
 
 def sample_hashes(sample: Sample, run: Path, again: Path, folder: Path) -> Iterator[tuple[str, dict[str, str]]]:
-    """Hashes of runs over the sample crawl: as `make run`, with a second balance and filters, over the run's shards."""
+    """Hashes of runs over the sample crawl: as `make run`, with a second balance and filters, over the run's shards.
+
+    The last are the shards of the first run in the form of before.
+    """
     yield "sample", run_hashes(run)
     first = (f"{name}={run}/{name}" for name in ("pairs", "matches", "entry_counts"))
     yield "second_balance", run_hashes(sample.curate(folder / "second", *first, *SECOND_BALANCE))
     yield "webdataset", run_hashes(again)
+    yield "sample_json_1", run_hashes(with_first_json(run, folder / "json_1"))
+
+
+def with_first_json(run: Path, output: Path) -> Path:
+    """The shards of a run once more, with the json that samples had before it had versions."""
+    tables = [f"{name}={run}/{name}" for name in ("lists", "downloads")]
+    given = [f"output={output}", *tables, "json_version=1", "samples_per_shard=64", *SESSION]
+    write_shards.run(compose_config("write_shards", WriteShardsConfig, given))
+    return output
 
 
 def real_hashes(wats: Path, folder: Path) -> Iterator[tuple[str, dict[str, str]]]:

@@ -40,6 +40,6 @@ def test_runs_over_real_data_make_the_bytes_of_before(real_wats_run: Path, tmp_p
 
 def test_every_run_of_the_table_is_made() -> None:
     pairs = {f"{source}_{rule}" for source in ("wats", "warcs", "laion", "cc3m") for rule in LanguageRule}
-    names = {"sample", "second_balance", "webdataset", "real_wats", "entry_lists"} | pairs
+    names = {"sample", "second_balance", "webdataset", "sample_json_1", "real_wats", "entry_lists"} | pairs
     assert set(TABLE["runs"]) == names
     assert all(len(hashes) > 5 for name, hashes in TABLE["runs"].items() if name in ("sample", "second_balance"))

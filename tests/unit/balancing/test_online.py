@@ -55,14 +55,22 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def described_in(form: int, uid: str, texts: list[dict]) -> dict:
+    """The json of a sample in one of its forms (sample_json.py)."""
+    if form == 1:
+        return {"uid": uid, "text": "", "texts": texts}
+    plain = [text["text"] for text in texts if text.get("kept", True)]
+    return {"uid": uid, "caption": "", "text": "", "texts": plain, "matched_texts": texts, "entries": ["word"]}
+
+
 def _shards(folder: Path) -> list[str]:
-    """Each set of texts 250 times, over six shards."""
+    """Each set of texts 250 times, over six shards, half of the samples in each form."""
     paths = []
     for shard in range(6):
         paths.append(str(folder / f"{shard:05d}.tar"))
         with tarfile.open(paths[-1], "w") as tar:
             for number in range(shard, len(TEXTS) * COPIES, 6):
-                described = {"uid": f"{number:024x}", "text": "", "texts": TEXTS[number // COPIES]}
+                described = described_in(1 + number % 2, f"{number:024x}", TEXTS[number // COPIES])
                 for ending, data in (("json", json.dumps(described).encode()), ("txt", b"?"), ("jpg", b"no image")):
                     info = tarfile.TarInfo(f"{number:024x}.{ending}")
                     info.size = len(data)
@@ -151,6 +159,14 @@ def test_the_json_tells_the_text_that_was_drawn(folder: Path) -> None:
     assert json.loads(drawn["json"])["text"] == "tail"
     assert drawn["jpg"] == b"1"
     assert sample["txt"] == b"x"
+
+
+@pytest.mark.parametrize(("before", "words"), [("tail", ["word"]), ("x", [])], ids=["same text", "another text"])
+def test_the_newer_json_tells_the_caption_and_its_words(folder: Path, before: str, words: list[str]) -> None:
+    described = described_in(2, "a", TEXTS[2]) | {"text": before, "caption": before}
+    (drawn,) = OnlineBalance(str(folder)).run([{"__key__": "a", "json": json.dumps(described)}])
+    told = {"text": "tail", "caption": "tail", "lang": "en", "entries": words}
+    assert json.loads(drawn["json"]) == described | told
 
 
 @pytest.mark.parametrize(

@@ -21,18 +21,23 @@ from curation.images.ranges import Ranges
 from curation.shards.cautions import cautions
 from curation.shards.check import check_shard, plan_checks
 from curation.shards.remove import plan_removing, remove_from_shard
+from curation.shards.sample_json import SampleForm
 from curation.shards.shard_set import ShardSet
 from tests.http_server import draw, many_scans, png_bomb
 from tests.shard_data import curated_rows
-from tests.unit.shards.test_write import URLS, bodies, make_shards, samples, stored
+from tests.unit.shards.test_write import NEWEST_FORM, URLS, bodies, make_shards, samples, stored
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Shards of 8, 8 and 4 samples."""
-    downloads, lists = stored(tmp_path, curated_rows(URLS[:20]), bodies(20), Ranges(1, 0))
-    make_shards(tmp_path, downloads, lists, Ranges(1, 0), size=8)
-    return tmp_path
+    return make_folder(tmp_path)
+
+
+def make_folder(path: Path, form: SampleForm = NEWEST_FORM) -> Path:
+    downloads, lists = stored(path, curated_rows(URLS[:20]), bodies(20), Ranges(1, 0))
+    make_shards(path, downloads, lists, Ranges(1, 0), size=8, form=form)
+    return path
 
 
 def problems(folder: Path) -> list[str]:
@@ -42,8 +47,18 @@ def problems(folder: Path) -> list[str]:
     return found + [f"{Path(failure['file']).name}: {failure['error']}" for failure in total.failures]
 
 
-def test_a_good_set_has_no_problem(folder: Path) -> None:
+@pytest.mark.parametrize("form", [SampleForm(1), NEWEST_FORM], ids=["old form", "new form"])
+def test_a_good_set_has_no_problem_before_and_after_a_removal(tmp_path: Path, form: SampleForm) -> None:
+    folder = make_folder(tmp_path, form)
     assert problems(folder) == []
+    before = [meta for meta, *_ in samples(folder)]
+    shards = ShardSet(f"{folder}/shards")
+    removals = read_removals((before[3]["uid"],))
+    part = shards.amend([remove_from_shard(task, removals).check() for task in plan_removing(shards.parts()[0])])
+    assert problems(folder) == []
+    assert [meta for meta, *_ in samples(folder)] == before[:3] + before[4:]
+    assert part.manifest["settings"].get("json_version", 1) == form.version
+    assert ("`matched_texts`" in (folder / "shards/README.md").read_text()) == (form.version == 2)
 
 
 def rewrite(path: Path, change: Callable[[list[tuple[str, bytes]]], list[tuple[str, bytes]]]) -> None:
@@ -69,6 +84,11 @@ def with_data(ending: str, data: bytes) -> Callable:
     ]
 
 
+def other_caption(members: list[tuple[str, bytes]]) -> list[tuple[str, bytes]]:
+    (name, data), *rest = members
+    return [(name, json.dumps(json.loads(data) | {"caption": "another"}).encode()), *rest]
+
+
 def eps_image() -> bytes:
     """Return an EPS, for which Pillow starts Ghostscript if it is asked for the pixels."""
     out = io.BytesIO()
@@ -90,7 +110,10 @@ def large_image() -> bytes:
         pytest.param(without(".json"), "no_json", id="without json"),
         pytest.param(with_data(".txt", b""), "no_txt", id="empty txt"),
         pytest.param(with_data(".txt", b"\xff\xfe"), "bad_text", id="txt that is no UTF-8"),
-        pytest.param(with_data(".txt", b"another text"), "json_differs: uid or text", id="txt other than the json"),
+        pytest.param(
+            with_data(".txt", b"another text"), "json_differs: uid, text or caption", id="txt other than the json"
+        ),
+        pytest.param(other_caption, "json_differs: uid, text or caption", id="caption other than the txt"),
         pytest.param(with_data(".json", b"{"), "bad_text", id="json that breaks off"),
         pytest.param(with_data(".json", b"[]"), "no_json", id="json that is no object"),
         pytest.param(with_data(".jpg", draw(1)[:-200]), "undecodable", id="image that breaks off"),

@@ -24,7 +24,7 @@ from curation.shards.shard_set import ShardSet
 from curation.shards.steps import SelectionSteps
 from curation.shards.write import ShardSize, plan_shard_tasks
 from tests.shard_data import curated_rows
-from tests.unit.shards.test_write import URLS, bodies, make_shards, select, stored
+from tests.unit.shards.test_write import NEWEST_FORM, URLS, bodies, make_shards, select, stored
 
 SIZES = pytest.mark.parametrize(
     ("ranges", "generations", "size"),
@@ -57,7 +57,7 @@ def consume_shards(folder: Path, lists: Part, ranges: Ranges, size: int, stop_af
     status = downloads.status_files(ranges)
     steps = SelectionSteps(ranges, lists.path, shards.work_folder(recipe), status)
     selection = select(steps)
-    tasks = plan_shard_tasks(shards.path, steps, lists.path, selection, ShardSize(size, 1 << 30))
+    tasks = plan_shard_tasks(shards.path, steps, lists.path, selection, ShardSize(size, 1 << 30), NEWEST_FORM)
     check_images_left(tasks, downloads)
     shards.retract()
     begin_consuming(downloads, recipe.id)
@@ -147,7 +147,7 @@ def test_a_file_goes_when_the_last_of_its_shards_is_written_whatever_the_order(t
     shards = ShardSet(f"{tmp_path}/shards")
     steps = SelectionSteps(Ranges(1, 0), lists.path, f"{tmp_path}/work", downloads.status_files(Ranges(1, 0)))
     tasks: list[ConsumingTask] = plan_consuming(
-        plan_shard_tasks(shards.path, steps, lists.path, select(steps), ShardSize(10, 1 << 30))
+        plan_shard_tasks(shards.path, steps, lists.path, select(steps), ShardSize(10, 1 << 30), NEWEST_FORM)
     )
     for task in (tasks[5], tasks[0], tasks[3], tasks[1], tasks[4], tasks[0]):
         write_and_consume(task)

@@ -16,13 +16,14 @@ from PIL import Image
 
 from curation.core import storage, tar_writer
 from curation.core.receipts import Receipt, merge_receipts
-from curation.core.recipes import Recipe
+from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import DOWNLOAD_STATUS, SAMPLES
 from curation.core.tables import Part, Table
 from curation.images.downloads import Downloads, download_recipe
 from curation.images.ranges import Ranges
 from curation.shards.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
 from curation.shards.perceptual_hash import hash_images, phash
+from curation.shards.sample_json import NEWEST, JsonForm, SampleForm
 from curation.shards.selection import ImageFilters, select_images
 from curation.shards.shard_set import ShardSet
 from curation.shards.steps import SelectionSteps
@@ -34,6 +35,7 @@ from tests.unit.images.test_download import plan
 from tests.unit.shards.settings import image_filters, unique_rules
 
 NO_FILTERS, NO_RULES = image_filters(), unique_rules()
+NEWEST_FORM = SampleForm(NEWEST)
 
 
 def stored(
@@ -108,17 +110,21 @@ def make_shards(
     filters: ImageFilters = NO_FILTERS,
     rules: UniqueRules = NO_RULES,
     max_bytes: int = 1 << 30,
+    form: SampleForm = NEWEST_FORM,
 ) -> Part:
     """What the job does."""
     shards = ShardSet(f"{folder}/shards")
     recipe = Recipe(
-        "write_shards", 1, {"size": size, "filters": vars(filters), "rules": vars(rules)}, downloads.inputs()
+        "write_shards",
+        1,
+        {"size": size, "filters": vars(filters), "rules": vars(rules), **recipe_settings(JsonForm(form.version))},
+        downloads.inputs(),
     )
     work, status = shards.work_folder(recipe), downloads.status_files(ranges)
     steps = SelectionSteps(ranges, lists.path, work, status)
     selection = select(steps, filters, rules)
     shards.retract()
-    tasks = plan_shard_tasks(shards.path, steps, lists.path, selection, ShardSize(size, max_bytes))
+    tasks = plan_shard_tasks(shards.path, steps, lists.path, selection, ShardSize(size, max_bytes), form)
     return shards.publish(recipe, work, [write_shard(task).check() for task in tasks], selection, 0)
 
 
@@ -153,8 +159,9 @@ def test_samples_stand_in_the_final_order_with_their_own_image_text_and_facts(tm
     assert [meta["uid"] for meta, *_ in found] == [row["uid"] for row in ordered]
     for (meta, text, image, ext), row in zip(found, ordered, strict=True):
         assert (text, image, ext) == (row["text"], images[row["url"]], "jpg")
-        for name in ("uid", "url", "text", "lang", "keep_probability", "texts"):
+        for name in ("uid", "url", "text", "lang", "keep_probability"):
             assert meta[name] == row[name]
+        assert meta["matched_texts"] == row["texts"]
         assert meta["sha256"] == hashlib.sha256(image).hexdigest()
         assert (meta["width"], meta["height"]) == Image.open(io.BytesIO(image)).size
     folder = tmp_path / "shards"

@@ -58,6 +58,24 @@ def test_shards_of_img2dataset(tmp_path: Path, form: int) -> None:
     assert not receipt.failures
 
 
+def test_own_shards_give_the_same_pairs_in_both_forms(tmp_path: Path) -> None:
+    url, texts = "http://h.org/1.jpg", [{"text": "a kite", "kept": True}]
+    old = {"uid": "0" * 24, "url": url, "text": "a kite", "texts": texts}
+    new = {"uid": "0" * 24, "url": url, "caption": "a kite", "text": "a kite", "texts": ["a kite"]}
+    new |= {"matched_texts": texts, "entries": ["kite"], "caption_recap": ""}
+    found = []
+    for name, meta in {"old": old, "new": new}.items():
+        write_tar(tmp_path / name / "a.tar", sample("0" * 24, picture(1), "a kite", meta))
+        receipt, rows = extract(tmp_path / name / "a.tar")
+        assert (receipt.rows_in, receipt.rows_out, dict(receipt.drops)) == (1, 1, {})
+        found.append([{key: row[key] for key in ("url", "text", "text_key", "datacomp_uid")} for row in rows])
+    assert found[0] == found[1] == [{"url": url, "text": "a kite", "text_key": "txt", "datacomp_uid": "0" * 24}]
+    columns = replace(COLUMNS, texts=(("alt", "texts"), ("synthetic", "caption_recap"), ("caption", "caption")))
+    write_tar(tmp_path / "a.tar", sample("0" * 24, picture(1), "x", new | {"texts": ["one", "two"]}))
+    _, rows = extract(tmp_path / "a.tar", replace(SETTINGS, columns=columns))
+    assert [(row["text"], row["text_key"]) for row in rows] == [("one", "alt"), ("a kite", "caption"), ("two", "alt")]
+
+
 def test_what_a_sample_can_lack(tmp_path: Path) -> None:
     image, uid = picture(1), "0" * 32
     write_tar(
