@@ -1,6 +1,5 @@
 """Run the whole chain: archives in, balanced shards and a report out."""
 
-import os
 from functools import partial
 
 from pyspark.sql import SparkSession
@@ -11,11 +10,11 @@ from curation.core.outputs import check_writable
 from curation.core.progress import say
 from curation.core.recipes import Recipe
 from curation.core.seeds import run_seed
-from curation.core.storage import is_local, join, read_json
+from curation.core.storage import join, read_json
 from curation.images.downloads import Downloads, download_recipe
 from curation.matching.entry_store import EntryStore
 from curation.shards.origin import Origin
-from curation.shards.readme import openclip_command
+from curation.shards.readme import command_anywhere
 from curation.shards.shard_set import SIZES
 from curation.spark.session import on_start
 from curation.spark.tasks import require_single_attempts
@@ -115,8 +114,7 @@ def run_chain(config: CurateConfig, store: EntryStore, before: Origin | None) ->
         sizes = read_json(join(config.shards, SIZES))
         say("curate", f"shards: {sum(sizes.values()):,} samples in {len(sizes):,} shards in {config.shards}")
         if sizes:
-            shards = os.path.abspath(config.shards) if is_local(config.shards) else config.shards
-            say("curate", f"train on them: {openclip_command(shards, sizes)}")
+            say("curate", f"train on them: {command_anywhere(config.shards, sizes)}")
     say("curate", f"report: {config.report}/index.html")
 
 

@@ -105,7 +105,8 @@ def samples(report: Values) -> str:
     written = report["shards"]
     where = (
         f"<p>The samples are in {plural(written['count'], 'shard')}, {byte_size(written['bytes'])}, in "
-        f'<span class="path">{web_text(written["path"])}</span>. This trains OpenCLIP on them:</p>'
+        f'<span class="path">{web_text(written["path"])}</span>. This trains OpenCLIP on them, from the '
+        "folder of the run:</p>"
         f'<pre class="path">{escape(written["command"])}</pre>'
     )
     return (

@@ -17,6 +17,7 @@ from curation.core.receipts import Receipt
 from curation.images.encoding import KEPT_FORMATS
 from curation.matching.entry_store import EntryStore
 from curation.report.stats import SampleDraw
+from curation.shards.sample_json import matched_texts
 
 SIDE_PIXELS = 288
 """Longer side of a thumbnail."""
@@ -76,7 +77,7 @@ def read_previews(task: PreviewsTask) -> Receipt:
     with storage.open_input(task.tar) as file, tarfile.open(fileobj=file) as tar:
         for member in tar:
             uid, _, kind = member.name.partition(".")
-            if uid not in wanted or kind == "txt":
+            if uid not in wanted or kind == "txt" or kind.endswith(".json"):
                 continue
             found = tar.extractfile(member)
             data = found.read() if found else b""
@@ -94,7 +95,7 @@ def _sample(values: dict[str, Any], image: bytes) -> dict[str, Any]:
     names = ("uid", "url", "text", "lang", "keep_probability", "width", "height")
     texts = [
         {name: text[name] for name in ("text", "lang", "keep_probability", "kept", "entry_ids")}
-        for text in values["texts"]
+        for text in matched_texts(values)
     ]
     return {**{name: values[name] for name in names}, "thumbnail": thumbnail(image), "texts": texts}
 

@@ -25,15 +25,15 @@ from curation.images.as_seen import read_colour_key
 from curation.images.encoding import KEPT_FORMATS, MAX_SCANS, has_many_scans
 from curation.shards.cautions import count_image
 from curation.shards.indexes import TarIndex, index_paths
+from curation.shards.readers import IMAGES
+from curation.shards.traits import Traits
 from curation.shards.write import shard_name
 from curation.sources.archives import ReadLog
 from curation.sources.tar_reader import read_members
 
-IMAGE_EXTENSIONS = ("jpg", "png", "jpeg", "webp")
-"""In the order in which OpenCLIP looks for the image of a sample."""
 MAX_PIXELS = 25_000_000
 """OpenCLIP skips larger images."""
-MAX_MEMBER_BYTES = {"txt": 4 << 20, "json": 4 << 20} | dict.fromkeys(IMAGE_EXTENSIONS, 64 << 20)
+MAX_MEMBER_BYTES = {"txt": 4 << 20, "json": 4 << 20} | dict.fromkeys(IMAGES, 64 << 20)
 """Maximum size of the members of a sample; members with other extensions are passed over, whatever their size."""
 _META = re.compile(r"__[^/]*__($|/)")
 """Names of members that webdataset passes over."""
@@ -124,18 +124,19 @@ def check_shard(task: CheckTask) -> Receipt:
     """Read one tar as OpenCLIP's loader does, and compare it with its side-car, sizes.json and the manifest.
 
     The rows of the receipt are samples; the reasons of its drops are problems of samples. Its failures are the first
-    problems of samples and of the shard itself.
+    problems of samples and of the shard itself. Its output holds the traits of the shard.
     """
     receipt = Receipt(task.tar)
     watch(receipt)
     keys: list[str] = []
-    index = TarIndex()
+    index, traits = TarIndex(), Traits()
     with storage.open_input(task.tar) as file:
         digest = _Digest(file)
         try:
             for sample in _samples(task.tar, digest, receipt, index):
                 keys.append(sample["__key__"])
                 receipt.rows_in += 1
+                traits.count(sample)
                 if problem := sample_problem(sample, receipt.facts):
                     receipt.drops[problem.split(":")[0]] += 1
                     _add_problem(receipt, f"{sample['__key__']}: {problem}")
@@ -147,6 +148,7 @@ def check_shard(task: CheckTask) -> Receipt:
             _add_problem(receipt, f"the tar breaks off after {len(keys)} samples: {type(error).__name__}: {error}")
     for problem in (*_shard_problems(task, keys, digest), *_index_problems(task, index)):
         _add_problem(receipt, problem)
+    receipt.outputs.append({"tar": task.tar.rsplit("/", 1)[-1], "traits": traits.to_json()})
     return receipt
 
 
@@ -207,7 +209,7 @@ def sample_problem(sample: dict[str, Any], facts: Counter[str]) -> str:
 
     What may mislead a reader of an image, but no trainer stumbles on, is counted into `facts` (cautions.py).
     """
-    extension = next((ext for ext in IMAGE_EXTENSIONS if ext in sample), "")
+    extension = next((ext for ext in IMAGES if ext in sample), "")
     image = sample.get(extension)
     if not image:
         return "no_image"

@@ -1,12 +1,15 @@
 """The README beside a set of shards: their contents, and the commands that train on them."""
 
+import os
 import shlex
 from collections.abc import Mapping, Sequence
 
-from curation.core.storage import join
+from curation.core.storage import is_local, join
 from curation.core.tables import Part
 from curation.shards.sample_json import ENTRY_WORDS, version_of
 
+WORKERS, BATCH = 4, 256
+"""At most so many workers and samples of a batch are in the command for OpenCLIP."""
 TEMPLATE = """---
 configs:
 - config_name: default
@@ -38,8 +41,15 @@ The commands are for the folder of this README.
 {command}
 ```
 
-Add `--siglip` for the sigmoid loss. OpenCLIP needs at least as many shards as workers x GPUs. Versions of its trainer
-that take captions from the json find them with `--json-text-key text`.
+Add `--siglip` for the sigmoid loss. OpenCLIP needs at least as many shards as workers x GPUs, and drops what does not
+fill a batch of a worker{small}.
+{json}
+Several sets are named together, with `::` between them. The factors say how often a shard of each is drawn, and
+`--train-num-samples` is the length of an epoch:
+
+```sh
+--train-data '{pattern}::/data/other/{{00000..00041}}.tar' --train-data-upsampling-factors 1::2 --dataset-resampled
+```
 
 ## Hugging Face datasets
 
@@ -61,6 +71,14 @@ Images that are not here, by reason: {drops}.
 """
 
 
+JSON = {
+    1: """Versions of its trainer that take captions from the json find them with `--json-text-key text`.
+""",
+    2: """Versions of its trainer that take captions from the json find them with `--json-text-key text`; where captions
+were joined, `--json-text-key 'text;caption_<name>' --json-text-key-probs 0.85 0.15` takes them for 15% of the samples.
+""",
+}
+"""How OpenCLIP takes captions from the json, by its version."""
 KEYS = {
     1: """The json holds `text` (the caption again), `lang`, `url`, `keep_probability`, all matched `texts` with their
 languages and entry ids, sizes in pixels, and the `sha256` of the image as it was sent. Balancing left out the texts
@@ -102,6 +120,8 @@ def shard_readme(part: Part) -> str:
         extensions="jpg, png or webp",
         pattern=tar_pattern("", names),
         command=openclip_command("", sizes, " \\\n    "),
+        small=f": {small}" if (small := small_shard(sizes)) else "",
+        json=JSON[version_of(part.manifest)],
         drops=drops or "none",
         keys=KEYS[version_of(part.manifest)].format(entries=ENTRIES[part.manifest.get(ENTRY_WORDS, False)]),
     )
@@ -120,18 +140,15 @@ def tar_pattern(folder: str, names: Sequence[str]) -> str:
 def openclip_command(folder: str, sizes: Mapping[str, int], separator: str = " ") -> str:
     """Return the command that trains OpenCLIP on the shards of a folder; `sizes` is its sizes.json.
 
-    OpenCLIP refuses fewer shards than workers. It deals the shards out in random order and drops what does not fill a
-    batch, so the batch is no larger than the samples of the smallest shards that a worker may get.
+    Without a folder the command is for the folder of the shards. Workers and batch are those of `loader_of`.
 
     >>> openclip_command("/s", {"00000.tar": 10, "00001.tar": 7}).split("main ")[1].split(" --dataset-type")[0]
     "--train-data '/s/{00000..00001}.tar' --train-num-samples 17"
     >>> openclip_command("/s", {"00000.tar": 10, "00001.tar": 7}).split("ViT-B-32 ")[1]
-    '--batch-size 4 --workers 2 --epochs 1'
+    '--batch-size 16 --workers 1 --epochs 1'
     """
     names = sorted(name.removesuffix(".tar") for name in sizes)
-    workers = max(1, min(4, len(names)))
-    fewest = sum(sorted(sizes.values())[: len(sizes) // workers])
-    batch = min(256, 1 << max(fewest.bit_length() - 1, 0))
+    workers, batch = loader_of(sizes)
     return separator.join(
         (
             "python -m open_clip_train.main",
@@ -140,3 +157,36 @@ def openclip_command(folder: str, sizes: Mapping[str, int], separator: str = " "
             f"--batch-size {batch} --workers {workers} --epochs 1",
         )
     )
+
+
+def command_anywhere(folder: str, sizes: Mapping[str, int]) -> str:
+    """Return the command with the whole path of a folder, so that it runs wherever it is started."""
+    return openclip_command(os.path.abspath(folder) if is_local(folder) else folder, sizes)
+
+
+def loader_of(sizes: Mapping[str, int]) -> tuple[int, int]:
+    """Return workers and batch size with which OpenCLIP trains on shards of these sizes: the largest batch up to BATCH.
+
+    OpenCLIP refuses fewer shards than workers. It deals the shards out in random order, and a worker drops what does
+    not fill a batch, so the smallest shards that a worker may get must fill one.
+
+    >>> loader_of(dict.fromkeys("abcdefgh", 10_000)), loader_of({"a": 10_000, "b": 10_000, "c": 7})
+    ((4, 256), (1, 256))
+    """
+    ascending = sorted(sizes.values())
+    fewest = {workers: sum(ascending[: len(sizes) // workers]) for workers in range(1, min(WORKERS, len(sizes)) + 1)}
+    options = [(min(BATCH, 1 << max(least.bit_length() - 1, 0)), workers) for workers, least in fewest.items()]
+    batch, workers = max(options, default=(1, 1))
+    return workers, batch
+
+
+def small_shard(sizes: Mapping[str, int]) -> str:
+    """Return a remark about the smallest shard, where it could not fill a batch; empty: each can.
+
+    >>> small_shard({"00000.tar": 100, "00001.tar": 9}), small_shard({"00000.tar": 300, "00001.tar": 256})
+    ('00001.tar holds 9 samples: a worker that gets it alone fills no batch of more', '')
+    """
+    least, name = min(((samples, tar) for tar, samples in sizes.items()), default=(BATCH, ""))
+    if least >= BATCH or len(sizes) == 1:
+        return ""
+    return f"{name} holds {least:,} samples: a worker that gets it alone fills no batch of more"

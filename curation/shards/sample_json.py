@@ -74,3 +74,13 @@ def sample_json(row: Mapping[str, Any], version: int, captions: Sequence[str] = 
         **{name: row[name] or "" for name in captions},
     }
     return msgspec.json.encode(described)
+
+
+def matched_texts(described: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the matched texts that the json of a sample holds, in either form.
+
+    >>> texts = [{"text": "a"}]
+    >>> matched_texts({"texts": ["a"], "matched_texts": texts}) == matched_texts({"texts": texts}) == texts
+    True
+    """
+    return described["matched_texts"] if "matched_texts" in described else described["texts"]

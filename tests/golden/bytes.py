@@ -87,7 +87,7 @@ def sample_hashes(sample: Sample, run: Path, again: Path, folder: Path) -> Itera
 def with_first_json(run: Path, output: Path) -> Path:
     """The shards of a run once more, with the json that samples had before it had versions."""
     tables = [f"{name}={run}/{name}" for name in ("lists", "downloads")]
-    given = [f"output={output}", *tables, "json_version=1", "samples_per_shard=64", *SESSION]
+    given = [f"output={output}", *tables, "json_version=1", "samples_per_shard=100", *SESSION]
     write_shards.run(compose_config("write_shards", WriteShardsConfig, given))
     return output
 

@@ -84,9 +84,11 @@ def test_shards_open_and_agree_with_the_tables(finished: Path) -> None:
             assert (told["url"], told["lang"], told["keep_probability"]) == (
                 row["url"], row["lang"], row["keep_probability"],
             )  # fmt: skip
-            assert [(text["text"], text["entry_ids"]) for text in told["texts"]] == [
+            assert [(text["text"], text["entry_ids"]) for text in told["matched_texts"]] == [
                 (text["text"], text["entry_ids"]) for text in row["texts"]
             ]
+            assert told["texts"] == [text["text"] for text in row["texts"] if text["kept"]]
+            assert told["caption"] == told["text"]
             assert image.size == (told["width"], told["height"])
             seen.append(sample["__key__"])
     assert len(seen) == len(set(seen)) > 50

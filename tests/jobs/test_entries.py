@@ -28,16 +28,17 @@ def entries_of(run: Path) -> Entries:
 
 
 def captions_of(run: Path) -> Counter[tuple[str, int]]:
-    """Samples by the entries of their captions, from the json in the tars."""
-    counted: Counter[tuple[str, int]] = Counter()
+    """Samples by the entries of their captions, from the json in the tars, which has the words, too."""
+    words, counted = entries_of(run), Counter[tuple[str, int]]()
     for path in (run / "shards").glob("*.tar"):
         with tarfile.open(path) as tar:
             for member in tar:
                 if not member.name.endswith(".json"):
                     continue
                 sample = json.loads(tar.extractfile(member).read())  # type: ignore[union-attr]  # a regular file
-                (ids,) = [text["entry_ids"] for text in sample["texts"] if text["text"] == sample["text"]]
+                (ids,) = [text["entry_ids"] for text in sample["matched_texts"] if text["text"] == sample["text"]]
                 counted.update((sample["lang"], entry_id) for entry_id in ids)
+                assert sample["entries"] == [words[sample["lang"], entry_id]["entry"] for entry_id in ids]
     return counted
 
 

@@ -86,16 +86,19 @@ def test_done_work_is_left_alone_and_a_larger_selection_adds_to_it(
 ) -> None:
     rows = rows_of(server)
     curate(tmp_path, rows[:40])
-    for _ in range(2):
+    for first_form in (["json_version=1"], []):
         server.hits.clear()
         download(tmp_path, "download.images_per_list=16")
-        shard(tmp_path)
+        shard(tmp_path, *first_form)
     assert not server.hits
     assert "write_shards     is done" in capsys.readouterr().err
+    with pytest.raises(HeadtailError, match=r"json_version was 1, is 2.*overwrite=true"):
+        shard(tmp_path, "json_version=2")
     curate(tmp_path, rows)
     download(tmp_path, "download.images_per_list=16")
     assert sum(server.hits.values()) == COUNT - 40
-    assert shard(tmp_path)["rows_in"] == COUNT
+    grown = shard(tmp_path)
+    assert (grown["rows_in"], "json_version" in grown["settings"]) == (COUNT, False), "a set that grows keeps its form"
     curate(tmp_path, rows[:40])
     server.hits.clear()
     download(tmp_path, "download.images_per_list=16")

@@ -70,7 +70,8 @@ def test_bombs_give_no_picture(monkeypatch: pytest.MonkeyPatch) -> None:
     assert thumbnail(encoded("RGB")) == NO_PICTURE
 
 
-def test_samples_are_read_from_their_shards(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["texts", "matched_texts"], ids=["old form", "new form"])
+def test_samples_are_read_from_their_shards(tmp_path: Path, key: str) -> None:
     tar = tmp_path / "00000.tar"
     with open(tar, "wb") as file:
         writer = TarWriter(file)
@@ -84,7 +85,7 @@ def test_samples_are_read_from_their_shards(tmp_path: Path) -> None:
                 "lang": "en",
                 "keep_probability": 0.5,
             }
-            values |= {"width": 6, "height": 2, "sha256": "0", "texts": [text]}
+            values |= {"width": 6, "height": 2, "sha256": "0", "texts": [uid], key: [text]}
             writer.add(f"{uid}.json", json.dumps(values).encode())
             writer.add(f"{uid}.txt", uid.encode())
             writer.add(f"{uid}.png", encoded("RGB", (6, 2)))

@@ -1,23 +1,24 @@
 """The json of a sample: its keys in both forms, the words of entries, and which form a set keeps."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from curation.balancing.entry_table import EntryNumbers, Words, write_entries
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe, recipe_settings
-from curation.core.schemas import ENTRIES
-from curation.core.tables import Table
+from curation.core.tables import Part, Table
 from curation.images.ranges import Ranges
+from curation.matching.entry_store import EntryStore
 from curation.shards.entry_words import copy_words, kept_ids, read_words, with_words
 from curation.shards.origin import Origin
 from curation.shards.sample_json import NEWEST, JsonForm, SampleForm, sample_json
 from curation.shards.shard_set import STAGE, ShardSet
+from jobs.entries import find_words
 from tests.shard_data import curated_rows
 from tests.unit.shards.test_write import URLS, bodies, make_shards, samples, stored
 
@@ -49,26 +50,24 @@ def test_the_first_form_is_that_of_before_byte_by_byte() -> None:
     )
 
 
+def entry_lists(folder: Path, words: dict[str, list[str]]) -> EntryStore:
+    (folder / "words").mkdir(parents=True)
+    for lang, listed in words.items():
+        (folder / f"words/{lang}.json").write_text(json.dumps(listed))
+    return EntryStore.open(f"{folder}/words", cache=f"{folder}/cache")
+
+
 def entry_table(folder: Path, words: dict[str, list[str]]) -> Words:
-    """The table `entries` in a folder, as match_pairs leaves it, and what it tells."""
-
-    class Lists:
-        def __iter__(self) -> Iterator[pa.RecordBatch]:
-            for lang, listed in words.items():
-                columns = [[lang] * len(listed), range(len(listed)), listed, [None] * len(listed)]
-                schema = pa.schema([ENTRIES.field(name) for name in ("lang", "entry_id", "entry", "source")])
-                yield pa.record_batch([pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)], schema)
-
-        metadata, languages, licence = "hash", tuple(words), ""
-
-    write_entries(str(folder), Lists(), EntryNumbers())
-    found = Words.of_tables([str(folder)], "hash")
+    """The words of the table `entries` in a folder, as match_pairs leaves it."""
+    store = entry_lists(folder, words)
+    write_entries(f"{folder}/entries", Words.of_lists(store, []), EntryNumbers())
+    found = Words.of_tables([f"{folder}/entries"], store.hash)
     assert found
     return found
 
 
 def test_words_are_those_of_the_caption_in_its_own_language(tmp_path: Path) -> None:
-    words = entry_table(tmp_path / "entries", {"de": [f"de{k}" for k in range(9)], "en": [f"en{k}" for k in range(9)]})
+    words = entry_table(tmp_path, {"de": [f"de{k}" for k in range(9)], "en": [f"en{k}" for k in range(9)]})
     path = copy_words(words, str(tmp_path / "work"))
     same_text = [ROW["texts"][0] | {"text": "a red kite"}, KEPT, ALSO]
     rows = pa.Table.from_pylist(
@@ -93,7 +92,8 @@ def test_words_of_several_row_groups_and_words_that_are_missing(
 ) -> None:
     monkeypatch.setattr("curation.core.storage.ROW_GROUP_ROWS", 4)
     listed = {lang: [f"{lang}{k}" for k in range(10)] for lang in ("de", "en", "fr")}
-    path = copy_words(entry_table(tmp_path / "entries", listed), str(tmp_path / "work"))
+    path = copy_words(entry_table(tmp_path, listed), str(tmp_path / "work"))
+    assert pq.read_metadata(path).num_row_groups > 6
     keys = [("fr", 9), ("de", 0), ("fr", 9), ("de", 9), ("fr", 0)]
     langs = pa.array(["fr", "de"])
     codes, ids = [0 if lang == "fr" else 1 for lang, _ in keys], [number for _, number in keys]
@@ -104,7 +104,7 @@ def test_words_of_several_row_groups_and_words_that_are_missing(
 
 
 def test_a_stopped_run_goes_on_with_the_words_that_it_began_with(tmp_path: Path) -> None:
-    words, work = entry_table(tmp_path / "entries", {"en": ["a", "b"]}), str(tmp_path / "work")
+    words, work = entry_table(tmp_path, {"en": ["a", "b"]}), str(tmp_path / "work")
     other = entry_table(tmp_path / "others", {"en": ["c", "d"]})
     path = copy_words(words, work)
     assert copy_words(other, work) == copy_words(None, work) == path
@@ -119,7 +119,7 @@ def test_a_caption_that_is_none_of_the_texts_is_an_error() -> None:
 
 def test_all_samples_of_a_set_have_the_same_keys_whatever_is_known_of_them(tmp_path: Path) -> None:
     downloads, lists = stored(tmp_path, curated_rows(URLS), bodies(), Ranges(4, 0))
-    words = entry_table(tmp_path / "entries", {"en": [f"word {k}" for k in range(99)]})
+    words = entry_table(tmp_path, {"en": [f"word {k}" for k in range(99)]})
     path = copy_words(words, str(tmp_path / "words"))
     found = {}
     for name, form in {"with": SampleForm(2, path), "without": SampleForm(2), "old": SampleForm(1)}.items():
@@ -175,3 +175,27 @@ def test_another_form_of_a_finished_set_is_told(tmp_path: Path) -> None:
     shards = shard_set(tmp_path, 1)
     with pytest.raises(HeadtailError, match="json_version was 1, is 2"):
         shards.refuse_to_replace(recipes()[2], Origin({}), None)
+
+
+def test_words_come_from_the_table_of_the_run_or_of_the_matches_or_from_the_lists(
+    tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    words, store = entry_table(tmp_path / "run", {"en": ["a", "b"]}), EntryStore.open(f"{tmp_path}/run/words")
+    other = entry_lists(tmp_path / "other", {"en": ["c", "d"]})
+
+    def matches(run: str, **settings: object) -> Part:
+        receipt = Receipt("matches")
+        return Table(f"{tmp_path}/{run}/matches").commit(0, Recipe("match_pairs", 1, settings), [receipt], 0)
+
+    def found(path: str, parts: list[Part], lists: EntryStore | None = None) -> list[str] | None:
+        told = find_words(STAGE, f"{tmp_path}/{path}", parts, lists)
+        return told and [word for batch in told for word in batch["entry"].to_pylist()]
+
+    mine, theirs = (matches(run, metadata=words.metadata, languages=[]) for run in ("run", "elsewhere"))
+    assert found("run/entries", [theirs]) == found("none", [mine]) == ["a", "b"]
+    assert found("none", [theirs], store) == ["a", "b"]
+    assert capsys.readouterr().err == ""
+    assert found("none", [theirs], other) is None
+    assert found("run/entries", [mine, matches("third", metadata=other.hash)]) is None
+    assert found("run/entries", [], store) is None
+    assert capsys.readouterr().err.count("the samples' `entries` stay empty (docs/shards.md)") == 3

@@ -324,12 +324,23 @@ def test_the_readme_counts_and_names_what_is_there(tmp_path: Path) -> None:
     assert "\n# 50 image-text samples in 5 WebDataset shards" in text
     assert "--train-data '{00000..00004}.tar' --train-num-samples 50" in text
     assert "--siglip" in text
-    assert "--json-text-key text" in text
+    assert "--json-text-key 'text;caption_<name>' --json-text-key-probs 0.85 0.15" in text
+    assert "--train-data '{00000..00004}.tar::/data/other/{00000..00041}.tar' --train-data-upsampling-factors" in text
+    assert "fill a batch of a worker: 00000.tar holds 10 samples: a worker that gets it alone fills no batch" in text
+    assert "--batch-size 32 --workers 1" in text
+    for key in ("caption", "text", "texts", "matched_texts", "entries", "kept", "keep_probability", "caption_<name>"):
+        assert f"`{key}`" in text
+    assert "an empty list: the words of the entries were not at hand" in text
     assert text.startswith(
         '---\nconfigs:\n- config_name: default\n  data_files:\n  - split: train\n    path: "*.tar"\n---\n'
     )
     assert str(tmp_path) not in text
     assert "not_attempted 7" in text
+    make_shards(tmp_path, downloads, lists, Ranges(2, 0), form=SampleForm(1))
+    text = (tmp_path / "shards/README.md").read_text()
+    assert "`kept` is false" in text
+    assert "--json-text-key text`.\n" in text
+    assert "matched_texts" not in text
 
 
 def test_without_images_there_are_no_shards(tmp_path: Path) -> None:
