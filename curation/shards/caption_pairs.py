@@ -22,6 +22,8 @@ from curation.sources.tar_reader import read_members
 CAPTION = "caption_"
 """Beginning of the keys of a sample's json that hold captions."""
 MAX_JSON_BYTES = 4 << 20
+MAX_CHARS = 8192
+"""Longer captions are cut, and counted as `cut`: the captions of all images are held at once."""
 _COLUMNS = ["uid", "sha256", "text", "lang"]
 
 
@@ -77,7 +79,7 @@ def pairs_of_tables(samples: pa.Table, paths: Sequence[str]) -> CaptionPairs:
                 order = order_of(attached.value)
                 if order <= taken.get(row, order):
                     taken[row] = order
-                    pairs.captions[row] = msgspec.json.decode(attached.value)["syn_text"][0]
+                    pairs.captions[row] = msgspec.json.decode(attached.value)["syn_text"][0][: MAX_CHARS + 1]
     return _counted(pairs)
 
 
@@ -92,11 +94,13 @@ def pairs_of_tars(samples: pa.Table, tars: Iterable[str]) -> dict[str, CaptionPa
             if name.startswith(CAPTION) and isinstance(value, str) and row is not None:
                 if name not in found:
                     found[name] = CaptionPairs(langs, alt_texts, [None] * len(uids))
-                found[name].captions[row] = value if value.strip() else None
+                found[name].captions[row] = value[: MAX_CHARS + 1] if value.strip() else None
     return {name: _counted(found[name]) for name in sorted(found)}
 
 
 def _counted(pairs: CaptionPairs) -> CaptionPairs:
+    pairs.facts["cut"] = sum(len(caption or "") > MAX_CHARS for caption in pairs.captions)
+    pairs.captions[:] = [caption and caption[:MAX_CHARS] for caption in pairs.captions]
     pairs.facts["images"] = len(pairs.captions)
     pairs.facts["images_with"] = sum(caption is not None for caption in pairs.captions)
     pairs.facts["images_without"] = pairs.facts["images"] - pairs.facts["images_with"]

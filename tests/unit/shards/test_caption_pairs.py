@@ -14,7 +14,7 @@ from curation.core.errors import HeadtailError
 from curation.core.schemas import SAMPLES
 from curation.core.uids import uid_of
 from curation.shards.attachments import order_of
-from curation.shards.caption_pairs import pairs_of_tables, pairs_of_tars, read_sidecars
+from curation.shards.caption_pairs import MAX_CHARS, pairs_of_tables, pairs_of_tars, read_sidecars
 
 URLS = [f"https://example.org/{number}.jpg" for number in range(10)]
 UIDS = [uid_of(url) for url in URLS]
@@ -68,7 +68,7 @@ def test_rows_of_tables_come_by_each_key(tmp_path: Path) -> None:
         ("de", TEXTS[7:8], ["seven"]),
     ]
     assert pairs.facts == {
-        "rows": 7, "faulty_rows": 2, "same_image": 0, "images": 9, "images_with": 3, "images_without": 6,
+        "rows": 7, "faulty_rows": 2, "same_image": 0, "cut": 0, "images": 9, "images_with": 3, "images_without": 6,
     }  # fmt: skip
 
 
@@ -83,6 +83,16 @@ def test_of_two_rows_of_an_image_the_first_by_hash_is_taken(tmp_path: Path) -> N
         pairs = pairs_of_tables(samples, order)
         assert pairs.captions == [None, expected, None]
         assert pairs.facts["same_image"] == 2
+
+
+def test_long_captions_are_cut(tmp_path: Path) -> None:
+    samples, _ = read_sidecars(sidecars(tmp_path), 3)
+    captions = ["x" * MAX_CHARS, "y" * (MAX_CHARS + 1), "z" * 60_000]
+    jsons = {uid: json.dumps({"caption_a": caption}).encode() for uid, caption in zip(UIDS, captions, strict=False)}
+    tables = [write(tmp_path, "long.parquet", uid=UIDS[:3], caption=captions)]
+    for pairs in (pairs_of_tables(samples, tables), *pairs_of_tars(samples, [tar(tmp_path / "0.tar", jsons)]).values()):
+        assert pairs.captions == [caption[:MAX_CHARS] for caption in captions]
+        assert pairs.facts["cut"] == 2
 
 
 def test_vectors_are_refused(tmp_path: Path) -> None:
@@ -116,7 +126,7 @@ def test_captions_of_the_json_come_by_their_names(tmp_path: Path) -> None:
         "caption_a": ["a0", None, None, "a3"],
         "caption_b": [None, "b1", None, None],
     }
-    assert found["caption_b"].facts == {"images": 4, "images_with": 1, "images_without": 3}
+    assert found["caption_b"].facts == {"images": 4, "images_with": 1, "images_without": 3, "cut": 0}
     for name, damage in {"1.tar": b"{", "2.tar": b"[" * 100_000}.items():
         with pytest.raises(HeadtailError, match=r"is no JSON: .*: run check_shards"):
             pairs_of_tars(samples, [tar(tmp_path / name, {UIDS[0]: damage})])
