@@ -29,6 +29,7 @@ EXAMPLES = {
     "check_shards": "/data/run/shards",
     "remove_samples": "shards=/data/run/shards uids=optouts.txt",
     "attach": "shards=/data/run/shards name=altogether data=captions.parquet",
+    "caption_stats": "output=/data/run captions=captions.parquet entry_lists=/data/entries",
     "clean": "output=/data/run what=downloads,pairs",
     "export": "output=/data/run format=datacomp",
     "show": "/data/run curated rows=5",

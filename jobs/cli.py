@@ -34,6 +34,7 @@ JOBS = (
     "check_shards",
     "remove_samples",
     "attach",
+    "caption_stats",
     "clean",
     "export",
     "show",
@@ -44,7 +45,7 @@ JOBS = (
     "build_metadata",
     "fetch_sources",
 )
-NO_LOG = frozenset(("explain", "estimate", "show", "explore"))
+NO_LOG = frozenset(("caption_stats", "explain", "estimate", "show", "explore"))
 """Jobs that print an answer, and write nothing into the folder of a run."""
 USAGE = (
     "headtail <job> key=value ...\n"

@@ -377,6 +377,25 @@ class ExplainConfig(Settings):
 
 
 @dataclass
+class CaptionStatsConfig(Settings):
+    """Settings of caption_stats."""
+
+    output: str = setting(MISSING, "folder of the run")
+    captions: list[str] = setting(
+        [],
+        "Parquet files, folders or globs with the columns caption and uid, sha256 or url; empty: the captions in the "
+        "json of the samples (caption_<name>)",
+    )
+    entry_lists: str = setting(MISSING, "the metadata that match_pairs used, or starter")
+    images: int = setting(100_000, "images to compare, at most: those of the first shards", unit="images", minimum=1)
+    stats: str = setting("", "JSON file to write the numbers to; empty: they are printed only")
+    shards: str = table("shards", "folder of shards")
+    matches: str = table("matches", "table of matches of the run")
+    entry_counts: str = table("entry_counts", "table of counts of the run")
+    thresholds: str = table("thresholds", "table of thresholds of the run")
+
+
+@dataclass
 class ShowConfig(Settings):
     """Settings of show. An argument without a key is the folder, a second one the table."""
 
