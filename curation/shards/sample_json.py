@@ -69,7 +69,7 @@ def sample_json(row: Mapping[str, Any], version: int, captions: Sequence[str] = 
         "keep_probability": row["keep_probability"],
         "texts": [text["text"] for text in row["texts"] if text["kept"]],
         "matched_texts": row["texts"],
-        "entries": row["entries"],
+        "entries": [word for word in row["entries"] if word is not None],
         **{name: row[name] for name in _IMAGE},
         **{name: row[name] or "" for name in captions},
     }
