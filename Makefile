@@ -32,7 +32,7 @@ run: .venv/installed ## make the sample crawl and curate it: shards and a report
 test: .venv/installed-dev ## run all tests, two files at a time
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-unit: .venv/installed-dev ## run the tests of functions, which start neither a JVM nor a program of ours
+unit: .venv/installed-dev ## run the tests of functions, which start no JVM
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS) tests/unit headtail curation metadata conf
 
 lint: .venv/installed-dev ## check style, formatting and types

@@ -31,6 +31,7 @@ from jobs import (
 from jobs.entries import entries_to_write
 from jobs.entry_lists import lists_to_write, with_new_lists
 from jobs.outputs import writing
+from jobs.source_files import check_sources
 
 
 def folders_of(config: CurateConfig) -> list[str]:
@@ -81,7 +82,7 @@ def run_signals(config: CurateConfig) -> None:
 
 def check_before_lists(config: CurateConfig) -> None:
     """Raise HeadtailError for what needs no entry lists and no Spark to be found wrong."""
-    extract_pairs.check_sources(config)
+    check_sources(config)
     check_writable(folders_of(config))
     if config.download_images and not config.forecast:
         write_shards.check_start(config)

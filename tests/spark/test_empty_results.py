@@ -12,7 +12,7 @@ from conf.compose import compose_config
 from conf.schema.jobs import CurateConfig, ExtractPairsConfig, MatchPairsConfig
 from curation.core.errors import HeadtailError
 from curation.core.tables import Table
-from jobs import curate, extract_pairs, match_pairs
+from jobs import curate, extract_pairs, match_pairs, source_files
 
 pytestmark = pytest.mark.usefixtures("spark")
 
@@ -73,7 +73,7 @@ def test_files_that_all_fail_are_not_finished(table: Path, tmp_path: Path) -> No
 def test_mistakes_are_told_before_the_session_starts(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extract_pairs, "open_session", lambda *_, **__: pytest.fail("a session was started"))
+    monkeypatch.setattr(source_files, "open_session", lambda *_, **__: pytest.fail("a session was started"))
     (tmp_path / "removals.txt").write_text("what?\n")
     (tmp_path / "file").write_text("")
     for settings, told in (
