@@ -240,6 +240,10 @@ class ReportStatsConfig(JobConfig):
     shards: str = table("shards", "folder of shards")
     entry_lists: str = setting(MISSING, "the metadata that match_pairs used, or starter")
     report: str = table("report", "folder of the report, to write", writes=True)
+    benchmarks: list[str] = setting(
+        ["clip-benchmark"],
+        "class names to look up in the data: clip-benchmark (included) and JSON files of your own; []: none",
+    )
     entries: str = table("entries", "table of the words of entries and their counts, for people, to write")
 
 

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from curation.core import storage
-from curation.report import balance_section, sections
+from curation.report import balance_section, coverage_section, sections
 from curation.report.html_tables import BEFORE_AFTER
 from curation.report.numbers import byte_size, escape, exact_number, number, number_in_words, plural, web_text
 
@@ -23,6 +23,7 @@ _SECTIONS = (
     ("Balance", "The head comes down, the tail stays", balance_section.balance),
     ("Samples", "What came out", balance_section.samples),
     ("Languages", "Language by language", sections.languages),
+    ("Benchmarks", "Which classes are in there", coverage_section.benchmarks),
     ("Domains", "Whose images they are", sections.domains),
     ("Texts", "How much a text says", sections.texts),
     ("Images", "Downloads and images", sections.images),

@@ -79,6 +79,24 @@ def test_downloads_and_samples_agree_with_their_tables(finished: Path, report: d
         assert sum(report["images"][size]["counts"]) + report["images"][size]["beyond"] == len(written)
 
 
+def test_classes_have_the_counts_of_a_loop(finished: Path, report: dict[str, Any]) -> None:
+    words = {row["entry"]: row for row in rows(finished, "entries").to_pylist() if row["lang"] == "en"}
+    texts = Counter(i for text in texts_of(finished, "matches") if text["lang"] == "en" for i in text["entry_ids"])
+    t = next(row["t"] for row in report["languages"] if row["lang"] == "en")
+    assert len(report["benchmarks"]) == 17
+    met = 0
+    for task in report["benchmarks"]:
+        named = [each for each in task["names"] if each["match"] == "entry"]
+        for each in named:
+            row = words[each["class"]]
+            assert each["raw"] == texts[row["entry_id"]] == row["count"]
+            assert each["balanced"] == pytest.approx(min(row["count"], t), abs=1e-3)
+            assert (each["expected"], each["in_shards"]) == (pytest.approx(row["expected"], abs=1e-3), row["in_shards"])
+            met += each["in_shards"]
+        assert len(named) == task["entry_classes"] == sum(each["class"] in words for each in task["names"])
+    assert met > 0
+
+
 def test_each_step_begins_where_the_one_before_ends(report: dict[str, Any]) -> None:
     stages = {stage["stage"]: stage for stage in report["stages"]}
     for stage in stages.values():
