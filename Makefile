@@ -46,6 +46,7 @@ bench: .venv/installed-dev ## run one benchmark, NAME=extract|extract_memory|lan
 check-training: build/training/installed ## train OpenCLIP on the shards of `make run`, SHARDS=folder on others (7 GB, once)
 	PYTHONPATH=. build/training/bin/python tests/training/check_streams.py
 	build/training/bin/python tests/training/check_training.py $(SHARDS)
+	PYTHONPATH=. build/training/bin/python tests/training/check_croissant.py $(SHARDS)
 
 pack: .venv/installed ## build the wheel, and an archive of the environment for the workers of a cluster, in dist/
 	@rm -rf build/pack-run && mkdir -p build

@@ -29,6 +29,7 @@ EXAMPLES = {
     "check_shards": "/data/run/shards",
     "remove_samples": "shards=/data/run/shards uids=optouts.txt",
     "attach": "shards=/data/run/shards name=altogether data=captions.parquet",
+    "card": "output=/data/run 'name=My image-text pairs' license=cc-by-4.0 creator=me",
     "clean": "output=/data/run what=downloads,pairs",
     "export": "output=/data/run format=datacomp",
     "show": "/data/run curated rows=5",

@@ -34,6 +34,7 @@ JOBS = (
     "check_shards",
     "remove_samples",
     "attach",
+    "card",
     "clean",
     "export",
     "show",

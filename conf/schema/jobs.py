@@ -194,6 +194,23 @@ class AttachConfig(Settings):
 
 
 @dataclass
+class CardConfig(Settings):
+    """Settings of card."""
+
+    output: str = setting(MISSING, "folder of the run; contains the tables whose paths are not given")
+    name: str = setting(MISSING, "name of the set of shards")
+    license: str = setting(
+        MISSING, "licence of the set as the Hub names it, e.g. cc-by-4.0; another name needs license_link"
+    )
+    license_link: str = setting("", "address of the licence; empty: that of a licence that the Hub names")
+    creator: str = setting("", "person or organization that publishes the set")
+    url: str = setting("", "page of the set on the web")
+    pairs: str = table("pairs", "table of pairs, for the names of crawls")
+    report: str = table("report", "folder of the report, whose numbers the card holds")
+    shards: str = table("shards", "folder of shards; README.md and croissant.json in it are written", writes=True)
+
+
+@dataclass
 class CleanConfig(Settings):
     """Settings of clean."""
 

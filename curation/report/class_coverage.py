@@ -147,3 +147,14 @@ def alerts(rows: Iterable[Mapping[str, Any]]) -> list[str]:
         for row in rows
         if row["alert"]
     ]
+
+
+def divergence_text(stage: Mapping[str, Any]) -> str:
+    """Return a divergence with two decimals; an infinite one with that of the classes that have a count.
+
+    >>> divergence_text({"kl": 8.055, "kl_counted": 8.055}), divergence_text({"kl": None, "kl_counted": 7.1})
+    ('8.05', '∞ (7.10)')
+    """
+    if stage["kl"] is not None:
+        return f"{stage['kl']:.2f}"
+    return "∞" if stage["kl_counted"] is None else f"∞ ({stage['kl_counted']:.2f})"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from curation.report.class_coverage import alerts
+from curation.report.class_coverage import alerts, divergence_text
 from curation.report.class_lookup import ABSENT
 from curation.report.html_tables import collapsible_table, html_table, number_or_dash, table_row
 from curation.report.numbers import escape, exact_number, number, percent, plural, web_text
@@ -52,17 +52,6 @@ def _row(row: Values, stages: Sequence[str]) -> str:
             "–" if rarest is None else number_or_dash(rarest["exposures"]),
         ],
     )
-
-
-def divergence_text(stage: Values) -> str:
-    """Return a divergence with two decimals; an infinite one with that of the classes that have a count.
-
-    >>> divergence_text({"kl": 8.055, "kl_counted": 8.055}), divergence_text({"kl": None, "kl_counted": 7.1})
-    ('8.05', '∞ (7.10)')
-    """
-    if stage["kl"] is not None:
-        return f"{stage['kl']:.2f}"
-    return "∞" if stage["kl_counted"] is None else f"∞ ({stage['kl_counted']:.2f})"
 
 
 def _classes(row: Values) -> str:
