@@ -33,6 +33,7 @@ EXAMPLES = {
     "clean": "output=/data/run what=downloads,pairs",
     "export": "output=/data/run format=datacomp",
     "show": "/data/run curated rows=5",
+    "compare": "/data/run1 /data/run2 page=/data/compare.html",
     "explain": "'a photo of a dog' output=/data/run entry_lists=/data/entries",
     "estimate": "archives=100000 languages=1",
     "starter_lists": "languages=en,de output=/data/starter",

@@ -38,13 +38,14 @@ JOBS = (
     "clean",
     "export",
     "show",
+    "compare",
     "explain",
     "estimate",
     "starter_lists",
     "build_metadata",
     "fetch_sources",
 )
-NO_LOG = frozenset(("explain", "estimate", "show"))
+NO_LOG = frozenset(("compare", "explain", "estimate", "show"))
 """Jobs that print an answer, and write nothing into the folder of a run."""
 USAGE = (
     "headtail <job> key=value ...\n"

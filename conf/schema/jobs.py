@@ -394,6 +394,17 @@ class ShowConfig(Settings):
 
 
 @dataclass
+class CompareConfig(Settings):
+    """Settings of compare. Arguments without a key are the two runs."""
+
+    bare_argument: ClassVar[tuple[str, ...]] = ("a", "b")
+    a: str = setting(MISSING, "folder of the run that the others are compared with")
+    b: str = setting(MISSING, "folder of another run, or of a variant of a sweep")
+    more: list[str] = setting([], "folders of further runs, each a column")
+    page: str = setting("", "file to write as a page with all numbers, e.g. /data/compare.html; empty: none")
+
+
+@dataclass
 class EstimateConfig(Settings):
     """Settings of estimate: assumptions that are not measured."""
 

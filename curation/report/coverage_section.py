@@ -9,7 +9,7 @@ from curation.report.html_tables import collapsible_table, html_table, number_or
 from curation.report.numbers import escape, exact_number, number, percent, plural, web_text
 
 Values = dict[str, Any]
-SHOWN_RAREST, SHOWN_ABSENT, NAME_CHARACTERS = 20, 60, 60
+SHOWN_ALERTS, SHOWN_RAREST, SHOWN_ABSENT, NAME_CHARACTERS = 5, 20, 60, 60
 STAGES = (("raw", "texts"), ("balanced", "balanced"), ("in_shards", "in shards"))
 """The stages that the page shows, with the heads of their columns."""
 
@@ -19,7 +19,9 @@ def benchmarks(report: Values) -> str:
     rows: Sequence[Values] = report.get("benchmarks", ())
     if not rows:
         return "<p>No class names of benchmarks were looked up in this run.</p>"
-    warned = "".join(f"<li>{escape(line)}</li>" for line in alerts(rows))
+    lines = alerts(rows)
+    more = [f"and {plural(len(lines) - SHOWN_ALERTS, 'task')} more"] if len(lines) > SHOWN_ALERTS else []
+    warned = "".join(f"<li>{web_text(line)}</li>" for line in [*lines[:SHOWN_ALERTS], *more])
     stages = [(name, head) for name, head in STAGES if any(name in row["stages"] for row in rows)]
     heads = ["Task", "Classes", "Entries", "In entries", "Absent", *(f"None {head}" for _, head in stages)]
     heads += [*(f"KL, {head}" for _, head in stages), "Rarest class, an epoch"]
@@ -35,7 +37,8 @@ def benchmarks(report: Values) -> str:
         "where a class has none, and then stands with its value for the other classes. The last column is how often "
         "one epoch is expected to show the rarest class.</p>"
         f'{f"""<ul class="notes alerts">{warned}</ul>""" if warned else ""}<div class="scroll">{table}</div>'
-        f"{''.join(map(_classes, rows))}"
+        '<details class="more"><summary>The classes that are absent, and the rarest</summary>'
+        f"{''.join(map(_classes, rows))}</details>"
     )
 
 
@@ -67,9 +70,9 @@ def _classes(row: Values) -> str:
             + (f" in {web_text(each['entry'], NAME_CHARACTERS)}" if each["match"] == "part" else ""),
             [number_or_dash(each[name]) for name in stages],
         )
-        for each in row["names"][:SHOWN_RAREST]
+        for each in [each for each in row["names"] if each["match"] != ABSENT][:SHOWN_RAREST]
     ]
-    table = html_table(["Class", *(heads[name] for name in stages)], rarest, "pairs")
+    table = html_table(["Class", *(heads[name] for name in stages)], rarest, "pairs") if rarest else ""
     title = f"{web_text(row['task'], NAME_CHARACTERS)} ({escape(row['lang'])})"
     told = f"{plural(row['classes'], 'class', 'classes')}, {percent(row['zero'], row['classes'])} at 0"
-    return f'<details class="more"><summary>{title}: {told}; the rarest</summary>{listed}{table}</details>'
+    return f"<h3>{title}: {told}</h3>{listed}{table}"

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from conf.compose import compose_config
-from conf.schema.jobs import BalancePairsConfig, CardConfig, RemoveSamplesConfig, ReportStatsConfig
+from conf.schema.jobs import BalancePairsConfig, CardConfig, CompareConfig, RemoveSamplesConfig, ReportStatsConfig
 from curation.core.errors import HeadtailError
-from jobs import balance_pairs, card, remove_samples, report_stats
+from jobs import balance_pairs, card, compare, remove_samples, report_stats
 from tests.jobs.conftest import Sample, rows
 from tests.unit.report.test_report_keys import undescribed
 
@@ -152,6 +152,13 @@ def test_a_folder_of_two_balances_shows_the_newer_one_and_says_so(
     assert (found["samples"], found["downloads"]["attempted"], found["shards"]) == ([], 0, None)
     assert [stage["stage"] for stage in found["stages"]] == ["extract_pairs", "match_pairs", "balance_pairs"]
     assert report["notes"] == []
+    page = tmp_path / "compare.html"
+    compare.run(compose_config("compare", CompareConfig, [f"a={finished}", f"b={run}", f"page={page}"]))
+    first, second = (set(rows(each, "curated")["uid"].to_pylist()) for each in (finished, run))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"kept images both only A only it of the union same caption B {len(first & second):,} " in printed
+    assert f"Images kept.count {len(first):,} {len(second):,} {len(second) - len(first):+,}" in printed
+    assert page.read_text().startswith("<!doctype html>")
 
 
 def test_other_metadata_is_refused(finished: Path, sample: Sample, tmp_path: Path) -> None:
