@@ -14,7 +14,7 @@ import numpy as np
 from curation.balancing.counts import CountFiles
 from curation.balancing.entry_table import EXPECTED_UNIT, EntryNumbers
 from curation.report.class_lists import ClassList
-from curation.report.class_lookup import ABSENT, ENTRY, PART, FoundClass, numbers_of
+from curation.report.class_lookup import ABSENT, CASE, ENTRY, PART, FoundClass, numbers_of
 
 SHOWN_CLASSES = 1000
 """Classes of a task that are named, the rarest first: all of ImageNet-1k."""
@@ -106,7 +106,7 @@ def _row(task: ClassList, classes: Sequence[FoundClass], numbers: CoverageNumber
         "task": task.task,
         "lang": task.lang,
         "classes": len(classes),
-        **{f"{kind}_classes": sum(each.match == kind for each in classes) for kind in (ENTRY, PART, ABSENT)},
+        **{f"{kind}_classes": sum(each.match == kind for each in classes) for kind in (ENTRY, CASE, PART, ABSENT)},
         "stages": {name: _stage(*stage) for name, stage in stages.items()},
         "zero": zero,
         "zero_in": last,

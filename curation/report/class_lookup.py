@@ -1,4 +1,4 @@
-"""Class names looked up in the entries of their language: each is an entry, a part of entries, or absent."""
+"""Class names looked up in the entries of their language: each is an entry, or part of some, or absent."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +13,7 @@ from curation.matching.engines import AhoCorasickMatcher
 from curation.matching.entry_store import EntryStore
 from curation.report.class_lists import LANG, ClassList
 
-ENTRY, PART, ABSENT = "entry", "part", "absent"
+ENTRY, CASE, PART, ABSENT = "entry", "case", "part", "absent"
 
 
 @dataclass(frozen=True)
@@ -26,10 +26,10 @@ class ClassesTask:
 
 @dataclass(frozen=True)
 class FoundClass:
-    """A class name, how it was found (ENTRY, PART or ABSENT), and the entry that stands for it.
+    """A class name, how it was found, and the entry that stands for it.
 
-    The entry of a PART is the one with the most matches of those that hold the name as words, so its texts are some of
-    the texts with the name.
+    ENTRY: it is an entry. CASE: it is one but for upper and lower case, as `beagle` for `Beagle`. PART: entries hold it
+    as words, so their texts are some of the texts with the name. Of several entries the one with most matches stands.
     """
 
     lang: str
@@ -65,19 +65,31 @@ def find_classes(task: ClassesTask, store: EntryStore, counts: str) -> Receipt:
     entries = store.entries(task.lang)
     names = pa.array(task.names, pa.string())
     ids = pc.index_in(names, entries).to_pylist()
-    held = _holding([name for name, entry_id in zip(task.names, ids, strict=True) if entry_id is None], entries, store)
+    others = [name for name, entry_id in zip(task.names, ids, strict=True) if entry_id is None]
+    cased = _in_other_case(others, entries)
+    held = _holding([name for name in others if name not in cased], entries, store)
     values = CountFiles(counts).load(task.lang)
     receipt = Receipt(f"classes of {task.lang}", rows_in=len(task.names), rows_out=len(task.names))
     for name, entry_id in zip(task.names, ids, strict=True):
         if entry_id is not None:
             found = FoundClass(task.lang, name, ENTRY, entry_id, name)
-        elif holding := held.get(name):
-            best = holding[int(np.argmax(numbers_of(values, np.array(holding))))]
-            found = FoundClass(task.lang, name, PART, best, entries[best].as_py())
+        elif candidates := cased.get(name) or held.get(name):
+            best = candidates[int(np.argmax(numbers_of(values, np.array(candidates))))]
+            found = FoundClass(task.lang, name, CASE if name in cased else PART, best, entries[best].as_py())
         else:
             found = FoundClass(task.lang, name, ABSENT)
         receipt.outputs.append(asdict(found))
     return receipt.check()
+
+
+def _in_other_case(names: Sequence[str], entries: pa.StringArray) -> dict[str, list[int]]:
+    """Return the ids of the entries that equal a name but for upper and lower case, for each name that has some."""
+    lower = {name: name.lower() for name in names}
+    same = pc.is_in(pc.utf8_lower(entries), pa.array(set(lower.values()), pa.string()))
+    found: dict[str, list[int]] = {}
+    for entry_id in np.flatnonzero(same).tolist():
+        found.setdefault(entries[entry_id].as_py().lower(), []).append(entry_id)
+    return {name: found[key] for name, key in lower.items() if key in found}
 
 
 def _holding(names: Sequence[str], entries: pa.StringArray, store: EntryStore) -> dict[str, list[int]]:

@@ -141,8 +141,9 @@ def _languages(facts: CardFacts) -> str:
 def _benchmarks(facts: CardFacts) -> str:
     rows = facts.report.get("benchmarks", [])
     cells = [
-        [markdown(f"{row['task']} ({row['lang']})"), number(row["classes"]), number(row["entry_classes"]),
-         number(row["absent_classes"]), number(row["zero"]), divergence_text(row["stages"][row["zero_in"]])]
+        [markdown(f"{row['task']} ({row['lang']})"), number(row["classes"]),
+         number(row["entry_classes"] + row["case_classes"]), number(row["absent_classes"]), number(row["zero"]),
+         divergence_text(row["stages"][row["zero_in"]])]
         for row in rows[:SHOWN_TASKS]
     ]  # fmt: skip
     told = (

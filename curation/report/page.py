@@ -54,10 +54,9 @@ def render(report: dict[str, Any]) -> str:
     if report.get("format") != FORMAT:
         raise ValueError(f"report.json has format {report.get('format')!r}, expected {FORMAT}")
     check_balance(report)
-    links = "".join(f'<li><a href="#{name.lower()}">{name}</a></li>' for name, _, _ in _SECTIONS)
-    main = "".join(
-        f'<section id="{name.lower()}"><h2>{title}</h2>{body(report)}</section>' for name, title, body in _SECTIONS
-    )
+    bodies = [(name, title, html) for name, title, body in _SECTIONS if (html := body(report))]
+    links = "".join(f'<li><a href="#{name.lower()}">{name}</a></li>' for name, _, _ in bodies)
+    main = "".join(f'<section id="{name.lower()}"><h2>{title}</h2>{html}</section>' for name, title, html in bodies)
     style = files("curation.report").joinpath("report.css").read_text("utf-8")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'

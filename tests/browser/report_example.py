@@ -131,7 +131,8 @@ def _benchmarks() -> list[dict[str, Any]]:
     ]
     return [
         {
-            "task": task, "lang": "en", "classes": 2, "entry_classes": 0, "part_classes": 1, "absent_classes": 1,
+            "task": task, "lang": "en", "classes": 2, "entry_classes": 0, "case_classes": 0,
+            "part_classes": 1, "absent_classes": 1,
             "stages": {name: {"zero": 1, "kl": None, "kl_counted": 8.055} for name in stages},
             "zero": 1, "zero_in": "in_shards", "alert": True, "rarest": {"class": HOSTILE[1], "exposures": 0},
             "names": names,

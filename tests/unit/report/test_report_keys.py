@@ -38,12 +38,16 @@ def keys(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def undescribed(report: dict[str, Any]) -> list[str]:
-    """The keys of a report that docs/report.md does not name in back-ticks in the section of their top-level key."""
+    """The keys of a report that docs/report.md does not name in back-ticks in the section of their top-level key.
+
+    Keys that are named before the sections have the same meaning everywhere.
+    """
     told = sections()
     missing = [key for key in report if key not in told]
     for path, key in dict.fromkeys(keys(report)):
         top = path.partition(".")[0]
-        if path and top in told and not re.search(rf"`(?:[^`\n]*\W)?{re.escape(key)}(?:\W[^`\n]*)?`", told[top]):
+        texts = told["format"] + told.get(top, "")
+        if path and top in told and not re.search(rf"`(?:[^`\n]*\W)?{re.escape(key)}(?:\W[^`\n]*)?`", texts):
             missing.append(f"{path}.{key}")
     return missing
 
