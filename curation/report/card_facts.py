@@ -10,6 +10,7 @@ from typing import Any, Self
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.tables import Part
+from curation.report.page import FORMAT
 
 LICENCES = {
     "apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
@@ -121,7 +122,7 @@ class CardFacts:
 
 
 def read_report(folder: str, part: Part) -> Values:
-    """Return the values of a report; raises HeadtailError if there is none, or it is of other shards than `part`."""
+    """Return the values of a report; HeadtailError if there is none, or it is of other shards, or another version."""
     path = storage.join(folder, "report.json")
     try:
         report = storage.read_json(path)
@@ -134,6 +135,8 @@ def read_report(folder: str, part: Part) -> Values:
         raise HeadtailError(f"there is no {path}: run report_stats first, whose numbers the card holds") from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise HeadtailError(f"{path} is damaged ({error}): run report_stats again") from error
+    if report.get("format") != FORMAT:
+        raise HeadtailError(f"{path} has format {report.get('format')!r}, expected {FORMAT}: run report_stats again")
     if not same:
         raise HeadtailError(f"{path} is of other shards than those in {part.path}: run report_stats again")
     return report

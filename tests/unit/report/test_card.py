@@ -15,6 +15,7 @@ from curation.core.tables import Part
 from curation.report.card_facts import LICENCES, CardFacts, Licence, crawls_of, protocol, read_report
 from curation.report.croissant import CONTEXT, IMAGES, SIDE_CARS, STEM, croissant
 from curation.report.data_card import data_card, markdown
+from curation.report.page import FORMAT
 from curation.shards.readme import shard_readme
 from curation.shards.shard_set import ShardSet
 from tests.browser.report_example import HOSTILE, example_report
@@ -137,13 +138,17 @@ def test_the_report_must_be_that_of_the_shards(facts: CardFacts, tmp_path: Path)
         read_report(str(tmp_path), facts.part)
     path = tmp_path / "report.json"
     for shards, message in (({"count": 2, "bytes": 15}, "is of other shards"), (None, "is of other shards")):
-        path.write_text(json.dumps({"shards": shards}))
+        path.write_text(json.dumps({"format": FORMAT, "shards": shards}))
         with pytest.raises(HeadtailError, match=message):
             read_report(str(tmp_path), facts.part)
     path.write_text("[")
     with pytest.raises(HeadtailError, match="is damaged"):
         read_report(str(tmp_path), facts.part)
-    path.write_text(json.dumps({"shards": {"count": 2, "bytes": 14}}))
+    right = {"shards": {"count": 2, "bytes": 14}}
+    path.write_text(json.dumps(right | {"format": 0}))
+    with pytest.raises(HeadtailError, match="has format 0, expected"):
+        read_report(str(tmp_path), facts.part)
+    path.write_text(json.dumps(right | {"format": FORMAT}))
     assert read_report(str(tmp_path), facts.part)
 
 
