@@ -47,6 +47,7 @@ check-training: build/training/installed ## train OpenCLIP on the shards of `mak
 	PYTHONPATH=. build/training/bin/python tests/training/check_streams.py
 	PYTHONPATH=. build/training/bin/python tests/training/check_online.py $(SHARDS)
 	build/training/bin/python tests/training/check_training.py $(SHARDS)
+	PYTHONPATH=. build/training/bin/python tests/training/check_croissant.py $(SHARDS)
 
 pack: .venv/installed ## build the wheel, and an archive of the environment for the workers of a cluster, in dist/
 	@rm -rf build/pack-run && mkdir -p build

@@ -34,6 +34,8 @@ EXAMPLES = {
     "export": "output=/data/run format=datacomp",
     "show": "/data/run curated rows=5",
     "explore": "/data/run",
+    "card": "output=/data/run 'name=My image-text pairs' license=cc-by-4.0 creator=me",
+    "compare": "/data/run1 /data/run2 page=/data/compare.html",
     "explain": "'a photo of a dog' output=/data/run entry_lists=/data/entries",
     "estimate": "archives=100000 languages=1",
     "starter_lists": "languages=en,de output=/data/starter",

@@ -13,6 +13,9 @@ from curation.core.seeds import is_drawn, run_seed
 from curation.core.storage import join, remove
 from curation.matching.entry_store import EntryStore
 from curation.report import values
+from curation.report.class_coverage import CoverageNumbers, coverage_values
+from curation.report.class_lists import class_settings, read_class_lists
+from curation.report.class_lookup import find_classes, notes_on_classes, plan_classes
 from curation.report.domains import count_domains, domain_values
 from curation.report.entry_numbers import EntriesPlan, count_captions
 from curation.report.page import is_written, write_report
@@ -37,10 +40,12 @@ def run(config: ReportStatsConfig) -> None:
     tables = RunTables.open({name: getattr(config, name) for name in names}, config.more_matches)
     store = EntryStore.open(config.entry_lists, tables.edges)
     seed = run_seed(config.output, config.seed)
-    recipe = tables.recipe({"seed": seed, "metadata": tables.check_metadata(store.hash)})
-    for note in tables.notes:
-        say(STAGE, note)
+    classes = read_class_lists(config.benchmarks)
+    recipe_of = {"seed": seed, "metadata": tables.check_metadata(store.hash)}
+    recipe = tables.recipe(recipe_of | class_settings(config.benchmarks, classes))
     words = Words.of_lists(store, tables.matches.languages)
+    for note in (*tables.notes, *notes_on_classes(classes, words.languages)):
+        say(STAGE, note)
     listed = EntriesPlan.make({name: getattr(config, name) for name in (*names, "entries")}, words, tables)
     if is_written(config.report, recipe.id) and not (listed and listed.is_open()):
         say(STAGE, f"is done: {config.report}/index.html")
@@ -63,15 +68,18 @@ def run(config: ReportStatsConfig) -> None:
     )
     domains, sampled = tables.plan_domains(work), tables.domain_sample(seed)
     run_tasks(spark, partial(count_domains, sample=sampled), domains, work)
+    added = None
     if listed:
         captions = listed.captions([task.sidecars for task in tasks.shards], work)
         run_tasks(spark, partial(count_captions, ranges=listed.ranges), captions, work)
-        listed.write([task.output for task in tasks.matches], [task.output for task in captions], work)
+        added = listed.write([task.output for task in tasks.matches], [task.output for task in captions], work)
     previews = run_tasks(spark, read_previews, plan_previews(totals.samples))
     samples = values.sort_as_drawn((output for receipt in previews for output in receipt.outputs), totals.samples)
     thresholds = tables.thresholds()
     counts = values.compare_languages(tables.counts, totals.counts_kept(), thresholds)
     entries = plan_entries(store.languages, values.needed_entries(counts, samples))
+    look_up = partial(find_classes, store=store, counts=tables.counts.folder)
+    looked_up = run_tasks(spark, look_up, plan_classes(classes, words.languages))
     summaries = run_tasks(spark, partial(read_entries, store=store), entries)
     lists = {output["lang"]: ListSummary(**output) for receipt in summaries for output in receipt.outputs}
     paths = RunPaths(config.output)
@@ -97,6 +105,8 @@ def run(config: ReportStatsConfig) -> None:
         },
         metadata={"id": store.hash},
     )
+    found = [output for receipt in looked_up for output in receipt.outputs]
+    report["benchmarks"] = coverage_values(classes, found, CoverageNumbers.of(tables.counts, thresholds, added))
     write_report(config.report, paths.report(report))
     remove(work)
     progress.close(f"{config.report}/index.html")

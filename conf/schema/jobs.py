@@ -206,6 +206,23 @@ class AttachConfig(Settings):
 
 
 @dataclass
+class CardConfig(Settings):
+    """Settings of card."""
+
+    output: str = setting(MISSING, "folder of the run; contains the tables whose paths are not given")
+    name: str = setting(MISSING, "name of the set of shards")
+    license: str = setting(
+        MISSING, "licence of the set as the Hub names it, e.g. cc-by-4.0; another name needs license_link"
+    )
+    license_link: str = setting("", "address of the licence; empty: that of a licence that the Hub names")
+    creator: str = setting("", "person or organization that publishes the set")
+    url: str = setting("", "page of the set on the web")
+    pairs: str = table("pairs", "table of pairs, for the names of crawls")
+    report: str = table("report", "folder of the report, whose numbers the card holds")
+    shards: str = table("shards", "folder of shards; README.md and croissant.json in it are written", writes=True)
+
+
+@dataclass
 class CleanConfig(Settings):
     """Settings of clean."""
 
@@ -252,6 +269,10 @@ class ReportStatsConfig(JobConfig):
     shards: str = table("shards", "folder of shards")
     entry_lists: str = setting(MISSING, "the metadata that match_pairs used, or starter")
     report: str = table("report", "folder of the report, to write", writes=True)
+    benchmarks: list[str] = setting(
+        ["clip-benchmark"],
+        "class names to look up in the data: clip-benchmark (included) and JSON files of your own; []: none",
+    )
     entries: str = table("entries", "table of the words of entries and their counts, for people, to write")
 
 
@@ -416,6 +437,17 @@ class ExploreConfig(Settings):
     hide_above: float = setting(
         0.5, "pictures with a score of at least this in a column named like nsfw are shown after a click", minimum=0
     )
+
+
+@dataclass
+class CompareConfig(Settings):
+    """Settings of compare. Arguments without a key are the two runs."""
+
+    bare_argument: ClassVar[tuple[str, ...]] = ("a", "b")
+    a: str = setting(MISSING, "folder of the run that the others are compared with")
+    b: str = setting(MISSING, "folder of another run, or of a variant of a sweep")
+    more: list[str] = setting([], "folders of further runs, each a column")
+    page: str = setting("", "file to write as a page with all numbers, e.g. /data/compare.html; empty: none")
 
 
 @dataclass

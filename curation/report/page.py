@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from curation.core import storage
-from curation.report import balance_section, sections
+from curation.report import balance_section, coverage_section, sections
 from curation.report.html_tables import BEFORE_AFTER
 from curation.report.numbers import byte_size, escape, exact_number, number, number_in_words, plural, web_text
 
@@ -23,6 +23,7 @@ _SECTIONS = (
     ("Balance", "The head comes down, the tail stays", balance_section.balance),
     ("Samples", "What came out", balance_section.samples),
     ("Languages", "Language by language", sections.languages),
+    ("Benchmarks", "Which classes are in there", coverage_section.benchmarks),
     ("Domains", "Whose images they are", sections.domains),
     ("Texts", "How much a text says", sections.texts),
     ("Images", "Downloads and images", sections.images),
@@ -53,10 +54,9 @@ def render(report: dict[str, Any]) -> str:
     if report.get("format") != FORMAT:
         raise ValueError(f"report.json has format {report.get('format')!r}, expected {FORMAT}")
     check_balance(report)
-    links = "".join(f'<li><a href="#{name.lower()}">{name}</a></li>' for name, _, _ in _SECTIONS)
-    main = "".join(
-        f'<section id="{name.lower()}"><h2>{title}</h2>{body(report)}</section>' for name, title, body in _SECTIONS
-    )
+    bodies = [(name, title, html) for name, title, body in _SECTIONS if (html := body(report))]
+    links = "".join(f'<li><a href="#{name.lower()}">{name}</a></li>' for name, _, _ in bodies)
+    main = "".join(f'<section id="{name.lower()}"><h2>{title}</h2>{html}</section>' for name, title, html in bodies)
     style = files("curation.report").joinpath("report.css").read_text("utf-8")
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'

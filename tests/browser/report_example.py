@@ -70,6 +70,7 @@ def example_report() -> dict[str, Any]:
             ],
         },
         "entries": [{key: value for key, value in one.items() if key != "entries"} for one in entries],
+        "benchmarks": _benchmarks(),
         "entries_per_text": [
             {"bin": name, "before": before, "after": after}
             for name, before, after in zip(
@@ -120,6 +121,24 @@ def example_report() -> dict[str, Any]:
             ],
         },
     }  # fmt: skip
+
+
+def _benchmarks() -> list[dict[str, Any]]:
+    stages = {"raw": (900, 0), "balanced": (60, 0), "expected": (44.5, 0), "in_shards": (21, 0)}
+    names = [
+        {"class": name, "match": match, "entry": entry, **{stage: pair[k == 0] for stage, pair in stages.items()}}
+        for k, (name, match, entry) in enumerate([(HOSTILE[1], "absent", None), ("dog", "part", HOSTILE[0])])
+    ]
+    return [
+        {
+            "task": task, "lang": "en", "classes": 2, "entry_classes": 0, "case_classes": 0,
+            "part_classes": 1, "absent_classes": 1,
+            "stages": {name: {"zero": 1, "kl": None, "kl_counted": 8.055} for name in stages},
+            "zero": 1, "zero_in": "in_shards", "alert": True, "rarest": {"class": HOSTILE[1], "exposures": 0},
+            "names": names,
+        }
+        for task in ("pets", HOSTILE[2])
+    ]  # fmt: skip
 
 
 def _entries(rng: np.random.Generator, lang: str, size: int) -> dict[str, Any]:
