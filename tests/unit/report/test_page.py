@@ -98,8 +98,8 @@ def test_a_report_that_loses_rows_is_refused() -> None:
 
 
 def test_another_format_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected 1"):
-        render(example_report() | {"format": 2})
+    with pytest.raises(ValueError, match="expected 2"):
+        render(example_report() | {"format": 1})
 
 
 def test_the_values_are_json() -> None:
@@ -112,13 +112,19 @@ def without_downloads(report: dict[str, Any]) -> None:
     report["overview"] = report["overview"][:5]
     report["samples"], report["second_balance"], report["shards"] = [], None, None
     report["downloads"] = {"attempted": 0, "bytes": 0, "statuses": []}
-    report["images"] = {key: {"edges": [0], "counts": [], "beyond": 0} for key in report["images"]}
+    sizes = ("width", "height", "aspect", "bytes")
+    report["images"] = {key: {"edges": [0], "counts": [], "beyond": 0} for key in sizes}
+    report["images"] |= {"types": {}, "repeats": None}
+    report["domains"] |= {"attempted": 0, "arrived": 0}
+    report["cost"]["stages"] = report["cost"]["stages"][:3]
 
 
 def without_matches(report: dict[str, Any]) -> None:
     without_downloads(report)
     report["entries"] = []
-    report["entries_per_text"] = report["texts_per_image"] = []
+    report["entries_per_text"] = report["texts_per_image"] = report["kept_texts"] = []
+    report["texts"]["texts"] = {"before": 0, "after": 0}
+    report["domains"]["rows"] = []
     for language in report["languages"]:
         language.update(t=None, tail_share=None, matches=0, texts=0, texts_kept=0, images_kept=0, entries_matched=0)
 
@@ -135,11 +141,34 @@ def without_anything(report: dict[str, Any]) -> None:
     report["run"]["inputs"] = {"files": 0, "bytes": 0}
 
 
-@pytest.mark.parametrize("shrink", [without_downloads, without_matches, without_anything])
-def test_runs_that_end_early_have_a_page(shrink: Any) -> None:
+@pytest.mark.parametrize(
+    ("shrink", "gone"),
+    [
+        (without_downloads, {"images", "load"}),
+        (without_matches, {"images", "load", "balance", "samples", "hosts", "texts", "rights"}),
+        (without_anything, {"images", "load", "balance", "samples", "hosts", "texts", "languages", "rights"}),
+    ],
+)
+def test_sections_without_content_are_absent(shrink: Any, gone: set[str]) -> None:
+    whole = {
+        value for tag, name, value in Page(render(example_report())).attributes if (tag, name) == ("section", "id")
+    }
     report = copy.deepcopy(example_report())
     shrink(report)
-    assert "wrote no samples" in Page(render(report)).text
+    page = Page(render(report))
+    left = {value for tag, name, value in page.attributes if (tag, name) == ("section", "id")}
+    assert whole - left == gone
+    assert {f"#{name}" for name in left} == {
+        value for tag, name, value in page.attributes if name == "href" and value[0] == "#"
+    }
+
+
+def test_texts_are_shown_where_nothing_was_downloaded() -> None:
+    report = copy.deepcopy(example_report())
+    without_downloads(report)
+    text = Page(render(report)).text
+    assert "This run wrote no samples. These are 11 of the texts that were kept" in text
+    assert "Blick über den See auf die Berge bei Sonnenaufgang" in text
 
 
 def test_most_of_many_languages_are_in_a_details_element() -> None:
