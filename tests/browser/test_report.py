@@ -96,6 +96,7 @@ def test_nothing_sticks_out(page: Any, width: int) -> None:
         "Emulation.setDeviceMetricsOverride", {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
     )
     try:
+        page.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
         assert page.execute_script("return document.documentElement.scrollWidth") <= width
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
