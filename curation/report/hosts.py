@@ -60,9 +60,9 @@ def count_domains(task: DomainsTask, spread: Spread, seed: int = 0) -> Receipt:
     The receipt's outputs are examples of images that balancing did not draw, without their texts.
     """
     matched, kept = _images(task.matches, MATCHES), _images(task.curated, CURATED)
-    for name, rows, column in (("matched", matched, "images"), ("kept", kept, "images_kept")):
-        counts = {column: np.ones(rows.num_rows, np.int64)}
-        spread_domains(spread, f"{task.name}-{name}", rows["url"].chunk(0), counts)
+    urls = pa.concat_arrays([rows["url"].chunk(0) for rows in (matched, kept)])  # a host of both is resolved once
+    is_kept = np.repeat([0, 1], [matched.num_rows, kept.num_rows])
+    spread_domains(spread, task.name, urls, {"images": 1 - is_kept, "images_kept": is_kept})
     uids = matched["uid"].chunk(0)
     lost = uids.filter(pc.invert(pc.is_in(uids, kept["uid"].chunk(0))))
     draws = draw(seed, "examples", lost)
