@@ -4,7 +4,7 @@ The tasks that read a table send each domain's counts to one receiver (`spread`)
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -18,9 +18,10 @@ from curation.core.draws import draw
 from curation.core.exchange import iter_slices
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import CURATED, MATCHES
+from curation.core.storage import ROW_GROUP_ROWS
 from curation.core.table_reader import read_batches
 from curation.report.counters import Stats
-from curation.report.examples import Example, first_rows, to_outputs
+from curation.report.examples import Example, first_rows, smallest, to_outputs
 from curation.report.spread import Spread, SpreadTask, hashes_of
 
 SHOWN_DOMAINS = 50
@@ -30,13 +31,20 @@ ADDRESS, UNKNOWN = "(address)", "(unknown)"
 """In place of a top-level domain: the host is a numeric address; its last label is on no list of public suffixes."""
 
 
+_SUMMED_ROWS = 500_000
+"""Rows of counts that a task collects before it adds them."""
+_NO_HASHES = np.zeros(0, np.uint64)
+_NO_ROWS = pa.schema([("domain", pa.string()), *((column, pa.int64()) for column in COUNTS)]).empty_table()
+
+
 @dataclass(frozen=True)
 class DomainsTask:
-    """A bucket: its files of `matches` and of `curated`."""
+    """A bucket: its files of `matches` and of `curated`; after an old draw these may have other buckets."""
 
     name: str
     matches: list[str]
     curated: list[str]
+    same_buckets: bool = True
 
 
 @dataclass
@@ -57,44 +65,71 @@ class HostStats(Stats):
 def count_domains(task: DomainsTask, spread: Spread, seed: int = 0) -> Receipt:
     """Count the images of a bucket by domain, before and after balancing, and send the counts. Rows are images.
 
-    The receipt's outputs are examples of images that balancing did not draw, without their texts.
+    The receipt's outputs are examples of images that balancing did not draw, without their texts. Memory holds eight
+    bytes for each image, and the domains of the bucket.
     """
-    matched, kept = _images(task.matches, MATCHES), _images(task.curated, CURATED)
-    urls = pa.concat_arrays([rows["url"].chunk(0) for rows in (matched, kept)])  # a host of both is resolved once
-    is_kept = np.repeat([0, 1], [matched.num_rows, kept.num_rows])
-    spread_domains(spread, task.name, urls, {"images": 1 - is_kept, "images_kept": is_kept})
-    uids = matched["uid"].chunk(0)
-    lost = uids.filter(pc.invert(pc.is_in(uids, kept["uid"].chunk(0))))
-    draws = draw(seed, "examples", lost)
-    first = first_rows(draws, np.arange(len(lost)))
-    examples = [Example("balance_pairs", "not_drawn", float(draws[row]), lost[row].as_py()) for row in first]
-    count = matched.num_rows + kept.num_rows
-    return Receipt(task.name, count, count, outputs=to_outputs(examples))
+    kept = np.sort(np.concatenate([_NO_HASHES, *(hashes for hashes, _ in _images(task.curated, CURATED, ["uid"]))]))
+    sums, lost, images = DomainSums(), list[Example](), 0
+    for hashes, batch in _images(task.matches, MATCHES, ["uid", "url"]):
+        images += len(hashes)
+        is_kept = _among(hashes, kept) & task.same_buckets
+        sums.add(batch["url"], {"images": np.ones(len(hashes), np.int64), "images_kept": is_kept.astype(np.int64)})
+        if not task.same_buckets:
+            continue
+        draws = draw(seed, "examples", batch["uid"])
+        first = first_rows(draws, np.flatnonzero(~is_kept))
+        examples = (Example("balance_pairs", "not_drawn", float(draws[at]), batch["uid"][at].as_py()) for at in first)
+        lost = smallest([*lost, *examples])
+    if not task.same_buckets:
+        for hashes, batch in _images(task.curated, CURATED, ["uid", "url"]):
+            sums.add(batch["url"], {"images_kept": np.ones(len(hashes), np.int64)})
+    sums.send(spread, task.name)
+    return Receipt(task.name, images, images, outputs=to_outputs(lost))
 
 
-def _images(files: Sequence[str], schema: pa.Schema) -> pa.Table:
-    """Return uid and url of the images of a bucket, each image once, as one chunk."""
-    found = [pa.table([pa.array([], pa.string())] * 2, names=["uid", "url"])]
-    found += [pa.Table.from_batches([batch]) for path in files for batch in read_batches(path, schema, ["uid", "url"])]
-    rows = pa.concat_tables([each.cast(found[0].schema) for each in found]).combine_chunks()
-    if len(files) > 1:  # an image of several crawls
-        _, first = np.unique(rows["uid"].to_numpy(), return_index=True)
-        rows = rows.take(pa.array(first)).combine_chunks()
-    return (
-        rows
-        if rows.num_rows
-        else pa.table([pa.chunked_array([pa.array([], pa.string())])] * 2, names=rows.schema.names)
-    )
+def _among(hashes: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """Return whether each hash is one of some sorted values, bool."""
+    if not len(values):
+        return np.zeros(len(hashes), bool)
+    return values[np.minimum(np.searchsorted(values, hashes), len(values) - 1)] == hashes
 
 
-def spread_domains(spread: Spread, name: str, urls: pa.Array, counts: Mapping[str, np.ndarray]) -> None:
-    """Send the counts of images, one row each, by the domain of their address; other columns of COUNTS are 0."""
-    nothing = np.zeros(len(urls), np.int64)
-    rows = pa.table(
-        [domains_of(urls), *(pa.array(counts.get(column, nothing)) for column in COUNTS)], ["domain", *COUNTS]
-    )
-    summed = _sum(rows)
-    spread.write(name, summed, hashes_of(summed["domain"].combine_chunks()))
+def _images(files: Sequence[str], schema: pa.Schema, columns: list[str]) -> Iterator[tuple[np.ndarray, pa.RecordBatch]]:
+    """Yield the images of a bucket in batches, each image once, with the hashes of their uids."""
+    seen = _NO_HASHES
+    for number, path in enumerate(files):
+        before = np.sort(seen)
+        for batch in read_batches(path, schema, columns, ROW_GROUP_ROWS):
+            hashes = hashes_of(batch["uid"])
+            if number:  # an image of several crawls
+                new = ~_among(hashes, before)
+                hashes, batch = hashes[new], batch.filter(pa.array(new))
+            if len(files) > 1:
+                seen = np.concatenate([seen, hashes])
+            yield hashes, batch
+
+
+class DomainSums:
+    """Counts of images by the domain of their address, added batch by batch."""
+
+    def __init__(self) -> None:
+        self._parts: list[pa.Table] = []
+        self._rows = 0
+
+    def add(self, urls: pa.Array, counts: Mapping[str, np.ndarray]) -> None:
+        """Add the counts of images, one row each; other columns of COUNTS are 0."""
+        nothing = np.zeros(len(urls), np.int64)
+        columns = [domains_of(urls), *(pa.array(counts.get(column, nothing)) for column in COUNTS)]
+        self._parts.append(_sum(pa.table(columns, ["domain", *COUNTS])))
+        self._rows += self._parts[-1].num_rows
+        if self._rows > _SUMMED_ROWS:
+            self._parts = [_sum(pa.concat_tables(self._parts))]
+            self._rows = 0
+
+    def send(self, spread: Spread, name: str) -> None:
+        """Send the sums to the tasks that add them."""
+        summed = _sum(pa.concat_tables([_NO_ROWS, *self._parts]))
+        spread.write(name, summed, hashes_of(summed["domain"].combine_chunks()))
 
 
 def _sum(rows: pa.Table) -> pa.Table:
@@ -108,9 +143,8 @@ def add_domains(task: SpreadTask) -> Receipt:
 
     Images without an address have no domain, and do not count.
     """
-    empty = pa.table([pa.array([], pa.string()), *[pa.array([], pa.int64())] * len(COUNTS)], ["domain", *COUNTS])
     sent = pa.concat_tables(
-        [empty, *(pa.Table.from_batches([batch]) for batch in iter_slices(task.folder, task.receiver))]
+        [_NO_ROWS, *(pa.Table.from_batches([batch]) for batch in iter_slices(task.folder, task.receiver))]
     )
     rows = _sum(sent)
     rows = rows.filter(pc.not_equal(rows["domain"], ""))

@@ -222,7 +222,8 @@ class RunTables:
         curated = [[file] for part in self.parts["balance_pairs"] for file in part.files]
         nothing: list[str] = []
         both = zip_longest(self.matches.buckets, curated, fillvalue=nothing)  # an old draw may have other buckets
-        return [DomainsTask(f"bucket {k}", list(matches), kept) for k, (matches, kept) in enumerate(both)]
+        same = len(curated) == len(self.matches.buckets)
+        return [DomainsTask(f"bucket {k}", list(matches), kept, same) for k, (matches, kept) in enumerate(both)]
 
     @property
     def matched(self) -> Counter[str]:

@@ -24,7 +24,7 @@ from curation.core.table_reader import read_batches, read_rows
 from curation.images.status import read_status
 from curation.report.counters import Stats, count_bins, count_fine, count_values
 from curation.report.examples import Example, first_rows, to_outputs
-from curation.report.hosts import spread_domains
+from curation.report.hosts import DomainSums
 from curation.report.kept_texts import KeptTexts, Wanted
 from curation.report.personal import hold_emails, hold_phones
 from curation.report.repeats import spread_hashes
@@ -253,7 +253,7 @@ def count_downloads(
     hashes of the images that arrived.
     """
     stats, receipt = DownloadStats(), Receipt(task.name)
-    examples: list[Example] = []
+    examples, sums = list[Example](), DomainSums()
     columns = ["status", "http_status", "source_bytes", "bytes", "url", "sha256"]
     for number, (files, listed) in enumerate(zip(task.ranges, task.lists, strict=True)):
         rows = read_status(files, columns)
@@ -274,10 +274,12 @@ def count_downloads(
         if domains and rows.num_rows:
             has_arrived = arrived.to_numpy().astype(np.int64)
             counted = {"attempted": np.ones(rows.num_rows, np.int64), "arrived": has_arrived}
-            spread_domains(domains, f"{task.name} {number}", rows["url"].chunk(0), counted)
+            sums.add(rows["url"].chunk(0), counted)
         if repeats:
             spread_hashes(repeats, f"{task.name} {number}", _hashes_of_files(rows["sha256"].filter(arrived)))
         examples += _failures(rows.filter(pc.invert(arrived)), seed)
+    if domains:
+        sums.send(domains, task.name)
     receipt.outputs = to_outputs(examples)
     return _finish(receipt, stats)
 

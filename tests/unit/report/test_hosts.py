@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.core.schemas import CURATED, MATCHES
-from curation.report.hosts import ADDRESS, UNKNOWN, DomainsTask, add_domains, count_domains, host_values, spread_domains
+from curation.report.hosts import ADDRESS, UNKNOWN, DomainsTask, DomainSums, add_domains, count_domains, host_values
 from curation.report.spread import Spread
 
 IMAGES = range(1, 1501)
@@ -74,8 +74,13 @@ def test_success_by_domain_and_endings_that_anybody_invents(tmp_path: Path) -> N
         "http://y.nowhere2",
     ]
     ones = np.ones(len(urls), np.int64)
-    spread_domains(spread, "matched", pa.array(urls), {"images": ones, "images_kept": ones})
-    spread_domains(spread, "asked", pa.array(urls[:3]), {"attempted": ones[:3], "arrived": np.array([1, 0, 0])})
+    for name, counted, counts in (
+        ("matched", urls, {"images": ones, "images_kept": ones}),
+        ("asked", urls[:3], {"attempted": ones[:3], "arrived": np.array([1, 0, 0])}),
+    ):
+        sums = DomainSums()
+        sums.add(pa.array(counted), counts)
+        sums.send(spread, name)
     found = host_values([add_domains(task) for task in spread.tasks()])
     assert {row["domain"]: (row["attempted"], row["arrived"]) for row in found["rows"]} == {
         "example.org": (2, 1), "192.0.2.7": (1, 0), "x.nowhere1": (0, 0), "y.nowhere2": (0, 0),
@@ -87,3 +92,15 @@ def test_a_run_without_addresses_has_no_domains(tmp_path: Path) -> None:
     spread = Spread(str(tmp_path / "spread"), 1)
     found = host_values([add_domains(task) for task in spread.tasks()])
     assert (found["rows"], found["domains"], found["hhi"], found["hhi_kept"]) == ([], 0, None, None)
+
+
+def test_a_draw_with_other_buckets_is_counted_whole(tmp_path: Path) -> None:
+    """Then no image can be told to be undrawn, so there are no examples."""
+    spread = Spread(str(tmp_path / "spread"), 1)
+    matched = [write(tmp_path / f"m{half}", [k for k in IMAGES if k % 2 == half], MATCHES) for half in range(2)]
+    kept = write(tmp_path / "kept", [k for k in IMAGES if is_kept(k)], CURATED)
+    tasks = [DomainsTask("a", matched[:1], [kept], False), DomainsTask("b", matched[1:], [], False)]
+    receipts = [count_domains(task, spread) for task in tasks]
+    found = host_values([add_domains(task) for task in spread.tasks()])
+    assert (found["images"], found["images_kept"], found["rows"][0]["images_kept"]) == (1470, 210, 120)
+    assert [receipt.outputs for receipt in receipts] == [[], []]
