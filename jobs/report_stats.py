@@ -133,6 +133,8 @@ def run_examples(
     languages = sorted(tables.matches.languages)
     look = partial(pair_examples, store=store, languages=languages, seed=seed)
     unmatched = run_tasks(spark, look, plan_pairs(tables.parts["extract_pairs"], seed))
+    for failure in (each for receipt in unmatched for each in receipt.failures):
+        say(STAGE, f"shows no examples of {failure['file']}: {failure['error']}")
     found = smallest(Example(**output) for receipt in [*receipts, *unmatched] for output in receipt.outputs)
     without = [example for example in found if not (example.text or example.url)]
     texts = run_tasks(spark, read_texts, plan_texts(without, tables.matches.buckets))

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from curation.core.choices import Engine
 from curation.core.credentials import cut_path
 from curation.core.draws import draw
+from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import MATCHES, PAIRS
 from curation.core.table_reader import open_table_file
@@ -100,27 +101,20 @@ def plan_pairs(parts: Sequence[Part], seed: int) -> list[PairsTask]:
 def pair_examples(task: PairsTask, store: EntryStore, languages: Sequence[str], seed: int) -> Receipt:
     """Draw rows of one row group of a file of pairs, and match them again: examples of texts without an entry.
 
-    Rows are those drawn; outputs are examples of `no_metadata` and `unmatched`.
+    Rows are those drawn; outputs are examples of `no_metadata` and `unmatched`. A file that is gone or damaged is a
+    failure of the receipt: nothing else of the report reads pairs.
     """
     receipt = Receipt(task.file)
-    with open_table_file(task.file, PAIRS, None) as file:
-        groups = file.metadata.num_row_groups
-        if not groups:
-            return receipt
-        group = int(draw(seed, "examples", pa.array([f"{task.file.rpartition('/')[2]} row group"]))[0] * groups)
-        rows = file.read_row_group(group, columns=["uid", "url", "text", "text_key", "lang", "lang_score"])
-    rows = rows.combine_chunks()
-    if not rows.num_rows:
+    try:
+        batch, draws = _draw_pairs(task.file, seed)
+    except (HeadtailError, OSError, pa.ArrowException) as error:
+        receipt.failures.append({"file": task.file, "offset": 0, "error": str(error), "records_read": 0})
         return receipt
-    draws = draw(seed, "examples", *(rows[name].combine_chunks() for name in ("uid", "text")))
-    order = np.argsort(draws, kind="stable")[:PAIR_ROWS]
-    chosen = rows.take(pa.array(order)).combine_chunks()
-    (batch,) = chosen.to_batches()
     matched, _, _ = match_batch(batch, store, Engine.tokens, languages)
     keys = [matched.column(name).to_pylist() for name in ("uid", "text", "lang")]
     found = set(zip(*keys, strict=True))
     examples = []
-    for row, drawn in zip(batch.to_pylist(), draws[order].tolist(), strict=True):
+    for row, drawn in zip(batch.to_pylist(), draws.tolist(), strict=True):
         lang = row["lang"]
         if languages and lang not in languages:
             continue
@@ -130,6 +124,19 @@ def pair_examples(task: PairsTask, store: EntryStore, languages: Sequence[str], 
     receipt.rows_in = receipt.rows_out = batch.num_rows
     receipt.outputs = to_outputs(examples)
     return receipt
+
+
+def _draw_pairs(path: str, seed: int) -> tuple[pa.RecordBatch, np.ndarray]:
+    """Return PAIR_ROWS rows of a row group of a file of pairs, and their draws."""
+    with open_table_file(path, PAIRS, None) as file:
+        drawn = float(draw(seed, "examples", pa.array([f"{path.rpartition('/')[2]} row group"]))[0])
+        columns = ["uid", "url", "text", "text_key", "lang", "lang_score"]
+        group = int(drawn * file.metadata.num_row_groups)
+        rows = file.read_row_group(group, columns) if file.metadata.num_row_groups else file.read(columns)
+    draws = draw(seed, "examples", *(rows[name].combine_chunks() for name in ("uid", "text")))
+    order = np.argsort(draws, kind="stable")[:PAIR_ROWS]
+    batches = rows.take(pa.array(order)).combine_chunks().to_batches()
+    return batches[0] if batches else pa.RecordBatch.from_pylist([], rows.schema), draws[order]
 
 
 @dataclass(frozen=True)

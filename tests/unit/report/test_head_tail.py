@@ -1,4 +1,4 @@
-"""Numbers of head and tail equal their definitions, and texts and examples are those with the smallest draws."""
+"""Numbers of head and tail equal their definitions, and kept texts are those with the smallest draws."""
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +8,6 @@ from curation.balancing.entry_table import EXPECTED_UNIT
 from curation.balancing.matched_batch import MatchedBatch
 from curation.core.draws import draw
 from curation.core.schemas import CURATED
-from curation.report.examples import SILENT, Example, smallest
 from curation.report.head_tail import effective_entries, gini, head_tail
 from curation.report.kept_texts import KeptTexts, Wanted, merge_texts, tail_entries
 from tests.unit.report.test_stats import make_images
@@ -74,21 +73,3 @@ def test_tail_entries_are_below_t() -> None:
     assert tail_entries(counts, 10, "en", 0, 20) == [1, 2, 3]
     assert len(tail_entries(counts, 10, "en", 0, 2)) == 2
     assert tail_entries(counts, 1, "en", 0, 20) == []
-
-
-def test_examples_hide_what_must_not_be_shown() -> None:
-    found = [Example("extract_pairs", reason, 0.1, "a", "text") for reason in (*SILENT, "long_text")]
-    assert [one.reason for one in smallest(found)] == ["long_text"]
-    assert {"removed", "opted_out", "email", "listed_word", "private_host"} <= SILENT
-    many = [Example("match_pairs", "unmatched", k / 100, "a", str(k)) for k in range(30)]
-    assert [one.text for one in smallest(reversed(many))] == [str(k) for k in range(10)]
-
-
-def test_examples_are_masked_and_cut() -> None:
-    example = Example(
-        "match_pairs", "unmatched", 0.1, "a", "a@b.example " + "x" * 100_000, "en", "https://me:pw@b.test/1?key=secret"
-    )
-    value = example.value()
-    assert value["text"].startswith("[email] xx")
-    assert len(value["text"]) == 300
-    assert value["url"] == "https://b.test/1"
