@@ -110,7 +110,8 @@ def test_words_stand_out_from_their_ground(page: Any, scheme: str) -> None:
     try:
         colours = page.execute_script(
             "const of = (selector, name) => getComputedStyle(document.querySelector(selector))[name];"
-            "return [of('body', 'backgroundColor'), of('body', 'color'), of('.small', 'color'), of('.note', 'color')]"
+            "return [of('body', 'backgroundColor'), of('body', 'color'), of('.small', 'color'), of('.note', 'color'),"
+            "of('.yes .state', 'color'), of('.no .state', 'color')]"
         )
     finally:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

@@ -90,6 +90,32 @@ def test_every_drop_is_shown_with_its_meaning(page: Page) -> None:
             assert drop["meaning"] in page.text
 
 
+def test_a_hostile_text_stays_short_and_alone_wherever_it_stands() -> None:
+    """100 kB with a right-to-left override, NUL, half of a surrogate pair and markup, wherever texts of the web are."""
+    hostile = "\u202e\x00\ud800<b onclick=x>" + "long " * 20_000
+    report = copy.deepcopy(example_report())
+    drop = report["stages"][1]["drops"][0]
+    drop["examples"] = [{"text": hostile, "lang": "en"}, {"url": hostile, "note": "HTTP 404"}]
+    language = report["entries"][0]
+    for key in ("gained", "fallen", "around_t", "tail_entries", "top_before", "top_after"):
+        language[key][0] = language[key][0] | {"entry": hostile, "text": hostile}
+    language["sources"][0]["source"] = hostile
+    report["domains"]["rows"][0]["domain"] = report["domains"]["top_levels"][0]["name"] = hostile
+    report["texts"]["keys"][0]["key"] = hostile
+    report["summary"]["badges"][0]["detail"] = report["summary"]["alerts"][0] = report["notes"][0] = hostile
+    report["kept_texts"][0] |= {"text": hostile, "entries": [hostile]}
+    for shown in (report, report | {"samples": []}):
+        html = render(shown)
+        html.encode()
+        assert "\x00" not in html
+        page = Page(html)
+        assert "b" not in {tag for tag, name, _ in page.attributes if name == "onclick"}
+        assert len(html) < len(render(example_report())) + 20_000
+        within = html.split("\u202e")
+        assert all(before.endswith("<bdi>") for before in within[:-1])
+        assert len(within) > 10
+
+
 def test_a_report_that_loses_rows_is_refused() -> None:
     report = example_report()
     report["stages"][1]["drops"][0]["count"] -= 1
