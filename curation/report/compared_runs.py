@@ -17,7 +17,9 @@ from curation.core.tables import Part, sum_receipts
 from curation.report.run_paths import RunPaths
 from curation.report.run_state import CHAIN, RunState
 
-SKIPPED = frozenset(("format", "samples", "curve", "top_before", "top_after", "names", "examples", "settings"))
+SKIPPED = frozenset(
+    ("format", "samples", "curve", "top_before", "top_after", "names", "examples", "settings", "kept_texts")
+)
 """Keys of objects and lists that hold no numbers of a run: pictures, texts, curves; and the format. Entries that moved
 are found in the table `entries`."""
 MAX_ITEMS, MAX_NAME = 2_000, 120

@@ -1,6 +1,6 @@
 """The section of the page on benchmarks: whether their classes are in the data."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from curation.report.class_coverage import alerts, divergence_text
@@ -8,7 +8,7 @@ from curation.report.class_lookup import ABSENT
 from curation.report.html_tables import collapsible_table, html_table, number_or_dash, table_row
 from curation.report.numbers import escape, exact_number, number, percent, plural, web_text
 
-Values = dict[str, Any]
+Values = Mapping[str, Any]
 SHOWN_ALERTS, SHOWN_RAREST, SHOWN_ABSENT, NAME_CHARACTERS = 5, 20, 60, 60
 STAGES = (("raw", "texts"), ("balanced", "balanced"), ("in_shards", "in shards"))
 """The stages that the page shows, with the heads of their columns."""

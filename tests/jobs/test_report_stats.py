@@ -1,6 +1,7 @@
 """The report of a run agrees with its tables."""
 
 import json
+import math
 import shutil
 from collections import Counter
 from hashlib import sha256
@@ -121,6 +122,77 @@ def test_each_step_begins_where_the_one_before_ends(report: dict[str, Any]) -> N
     assert stages["balance_pairs"]["rows_out"] == stages["write_shards"]["rows_in"]
 
 
+def test_the_numbers_of_the_summary_head_and_tail_hosts_and_texts_are_those_of_a_loop(
+    finished: Path, report: dict[str, Any]
+) -> None:
+    before, after = texts_of(finished, "matches"), [one for one in texts_of(finished, "curated") if one["kept"]]
+    kept = rows(finished, "curated").num_rows
+    states = {badge["name"]: badge["state"] for badge in report["summary"]["badges"]}
+    assert states == {
+        "Language": "yes", "Opt-outs": "yes", "Near duplicates": "no", "NSFW": "not checked",
+        "Decontamination": "not checked",
+    }  # fmt: skip
+    assert "127.0.0.1 has 100% of the kept images." in report["summary"]["alerts"]
+    english = report["entries"][0]
+    counts = Counter(i for text in before if text["lang"] == "en" for i in text["entry_ids"])
+    assert english["tail"] == sum(count < english["t"] for count in counts.values())
+    assert english["zero"] == english["entries"] - len(counts)
+    assert english["ranks"]["before"][0] == max(counts.values())
+    entropy = -sum(n / counts.total() * math.log(n / counts.total()) for n in counts.values())
+    assert english["unequal"]["before"]["effective"] == pytest.approx(math.exp(entropy), abs=1e-5)
+    expected = [row["expected"] for row in rows(finished, "entries").to_pylist() if row["lang"] == "en"]
+    assert english["realised"]["expected"] == pytest.approx(sum(expected))
+    for entry in english["tail_entries"]:
+        holding = [text["text"] for text in after if text["lang"] == "en" and entry["entry_id"] in text["entry_ids"]]
+        assert entry["text"] in holding
+    texts = report["texts"]
+    times = Counter(text["text"] for text in before)
+    assert texts["texts"] == {"before": len(before), "after": len(after)}
+    assert texts["marks"]["characters"]["before"] == sum(len(text["text"]) for text in before)
+    assert texts["repeats"]["before"]["distinct"] == len(times)
+    assert texts["repeats"]["before"]["repeated"] == sum(n for n in times.values() if n > 1)
+    assert texts["repeats"]["after"]["distinct"] == len({text["text"] for text in after})
+    assert {row["key"]: row["before"] for row in texts["keys"]} == Counter(text["text_key"] for text in before)
+    status = rows(finished, "downloads")
+    arrived = [row["sha256"] for row in status.to_pylist() if row["status"] == "success"]
+    hosts = report["domains"]
+    assert hosts["rows"] == [
+        {
+            "domain": "127.0.0.1", "images": hosts["images"] - 1, "images_kept": kept, "attempted": status.num_rows,
+            "arrived": len(arrived), "keep_share": kept / (hosts["images"] - 1),
+        }
+    ]  # fmt: skip
+    assert report["images"]["repeats"]["distinct"] == len(set(arrived))
+    cost = {row["stage"]: row for row in report["cost"]["stages"]}
+    assert cost["extract_pairs"]["read_bytes"] == report["run"]["inputs"]["bytes"]
+    assert cost["write_shards"]["written_bytes"] > report["shards"]["bytes"]
+
+
+def test_examples_are_of_their_reasons(finished: Path, report: dict[str, Any]) -> None:
+    stages = {stage["stage"]: {drop["reason"]: drop for drop in stage["drops"]} for stage in report["stages"]}
+    matched = {text["text"] for text in texts_of(finished, "matches")}
+    pairs = set(zip(*(rows(finished, "pairs")[name].to_pylist() for name in ("text", "lang")), strict=True))
+    for reason in ("unmatched", "no_metadata"):
+        shown = stages["match_pairs"][reason]["examples"]
+        assert len(shown) == 10
+        assert {(one["text"], one["lang"]) for one in shown} <= pairs
+    assert not {one["text"] for one in stages["match_pairs"]["unmatched"]["examples"]} & matched
+    kept = set(rows(finished, "curated")["uid"].to_pylist())
+    lost = {row["texts"][0]["text"] for row in rows(finished, "matches").to_pylist() if row["uid"] not in kept}
+    assert {one["text"] for one in stages["balance_pairs"]["not_drawn"]["examples"]} <= lost
+    status = rows(finished, "downloads").to_pylist()
+    urls = {row["url"] for row in status if row["status"] == "http_error"}
+    assert {one["url"] for one in stages["download_images"]["http_error"]["examples"]} <= urls
+    assert "examples" not in stages["download_images"]["opted_out"]
+
+
+def test_the_report_names_no_folder_of_the_machine(finished: Path, sample: Sample) -> None:
+    for name in ("index.html", "report.json"):
+        text = (finished / "report" / name).read_text()
+        assert str(finished) not in text
+        assert str(sample.folder) not in text
+
+
 def test_without_downloads_there_is_a_report_and_a_second_run_leaves_it(
     finished: Path, sample: Sample, tmp_path: Path, report: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -129,6 +201,8 @@ def test_without_downloads_there_is_a_report_and_a_second_run_leaves_it(
     run_report(tmp_path, sample)
     found = json.loads((tmp_path / "report" / "report.json").read_text())
     assert found["entries"] == report["entries"]
+    assert len(found["kept_texts"]) == 24
+    assert found["kept_texts"][0]["text"] in (tmp_path / "report" / "index.html").read_text()
     assert found["samples"] == []
     assert found["overview"] == report["overview"][:5]
     capsys.readouterr()

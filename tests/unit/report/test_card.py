@@ -29,7 +29,13 @@ EMPHASIS = "*a* _b_ [c](http://d.test) `e` | f"
 
 @pytest.fixture
 def facts() -> CardFacts:
-    manifest = {"files": FILES, "rows_out": 6001, "drops": {"duplicate_image": 5}, "stage": "write_shards"}
+    manifest = {
+        "files": FILES,
+        "rows_out": 6001,
+        "drops": {"duplicate_image": 5},
+        "stage": "write_shards",
+        "settings": {},
+    }
     report = example_report()
     for stage in report["stages"]:
         stage["settings"] = {"filter": HOSTILE[0], "language.model": "lid.176.ftz", "opt_out": ["noai"]}
@@ -54,7 +60,7 @@ def test_the_head_has_what_the_hub_asks_for_and_the_configs_of_the_shards(facts:
     assert "common-crawl" in head["tags"]
     assert set(head["language"]) == {"en", "fr", "ar", "zh", "th"}, "zh_min_nan is no code of the Hub"
     commands = re.findall(r"```.*?```", files, re.DOTALL)
-    assert len(commands) == 3
+    assert len(commands) == 4
     assert all(command in body for command in commands)
     assert body.count("\n# ") == 1
 

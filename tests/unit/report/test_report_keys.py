@@ -11,7 +11,17 @@ from tests.browser.report_example import example_report
 from tests.conftest import ROOT
 
 FREE = frozenset(
-    ("run.versions", "stages.facts", "stages.settings", "downloads.statuses.http", "images.types", "second_balance.t")
+    (
+        "run.versions",
+        "stages.facts",
+        "stages.settings",
+        "downloads.statuses.http",
+        "images.types",
+        "second_balance.t",
+        "texts.repeats.before.sizes",
+        "texts.repeats.after.sizes",
+        "images.repeats.sizes",
+    )
 )
 """Values whose keys are names of packages, settings, languages, ..."""
 
