@@ -22,6 +22,7 @@ from curation.core import storage
 from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
 from curation.core.uids import uid_of
+from curation.shards.sample_captions import SYN_JSON
 from curation.sources.archives import ReadLog
 from curation.sources.tar_reader import Member, read_members
 
@@ -32,7 +33,7 @@ MAX_VECTOR_BYTES = 1 << 20
 MAX_MEMBER_BYTES = 64 << 20
 MAX_JSON_BYTES = 4 << 20
 VECTORS = ("vector", "embedding")
-SYN_JSON, NPY = "syn.json", "npy"
+NPY = "npy"
 _DIGITS = {"uid": 24, "sha256": 64, "datacomp_uid": 32}
 _PATTERNS = {kind: re.compile(rf"[0-9a-f]{{{digits}}}") for kind, digits in _DIGITS.items()}
 _EXTENSION = re.compile(r"[0-9a-z]{1,16}(\.[0-9a-z]{1,16})?")
