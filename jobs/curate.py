@@ -99,6 +99,7 @@ def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) ->
     check_writable([*outputs, config.thresholds, config.curated, config.entry_probabilities, config.report])
     if config.download_images:
         check_writable([config.lists, config.downloads, config.shards])
+        write_shards.check_datacomp(config, config.source.carry)
         require_single_attempts(spark)
         write_shards.check_start(config, spark)
 

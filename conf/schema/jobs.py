@@ -150,7 +150,12 @@ class WriteShardsConfig(JobConfig):
     removals: list[str] = setting(
         [], "images to leave out, or removal lists: one uid, URL, sha256 or perceptual hash per line"
     )
-    scores: list[str] = setting([], "Parquet tables with a column uid whose other columns filter can use")
+    scores: list[str] = setting(
+        [], "Parquet tables with a column uid, sha256 or url; filter can use their other columns"
+    )
+    score_columns: bool | None = setting(
+        None, "write the columns of scores into the side-cars; null: if there is no filter"
+    )
     filter: str = setting(
         "", "SQL expression on columns of the side-car and the scores; an image is kept if it is true"
     )
@@ -161,6 +166,14 @@ class WriteShardsConfig(JobConfig):
         True,
         "false: delete each file of downloaded images when no shard needs it any more; other shards cannot be made",
     )
+    captions: dict[str, str] = setting(
+        {},
+        "captions to join, by name: captions.altogether=table.parquet gives caption_altogether in the json; a table "
+        "has caption and one of uid, sha256, url, datacomp_uid",
+    )
+    captions_strict: bool = setting(False, "two captions of one key are an error; false: the first by hash is taken")
+    syn_json: bool = setting(False, "write the joined captions of each sample as a member syn.json of the tar, too")
+    pairs: str = table("pairs", "table of pairs, to find the datacomp_uid of images for captions")
     json_version: int | None = setting(
         None,
         "form of the samples' json: 2, or 1 with texts as objects (docs/shards.md); null: that of a set that is there",

@@ -45,7 +45,7 @@ def count_captions(task: CaptionsTask, ranges: Ranges) -> Receipt:
     receipt, counts = Receipt(task.name), CountArrays()
     opened, listed = -1, pa.table({})
     for sidecar in task.sidecars:
-        for batch in read_batches(sidecar, SAMPLES, ["uid", "text"]):
+        for batch in read_batches(sidecar, SAMPLES, ["uid", "text"], further=None):
             numbers = ranges.of(ranges.order(batch["uid"]))
             receipt.rows_in += batch.num_rows
             for number in np.unique(numbers).tolist():

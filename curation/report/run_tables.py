@@ -35,6 +35,7 @@ from curation.report.stats import (
     choose_samples,
 )
 from curation.shards.readme import openclip_command
+from curation.shards.scores import score_columns
 from curation.shards.shard_set import ShardSet
 
 STAGE = "report_stats"
@@ -201,6 +202,7 @@ class RunTables:
         curated = [file for part in self.parts["balance_pairs"] for file in part.files]
         ranges = self._ranges()
         sidecars = [file for part in self.parts["write_shards"] for file in part.files]
+        scores = tuple(name for part in self.parts["write_shards"] for name in score_columns(part.manifest))
         return CountingTasks(
             [
                 MatchesTask(f"matches {k}", group, storage.join(work, f"expected-{k:05d}.parquet"))
@@ -214,7 +216,7 @@ class RunTables:
                 DownloadsTask(f"downloads {k}", [files for files, _ in group], [path for _, path in group])
                 for k, group in _groups(ranges, max_tasks)
             ],
-            [ShardsTask(f"shards {k}", group) for k, group in _groups(sidecars, max_tasks)],
+            [ShardsTask(f"shards {k}", group, scores) for k, group in _groups(sidecars, max_tasks)],
         )
 
     def plan_domains(self) -> list[DomainsTask]:
@@ -283,7 +285,7 @@ def check_files(parts: Mapping[str, Sequence[Part]]) -> None:
     for name, schema in _SCHEMAS.items():
         for part in parts[name]:
             for file in part.files[:1]:
-                check_file(file, schema)
+                check_file(file, schema, score_columns(part.manifest))
 
 
 def _groups(items: Sequence[Item], count: int) -> Iterator[tuple[int, list[Item]]]:

@@ -154,10 +154,11 @@ class DownloadsTask:
 
 @dataclass(frozen=True)
 class ShardsTask:
-    """Shards to count, by the paths of their side-cars."""
+    """Shards to count, by the paths of their side-cars, which may have columns of scores."""
 
     name: str
     sidecars: list[str]
+    scores: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -312,7 +313,8 @@ def count_shards(task: ShardsTask, seed: int) -> Receipt:
     stats, receipt = ShardStats(), Receipt(task.name)
     candidates: list[SampleDraw] = []
     for sidecar in task.sidecars:
-        for batch in read_batches(sidecar, SAMPLES, ["uid", "lang", "ext", "width", "height", "bytes"]):
+        columns = ["uid", "lang", "ext", "width", "height", "bytes"]
+        for batch in read_batches(sidecar, SAMPLES, columns, further=task.scores):
             stats.add(batch)
             receipt.rows_in += batch.num_rows
             draws = draw(seed, "sample", batch["uid"])

@@ -122,6 +122,7 @@ def test_the_chain_refuses_at_its_start_what_its_last_jobs_would_refuse(table: P
     (tmp_path / "file").write_text("")
     pq.write_table(pa.table({"uid": ["a"], "clip": [0.5]}), tmp_path / "scores.parquet")
     scores = f"scores={tmp_path}/scores.parquet"
+    pq.write_table(pa.table({"datacomp_uid": ["a"], "caption": ["b"]}), tmp_path / "captions.parquet")
     lists.write_text('["kite"]')
     for settings, told in (
         (["filter=no_such_column > 1"], "filter='no_such_column > 1': .*no_such_column"),
@@ -130,6 +131,8 @@ def test_the_chain_refuses_at_its_start_what_its_last_jobs_would_refuse(table: P
         (["filter=width"], "filter='width': "),
         ([scores, "filter=clips > 0.3"], "filter='clips > 0.3': .*clips"),
         ([f"scores={tmp_path}/none"], "none names no file"),
+        ([f"captions.x={tmp_path}/captions.parquet"], "captions: a table has the key datacomp_uid, and the pairs will"),
+        ([f"captions.x={tmp_path}/scores.parquet"], "captions.x: .*expected caption"),
         ([f"removals={tmp_path}/removals.txt"], "removals.txt, line 1: expected a uid"),
         ([f"shards={tmp_path}/file/shards"], f"{tmp_path}/file is a file"),
         (["download_images=false", f"report={tmp_path}/file/report"], f"{tmp_path}/file is a file"),
