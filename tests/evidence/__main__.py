@@ -21,7 +21,7 @@ from curation.core.errors import HeadtailError
 from tests.evidence.arms import command_line, curate_arms
 from tests.evidence.many_languages import curate_languages
 from tests.evidence.material import Material, from_packages, read_material
-from tests.evidence.outcome import chart, table
+from tests.evidence.outcome import chart, counts_table, table
 from tests.evidence.sizes import Sizes, parse
 from tests.evidence.sketches import make_sketches
 from tests.evidence.trainings import train_and_examine
@@ -59,7 +59,7 @@ def run(step: str, sizes: Sizes) -> None:
     if step in ("web", "all"):
         print(json.dumps(make_web(material, sizes, sizes.out, sizes.port)["truth"]))
     if step in ("curate", "all"):
-        print(json.dumps(curate_arms(material, sizes, curate)))
+        print(counts_table(curate_arms(material, sizes, curate)))
     if step in ("train", "table", "all"):
         results = train_and_examine(material, sizes)
     if step in ("table", "all"):

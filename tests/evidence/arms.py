@@ -24,10 +24,10 @@ from curation.core.progress import say
 from tests.evidence.addresses import drawing_of
 from tests.evidence.host import PictureHost
 from tests.evidence.material import Material, write_lists
+from tests.evidence.outcome import UNTHINNED_T
 from tests.evidence.sizes import FIXED_T, Sizes
 from tests.evidence.web import CRAWL, MARKER
 
-UNTHINNED = "balance.t=1e9"
 BASE = "balanced"
 """The arm whose run makes the tables that all arms read."""
 
@@ -53,7 +53,7 @@ def settings(sizes: Sizes, arm: str, kept: int) -> list[str]:
     given += [f"{name}={base / name}" for name in ("pairs", "matches", "entry_counts")]
     given.append(f"entry_lists={lists}")
     fixed = FIXED_T.fullmatch(arm)
-    given.append(f"balance.t={fixed[1]}" if fixed else UNTHINNED)
+    given.append(f"balance.t={fixed[1]}" if fixed else f"balance.t={UNTHINNED_T:g}")
     return given if arm == "everything" else [*given, f"balance.max_per_domain={kept}"]
 
 

@@ -11,7 +11,6 @@ from typing import Any
 from tests.evidence.renderings import render
 
 CONFIGS = Path(__file__).parent
-BATCH = 256
 
 
 def train(task: dict[str, Any]) -> None:
@@ -26,15 +25,15 @@ def train(task: dict[str, Any]) -> None:
         "train-data": task["shards"],
         "dataset-type": "webdataset",
         "train-num-samples": task["samples_seen"],
-        "batch-size": BATCH,
+        "batch-size": task["batch"],
         "epochs": 1,
         "workers": task["workers"],
         "model": task["model"],
         "device": task["device"],
         "precision": "fp32" if task["device"] == "cpu" else "amp_bf16",
-        "lr": 1e-3,
+        "lr": task["lr"],
         "beta2": 0.98,
-        "warmup": max(1, task["samples_seen"] // BATCH // 20),
+        "warmup": max(1, task["samples_seen"] // task["batch"] // 20),
         "seed": task["seed"],
         "save-frequency": 1,
         "log-every-n-steps": 50,

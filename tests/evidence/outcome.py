@@ -11,6 +11,8 @@ Results = dict[str, list[float]]
 """Of one model: top1 and top5, each with a share for every concept, the most frequent concept first."""
 
 TITLES = {"balanced": "balanced", "random": "random, of the same size", "everything": "everything"}
+UNTHINNED_T = 1e9
+"""A threshold beyond every count."""
 QUARTERS = ("most frequent quarter", "second", "third", "rarest quarter")
 COLOURS = ("#1b6ca8", "#c46a1b", "#6b8f3c", "#8a4f9e", "#a33b3b", "#4f8f8a")
 
@@ -92,6 +94,16 @@ def table(counts: dict[str, dict[str, Any]], results: dict[str, list[Results]]) 
         if arm != "balanced":
             better = [compare(one, found[arm][name]) for name, one in found["balanced"].items()]
             rows.append([f"balanced less {title(arm).split(',')[0]}", "", "", "", *better])
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def counts_table(counts: dict[str, dict[str, Any]]) -> str:
+    """Return what the arms hold, in Markdown: a row of each arm, before any training."""
+    rows = [["arm", "t", "images kept", "samples", "concepts", "effective concepts"], ["---", *["--:"] * 5]]
+    for arm, count in counts.items():
+        told = [f"{count[name]:,}" for name in ("kept", "samples", "concepts")]
+        t = ", ".join("none" if each >= UNTHINNED_T else f"{each:.4g}" for each in count["t"])
+        rows.append([title(arm), t, *told, f"{count['effective_concepts']:,.0f}"])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

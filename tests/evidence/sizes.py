@@ -21,20 +21,20 @@ class Sizes:
         default=Path("build/evidence/main"), metadata={"help": "folder of the web, the runs and the models"}
     )
     material: str = field(default="npm", metadata={"help": "npm: emoji; sketches: shapes drawn by code, no network"})
-    concepts: int = field(default=512, metadata={"help": "things that are drawn"})
-    links: int = field(default=160_000, metadata={"help": "links to pictures, faults included"})
+    concepts: int = field(default=256, metadata={"help": "things that are drawn"})
+    links: int = field(default=100_000, metadata={"help": "links to pictures, faults included"})
     languages: str = field(default="all", metadata={"help": "all, or codes, the reference first: en,de"})
     english: float = field(default=0.6, metadata={"help": "share of the pages in the first language"})
     exponent: float = field(default=1.15, metadata={"help": "of Zipf's law"})
     lists: str = field(
         default="starter", metadata={"help": "entry lists of the arms: starter, or names (those of the material)"}
     )
-    arm: int = field(default=8_000, metadata={"help": "images that balancing is to keep"})
+    arm: int = field(default=5_000, metadata={"help": "images that balancing is to keep"})
     arms: str = field(
         default="balanced,random", metadata={"help": f"of {', '.join(ARMS)}, and of thresholds, like t50"}
     )
     seeds: int = field(default=3, metadata={"help": "trainings of each arm"})
-    samples_seen: int = field(default=150_000, metadata={"help": "samples of a training"})
+    samples_seen: int = field(default=250_000, metadata={"help": "samples of a training"})
     seed: int = field(default=1, metadata={"help": "of the web and of the draws"})
     port: int = field(default=8767, metadata={"help": "of the image host at 127.0.0.1; 0: a free one"})
     training: Path = field(

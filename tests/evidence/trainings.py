@@ -19,6 +19,8 @@ TEMPLATES = ("{name}", "a photo of a {name}", "{name} picture")
 VIEWS = 4
 """Renderings of each picture of the exam."""
 MODELS = {"cpu": "toy-32", "cuda": "toy-64"}
+BATCHES = {"cpu": (128, 2e-3), "cuda": (1024, 2e-3)}
+"""Size of a batch, and the learning rate: more and smaller batches learn faster from few samples."""
 
 
 def device(sizes: Sizes) -> str:
@@ -87,6 +89,8 @@ def _tasks(material: Material, sizes: Sizes, where: str, arm: str, seed: int, re
         **common,
         "shards": f"{(sizes.out / arm / 'shards').absolute()}/{pattern}.tar",
         "samples_seen": sizes.samples_seen,
+        "batch": BATCHES[where][0],
+        "lr": BATCHES[where][1],
         "workers": 1 if where == "cpu" else max(1, min(len(shards), (os.cpu_count() or 2) - 1)),
         "seed": seed,
         "logs": str(models),

@@ -16,7 +16,7 @@ from tests.evidence import packages
 from tests.evidence.host import PictureHost
 from tests.evidence.many_languages import markdown
 from tests.evidence.material import Material
-from tests.evidence.outcome import chart, table
+from tests.evidence.outcome import chart, counts_table, table
 from tests.evidence.sizes import Sizes, parse
 from tests.evidence.sketches import make_sketches
 from tests.evidence.trainings import train_and_examine
@@ -162,6 +162,15 @@ def test_the_table_tells_deviations_and_where_a_difference_is_within_its_own() -
     assert better[6] == "-0.5 ± 2.5, within its deviation"
     assert better[9] == "+30.0 ± 0.0"
     assert chart(found).count("<rect") == 1 + 4 * 2 + 2
+
+
+def test_the_arms_are_told_before_any_training() -> None:
+    counts = {"balanced": {"kept": 2003, "samples": 1905, "concepts": 128, "effective_concepts": 76.2, "t": [2.68442]},
+              "random": {"kept": 9, "samples": 8, "concepts": 7, "effective_concepts": 6.5, "t": [1e9]}}  # fmt: skip
+    assert counts_table(counts).splitlines()[2:] == [
+        "| balanced | 2.684 | 2,003 | 1,905 | 128 | 76 |",
+        "| random, of the same size | none | 9 | 8 | 7 | 6 |",
+    ]
 
 
 def test_a_table_of_languages_ends_with_their_sums() -> None:
