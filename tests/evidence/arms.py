@@ -21,12 +21,11 @@ from urllib.parse import urlsplit
 import pyarrow.dataset as ds
 
 from curation.core.progress import say
-from tests.evidence.addresses import drawing_of
 from tests.evidence.host import PictureHost
 from tests.evidence.material import Material, write_lists
 from tests.evidence.outcome import UNTHINNED_T
 from tests.evidence.sizes import FIXED_T, Sizes
-from tests.evidence.web import CRAWL, MARKER
+from tests.evidence.web import CRAWL, MARKER, Link, make_links
 
 BASE = "balanced"
 """The arm whose run makes the tables that all arms read."""
@@ -65,39 +64,48 @@ def curate_arms(material: Material, sizes: Sizes, curate: Callable[[list[str]], 
     port = json.loads((sizes.out / MARKER).read_text("utf-8"))["port"]
     if sizes.lists == "names":
         write_lists(material, [sizes.reference], sizes.out / "lists")
+    links = {link.path: link for link in make_links(material, sizes)}
     counts: dict[str, dict[str, Any]] = {}
     with PictureHost(material.folder, port):
         for arm in sizes.chosen_arms:
             given = settings(sizes, arm, counts[BASE]["kept"] if counts else 0)
             say("curate", f"headtail curate {' '.join(given)}")
             curate(given)
-            counts[arm] = count_arm(sizes.out / BASE, sizes.out / arm)
+            counts[arm] = count_arm(sizes, arm, links)
     (sizes.out / "arms.json").write_text(json.dumps(counts, indent=1) + "\n", "utf-8")
     return counts
 
 
-def count_arm(base: Path, run: Path) -> dict[str, Any]:
-    """Count the rows of the tables of a run, and the concepts that its samples show."""
-    shown = Counter(sample_concepts(run / "shards"))
+def count_arm(sizes: Sizes, arm: str, links: dict[str, Link]) -> dict[str, Any]:
+    """Count the rows of the tables of an arm, the concepts that its samples show, and the samples with faulty texts.
+
+    `links` has the truth of each path.
+    """
+    base, run = sizes.out / BASE, sizes.out / arm
+    samples = [links[path] for path in _sample_paths(run / "shards")]
+    shown = Counter(link.concept for link in samples)
     return {
         "pairs": _rows(base / "pairs"),
         "matched_images": _rows(base / "matches"),
         "kept": _rows(run / "curated"),
-        "samples": sum(json.loads((run / "shards" / "sizes.json").read_text()).values()),
+        "samples": len(samples),
         "t": ds.dataset(run / "thresholds", format="parquet").to_table(["t"])["t"].to_pylist(),
         "concepts": len(shown),
         "effective_concepts": effective(shown),
+        "foreign": sum(link.written not in ("", sizes.reference) for link in samples),
+        "wrong": sum(link.kind == "wrong" for link in samples),
+        "idle": sum(link.kind == "idle" for link in samples),
     }
 
 
-def sample_concepts(shards: Path) -> list[str]:
-    """Return the concept that each sample shows: the addresses in the side-cars tell it."""
-    urls = ds.dataset(sorted(map(str, shards.glob("*.parquet"))), format="parquet").to_table(["url"])["url"]
-    found = (drawing_of(urlsplit(url).path) for url in urls.to_pylist())
-    return [each.concept for each in found if each]
+def _sample_paths(shards: Path) -> list[str]:
+    """Return the path of each sample: side-cars tell their addresses."""
+    files = sorted(map(str, shards.glob("*.parquet")))
+    urls = ds.dataset(files, format="parquet").to_table(["url"])["url"].to_pylist()
+    return [urlsplit(url).path for url in urls]
 
 
-def effective(counts: Counter[str]) -> float:
+def effective(counts: Counter[Any]) -> float:
     """Return exp(H), how many concepts there would be if all were equally frequent.
 
     >>> effective(Counter({"a": 5, "b": 5}))

@@ -22,7 +22,7 @@ FOLDER = "languages"
 def curate_languages(material: Material, sizes: Sizes, curate: Callable[[list[str]], None]) -> str:
     """Curate a web with as many pages in each language; returns the table, in Markdown."""
     languages = sizes.chosen_languages(material)
-    sizes = replace(sizes, out=sizes.out / FOLDER, english=1 / len(languages))
+    sizes = replace(sizes, out=sizes.out / FOLDER, english=1 / len(languages), spread=0.0)
     make_web(material, sizes, sizes.out, sizes.port)
     write_lists(material, languages, sizes.out / "lists")
     given = [

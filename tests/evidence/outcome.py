@@ -13,6 +13,7 @@ Results = dict[str, list[float]]
 TITLES = {"balanced": "balanced", "random": "random, of the same size", "everything": "everything"}
 UNTHINNED_T = 1e9
 """A threshold beyond every count."""
+FAULTS = {"foreign": "in another language", "wrong": "wrong name", "idle": "says nothing"}
 QUARTERS = ("most frequent quarter", "second", "third", "rarest quarter")
 COLOURS = ("#1b6ca8", "#c46a1b", "#6b8f3c", "#8a4f9e", "#a33b3b", "#4f8f8a")
 
@@ -99,11 +100,13 @@ def table(counts: dict[str, dict[str, Any]], results: dict[str, list[Results]]) 
 
 def counts_table(counts: dict[str, dict[str, Any]]) -> str:
     """Return what the arms hold, in Markdown: a row of each arm, before any training."""
-    rows = [["arm", "t", "images kept", "samples", "concepts", "effective concepts"], ["---", *["--:"] * 5]]
+    head = ["arm", "t", "images kept", "samples", "concepts", "effective concepts", *FAULTS.values()]
+    rows = [head, ["---", *["--:"] * (len(head) - 1)]]
     for arm, count in counts.items():
         told = [f"{count[name]:,}" for name in ("kept", "samples", "concepts")]
         t = ", ".join("none" if each >= UNTHINNED_T else f"{each:.4g}" for each in count["t"])
-        rows.append([title(arm), t, *told, f"{count['effective_concepts']:,.0f}"])
+        faults = [f"{count[name] / count['samples']:.1%}" for name in FAULTS]
+        rows.append([title(arm), t, *told, f"{count['effective_concepts']:,.0f}", *faults])
     return "\n".join(f"| {' | '.join(row)} |" for row in rows)
 
 

@@ -8,8 +8,13 @@ from curation.core.errors import HeadtailError
 from tests.evidence.material import Material
 
 FIXED_T = re.compile(r"t(\d+(\.\d+)?)")
+LARGE = (
+    "de", "ru", "ja", "es", "fr", "pt", "it", "pl", "nl", "zh", "fa", "tr", "cs", "id", "vi", "ko", "uk", "hu", "ar",
+    "sv", "ro", "el", "da", "fi", "no", "th", "sk", "bg", "he", "hr", "lt", "sr", "sl", "ca", "et", "lv",
+)  # fmt: skip
+"""The languages with most pages on the web, roughly in this order; others follow in alphabetical order."""
 ARMS = ("balanced", "random", "everything")
-WEB = ("material", "concepts", "links", "languages", "english", "exponent", "seed")
+WEB = ("material", "concepts", "links", "languages", "english", "spread", "exponent", "seed")
 """The sizes that decide the web, and thereby the runs over it."""
 
 
@@ -25,6 +30,7 @@ class Sizes:
     links: int = field(default=100_000, metadata={"help": "links to pictures, faults included"})
     languages: str = field(default="all", metadata={"help": "all, or codes, the reference first: en,de"})
     english: float = field(default=0.6, metadata={"help": "share of the pages in the first language"})
+    spread: float = field(default=1.0, metadata={"help": "exponent of Zipf's law for the other languages"})
     exponent: float = field(default=1.15, metadata={"help": "of Zipf's law"})
     lists: str = field(
         default="starter", metadata={"help": "entry lists of the arms: starter, or names (those of the material)"}
@@ -59,11 +65,15 @@ class Sizes:
     def chosen_languages(self, material: Material) -> list[str]:
         """The languages, the reference first."""
         if self.languages == "all":
-            return ["en", *(lang for lang in material.languages if lang != "en")]
+            return ["en", *sorted(set(material.languages) - {"en"}, key=lambda lang: (_size_rank(lang), lang))]
         wanted = self.languages.split(",")
         if unknown := [lang for lang in wanted if lang not in material.languages]:
             raise HeadtailError(f"languages={self.languages}: the material has no names in {', '.join(unknown)}")
         return wanted
+
+
+def _size_rank(lang: str) -> int:
+    return LARGE.index(lang) if lang in LARGE else len(LARGE)
 
 
 def parse(arguments: list[str]) -> Sizes:
@@ -89,6 +99,6 @@ def parse(arguments: list[str]) -> Sizes:
     if sizes.lists not in ("starter", "names"):
         raise HeadtailError(f"lists={sizes.lists}: expected starter or names")
     for name, each in known.items():
-        if isinstance(each.default, int | float) and name != "port" and getattr(sizes, name) <= 0:
+        if isinstance(each.default, int | float) and name not in ("port", "spread") and getattr(sizes, name) <= 0:
             raise HeadtailError(f"{name}={getattr(sizes, name)}: expected a number above 0")
     return sizes

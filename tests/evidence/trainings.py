@@ -16,7 +16,7 @@ from tests.evidence.sizes import Sizes
 from tests.evidence.web import chosen_concepts
 
 TEMPLATES = ("{name}", "a photo of a {name}", "{name} picture")
-VIEWS = 4
+VIEWS = 8
 """Renderings of each picture of the exam."""
 MODELS = {"cpu": "toy-32", "cuda": "toy-64"}
 BATCHES = {"cpu": (128, 2e-3), "cuda": (1024, 2e-3)}

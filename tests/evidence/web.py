@@ -77,13 +77,14 @@ def make_links(material: Material, sizes: Sizes) -> list[Link]:
     rng = Random(f"links {sizes.seed}")
     concepts, vendors = chosen_concepts(material, sizes), material.vendors
     languages = sizes.chosen_languages(material)
+    spread = list(accumulate((rank + 1) ** -sizes.spread for rank in range(len(languages) - 1)))
     weights = list(accumulate((rank + 1) ** -sizes.exponent for rank in range(len(concepts))))
     kinds, chances = list(KINDS), list(KINDS.values())
     links: list[Link] = []
     earlier: dict[str, list[Link]] = defaultdict(list)
     for page in range(-(-sizes.links // LINKS)):
         others = len(languages) > 1 and rng.random() >= sizes.english
-        lang = rng.choice(languages[1:]) if others else languages[0]
+        lang = rng.choices(languages[1:], cum_weights=spread)[0] if others else languages[0]
         for serial in range(page * LINKS, min(sizes.links, (page + 1) * LINKS)):
             kind = rng.choices(kinds, chances)[0]
             rank = rng.choices(range(len(concepts)), cum_weights=weights)[0]
@@ -95,7 +96,8 @@ def make_links(material: Material, sizes: Sizes) -> list[Link]:
             if kind in ("repeated", "mirrored"):
                 kind = "plain"
             path = path_of(rng.choice(vendors), concepts[rank].key, serial)
-            told = rng.randrange(len(concepts)) if kind == "wrong" else rank
+            # A wrong text is that of another picture: of a frequent thing more often than of a rare one.
+            told = rng.choices(range(len(concepts)), cum_weights=weights)[0] if kind == "wrong" else rank
             # A concept without a name in the language is called by its English one, as on real pages.
             written = lang if lang in concepts[told].names else "en"
             text = _text(concepts[told], written, rng)

@@ -77,6 +77,19 @@ def test_samples_are_what_arrives_without_copies(sizes: Sizes, counts: dict[str,
     assert dead > 0
     assert copies > 0
     assert counts["everything"]["samples"] == len(urls) - dead - copies
+    sizes_file = json.loads((sizes.out / "everything" / "shards" / "sizes.json").read_text())
+    assert counts["everything"]["samples"] == sum(sizes_file.values())
+
+
+def test_faulty_texts_are_counted_by_the_truth(
+    material: Material, sizes: Sizes, counts: dict[str, dict[str, Any]]
+) -> None:
+    links = {link.path: link for link in make_links(material, sizes)}
+    kept = [links[urlsplit(url).path] for url in rows(sizes.out / "everything", "curated")["url"].to_pylist()]
+    wrong = sum(link.kind == "wrong" for link in kept)
+    assert 0 < counts["everything"]["wrong"] == wrong
+    assert counts["everything"]["foreign"] == sum(link.written == "de" for link in kept if link.kind == "plain")
+    assert counts["everything"]["idle"] == 0  # no entry of the lists is in them
 
 
 def test_the_same_sizes_give_the_same_shards(

@@ -15,7 +15,7 @@ from tests.conftest import ROOT
 from tests.evidence import packages
 from tests.evidence.host import PictureHost
 from tests.evidence.many_languages import markdown
-from tests.evidence.material import Material
+from tests.evidence.material import Concept, Material
 from tests.evidence.outcome import chart, counts_table, table
 from tests.evidence.sizes import Sizes, parse
 from tests.evidence.sketches import make_sketches
@@ -86,6 +86,13 @@ def test_frequencies_follow_zipf(material: Material) -> None:
     counts = [sum(link.concept == concept for link in links) for concept in (0, 1, 7)]
     assert counts[0] / counts[1] == pytest.approx(2**1.15, rel=0.15)
     assert counts[0] / counts[2] == pytest.approx(8**1.15, rel=0.2)
+
+
+def test_other_languages_are_the_rarer_the_smaller_they_are() -> None:
+    languages = Sizes().chosen_languages(Material(Path(), tuple(
+        Concept(str(number), dict.fromkeys(("en", "sc", "ru", "af", "de"), "x"), {}) for number in range(4)
+    )))  # fmt: skip
+    assert languages == ["en", "de", "ru", "af", "sc"]
 
 
 def test_a_web_of_other_sizes_is_refused(material: Material, tmp_path: Path) -> None:
@@ -165,11 +172,15 @@ def test_the_table_tells_deviations_and_where_a_difference_is_within_its_own() -
 
 
 def test_the_arms_are_told_before_any_training() -> None:
-    counts = {"balanced": {"kept": 2003, "samples": 1905, "concepts": 128, "effective_concepts": 76.2, "t": [2.68442]},
-              "random": {"kept": 9, "samples": 8, "concepts": 7, "effective_concepts": 6.5, "t": [1e9]}}  # fmt: skip
+    counts = {
+        "balanced": {"kept": 2003, "samples": 1905, "concepts": 128, "effective_concepts": 76.2, "t": [2.68442],
+                     "foreign": 381, "wrong": 19, "idle": 0},
+        "random": {"kept": 9, "samples": 8, "concepts": 7, "effective_concepts": 6.5, "t": [1e9],
+                   "foreign": 0, "wrong": 0, "idle": 2},
+    }  # fmt: skip
     assert counts_table(counts).splitlines()[2:] == [
-        "| balanced | 2.684 | 2,003 | 1,905 | 128 | 76 |",
-        "| random, of the same size | none | 9 | 8 | 7 | 6 |",
+        "| balanced | 2.684 | 2,003 | 1,905 | 128 | 76 | 20.0% | 1.0% | 0.0% |",
+        "| random, of the same size | none | 9 | 8 | 7 | 6 | 0.0% | 0.0% | 25.0% |",
     ]
 
 
