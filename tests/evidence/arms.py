@@ -40,6 +40,7 @@ def settings(sizes: Sizes, arm: str, kept: int) -> list[str]:
         f"source.crawl={CRAWL}",
         "urls.allow_private_hosts=127.0.0.1/32",  # the image host is this machine
         f"languages={sizes.reference}",
+        f"balance.reference={sizes.reference}",
         "download.size=64",
         "buckets=4",
         "samples_per_shard=1000",

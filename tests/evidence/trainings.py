@@ -101,7 +101,7 @@ def _tasks(material: Material, sizes: Sizes, where: str, arm: str, seed: int, re
         **common,
         "checkpoint": str(models / name / "checkpoints" / "epoch_1.pt"),
         "concepts": [concept.key for concept in concepts],
-        "names": [concept.names[sizes.reference] for concept in concepts],
+        "names": [concept.names.get(sizes.reference, concept.names["en"]) for concept in concepts],
         "pictures": [str((material.folder / "exam" / f"{concept.key}.png").absolute()) for concept in concepts],
         "templates": list(TEMPLATES),
         "views": VIEWS,
