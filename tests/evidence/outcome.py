@@ -113,7 +113,8 @@ def counts_table(counts: dict[str, dict[str, Any]]) -> str:
 def chart(results: dict[str, list[Results]]) -> str:
     """Return an SVG: bars of top-1 by quarter for each arm, with a line of one deviation up and down."""
     found = {arm: figures(each) for arm, each in results.items()}
-    highest = max(value.mean + (value.deviation or 0) for each in found.values() for value in each.values())
+    drawn = [value for each in found.values() for name, value in each.items() if name.startswith("quarter")]
+    highest = max(value.mean + (value.deviation or 0) for value in drawn)
     top = max(0.1, math.ceil(highest * 10) / 10)
     width, height, left, foot = 720, 300, 50, 230
     group = (width - left - 10) / len(QUARTERS)

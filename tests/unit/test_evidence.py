@@ -168,7 +168,10 @@ def test_the_table_tells_deviations_and_where_a_difference_is_within_its_own() -
     assert better[0] == "balanced less random"
     assert better[6] == "-0.5 ± 2.5, within its deviation"
     assert better[9] == "+30.0 ± 0.0"
-    assert chart(found).count("<rect") == 1 + 4 * 2 + 2
+    drawn = chart(found)
+    assert drawn.count("<rect") == 1 + 4 * 2 + 2
+    assert ">60%<" in drawn  # the axis ends above the highest quarter; top-5 is not drawn
+    assert ">100%<" not in drawn
 
 
 def test_the_arms_are_told_before_any_training() -> None:
