@@ -20,7 +20,7 @@ sync = export VIRTUAL_ENV=$(CURDIR)/.venv; $(UV) pip sync --quiet --require-hash
 # Whether a uv is the pinned one: `uv 1.2.3 (...)`.
 is_pinned = case "$$($(1) --version 2>/dev/null) " in "uv $(UV_VERSION) "*) true;; *) false;; esac
 
-.PHONY: help run test unit lint bench pack check-training lock clean
+.PHONY: help run test unit lint bench pack check-training evidence lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -48,6 +48,9 @@ check-training: build/training/installed ## train OpenCLIP on the shards of `mak
 	PYTHONPATH=. build/training/bin/python tests/training/check_online.py $(SHARDS)
 	build/training/bin/python tests/training/check_training.py $(SHARDS)
 	PYTHONPATH=. build/training/bin/python tests/training/check_croissant.py $(SHARDS)
+
+evidence: build/training/installed ## curate a small web with known truth, train OpenCLIP on it: docs/evidence.md (needs npm)
+	@$(BIN)/python -m tests.evidence all $(ARGS)
 
 pack: .venv/installed ## build the wheel, and an archive of the environment for the workers of a cluster, in dist/
 	@rm -rf build/pack-run && mkdir -p build
