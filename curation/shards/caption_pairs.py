@@ -15,7 +15,8 @@ from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.schemas import SAMPLES
 from curation.core.table_reader import read_rows
-from curation.shards.attachments import SYN_JSON, order_of, read_attached
+from curation.shards.attachments import SYN_JSON, read_attached
+from curation.shards.keyed_join import order_of
 from curation.sources.archives import ReadLog
 from curation.sources.tar_reader import read_members
 
