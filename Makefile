@@ -60,7 +60,7 @@ pack: .venv/installed ## build the wheel, and an archive of the environment for 
 
 lock: .venv/installed ## resolve the dependencies again
 	$(LOCK) --all-extras pyproject.toml --output-file requirements-dev.lock
-	$(LOCK) --extra s3 --extra segmentation --extra starter --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
+	$(LOCK) --extra s3 --extra segmentation --extra starter --extra explore --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
 	printf 'uv\nhatchling\neditables~=0.3\n' | $(LOCK) --python-version 3.11 - --output-file $(TOOLS)
 
 clean: ## delete what make made
