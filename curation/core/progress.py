@@ -218,3 +218,22 @@ def say(name: str, message: str) -> None:
     line = f"{name:16} {message}"
     run.log.line(line)
     print(printable(line), file=sys.stderr, flush=True)  # noqa: T201
+
+
+_later: list[tuple[str, str]] = []
+
+
+def say_later(name: str, message: str) -> None:
+    """Keep a line until the checks of a run are done and its work begins (`say_kept`)."""
+    _later.append((name, message))
+
+
+def say_kept() -> None:
+    """Print the lines that were kept, once."""
+    while _later:
+        say(*_later.pop(0))
+
+
+def forget_later() -> None:
+    """Forget the lines that were kept: the run is refused."""
+    _later.clear()

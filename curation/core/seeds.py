@@ -14,7 +14,7 @@ from typing import Any
 from curation.core import storage
 from curation.core.draws import hash_seed
 from curation.core.errors import HeadtailError
-from curation.core.progress import say
+from curation.core.progress import forget_later, say_later
 from curation.core.tables import MANIFEST, Table
 
 FILE = "_seed.json"
@@ -22,8 +22,6 @@ FILE = "_seed.json"
 OLD_SEED = 0
 """The seed of every run to which no seed was given, before seeds were drawn."""
 BITS = 64
-_untold: list[str] = []
-"""Lines about drawn seeds that nobody has read yet: a run that is refused keeps no seed, and says nothing of one."""
 _TABLES = ("pairs", "matches", "curated", "lists", "downloads", "shards")
 """The tables that show that a run was begun. Each of their stages asks for the seed before it writes."""
 
@@ -55,14 +53,9 @@ def run_seed(output: str, given: int | None, continued: Iterable[str] = ()) -> i
         return OLD_SEED
     storage.write_json(path, {"seed": -1 - secrets.randbits(BITS) if seed is None else seed})
     if seed is None:
-        _untold.append(f"is drawn for this run and kept in {path}: whoever reads it can foretell the draws")
+        # A run that is refused keeps no seed, and says nothing of one.
+        say_later("seed", f"is drawn for this run and kept in {path}: whoever reads it can foretell the draws")
     return run_seed(output, None)  # of two jobs that start at once, both take the seed of the later one
-
-
-def tell_drawn() -> None:
-    """Say that a seed was drawn, once: called when the checks of a run are done, and its work begins."""
-    while _untold:
-        say("seed", _untold.pop(0))
 
 
 @contextmanager
@@ -75,7 +68,7 @@ def forgotten_if_refused(output: str) -> Iterator[None]:
     except HeadtailError:
         if new and all(name == FILE or name.startswith(".") for name in storage.list_folder(output)):
             storage.remove(path)
-            _untold.clear()
+            forget_later()
         raise
 
 

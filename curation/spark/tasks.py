@@ -18,9 +18,8 @@ from pyspark.sql import DataFrame, SparkSession
 from curation.core.attempts import attempt, noted_error
 from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.fences import WRITER, Fence
-from curation.core.progress import Amount
+from curation.core.progress import Amount, say_kept
 from curation.core.receipts import Receipt
-from curation.core.seeds import tell_drawn
 from curation.core.storage import TEMPORARY, join
 from curation.spark.faults import fault_line, is_local
 from curation.spark.watching import step_name, watched_step, with_beats
@@ -59,7 +58,7 @@ def run_tasks(
     """Do tasks as `_run_tasks` does. Meanwhile the progress line shows them, in the unit of `amount` if it is given."""
     if not tasks:
         return []
-    tell_drawn()
+    say_kept()
     with watched_step(step_name(function), len(tasks), folder, amount) as (beats, ended):
         receipts = _run_tasks(spark, with_beats(function, beats), tasks, folder, give_up)
         ended(receipts)

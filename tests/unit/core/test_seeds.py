@@ -8,8 +8,9 @@ import pytest
 
 from curation.core import seeds
 from curation.core.errors import HeadtailError
+from curation.core.progress import say_kept
 from curation.core.recipes import Recipe
-from curation.core.seeds import FILE, forgotten_if_refused, is_drawn, run_seed, tell_drawn
+from curation.core.seeds import FILE, forgotten_if_refused, is_drawn, run_seed
 from curation.core.tables import Table
 
 
@@ -31,8 +32,8 @@ def test_a_new_run_draws_64_bits_keeps_them_and_says_so(tmp_path: Path, capsys: 
     # A bit that is the same in 64 seeds by chance: 64 / 2^63.
     assert all({seed >> bit & 1 for seed in found} == {0, 1} for bit in range(64))
     assert capsys.readouterr().err == "", "the run may still be refused"
-    tell_drawn()
-    tell_drawn()
+    say_kept()
+    say_kept()
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 64
     assert str(tmp_path / "0" / FILE) in lines[0]
@@ -56,7 +57,7 @@ def test_a_run_that_is_refused_before_it_writes_keeps_no_seed(
         with pytest.raises(HeadtailError, match="no"):
             refuse(tmp_path / run, table)
         assert (kept(tmp_path / run) is not None) == stays
-        tell_drawn()
+        say_kept()
         assert bool(capsys.readouterr().err) == stays
     run_seed(str(tmp_path / "c"), None)
     with pytest.raises(HeadtailError, match="no"):

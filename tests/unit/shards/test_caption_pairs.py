@@ -13,8 +13,8 @@ import pytest
 from curation.core.errors import HeadtailError
 from curation.core.schemas import SAMPLES
 from curation.core.uids import uid_of
-from curation.shards.attachments import order_of
 from curation.shards.caption_pairs import MAX_CHARS, pairs_of_tables, pairs_of_tars, read_sidecars
+from curation.shards.keyed_join import order_of
 
 URLS = [f"https://example.org/{number}.jpg" for number in range(10)]
 UIDS = [uid_of(url) for url in URLS]
