@@ -35,7 +35,7 @@ def states(**settings: dict[str, Any]) -> dict[str, str]:
         ({EXTRACT: {"urls.removals": ["imagenet-test-set.txt"]}}, "Decontamination", "yes"),
         ({EXTRACT: {"urls.removals": ["optouts.txt"]}}, "Decontamination", "not checked"),
     ],
-    ids=str,
+    ids=lambda value: value if isinstance(value, str) else "-".join(key for each in value.values() for key in each),
 )
 def test_badges(settings: dict[str, Any], name: str, state: str) -> None:
     assert states(**settings)[name] == state

@@ -48,6 +48,7 @@ def test_pieces_are_never_more_than_the_tokenizer_makes(text: str) -> None:
         ("a red kite", 3), ("it's 2024!", 6), ("a,b", 3), ("!?", 1), ("", 0), ("日本語", 1), ("é é", 2), ("café!", 1),
         ("x-1", 3),
     ],
+    ids=["words", "clitic", "comma", "marks", "empty", "japanese", "accents", "accent and mark", "hyphen"],
 )  # fmt: skip
 def test_pieces(text: str, pieces: int) -> None:
     assert measure(text)[2] == [pieces]
