@@ -13,8 +13,8 @@ import pytest
 from curation.core.errors import HeadtailError
 from curation.core.schemas import SAMPLES
 from curation.core.uids import uid_of
-from curation.shards.attachments import order_of
 from curation.shards.caption_pairs import MAX_CHARS, pairs_of_tables, pairs_of_tars, read_sidecars
+from curation.shards.keyed_join import order_of
 
 URLS = [f"https://example.org/{number}.jpg" for number in range(10)]
 UIDS = [uid_of(url) for url in URLS]
@@ -52,6 +52,14 @@ def test_images_are_those_of_the_first_shards(tmp_path: Path) -> None:
     assert [read_sidecars(paths, images)[0]["uid"].to_pylist() for images in (3, 4, 100)] == [UIDS[:3], UIDS[:4], UIDS]
     assert [read_sidecars(paths, images)[1] for images in (4, 5)] == [paths[:1], paths[:2]]
     assert read_sidecars([], 5)[0].num_rows == 0
+
+
+def test_sidecars_may_have_scores(tmp_path: Path) -> None:
+    path = sidecars(tmp_path)[0]
+    pq.write_table(pq.read_table(path).append_column("clip", pa.array([0.1, 0.2, 0.3, 0.4])), path)
+    samples, _ = read_sidecars([path], 9)
+    assert samples["uid"].to_pylist() == UIDS[:4]
+    assert samples.column_names == ["uid", "sha256", "text", "lang"]
 
 
 def test_rows_of_tables_come_by_each_key(tmp_path: Path) -> None:
