@@ -17,7 +17,7 @@ from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES
 from curation.core.table_reader import check_file
-from curation.core.tables import MANIFEST, Part, Table, describe_growth
+from curation.core.tables import MANIFEST, Part, Table, describe_growth, refuse_other_stage
 from curation.matching.buckets import plan_buckets
 
 MATCHLESS = "see entry_lists, and languages where it is set: no text holds an entry of the list of its language"
@@ -57,6 +57,7 @@ class MatchesPlan:
         pairs that it lacks stay in `matches`: they are of other crawls. `check` is called before parts are deleted.
         """
         waiting = Table(_waiting_path(table.path), MATCHES)
+        refuse_other_stage(table.parts(), recipe)
         _delete(_superseded(table.parts()))
         merged, plans = table.plan_parts(recipe, 1, overwrite, add, check=check)
         wanted = {single.id for _, single in plans}
@@ -111,8 +112,8 @@ def kept_salt(path: str) -> int | None:
 
 
 def kept_buckets(path: str) -> int | None:
-    """Return the number of buckets of the table of matches at `path`; None where no part exists."""
-    return next((part.manifest["settings"]["buckets"] for part in _all_parts(path)), None)
+    """Return the number of buckets of the table of matches at `path`; None where no part exists, or of another job."""
+    return next((part.manifest["settings"].get("buckets") for part in _all_parts(path)), None)
 
 
 def _all_parts(path: str) -> list[Part]:

@@ -53,7 +53,7 @@ def read_sidecars(sidecars: Iterable[str], images: int) -> tuple[pa.Table, list[
     for path in sidecars:
         if left <= 0:
             break
-        found.append(read_rows(path, SAMPLES, _COLUMNS).slice(0, left))
+        found.append(read_rows(path, SAMPLES, _COLUMNS, further=None).slice(0, left))
         read.append(path)
         left -= found[-1].num_rows
     return pa.concat_tables(found), read

@@ -127,17 +127,19 @@ def shard_readme(part: Part) -> str:
         small=f": {small}" if (small := small_shard(sizes)) else "",
         json=JSON[version_of(part.manifest)],
         drops=drops or "none",
-        captions=_captions(
-            part.manifest.get(CAPTIONS, {}), part.manifest["rows_out"], part.manifest["settings"].get("syn_json", False)
-        ),
+        captions=_captions(part.manifest.get(CAPTIONS, {}), part.manifest["settings"].get("syn_json", False)),
         keys=KEYS[version_of(part.manifest)].format(entries=ENTRIES[part.manifest.get(ENTRY_WORDS, False)]),
     )
 
 
-def _captions(counts: Mapping[str, Mapping[str, Any]], samples: int, syn_json: bool) -> str:
-    """Return a line for each name of joined captions; models and prompts are texts of others."""
+def _captions(counts: Mapping[str, Mapping[str, Any]], syn_json: bool) -> str:
+    """Return a line for each name of joined captions; models and prompts are texts of others.
+
+    The samples are those that were written: some may have been removed since.
+    """
     lines = []
     for name, mine in counts.items():
+        samples = mine["samples_with"] + mine["samples_without"]
         line = f"- `{CAPTION}{name}`: {mine['samples_with']:,} of {samples:,} samples."
         for kind in ("models", "prompts"):
             notes = [f"`{_plain(text)}` ({count:,} rows)" for text, count in mine.get(kind, {}).items()]

@@ -41,6 +41,12 @@ class Links:
     def __len__(self) -> int:
         return len(self.urls)
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of links and pages in memory."""
+        columns = (self.urls, self.page_urls, self.bases, *self.texts.values(), *self.carry.values())
+        return sum(values.nbytes for values in (*columns, self.image_uids, self.languages) if values is not None)
+
     def slices(self, max_links: int, max_bytes: int = MAX_BYTES) -> Iterator[Self]:
         """Yield the links in batches, without a copy; one huge record has 100,000s of links.
 
@@ -109,15 +115,16 @@ class Links:
 
 
 def joined(batches: Iterable[Links], max_links: int, max_bytes: int) -> Iterator[Links]:
-    """Yield batches joined to larger ones of at most so many links, and bytes of URLs and texts.
+    """Yield batches joined to larger ones of at most so many links, and bytes of what they hold.
 
-    A batch that is larger by itself stays as it is. If the source raises an error, the batches before it come first.
+    The URLs of pages count, too: a hostile batch has many pages, and a link on one of them. A batch that is larger by
+    itself stays as it is. If the source raises an error, the batches before it come first.
     """
     waiting: list[Links] = []
     links = size = 0
     try:
         for batch in batches:
-            more = sum(values.nbytes for values in (batch.urls, *batch.texts.values()))
+            more = batch.nbytes
             if waiting and (links + len(batch) > max_links or size + more > max_bytes):
                 yield from filter(None, [Links.concat(waiting)])
                 waiting, links, size = [], 0, 0

@@ -11,7 +11,7 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.tables import Part, Table
-from curation.matching.parts import MatchesTables, kept_buckets, kept_salt
+from curation.matching.parts import MatchesPlan, MatchesTables, kept_buckets, kept_salt
 from jobs.match_pairs import chosen_buckets
 from tests.matches_data import write_matches
 
@@ -45,6 +45,15 @@ def test_a_table_keeps_its_buckets_whatever_its_pairs(tmp_path: Path) -> None:
     assert [chosen_buckets(config(name), pairs(9, 9)) for name in ("new", "old", "stopped")] == [4, 64, 8]
     assert chosen_buckets(config("new"), pairs(400_000, 600_001)) == 16
     assert [chosen_buckets(config(name, buckets=7), pairs(9)) for name in ("new", "old")] == [7, 7]
+
+
+def test_the_table_of_another_job_is_refused(tmp_path: Path) -> None:
+    path = str(tmp_path / "pairs")
+    Table(path).commit(0, Recipe("extract_pairs", 1, {}, [{"path": "a.wat"}]), [Receipt("a")], 0.0)
+    config = MatchPairsConfig(matches=path, entry_lists="", output="")
+    buckets = chosen_buckets(config, [])
+    with pytest.raises(HeadtailError, match="is of a table of extract_pairs, and match_pairs would replace it"):
+        MatchesPlan.make(Table(path), Recipe("match_pairs", 1, {"buckets": buckets}), overwrite=True)
 
 
 def test_several_tables_are_merged_with_the_salt_of_the_first(tmp_path: Path) -> None:

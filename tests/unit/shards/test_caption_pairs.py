@@ -54,6 +54,14 @@ def test_images_are_those_of_the_first_shards(tmp_path: Path) -> None:
     assert read_sidecars([], 5)[0].num_rows == 0
 
 
+def test_sidecars_may_have_scores(tmp_path: Path) -> None:
+    path = sidecars(tmp_path)[0]
+    pq.write_table(pq.read_table(path).append_column("clip", pa.array([0.1, 0.2, 0.3, 0.4])), path)
+    samples, _ = read_sidecars([path], 9)
+    assert samples["uid"].to_pylist() == UIDS[:4]
+    assert samples.column_names == ["uid", "sha256", "text", "lang"]
+
+
 def test_rows_of_tables_come_by_each_key(tmp_path: Path) -> None:
     samples, _ = read_sidecars(sidecars(tmp_path), 9)
     tables = [

@@ -211,8 +211,11 @@ def test_sets_with_captions_are_checked_and_cut_as_any(shards: Shards, tmp_path:
     tasks, problems = plan_checks(part.path)
     assert not problems
     assert not [failure for task in tasks for failure in check_shard(task).failures]
-    for task in plan_removing(part):
-        remove_from_shard(task, read_removals((uids[3],)))
+    removed = [remove_from_shard(task, read_removals((uids[3],))) for task in plan_removing(part)]
+    ShardSet(part.path).amend(removed)
+    readme = (tmp_path / "shards/README.md").read_text()
+    assert "# 19 image-text samples" in readme
+    assert "- `caption_x`: 19 of 20 samples." in readme  # of the day on which the set was written
     left = [name.removesuffix(".syn.json") for name, _ in members(tmp_path) if name.endswith(".syn.json")]
     assert sorted(left) == [uid for uid in uids if uid != uids[3]]
     assert len(members(tmp_path)) == 4 * (COUNT - 1)

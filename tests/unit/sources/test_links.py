@@ -1,6 +1,7 @@
 """Batches of image links that are joined."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -53,3 +54,16 @@ def test_batches_before_an_error_come_first() -> None:
     with pytest.raises(OSError, match="gone"):
         found.extend(source)
     check(found, 5)
+
+
+def test_pages_without_links_count() -> None:
+    """A window of a WAT may have one link, and megabytes of addresses of other pages."""
+
+    def batches() -> Iterator[Links]:
+        for number in range(20):
+            page_urls = pa.array([f"https://example.org/{'x' * 1000}"] * 100)
+            yield replace(batch_of(number, 1), page_urls=page_urls, bases=pa.nulls(100, pa.string()))
+
+    found = list(joined(batches(), 1000, 250_000))
+    assert [len(links) for links in found] == [2] * 10
+    assert max(links.nbytes for links in found) < 250_000
