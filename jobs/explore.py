@@ -15,7 +15,7 @@ def run(config: ExploreConfig) -> None:
     try:
         from werkzeug.serving import make_server
 
-        from curation.explore.guard import NAMES, TOKEN, new_token
+        from curation.explore.guard import NAMES, TOKEN, QuietHandler, new_token
         from curation.explore.pages import make_app
     except ImportError as error:
         raise HeadtailError(f"{NEEDS_PACKAGE} ({error})") from error
@@ -23,7 +23,13 @@ def run(config: ExploreConfig) -> None:
 
     explored, token = ExploredRun(config.output), new_token()
     try:
-        server = make_server(NAMES[0], config.port, None, threaded=True)  # type: ignore[arg-type]  # the port comes first
+        server = make_server(
+            NAMES[0],
+            config.port,
+            None,
+            threaded=True,
+            request_handler=QuietHandler,  # type: ignore[arg-type]  # the port comes first
+        )
     except (OSError, SystemExit) as error:
         raise HeadtailError(f"port {config.port} of this machine is taken: give another one, or 0 for any") from error
     server.app = make_app(explored, token, server.port, config.hide_above)

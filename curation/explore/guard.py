@@ -9,6 +9,7 @@ import secrets
 from collections.abc import Sequence
 
 from flask import Flask, Response, abort, redirect, request
+from werkzeug.serving import WSGIRequestHandler
 from werkzeug.wrappers import Response as AnyResponse
 
 NAMES = ("127.0.0.1", "localhost")
@@ -56,3 +57,10 @@ def guard(app: Flask, token: str, port: int) -> None:
         for name, value in HEADERS.items():
             answer.headers[name] = value
         return answer
+
+
+class QuietHandler(WSGIRequestHandler):
+    """Answers requests without a line for each in the terminal: the first one would hold the token."""
+
+    def log_request(self, *_: object) -> None:
+        """Say nothing; errors are still told."""

@@ -77,7 +77,7 @@ class LanguageEntries:
             chosen = chosen & (counts == 0)
         elif band is not Band.all:
             t = np.inf if self.t is None else self.t
-            chosen = chosen & (counts > t if band is Band.head else (counts > 0) & (counts <= t))
+            chosen = chosen & (counts >= t if band is Band.head else (counts > 0) & (counts < t))
         places = np.flatnonzero(chosen)
         order = places[np.argsort(-counts[places], kind="stable")]
         return [self._row(int(place)) for place in order[first : first + limit]], len(order)

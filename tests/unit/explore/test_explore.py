@@ -3,7 +3,9 @@
 import io
 import re
 import tarfile
+from http.client import HTTPConnection
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -12,18 +14,21 @@ import pyarrow.parquet as pq
 import pytest
 from flask.testing import FlaskClient
 from PIL import Image
+from werkzeug.serving import BaseWSGIServer
 
+from conf.schema.jobs import ExploreConfig
 from curation.balancing.counts import CountFiles, save_array
 from curation.balancing.entry_table import EntryNumbers, Words, write_entries
 from curation.core.errors import HeadtailError
 from curation.core.schemas import CURATED, MATCHES
 from curation.explore.explored_run import ExploredRun, files_of
 from curation.explore.guard import TOKEN, new_token
-from curation.explore.language_entries import Band
+from curation.explore.language_entries import Band, LanguageEntries
 from curation.explore.pages import make_app, web
 from curation.explore.scan import Found, Place, Search, equal, find_rows, holding, on_host, within
 from curation.matching.entry_store import EntryStore
 from curation.shards.indexes import TarIndex
+from jobs import explore
 from tests.golden.finished_run import lay_out
 
 PORT = 8123
@@ -160,7 +165,10 @@ def test_numbers_of_entries_are_those_of_the_counts(run: ExploredRun, folder: Pa
         assert entry.probability == (1 if not entry.count else min(1, t / entry.count))
     bands = {band: run.entries_of("en").find("", False, band, 0, 10_000)[1] for band in Band}
     assert bands[Band.head] + bands[Band.tail] + bands[Band.none] == bands[Band.all]
-    assert bands[Band.head] == sum(count > t for (lang, _), count in counts.items() if lang == "en")
+    assert bands[Band.head] == sum(count >= t for (lang, _), count in counts.items() if lang == "en")
+    at_t = LanguageEntries("en", run.entries_of("en").rows, float(found[0].count))  # of the head, as in the report
+    assert found[0].entry in [entry.entry for entry in at_t.find("", False, Band.head, 0, 100)[0]]
+    assert found[0].entry not in [entry.entry for entry in at_t.find("", False, Band.tail, 0, 10_000)[0]]
     word = found[0].entry
     assert word in [entry.entry for entry in run.entries_of("en").find(word[1:].upper(), False, Band.all, 0, 100)[0]]
     begun = run.entries_of("en").find(word[:2], True, Band.all, 0, 100)[0]
@@ -253,3 +261,28 @@ def test_only_who_has_the_address_may_read(run: ExploredRun) -> None:
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HeadtailError, match="neither matches nor curated"):
         ExploredRun(str(tmp_path))
+
+
+def status_of(port: int) -> int:
+    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", "/")
+    return connection.getresponse().status
+
+
+def test_a_request_leaves_no_line_in_the_terminal(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    answers: list[int] = []
+
+    def serve_one(server: BaseWSGIServer) -> None:
+        asked = Thread(target=lambda: answers.append(status_of(server.port)))
+        asked.start()
+        server.handle_request()
+        asked.join()
+
+    monkeypatch.setattr(BaseWSGIServer, "serve_forever", serve_one)
+    explore.run(ExploreConfig(output=str(folder)))
+    told = capfd.readouterr()
+    assert answers == [403]
+    assert told.out.startswith("open http://127.0.0.1:")
+    assert told.err == ""
