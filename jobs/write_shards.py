@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from headtail.start import launch
@@ -153,15 +154,15 @@ def check_finished_set(config: WriteShardsConfig, upstream: Sequence[Recipe], he
     return before
 
 
-def check_start(config: WriteShardsConfig, spark: SparkSession | None = None) -> None:
+def check_start(config: WriteShardsConfig, spark: SparkSession | None = None, coming: Sequence[pa.Field] = ()) -> None:
     """Raise HeadtailError for a removal list, score table or filter that the job would refuse; reads no image.
 
-    The filter is left out without a session of Spark.
+    The filter is left out without a session of Spark. `coming` are columns of a score table that is yet to be written.
     """
     read_removals(tuple(config.removals))
     check_scores(config.scores)
     if config.filter and spark:
-        check_filter(spark, config.filter, config.scores, config.shards)
+        check_filter(spark, config.filter, config.scores, config.shards, coming)
 
 
 def selection_settings(config: WriteShardsConfig, removed: list[str]) -> SelectionSettings:

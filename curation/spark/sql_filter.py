@@ -8,11 +8,16 @@ from py4j.protocol import Py4JJavaError
 from pyspark import TaskContext
 from pyspark.errors import PySparkException
 from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql.types import StructType
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
+from curation.core.run_folders import is_table
 from curation.core.schemas import SAMPLES
+from curation.core.table_reader import read_schema
+from curation.core.tables import Table
 from curation.shards.duplicates import PASSED
 from curation.spark.tasks import collect_receipts, receipt_batch
 
@@ -47,10 +52,13 @@ def filter_images(
     return sum(receipt.rows_out for receipt in receipts)
 
 
-def check_filter(spark: SparkSession, expression: str, scores: Sequence[str], folder: str) -> None:
+def check_filter(
+    spark: SparkSession, expression: str, scores: Sequence[str], folder: str, coming: Sequence[pa.Field] = ()
+) -> None:
     """Raise HeadtailError if the expression cannot be parsed, or names columns that neither side-cars nor scores have.
 
-    Reads no image. `folder` is that of the shards, whose file system Spark must know.
+    Reads no image. `folder` is that of the shards, whose file system Spark must know. `coming` are columns of a score
+    table that an earlier job of the chain is going to write.
     """
     scheme, mark, _ = folder.partition("://")
     context = spark.sparkContext
@@ -59,20 +67,40 @@ def check_filter(spark: SparkSession, expression: str, scores: Sequence[str], fo
         if mark:
             system = context._jvm.org.apache.hadoop.fs.FileSystem
             system.getFileSystemClass(scheme, context._jsc.hadoopConfiguration())
-        schema = pa.schema([*SAMPLES, pa.field("group", pa.int32())])
+        schema = _readable(pa.schema([*SAMPLES, pa.field("group", pa.int32()), *coming]))
         passing_images(spark, spark.createDataFrame(schema.empty_table()), scores, expression)
 
 
 def passing_images(spark: SparkSession, images: DataFrame, scores: Sequence[str], expression: str) -> DataFrame:
     """Return uid and group of the images that pass the expression, over their columns and those of score tables."""
-    joined = images.transform(join_scores, [read_parquet(spark, [path]) for path in scores])
+    joined = images.transform(join_scores, [read_scores(spark, path) for path in scores])
     return joined.where(expression).select("uid", "group")
 
 
-def read_parquet(spark: SparkSession, paths: Sequence[str]) -> DataFrame:
-    """Return the rows of Parquet files, folders and globs; for Spark, too, a path that exists is no glob."""
+def read_scores(spark: SparkSession, path: str) -> DataFrame:
+    """Return the rows of a score table, without the columns of half floats, which Spark refuses: embeddings.
+
+    Of a table of ours the complete parts are read: Spark finds no files in their folders by itself.
+    """
+    files = Table(path).files() if is_table(path) else []
+    schema = read_schema(files[0] if files else storage.list_files([path])[0].path)
+    readable = _readable(schema)
+    return read_parquet(spark, files or [path], from_arrow_schema(readable) if readable != schema else None)
+
+
+def read_parquet(spark: SparkSession, paths: Sequence[str], schema: StructType | None = None) -> DataFrame:
+    """Return the rows of Parquet files, folders and globs; for Spark, too, a path that exists is no glob.
+
+    `schema` has the columns to read; None: all columns.
+    """
     named = [[path] if storage.exists(path) else [file.path for file in storage.list_files([path])] for path in paths]
-    return spark.read.option("__globPaths__", "false").parquet(*(path for each in named for path in each))
+    reader = spark.read.option("__globPaths__", "false")
+    reader = reader.schema(schema) if schema else reader
+    return reader.parquet(*(path for each in named for path in each))
+
+
+def _readable(schema: pa.Schema) -> pa.Schema:
+    return pa.schema([field for field in schema if "halffloat" not in str(field.type)])
 
 
 @contextmanager

@@ -113,7 +113,8 @@ def test_a_filter_reads_scores_and_side_car_columns(server: ImageServer, tmp_pat
     whole = shard(tmp_path)
     before = pa.concat_tables([pq.read_table(path) for path in sorted((tmp_path / "shards").glob("*.parquet"))])
     scored = [row["uid"] for row in rows[: COUNT // 2]]
-    scores = pa.table({"uid": scored, "clip_score": [k / 100 for k in range(len(scored))]})
+    halves = pa.array([0.5] * len(scored), pa.float16())  # Spark reads no table with such a column
+    scores = pa.table({"uid": scored, "clip_score": [k / 100 for k in range(len(scored))], "half": halves})
     pq.write_table(scores, tmp_path / "scores[1]{a}.parquet")
     manifest = shard(
         tmp_path,
