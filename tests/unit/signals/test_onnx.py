@@ -86,6 +86,11 @@ def test_a_model_that_does_not_fit_is_one_line(settings: OnnxSettings, changes: 
     assert "\n" not in str(caught.value)
 
 
+def test_a_file_without_a_version_has_none(settings: OnnxSettings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Session, "version", (1 << 63) - 1)  # as onnxruntime gives it
+    assert OnnxModel(settings).identity.version == ""
+
+
 def test_a_file_that_is_no_model_is_one_line(settings: OnnxSettings) -> None:
     Path(settings.model).write_bytes(b"PK")
     with pytest.raises(HeadtailError, match=r"model.onnx is no ONNX file that onnxruntime reads: .*INVALID_PROTOBUF"):
