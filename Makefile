@@ -20,7 +20,7 @@ sync = export VIRTUAL_ENV=$(CURDIR)/.venv; $(UV) pip sync --quiet --require-hash
 # Whether a uv is the pinned one: `uv 1.2.3 (...)`.
 is_pinned = case "$$($(1) --version 2>/dev/null) " in "uv $(UV_VERSION) "*) true;; *) false;; esac
 
-.PHONY: help run test unit lint bench pack check-training lock clean
+.PHONY: help run test unit lint bench pack check-training evidence lock clean
 .DEFAULT_GOAL := help
 
 help: ## show this
@@ -32,7 +32,7 @@ run: .venv/installed ## make the sample crawl and curate it: shards and a report
 test: .venv/installed-dev ## run all tests, two files at a time
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
-unit: .venv/installed-dev ## run the tests of functions, which start neither a JVM nor a program of ours
+unit: .venv/installed-dev ## run the tests of functions, which start no JVM
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS) tests/unit headtail curation metadata conf
 
 lint: .venv/installed-dev ## check style, formatting and types
@@ -45,7 +45,12 @@ bench: .venv/installed-dev ## run one benchmark, NAME=extract|extract_memory|lan
 
 check-training: build/training/installed ## train OpenCLIP on the shards of `make run`, SHARDS=folder on others (7 GB, once)
 	PYTHONPATH=. build/training/bin/python tests/training/check_streams.py
+	PYTHONPATH=. build/training/bin/python tests/training/check_online.py $(SHARDS)
 	build/training/bin/python tests/training/check_training.py $(SHARDS)
+	PYTHONPATH=. build/training/bin/python tests/training/check_croissant.py $(SHARDS)
+
+evidence: build/training/installed ## curate a small web with known truth, train OpenCLIP on it: docs/evidence.md (needs npm)
+	@$(BIN)/python -m tests.evidence all $(ARGS)
 
 pack: .venv/installed ## build the wheel, and an archive of the environment for the workers of a cluster, in dist/
 	@rm -rf build/pack-run && mkdir -p build
@@ -55,7 +60,7 @@ pack: .venv/installed ## build the wheel, and an archive of the environment for 
 
 lock: .venv/installed ## resolve the dependencies again
 	$(LOCK) --all-extras pyproject.toml --output-file requirements-dev.lock
-	$(LOCK) --extra s3 --extra segmentation --extra starter --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
+	$(LOCK) --extra s3 --extra segmentation --extra starter --extra explore --constraint requirements-dev.lock pyproject.toml --output-file requirements.lock
 	printf 'uv\nhatchling\neditables~=0.3\n' | $(LOCK) --python-version 3.11 - --output-file $(TOOLS)
 
 clean: ## delete what make made

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from curation.balancing.online import OnlineBalance
+    from curation.balancing.worker_state import position_after
     from curation.core.errors import HeadtailError
     from headtail.balancer import Balancer
     from headtail.counts import Counts
@@ -43,6 +44,7 @@ __all__ = [
     "match",
     "open_lists",
     "open_run",
+    "position_after",
 ]
 
 _MODULES = {
@@ -58,6 +60,7 @@ _MODULES = {
     "match": "headtail.matching",
     "open_lists": "headtail.entry_list",
     "open_run": "headtail.runs",
+    "position_after": "curation.balancing.worker_state",
 }
 
 

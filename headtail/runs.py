@@ -13,7 +13,7 @@ from curation.balancing.forecast_table import FORECASTS
 from curation.core import storage
 from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS, ENTRY_COUNTS, LISTS, MATCHES, PAIRS, SAMPLES, THRESHOLDS
-from curation.core.table_reader import check_file, read_batches
+from curation.core.table_reader import check_file, read_batches, read_schema
 from curation.core.tables import Part, Table
 from curation.matching.cache_folders import user_cache
 from curation.matching.entry_store import EntryStore
@@ -83,14 +83,16 @@ class Run:
         Raises HeadtailError if there is no such table or column, or its files are damaged, cleaned, or of others.
         """
         schema = SAMPLES if name == SAMPLES_NAME else SCHEMAS.get(name, pa.schema([]))
-        further = None if name in OPEN else ()
+        further = None if name in (*OPEN, SAMPLES_NAME) else ()  # side-cars may have scores
         found: list[pa.RecordBatch] = []
         rows = 0
         for file in self.files(name):
             check_file(file, schema, further)
-            known = [*schema.names, *(columns or [] if further is None else [])]
+            known = [*schema.names, *(columns or [] if name in OPEN else [])]
+            if name == SAMPLES_NAME:
+                known = read_schema(file).names
             if unknown := [column for column in columns or [] if column not in known]:
-                raise HeadtailError(f"{name} has no column {', '.join(unknown)}, it has {', '.join(schema.names)}")
+                raise HeadtailError(f"{name} has no column {', '.join(unknown)}, it has {', '.join(known)}")
             for batch in read_batches(file, schema, columns, further=further):
                 found.append(batch if limit is None else batch.slice(0, limit - rows))
                 rows += found[-1].num_rows

@@ -1,9 +1,10 @@
 """A stream of samples that is balanced while it is read: an IterableDataset of PyTorch, where PyTorch is installed."""
 
-import multiprocessing
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+from curation.balancing.worker_state import Positions
 from curation.core.errors import HeadtailError
 from headtail.balancer import Balancer
 from headtail.goals import check_number
@@ -18,7 +19,12 @@ except ImportError:  # without PyTorch it is a plain iterable, which draws alike
         return None
 
 
-MAX_WORKERS = 4096
+@contextmanager
+def _as_error() -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise HeadtailError(str(error)) from error
 
 
 class BalancedDataset(IterableDataset):
@@ -30,7 +36,8 @@ class BalancedDataset(IterableDataset):
     `samples` among these as without balancing. `buffer` samples are matched at once.
 
     Each pass of a worker is an epoch, counted from 0, even if the loader starts new workers for it; `set_epoch` sets
-    the number of the next one. Raises HeadtailError where a sample lacks a column.
+    the number of the next one. `state_dict` and `load_state_dict` resume within an epoch. Raises HeadtailError where a
+    sample lacks a column.
 
     >>> import numpy as np
     >>> from headtail import EntryList
@@ -45,19 +52,46 @@ class BalancedDataset(IterableDataset):
     ) -> None:
         check_number("buffer", buffer, 1, 1 << 24)
         self.samples, self.balancer, self.redraw, self.buffer = samples, balancer, redraw, int(buffer)
-        # Shared memory, because a loader may start its workers from this object again in each epoch.
-        self._epochs = multiprocessing.Array("q", MAX_WORKERS, lock=False)
+        self._positions = Positions()
 
     def set_epoch(self, epoch: int) -> None:
         """Set the number of the next epoch, for all workers."""
         check_number("epoch", epoch, 0, 1 << 62)
-        self._epochs[:] = [int(epoch)] * MAX_WORKERS
+        self._positions.set_epoch(int(epoch))
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how many samples have been yielded in this epoch: in a worker its own, else those of all workers.
+
+        In the process of the trainer, workers are ahead of it by what they have prefetched. `position_after` tells the
+        state from the batches that the trainer has had.
+        """
+        info = get_worker_info()
+        return self._positions.state(info.id, info.num_workers) if info else self._positions.state()
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the next epoch go on after a state of `state_dict` or `position_after`.
+
+        Samples that had been yielded are read and drawn, and passed over: `samples` must come in the same order, and
+        to the same number of workers. Raises HeadtailError for what is no state.
+        """
+        with _as_error():
+            self._positions.load(state)
 
     def __iter__(self) -> Iterator[Mapping[Any, Any]]:
         info = get_worker_info()
-        worker = info.id if info else 0
-        epoch = self._epochs[worker]
-        self._epochs[worker] = epoch + 1
+        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        with _as_error():
+            epoch, skipped = self._positions.begin(worker, workers)
+        for sample in self._balanced(epoch):
+            if skipped:
+                skipped -= 1
+                continue
+            self._positions.count(worker)
+            yield sample
+        with _as_error():
+            self._positions.end(worker, skipped)
+
+    def _balanced(self, epoch: int) -> Iterator[Mapping[Any, Any]]:
         waiting: list[Mapping[Any, Any]] = []
         for sample in self.samples:
             waiting.append(sample)

@@ -1,5 +1,7 @@
 """Attach captions, reinforcements or embeddings to finished shards, in companion tars beside them."""
 
+from functools import partial
+
 from headtail.start import launch
 from conf.schema.jobs import AttachConfig
 from curation.core.amounts import counted
@@ -12,16 +14,15 @@ from curation.core.storage import exists, join, list_files, remove
 from curation.core.tables import Part
 from curation.shards.companion_set import begin, companion_folder, is_done, publish, recipe_of
 from curation.shards.companions import (
-    BUCKET_SAMPLES,
     CompanionTask,
     DealRowsTask,
     DealSamplesTask,
-    JoinTask,
     deal_rows,
     deal_samples,
-    join_bucket,
     write_companion,
 )
+from curation.shards.joined import JoinedFiles, run_join
+from curation.shards.keyed_join import count_buckets
 from curation.shards.shard_set import ShardSet
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
@@ -43,25 +44,22 @@ def run(config: AttachConfig) -> None:
     work = begin(folder, recipe)
     stage = Stage(NAME, f"{counted(len(files), 'files')} to {counted(len(part.files), 'shards')} in {folder}")
     spark = open_session(NAME, **vars(config.spark))
-    buckets = max(1, -(-part.receipt.rows_out // BUCKET_SAMPLES))
-    samples, rows, joined = (join(work, name) for name in ("samples", "rows", "joined"))
-    for left in (samples, rows, joined):  # of a stopped run; its finished tars stay
-        remove(left)
+    buckets = count_buckets(2 * part.receipt.rows_out)
+    steps = join(work, "join-2")  # that of older versions was another one
+    samples, rows = join(steps, "samples"), join(steps, "rows")
+    run_each = partial(run_tasks, spark, folder=folder)
+    remove(samples)  # of a stopped run; what is finished of rows, joins and tars stays
     deals = [
-        DealSamplesTask(path, number, join(samples, f"{number:06d}.arrow"), buckets)
-        for number, path in enumerate(part.files)
+        DealSamplesTask(path, number, join(samples, f"{number:06d}"), buckets) for number, path in enumerate(part.files)
     ]
-    run_tasks(spark, deal_samples, deals, folder)
+    run_each(deal_samples, deals)
     given = [
-        DealRowsTask(path, metadata, join(rows, f"{number:06d}"), buckets)
+        DealRowsTask(path, metadata, join(rows, f"{number:06d}"), join(steps, "dealt", f"{number:06d}.json"), buckets)
         for number, (path, metadata) in enumerate(files)
     ]
-    dealt = merge_receipts(NAME, run_tasks(spark, deal_rows, given, folder))
-    joins = [
-        JoinTask(number, samples, rows, join(joined, f"{number:06d}"), len(part.files)) for number in range(buckets)
-    ]
-    fitted = merge_receipts(NAME, run_tasks(spark, join_bucket, joins, folder))
-    receipts = run_tasks(spark, write_companion, plan_companions(part, folder, joined, work), folder)
+    dealt = merge_receipts(NAME, run_each(deal_rows, given))
+    fitted, joined = run_join(run_each, samples, rows, steps, buckets, len(part.files))
+    receipts = run_each(write_companion, plan_companions(part, folder, joined, work))
     total = merge_receipts(NAME, receipts)
     counts = {
         "rows": dealt.rows_in, "faulty_rows": dealt.drops["faulty_row"], "fit_no_image": fitted.drops["fits_no_image"],
@@ -79,12 +77,12 @@ def run(config: AttachConfig) -> None:
     say(NAME, ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()))
 
 
-def plan_companions(part: Part, folder: str, joined: str, work: str) -> list[CompanionTask]:
+def plan_companions(part: Part, folder: str, joined: JoinedFiles, work: str) -> list[CompanionTask]:
     """Return a task for the companion of each shard, in order."""
     tasks = []
     for number, (entry, sidecar) in enumerate(zip(part.manifest["files"], part.files, strict=True)):
-        receipt = join(work, "receipts", f"{entry['tar']}.json")
-        tasks.append(CompanionTask(join(folder, entry["tar"]), number, sidecar, joined, receipt))
+        receipt = join(work, "written", f"{entry['tar']}.json")
+        tasks.append(CompanionTask(join(folder, entry["tar"]), sidecar, joined.of(number), receipt))
     return tasks
 
 

@@ -1,18 +1,17 @@
 """Thin the head: derive a threshold for each language, and draw the images that are kept."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from functools import partial
-from typing import Any
 
 from headtail.start import launch
 from conf.schema.jobs import BalancePairsConfig
 from curation.balancing.balance import LOGIC_VERSION, BalanceSettings, balance_bucket, plan_balancing, take_expectations
 from curation.balancing.counts import CountFiles, open_counts
 from curation.balancing.distributions import Distributions
+from curation.balancing.domain_cap import limit_settings
 from curation.balancing.forecast_table import FORECASTS, ForecastPlan, Rates
 from curation.balancing.thresholds import BalanceGoal, ThresholdRule, write_probabilities, write_thresholds
 from curation.core.amounts import counted
-from curation.core.domains import HOST_FORM, suffixes_version
 from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
@@ -22,7 +21,7 @@ from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import CURATED, THRESHOLDS
 from curation.core.seeds import run_seed
 from curation.core.storage import join, remove
-from curation.core.tables import Part, Table, sum_receipts
+from curation.core.tables import Table, sum_receipts
 from curation.matching.entry_store import EntryStore
 from curation.matching.parts import MATCHLESS, MatchesTables
 from curation.spark.domain_cap import cap_domains
@@ -129,12 +128,8 @@ def open_forecaster(config: BalancePairsConfig, matches: MatchesTables, counts: 
 
 def report_limits(config: BalancePairsConfig, goal: BalanceGoal, counts: CountFiles) -> None:
     """Print a line where nothing matches at all, or where a setting does not do what one may expect of it."""
-    if not counts.langs():
-        say(NAME, "no text matches an entry: see entry_lists and languages of match_pairs")
-    if config.balance.max_per_domain and (config.forecast or goal.target_images is not None):
-        say(NAME, "expects images without regard to balance.max_per_domain: where it drops some, fewer are kept")
-    if unmatched := sorted(set(goal.rule.t_by_language) - set(counts.langs())):
-        say(NAME, f"no text matches an entry in {', '.join(unmatched)}: their balance.t_by_language is not used")
+    for line in goal.cautions(counts.langs(), config.balance.max_per_domain, config.forecast):
+        say(NAME, line)
 
 
 def recipe_of(config: BalancePairsConfig, inputs: list[dict]) -> Recipe:
@@ -152,19 +147,6 @@ def check_reference(config: BalancePairsConfig, languages: Collection[str]) -> N
         raise HeadtailError(
             f"balance.reference={asked.reference} is not matched: set it to one of {', '.join(sorted(languages)[:20])}"
         )
-
-
-def limit_settings(limit: int | None, curated: Sequence[Part]) -> dict[str, Any]:
-    """Return the limit per domain as settings, with all that tells domains apart; none without a limit.
-
-    `curated` are the parts of an earlier balance: its limit keeps the form in which it compared hosts.
-    """
-    if not limit:
-        return {}
-    before = [part.manifest["settings"] for part in curated if "max_per_domain" in part.manifest["settings"]]
-    host_form = before[0].get("host_form", 1) if before else HOST_FORM
-    form = {"host_form": host_form} if host_form > 1 else {}
-    return {"max_per_domain": limit, "public_suffixes": suffixes_version(), **form}
 
 
 def goal_of(config: BalancePairsConfig) -> BalanceGoal:

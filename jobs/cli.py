@@ -35,9 +35,12 @@ JOBS = (
     "check_shards",
     "remove_samples",
     "attach",
+    "caption_stats",
+    "card",
     "clean",
     "export",
     "show",
+    "compare",
     "explore",
     "explain",
     "estimate",
@@ -45,7 +48,7 @@ JOBS = (
     "build_metadata",
     "fetch_sources",
 )
-NO_LOG = frozenset(("explain", "estimate", "show", "explore"))
+NO_LOG = frozenset(("caption_stats", "compare", "explain", "estimate", "show", "explore"))
 """Jobs that print an answer, and write nothing into the folder of a run."""
 USAGE = (
     "headtail <job> key=value ...\n"

@@ -35,6 +35,7 @@ from jobs import (
 from jobs.entries import entries_to_write
 from jobs.entry_lists import lists_to_write, with_new_lists
 from jobs.outputs import writing
+from jobs.source_files import check_sources
 
 
 def folders_of(config: CurateConfig) -> list[str]:
@@ -87,7 +88,7 @@ def run_signals(config: CurateConfig) -> None:
 
 def check_before_lists(config: CurateConfig) -> None:
     """Raise HeadtailError for what needs no entry lists and no Spark to be found wrong."""
-    extract_pairs.check_sources(config)
+    check_sources(config)
     check_writable(folders_of(config))
     if config.download_images and not config.forecast:
         coming_columns(config)
@@ -105,6 +106,7 @@ def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) ->
     check_writable([*outputs, config.thresholds, config.curated, config.entry_probabilities, config.report])
     if config.download_images:
         check_writable([config.lists, config.downloads, config.shards])
+        write_shards.check_datacomp(config, config.source.carry)
         require_single_attempts(spark)
         write_shards.check_start(without_signals(config), spark, coming_columns(config))
 
@@ -156,8 +158,9 @@ def without_signals(config: CurateConfig) -> CurateConfig:
 
 
 def with_signals(config: CurateConfig) -> CurateConfig:
-    """Return settings with the table of signals among the scores, if it is there and a filter may use it."""
-    if not (config.signals and config.filter and Table(config.image_signals).parts()):
+    """Return settings with the table of signals among the scores, if it is there and a filter or side-cars want it."""
+    used = bool(config.filter or config.score_columns)
+    if not (config.signals and used and Table(config.image_signals).parts()):
         return without_signals(config)
     return replace(config, scores=[*without_signals(config).scores, config.image_signals])
 

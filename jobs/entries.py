@@ -51,20 +51,27 @@ def write_counts(
         say(job, f"writes no {path}: {error}; report_stats will write it anew")
 
 
-def find_words(job: str, path: str, matches: Sequence[Part], store: EntryStore | None) -> Words | None:
-    """Return the words of the entries of matches: those of the table, of the run of the matches, or of the lists.
+def find_words(job: str, path: str, matches: Sequence[Part], store: EntryStore | None) -> list[Words]:
+    """Return the words of the entries of matches: of the table, of those beside the matches, or of the lists.
 
-    None, after a line that says so, where no words are those of these matches.
+    A table that lacks languages of the matches is taken only if there are no lists. If no words are those of these
+    matches, a line says so.
     """
+    tables: list[Words] = []
     if len(hashes := {part.manifest["settings"].get("metadata", "") for part in matches}) == 1:
         (metadata,) = hashes
-        beside = [join(dirname(dirname(part.path)), "entries") for part in matches]
-        if words := Words.of_tables([path, *beside], metadata):
-            return words
+        paths = dict.fromkeys([path, *(join(dirname(dirname(part.path)), "entries") for part in matches)])
+        tables = [words for each in paths if (words := Words.of_tables([each], metadata))]
+        matched: list[list[str]] = [part.manifest["settings"].get("languages", []) for part in matches]
+        languages = {lang for langs in matched for lang in langs} if all(matched) else set[str]()
+        for words in tables:
+            if languages <= set(words.languages) if languages else len(tables) == 1:
+                return [words]
         if store and store.hash == metadata:
-            return Words.of_lists(store, matches[0].manifest["settings"].get("languages", []))
-    say(job, f"finds no words of the entries in {path}: the samples' `entries` stay empty (docs/shards.md)")
-    return None
+            return [Words.of_lists(store, languages)]
+    if not tables:
+        say(job, f"finds no words of the entries in {path}: the samples' `entries` stay empty (docs/shards.md)")
+    return tables
 
 
 def _may_write(job: str, path: str) -> bool:

@@ -18,7 +18,7 @@ from curation.core.table_reader import check_file
 from curation.core.tables import Part, Table, sum_receipts
 from curation.matching.buckets import count_buckets, merge_bucket, plan_merge
 from curation.matching.entry_store import EntryStore
-from curation.matching.match import LOGIC_VERSION, MatchSettings, languages_of, plan_matching
+from curation.matching.match import LOGIC_VERSION, MatchSettings, describe_dropped, languages_of, plan_matching
 from curation.matching.parts import MATCHLESS, SALT, MatchesPlan, kept_buckets, kept_salt
 from curation.spark.matching import match_to_buckets
 from curation.spark.session import open_session
@@ -44,17 +44,9 @@ def open_lists(config: MatchPairsConfig) -> EntryStore:
 
 def check_kept(config: MatchPairsConfig, store: EntryStore, pairs: list[Part]) -> None:
     """Say which of the languages to match extract_pairs has dropped; raises HeadtailError if that is all of them."""
-    wanted = set(config.languages or store.languages)
     kept = languages_of([part.manifest["settings"] for part in pairs])
-    if not kept or not (dropped := sorted(wanted - kept)):
-        return
-    line = (
-        f"{config.pairs} holds texts in {', '.join(sorted(kept))} only (languages of extract_pairs), "
-        f"none in {', '.join(dropped)}"
-    )
-    if not wanted & kept:
-        raise HeadtailError(f"{line}: give languages and entry_lists that were kept")
-    if config.languages:
+    line = describe_dropped(config.pairs, kept, config.languages or store.languages)
+    if line and config.languages:
         say(NAME, line)
 
 

@@ -10,10 +10,10 @@ from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
 from curation.core.receipts import merge_receipts
 from curation.core.removal_lists import read_removals
-from curation.core.storage import join, list_folder
+from curation.core.storage import exists, join, list_folder
 from curation.shards.companion_set import FOLDER
 from curation.shards.remove import plan_removing, remove_from_shard
-from curation.shards.shard_set import ShardSet
+from curation.shards.shard_set import CROISSANT, ShardSet
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 
@@ -34,6 +34,8 @@ def run(config: RemoveSamplesConfig) -> None:
     receipts = run_tasks(spark, partial(remove_from_shard, removals=removals), plan_removing(part), shards.path)
     total = merge_receipts(NAME, receipts)
     if total.outputs:
+        if exists(join(shards.path, CROISSANT)):
+            say(NAME, "the card told of the shards before: run report_stats and card again")
         shards.amend(receipts)
         for name in list_folder(join(shards.path, FOLDER)):
             say(NAME, f"{FOLDER}/{name} may hold the removed samples: attach it again with overwrite=true")

@@ -1,6 +1,7 @@
 """Write WebDataset shards of the downloaded images, ready for training."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ from pyspark.sql import SparkSession
 from headtail.start import launch
 from conf.schema.jobs import WriteShardsConfig
 from curation.core.amounts import counted
+from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
 from curation.core.progress import Amount, Stage, say
@@ -20,6 +22,8 @@ from curation.core.tables import Part, Table, sum_receipts
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges
 from curation.matching.entry_store import EntryStore
+from curation.shards.caption_join import join_captions, refuse_same_keys, with_samples
+from curation.shards.caption_tables import by_datacomp, list_captions, open_captions
 from curation.shards.consume import (
     WARNING,
     begin_consuming,
@@ -28,12 +32,15 @@ from curation.shards.consume import (
     plan_consuming,
     write_and_consume,
 )
+from curation.shards.datacomp_keys import DATACOMP, pairs_with_uids
 from curation.shards.duplicates import UniqueRules
 from curation.shards.energon import MAX_SQLITE_SAMPLES, has_energon, has_sqlite, write_sqlite
 from curation.shards.entry_words import copy_words
 from curation.shards.origin import ORIGIN, Origin, matches_of, stage_of
+from curation.shards.readme import CAPTIONS
 from curation.shards.sample_json import ENTRY_WORDS, NEWEST, JsonForm, SampleForm
-from curation.shards.scores import check_scores
+from curation.shards.score_join import ScoreSettings
+from curation.shards.scores import SCORE_COLUMNS, open_scores, stored_type
 from curation.shards.second_balance import FirstBalance
 from curation.shards.selection import ImageFilters, check_inputs
 from curation.shards.shard_set import STAGE, ShardSet, describe_set
@@ -74,12 +81,16 @@ def run(config: WriteShardsConfig, before: Origin | None = None, store: EntrySto
     if part := shards.done(recipe):
         samples = counted(part.receipt.rows_out, "samples")
         say(STAGE, f"is done: {samples} in {counted(len(part.files), 'shards')} in {shards.path}")
+        if config.captions_strict:
+            refuse_same_keys(part.manifest.get(CAPTIONS, {}))
         make_searchable(config, part)
         return
     origin = Origin.of_tables(lists, downloads.parts())
     if not config.overwrite:
         shards.refuse_to_replace(recipe, origin, origin_of_set(config) or before)
     check_inputs(lists, status)
+    captions = open_captions(config.captions)
+    pairs = pairs_with_uids(config.pairs) if by_datacomp(captions) else []
     downloads.check_images(recipe.id)
     for finished in shards.parts():
         say(STAGE, f"replaces a set: {describe_set(finished)}")
@@ -91,7 +102,9 @@ def run(config: WriteShardsConfig, before: Origin | None = None, store: EntrySto
     spark = open_session(STAGE, **vars(config.spark))
     check_start(config, spark)
     steps = SelectionSteps(ranges, lists.path, shards.work_folder(recipe), status)
-    selection, texts, facts = select_samples(spark, steps, settings), lists.path, dict[str, Any]()
+    (selection, scored), texts, facts = select_samples(spark, steps, settings), lists.path, dict[str, Any]()
+    if scored:
+        facts["scores"] = scored
     if again and selection.rows_out:
         selection, facts["second_balance"] = balance_again(spark, steps, first, selection)
         texts = steps.folder("drawn")
@@ -103,8 +116,15 @@ def run(config: WriteShardsConfig, before: Origin | None = None, store: EntrySto
         form = SampleForm(version, copy_words(find_words(STAGE, config.entries, matches_of(lists), store), steps.work))
         facts[ENTRY_WORDS] = bool(form.words)
     size = ShardSize(config.samples_per_shard, config.max_shard_bytes)
-    tasks = plan_shard_tasks(shards.path, steps, texts, selection, size, form)
+    in_sidecars = bool(scored) and settings.scores.in_sidecars
+    if in_sidecars:
+        facts[SCORE_COLUMNS] = settings.scores.wanted.names
+    tasks = plan_shard_tasks(shards.path, steps, texts, selection, size, form, in_sidecars)
     check_images_left(tasks, downloads)
+    if captions:
+        run_each = partial(run_tasks, spark, folder=steps.work)
+        ways = (config.syn_json, config.captions_strict)
+        tasks, facts[CAPTIONS] = join_captions(run_each, tasks, captions, pairs, steps.work, *ways)
     shards.retract()
     if config.keep_downloads:
         receipts = run_tasks(spark, write_shard, tasks, shards.path, amount=Amount(selection.rows_out, "samples"))
@@ -114,10 +134,22 @@ def run(config: WriteShardsConfig, before: Origin | None = None, store: EntrySto
         amount = Amount(selection.rows_out, "samples")
         receipts = run_tasks(spark, write_and_consume, plan_consuming(tasks), shards.path, amount=amount)
         end_consuming(downloads)
+    if captions:
+        facts[CAPTIONS] = with_samples(facts[CAPTIONS], receipts)
+        say_captions(facts[CAPTIONS])
     facts[ORIGIN] = origin.to_json()
     part = shards.publish(recipe, steps.work, receipts, selection, stage.seconds, **facts)
     make_searchable(config, part)
     stage.end(part.receipt)
+
+
+def say_captions(counts: Mapping[str, Mapping[str, Any]]) -> None:
+    """Say how many captions of each name were joined, and what was not."""
+    for name, mine in counts.items():
+        numbers = ", ".join(
+            f"{count:,} {key.replace('_', ' ')}" for key, count in mine.items() if isinstance(count, int)
+        )
+        say(STAGE, f"captions.{name}: {numbers}")
 
 
 def make_searchable(config: WriteShardsConfig, part: Part) -> None:
@@ -160,9 +192,20 @@ def check_start(config: WriteShardsConfig, spark: SparkSession | None = None, co
     The filter is left out without a session of Spark. `coming` are columns of a score table that is yet to be written.
     """
     read_removals(tuple(config.removals))
-    check_scores(config.scores)
+    open_captions(config.captions)
+    scores = [field for table in open_scores(config.scores) for field in table.scores]
     if config.filter and spark:
-        check_filter(spark, config.filter, config.scores, config.shards, coming)
+        added = [pa.field(field.name, stored_type(field.type)) for field in coming]
+        check_filter(spark, config.filter, pa.schema([*scores, *added]))
+
+
+def check_datacomp(config: WriteShardsConfig, carried: Collection[str]) -> None:
+    """Raise HeadtailError if captions name images by a uid of DataComp that the pairs will not have."""
+    if DATACOMP not in carried and by_datacomp(open_captions(config.captions)):
+        raise HeadtailError(
+            f"captions: a table has the key {DATACOMP}, and the pairs will not have this column: only those of a "
+            "source that has it (source=datacomp) do"
+        )
 
 
 def selection_settings(config: WriteShardsConfig, removed: list[str]) -> SelectionSettings:
@@ -175,7 +218,14 @@ def selection_settings(config: WriteShardsConfig, removed: list[str]) -> Selecti
     hashes = read_removals(unique.removals).count("phash")
     if hashes and not unique.near:
         say(STAGE, f"ignores {hashes:,} perceptual hashes in removals: filters.near_duplicates=true compares them")
-    return SelectionSettings(ImageFilters(**bounds), unique, config.filter, tuple(config.scores))
+    scores = ScoreSettings(tuple(open_scores(config.scores)), has_score_columns(config), config.filter)
+    return SelectionSettings(ImageFilters(**bounds), unique, scores)
+
+
+def has_score_columns(config: WriteShardsConfig) -> bool:
+    """Return whether the side-cars get the columns of scores: by default, if no filter uses them."""
+    wanted = not config.filter if config.score_columns is None else config.score_columns
+    return wanted and bool(config.scores)
 
 
 def recipe_of(
@@ -187,7 +237,10 @@ def recipe_of(
         version: Recipe(STAGE, LOGIC_VERSION, settings | recipe_settings(JsonForm(version)), list(inputs))
         for version in range(1, NEWEST + 1)
     }
-    version = shards.json_version(config.json_version, recipes, config.overwrite)
+    if config.captions and config.json_version == 1:
+        raise HeadtailError("captions need json_version=2: json_version=1 has no place for them")
+    asked = NEWEST if config.captions else config.json_version
+    version = shards.json_version(asked, recipes, config.overwrite)
     return version, recipes[version]
 
 
@@ -199,7 +252,12 @@ def shard_settings(config: WriteShardsConfig) -> dict[str, Any]:
         "scores": [vars(file) for file in list_files(config.scores)],
     }
     plain = {name: getattr(config, name) for name in ("filter", "samples_per_shard", "max_shard_bytes")}
-    return {"filters": recipe_settings(config.filters), **plain, **files}
+    if config.syn_json and not config.captions:
+        raise HeadtailError("syn_json=true needs captions: captions.<name>=table.parquet")
+    captions = {name: [vars(file) for file in listed] for name, listed in list_captions(config.captions).items()}
+    more = {"captions": captions, "syn_json": config.syn_json, "score_columns": has_score_columns(config)}
+    more = {name: value for name, value in more.items() if value}  # recipes of before have none of them
+    return {"filters": recipe_settings(config.filters), **plain, **files, **more}
 
 
 if __name__ == "__main__":

@@ -174,7 +174,12 @@ class WriteShardsConfig(JobConfig):
     removals: list[str] = setting(
         [], "images to leave out, or removal lists: one uid, URL, sha256 or perceptual hash per line"
     )
-    scores: list[str] = setting([], "Parquet tables with a column uid whose other columns filter can use")
+    scores: list[str] = setting(
+        [], "Parquet tables with a column uid, sha256 or url; filter can use their other columns"
+    )
+    score_columns: bool | None = setting(
+        None, "write the columns of scores into the side-cars; null: if there is no filter"
+    )
     filter: str = setting(
         "", "SQL expression on columns of the side-car and the scores; an image is kept if it is true"
     )
@@ -185,6 +190,14 @@ class WriteShardsConfig(JobConfig):
         True,
         "false: delete each file of downloaded images when no shard needs it any more; other shards cannot be made",
     )
+    captions: dict[str, str] = setting(
+        {},
+        "captions to join, by name: captions.altogether=table.parquet gives caption_altogether in the json; a table "
+        "has caption and one of uid, sha256, url, datacomp_uid",
+    )
+    captions_strict: bool = setting(False, "two captions of one key are an error; false: the first by hash is taken")
+    syn_json: bool = setting(False, "write the joined captions of each sample as a member syn.json of the tar, too")
+    pairs: str = table("pairs", "table of pairs, to find the datacomp_uid of images for captions")
     json_version: int | None = setting(
         None,
         "form of the samples' json: 2, or 1 with texts as objects (docs/shards.md); null: that of a set that is there",
@@ -227,6 +240,23 @@ class AttachConfig(Settings):
     overwrite: bool = setting(False, "make companions again that were made from other shards or files")
     allow_empty: bool = setting(False, "accept that nothing fits an image")
     spark: SparkConfig = setting(SparkConfig, "Spark session")
+
+
+@dataclass
+class CardConfig(Settings):
+    """Settings of card."""
+
+    output: str = setting(MISSING, "folder of the run; contains the tables whose paths are not given")
+    name: str = setting(MISSING, "name of the set of shards")
+    license: str = setting(
+        MISSING, "licence of the set as the Hub names it, e.g. cc-by-4.0; another name needs license_link"
+    )
+    license_link: str = setting("", "address of the licence; empty: that of a licence that the Hub names")
+    creator: str = setting("", "person or organization that publishes the set")
+    url: str = setting("", "page of the set on the web")
+    pairs: str = table("pairs", "table of pairs, for the names of crawls")
+    report: str = table("report", "folder of the report, whose numbers the card holds")
+    shards: str = table("shards", "folder of shards; README.md and croissant.json in it are written", writes=True)
 
 
 @dataclass
@@ -276,6 +306,10 @@ class ReportStatsConfig(JobConfig):
     shards: str = table("shards", "folder of shards")
     entry_lists: str = setting(MISSING, "the metadata that match_pairs used, or starter")
     report: str = table("report", "folder of the report, to write", writes=True)
+    benchmarks: list[str] = setting(
+        ["clip-benchmark"],
+        "class names to look up in the data: clip-benchmark (included) and JSON files of your own; []: none",
+    )
     entries: str = table("entries", "table of the words of entries and their counts, for people, to write")
 
 
@@ -402,6 +436,25 @@ class ExplainConfig(Settings):
 
 
 @dataclass
+class CaptionStatsConfig(Settings):
+    """Settings of caption_stats."""
+
+    output: str = setting(MISSING, "folder of the run")
+    captions: list[str] = setting(
+        [],
+        "Parquet files, folders or globs with the columns caption and uid, sha256 or url; empty: the captions in the "
+        "json of the samples (caption_<name>)",
+    )
+    entry_lists: str = setting(MISSING, "the metadata that match_pairs used, or starter")
+    images: int = setting(100_000, "images to compare, at most: those of the first shards", unit="images", minimum=1)
+    stats: str = setting("", "JSON file to write the numbers to; empty: they are printed only")
+    shards: str = table("shards", "folder of shards")
+    matches: str = table("matches", "table of matches of the run")
+    entry_counts: str = table("entry_counts", "table of counts of the run")
+    thresholds: str = table("thresholds", "table of thresholds of the run")
+
+
+@dataclass
 class ShowConfig(Settings):
     """Settings of show. An argument without a key is the folder, a second one the table."""
 
@@ -422,6 +475,17 @@ class ExploreConfig(Settings):
     hide_above: float = setting(
         0.5, "pictures with a score of at least this in a column named like nsfw are shown after a click", minimum=0
     )
+
+
+@dataclass
+class CompareConfig(Settings):
+    """Settings of compare. Arguments without a key are the two runs."""
+
+    bare_argument: ClassVar[tuple[str, ...]] = ("a", "b")
+    a: str = setting(MISSING, "folder of the run that the others are compared with")
+    b: str = setting(MISSING, "folder of another run, or of a variant of a sweep")
+    more: list[str] = setting([], "folders of further runs, each a column")
+    page: str = setting("", "file to write as a page with all numbers, e.g. /data/compare.html; empty: none")
 
 
 @dataclass

@@ -12,18 +12,20 @@ equal draws are taken in the order of their uids, so the result does not depend 
 import posixpath
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core import storage
-from curation.core.domains import domains_of
+from curation.core.domains import HOST_FORM, domains_of, suffixes_version
 from curation.core.draws import hash64
 from curation.core.exchange import SUFFIX, iter_slices, write_slices
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED
 from curation.core.table_reader import open_table_file, read_batches
+from curation.core.tables import Part
 
 SLICE_ROWS = 500_000
 """Rows of a file of slices, and rows that a receiver adds before it drops those beyond the limit."""
@@ -43,6 +45,19 @@ class DomainCap:
     receivers: int
     buckets: int
     host_form: int
+
+
+def limit_settings(limit: int | None, curated: Sequence[Part]) -> dict[str, Any]:
+    """Return the limit per domain as settings, with all that tells domains apart; none without a limit.
+
+    `curated` are the parts of an earlier balance: its limit keeps the form in which it compared hosts.
+    """
+    if not limit:
+        return {}
+    before = [part.manifest["settings"] for part in curated if "max_per_domain" in part.manifest["settings"]]
+    host_form = before[0].get("host_form", 1) if before else HOST_FORM
+    form = {"host_form": host_form} if host_form > 1 else {}
+    return {"max_per_domain": limit, "public_suffixes": suffixes_version(), **form}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ passes, this stage draws one of its texts and whether the sample is kept, with t
 writes (`entry_probabilities/<lang>.npy`). Over many epochs the model sees all of the head, a part at a time. The module
 needs numpy and webdataset only. It draws before samples are decoded, so images that are not kept cost nothing.
 
-With OpenCLIP: in `open_clip_train/data.py`, function `get_wds_dataset`, put the stage before the decoding:
+With OpenCLIP 3.3.0: in `open_clip_train/data.py`, function `get_wds_dataset`, put the stage before the decoding:
 
     pipeline.extend([
         wds.select(filter_no_caption_or_no_image),
@@ -14,13 +14,15 @@ With OpenCLIP: in `open_clip_train/data.py`, function `get_wds_dataset`, put the
         ...
 
 and set `--train-num-samples` to the number of samples that are kept in an epoch, which is `expected_samples` of a
-forecast at the t of the probabilities.
+forecast at the t of the probabilities. On the main branch of OpenCLIP, `wds.rename(..., keep=False)` drops the json:
+there the stage stands right behind the shuffle of the samples (docs/balancing.md).
 """
 
-import json
-import multiprocessing
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from hashlib import blake2b
+from json import dumps
+from math import fsum
 from typing import Any
 
 import numpy as np
@@ -28,7 +30,12 @@ from webdataset.handlers import reraise_exception
 from webdataset.pipeline import PipelineStage
 from webdataset.utils import pytorch_worker_info
 
-MAX_WORKERS = 4096
+from curation.balancing.sample_texts import caption_of, matched_texts, read_json
+from curation.balancing.uid_mask import UID, UidMask
+from curation.balancing.worker_state import Positions, WorkerCounts
+
+ALT_TEXT = "alt_text"
+_OUTCOMES = ("samples", "masked", "not_kept", "faulty", ALT_TEXT)
 
 
 class OnlineBalance(PipelineStage):
@@ -39,9 +46,16 @@ class OnlineBalance(PipelineStage):
     drawn with its probability. Texts that balance_pairs dropped (`kept` false in the sample's json) are not used. A
     text that it kept with keep_probability P is kept here with min(1, p / P), so both draws together keep it with p.
 
-    Draws are seeded by `seed`, the epoch, the rank and the worker, and repeat with them. `epoch` is an object with
-    `get_value` (OpenCLIP's SharedEpoch), or the number of the first epoch. From a number, each worker counts its own
-    epochs, even if a loader starts new workers in each epoch.
+    `captions` are keys of the json and their weights, such as {"caption_altogether": 0.15}. Once a sample is kept, one
+    of them takes the place of its text with its weight; with the weight that is left the alt-text stays. It stays, too,
+    where the caption that was drawn is missing or empty. `mask` limits the loader to a subset: a `UidMask`, or what
+    makes one. Neither changes which of the other samples are kept. `counts` tells what became of the samples.
+
+    Each draw is a hash of `seed`, the epoch, the sample's uid, and, but for captions, the rank, the worker, and the
+    text: it repeats with these, in whatever order samples come. `epoch` is an object with `get_value` (OpenCLIP's
+    SharedEpoch), or the number of the first epoch. From a number, each worker counts its own epochs, even if a loader
+    starts new workers in each epoch. `state_dict` and `load_state_dict` resume within an epoch. Raises ValueError where
+    an argument is out of its range.
     """
 
     def __init__(
@@ -51,6 +65,8 @@ class OnlineBalance(PipelineStage):
         seed: int = 0,
         epoch: Any = 0,
         handler: Callable[[Exception], bool] = reraise_exception,
+        captions: Mapping[str, float] | None = None,
+        mask: UidMask | str | Iterable[str] | None = None,
     ) -> None:
         if unit not in ("pair", "image"):
             raise ValueError(f"unit must be pair or image, got {unit!r}")
@@ -59,55 +75,111 @@ class OnlineBalance(PipelineStage):
         if not self.langs:
             raise ValueError(f"{folder} holds no entry probabilities (<lang>.npy)")
         self.folder, self.unit, self.seed, self.epoch, self.handler = folder, unit, seed, epoch, handler
-        # Shared memory, because a loader may fork its workers from this object again in each epoch.
-        self._epochs = multiprocessing.Array("q", MAX_WORKERS, lock=False)
+        self.captions = _checked_captions(captions or {})
+        self.mask = mask if mask is None or isinstance(mask, UidMask) else UidMask(mask)
+        self._positions = Positions()
+        if not hasattr(epoch, "get_value"):
+            self._positions.set_epoch(int(epoch))
+        self._counts = WorkerCounts([*_OUTCOMES, *self.captions, *map(_missing, self.captions)])
         self._opened: dict[str, np.ndarray] = {}
 
     def run(self, src: Iterable[dict]) -> Iterator[dict]:
-        """Yield the samples that are kept, with the drawn text in their `txt` and `json`."""
-        rank, _, worker, _ = pytorch_worker_info()
-        rng = np.random.default_rng([self.seed, self._begin_epoch(worker), rank, worker])
+        """Yield the samples that are kept, with the drawn text in their `txt` and `json`.
+
+        In `json` it stands as `text` and `caption`; `entries` is empty where it is not the text of the shards.
+        """
+        rank, _, worker, workers = pytorch_worker_info()
+        shared = int(self.epoch.get_value()) if hasattr(self.epoch, "get_value") else None
+        epoch, skipped = self._positions.begin(worker, workers, shared)
+        place = (epoch, rank, worker)
         for sample in src:
             try:
-                drawn = self.draw(sample, rng)
+                outcome, drawn = self._draw(sample, place)
             except Exception as error:
-                if self.handler(error):
-                    continue
-                break
+                outcome, drawn = ["faulty"], None
+                if not self.handler(error):
+                    return
+            if skipped:
+                skipped -= drawn is not None
+                continue
+            for name in ("samples", *outcome):
+                self._counts.add(worker, name)
             if drawn is not None:
+                self._positions.count(worker)
                 yield drawn
+        self._positions.end(worker, skipped)
 
-    def _begin_epoch(self, worker: int) -> int:
-        if hasattr(self.epoch, "get_value"):
-            return int(self.epoch.get_value())
-        count = self._epochs[worker]
-        self._epochs[worker] = count + 1
-        return int(self.epoch) + count
+    def counts(self) -> dict[str, int]:
+        """Return what became of the samples so far, of all workers and epochs of this process's loader.
 
-    def draw(self, sample: dict, rng: np.random.Generator) -> dict | None:
-        """Return the sample with its drawn text, or None if it is not kept; raises ValueError if it has no texts."""
-        if "json" not in sample:
-            raise ValueError(f"sample {sample.get('__key__')} has no json")
-        described = sample["json"]
-        described = dict(described) if isinstance(described, dict) else json.loads(described)
-        # Older shards have the matched texts as `texts`.
-        matched = described.get("matched_texts", described.get("texts", ()))
-        texts = [text for text in matched if text.get("kept", True)]
+        `samples` = `masked` + `not_kept` + `faulty` + `alt_text` + those of each caption. `<caption>_missing` are those
+        of `alt_text` that were to have the caption, and had none.
+        """
+        return self._counts.total()
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return how many samples have been yielded in this epoch: in a worker its own, else those of all workers.
+
+        In the process of the trainer, workers are ahead of it by what they have prefetched. `position_after` tells the
+        state from the batches that the trainer has had.
+        """
+        _, _, worker, workers = pytorch_worker_info()
+        return self._positions.state(worker if workers > 1 else None, workers)
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Let the next epoch go on after a state of `state_dict` or `position_after`.
+
+        Samples that had been yielded are read and drawn, and passed over. Raises ValueError for what is no state.
+        """
+        self._positions.load(state)
+
+    def _draw(self, sample: dict, place: tuple[int, int, int]) -> tuple[list[str], dict | None]:
+        """Return what becomes of a sample, and the sample with its drawn text, or None if it is not kept."""
+        uid = str(sample.get("__key__", "")).rsplit("/", 1)[-1]
+        described = None
+        if not UID.fullmatch(uid):  # the key of a set that was packed anew
+            described = read_json(sample)
+            uid = str(described.get("uid", uid))
+        if self.mask is not None and uid not in self.mask:
+            return ["masked"], None
+        if described is None:
+            described = read_json(sample)
+        text = self._keep(sample, described, uid, place)
+        if text is None:
+            return ["not_kept"], None
+        outcome, words = self._text_or_caption(described, text["text"], self._uniform("caption", place[0], uid))
+        if described.get("text") != text["text"] and "entries" in described:
+            described["entries"] = []
+        described |= {"caption": words, "text": words, "lang": text["lang"]}
+        return outcome, {**sample, "txt": words.encode(), "json": dumps(described, ensure_ascii=False).encode()}
+
+    def _keep(self, sample: dict, described: dict, uid: str, place: tuple[int, int, int]) -> dict | None:
+        """Return the text that is used, None if the sample is not kept; raises ValueError if it has no texts."""
+        texts = matched_texts(described)
         if not texts:
             raise ValueError(f"the json of sample {sample.get('__key__')} has no matched texts")
         if self.unit == "image":
-            texts = [texts[int(rng.integers(len(texts)))]]
-        shares = np.array([self.keep_probability(text) for text in texts])
-        kept = np.flatnonzero(rng.random(len(texts)) < shares)
-        if not len(kept):
-            return None
-        text = texts[int(kept[int(rng.integers(len(kept)))])]
-        if described.get("text") != text["text"] and "entries" in described:
-            described["entries"] = []  # words of another text
-        described |= {"text": text["text"], "lang": text["lang"]}
-        if "caption" in described:
-            described["caption"] = text["text"]
-        return {**sample, "txt": text["text"].encode(), "json": json.dumps(described, ensure_ascii=False).encode()}
+            texts = [texts[int(self._uniform("choose text", *place, uid) * len(texts))]]
+        kept = []
+        for text in texts:
+            p = self.keep_probability(text)
+            if p >= 1.0 or self._uniform("keep", *place, uid, text["lang"], text["text"]) < p:
+                kept.append(text)
+        return kept[int(self._uniform("choose kept", *place, uid) * len(kept))] if kept else None
+
+    def _text_or_caption(self, described: dict, text: str, u: float) -> tuple[list[str], str]:
+        """Return the text that the model reads, a caption if u is below its share, and what to count."""
+        for name, end in self.captions.items():
+            if u < end:
+                caption = caption_of(described, name)
+                return ([name], caption) if caption else ([ALT_TEXT, _missing(name)], text)
+        return [ALT_TEXT], text
+
+    def _uniform(self, purpose: str, *keys: Any) -> float:
+        """Return a number in [0, 1) that depends on the seed, the purpose and the keys alone."""
+        data = "\0".join((str(self.seed), purpose, *map(str, keys)))
+        digest = blake2b(data.encode("utf-8", "surrogatepass"), digest_size=8).digest()
+        return (int.from_bytes(digest, "little") >> 11) * 2.0**-53
 
     def keep_probability(self, text: dict) -> float:
         """Return the probability of keeping a text here, given that balance_pairs kept it."""
@@ -124,3 +196,23 @@ class OnlineBalance(PipelineStage):
                 raise ValueError(f"{self.folder} has no {lang}.npy: the languages are {', '.join(self.langs)}")
             self._opened[lang] = np.load(os.path.join(self.folder, f"{lang}.npy"), mmap_mode="r")
         return self._opened[lang]
+
+
+def _checked_captions(captions: Mapping[str, float]) -> dict[str, float]:
+    """Return the name of each caption with the end of its share of [0, 1); raises ValueError for impossible weights."""
+    ends: dict[str, float] = {}
+    for name in sorted(captions):
+        weight = captions[name]
+        if not isinstance(weight, int | float) or not 0 < weight <= 1:
+            raise ValueError(f"captions: the weight of {name} must be above 0 and at most 1, got {weight!r}")
+        ends[name] = fsum(captions[each] for each in (*ends, name))
+    if ends and max(ends.values()) > 1 + 1e-9:
+        raise ValueError(f"captions: the weights add up to {max(ends.values()):g}, expected at most 1")
+    names = [*_OUTCOMES, *ends, *map(_missing, ends)]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"captions: {', '.join(twice)} is the name of one of the counts: give the key another name")
+    return ends
+
+
+def _missing(name: str) -> str:
+    return f"{name}_missing"

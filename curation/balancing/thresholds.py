@@ -1,6 +1,6 @@
 """Thresholds: from the goal of balancing to a t for every language."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TypeVar
@@ -93,6 +93,24 @@ class BalanceGoal:
         """The rule with its `t_by_language` in counts of the first pass."""
         given = {lang: self.to_first_pass(t) for lang, t in self.rule.t_by_language.items()}
         return replace(self.rule, t_by_language=given)
+
+    def cautions(self, langs: Collection[str], max_per_domain: int | None, forecast: bool) -> list[str]:
+        """Return a line where nothing matches at all, or where a setting does not do what one may expect of it.
+
+        `langs` are the languages with matches. With `forecast` the images are only counted.
+
+        >>> goal = BalanceGoal(ThresholdRule("en", Others.same_t, {"de": 5.0}), 20.0, None, None, 1.0)
+        >>> goal.cautions(["en"], None, forecast=False)
+        ['no text matches an entry in de: their balance.t_by_language is not used']
+        >>> len(goal.cautions([], 100, forecast=True)), goal.cautions(["de", "en"], 100, forecast=False)
+        (3, [])
+        """
+        lines = [] if langs else ["no text matches an entry: see entry_lists and languages of match_pairs"]
+        if max_per_domain and (forecast or self.target_images is not None):
+            lines.append("expects images without regard to balance.max_per_domain: where it drops some, fewer are kept")
+        if unmatched := sorted(set(self.rule.t_by_language) - set(langs)):
+            lines.append(f"no text matches an entry in {', '.join(unmatched)}: their balance.t_by_language is not used")
+        return lines
 
     def to_first_pass(self, t: float) -> float:
         """Return a threshold of survivors' counts as one of first-pass counts."""

@@ -11,7 +11,7 @@ purpose: with one u for two uses, the second would depend on the first, and both
 | `order` | uid | the final order of samples |
 | `sample` | path of a source file; uid | files, or a key of their rows, for `source.limit`; samples of a report |
 | `domain_cap` | uid | the images of a domain that stay: the `max_per_domain` with the smallest hashes |
-| `domains` | uid | the images whose domains a report counts |
+| `examples` | uid; uid, text; others | what a report shows as examples: dropped images and pairs, kept texts, entries |
 | `max_texts` | uid, text | the texts of an image that stay: the `max_texts` with the smallest hashes (seed: a salt) |
 | `days` | day | the days of page views that are fetched |
 
@@ -23,6 +23,7 @@ Some purposes compare keys by their hashes, and draw nothing:
 | `distinct` | uid; text | 0 | the local file in which a pair waits that the table has no room for |
 | `duplicates` | sha256 or perceptual hash of an image | of the run | the task that compares images with the same hash |
 | `domain_cap` | domain | of the run | the task that compares the images of a domain |
+| `spread` | text, sha256 or domain | 0 | the task of a report that counts equal ones |
 | `export` | text | random, of one job | the pair of a curated image, to export the DataComp uid of the pair |
 
 u = top 53 bits of the hash / 2^53. A key is hashed with wyhash (final version 4.2; published implementations give the

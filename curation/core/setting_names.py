@@ -72,7 +72,7 @@ OLD_VALUES: Mapping[str, Mapping[str, Any]] = {
     "count_rows": {"csv_escape": "auto", "rules": 1},
     "count_articles": {"rules": 1},
     "download_images": {"image.formats": "all", "image.rules": 1},
-    "write_shards": {"json_version": 1},
+    "write_shards": {"json_version": 1, "syn_json": False, "score_columns": False},
 }
 """Stage -> the name of a setting that its recipe leaves out at this value (recipes.added)."""
 

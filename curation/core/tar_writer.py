@@ -10,7 +10,7 @@ RECORD = 20 * BLOCK
 _HEADER = struct.Struct("100s8s8s8s12s12s8s1s100s8s32s32s8s8s155s12x")
 _SAFE_NAME = re.compile(r"[0-9A-Za-z_-]+\.[0-9a-z]+")
 COMPANION_NAME = re.compile(r"[0-9A-Za-z_-]+\.[0-9a-z]+(\.[0-9a-z]+)?")
-"""Names of members of companion tars, whose extensions may have two parts, as `syn.json`."""
+"""Names whose extensions may have two parts, as `syn.json`."""
 
 
 def header(name: str, size: int, allowed: re.Pattern[str] = _SAFE_NAME) -> bytes:

@@ -1,7 +1,7 @@
 """The files that a run reads: input files, all or a sample of them, and the lists and models of its rules."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,11 +11,13 @@ import pyarrow as pa
 from curation.core.choices import SourceKind
 from curation.core.draws import hash64
 from curation.core.errors import HeadtailError
-from curation.core.recipes import Recipe
+from curation.core.meter import BYTES
+from curation.core.progress import Amount
+from curation.core.recipes import Recipe, recipe_settings
 from curation.core.remote import STARTING, RemoteError, is_http, look_up_host
 from curation.core.removal_lists import divide_sources
 from curation.core.storage import FileInfo, list_files
-from curation.extraction.extract import ExtractionSettings
+from curation.extraction.extract import LOGIC_VERSION, ExtractionSettings
 from curation.extraction.language import DEFAULT_MODEL, NO_MODEL
 from curation.extraction.path_lists import ENDINGS, check_scheme, listed_paths
 from curation.extraction.text_rules import all_word_lists
@@ -33,6 +35,7 @@ SUFFIXES = {
 """The files that are taken from a folder, by source."""
 WITH_ROW_SAMPLES = (SourceKind.table,)
 """Sources whose limit counts rows of all files together; the limit of the others counts files."""
+STAGE = "extract_pairs"
 COUNT_STAGE, COUNT_VERSION = "count_rows", 1
 
 
@@ -137,6 +140,32 @@ def draw_files(files: list[FileInfo], limit: int | None, seed: int) -> Inputs:
         return Inputs(files)
     order = np.argsort(hash64(seed, "sample", pa.array([file.path for file in files])), kind="stable")
     return Inputs([files[index] for index in sorted(order[:limit].tolist())])
+
+
+def draw_inputs(
+    files: list[FileInfo], source: SourceKind, limit: int | None, seed: int, count: Callable[[], Sequence[int]]
+) -> Inputs:
+    """Return the files and rows that a run reads; `count` returns the rows of each file, if they have to be known."""
+    if limit is not None and source in WITH_ROW_SAMPLES:
+        return draw_rows(files, count(), limit, seed)
+    return draw_files(files, limit, seed)
+
+
+def pairs_recipe(settings: ExtractionSettings, inputs: Inputs) -> Recipe:
+    """Return the recipe of the pairs of these inputs."""
+    lists = [vars(file) for file in list_files(list_paths(settings))]
+    decisive = {**recipe_settings(settings), "lists": lists, **inputs.settings}
+    return Recipe(STAGE, LOGIC_VERSION, decisive, [vars(file) for file in inputs.files])
+
+
+def bytes_of(inputs: Sequence[dict[str, Any]]) -> Amount:
+    """Return the bytes of input files as an amount of work; those of files on the web are not known before.
+
+    >>> bytes_of([{"size": 5}, {"size": 7}]).total, bytes_of([{"size": 5}, {"size": -1}]).total
+    (12, None)
+    """
+    sizes = [file.get("size", -1) for file in inputs]
+    return Amount(sum(sizes) if min(sizes, default=0) > 0 else None, BYTES)
 
 
 def _list_local(path: str, source: SourceKind, written: Sequence[str]) -> list[FileInfo]:

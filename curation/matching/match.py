@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from curation.core import storage
 from curation.core.choices import Engine
+from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import PAIRS
 from curation.core.table_reader import read_batches
@@ -68,6 +69,27 @@ def languages_of(settings: Iterable[dict]) -> set[str]:
     """
     kept = [set(each.get("language", {}).get("languages", ())) for each in settings]
     return set().union(*kept) if all(kept) else set()
+
+
+def describe_dropped(pairs: str, kept: Collection[str], wanted: Collection[str]) -> str | None:
+    """Return a line that names the wanted languages that extract_pairs has dropped; None if it kept all.
+
+    `kept` are the languages of the table `pairs` (`languages_of`). Raises HeadtailError if no wanted one is among them.
+
+    >>> describe_dropped("/run/pairs", {"en"}, ["de", "en"])
+    '/run/pairs holds texts in en only (languages of extract_pairs), none in de'
+    >>> describe_dropped("/run/pairs", set(), ["de", "en"])
+    """
+    dropped = sorted(set(wanted) - set(kept))
+    if not kept or not dropped:
+        return None
+    line = (
+        f"{pairs} holds texts in {', '.join(sorted(kept))} only (languages of extract_pairs), "
+        f"none in {', '.join(dropped)}"
+    )
+    if len(dropped) == len(set(wanted)):
+        raise HeadtailError(f"{line}: give languages and entry_lists that were kept")
+    return line
 
 
 def plan_matching(files: Iterable[dict], folder: str) -> list[MatchTask]:

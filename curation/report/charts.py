@@ -1,15 +1,40 @@
-"""Charts as HTML without scripts: SVG for the shapes, HTML for the labels.
+"""The geometry of the page's charts; `templates/charts.html` draws them: SVG for the shapes, HTML for the labels.
 
-The shapes are stretched to the available width (`preserveAspectRatio="none"`). Labels are not stretched, so a chart is
-readable on a phone, too.
+The shapes are stretched to the available width. Labels are not stretched, so a chart is readable on a phone, too.
 """
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from curation.report.numbers import escape, number
+from curation.report.numbers import number
+
+HEIGHT, WIDTH = 400, 1000
+
+
+@dataclass(frozen=True)
+class Label:
+    """A text at a place of a plot, in percent of its sides; `strong` stands in a line of its own below it."""
+
+    kind: str
+    text: str
+    left: float | None = None
+    top: float | None = None
+    strong: str = ""
+
+
+@dataclass
+class Plot:
+    """A chart: paths of (CSS class, d), columns of (x, y, height, tooltip) one wide, and labels."""
+
+    kind: str
+    description: str
+    width: int = WIDTH
+    height: int = HEIGHT
+    paths: list[tuple[str, str]] = field(default_factory=list)
+    columns: list[tuple[int, str, str, str]] = field(default_factory=list)
+    labels: list[Label] = field(default_factory=list)
 
 
 def ticks(highest: float, count: int = 4) -> list[float]:
@@ -26,94 +51,88 @@ def ticks(highest: float, count: int = 4) -> list[float]:
     return [step * index for index in range(int(highest / step + 1e-9) + 1)]
 
 
-def split_bar(parts: Sequence[tuple[str, float]]) -> str:
-    """Return a bar that is split in proportion to (CSS class, value) parts.
-
-    Screen readers skip it, because the page has the same numbers as text.
-    """
-    whole = sum(value for _, value in parts) or 1
-    spans = "".join(
-        f'<span class="{kind}" style="width:{value / whole * 100:.4g}%"></span>' for kind, value in parts if value
-    )
-    return f'<div class="split" aria-hidden="true">{spans}</div>'
-
-
-@dataclass(frozen=True)
-class Line:
-    """One curve: `kind` is the CSS class that colours it, `values` are its y values."""
-
-    kind: str
-    name: str
-    values: Sequence[float]
-
-
-def curves(
-    positions: Sequence[float], upper: Line, lower: Line, description: str, marker: float | None = None, note: str = ""
-) -> str:
-    """Return a chart of two rising curves with the same x positions, the area between them shaded.
-
-    Each curve has its name and last value at its end. `marker` is the x position of a vertical line, `note` the HTML
-    beside the line.
-    """
+def cumulative(language: dict[str, Any]) -> Plot:
+    """Return the curves of a language's cumulative matches before and after balancing, with the border of the tail."""
+    curve, t = language["curve"], language["t"]
+    before, after, positions = curve["before"], curve["after"], curve["entries"]
     width = max(positions, default=0) or 1
-    highest = max(*upper.values, *lower.values, 1)
-    top = highest * 1.04
-
-    def points(line: Line) -> list[str]:
-        pairs = zip(positions, line.values, strict=True)
-        return [f"{x / width * 1000:.2f} {400 - y / top * 400:.2f}" for x, y in pairs]
-
-    above, below = points(upper), points(lower)
-    shapes = f'<path class="between" d="M{"L".join([*above, *reversed(below)])}Z"/>'
-    shapes += f'<path class="under" d="M{"L".join(below)}L1000 400L0 400Z"/>'
-    shapes += "".join(
-        f'<path class="line {line.kind}" d="M{"L".join(at)}"/>' for line, at in ((upper, above), (lower, below))
+    top = max(*before, *after, 1) * 1.04
+    plot = Plot(
+        "curves",
+        f"Cumulative matches of {language['name']} entries from the rarest to the most frequent: "
+        f"{language['matches_before']:,} before balancing, {language['matches_after']:,} after",
     )
-    levels = [(value, 100 - value / top * 100) for value in ticks(highest)]
-    grid = "".join(f'<path class="grid" d="M0 {y * 4:.2f}H1000"/>' for _, y in levels)
-    labels = "".join(f'<span class="y" style="top:{y:.2f}%">{number(value)}</span>' for value, y in levels if value)
-    labels += _positions([(value / width, number(value)) for value in ticks(width)])
-    ends = [100 - line.values[-1] / top * 100 for line in (upper, lower)]
+    above, below = (
+        [f"{x / width * WIDTH:.2f} {(1 - y / top) * HEIGHT:.2f}" for x, y in zip(positions, values, strict=True)]
+        for values in (before, after)
+    )
+    plot.paths += [("grid", f"M0 {(1 - value / top) * HEIGHT:.2f}H{WIDTH}") for value in ticks(top / 1.04)]
+    plot.paths += [
+        ("between", f"M{'L'.join([*above, *reversed(below)])}Z"),
+        ("under", f"M{'L'.join(below)}L{WIDTH} {HEIGHT}L0 {HEIGHT}Z"),
+        ("line before", f"M{'L'.join(above)}"),
+        ("line after", f"M{'L'.join(below)}"),
+    ]
+    plot.labels += [Label("y", number(value), top=(1 - value / top) * 100) for value in ticks(top / 1.04) if value]
+    plot.labels += _positions([(value / width, number(value)) for value in ticks(width)])
+    ends = [(1 - values[-1] / top) * 100 for values in (before, after)]
     ends[1] = max(ends[1], ends[0] + 11)
-    labels += "".join(
-        f'<span class="end {line.kind}" style="top:{end:.2f}%">{line.name}<br><b>{number(line.values[-1])}</b></span>'
-        for line, end in zip((upper, lower), ends, strict=True)
-    )
-    if marker is not None:
-        at = min(max(marker / width, 0), 1) * 100
-        shapes += f'<path class="marker" d="M{at * 10:.2f} 0V400"/>'
-        side = "left-of" if at > 50 else "right-of"
-        labels += f'<span class="note {side}" style="left:{at:.2f}%">{note}</span>'
-    return _plot("curves", description, 400, grid + shapes, labels)
+    for name, values, end in zip(("before", "after"), (before, after), ends, strict=True):
+        plot.labels.append(Label(f"end {name}", name, top=end, strong=number(values[-1])))
+    if t is not None:
+        at = min(max(curve["threshold"] / width, 0), 1)
+        plot.paths.append(("marker", f"M{at * WIDTH:.2f} 0V{HEIGHT}"))
+        side = "left-of" if at > 0.5 else "right-of"
+        plot.labels.append(Label(f"note {side}", f"t = {number(round(t, 2))}", left=at * 100, strong="tail | head"))
+    return plot
 
 
-def _positions(named: Sequence[tuple[float, str]]) -> str:
-    """The labels below an axis, given as (share of its length, label); labels at its ends do not stick out."""
-    sides = [("first" if at < 0.02 else "last" if at > 0.97 else "", at, name) for at, name in named]
-    return "".join(f'<span class="x {side}" style="left:{at * 100:.2f}%">{name}</span>' for side, at, name in sides)
+def rank_frequency(language: dict[str, Any]) -> Plot:
+    """Return the counts of a language's entries by their rank, both on scales of powers of ten, and t as a line."""
+    found, t = language["ranks"], language["t"]
+    ranks = found["ranks"]
+    across = max(math.log10(max(ranks, default=1)), 0.1)
+    up = math.log10(max([10, *found["before"], *found["after"]])) * 1.03
+    plot = Plot("ranks", f"Counts of {language['name']} entries by rank, both on logarithmic scales, before and after")
+
+    def height(count: float) -> float:
+        return 1 - math.log10(count) / up
+
+    for power in range(int(up) + 1):
+        plot.paths.append(("grid", f"M0 {height(10**power) * HEIGHT:.2f}H{WIDTH}"))
+        plot.labels.append(Label("y", number(10**power), top=height(10**power) * 100))
+    for kind in ("before", "after"):
+        pairs = [(rank, count) for rank, count in zip(ranks, found[kind], strict=True) if count]
+        at = [f"{math.log10(rank) / across * WIDTH:.2f} {height(count) * HEIGHT:.2f}" for rank, count in pairs]
+        if at:
+            plot.paths.append((f"line {kind}", f"M{'L'.join([*at, *at[-1:]])}"))
+    powers = [(power / across, number(10**power)) for power in range(int(across) + 1)]
+    plot.labels += _positions([each for each in powers if each[0] <= 1])
+    if t is not None and 1 <= t <= 10**up:
+        plot.paths.append(("marker", f"M0 {height(t) * HEIGHT:.2f}H{WIDTH}"))
+        plot.labels.append(Label("note level", f"t = {number(round(t, 2))}", top=height(t) * 100))
+    return plot
 
 
-def histogram(bins: dict[str, Any], description: str, show: Callable[[float], str] = number) -> str:
+def _positions(named: Sequence[tuple[float, str]]) -> Iterator[Label]:
+    """Yield the labels below an axis, given as (share of its length, label); labels at its ends do not stick out."""
+    for at, name in named:
+        side = " first" if at < 0.02 else " last" if at > 0.97 else ""
+        yield Label(f"x{side}", name, left=at * 100)
+
+
+def histogram(bins: dict[str, Any], description: str, show: Callable[[float], str] = number) -> Plot:
     """Return a histogram of {edges, counts (one fewer), beyond: number of larger values}, with some edges as labels."""
     edges, counts = bins["edges"], bins["counts"]
-    highest = max(counts, default=0) or 1
-    columns = len(counts)
-    bars = "".join(
-        f'<rect class="column" x="{index}" y="{200 - count / highest * 196:.2f}" width="1" '
-        f'height="{count / highest * 196:.2f}"><title>{show(edges[index])} to {show(edges[index + 1])}: '
-        f"{count:,}</title></rect>"
-        for index, count in enumerate(counts)
-    )
+    highest, columns = max(counts, default=0) or 1, len(counts)
+    plot = Plot("histogram", description, max(columns, 1), 200, [("grid", f"M0 4H{columns}")])
+    for index, count in enumerate(counts):
+        size = count / highest * 196
+        name = f"{show(edges[index])} to {show(edges[index + 1])}: {count:,}"
+        plot.columns.append((index, f"{200 - size:.2f}", f"{size:.2f}", name))
     step = max(1, math.ceil(columns / 4))
-    labels = _positions([(index / columns, show(edges[index])) for index in range(0, columns + 1, step)])
-    labels += f'<span class="y" style="top:2%">{number(highest)}</span>'
+    plot.labels += _positions([(index / columns, show(edges[index])) for index in range(0, columns + 1, step)])
+    plot.labels.append(Label("y", number(highest), top=2))
     if bins["beyond"]:
-        labels += f'<span class="beyond">{number(bins["beyond"])} beyond</span>'
-    return _plot("histogram", description, 200, f'<path class="grid" d="M0 4H{columns}"/>{bars}', labels, columns)
-
-
-def _plot(kind: str, description: str, height: int, shapes: str, labels: str, width: int = 1000) -> str:
-    return (
-        f'<div class="plot {kind}"><svg viewBox="0 0 {width} {height}" preserveAspectRatio="none" role="img" '
-        f'aria-label="{escape(description)}">{shapes}</svg>{labels}</div>'
-    )
+        plot.labels.append(Label("beyond", f"{number(bins['beyond'])} beyond"))
+    return plot

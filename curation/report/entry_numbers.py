@@ -45,7 +45,7 @@ def count_captions(task: CaptionsTask, ranges: Ranges) -> Receipt:
     receipt, counts = Receipt(task.name), CountArrays()
     opened, listed = -1, pa.table({})
     for sidecar in task.sidecars:
-        for batch in read_batches(sidecar, SAMPLES, ["uid", "text"]):
+        for batch in read_batches(sidecar, SAMPLES, ["uid", "text"], further=None):
             numbers = ranges.of(ranges.order(batch["uid"]))
             receipt.rows_in += batch.num_rows
             for number in np.unique(numbers).tolist():
@@ -141,14 +141,18 @@ class EntriesPlan:
             for k, group in enumerate(groups)
         ]
 
-    def write(self, expected: Sequence[str], captions: Sequence[str], work: str) -> None:
-        """Write the table; `expected` and `captions` are the files that the tasks wrote, `work` a folder for sums."""
+    def write(self, expected: Sequence[str], captions: Sequence[str], work: str) -> EntryNumbers:
+        """Write the table; `expected` and `captions` are the files that the tasks wrote, `work` a folder for sums.
+
+        The numbers that it returns can be read as long as `work` is there.
+        """
         numbers = EntryNumbers(
             self.tables.counts,
             _summed(expected, storage.join(work, "expected")) if self.balanced else None,
             _summed(captions, storage.join(work, "captions")) if self.lists else None,
         )
         write_entries(self.path, self.words, numbers, self.inputs)
+        return numbers
 
 
 def _summed(partials: Sequence[str], folder: str) -> CountFiles:

@@ -16,7 +16,12 @@ def escape(text: object) -> str:
     >>> escape('<b title="x">\\x00')
     '&lt;b title=&quot;x&quot;&gt;\ufffd'
     """
-    return html.escape(_UNPRINTABLE.sub("\ufffd", str(text)), quote=True)
+    return html.escape(printable(str(text)), quote=True)
+
+
+def printable(text: str) -> str:
+    """Return a text in which characters that HTML does not allow are U+FFFD."""
+    return _UNPRINTABLE.sub("\ufffd", text)
 
 
 def web_text(text: object, limit: int = 400) -> str:
@@ -60,7 +65,7 @@ def number_in_words(value: float) -> str:
     return f"{short[:-1]} {words[short[-1]]}" if short[-1] in words else short
 
 
-def plural(count: int, noun: str, plural_noun: str = "") -> str:
+def plural(count: float, noun: str, plural_noun: str = "") -> str:
     """Return a count with its noun in singular or plural.
 
     >>> plural(1, "file"), plural(2000, "file"), plural(0, "entry", "entries")

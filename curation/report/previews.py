@@ -6,15 +6,18 @@ import json
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 from PIL import Image
 
+from curation.balancing.counts import CountFiles
 from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.images.encoding import KEPT_FORMATS
+from curation.matching.entry_lists import EntryList
 from curation.matching.entry_store import EntryStore
 from curation.report.stats import SampleDraw
 from curation.shards.sample_json import matched_texts
@@ -23,6 +26,8 @@ SIDE_PIXELS = 288
 """Longer side of a thumbnail."""
 QUALITY = 72
 NO_PICTURE = "data:,"
+MAX_SOURCES = 20
+_SOURCE_SUMS = ("matched", "before", "after")
 EXAMPLES = 8
 """Entries of a list that are shown as examples of those that can never match."""
 
@@ -37,10 +42,15 @@ class PreviewsTask:
 
 @dataclass(frozen=True)
 class EntriesTask:
-    """Entries to read from the list of one language: their ids, ascending."""
+    """Entries to read from the list of one language: their ids, ascending.
+
+    `before` and `after` are the folders of the counts by which the sources of the list are compared.
+    """
 
     lang: str
     ids: list[int]
+    before: str = ""
+    after: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,7 +58,8 @@ class ListSummary:
     """One entry list as the report shows it.
 
     `entries` is the number of usable entries, `never` the number of those that can never match, `examples` the texts of
-    some of these, `texts` the texts of the entries that the report names, by id in decimal.
+    some of these, `texts` the texts of the entries that the report names, by id in decimal. `sources` are rows {source,
+    entries, matched, before, after}, the largest first, none where the list names no sources.
     """
 
     lang: str
@@ -56,6 +67,7 @@ class ListSummary:
     never: int
     examples: list[str]
     texts: dict[str, str | None]
+    sources: list[dict[str, Any]] = field(default_factory=list)
 
 
 def plan_previews(samples: Iterable[SampleDraw]) -> list[PreviewsTask]:
@@ -123,12 +135,17 @@ def small_jpeg(image: bytes) -> bytes:
     return data.getvalue()
 
 
-def plan_entries(languages: Iterable[str], needed: Iterable[tuple[str, int]]) -> list[EntriesTask]:
-    """Return a task for `read_entries` for each language, with the ids of the (lang, entry_id) pairs in `needed`."""
+def plan_entries(
+    languages: Iterable[str], needed: Iterable[tuple[str, int]], before: str = "", after: str = ""
+) -> list[EntriesTask]:
+    """Return a task for `read_entries` for each language, with the ids of the (lang, entry_id) pairs in `needed`.
+
+    `before` and `after` are the folders of the languages' counts.
+    """
     ids: dict[str, set[int]] = {lang: set() for lang in languages}
     for lang, entry_id in needed:
         ids.setdefault(lang, set()).add(entry_id)
-    return [EntriesTask(lang, sorted(found)) for lang, found in sorted(ids.items())]
+    return [EntriesTask(lang, sorted(found), before, after) for lang, found in sorted(ids.items())]
 
 
 def read_entries(task: EntriesTask, store: EntryStore) -> Receipt:
@@ -136,7 +153,8 @@ def read_entries(task: EntriesTask, store: EntryStore) -> Receipt:
 
     The receipt has one output, a `ListSummary` as a dict.
     """
-    texts = store.entries(task.lang)
+    listed = store.entry_list(task.lang)
+    texts = listed.texts
     never = store.unmatchable(task.lang)
     summary = ListSummary(
         task.lang,
@@ -144,5 +162,36 @@ def read_entries(task: EntriesTask, store: EntryStore) -> Receipt:
         never=len(never),
         examples=texts.take(pa.array(never[:EXAMPLES])).to_pylist(),
         texts={str(i): texts[i].as_py() if i < len(texts) else None for i in task.ids},
+        sources=_by_source(listed, task) if task.before else [],
     )
     return Receipt(f"entries of {task.lang}", rows_in=len(texts), rows_out=len(texts), outputs=[asdict(summary)])
+
+
+def _by_source(listed: EntryList, task: EntriesTask) -> list[dict[str, Any]]:
+    """Return the entries and the matches by source of the list."""
+    usable = listed.texts.is_valid()
+    sources = listed.sources.filter(usable)
+    if sources.null_count == len(sources):
+        return []
+    before, after = (
+        _filled(CountFiles(folder).load(task.lang), len(listed.texts)) for folder in (task.before, task.after)
+    )
+    counted = usable.to_numpy(zero_copy_only=False)
+    matched = (before[counted] > 0).astype(np.int64)
+    rows = pa.table([sources.fill_null("unknown"), matched, before[counted], after[counted]], ["source", *_SOURCE_SUMS])
+    summed = rows.group_by("source").aggregate([("matched", "count"), *((name, "sum") for name in _SOURCE_SUMS)])
+    found = [
+        {
+            "source": row["source"],
+            "entries": row["matched_count"],
+            **{name: row[f"{name}_sum"] for name in _SOURCE_SUMS},
+        }
+        for row in summed.to_pylist()
+    ]
+    return sorted(found, key=lambda row: (-row["entries"], row["source"]))[:MAX_SOURCES]
+
+
+def _filled(counts: np.ndarray, size: int) -> np.ndarray:
+    found = np.zeros(size, np.int64)
+    found[: len(counts)] = counts
+    return found

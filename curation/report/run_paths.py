@@ -2,11 +2,15 @@
 
 import os
 import posixpath
+import re
 from typing import Any
 
 from curation.core.credentials import cut_path, cut_text
 
 Values = dict[str, Any]
+_LOCAL = "file://"
+_FOLDERS = re.compile(r"(?<![\w:/.~-])(?:file://)?/(?:[^/\s'\",;()\[\]]+/)+")
+"""The folders of an absolute local path within a text; a name with blanks is cut at the last of them."""
 
 
 class RunPaths:
@@ -22,16 +26,17 @@ class RunPaths:
         >>> [RunPaths("/home/me/run").shown(path) for path in ("/home/me/run/shards", "/data/a.wat", "s3://b/a.wat")]
         ['shards', 'a.wat', 's3://b/a.wat']
         """
+        path = path.removeprefix(_LOCAL)
         for folder in self._folders:
             if path.startswith(folder):
                 return path.removeprefix(folder)
         return cut_path(path) if "://" in path else posixpath.basename(path.rstrip("/")) or path
 
     def text(self, text: str, path: str = "") -> str:
-        """Return a message in which `path`, addresses and the folder of the run are shown in the same way."""
+        """Return a message in which paths and addresses are shown in the same way; `path` may have blanks in it."""
         if path:
             text = text.replace(path, self.shown(path))
-        return cut_text(text.replace(self._folders[0], ""))
+        return _FOLDERS.sub("", cut_text(text.replace(self._folders[0], "")))
 
     def values(self, value: Any) -> Any:
         """Return plain JSON values, such as settings, with all paths and addresses shown in the same way."""
@@ -42,10 +47,17 @@ class RunPaths:
         return [self.values(one) for one in value] if isinstance(value, list | tuple) else value
 
     def report(self, report: Values) -> Values:
-        """Return the values of report.json with the paths in settings and failures shown in the same way."""
+        """Return the values of report.json with the paths in settings, failures, notes and badges shown so."""
         stages = [{**stage, "settings": self.values(stage["settings"])} for stage in report["stages"]]
         rows = [
             {**row, "file": self.shown(row["file"]), "error": self.text(row["error"], row["file"])}
             for row in report["failures"]["rows"]
         ]
-        return {**report, "stages": stages, "failures": {**report["failures"], "rows": rows}}
+        badges = [{**badge, "detail": self.text(badge["detail"])} for badge in report["summary"]["badges"]]
+        return {
+            **report,
+            "notes": [self.text(note) for note in report["notes"]],
+            "summary": {**report["summary"], "badges": badges},
+            "stages": stages,
+            "failures": {**report["failures"], "rows": rows},
+        }

@@ -1,5 +1,6 @@
 """The tables of a run, as the report opens and checks them, plans the tasks that count them, and adds the counters."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -21,7 +22,7 @@ from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges, list_name
 from curation.matching.parts import MatchesTables
 from curation.report.belonging import sort_out
-from curation.report.domains import DomainSample, DomainsTask
+from curation.report.hosts import DomainsTask
 from curation.report.stats import (
     CuratedTask,
     DownloadsTask,
@@ -34,6 +35,7 @@ from curation.report.stats import (
     choose_samples,
 )
 from curation.shards.readme import openclip_command
+from curation.shards.scores import score_columns
 from curation.shards.shard_set import ShardSet
 
 STAGE = "report_stats"
@@ -52,7 +54,8 @@ Item = TypeVar("Item")
 class StageTotals:
     """The receipt of one stage over all parts of its table, with the number of parts and input files.
 
-    `seconds` is the wall-clock time of all parts; `settings`, by dotted key and without secrets, and `versions` are
+    `seconds` is the wall-clock time of all parts, `task_seconds` that of their tasks, `bytes` the size of the files
+    that were written; `settings`, by dotted key and without secrets, and `versions` are
     those of the last part.
     """
 
@@ -63,6 +66,8 @@ class StageTotals:
     settings: dict[str, Any]
     versions: dict[str, str] = field(default_factory=dict)
     inputs: int = 0
+    task_seconds: float = 0.0
+    bytes: int = 0
 
     @classmethod
     def of_parts(cls, name: str, parts: Sequence[Part]) -> Self:
@@ -72,7 +77,13 @@ class StageTotals:
         # A file that was given up and read again is an input of two parts.
         count = len({(place(entry), entry.get("id")) for part in parts for entry in part.inputs()})
         settings = publishable(flatten(last["settings"]))
-        return cls(name, sum_receipts(parts), len(parts), seconds, settings, last["versions"], count)
+        task_seconds = sum(part.manifest.get("task_seconds", 0.0) for part in parts)
+        sizes = [
+            entry.get("bytes", 0) + entry.get("tar_bytes", 0) for part in parts for entry in part.manifest["files"]
+        ]
+        receipt = sum_receipts(parts)
+        written = sum(sizes) + receipt.facts["image_bytes"]  # the tars of downloads are no files of the table
+        return cls(name, receipt, len(parts), seconds, settings, last["versions"], count, task_seconds, written)
 
 
 @dataclass(frozen=True)
@@ -191,6 +202,7 @@ class RunTables:
         curated = [file for part in self.parts["balance_pairs"] for file in part.files]
         ranges = self._ranges()
         sidecars = [file for part in self.parts["write_shards"] for file in part.files]
+        scores = tuple(name for part in self.parts["write_shards"] for name in score_columns(part.manifest))
         return CountingTasks(
             [
                 MatchesTask(f"matches {k}", group, storage.join(work, f"expected-{k:05d}.parquet"))
@@ -204,23 +216,23 @@ class RunTables:
                 DownloadsTask(f"downloads {k}", [files for files, _ in group], [path for _, path in group])
                 for k, group in _groups(ranges, max_tasks)
             ],
-            [ShardsTask(f"shards {k}", group) for k, group in _groups(sidecars, max_tasks)],
+            [ShardsTask(f"shards {k}", group, scores) for k, group in _groups(sidecars, max_tasks)],
         )
 
-    def plan_domains(self, work: str) -> list[DomainsTask]:
-        """Return a task for each bucket that counts its domains; they write to the folder `work`."""
+    def plan_domains(self) -> list[DomainsTask]:
+        """Return a task for each bucket that counts its domains."""
         curated = [[file] for part in self.parts["balance_pairs"] for file in part.files]
         nothing: list[str] = []
         both = zip_longest(self.matches.buckets, curated, fillvalue=nothing)  # an old draw may have other buckets
-        return [
-            DomainsTask(list(matches), kept, storage.join(work, f"domains-{k:05d}.parquet"))
-            for k, (matches, kept) in enumerate(both)
-        ]
+        same = len(curated) == len(self.matches.buckets)
+        return [DomainsTask(f"bucket {k}", list(matches), kept, same) for k, (matches, kept) in enumerate(both)]
 
-    def domain_sample(self, seed: int) -> DomainSample:
-        """Return the sample of images whose domains are counted."""
-        images = sum(part.receipt.facts["images"] for part in self.matches.parts)
-        return DomainSample.of(images, seed)
+    @property
+    def matched(self) -> Counter[str]:
+        """The numbers of matched images and texts, as the manifests have them; those of several tables may overlap."""
+        facts = sum((part.receipt.facts for part in self.matches.parts), Counter[str]())
+        texts = sum(part.receipt.rows_out for part in self.matches.parts)
+        return Counter(images=facts["images"], texts=texts)
 
 
 @dataclass(frozen=True)
@@ -273,7 +285,7 @@ def check_files(parts: Mapping[str, Sequence[Part]]) -> None:
     for name, schema in _SCHEMAS.items():
         for part in parts[name]:
             for file in part.files[:1]:
-                check_file(file, schema)
+                check_file(file, schema, score_columns(part.manifest))
 
 
 def _groups(items: Sequence[Item], count: int) -> Iterator[tuple[int, list[Item]]]:

@@ -1,13 +1,11 @@
 """Counters of the run's rows, filled by Spark tasks in one pass over each table; `summaries` makes bins and curves.
 
-The counters of two tasks are added, so the report does not depend on how files are grouped into tasks. A task returns
-its counters as the facts of its receipt, because Spark returns each receipt exactly once.
+Counters are the facts of receipts (`counters`). Rows that have to be compared across tasks go through a `Spread`.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
-from typing import Self
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -21,41 +19,27 @@ from curation.core.choices import Unit
 from curation.core.draws import draw
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED, LISTS, SAMPLES, STORED
+from curation.core.string_buffers import buffers_of
 from curation.core.table_reader import read_batches, read_rows
 from curation.images.status import read_status
+from curation.report.counters import Stats, count_bins, count_fine, count_values
+from curation.report.examples import Example, first_rows, to_outputs
+from curation.report.hosts import DomainSums
+from curation.report.kept_texts import KeptTexts, Wanted
+from curation.report.personal import hold_emails, hold_phones
+from curation.report.repeats import spread_hashes
+from curation.report.spread import Spread, hashes_of
+from curation.report.text_kernels import MAX_TOKENS, measure_texts
 
 ENTRIES_PER_TEXT = (1, 2, 3, 4, 5, 6, 8, 10, 15)
 TEXTS_PER_IMAGE = (1, 2, 3, 5, 10, 20)
+CHARACTERS = (1, 10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 500, 1000)
+WORDS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 75)
 """Lower bounds of bins; the last bin has no upper bound."""
+WORD_COLUMNS = ["texts.list.element.text", "texts.list.element.text_key"]
 SHOWN_SAMPLES = 24
 PIXEL_STEP, ASPECT_STEP, BYTE_STEP = 16, 0.05, 1000
 """Widths of the fine bins of sizes: pixels, ratio, bytes. `summaries.coarse_bins` joins them for display."""
-FINE_BINS = 4096
-"""The number of the last fine bin, which also counts all larger sizes."""
-
-
-@dataclass
-class Stats:
-    """A set of counters that can be added to another set of the same class."""
-
-    def merge(self, other: Self) -> Self:
-        """Return the sum of both sets of counters."""
-        return type(self)(*(getattr(self, each.name) + getattr(other, each.name) for each in fields(self)))
-
-    def to_facts(self) -> Counter[str]:
-        """Return the counters as facts of a receipt, with keys `counter:key`."""
-        facts = {f"{each.name}:{key}": n for each in fields(self) for key, n in getattr(self, each.name).items()}
-        return Counter(facts)
-
-    @classmethod
-    def from_facts(cls, facts: Mapping[str, int]) -> Self:
-        """Return the counters in the facts of one receipt or of merged receipts; facts without a colon are ignored."""
-        stats = cls()
-        for fact, count in facts.items():
-            name, colon, key = fact.partition(":")
-            if colon:
-                getattr(stats, name)[key] += count
-        return stats
 
 
 @dataclass
@@ -63,13 +47,19 @@ class TextStats(Stats):
     """Matched texts and their images, before or after balancing.
 
     `texts` is counted by language, `images` by the language of the chosen text (after balancing only),
-    `entries_per_text` and `texts_per_image` by the lower bound of their bin.
+    `entries_per_text`, `texts_per_image`, `characters` and `words` by the lower bound of their bin, `keys` by text key.
+    `marks` has the sums `characters` and `words`, and the texts that are surely (`over_least`) or perhaps (`over_most`)
+    longer than CLIP reads (text_kernels.py), and that hold an `email` or a `phone` number.
     """
 
     texts: Counter[str] = field(default_factory=Counter)
     images: Counter[str] = field(default_factory=Counter)
     entries_per_text: Counter[str] = field(default_factory=Counter)
     texts_per_image: Counter[str] = field(default_factory=Counter)
+    characters: Counter[str] = field(default_factory=Counter)
+    words: Counter[str] = field(default_factory=Counter)
+    keys: Counter[str] = field(default_factory=Counter)
+    marks: Counter[str] = field(default_factory=Counter)
 
     def add(self, matched: MatchedBatch, kept: np.ndarray) -> None:
         """Count the texts of a batch for which `kept` (bool[k], one per text) is true, and their images."""
@@ -77,9 +67,24 @@ class TextStats(Stats):
         for code, count in enumerate(np.bincount(matched.codes[kept], minlength=len(matched.langs)).tolist()):
             if count:
                 self.texts[matched.langs[code]] += count
-        _count_bins(self.entries_per_text, entries, ENTRIES_PER_TEXT)
+        count_bins(self.entries_per_text, entries, ENTRIES_PER_TEXT)
         images = np.bincount(matched.images_of_texts[kept], minlength=matched.images)
-        _count_bins(self.texts_per_image, images[images > 0], TEXTS_PER_IMAGE)
+        count_bins(self.texts_per_image, images[images > 0], TEXTS_PER_IMAGE)
+
+    def add_words(self, texts: pa.Array, keys: pa.Array) -> None:
+        """Count the lengths of texts, their keys, and what they hold."""
+        count_values(self.keys, keys)
+        characters, words, pieces, filled = measure_texts(*buffers_of(texts))
+        count_bins(self.characters, np.maximum(characters, 1), CHARACTERS)
+        count_bins(self.words, np.maximum(words, 1), WORDS)
+        self.marks.update(
+            characters=int(characters.sum()),
+            words=int(words.sum()),
+            over_least=int((pieces > MAX_TOKENS).sum()),
+            over_most=int((filled > MAX_TOKENS).sum()),
+            email=int(hold_emails(texts).sum()),
+            phone=int(hold_phones(texts).sum()),
+        )
 
 
 @dataclass
@@ -108,31 +113,13 @@ class ShardStats(Stats):
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Count the samples of a batch of a side-car; reads lang, ext, width, height and bytes."""
-        _count_values(self.langs, batch["lang"])
-        _count_values(self.types, batch["ext"])
+        count_values(self.langs, batch["lang"])
+        count_values(self.types, batch["ext"])
         width, height = (batch[name].to_numpy().astype(np.float64) for name in ("width", "height"))
-        _count_fine(self.width, width, PIXEL_STEP)
-        _count_fine(self.height, height, PIXEL_STEP)
-        _count_fine(self.aspect, width / np.maximum(height, 1), ASPECT_STEP)
-        _count_fine(self.bytes, batch["bytes"].to_numpy(), BYTE_STEP)
-
-
-def _count_values(counter: Counter[str], values: pa.Array | pa.ChunkedArray) -> None:
-    for each in pc.value_counts(values):
-        counter[each["values"].as_py()] += each["counts"].as_py()
-
-
-def _count_bins(counter: Counter[str], values: np.ndarray, bounds: Sequence[int]) -> None:
-    bins = np.searchsorted(bounds, values, side="right") - 1
-    for bound, count in zip(bounds, np.bincount(bins, minlength=len(bounds)).tolist(), strict=True):
-        if count:
-            counter[str(bound)] += count
-
-
-def _count_fine(counter: Counter[str], values: np.ndarray, step: float) -> None:
-    bins, counts = np.unique(np.minimum(values // step, FINE_BINS).astype(np.int64), return_counts=True)
-    for number, count in zip(bins.tolist(), counts.tolist(), strict=True):
-        counter[str(number)] += count
+        count_fine(self.width, width, PIXEL_STEP)
+        count_fine(self.height, height, PIXEL_STEP)
+        count_fine(self.aspect, width / np.maximum(height, 1), ASPECT_STEP)
+        count_fine(self.bytes, batch["bytes"].to_numpy(), BYTE_STEP)
 
 
 @dataclass(frozen=True)
@@ -167,10 +154,11 @@ class DownloadsTask:
 
 @dataclass(frozen=True)
 class ShardsTask:
-    """Shards to count, by the paths of their side-cars."""
+    """Shards to count, by the paths of their side-cars, which may have columns of scores."""
 
     name: str
     sidecars: list[str]
+    scores: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -192,66 +180,129 @@ class Balanced:
     seed: int
 
 
-def count_matches(task: MatchesTask, max_texts: int, salt: int = 0, balanced: Balanced | None = None) -> Receipt:
+def count_matches(
+    task: MatchesTask, max_texts: int, salt: int = 0, balanced: Balanced | None = None, repeats: Spread | None = None
+) -> Receipt:
     """Count the images and texts of some buckets of `matches`. Rows are images.
 
     With `balanced`, the texts that it is expected to keep are counted by entry, in units of 1 / EXPECTED_UNIT, and
-    written as `counts.write_partial` describes.
+    written as `counts.write_partial` describes. Through `repeats` go the hashes of the texts, a bucket at a time.
     """
     stats, receipt, expected = TextStats(), Receipt(task.name), CountArrays()
     counts = CountFiles(balanced.counts if balanced else "")
     # The draw by image chooses a text by its uid and text.
-    columns = None if balanced and balanced.unit is Unit.image else COUNTED_COLUMNS
-    for files in task.buckets:
+    columns = None if balanced and balanced.unit is Unit.image else [*COUNTED_COLUMNS, *WORD_COLUMNS]
+    for number, files in enumerate(task.buckets):
+        hashes: list[np.ndarray] = []
         for matched in read_matched(files, max_texts, receipt, columns, salt):
             stats.add(matched, np.ones(len(matched.codes), bool))
+            texts = matched.structs.field("text")
+            stats.add_words(texts, matched.structs.field("text_key"))
+            if repeats:
+                hashes.append(hashes_of(texts))
             if balanced:
                 probabilities = text_probabilities(matched, counts, balanced.t)
                 if balanced.unit is Unit.image:
                     probabilities, _ = expected_of_texts(matched, probabilities, balanced.unit, balanced.seed)
                 expected.add_weighted(matched, np.rint(probabilities * EXPECTED_UNIT).astype(np.int64))
+        if repeats:
+            spread_hashes(repeats, f"{task.name} {number}", hashes)
     if balanced:
         write_partial(task.output, expected)
     return _finish(receipt, stats)
 
 
-def count_curated(task: CuratedTask) -> Receipt:
+def count_curated(task: CuratedTask, wanted: Wanted | None = None, repeats: Spread | None = None) -> Receipt:
     """Count the images and kept texts of some files of `curated`, and the entries of these texts. Rows are images.
 
-    The entry counts are written as `counts.write_partial` describes.
+    The entry counts are written as `counts.write_partial` describes. With `wanted`, the receipt's outputs are texts to
+    show (`kept_texts`). Through `repeats` go the hashes of the kept texts.
     """
     stats, counts, receipt = TextStats(), CountArrays(), Receipt(task.name)
-    columns = ["lang", *(f"texts.list.element.{name}" for name in ("lang", "entry_ids", "kept"))]
-    for path in task.files:
+    shown = KeptTexts(wanted) if wanted else None
+    names = ("lang", "entry_ids", "kept", "text", "text_key", "keep_probability")
+    columns = ["uid", "lang", *(f"texts.list.element.{name}" for name in names)]
+    for number, path in enumerate(task.files):
+        hashes: list[np.ndarray] = []
         for batch in read_batches(path, CURATED, columns):
             matched = MatchedBatch(batch)
-            kept = pc.struct_field(matched.structs, "kept").to_numpy(zero_copy_only=False)
+            is_kept = pc.struct_field(matched.structs, "kept")
+            kept = is_kept.to_numpy(zero_copy_only=False)
             stats.add(matched, kept)
-            _count_values(stats.images, batch["lang"])
+            texts = matched.structs.field("text").filter(is_kept)
+            stats.add_words(texts, matched.structs.field("text_key").filter(is_kept))
+            count_values(stats.images, batch["lang"])
             counts.add_weighted(matched, kept.astype(np.int64))
             receipt.rows_in += batch.num_rows
+            if shown:
+                shown.add(matched, kept)
+            if repeats:
+                hashes.append(hashes_of(texts))
+        if repeats:
+            spread_hashes(repeats, f"{task.name} {number}", hashes)
     write_partial(task.output, counts)
+    receipt.outputs = shown.outputs() if shown else []
     return _finish(receipt, stats)
 
 
-def count_downloads(task: DownloadsTask) -> Receipt:
-    """Count the images of some ranges by their last status. Rows are attempted images; reasons: not_listed."""
+def count_downloads(
+    task: DownloadsTask, seed: int = 0, domains: Spread | None = None, repeats: Spread | None = None
+) -> Receipt:
+    """Count the images of some ranges by their last status. Rows are attempted images; reasons: not_listed.
+
+    The outputs are examples of failures. Through `domains` go attempts and successes by domain, through `repeats` the
+    hashes of the images that arrived.
+    """
     stats, receipt = DownloadStats(), Receipt(task.name)
-    for files, listed in zip(task.ranges, task.lists, strict=True):
-        rows = read_status(files, ["status", "http_status", "source_bytes", "bytes"])
+    examples, sums = list[Example](), DomainSums()
+    columns = ["status", "http_status", "source_bytes", "bytes", "url", "sha256"]
+    for number, (files, listed) in enumerate(zip(task.ranges, task.lists, strict=True)):
+        rows = read_status(files, columns)
         receipt.rows_in += rows.num_rows
         if listed:
             uids = read_rows(listed, LISTS, ["uid"], STORED.names)["uid"].combine_chunks()
             kept = rows.filter(pc.is_in(rows["uid"], uids))
             receipt.drops["not_listed"] += rows.num_rows - kept.num_rows
             rows = kept
-        _count_values(stats.statuses, rows["status"])
+        rows = rows.combine_chunks()
+        count_values(stats.statuses, rows["status"])
         answered = rows.filter(rows["http_status"].is_valid())
         codes = answered["http_status"].cast(pa.string())
-        _count_values(stats.http, pc.binary_join_element_wise(answered["status"], codes, " "))
+        count_values(stats.http, pc.binary_join_element_wise(answered["status"], codes, " "))
         stats.bytes["source"] += pc.sum(rows["source_bytes"], min_count=0).as_py()
         stats.bytes["stored"] += pc.sum(rows["bytes"], min_count=0).as_py()
+        arrived = pc.equal(rows["status"], "success")
+        if domains and rows.num_rows:
+            has_arrived = arrived.to_numpy().astype(np.int64)
+            counted = {"attempted": np.ones(rows.num_rows, np.int64), "arrived": has_arrived}
+            sums.add(rows["url"].chunk(0), counted)
+        if repeats:
+            spread_hashes(repeats, f"{task.name} {number}", _hashes_of_files(rows["sha256"].filter(arrived)))
+        examples += _failures(rows.filter(pc.invert(arrived)), seed)
+    if domains:
+        sums.send(domains, task.name)
+    receipt.outputs = to_outputs(examples)
     return _finish(receipt, stats)
+
+
+def _hashes_of_files(digests: pa.ChunkedArray) -> list[np.ndarray]:
+    return [hashes_of(chunk) for chunk in digests.drop_null().chunks]
+
+
+def _failures(rows: pa.Table, seed: int) -> list[Example]:
+    """Return examples of each status among images that did not arrive."""
+    if not rows.num_rows:
+        return []
+    draws = draw(seed, "examples", rows["uid"].combine_chunks())
+    statuses = rows["status"].combine_chunks().dictionary_encode()
+    codes = statuses.indices.to_numpy()
+    found: list[Example] = []
+    for code, status in enumerate(statuses.dictionary.to_pylist()):
+        for at in first_rows(draws, np.flatnonzero(codes == code)):
+            uid, url, http = (rows[name][at].as_py() for name in ("uid", "url", "http_status"))
+            note = "" if http is None else f"HTTP {http}"
+            found.append(Example("download_images", status, float(draws[at]), uid, url=url[:1000], note=note))
+    return found
 
 
 def count_shards(task: ShardsTask, seed: int) -> Receipt:
@@ -262,7 +313,8 @@ def count_shards(task: ShardsTask, seed: int) -> Receipt:
     stats, receipt = ShardStats(), Receipt(task.name)
     candidates: list[SampleDraw] = []
     for sidecar in task.sidecars:
-        for batch in read_batches(sidecar, SAMPLES, ["uid", "lang", "ext", "width", "height", "bytes"]):
+        columns = ["uid", "lang", "ext", "width", "height", "bytes"]
+        for batch in read_batches(sidecar, SAMPLES, columns, further=task.scores):
             stats.add(batch)
             receipt.rows_in += batch.num_rows
             draws = draw(seed, "sample", batch["uid"])

@@ -1,16 +1,20 @@
 """The values of report.json, computed from the run's manifests, thresholds and counters (`run_tables`, `stats`)."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
-from curation.balancing.counts import NO_COUNTS, CountFiles
+from curation.balancing.counts import NO_COUNTS, CountFiles, save_array
+from curation.core import storage
 from curation.core.amounts import are, counted
 from curation.core.languages import LANGUAGES, OTHER
 from curation.core.receipts import Receipt
+from curation.report.examples import Example
+from curation.report.head_tail import head_tail
+from curation.report.kept_texts import Wanted, tail_entries
 from curation.report.page import FORMAT
 from curation.report.previews import ListSummary
 from curation.report.reasons import STAGES, meaning
@@ -18,19 +22,26 @@ from curation.report.run_tables import RunTotals, StageTotals
 from curation.report.stats import (
     ASPECT_STEP,
     BYTE_STEP,
+    CHARACTERS,
     ENTRIES_PER_TEXT,
     PIXEL_STEP,
     TEXTS_PER_IMAGE,
+    WORDS,
     DownloadStats,
     SampleDraw,
     ShardStats,
     TextStats,
 )
 from curation.report.summaries import coarse_bins, compare_counts, named_bins
+from curation.report.summary import alerts, badges, cost_values
 
 LANGUAGES_IN_FULL = 12
 """Languages that are shown with a curve and their most frequent entries: those with the most matches."""
 MAX_FAILURES = 200
+MAX_KEYS = 20
+MARKS = ("characters", "words", "over_least", "over_most", "email", "phone")
+NAMED = ("gained", "fallen", "around_t", "tail_entries")
+"""The lists of entries in the result of `head_tails`."""
 
 Values = dict[str, Any]
 
@@ -133,13 +144,38 @@ def language_values(
     return sorted(rows, key=lambda row: (-row["matches"], -row["entries"], row["lang"]))
 
 
+def wanted_entries(before: CountFiles, thresholds: Mapping[str, Values], seed: int) -> Wanted:
+    """Return the entries of the tail that get a text each: some of each language that is shown in full."""
+    largest = sorted(thresholds, key=lambda lang: (-thresholds[lang]["matches"], lang))[:LANGUAGES_IN_FULL]
+    chosen = {lang: tail_entries(before.load(lang), thresholds[lang]["t"], lang, seed) for lang in largest}
+    return Wanted({lang: ids for lang, ids in chosen.items() if ids}, seed)
+
+
+def head_tails(
+    counts: Mapping[str, Values], before: CountFiles, after: CountFiles, expected: CountFiles | None, wanted: Wanted
+) -> dict[str, Values]:
+    """Return the result of `head_tail` for each of the largest languages, with the counts of the `wanted` entries."""
+    found = {}
+    for lang in largest_languages(counts):
+        first, then, t = before.load(lang), after.load(lang), counts[lang]["t"]
+        chosen = wanted.entries.get(lang, [])
+        tail = [{"entry_id": i, "before": int(first[i]), "after": int(then[i]) if i < len(then) else 0} for i in chosen]
+        found[lang] = head_tail(first, then, t, expected.load(lang) if expected else None) | {"tail_entries": tail}
+    return found
+
+
 def largest_languages(counts: Mapping[str, Values]) -> list[str]:
     """Return the LANGUAGES_IN_FULL languages with the most matches, the largest first."""
     return sorted(counts, key=lambda lang: (-counts[lang]["matches_before"], lang))[:LANGUAGES_IN_FULL]
 
 
-def needed_entries(counts: Mapping[str, Values], samples: Iterable[Values]) -> list[tuple[str, int]]:
-    """Return (lang, entry_id) of each entry whose text the report shows; an entry may occur several times."""
+def needed_entries(
+    counts: Mapping[str, Values], samples: Iterable[Values], tails: Mapping[str, Values], kept: Iterable[Values]
+) -> list[tuple[str, int]]:
+    """Return (lang, entry_id) of each entry whose text the report shows; an entry may occur several times.
+
+    `tails` are the results of `head_tails`, `kept` the texts that are shown without their images.
+    """
     top = (
         (lang, entry["entry_id"])
         for lang in largest_languages(counts)
@@ -147,20 +183,25 @@ def needed_entries(counts: Mapping[str, Values], samples: Iterable[Values]) -> l
         for entry in counts[lang][key]
     )
     texts = ((text["lang"], i) for sample in samples for text in sample["texts"] for i in text["entry_ids"])
-    return [*top, *texts]
+    named = ((lang, entry["entry_id"]) for lang in tails for key in NAMED for entry in tails[lang][key])
+    return [*top, *texts, *named, *((text["lang"], i) for text in kept for i in text["entry_ids"])]
 
 
-def entry_values(
-    rows: Sequence[Values], counts: Mapping[str, Values], lists: Mapping[str, ListSummary]
-) -> list[Values]:
-    """Return the curves and most frequent entries of the largest languages; `rows` are those of `language_values`."""
+def entry_values(rows: Sequence[Values], inputs: "ReportInputs") -> list[Values]:
+    """Return the curves, the named entries and the head and tail of the largest languages.
+
+    `rows` are those of `language_values`.
+    """
     by_lang = {row["lang"]: row for row in rows}
     values = []
-    for lang in largest_languages(counts):
-        texts = lists[lang].texts
-        compared = dict(counts[lang])
-        for key in ("top_before", "top_after"):
-            compared[key] = [entry | {"entry": texts[str(entry["entry_id"])]} for entry in compared[key]]
+    for lang in largest_languages(inputs.counts):
+        listed = inputs.lists[lang]
+        compared = {**inputs.counts[lang], **inputs.head_tails[lang], "sources": listed.sources}
+        for key in ("top_before", "top_after", *NAMED):
+            compared[key] = [entry | {"entry": listed.texts[str(entry["entry_id"])]} for entry in compared[key]]
+        for entry in compared["tail_entries"]:
+            entry["text"] = inputs.tail_texts.get((lang, entry["entry_id"]))
+        compared["zero"] = by_lang[lang]["entries"] - compared["entries_matched"]
         values.append({key: by_lang[lang][key] for key in ("lang", "name", "t", "entries")} | compared)
     return values
 
@@ -175,6 +216,31 @@ def sample_values(samples: Iterable[Values], lists: Mapping[str, ListSummary]) -
     return [sample | {"texts": [with_entries(text) for text in sample["texts"]]} for sample in samples]
 
 
+def kept_text_values(texts: Iterable[Values], lists: Mapping[str, ListSummary]) -> list[Values]:
+    """Return the texts that are shown without their images, with the texts of their entries."""
+    return [text | {"entries": [lists[text["lang"]].texts[str(i)] for i in text["entry_ids"]]} for text in texts]
+
+
+def text_values(before: TextStats, after: TextStats, repeats: Mapping[str, Values | None]) -> Values:
+    """Return the lengths of matched texts, where they stood, how often they repeat, and what they hold."""
+    keys = sorted(before.keys, key=lambda key: (-before.keys[key], key))[:MAX_KEYS]
+    return {
+        "texts": {"before": before.texts.total(), "after": after.texts.total()},
+        "characters": named_bins(CHARACTERS, before.characters, after.characters),
+        "words": named_bins(WORDS, before.words, after.words),
+        "keys": [{"key": key, "before": before.keys[key], "after": after.keys[key]} for key in keys],
+        "marks": {name: {"before": before.marks[name], "after": after.marks[name]} for name in MARKS},
+        "repeats": {"before": repeats["texts"], "after": repeats["kept"]},
+    }
+
+
+def saved(counts: Iterable[tuple[str, np.ndarray]], folder: str) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield (lang, counts), each after it is written to a folder of `CountFiles`."""
+    for lang, array in counts:
+        save_array(storage.join(folder, f"{lang}.npy"), array)
+        yield lang, array
+
+
 def compare_languages(
     before: CountFiles, after: Iterable[tuple[str, np.ndarray]], thresholds: Mapping[str, Values]
 ) -> dict[str, Values]:
@@ -185,7 +251,7 @@ def compare_languages(
     for lang in before.langs():
         has_kept = lang == lang_kept
         t = thresholds[lang]["t"] if lang in thresholds else None
-        compared[lang] = compare_counts(before.load(lang), counts_kept if has_kept else NO_COUNTS, t)
+        compared[lang] = compare_counts(before.load(lang), counts_kept if has_kept else NO_COUNTS, t) | {"t": t}
         if has_kept:
             lang_kept, counts_kept = next(kept, ("", NO_COUNTS))
     return compared
@@ -215,11 +281,11 @@ def not_listed_note(totals: RunTotals) -> list[str]:
     return [f"{counted(count, 'images')} downloaded for other balances {are(count)} not shown"] if count else []
 
 
-def image_values(stats: ShardStats) -> Values:
-    """Return the sizes of the samples' images as histograms."""
+def image_values(stats: ShardStats, repeats: Values | None) -> Values:
+    """Return the sizes of the samples' images as histograms; `repeats` compare the bytes of all images that arrived."""
     steps = {"width": PIXEL_STEP, "height": PIXEL_STEP, "aspect": ASPECT_STEP, "bytes": BYTE_STEP}
     sizes = {name: coarse_bins(getattr(stats, name), step) for name, step in steps.items()}
-    return {"types": dict(stats.types.most_common()), **sizes}
+    return {"types": dict(stats.types.most_common()), **sizes, "repeats": repeats}
 
 
 def failure_values(stages: Iterable[StageTotals]) -> Values:
@@ -254,7 +320,8 @@ class ReportInputs:
 
     `counts` (results of `compare_counts`), `thresholds` (rows of the table) and `lists` are by language. `samples` are
     the outputs of `read_previews`; `second_balance` and `shards` are what the methods `second_balance` and `written` of
-    `RunTables` return, `domains` what `domain_values` returns. `notes` name tables that are not shown.
+    `RunTables` return, `domains` what `host_values` returns, `repeats` (of `texts`, `kept` texts and `images`) what
+    `repeat_values` returns. `notes` name tables that are not shown.
     """
 
     stages: Mapping[str, StageTotals]
@@ -267,6 +334,13 @@ class ReportInputs:
     shards: Values | None
     domains: Values
     notes: Sequence[str] = ()
+    head_tails: Mapping[str, Values] = field(default_factory=dict)
+    tail_texts: Mapping[tuple[str, int], str] = field(default_factory=dict)
+    kept_texts: Sequence[Values] = ()
+    repeats: Mapping[str, Values | None] = field(default_factory=dict)
+    examples: Sequence[Example] = ()
+    price_core_hour: float = 0.0
+    benchmarks: Sequence[Values] = ()
 
 
 def report_values(inputs: ReportInputs, run: Values, metadata: Values) -> Values:
@@ -279,7 +353,10 @@ def report_values(inputs: ReportInputs, run: Values, metadata: Values) -> Values
     entries = sum(entry_list.entries for entry_list in lists.values())
     languages = language_values(lists.values(), inputs.thresholds, totals, inputs.counts)
     before, after = totals.matches, totals.curated
-    return {
+    rows = {name: stage_values(stage) for name, stage in stages.items()}
+    for example in inputs.examples:
+        _add_example(rows[example.stage], example)
+    report = {
         "format": FORMAT,
         "run": {
             **run,
@@ -289,20 +366,32 @@ def report_values(inputs: ReportInputs, run: Values, metadata: Values) -> Values
         },
         "notes": [*inputs.notes, *not_listed_note(totals)],
         "overview": overview_values(stages, totals.matches),
-        "stages": [stage_values(stage) for stage in stages.values()],
+        "stages": list(rows.values()),
         "languages": languages,
+        "benchmarks": list(inputs.benchmarks),
         "domains": inputs.domains,
-        "entries": entry_values(languages, inputs.counts, lists),
+        "entries": entry_values(languages, inputs),
         "entries_per_text": named_bins(ENTRIES_PER_TEXT, before.entries_per_text, after.entries_per_text),
         "texts_per_image": named_bins(TEXTS_PER_IMAGE, before.texts_per_image, after.texts_per_image),
         "downloads": download_values(totals.downloads),
-        "images": image_values(totals.shards),
+        "texts": text_values(before, after, inputs.repeats),
+        "images": image_values(totals.shards, inputs.repeats["images"]),
         "shards": inputs.shards,
         "samples": sample_values(inputs.samples, lists),
+        "kept_texts": kept_text_values(inputs.kept_texts, lists),
         "failures": failure_values(stages.values()),
         "second_balance": inputs.second_balance,
         "never_matching": never_matching_values(lists.values()),
+        "cost": cost_values(stages, inputs.price_core_hour),
     }
+    return {**report, "summary": {"badges": badges(rows), "alerts": alerts(report)}}
+
+
+def _add_example(stage: Values, example: Example) -> None:
+    """Add an example to its drop; images that a limit of domains dropped cannot be told from those not drawn."""
+    reasons = {drop["reason"]: drop for drop in stage["drops"]}
+    if example.reason in reasons and not (example.reason == "not_drawn" and "domain_cap" in reasons):
+        reasons[example.reason].setdefault("examples", []).append(example.value())
 
 
 def sort_as_drawn(samples: Iterable[Values], drawn: Sequence[SampleDraw]) -> list[Values]:

@@ -3,13 +3,12 @@
 Files come from others. Parquet is read in bounded memory, no pickle is opened, and of tars only places are kept.
 """
 
-import hashlib
 import io
 import math
 import posixpath
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, BinaryIO
@@ -20,9 +19,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core import storage
-from curation.core.bounded_parquet import BoundedParquet
+from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
 from curation.core.uids import uid_of
+from curation.shards.sample_captions import SYN_JSON
 from curation.sources.archives import ReadLog
 from curation.sources.tar_reader import Member, read_members
 
@@ -33,9 +33,9 @@ MAX_VECTOR_BYTES = 1 << 20
 MAX_MEMBER_BYTES = 64 << 20
 MAX_JSON_BYTES = 4 << 20
 VECTORS = ("vector", "embedding")
-SYN_JSON, NPY = "syn.json", "npy"
-_UID = re.compile(r"[0-9a-f]{24}")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
+NPY = "npy"
+_DIGITS = {"uid": 24, "sha256": 64, "datacomp_uid": 32}
+_PATTERNS = {kind: re.compile(rf"[0-9a-f]{{{digits}}}") for kind, digits in _DIGITS.items()}
 _EXTENSION = re.compile(r"[0-9a-z]{1,16}(\.[0-9a-z]{1,16})?")
 _OWN = ("json", "txt", "url.txt", "jpg", "jpeg", "png", "webp", "gif", "bmp", "avif", "tif", "tiff")
 """Members of other tars that are not attached: the sample itself has them."""
@@ -81,38 +81,71 @@ def read_attached(path: str, metadata: str, facts: Counter[str]) -> Iterator[Att
         raise HeadtailError(f"data: {path} cannot be attached: {error}") from error
 
 
-def _of_table(file: BinaryIO, facts: Counter[str]) -> Iterator[Attached]:
+def read_captions(path: str, key: str, groups: range | None, facts: Counter[str]) -> Iterator[Attached]:
+    """Yield the captions of a Parquet file by its column `key`, of all row groups or of some.
+
+    Counts `rows` and `faulty_rows` in `facts`. Raises HeadtailError for a file that cannot be read.
+    """
+    try:
+        with storage.open_input(path) as file:
+            yield from _of_table(file, facts, (key,), ("caption",), groups)
+    except (*ERRORS, TypeError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise HeadtailError(f"captions: {path} cannot be joined: {error}") from error
+
+
+def check_caption_columns(schema: pa.Schema, key: str) -> list[str]:
+    """Return the columns model and prompt of a caption table, as far as it has them.
+
+    Raises ValueError for a key or a caption that is missing, of another type, or there twice.
+    """
+    return _checked(schema, key, "caption")
+
+
+def _of_table(
+    file: BinaryIO,
+    facts: Counter[str],
+    may_be_keys: Sequence[str] = ("uid", "sha256", "url"),
+    may_be_values: Sequence[str] = ("caption", *VECTORS),
+    groups: range | None = None,
+) -> Iterator[Attached]:
     bounded = BoundedParquet(file)
     names = bounded.schema.names
-    keys = [name for name in ("uid", "sha256", "url") if name in names]
-    values = [name for name in ("caption", *VECTORS) if name in names]
+    keys = [name for name in may_be_keys if name in names]
+    values = [name for name in may_be_values if name in names]
     if not keys or len(values) != 1:
         raise ValueError(
-            f"its columns are {', '.join(names)[:300]}, expected a key (uid, sha256 or url) and one of caption, "
-            f"{', '.join(VECTORS)}"
+            f"its columns are {', '.join(names)[:300]}, expected a key ({storage.join_or(may_be_keys)}) and one of "
+            f"{', '.join(may_be_values)}"
         )
     key, value = keys[0], values[0]
-    notes = [name for name in ("model", "prompt") if name in names] if value == "caption" else []
-    if twice := [name for name in (key, value, *notes) if names.count(name) > 1]:
-        raise ValueError(f"it has several columns of the name {', '.join(twice)}")
-    for name in (key, *notes):
-        _check_type(bounded.schema, name, "a string", _is_text)
-    if value == "caption":
-        _check_type(bounded.schema, value, "a string or a list of strings", lambda kind: _is_text(_item(kind) or kind))
-    else:
-        _check_type(bounded.schema, value, "a list of floats", lambda kind: pa.types.is_floating(_item(kind) or kind))
-        _check_type(bounded.schema, value, "a list of floats", lambda kind: _item(kind) is not None)
-    for group in range(len(bounded.group_rows)):
+    notes = _checked(bounded.schema, key, value)
+    for group in range(len(bounded.group_rows)) if groups is None else groups:
         for batch in bounded.read_group(group, [key, value, *notes], BATCH_ROWS):
             facts["rows"] += batch.num_rows
             found = batch[key].to_pylist()
             data = _captions(batch, notes) if value == "caption" else _vectors(batch[value])
             for given, datum in zip(found, data, strict=True):
-                place = _key(key, given)
+                place = key_of(key, given)
                 if place is None or datum is None:
                     facts["faulty_rows"] += 1
                 else:
                     yield Attached(place, SYN_JSON if value == "caption" else NPY, datum)
+
+
+def _checked(schema: pa.Schema, key: str, value: str) -> list[str]:
+    notes = [name for name in ("model", "prompt") if name in schema.names] if value == "caption" else []
+    if twice := [name for name in (key, value, *notes) if schema.names.count(name) > 1]:
+        raise ValueError(f"it has several columns of the name {', '.join(twice)}")
+    for name in (key, *notes):
+        _check_type(schema, name, "a string", _is_text)
+    if value == "caption":
+        _check_type(schema, value, "a string or a list of strings", lambda kind: _is_text(_item(kind) or kind))
+    else:
+        _check_type(schema, value, "a list of floats", lambda kind: pa.types.is_floating(_item(kind) or kind))
+        _check_type(schema, value, "a list of floats", lambda kind: _item(kind) is not None)
+    return notes
 
 
 def _check_type(schema: pa.Schema, name: str, expected: str, is_right: Callable[[pa.DataType], bool]) -> None:
@@ -132,14 +165,15 @@ def _item(kind: pa.DataType) -> pa.DataType | None:
     return kind.value_type if any(is_list(kind) for is_list in lists) else None
 
 
-def _key(kind: str, value: Any) -> str | None:
+def key_of(kind: str, value: Any) -> str | None:
     """Return the key of a row: a URL stands for its uid."""
     if not isinstance(value, str):
         return None
     if kind == "url":
         return f"u{uid_of(value)}" if value and value.isprintable() else None
-    pattern = _UID if kind == "uid" else _SHA256
-    return f"{kind[0]}{value}" if pattern.fullmatch(value) else None
+    if kind == "datacomp_uid":
+        value = value.lower()
+    return f"{kind[0]}{value}" if _PATTERNS[kind].fullmatch(value) else None
 
 
 def _captions(batch: pa.RecordBatch, notes: list[str]) -> Iterator[bytes | None]:
@@ -228,7 +262,7 @@ def _of_npy(file: BinaryIO, metadata: str, facts: Counter[str]) -> Iterator[Atta
                 for path in batch["image_path"].to_pylist():
                     facts["rows"] += 1
                     data = file.read(row_bytes)
-                    found = _key("uid", posixpath.basename(str(path)).split(".")[0])
+                    found = key_of("uid", posixpath.basename(str(path)).split(".")[0])
                     if found is None:
                         facts["faulty_rows"] += 1
                     else:
@@ -253,7 +287,7 @@ def _of_tar(file: BinaryIO, path: str, facts: Counter[str]) -> Iterator[Attached
         name, _, extension = posixpath.basename(member.name).partition(".")
         if name != stem:
             yield from close()
-            stem, key, places = name, _key("uid", name), []
+            stem, key, places = name, key_of("uid", name), []
         if extension == "json" and key is None:
             key = _key_of_json(member)
         elif _is_wanted(extension, member.size) and all(place.extension != extension for place in places):
@@ -273,10 +307,5 @@ def _key_of_json(member: Member) -> str | None:
         return None
     if not isinstance(values, dict):
         return None
-    found = (_key(kind, values.get(kind)) for kind in ("sha256", "uid", "url"))
+    found = (key_of(kind, values.get(kind)) for kind in ("sha256", "uid", "url"))
     return next((key for key in found if key), None)
-
-
-def order_of(value: bytes) -> bytes:
-    """Return what decides between two rows of one key: the smaller is taken."""
-    return hashlib.sha256(value).digest()

@@ -46,7 +46,7 @@ def plan_requests(part: Part, folder: str) -> list[RequestTask]:
 
 def write_requests(task: RequestTask) -> Receipt:
     """Write the requests of a shard. No image is read where the shard has an index that is true."""
-    samples = read_rows(task.sidecar, SAMPLES, ["uid", "ext", "bytes", "sha256", "text"]).to_pylist()
+    samples = read_rows(task.sidecar, SAMPLES, ["uid", "ext", "bytes", "sha256", "text"], further=None).to_pylist()
     with storage.open_input(task.tar) as file:
         rows = _requests(task.tar, file, samples, _indexed(task.tar))
         if rows is None:

@@ -27,6 +27,7 @@ from curation.images.encoding import KEPT_FORMATS, MAX_SCANS, has_many_scans
 from curation.shards.cautions import count_image
 from curation.shards.indexes import TarIndex, index_paths
 from curation.shards.readers import IMAGES
+from curation.shards.scores import score_columns
 from curation.shards.traits import Traits
 from curation.shards.write import shard_name
 from curation.sources.archives import ReadLog
@@ -44,12 +45,16 @@ MAX_FAILURES = 20
 
 @dataclass(frozen=True)
 class CheckTask:
-    """The paths of a tar and its side-car; its size in sizes.json and its SHA-256 in the manifest, None if unknown."""
+    """The paths of a tar and its side-car; its size in sizes.json and its SHA-256 in the manifest, None if unknown.
+
+    `scores` are further columns of the side-car.
+    """
 
     tar: str
     sidecar: str
     size: int | None
     sha256: str | None
+    scores: tuple[str, ...] = ()
 
 
 def plan_checks(folder: str) -> tuple[list[CheckTask], list[str]]:
@@ -85,6 +90,7 @@ def plan_checks(folder: str) -> tuple[list[CheckTask], list[str]]:
                 storage.join(folder, name.replace(".tar", ".parquet")),
                 size if isinstance(size, int) else None,
                 digest if digest is None else str(digest),
+                score_columns(manifest),
             )
         )
     return tasks, problems
@@ -265,7 +271,7 @@ def _shard_problems(task: CheckTask, keys: list[str], digest: _Digest) -> Iterat
     if twice := [key for key, count in Counter(keys).items() if count > 1]:
         yield f"keys that are not unique: {', '.join(twice[:5])}"
     try:
-        agrees = _lists(task.sidecar, keys)
+        agrees = _lists(task.sidecar, keys, task.scores)
     except FileNotFoundError:
         yield "there is no side-car"
     except (OSError, ValueError, pa.ArrowException, HeadtailError) as error:
@@ -286,10 +292,10 @@ def _index_problems(task: CheckTask, index: TarIndex) -> Iterator[str]:
                 yield f"{path.rsplit('/', 1)[-1]} is not the index of this tar"
 
 
-def _lists(sidecar: str, keys: list[str]) -> bool:
+def _lists(sidecar: str, keys: list[str], scores: tuple[str, ...]) -> bool:
     """Return whether a side-car lists these samples in this order."""
     at = 0
-    for batch in read_foreign_batches(sidecar, SAMPLES, ["uid"], 10_000):
+    for batch in read_foreign_batches(sidecar, SAMPLES, ["uid"], 10_000, scores):
         uids = batch["uid"].to_pylist()
         if uids != keys[at : at + len(uids)]:
             return False

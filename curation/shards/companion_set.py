@@ -17,12 +17,12 @@ STAGE = "attach"
 FOLDER = "captions"
 LOGIC_VERSION = 1
 _TAR = re.compile(r"\d{5,}\.tar")
-_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
+NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 def companion_folder(shards: str, name: str) -> str:
     """Return the folder of the companion tars of a name; raises HeadtailError for a name that is none."""
-    if not _NAME.fullmatch(name):
+    if not NAME.fullmatch(name):
         raise HeadtailError(f"name={name[:100]} must be 1 to 64 of a-z, 0-9, - and _, and begin with a letter or digit")
     return storage.join(shards, FOLDER, name)
 

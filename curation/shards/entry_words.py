@@ -4,13 +4,14 @@ A run copies the words of its entry lists into its work folder, so that a stoppe
 whatever has become of the table or the lists since. Where the words cannot be had, `entries` is an empty list.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.balancing.entry_table import Words
 from curation.core import storage
-from curation.core.errors import HeadtailError
 from curation.core.schemas import ENTRIES
 from curation.core.table_reader import open_table_file
 from curation.shards.sample_json import SampleForm
@@ -19,19 +20,20 @@ FILE = "words.parquet"
 COLUMNS = pa.schema([ENTRIES.field(name) for name in ("lang", "entry_id", "entry")])
 
 
-def copy_words(words: Words | None, work: str) -> str:
-    """Copy the words into a work folder, unless an earlier run did; return the path of the file, "" without words."""
+def copy_words(words: Iterable[Words], work: str) -> str:
+    """Copy words into a work folder, unless an earlier run did; return the path of the file, "" if there are none."""
     path = storage.join(work, FILE)
     if not storage.exists(path):
         with storage.ParquetSink(path, COLUMNS) as sink:
-            for batch in words or ():
-                sink.write(batch.select(COLUMNS.names))
+            for each in words:
+                for batch in each:
+                    sink.write(batch.select(COLUMNS.names))
     with open_table_file(path, COLUMNS) as file:
         return path if file.metadata.num_rows else ""
 
 
 def with_words(rows: pa.Table, form: SampleForm) -> pa.Table:
-    """Return samples with the column `entries`, a list of words, if their form has it.
+    """Return samples with the column `entries`, a list of words, if their form has it; null for words that are lacking.
 
     Reads `text`, `lang` and `texts`. Memory holds the words of the samples, and of one row group of the file.
     """
@@ -65,7 +67,7 @@ def kept_ids(rows: pa.Table) -> pa.ListArray:
 def read_words(path: str, langs: pa.StringArray, codes: np.ndarray, ids: np.ndarray) -> pa.Array:
     """Return the word of each entry, named by the place of its language in `langs` and its id.
 
-    Reads the row groups that may hold them. Raises HeadtailError if the file lacks one.
+    Reads the row groups that may hold them; null for a word that the file lacks.
     """
     wanted, back = np.unique(codes.astype(np.int64) << 32 | ids, return_inverse=True)
     places, words = np.full(len(wanted), -1), [pa.array([], pa.string())]
@@ -83,6 +85,5 @@ def read_words(path: str, langs: pa.StringArray, codes: np.ndarray, ids: np.ndar
             places[here] = known + np.arange(len(here))
             known += len(here)
             words.append(group["entry"].combine_chunks().take(at.drop_null()))
-    if (places < 0).any():
-        raise HeadtailError(f"{path} lacks words of entries: delete it, and start again")
-    return pa.concat_arrays(words).take(pa.array(places[back]))
+    places = places[back]
+    return pa.concat_arrays(words).take(pa.array(places, mask=places < 0))

@@ -3,11 +3,15 @@
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from curation.core.storage import is_local, join
 from curation.core.tables import Part
-from curation.shards.sample_json import ENTRY_WORDS, version_of
+from curation.shards.sample_json import CAPTION, ENTRY_WORDS, version_of
 
+CAPTIONS = "captions"
+"""Key of the counts of joined captions in the manifest of a set."""
+MAX_SHOWN = 120
 WORKERS, BATCH = 4, 256
 """At most so many workers and samples of a batch are in the command for OpenCLIP."""
 TEMPLATE = """---
@@ -32,7 +36,7 @@ Written by headtail; `_manifest.json` holds settings, counts by reason and the S
 
 The samples are in a random order that the seed fixes, so the first shards, however many, are a random sample.
 {keys}
-
+{captions}
 The commands are for the folder of this README.
 
 ## OpenCLIP
@@ -123,8 +127,31 @@ def shard_readme(part: Part) -> str:
         small=f": {small}" if (small := small_shard(sizes)) else "",
         json=JSON[version_of(part.manifest)],
         drops=drops or "none",
+        captions=_captions(
+            part.manifest.get(CAPTIONS, {}), part.manifest["rows_out"], part.manifest["settings"].get("syn_json", False)
+        ),
         keys=KEYS[version_of(part.manifest)].format(entries=ENTRIES[part.manifest.get(ENTRY_WORDS, False)]),
     )
+
+
+def _captions(counts: Mapping[str, Mapping[str, Any]], samples: int, syn_json: bool) -> str:
+    """Return a line for each name of joined captions; models and prompts are texts of others."""
+    lines = []
+    for name, mine in counts.items():
+        line = f"- `{CAPTION}{name}`: {mine['samples_with']:,} of {samples:,} samples."
+        for kind in ("models", "prompts"):
+            notes = [f"`{_plain(text)}` ({count:,} rows)" for text, count in mine.get(kind, {}).items()]
+            line += f" {kind.capitalize()}: {', '.join(notes)}." if notes else ""
+        lines.append(f"{line}\n")
+    head = "\nCaptions that were joined to the images (the numbers are of the day on which the set was written):\n\n"
+    member = '\n`<uid>.syn.json` holds all of them, `[""]` where there are none.\n' if syn_json else ""
+    return f"{head}{''.join(lines)}{member}" if lines else ""
+
+
+def _plain(text: str) -> str:
+    """Return a text of others as a code span of a README can hold it."""
+    shown = "".join(letter for letter in " ".join(text.split()) if letter.isprintable()).replace("`", "'")
+    return shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]}..."
 
 
 def tar_pattern(folder: str, names: Sequence[str]) -> str:

@@ -12,7 +12,7 @@ from curation.core.removal_lists import Removals
 from curation.core.schemas import SAMPLES
 from curation.core.table_reader import read_rows
 from curation.core.tables import Part
-from curation.core.tar_writer import end, member
+from curation.core.tar_writer import COMPANION_NAME, end, member
 from curation.shards.indexes import TarIndex, index_paths
 from curation.shards.shard_set import note_name, read_lines, write_lines
 
@@ -41,7 +41,7 @@ def remove_from_shard(task: RemoveTask, removals: Removals) -> Receipt:
     repeated. The side-car is written last, and a shard whose side-car and manifest differ is written again, so a
     stopped run can be repeated. The output has the keys of `write_shard`; an unchanged shard has no output.
     """
-    rows = read_rows(task.sidecar, SAMPLES)
+    rows = read_rows(task.sidecar, SAMPLES, further=None)
     removed = removals.mask({name: rows[name] for name in ("uid", "sha256")})
     receipt = Receipt(task.tar, rows_in=rows.num_rows, rows_out=rows.num_rows - int(removed.sum()))
     receipt.drops["removed"] = int(removed.sum())
@@ -55,7 +55,8 @@ def remove_from_shard(task: RemoveTask, removals: Removals) -> Receipt:
     size, digest, index = _copy_without(task.tar, frozenset(uids))
     if storage.exists(index_paths(task.tar)[0]):  # an older version has written none
         index.write(task.tar)
-    output = storage.write_rows(task.sidecar, kept.cast(SAMPLES))
+    scores = [field for field in kept.schema if field.name not in SAMPLES.names]
+    output = storage.write_rows(task.sidecar, kept.cast(pa.schema([*SAMPLES, *scores])))
     receipt.outputs.append({**output, "tar": name, "tar_bytes": size, "tar_sha256": digest})
     return receipt
 
@@ -74,7 +75,7 @@ def _copy_without(path: str, uids: frozenset[str]) -> tuple[int, str, TarIndex]:
             content = tar.extractfile(entry)
             if content is None or entry.name.split(".")[0] in uids:
                 continue
-            data = member(entry.name, content.read())
+            data = member(entry.name, content.read(), COMPANION_NAME)
             index.add(entry.name, entry.size)
             digest.update(data)
             size += out.write(data)

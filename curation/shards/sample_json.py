@@ -4,7 +4,7 @@ Form 1 has `texts`, the matched texts as objects. Form 2 has them as `matched_te
 strings in `texts`, and has `caption`, `entries` and the captions that were joined. docs/shards.md explains the keys.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,15 +43,6 @@ def version_of(manifest: Mapping[str, Any]) -> int:
     return manifest["settings"].get(SETTING, 1)
 
 
-def caption_columns(names: Iterable[str]) -> list[str]:
-    """Return the columns that hold joined captions, in order of their names.
-
-    >>> caption_columns(["uid", "caption_recap", "text", "caption_altogether"])
-    ['caption_altogether', 'caption_recap']
-    """
-    return sorted(name for name in names if name.startswith(CAPTION))
-
-
 def sample_json(row: Mapping[str, Any], version: int, captions: Sequence[str] = ()) -> bytes:
     """Return the json of a sample as UTF-8, with the same keys in the same order for all samples of a set.
 
@@ -69,7 +60,7 @@ def sample_json(row: Mapping[str, Any], version: int, captions: Sequence[str] = 
         "keep_probability": row["keep_probability"],
         "texts": [text["text"] for text in row["texts"] if text["kept"]],
         "matched_texts": row["texts"],
-        "entries": row["entries"],
+        "entries": [word for word in row["entries"] if word is not None],
         **{name: row[name] for name in _IMAGE},
         **{name: row[name] or "" for name in captions},
     }

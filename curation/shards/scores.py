@@ -1,41 +1,118 @@
-"""Tables of scores, which users make and an SQL filter reads: their columns, checked before a run."""
+"""Tables of scores, which users make: for an SQL filter, and for the side-cars. Their columns, checked before a run."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 
 from curation.core.errors import HeadtailError
 from curation.core.schemas import SAMPLES
-from curation.core.storage import list_files
+from curation.core.storage import FileInfo, join_or, list_files
 from curation.core.table_reader import read_schema
 
 LOOKED_AT = 16
 """Files of a table that are opened."""
+SCORE_COLUMNS = "score_columns"
+"""Key in the manifest of a set: the columns of scores in its side-cars."""
+KEYS = ("uid", "sha256", "url")
+"""Columns that name the image of a row: of several the first is taken, and none is a score."""
+_EVERY_COLUMN = re.compile(r"[(,]\s*\*|\*\s*[,)]|\.\s*\*|`")
+"""What may name columns in other words than theirs: hash(*), struct(t.*), a quoted name."""
 
 
-def check_scores(paths: Iterable[str]) -> None:
-    """Raise HeadtailError for a table without a uid of type text, or with columns that side-cars or tables before have.
+@dataclass(frozen=True)
+class ScoreTable:
+    """A table of scores: the column of its keys, its files, and its scores by the types that they get."""
 
-    Raises HeadtailError for a path without a file, and for a file that is no Parquet file.
+    key: str
+    files: tuple[FileInfo, ...]
+    scores: pa.Schema
+
+
+def open_scores(paths: Iterable[str]) -> list[ScoreTable]:
+    """Return the score tables in the order of their files, after a look at some files of each.
+
+    Raises HeadtailError for a table without a key of type text, or with columns that side-cars or tables before have,
+    for a path without a file, and for a file that is no Parquet file.
     """
     known = dict.fromkeys(SAMPLES.names, "the side-cars")
+    tables = []
     for path in paths:
-        columns: set[str] = set()
-        for file in list_files([path])[:LOOKED_AT]:
+        files, key = list_files([path]), ""
+        scores: dict[str, pa.DataType] = {}
+        for file in files[:LOOKED_AT]:
             schema = read_schema(file.path)
-            columns |= _checked(schema, file.path, known)
-        known |= dict.fromkeys(columns, path)
+            key = _checked(schema, file.path, key, known)
+            for field in schema:
+                if field.name not in KEYS:
+                    kind = stored_type(field.type)
+                    if scores.setdefault(field.name, kind) != kind:
+                        raise HeadtailError(
+                            f"scores: column {field.name} of {file.path} is {field.type}, in files before it "
+                            f"{scores[field.name]}: write the files with one type"
+                        )
+        known |= dict.fromkeys(scores, path)
+        tables.append(ScoreTable(key, tuple(files), pa.schema(list(scores.items()))))
+    return sorted(tables, key=lambda table: table.files[0].path)
 
 
-def _checked(schema: pa.Schema, file: str, known: dict[str, str]) -> set[str]:
-    if "uid" not in schema.names:
-        raise HeadtailError(f"scores: {file} has no column uid among {', '.join(schema.names)}")
-    kind = schema.field("uid").type
+def _checked(schema: pa.Schema, file: str, key: str, known: dict[str, str]) -> str:
+    """Return the key of a table, which is that of its files before."""
+    found = next((name for name in ((key,) if key else KEYS) if name in schema.names), None)
+    if found is None:
+        raise HeadtailError(f"scores: {file} has no column {key or join_or(KEYS)} among {', '.join(schema.names)}")
+    if len(set(schema.names)) < len(schema.names):
+        raise HeadtailError(f"scores: {file} has several columns of one name among {', '.join(schema.names)}")
+    kind = schema.field(found).type
     if not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_dictionary(kind)):
-        raise HeadtailError(f"scores: column uid of {file} is {kind}, expected string: 24 hex digits")
-    columns = {name for name in schema.names if name != "uid"}
-    if twice := sorted(columns & known.keys()):
+        raise HeadtailError(f"scores: column {found} of {file} is {kind}, expected string")
+    if twice := sorted((set(schema.names) - set(KEYS)) & known.keys()):
         raise HeadtailError(
             f"scores: column {', '.join(twice)} is there already: {known[twice[0]]} and {file} have it; rename it"
         )
-    return columns
+    return found
+
+
+def score_columns(manifest: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the columns of scores that the side-cars of a set have, by its manifest."""
+    names = manifest.get(SCORE_COLUMNS)
+    return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
+
+
+def stored_type(kind: pa.DataType) -> pa.DataType:
+    """Return the type that a score gets: that of Spark where Arrow has others.
+
+    >>> print(stored_type(pa.uint16()), stored_type(pa.list_(pa.float16())), stored_type(pa.timestamp("ns", "CET")))
+    int32 list<element: float> timestamp[us, tz=UTC]
+    """
+    types = pa.types
+    if types.is_dictionary(kind):
+        return stored_type(kind.value_type)
+    if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        return pa.list_(pa.field("element", stored_type(kind.value_type)))
+    if types.is_struct(kind):
+        return pa.struct([pa.field(each.name, stored_type(each.type), each.nullable) for each in kind])
+    if types.is_map(kind):
+        return pa.map_(stored_type(kind.key_type), stored_type(kind.item_type))
+    if types.is_timestamp(kind):
+        return pa.timestamp("us", "UTC" if kind.tz else None)
+    return _TYPES.get(kind, kind)
+
+
+_TYPES = {
+    pa.uint8(): pa.int16(), pa.uint16(): pa.int32(), pa.uint32(): pa.int64(), pa.uint64(): pa.decimal128(20, 0),
+    pa.float16(): pa.float32(), pa.large_string(): pa.string(), pa.large_binary(): pa.binary(),
+    pa.date64(): pa.date32(),
+}  # fmt: skip
+
+
+def named_in(expression: str, names: Iterable[str]) -> list[str]:
+    """Return the columns that an SQL expression may name: those whose name stands in it, or all if it may mean all.
+
+    >>> named_in("Clip >= 0.3 and lang = 'en'", ["clip", "nsfw", "lang"]), named_in("hash(*) % 2 = 0", ["clip"])
+    (['clip', 'lang'], ['clip'])
+    """
+    text = expression.lower()
+    return [name for name in names if _EVERY_COLUMN.search(text) or name.lower() in text]

@@ -22,7 +22,7 @@ from curation.shards.sample_json import NEWEST, version_of
 
 STAGE = "write_shards"
 SIZES = "sizes.json"
-README = "README.md"
+README, CROISSANT = "README.md", "croissant.json"
 REMOVALS = "removals.txt"
 NOTE_PREFIX = ".removed-"
 _SHARD = re.compile(r"\d{5,}\.(tar|parquet|idx|tar\.idx)")
@@ -100,9 +100,10 @@ class ShardSet(Table):
         return storage.join(self.path, mine)
 
     def retract(self) -> None:
-        """Delete the manifest and sizes.json: the tars are no set until `publish`."""
+        """Delete the manifest, sizes.json and croissant.json: the tars are no set until `publish`."""
         storage.remove(storage.join(self.path, MANIFEST))
         storage.remove(storage.join(self.path, SIZES))
+        storage.remove(storage.join(self.path, CROISSANT))
 
     def publish(
         self, recipe: Recipe, work: str, receipts: Sequence[Receipt], selection: Receipt, seconds: float, **facts: Any
@@ -137,8 +138,12 @@ class ShardSet(Table):
         return [storage.join(self.path, name) for name in names]
 
     def amend(self, receipts: Sequence[Receipt]) -> Part:
-        """Update sizes.json, the manifest and the list of removals after shards were written again."""
+        """Update sizes.json, the manifest and the list of removals after shards were written again.
+
+        The card and croissant.json told of the shards before: the README is a plain one again.
+        """
         (part,) = self.parts()
+        storage.remove(storage.join(self.path, CROISSANT))
         manifest = dict(part.manifest)
         changed = {output["tar"]: dict(output) for receipt in receipts for output in receipt.outputs}
         for output in changed.values():

@@ -10,6 +10,9 @@ from curation.shards.perceptual_hash import HashTask
 from curation.shards.second_balance import DrawTask, WeighTask
 from curation.shards.selection import SelectTask
 
+SCORED = "scored"
+"""The folder of scores by range, for side-cars."""
+
 
 @dataclass(frozen=True)
 class SelectionSteps:

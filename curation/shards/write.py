@@ -19,15 +19,16 @@ from curation.core import storage
 from curation.core.beats import moved
 from curation.core.receipts import Receipt
 from curation.core.schemas import CANDIDATES, CURATED, SAMPLES, STORED
-from curation.core.table_reader import read_rows
-from curation.core.tar_writer import end, member
+from curation.core.table_reader import read_rows, read_schema
+from curation.core.tar_writer import COMPANION_NAME, end, member
 from curation.images.ranges import list_name
 from curation.images.status import images_path
 from curation.shards.entry_words import with_words
 from curation.shards.indexes import TarIndex
-from curation.shards.sample_json import SampleForm, caption_columns, sample_json
+from curation.shards.sample_captions import SYN_JSON, CaptionFiles, SampleCaptions, Texts, syn_json
+from curation.shards.sample_json import SampleForm, sample_json
 from curation.shards.selection import CHOSEN
-from curation.shards.steps import SelectionSteps
+from curation.shards.steps import SCORED, SelectionSteps
 
 LOGIC_VERSION = 1
 MIN_DIGITS = 5
@@ -57,7 +58,7 @@ class PieceFiles:
     """Rows [start, end) of a file of survivors, and the files that hold their columns and images.
 
     `candidates` holds the facts of each image; `texts` its texts (a list, or the drawn rows of the second balance);
-    `tars` the images, a tar for each generation.
+    `tars` the images, a tar for each generation; `scores` the scores of each candidate, for the side-car ("": none).
     """
 
     survivors: str
@@ -66,26 +67,38 @@ class PieceFiles:
     tars: tuple[str, ...]
     start: int
     end: int
+    scores: str = ""
 
 
 @dataclass(frozen=True)
 class ShardTask:
-    """One shard: the paths of its tar, side-car and receipt, its pieces in order, and the form of its samples."""
+    """One shard: the paths of its tar, side-car and receipt, its pieces in order, and the form of its samples.
+
+    `captions`: captions were joined, and are there.
+    """
 
     tar: str
     sidecar: str
     receipt: str
     pieces: tuple[PieceFiles, ...]
     form: SampleForm
+    captions: CaptionFiles | None = None
 
 
 def plan_shard_tasks(
-    folder: str, steps: SelectionSteps, texts: str, survivors: Receipt, size: ShardSize, form: SampleForm
+    folder: str,
+    steps: SelectionSteps,
+    texts: str,
+    survivors: Receipt,
+    size: ShardSize,
+    form: SampleForm,
+    scored: bool = False,
 ) -> list[ShardTask]:
     """Return a task for `write_shard` for every shard, in order.
 
     `texts` is the folder of lists, or of the drawn rows of the second balance; `survivors` the summed receipts of the
-    last step. The sizes of single images are read only if a shard can reach the bound in bytes.
+    last step; `scored`: the side-cars get scores. The sizes of single images are read only if a shard can reach the
+    bound in bytes.
     """
     outputs = {output["range"]: output for output in survivors.outputs}
     largest = max((output["largest"] for output in survivors.outputs), default=0)
@@ -98,7 +111,8 @@ def plan_shard_tasks(
         name = list_name(piece.range)
         tars = tuple(images_path(path) for path in steps.status.get(str(piece.range), []))
         inputs = (storage.join(candidates, name), storage.join(texts, name), tars)
-        return PieceFiles(outputs[piece.range]["path"], *inputs, piece.start, piece.end)
+        scores = storage.join(steps.folder(SCORED), name) if scored else ""
+        return PieceFiles(outputs[piece.range]["path"], *inputs, piece.start, piece.end, scores)
 
     tasks = []
     for number, pieces in enumerate(shards):
@@ -158,11 +172,14 @@ def write_shard(task: ShardTask) -> Receipt:
         return written.moved_to(task.sidecar.rsplit("/", 1)[0])
     receipt = Receipt(task.tar)
     digest, size, index = hashlib.sha256(), 0, TarIndex()
-    with storage.AtomicFile(task.tar) as file, storage.ParquetSink(task.sidecar, SAMPLES) as sink:
+    images = sum(piece.end - piece.start for piece in task.pieces)
+    captions = SampleCaptions(task.captions, images) if task.captions else None
+    each = iter(captions) if captions else None
+    with storage.AtomicFile(task.tar) as file, storage.ParquetSink(task.sidecar, _sidecar_schema(task)) as sink:
         for piece in task.pieces:
             rows = _read_piece(piece)
-            sink.write(rows.select(SAMPLES.names).combine_chunks().to_batches()[0])
-            for data in _members(with_words(rows, task.form), task.form, piece.tars, index):
+            sink.write(_sidecar_rows(rows, piece))
+            for data in _members(with_words(rows, task.form), task, piece.tars, index, each):
                 digest.update(data)
                 size += file.write(data)
             moved(rows.num_rows)
@@ -175,6 +192,8 @@ def write_shard(task: ShardTask) -> Receipt:
         {**sink.output(), "tar": task.tar.split("/")[-1], "tar_bytes": size, "tar_sha256": digest.hexdigest()}
     )
     receipt.facts["tar_bytes"] = size
+    if captions:
+        receipt.facts.update(captions.counts())
     storage.write_bytes(task.receipt, receipt.to_json().encode())
     return receipt
 
@@ -186,10 +205,7 @@ def _image_bytes(output: dict[str, Any], needed: bool) -> np.ndarray:
 
 
 def _read_piece(piece: PieceFiles) -> pa.Table:
-    """Return the samples of a piece: columns of the candidates, with texts of the list or of the second balance.
-
-    Further columns named `caption_<name>` (strings) would become keys of the json: all pieces have the same.
-    """
+    """Return the samples of a piece: columns of the candidates, with texts of the list or of the second balance."""
     chosen = read_rows(piece.survivors, CHOSEN).slice(piece.start, piece.end - piece.start)
     rows = read_rows(piece.candidates, CANDIDATES).take(chosen["place"])
     # A list has columns beside those of drawn rows: order, and places of stored images.
@@ -198,9 +214,27 @@ def _read_piece(piece: PieceFiles) -> pa.Table:
     return pa.table([(texts if name in DRAWN else rows)[name] for name in schema.names], schema)
 
 
-def _members(rows: pa.Table, form: SampleForm, tars: Sequence[str], index: TarIndex) -> Iterator[bytes]:
+def _sidecar_schema(task: ShardTask) -> pa.Schema:
+    path = task.pieces[0].scores
+    return pa.schema([*SAMPLES, *read_schema(path)]) if path else SAMPLES
+
+
+def _sidecar_rows(rows: pa.Table, piece: PieceFiles) -> pa.RecordBatch:
+    """Return the rows of the side-car, with their scores if there are any."""
+    mine = rows.select(SAMPLES.names)
+    if piece.scores:
+        places = read_rows(piece.survivors, CHOSEN, ["place"]).slice(piece.start, piece.end - piece.start)["place"]
+        scores = read_rows(piece.scores, pa.schema([]), further=None).take(places)
+        mine = pa.table([*mine.columns, *scores.columns], pa.schema([*SAMPLES, *scores.schema]))
+    return mine.combine_chunks().to_batches()[0]
+
+
+def _members(
+    rows: pa.Table, task: ShardTask, tars: Sequence[str], index: TarIndex, captions: Iterator[Texts] | None
+) -> Iterator[bytes]:
     """Yield the bytes of each sample: json, txt, image. Tars and samples have one order, so reads go forwards."""
-    captions = caption_columns(rows.column_names)
+    joined = task.captions
+    columns = joined.columns if joined else ()
     with ExitStack() as stack:
         files: dict[int, BinaryIO] = {}
         for batch in rows.to_batches(1024):
@@ -212,9 +246,13 @@ def _members(rows: pa.Table, form: SampleForm, tars: Sequence[str], index: TarIn
                 image = files[generation].read(row["bytes"])
                 if len(image) != row["bytes"]:
                     raise OSError(f"{tars[generation]} is cut off: {row['uid']} is incomplete")
-                described = sample_json(row, form.version, captions)
+                texts = next(captions) if captions else []
+                row |= {column: mine[0] if mine else "" for column, mine in zip(columns, texts, strict=True)}
+                described = sample_json(row, task.form.version, columns)
                 parts = {"json": described, "txt": row["text"].encode(), row["ext"]: image}
+                if joined and joined.syn_json:
+                    parts[SYN_JSON] = syn_json(texts)
                 named = {f"{row['uid']}.{extension}": data for extension, data in parts.items()}
                 for name, data in named.items():
                     index.add(name, len(data))
-                yield b"".join(member(name, data) for name, data in named.items())
+                yield b"".join(member(name, data, COMPANION_NAME) for name, data in named.items())

@@ -12,6 +12,8 @@ from curation.core.progress import say
 from curation.core.receipts import Receipt, merge_receipts
 from curation.shards.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
 from curation.shards.perceptual_hash import hash_images
+from curation.shards.score_filter import plan_filter
+from curation.shards.score_join import ScoreSettings, join_scores
 from curation.shards.second_balance import FirstBalance, MissingTexts, draw_images, plan_second_draw, weigh_images
 from curation.shards.selection import ImageFilters, select_images
 from curation.shards.shard_set import STAGE
@@ -28,29 +30,34 @@ NO_HEADROOM = (
 
 @dataclass(frozen=True)
 class SelectionSettings:
-    """Which images become samples: bounds, duplicates and removals, an SQL expression ("": none) and score tables."""
+    """Which images become samples: bounds, duplicates and removals, score tables and an SQL expression."""
 
     filters: ImageFilters
     unique: UniqueRules
-    expression: str
-    scores: tuple[str, ...]
+    scores: ScoreSettings
 
 
-def select_samples(spark: SparkSession, steps: SelectionSteps, settings: SelectionSettings) -> Receipt:
-    """Filter, remove and deduplicate; return the receipt of all steps, whose outputs are the survivors by range."""
-    ranges, expression = steps.ranges, settings.expression
+def select_samples(
+    spark: SparkSession, steps: SelectionSteps, settings: SelectionSettings
+) -> tuple[Receipt, list[dict[str, Any]]]:
+    """Filter, remove and deduplicate; return the receipt of all steps, whose outputs are the survivors by range.
+
+    Also returns the counts of each score table.
+    """
+    ranges, expression = steps.ranges, settings.scores.expression
     select = partial(select_images, ranges=ranges, filters=settings.filters)
     selected = run_tasks(spark, select, steps.select(), steps.work)
+    candidates = sum(receipt.rows_out for receipt in selected)
+    joined = join_scores(partial(run_tasks, spark, folder=steps.work), steps, settings.scores, candidates)
     if expression:
-        folders = (steps.folder("candidates"), steps.folder("passed"))
-        filter_images(spark, [folders[0]], settings.scores, expression, folders[1], ranges.groups)
+        filter_images(spark, plan_filter(joined, expression), expression, steps.folder("passed"))
     if settings.unique.near:
         run_tasks(spark, hash_images, steps.hash(), steps.work)
     key = partial(key_images, ranges=ranges, rules=settings.unique)
     keyed = run_tasks(spark, key, steps.key(bool(expression)), steps.work)
     run_tasks(spark, partial(find_duplicates, ranges=ranges), steps.find(), steps.work)
     unique = run_tasks(spark, partial(drop_duplicates, ranges=ranges), steps.drop(), steps.work)
-    return chain_receipts(selected, keyed, unique)
+    return chain_receipts(selected, keyed, unique), joined.counts
 
 
 def balance_again(

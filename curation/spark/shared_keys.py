@@ -30,6 +30,6 @@ def _read_uids(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         for path in map(msgspec.json.decode, batch.column("task").to_pylist()):
             try:
-                yield from read_batches(path, SAMPLES, ["uid"])
+                yield from read_batches(path, SAMPLES, ["uid"], further=None)
             except (OSError, pa.ArrowException, HeadtailError):
                 continue

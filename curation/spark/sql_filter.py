@@ -1,42 +1,41 @@
-"""The SQL filter: a user's expression over images and their scores, which only an SQL engine can evaluate."""
+"""The SQL filter: a user's expression over images and their scores, which only an SQL engine can evaluate.
+
+Python reads and writes: Spark needs no file system of its own for the store.
+"""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+import msgspec
 import pyarrow as pa
-from py4j.protocol import Py4JJavaError
 from pyspark import TaskContext
 from pyspark.errors import PySparkException
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql.pandas.types import from_arrow_schema
+from pyspark.sql import SparkSession
 from pyspark.sql.types import StructType
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from curation.core.run_folders import is_table
 from curation.core.schemas import SAMPLES
-from curation.core.table_reader import read_schema
-from curation.core.tables import Table
 from curation.shards.duplicates import PASSED
-from curation.spark.tasks import collect_receipts, receipt_batch
+from curation.shards.score_filter import FilterTask, iter_scored
+from curation.spark.tasks import collect_receipts, on_worker, plan_tasks, receipt_batch
 
 
-def filter_images(
-    spark: SparkSession, candidates: Sequence[str], scores: Sequence[str], expression: str, folder: str, groups: int
-) -> int:
+def filter_images(spark: SparkSession, tasks: Sequence[FilterTask], expression: str, folder: str) -> int:
     """Write the uids that pass an SQL expression, `00000.parquet` for each group, and return their number.
 
-    A group may have no file: Spark skips a partition that it knows to be empty.
+    A group may have no file: Spark need not run an expression that it knows to be false.
 
-    The expression is over the columns of the shards' side-cars and of the score tables. Score tables are Parquet with
-    a column uid, and are joined by it; the columns are null for an image that the table does not have; of several rows
-    of an image one that passes is enough. An image passes if the expression is true, not if it is null.
-    Raises HeadtailError for an invalid expression, or a score table without uid or with columns of the side-cars.
+    The expression is over the columns of the shards' side-cars and of the score tables, which are null for an image
+    that the table does not have; of several rows of an image one that passes is enough. An image passes if the
+    expression is true, not if it is null. Raises HeadtailError for an invalid expression.
     """
-    with _faults(expression, candidates[0]):
-        images = read_parquet(spark, candidates).select(*SAMPLES.names, "group")
-        passing = passing_images(spark, images, scores, expression)
+
+    def read(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            for encoded in batch.column("task").to_pylist():
+                yield from iter_scored(msgspec.json.decode(encoded, type=FilterTask))
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         context = TaskContext.get()
@@ -47,90 +46,34 @@ def filter_images(
         yield receipt_batch(Receipt(path, rows_in=len(uids), rows_out=len(uids)))
 
     storage.remove(folder)
-    with _faults(expression, candidates[0]):
-        receipts = collect_receipts(passing.repartitionById(groups, "group"), write, folder)
+    with _faults(expression):
+        images = plan_tasks(spark, tasks).mapInArrow(on_worker(read), spark_type(spark, tasks[0].schema))
+        receipts = collect_receipts(images.where(expression).select("uid"), write, folder)
     return sum(receipt.rows_out for receipt in receipts)
 
 
-def check_filter(
-    spark: SparkSession, expression: str, scores: Sequence[str], folder: str, coming: Sequence[pa.Field] = ()
-) -> None:
+def check_filter(spark: SparkSession, expression: str, scores: pa.Schema) -> None:
     """Raise HeadtailError if the expression cannot be parsed, or names columns that neither side-cars nor scores have.
 
-    Reads no image. `folder` is that of the shards, whose file system Spark must know. `coming` are columns of a score
-    table that an earlier job of the chain is going to write.
+    `scores` are the columns of the score tables. Reads no image.
     """
-    scheme, mark, _ = folder.partition("://")
-    context = spark.sparkContext
-    assert context._jvm is not None
-    with _faults(expression, folder):
-        if mark:
-            system = context._jvm.org.apache.hadoop.fs.FileSystem
-            system.getFileSystemClass(scheme, context._jsc.hadoopConfiguration())
-        schema = _readable(pa.schema([*SAMPLES, pa.field("group", pa.int32()), *coming]))
-        passing_images(spark, spark.createDataFrame(schema.empty_table()), scores, expression)
+    with _faults(expression):
+        schema = pa.schema([*SAMPLES, *scores])
+        spark.createDataFrame(schema.empty_table()).where(expression).select("uid")
 
 
-def passing_images(spark: SparkSession, images: DataFrame, scores: Sequence[str], expression: str) -> DataFrame:
-    """Return uid and group of the images that pass the expression, over their columns and those of score tables."""
-    joined = images.transform(join_scores, [read_scores(spark, path) for path in scores])
-    return joined.where(expression).select("uid", "group")
-
-
-def read_scores(spark: SparkSession, path: str) -> DataFrame:
-    """Return the rows of a score table, without the columns of half floats, which Spark refuses: embeddings.
-
-    Of a table of ours the complete parts are read: Spark finds no files in their folders by itself.
-    """
-    files = Table(path).files() if is_table(path) else []
-    schema = read_schema(files[0] if files else storage.list_files([path])[0].path)
-    readable = _readable(schema)
-    return read_parquet(spark, files or [path], from_arrow_schema(readable) if readable != schema else None)
-
-
-def read_parquet(spark: SparkSession, paths: Sequence[str], schema: StructType | None = None) -> DataFrame:
-    """Return the rows of Parquet files, folders and globs; for Spark, too, a path that exists is no glob.
-
-    `schema` has the columns to read; None: all columns.
-    """
-    named = [[path] if storage.exists(path) else [file.path for file in storage.list_files([path])] for path in paths]
-    reader = spark.read.option("__globPaths__", "false")
-    reader = reader.schema(schema) if schema else reader
-    return reader.parquet(*(path for each in named for path in each))
-
-
-def _readable(schema: pa.Schema) -> pa.Schema:
-    return pa.schema([field for field in schema if "halffloat" not in str(field.type)])
+def spark_type(spark: SparkSession, schema: pa.Schema) -> StructType:
+    """Return an Arrow schema as Spark has it."""
+    return spark.createDataFrame(schema.empty_table()).schema
 
 
 @contextmanager
-def _faults(expression: str, path: str) -> Iterator[None]:
+def _faults(expression: str) -> Iterator[None]:
     """Turn errors of Spark into a HeadtailError that names the filter."""
     try:
         yield
     except PySparkException as error:
         raise HeadtailError(f"filter={expression!r}: {_first_line(error)}") from error
-    except Py4JJavaError as error:
-        if "No FileSystem for scheme" not in str(error.java_exception):
-            raise
-        raise HeadtailError(
-            f"filter={expression!r} makes Spark itself read {path}, but Spark has no file system for it: "
-            "set spark=s3 for s3://; docs/scale.md has the settings for others"
-        ) from error
-
-
-def join_scores(images: DataFrame, scores: Sequence[DataFrame]) -> DataFrame:
-    """Add the columns of score tables to images by uid; shuffles both. Reads uid, adds the tables' other columns.
-
-    Raises HeadtailError if a table has no uid, or a column that images have already.
-    """
-    for table in scores:
-        if "uid" not in table.columns:
-            raise HeadtailError(f"scores: no column uid among {', '.join(table.columns)}")
-        if twice := (set(images.columns) & set(table.columns)) - {"uid"}:
-            raise HeadtailError(f"scores: column {', '.join(sorted(twice))} is there already: rename it")
-        images = images.join(table, on="uid", how="left")
-    return images
 
 
 def _first_line(error: Exception) -> str:

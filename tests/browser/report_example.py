@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
+from curation.report.head_tail import head_tail
 from curation.report.summaries import thin
 
 HOSTILE = (
@@ -39,7 +40,7 @@ def example_report() -> dict[str, Any]:
     rng = np.random.default_rng(7)
     entries = [_entries(rng, lang, size) for lang, size in zip(NAMES, (4000, 1500, 1200, 800, 700, 300), strict=True)]
     return {
-        "format": 1,
+        "format": 2,
         "run": {
             "finished": "2026-11-23T08:40:12+00:00",
             "seed": 0,
@@ -63,13 +64,20 @@ def example_report() -> dict[str, Any]:
         "stages": _stages(),
         "languages": [_language(one) for one in entries],
         "domains": {
-            "counted_share": 0.25,
+            "counted_share": 1.0, "domains": 812, "domains_kept": 640, "images": 27_402, "images_kept": 9_812,
+            "attempted": 9_812, "arrived": 6_377, "hhi": 0.11, "hhi_kept": 0.012,
+            "top_levels": [
+                {"name": name, "images": 900, "images_kept": 100, "attempted": 100, "arrived": 41}
+                for name in (".org", "(unknown)", HOSTILE[1])
+            ],
             "rows": [
-                {"domain": domain, "images": images, "images_kept": kept, "keep_share": kept / images}
+                {"domain": domain, "images": images, "images_kept": kept, "keep_share": kept / images,
+                 "attempted": kept, "arrived": kept // 2}
                 for domain, images, kept in (("example.org", 9_000, 700), (HOSTILE[0], 512, 512), ("b.test", 40, 1))
             ],
         },
-        "entries": [{key: value for key, value in one.items() if key != "entries"} for one in entries],
+        "benchmarks": _benchmarks(),
+        "entries": entries,
         "entries_per_text": [
             {"bin": name, "before": before, "after": after}
             for name, before, after in zip(
@@ -96,8 +104,26 @@ def example_report() -> dict[str, Any]:
                 {"status": HOSTILE[0], "meaning": HOSTILE[1], "count": 112, "http": {HOSTILE[0]: 112}},
             ],
         },
+        "texts": _texts(),
         "images": _images(rng),
         "samples": [_sample(rng, index) for index in range(24)],
+        "kept_texts": [
+            {"text": text, "lang": "en", "keep_probability": 0.31, "entries": [HOSTILE[1], "red"]}
+            for text in (*HOSTILE, *CAPTIONS.values())
+        ],
+        "summary": {
+            "badges": [
+                {"name": "Language", "state": "yes", "detail": "decided by a classifier"},
+                {"name": "Near duplicates", "state": "no", "detail": "kept"},
+                {"name": "Decontamination", "state": "not checked", "detail": HOSTILE[1]},
+            ],
+            "alerts": [f"{HOSTILE[0]} has 12% of the kept images."],
+        },
+        "cost": {
+            "stages": [{"core_hours": 0.4, "hours": 0.2, "read_bytes": 48_000, "written_bytes": 9_000_000}] * 5,
+            "core_hours": 2.0, "hours": 1.0, "read_bytes": 48_213_004, "written_bytes": 45_000_000,
+            "price_core_hour": 0.04, "price": 0.08,
+        },
         "failures": {
             "total": 2,
             "rows": [
@@ -120,6 +146,24 @@ def example_report() -> dict[str, Any]:
             ],
         },
     }  # fmt: skip
+
+
+def _benchmarks() -> list[dict[str, Any]]:
+    stages = {"raw": (900, 0), "balanced": (60, 0), "expected": (44.5, 0), "in_shards": (21, 0)}
+    names = [
+        {"class": name, "match": match, "entry": entry, **{stage: pair[k == 0] for stage, pair in stages.items()}}
+        for k, (name, match, entry) in enumerate([(HOSTILE[1], "absent", None), ("dog", "part", HOSTILE[0])])
+    ]
+    return [
+        {
+            "task": task, "lang": "en", "classes": 2, "entry_classes": 0, "case_classes": 0,
+            "part_classes": 1, "absent_classes": 1,
+            "stages": {name: {"zero": 1, "kl": None, "kl_counted": 8.055} for name in stages},
+            "zero": 1, "zero_in": "in_shards", "alert": True, "rarest": {"class": HOSTILE[1], "exposures": 0},
+            "names": names,
+        }
+        for task in ("pets", HOSTILE[2])
+    ]  # fmt: skip
 
 
 def _entries(rng: np.random.Generator, lang: str, size: int) -> dict[str, Any]:
@@ -150,6 +194,14 @@ def _entries(rng: np.random.Generator, lang: str, size: int) -> dict[str, Any]:
             "after": [0, *np.cumsum(after)[at].tolist()],
             "threshold": int(np.searchsorted(before, t)),
         },
+        "sources": [{"source": HOSTILE[2], "entries": size, "matched": size // 2, "before": 90, "after": 30}],
+        "tail_entries": [
+            {"entry_id": 1, "entry": HOSTILE[index], "before": 3, "after": 3, "text": text}
+            for index, text in enumerate((HOSTILE[3], HOSTILE[4], None))
+        ],
+        "zero": size,
+        **head_tail(before, after, t, (after * 2.0**24).astype(np.int64)),
+        **{key: [one | {"change": 0.01} for one in top[:3]] for key in ("gained", "fallen", "around_t")},
     }
 
 
@@ -185,11 +237,31 @@ def _stages() -> list[dict[str, Any]]:
     return [
         {
             "stage": stage, "label": label, "does": does, "unit": unit, "rows_in": rows_in, "rows_out": rows_out,
-            "drops": [{"reason": reason, "meaning": m, "count": count} for reason, (count, m) in drops.items()],
+            "drops": [
+                {"reason": reason, "meaning": m, "count": count,
+                 "examples": [{"text": HOSTILE[0], "lang": "en"}, {"url": HOSTILE[1], "note": "HTTP 404"}]}
+                for reason, (count, m) in drops.items()
+            ],
             "facts": {}, "parts": 1, "seconds": 12.4, "settings": {"balance.t": None, "language.model": HOSTILE[0]},
         }
         for stage, label, does, unit, rows_in, rows_out, drops in rows
     ]  # fmt: skip
+
+
+def _texts() -> dict[str, Any]:
+    bins = [{"bin": name, "before": 9_000, "after": 3_000} for name in ("1–9", "10–19", "20 and more")]
+    marks = ("characters", "words", "over_least", "over_most", "email", "phone")
+    return {
+        "texts": {"before": 31_502, "after": 11_098},
+        "characters": bins,
+        "words": bins,
+        "keys": [{"key": key, "before": 900, "after": 300} for key in ("alt", HOSTILE[0])],
+        "marks": {name: {"before": 315, "after": 11} for name in marks},
+        "repeats": {
+            "before": {"values": 31_502, "distinct": 20_100, "repeated": 14_000, "groups": 2_598, "largest": 700},
+            "after": {"values": 11_098, "distinct": 9_100, "repeated": 3_000, "groups": 1_002, "largest": 31},
+        },
+    }
 
 
 def _images(rng: np.random.Generator) -> dict[str, Any]:
@@ -197,6 +269,8 @@ def _images(rng: np.random.Generator) -> dict[str, Any]:
         return {"edges": edges.tolist(), "counts": np.histogram(values, edges)[0].tolist(), "beyond": 3}
 
     return {
+        "types": {"jpg": 6000, HOSTILE[0]: 104},
+        "repeats": {"values": 6_377, "distinct": 6_104, "repeated": 500, "groups": 227, "largest": 9},
         "width": histogram(rng.normal(480, 160, 6104), np.arange(0, 1025, 64)),
         "height": histogram(rng.normal(380, 140, 6104), np.arange(0, 1025, 64)),
         "aspect": histogram(rng.lognormal(0.2, 0.3, 6104), np.arange(0, 4.01, 0.25)),

@@ -96,6 +96,7 @@ def test_nothing_sticks_out(page: Any, width: int) -> None:
         "Emulation.setDeviceMetricsOverride", {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
     )
     try:
+        page.execute_script("for (const each of document.querySelectorAll('details')) each.open = true")
         assert page.execute_script("return document.documentElement.scrollWidth") <= width
     finally:
         page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
@@ -109,7 +110,8 @@ def test_words_stand_out_from_their_ground(page: Any, scheme: str) -> None:
     try:
         colours = page.execute_script(
             "const of = (selector, name) => getComputedStyle(document.querySelector(selector))[name];"
-            "return [of('body', 'backgroundColor'), of('body', 'color'), of('.small', 'color'), of('.note', 'color')]"
+            "return [of('body', 'backgroundColor'), of('body', 'color'), of('.small', 'color'), of('.note', 'color'),"
+            "of('.yes .state', 'color'), of('.no .state', 'color')]"
         )
     finally:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

@@ -1,10 +1,13 @@
 """A whole run on s3://: archives, entry lists, tables, downloads, shards and report, byte for byte the local run's."""
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from conf.schema.jobs import ShowConfig
@@ -69,10 +72,19 @@ def test_a_whole_run_lies_on_an_object_store(
     show.run(ShowConfig(output=f"{RUN}/shards"))
     assert "keep_" in capsys.readouterr().out
 
-    shards = [f"output={RUN}", "spark.master=local[2]", "filter=width > 8", "overwrite=true"]
-    assert "filter='width > 8' makes Spark itself read s3://bucket/run/" in calls.headtail(
-        "write_shards", *shards, code=1
-    )
+    uids = pq.read_table(io.BytesIO(there["shards/00000.parquet"]))["uid"].to_pylist()
+    tables = {"scores": {"clip": [0.5] * len(uids)}, "captions": {"caption": ["a kite"] * len(uids)}}
+    for name, columns in tables.items():
+        pq.write_table(pa.table({"uid": uids, **columns}), tmp_path / f"{name}.parquet")
+        s3.put(f"{tmp_path}/{name}.parquet", f"bucket/{name}.parquet")
+    given = ["scores=s3://bucket/scores.parquet", "captions.x=s3://bucket/captions.parquet"]
+    asked = ["filter=width > 8 and clip > 0.3", "score_columns=true", *given, "overwrite=true"]
+    calls.headtail("write_shards", f"output={RUN}", "spark.master=local[2]", *asked)
+    with s3.open("bucket/run/shards/00000.parquet") as file:
+        filtered = pq.read_table(file)
+    assert set(filtered["clip"].to_pylist()) == {0.5}
+    assert filtered["uid"].to_pylist() == uids
+    assert b"".join(s3.cat(s3.glob("bucket/run/shards/*.tar")).values()).count(b'"caption_x":"a kite"') == len(uids)
 
     told = calls.headtail("check_shards", f"{RUN}/shards", "spark.master=local[2]")
     assert "are fit for training" in told

@@ -1,8 +1,10 @@
 """The report of a run agrees with its tables."""
 
 import json
+import math
 import shutil
 from collections import Counter
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from conf.compose import compose_config
-from conf.schema.jobs import BalancePairsConfig, RemoveSamplesConfig, ReportStatsConfig
+from conf.schema.jobs import BalancePairsConfig, CardConfig, CompareConfig, RemoveSamplesConfig, ReportStatsConfig
 from curation.core.errors import HeadtailError
-from jobs import balance_pairs, remove_samples, report_stats
+from jobs import balance_pairs, card, compare, remove_samples, report_stats
 from tests.jobs.conftest import Sample, rows
+from tests.unit.report.test_report_keys import undescribed
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +31,12 @@ def texts_of(run: Path, table: str) -> list[dict[str, Any]]:
 def run_report(run: Path, sample: Sample, *more: str) -> None:
     lists = f"entry_lists={sample.folder / 'entries'}"
     report_stats.run(compose_config("report_stats", ReportStatsConfig, [f"output={run}", lists, *more]))
+
+
+def write_card(run: Path) -> list[str]:
+    given = [f"output={run}", "name=Sample", "license=cc0-1.0"]
+    card.run(compose_config("card", CardConfig, given))
+    return [(run / "shards" / name).read_text() for name in ("README.md", "croissant.json")]
 
 
 def test_texts_and_matches_are_those_of_a_loop(finished: Path, report: dict[str, Any]) -> None:
@@ -79,6 +88,28 @@ def test_downloads_and_samples_agree_with_their_tables(finished: Path, report: d
         assert sum(report["images"][size]["counts"]) + report["images"][size]["beyond"] == len(written)
 
 
+def test_classes_have_the_counts_of_a_loop(finished: Path, report: dict[str, Any]) -> None:
+    words = {row["entry"]: row for row in rows(finished, "entries").to_pylist() if row["lang"] == "en"}
+    texts = Counter(i for text in texts_of(finished, "matches") if text["lang"] == "en" for i in text["entry_ids"])
+    t = next(row["t"] for row in report["languages"] if row["lang"] == "en")
+    assert len(report["benchmarks"]) == 17
+    met = 0
+    for task in report["benchmarks"]:
+        named = [each for each in task["names"] if each["match"] == "entry"]
+        for each in named:
+            row = words[each["class"]]
+            assert each["raw"] == texts[row["entry_id"]] == row["count"]
+            assert each["balanced"] == pytest.approx(min(row["count"], t), abs=1e-3)
+            assert (each["expected"], each["in_shards"]) == (pytest.approx(row["expected"], abs=1e-3), row["in_shards"])
+            met += each["in_shards"]
+        assert len(named) == task["entry_classes"] == sum(each["class"] in words for each in task["names"])
+    assert met > 0
+
+
+def test_every_key_of_a_report_is_described(report: dict[str, Any]) -> None:
+    assert undescribed(report) == []
+
+
 def test_each_step_begins_where_the_one_before_ends(report: dict[str, Any]) -> None:
     stages = {stage["stage"]: stage for stage in report["stages"]}
     for stage in stages.values():
@@ -91,6 +122,77 @@ def test_each_step_begins_where_the_one_before_ends(report: dict[str, Any]) -> N
     assert stages["balance_pairs"]["rows_out"] == stages["write_shards"]["rows_in"]
 
 
+def test_the_numbers_of_the_summary_head_and_tail_hosts_and_texts_are_those_of_a_loop(
+    finished: Path, report: dict[str, Any]
+) -> None:
+    before, after = texts_of(finished, "matches"), [one for one in texts_of(finished, "curated") if one["kept"]]
+    kept = rows(finished, "curated").num_rows
+    states = {badge["name"]: badge["state"] for badge in report["summary"]["badges"]}
+    assert states == {
+        "Language": "yes", "Opt-outs": "yes", "Near duplicates": "no", "NSFW": "not checked",
+        "Decontamination": "not checked",
+    }  # fmt: skip
+    assert "127.0.0.1 has 100% of the kept images." in report["summary"]["alerts"]
+    english = report["entries"][0]
+    counts = Counter(i for text in before if text["lang"] == "en" for i in text["entry_ids"])
+    assert english["tail"] == sum(count < english["t"] for count in counts.values())
+    assert english["zero"] == english["entries"] - len(counts)
+    assert english["ranks"]["before"][0] == max(counts.values())
+    entropy = -sum(n / counts.total() * math.log(n / counts.total()) for n in counts.values())
+    assert english["unequal"]["before"]["effective"] == pytest.approx(math.exp(entropy), abs=1e-5)
+    expected = [row["expected"] for row in rows(finished, "entries").to_pylist() if row["lang"] == "en"]
+    assert english["realised"]["expected"] == pytest.approx(sum(expected))
+    for entry in english["tail_entries"]:
+        holding = [text["text"] for text in after if text["lang"] == "en" and entry["entry_id"] in text["entry_ids"]]
+        assert entry["text"] in holding
+    texts = report["texts"]
+    times = Counter(text["text"] for text in before)
+    assert texts["texts"] == {"before": len(before), "after": len(after)}
+    assert texts["marks"]["characters"]["before"] == sum(len(text["text"]) for text in before)
+    assert texts["repeats"]["before"]["distinct"] == len(times)
+    assert texts["repeats"]["before"]["repeated"] == sum(n for n in times.values() if n > 1)
+    assert texts["repeats"]["after"]["distinct"] == len({text["text"] for text in after})
+    assert {row["key"]: row["before"] for row in texts["keys"]} == Counter(text["text_key"] for text in before)
+    status = rows(finished, "downloads")
+    arrived = [row["sha256"] for row in status.to_pylist() if row["status"] == "success"]
+    hosts = report["domains"]
+    assert hosts["rows"] == [
+        {
+            "domain": "127.0.0.1", "images": hosts["images"] - 1, "images_kept": kept, "attempted": status.num_rows,
+            "arrived": len(arrived), "keep_share": kept / (hosts["images"] - 1),
+        }
+    ]  # fmt: skip
+    assert report["images"]["repeats"]["distinct"] == len(set(arrived))
+    cost = {row["stage"]: row for row in report["cost"]["stages"]}
+    assert cost["extract_pairs"]["read_bytes"] == report["run"]["inputs"]["bytes"]
+    assert cost["write_shards"]["written_bytes"] > report["shards"]["bytes"]
+
+
+def test_examples_are_of_their_reasons(finished: Path, report: dict[str, Any]) -> None:
+    stages = {stage["stage"]: {drop["reason"]: drop for drop in stage["drops"]} for stage in report["stages"]}
+    matched = {text["text"] for text in texts_of(finished, "matches")}
+    pairs = set(zip(*(rows(finished, "pairs")[name].to_pylist() for name in ("text", "lang")), strict=True))
+    for reason in ("unmatched", "no_metadata"):
+        shown = stages["match_pairs"][reason]["examples"]
+        assert len(shown) == 10
+        assert {(one["text"], one["lang"]) for one in shown} <= pairs
+    assert not {one["text"] for one in stages["match_pairs"]["unmatched"]["examples"]} & matched
+    kept = set(rows(finished, "curated")["uid"].to_pylist())
+    lost = {row["texts"][0]["text"] for row in rows(finished, "matches").to_pylist() if row["uid"] not in kept}
+    assert {one["text"] for one in stages["balance_pairs"]["not_drawn"]["examples"]} <= lost
+    status = rows(finished, "downloads").to_pylist()
+    urls = {row["url"] for row in status if row["status"] == "http_error"}
+    assert {one["url"] for one in stages["download_images"]["http_error"]["examples"]} <= urls
+    assert "examples" not in stages["download_images"]["opted_out"]
+
+
+def test_the_report_names_no_folder_of_the_machine(finished: Path, sample: Sample) -> None:
+    for name in ("index.html", "report.json"):
+        text = (finished / "report" / name).read_text()
+        assert str(finished) not in text
+        assert str(sample.folder) not in text
+
+
 def test_without_downloads_there_is_a_report_and_a_second_run_leaves_it(
     finished: Path, sample: Sample, tmp_path: Path, report: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -99,6 +201,8 @@ def test_without_downloads_there_is_a_report_and_a_second_run_leaves_it(
     run_report(tmp_path, sample)
     found = json.loads((tmp_path / "report" / "report.json").read_text())
     assert found["entries"] == report["entries"]
+    assert len(found["kept_texts"]) == 24
+    assert found["kept_texts"][0]["text"] in (tmp_path / "report" / "index.html").read_text()
     assert found["samples"] == []
     assert found["overview"] == report["overview"][:5]
     capsys.readouterr()
@@ -122,6 +226,13 @@ def test_a_folder_of_two_balances_shows_the_newer_one_and_says_so(
     assert (found["samples"], found["downloads"]["attempted"], found["shards"]) == ([], 0, None)
     assert [stage["stage"] for stage in found["stages"]] == ["extract_pairs", "match_pairs", "balance_pairs"]
     assert report["notes"] == []
+    page = tmp_path / "compare.html"
+    compare.run(compose_config("compare", CompareConfig, [f"a={finished}", f"b={run}", f"page={page}"]))
+    first, second = (set(rows(each, "curated")["uid"].to_pylist()) for each in (finished, run))
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"kept images both only A only it of the union same caption B {len(first & second):,} " in printed
+    assert f"Images kept.count {len(first):,} {len(second):,} {len(second) - len(first):+,}" in printed
+    assert page.read_text().startswith("<!doctype html>")
 
 
 def test_other_metadata_is_refused(finished: Path, sample: Sample, tmp_path: Path) -> None:
@@ -132,16 +243,27 @@ def test_other_metadata_is_refused(finished: Path, sample: Sample, tmp_path: Pat
         run_report(finished, sample, f"entry_lists={lists}", f"report={tmp_path / 'report'}")
 
 
-def test_samples_that_are_removed_from_the_shards_leave_the_report(
-    finished: Path, sample: Sample, tmp_path: Path
+def test_samples_that_are_removed_from_the_shards_leave_report_and_card(
+    finished: Path, sample: Sample, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = Path(shutil.copytree(finished, tmp_path / "run"))
+    tells = [write_card(run) for _ in range(2)]
+    assert tells[0] == tells[1]
+    tars = {each["@id"]: each["sha256"] for each in json.loads(tells[0][1])["distribution"] if "sha256" in each}
+    assert tars == {file.name: sha256(file.read_bytes()).hexdigest() for file in run.glob("shards/*.tar")}
+    assert str(tmp_path) not in "".join(tells[0])
     shown = json.loads((run / "report/report.json").read_text())["samples"][0]["uid"]
     listed = tmp_path / "optouts.txt"
     listed.write_text(f"{shown}\n")
     settings = [f"shards={run}/shards", f"uids=[{listed}]", "spark.driver_memory=1g"]
     remove_samples.run(compose_config("remove_samples", RemoveSamplesConfig, settings))
+    assert "run report_stats and card again" in capsys.readouterr().err
+    assert not (run / "shards/croissant.json").exists()
+    assert "license" not in (run / "shards/README.md").read_text()
+    with pytest.raises(HeadtailError, match="is of other shards"):
+        write_card(run)
     run_report(run, sample)
     found = json.loads((run / "report/report.json").read_text())
     assert shown not in [one["uid"] for one in found["samples"]]
+    assert f"{write_card(run)[0].split(' images of the web')[0].split()[-1]}" == f"{found['overview'][-1]['count']:,}"
     assert found["overview"][-1]["count"] == sum(json.loads((run / "shards/sizes.json").read_text()).values())

@@ -12,7 +12,7 @@ from conf.compose import compose_config
 from conf.schema.jobs import CurateConfig, ExtractPairsConfig, MatchPairsConfig
 from curation.core.errors import HeadtailError
 from curation.core.tables import Table
-from jobs import curate, extract_pairs, match_pairs
+from jobs import curate, extract_pairs, match_pairs, source_files
 
 pytestmark = pytest.mark.usefixtures("spark")
 
@@ -73,7 +73,7 @@ def test_files_that_all_fail_are_not_finished(table: Path, tmp_path: Path) -> No
 def test_mistakes_are_told_before_the_session_starts(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extract_pairs, "open_session", lambda *_, **__: pytest.fail("a session was started"))
+    monkeypatch.setattr(source_files, "open_session", lambda *_, **__: pytest.fail("a session was started"))
     (tmp_path / "removals.txt").write_text("what?\n")
     (tmp_path / "file").write_text("")
     for settings, told in (
@@ -122,6 +122,7 @@ def test_the_chain_refuses_at_its_start_what_its_last_jobs_would_refuse(table: P
     (tmp_path / "file").write_text("")
     pq.write_table(pa.table({"uid": ["a"], "clip": [0.5]}), tmp_path / "scores.parquet")
     scores = f"scores={tmp_path}/scores.parquet"
+    pq.write_table(pa.table({"datacomp_uid": ["a"], "caption": ["b"]}), tmp_path / "captions.parquet")
     lists.write_text('["kite"]')
     for settings, told in (
         (["filter=no_such_column > 1"], "filter='no_such_column > 1': .*no_such_column"),
@@ -130,6 +131,8 @@ def test_the_chain_refuses_at_its_start_what_its_last_jobs_would_refuse(table: P
         (["filter=width"], "filter='width': "),
         ([scores, "filter=clips > 0.3"], "filter='clips > 0.3': .*clips"),
         ([f"scores={tmp_path}/none"], "none names no file"),
+        ([f"captions.x={tmp_path}/captions.parquet"], "captions: a table has the key datacomp_uid, and the pairs will"),
+        ([f"captions.x={tmp_path}/scores.parquet"], "captions.x: .*expected caption"),
         ([f"removals={tmp_path}/removals.txt"], "removals.txt, line 1: expected a uid"),
         ([f"shards={tmp_path}/file/shards"], f"{tmp_path}/file is a file"),
         (["download_images=false", f"report={tmp_path}/file/report"], f"{tmp_path}/file is a file"),

@@ -113,8 +113,9 @@ def test_a_filter_reads_scores_and_side_car_columns(server: ImageServer, tmp_pat
     whole = shard(tmp_path)
     before = pa.concat_tables([pq.read_table(path) for path in sorted((tmp_path / "shards").glob("*.parquet"))])
     scored = [row["uid"] for row in rows[: COUNT // 2]]
-    halves = pa.array([0.5] * len(scored), pa.float16())  # Spark reads no table with such a column
-    scores = pa.table({"uid": scored, "clip_score": [k / 100 for k in range(len(scored))], "half": halves})
+    # Of several rows of an image one that passes is enough.
+    given = {"uid": [*scored, scored[3]], "clip_score": [*(k / 100 for k in range(len(scored))), 0.9]}
+    scores = pa.table({**given, "unread": pa.array([[1.0]] * len(given["uid"]))})
     pq.write_table(scores, tmp_path / "scores[1]{a}.parquet")
     manifest = shard(
         tmp_path,
@@ -122,7 +123,7 @@ def test_a_filter_reads_scores_and_side_car_columns(server: ImageServer, tmp_pat
         "filter=clip_score >= 0.3 and width > 8 and lang = 'en'",
         "overwrite=true",
     )
-    high = set(scored[30:])
+    high = {scored[3], *scored[30:]}
     expected = [uid for uid in before["uid"].to_pylist() if uid in high]
     after = pa.concat_tables([pq.read_table(path) for path in sorted((tmp_path / "shards").glob("*.parquet"))])
     # A filtered image no longer stands before its duplicates, so more of these may stay.
@@ -151,6 +152,29 @@ def test_a_filter_reads_scores_and_side_car_columns(server: ImageServer, tmp_pat
     assert not list((tmp_path / "shards").glob(".work*"))
     emptied = shard(tmp_path, "filter=width > 100000", "overwrite=true", "allow_empty=true")
     assert emptied["rows_out"] == 0
+    given = {"sha256": before["sha256"].to_pylist(), "clip_score": list(range(before.num_rows))}
+    pq.write_table(pa.table(given), tmp_path / "by_file.parquet")
+    captions = {"url": before["url"].to_pylist()[1:], "caption": [["a", "b"]] * (before.num_rows - 1)}
+    pq.write_table(pa.table(captions), tmp_path / "captions.parquet")
+    joined = [f"scores={tmp_path}/by_file.parquet", f"captions.x={tmp_path}/captions.parquet", "syn_json=true"]
+    manifest = shard(tmp_path, *joined, "overwrite=true")
+    assert pq.read_table(tmp_path / "shards/00000.parquet")["clip_score"].to_pylist() == given["clip_score"]
+    assert manifest["scores"][0]["images_without"] == 0
+    assert (manifest["captions"]["x"]["joined"], manifest["captions"]["x"]["samples_without"]) == (
+        before.num_rows - 1,
+        1,
+    )
+    assert {"captions", "syn_json", "score_columns"} < manifest["settings"].keys()
+    assert not {"captions", "syn_json", "score_columns"} & whole["settings"].keys()
+    tar = (tmp_path / "shards/00000.tar").read_bytes()
+    assert (tar.count(b'{"syn_text":["a","b"]}'), tar.count(b'{"syn_text":[""]}')) == (before.num_rows - 1, 1)
+    assert shard(tmp_path, *joined) == manifest
+    with pytest.raises(HeadtailError, match=r"captions\.x was .*, is None; score_columns was true, is false"):
+        shard(tmp_path)
+    with pytest.raises(HeadtailError, match="captions need json_version=2"):
+        shard(tmp_path, *joined, "json_version=1")
+    with pytest.raises(HeadtailError, match="syn_json=true needs captions"):
+        shard(tmp_path, "syn_json=true")
 
 
 def test_shards_are_balanced_again_by_what_arrived(

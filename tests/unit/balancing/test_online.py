@@ -203,6 +203,7 @@ for name in ("pyarrow", "numba", "pyspark", "hydra", "omegaconf", "fsspec"):
     sys.modules[name] = None
 import curation.balancing.online
 ours = {name for name in sys.modules if name.split(".")[0] in ("conf", "jobs", "curation", "metadata")}
-assert ours == {"curation", "curation.balancing", "curation.balancing.online"}, ours
+parts = {"online", "sample_texts", "uid_mask", "worker_state"}
+assert ours == {"curation", "curation.balancing", *(f"curation.balancing.{part}" for part in parts)}, ours
 """
     subprocess.run([sys.executable, "-c", program], check=True)

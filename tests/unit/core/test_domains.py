@@ -3,9 +3,9 @@
 import pyarrow as pa
 import pytest
 
+from curation.balancing.domain_cap import limit_settings
 from curation.core.domains import domain_of, domains_of, suffixes_version
 from curation.core.tables import Part
-from jobs.balance_pairs import limit_settings
 
 DOMAINS = {
     "http://example.com/a.jpg": "example.com",

@@ -9,7 +9,7 @@ from curation.extraction.language import NO_MODEL, LanguageRules
 from curation.extraction.text_rules import TextRules
 from curation.extraction.urls import UrlRules
 from curation.sources.caption_tables import TableColumns
-from jobs.extract_pairs import settings_of
+from jobs.extraction_settings import settings_of
 
 DEFAULTS = settings_of(ExtractPairsConfig())
 ENGLISH = replace(DEFAULTS.language, model=NO_MODEL, languages=("en",))

@@ -25,7 +25,7 @@ from curation.extraction.distinct import EVIDENCE, distinct_rows
 from curation.extraction.extract import ExtractTask, extract_file
 from curation.extraction.language_model import LanguageModel
 from curation.extraction.language_rule import Classified, Decided, classify
-from jobs.extract_pairs import as_begun, settings_of
+from jobs.extraction_settings import as_begun, settings_of
 from tests.unit.extraction.settings import extraction_settings, language_rules, table_columns
 from tests.unit.extraction.test_distinct import batch_of
 

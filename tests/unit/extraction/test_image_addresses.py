@@ -9,7 +9,7 @@ from conf.schema.jobs import ExtractPairsConfig
 from curation.core.choices import ImageAddresses
 from curation.core.recipes import kept, recipe_settings
 from curation.extraction.extract import ExtractionSettings
-from jobs.extract_pairs import settings_of
+from jobs.extraction_settings import settings_of
 
 
 def settings(*given: str) -> ExtractionSettings:

@@ -1,6 +1,7 @@
 """A balanced stream: its draws over epochs, its workers, and PyTorch's classes where these are."""
 
 import functools
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -26,6 +27,7 @@ class IterableDataset:
 
 class Worker:
     id = 3
+    num_workers = 4
 
 def get_worker_info():
     return Worker
@@ -69,6 +71,45 @@ def test_the_number_of_an_epoch_can_be_set() -> None:
         stream(buffer=0)
 
 
+def resumed(state: dict, **more: Any) -> list[str]:
+    """The rest of an epoch, read by a new object after the state went through a checkpoint."""
+    fresh = stream(**more)
+    fresh.load_state_dict(json.loads(json.dumps(state)))
+    return urls(fresh)
+
+
+@pytest.mark.parametrize("had", [0, 1, 20, 61])
+def test_an_epoch_goes_on_where_it_was_stopped(had: int) -> None:
+    whole = stream()
+    first, second = urls(whole), urls(whole)
+    stopped = stream()
+    urls(stopped)
+    batches = iter(stopped)
+    assert [next(batches)["url"] for _ in range(had)] == second[:had]
+    state = stopped.state_dict()
+    assert state == {"workers": 1, "positions": [[0, 1, had]]}
+    # A position counts samples that were yielded, so the buffer may differ.
+    assert resumed(state) == resumed(state, buffer=11) == second[had:]
+    fresh = stream()
+    fresh.load_state_dict(state)
+    assert fresh.state_dict() == state
+    assert [urls(fresh), urls(fresh)] == [second[had:], urls(whole)]
+    assert resumed(whole.state_dict()) == urls(whole)  # between two epochs
+    assert first != second
+
+
+def test_a_state_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(HeadtailError, match="the state is 9700 samples beyond the end of epoch 0 of worker 0"):
+        resumed({"workers": 1, "positions": [[0, 0, 9_700 + len(urls(stream()))]]})
+    with pytest.raises(HeadtailError, match="the state is of a loader with 2 workers, this one has 1"):
+        resumed(headtail.position_after(4, batch_size=5, workers=2))
+    for damaged in ({}, {"workers": 1, "positions": [[0, 0]]}, {"workers": 1, "positions": [[1, 0, 0]]}):
+        with pytest.raises(HeadtailError, match="is no state of a loader"):
+            resumed(damaged)
+    with pytest.raises(HeadtailError, match="is no state of a loader"):
+        resumed({"workers": 1, "positions": [[0, 0, -1]]})
+
+
 def test_without_redrawing_every_epoch_keeps_the_balanced_table() -> None:
     balanced = stream(redraw=False)
     kept = found().balance(t=60, seed=4)["url"].to_pylist()
@@ -95,11 +136,11 @@ import headtail, torch.utils.data
 balancer = headtail.Balancer(headtail.EntryList(["dog"]), {"en": [2]}, 1)
 found = headtail.BalancedDataset([{"text": "dog", "uid": "a"}] * 9, balancer)
 list(found)
-print(isinstance(found, torch.utils.data.IterableDataset), list(found._epochs[:5]))
+print(isinstance(found, torch.utils.data.IterableDataset), found.state_dict())
 """
     environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": "/usr/bin:/bin"}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout == "True [0, 0, 0, 1, 0]\n"
+    assert done.stdout == "True {'workers': 4, 'positions': [[3, 1, 0]]}\n"
 
 
 def test_the_stage_for_webdataset_is_there() -> None:

@@ -90,6 +90,32 @@ def test_every_drop_is_shown_with_its_meaning(page: Page) -> None:
             assert drop["meaning"] in page.text
 
 
+def test_a_hostile_text_stays_short_and_alone_wherever_it_stands() -> None:
+    """100 kB with a right-to-left override, NUL, half of a surrogate pair and markup, wherever texts of the web are."""
+    hostile = "\u202e\x00\ud800<b onclick=x>" + "long " * 20_000
+    report = copy.deepcopy(example_report())
+    drop = report["stages"][1]["drops"][0]
+    drop["examples"] = [{"text": hostile, "lang": "en"}, {"url": hostile, "note": "HTTP 404"}]
+    language = report["entries"][0]
+    for key in ("gained", "fallen", "around_t", "tail_entries", "top_before", "top_after"):
+        language[key][0] = language[key][0] | {"entry": hostile, "text": hostile}
+    language["sources"][0]["source"] = hostile
+    report["domains"]["rows"][0]["domain"] = report["domains"]["top_levels"][0]["name"] = hostile
+    report["texts"]["keys"][0]["key"] = hostile
+    report["summary"]["badges"][0]["detail"] = report["summary"]["alerts"][0] = report["notes"][0] = hostile
+    report["kept_texts"][0] |= {"text": hostile, "entries": [hostile]}
+    for shown in (report, report | {"samples": []}):
+        html = render(shown)
+        html.encode()
+        assert "\x00" not in html
+        page = Page(html)
+        assert "b" not in {tag for tag, name, _ in page.attributes if name == "onclick"}
+        assert len(html) < len(render(example_report())) + 20_000
+        within = html.split("\u202e")
+        assert all(before.endswith("<bdi>") for before in within[:-1])
+        assert len(within) > 10
+
+
 def test_a_report_that_loses_rows_is_refused() -> None:
     report = example_report()
     report["stages"][1]["drops"][0]["count"] -= 1
@@ -98,8 +124,8 @@ def test_a_report_that_loses_rows_is_refused() -> None:
 
 
 def test_another_format_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected 1"):
-        render(example_report() | {"format": 2})
+    with pytest.raises(ValueError, match="expected 2"):
+        render(example_report() | {"format": 1})
 
 
 def test_the_values_are_json() -> None:
@@ -112,13 +138,19 @@ def without_downloads(report: dict[str, Any]) -> None:
     report["overview"] = report["overview"][:5]
     report["samples"], report["second_balance"], report["shards"] = [], None, None
     report["downloads"] = {"attempted": 0, "bytes": 0, "statuses": []}
-    report["images"] = {key: {"edges": [0], "counts": [], "beyond": 0} for key in report["images"]}
+    sizes = ("width", "height", "aspect", "bytes")
+    report["images"] = {key: {"edges": [0], "counts": [], "beyond": 0} for key in sizes}
+    report["images"] |= {"types": {}, "repeats": None}
+    report["domains"] |= {"attempted": 0, "arrived": 0}
+    report["cost"]["stages"] = report["cost"]["stages"][:3]
 
 
 def without_matches(report: dict[str, Any]) -> None:
     without_downloads(report)
     report["entries"] = []
-    report["entries_per_text"] = report["texts_per_image"] = []
+    report["entries_per_text"] = report["texts_per_image"] = report["kept_texts"] = []
+    report["texts"]["texts"] = {"before": 0, "after": 0}
+    report["domains"]["rows"] = []
     for language in report["languages"]:
         language.update(t=None, tail_share=None, matches=0, texts=0, texts_kept=0, images_kept=0, entries_matched=0)
 
@@ -135,11 +167,34 @@ def without_anything(report: dict[str, Any]) -> None:
     report["run"]["inputs"] = {"files": 0, "bytes": 0}
 
 
-@pytest.mark.parametrize("shrink", [without_downloads, without_matches, without_anything])
-def test_runs_that_end_early_have_a_page(shrink: Any) -> None:
+@pytest.mark.parametrize(
+    ("shrink", "gone"),
+    [
+        (without_downloads, {"images", "load"}),
+        (without_matches, {"images", "load", "balance", "samples", "hosts", "texts", "rights"}),
+        (without_anything, {"images", "load", "balance", "samples", "hosts", "texts", "languages", "rights"}),
+    ],
+)
+def test_sections_without_content_are_absent(shrink: Any, gone: set[str]) -> None:
+    whole = {
+        value for tag, name, value in Page(render(example_report())).attributes if (tag, name) == ("section", "id")
+    }
     report = copy.deepcopy(example_report())
     shrink(report)
-    assert "wrote no samples" in Page(render(report)).text
+    page = Page(render(report))
+    left = {value for tag, name, value in page.attributes if (tag, name) == ("section", "id")}
+    assert whole - left == gone
+    assert {f"#{name}" for name in left} == {
+        value for tag, name, value in page.attributes if name == "href" and value[0] == "#"
+    }
+
+
+def test_texts_are_shown_where_nothing_was_downloaded() -> None:
+    report = copy.deepcopy(example_report())
+    without_downloads(report)
+    text = Page(render(report)).text
+    assert "This run wrote no samples. These are 11 of the texts that were kept" in text
+    assert "Blick über den See auf die Berge bei Sonnenaufgang" in text
 
 
 def test_most_of_many_languages_are_in_a_details_element() -> None:

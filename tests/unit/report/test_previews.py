@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pyarrow as pa
 import pytest
 from PIL import Image
 
+from curation.balancing.counts import save_array
 from curation.core.tar_writer import TarWriter
+from curation.matching.entry_lists import EntryList
 from curation.report.previews import (
     NO_PICTURE,
     SIDE_PIXELS,
@@ -108,8 +111,10 @@ def test_a_sample_that_is_missing_from_its_shard_raises(tmp_path: Path) -> None:
 
 
 class Store:
-    def entries(self, lang: str) -> pa.StringArray:
-        return pa.array([f"{lang} a", None, "Mr. Smith", f"{lang} c"])
+    def entry_list(self, lang: str) -> EntryList:
+        texts = pa.array([f"{lang} a", None, "Mr. Smith", f"{lang} c"])
+        sources = ["wordnet", "wordnet", "title", None] if lang == "en" else [None] * 4
+        return EntryList(texts, pa.array(sources, pa.string()), pa.nulls(4, pa.float64()), Counter())
 
     def unmatchable(self, lang: str) -> np.ndarray:
         return np.array([2] if lang == "en" else [], np.int32)
@@ -119,11 +124,26 @@ def test_entries_are_named_and_counted() -> None:
     tasks = plan_entries(["de", "en"], [("en", 3), ("en", 0), ("en", 3)])
     assert tasks == [EntriesTask("de", []), EntriesTask("en", [0, 3])]
     de, en = (read_entries(task, Store()).outputs[0] for task in tasks)
-    assert de == {"lang": "de", "entries": 3, "never": 0, "examples": [], "texts": {}}
+    assert de == {"lang": "de", "entries": 3, "never": 0, "examples": [], "texts": {}, "sources": []}
     assert en == {
         "lang": "en",
         "entries": 3,
         "never": 1,
         "examples": ["Mr. Smith"],
         "texts": {"0": "en a", "3": "en c"},
+        "sources": [],
     }
+
+
+def test_matches_are_added_by_the_source_of_the_list(tmp_path: Path) -> None:
+    for name, counts in (("before", [7, 9, 4, 2]), ("after", [5, 0, 4])):
+        save_array(str(tmp_path / name / "en.npy"), np.array(counts))
+        save_array(str(tmp_path / name / "de.npy"), np.array(counts))
+    tasks = plan_entries(["de", "en"], [], str(tmp_path / "before"), str(tmp_path / "after"))
+    de, en = (read_entries(task, Store()).outputs[0]["sources"] for task in tasks)
+    assert de == []
+    assert en == [
+        {"source": "title", "entries": 1, "matched": 1, "before": 4, "after": 4},
+        {"source": "unknown", "entries": 1, "matched": 1, "before": 2, "after": 0},
+        {"source": "wordnet", "entries": 1, "matched": 1, "before": 7, "after": 5},
+    ]

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from conf.schema.jobs import AttachConfig, ExportConfig
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.images.ranges import Ranges
-from curation.shards import attachments, companions
+from curation.shards import attachments, companions, keyed_join
 from curation.shards.check import check_shard, plan_checks
+from curation.shards.joined import Joined
 from curation.shards.sample_json import SampleForm
 from jobs import attach, export
 from tests.shard_data import curated_rows
@@ -35,7 +37,7 @@ def shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
     make_shards(tmp_path, downloads, lists, Ranges(1, 0), size=8, form=getattr(request, "param", NEWEST_FORM))
     for job in (attach, export):
         monkeypatch.setattr(job, "open_session", lambda *_, **__: None)
-        monkeypatch.setattr(job, "run_tasks", lambda _, work, tasks, *__: [work(task).check() for task in tasks])
+        monkeypatch.setattr(job, "run_tasks", lambda _, work, tasks, *__, **___: [work(task).check() for task in tasks])
     return tmp_path / "shards"
 
 
@@ -195,7 +197,7 @@ def test_small_chunks_give_the_same_bytes(shards: Path, tmp_path: Path, monkeypa
     assert run(shards, tmp_path / "c.parquet")["same_key"] == 40
     whole = hashes(shards / "captions")
     shutil.rmtree(shards / "captions")
-    monkeypatch.setattr(companions, "CHUNK_BYTES", 300)
+    monkeypatch.setattr(keyed_join, "CHUNK_BYTES", 300)
     run(shards, tmp_path / "c.parquet")
     assert hashes(shards / "captions") == whole
 
@@ -204,25 +206,26 @@ def test_no_more_than_a_chunk_of_values_is_held(shards: Path, tmp_path: Path, mo
     uids = [row["uid"] for row in rows_of(shards)]
     pq.write_table(pa.table({"uid": uids, "caption": ["word " * 150] * 20}), tmp_path / "c.parquet")
     moved, held = list[int](), list[int]()
-    write, read = companions.write_slices, companions._values_of
+    write, windows = keyed_join.write_slices, Joined.windows
 
     def write_slices(path: str, table: pa.Table, *more: Any) -> None:
         if "value" in table.column_names:
             moved.append(table.nbytes)
         write(path, table, *more)
 
-    def values_of(*arguments: Any) -> dict:
-        found = read(*arguments)
-        held.append(len(found))
-        return found
+    def counted_windows(self: Joined) -> Iterator[tuple]:
+        for start, end, values in windows(self):
+            held.append(len(values))
+            yield start, end, values
 
-    monkeypatch.setattr(companions, "CHUNK_BYTES", 2000)
-    monkeypatch.setattr(companions, "write_slices", write_slices)
-    monkeypatch.setattr(companions, "_values_of", values_of)
+    monkeypatch.setattr(companions, "BATCH_ROWS", 1)
+    monkeypatch.setattr(keyed_join, "CHUNK_BYTES", 2000)
+    monkeypatch.setattr(keyed_join, "write_slices", write_slices)
+    monkeypatch.setattr(Joined, "windows", counted_windows)
     run(shards, tmp_path / "c.parquet")
     assert max(moved) < 4000
     assert sum(moved) > 20 * 2 * 750
-    assert held == [3, 3, 2, 3, 3, 2, 3, 1]
+    assert held == [2] * 10
 
 
 def test_companions_of_other_shards_are_refused(shards: Path, tmp_path: Path) -> None:

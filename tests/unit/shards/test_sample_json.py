@@ -68,7 +68,7 @@ def entry_table(folder: Path, words: dict[str, list[str]]) -> Words:
 
 def test_words_are_those_of_the_caption_in_its_own_language(tmp_path: Path) -> None:
     words = entry_table(tmp_path, {"de": [f"de{k}" for k in range(9)], "en": [f"en{k}" for k in range(9)]})
-    path = copy_words(words, str(tmp_path / "work"))
+    path = copy_words([words], str(tmp_path / "work"))
     same_text = [ROW["texts"][0] | {"text": "a red kite"}, KEPT, ALSO]
     rows = pa.Table.from_pylist(
         [
@@ -92,24 +92,25 @@ def test_words_of_several_row_groups_and_words_that_are_missing(
 ) -> None:
     monkeypatch.setattr("curation.core.storage.ROW_GROUP_ROWS", 4)
     listed = {lang: [f"{lang}{k}" for k in range(10)] for lang in ("de", "en", "fr")}
-    path = copy_words(entry_table(tmp_path, listed), str(tmp_path / "work"))
+    path = copy_words([entry_table(tmp_path, listed)], str(tmp_path / "work"))
     assert pq.read_metadata(path).num_row_groups > 6
     keys = [("fr", 9), ("de", 0), ("fr", 9), ("de", 9), ("fr", 0)]
     langs = pa.array(["fr", "de"])
     codes, ids = [0 if lang == "fr" else 1 for lang, _ in keys], [number for _, number in keys]
     found = read_words(path, langs, pa.array(codes).to_numpy(), pa.array(ids).to_numpy())
     assert found.to_pylist() == [f"{lang}{number}" for lang, number in keys]
-    with pytest.raises(HeadtailError, match="lacks words of entries"):
-        read_words(path, langs, pa.array([0]).to_numpy(), pa.array([10]).to_numpy())
+    lacking = read_words(path, langs, pa.array([0, 1, 0]).to_numpy(), pa.array([10, 4, 2]).to_numpy())
+    assert lacking.to_pylist() == [None, "de4", "fr2"]
+    assert json.loads(sample_json(ROW | {"entries": lacking.to_pylist()}, NEWEST))["entries"] == ["de4", "fr2"]
 
 
 def test_a_stopped_run_goes_on_with_the_words_that_it_began_with(tmp_path: Path) -> None:
     words, work = entry_table(tmp_path, {"en": ["a", "b"]}), str(tmp_path / "work")
     other = entry_table(tmp_path / "others", {"en": ["c", "d"]})
-    path = copy_words(words, work)
-    assert copy_words(other, work) == copy_words(None, work) == path
+    path = copy_words([words], work)
+    assert copy_words([other], work) == copy_words([], work) == path
     assert read_words(path, pa.array(["en"]), pa.array([0]).to_numpy(), pa.array([1]).to_numpy()).to_pylist() == ["b"]
-    assert copy_words(None, str(tmp_path / "without")) == copy_words(words, str(tmp_path / "without")) == ""
+    assert copy_words([], str(tmp_path / "without")) == copy_words([words], str(tmp_path / "without")) == ""
 
 
 def test_a_caption_that_is_none_of_the_texts_is_an_error() -> None:
@@ -120,7 +121,7 @@ def test_a_caption_that_is_none_of_the_texts_is_an_error() -> None:
 def test_all_samples_of_a_set_have_the_same_keys_whatever_is_known_of_them(tmp_path: Path) -> None:
     downloads, lists = stored(tmp_path, curated_rows(URLS), bodies(), Ranges(4, 0))
     words = entry_table(tmp_path, {"en": [f"word {k}" for k in range(99)]})
-    path = copy_words(words, str(tmp_path / "words"))
+    path = copy_words([words], str(tmp_path / "words"))
     found = {}
     for name, form in {"with": SampleForm(2, path), "without": SampleForm(2), "old": SampleForm(1)}.items():
         part = make_shards(tmp_path, downloads, lists, Ranges(4, 0), form=form)
@@ -187,15 +188,37 @@ def test_words_come_from_the_table_of_the_run_or_of_the_matches_or_from_the_list
         receipt = Receipt("matches")
         return Table(f"{tmp_path}/{run}/matches").commit(0, Recipe("match_pairs", 1, settings), [receipt], 0)
 
-    def found(path: str, parts: list[Part], lists: EntryStore | None = None) -> list[str] | None:
+    def found(path: str, parts: list[Part], lists: EntryStore | None = None) -> list[str]:
         told = find_words(STAGE, f"{tmp_path}/{path}", parts, lists)
-        return told and [word for batch in told for word in batch["entry"].to_pylist()]
+        return [word for words in told for batch in words for word in batch["entry"].to_pylist()]
 
     mine, theirs = (matches(run, metadata=words.metadata, languages=[]) for run in ("run", "elsewhere"))
     assert found("run/entries", [theirs]) == found("none", [mine]) == ["a", "b"]
     assert found("none", [theirs], store) == ["a", "b"]
     assert capsys.readouterr().err == ""
-    assert found("none", [theirs], other) is None
-    assert found("run/entries", [mine, matches("third", metadata=other.hash)]) is None
-    assert found("run/entries", [], store) is None
+    assert found("none", [theirs], other) == []
+    assert found("run/entries", [mine, matches("third", metadata=other.hash)]) == []
+    assert found("run/entries", [], store) == []
     assert capsys.readouterr().err.count("the samples' `entries` stay empty (docs/shards.md)") == 3
+
+
+def test_words_of_matches_in_several_languages_come_from_all_their_tables(tmp_path: Path) -> None:
+    store = entry_lists(tmp_path, {"de": ["a"], "en": ["b"], "fr": ["c"]})
+    parts = []
+    for lang in ("de", "en"):
+        write_entries(f"{tmp_path}/{lang}/entries", Words.of_lists(store, [lang]), EntryNumbers())
+        settings = {"metadata": store.hash, "languages": [lang]}
+        made = Table(f"{tmp_path}/{lang}/matches").commit(0, Recipe("match_pairs", 1, settings), [Receipt("m")], 0)
+        parts.append(made)
+
+    def found(path: str, given: list[Part], lists: EntryStore | None = None) -> list[tuple[str, ...]]:
+        return [words.languages for words in find_words(STAGE, f"{tmp_path}/{path}", given, lists)]
+
+    assert found("none", parts) == [("de",), ("en",)]
+    assert found("none", parts, store) == [("de", "en")]
+    assert found("none", parts[1:], store) == found("en/entries", parts[1:]) == [("en",)]
+    write_entries(f"{tmp_path}/all/entries", Words.of_lists(store, []), EntryNumbers())
+    assert found("all/entries", parts) == [("de", "en", "fr")]
+    path = copy_words(find_words(STAGE, f"{tmp_path}/none", parts, None), f"{tmp_path}/work")
+    words = read_words(path, pa.array(["en", "de"]), pa.array([0, 1]).to_numpy(), pa.array([0, 0]).to_numpy())
+    assert words.to_pylist() == ["b", "a"]

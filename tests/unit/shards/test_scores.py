@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.core.errors import HeadtailError
-from curation.shards.scores import check_scores
+from curation.shards.scores import open_scores
 
 
 def write(path: Path, **columns: list) -> str:
@@ -15,15 +15,20 @@ def write(path: Path, **columns: list) -> str:
     return str(path)
 
 
-def test_scores_by_uid_pass(tmp_path: Path) -> None:
-    check_scores([])
-    check_scores([write(tmp_path / "a.parquet", uid=["a"], clip=[1]), write(tmp_path / "b", uid=["a"], nsfw=[0.5])])
+def test_keys_and_scores_of_tables(tmp_path: Path) -> None:
+    assert open_scores([]) == []
+    first = write(tmp_path / "a.parquet", uid=["a"], url=["b"], clip=[1])
+    opened = open_scores([first, write(tmp_path / "b", sha256=["a"], nsfw=pa.array([1], pa.uint8()))])
+    assert [(table.key, dict(zip(table.scores.names, table.scores.types, strict=True))) for table in opened] == [
+        ("uid", {"clip": pa.int64()}),
+        ("sha256", {"nsfw": pa.int16()}),
+    ]
 
 
 @pytest.mark.parametrize(
     ("columns", "told"),
     [
-        pytest.param({"id": ["a"]}, "has no column uid among id", id="no uid"),
+        pytest.param({"id": ["a"]}, "has no column uid, sha256 or url among id", id="no key"),
         pytest.param({"uid": [7], "score": [1]}, "column uid of .*b.parquet is int64, expected string", id="uid"),
         pytest.param({"uid": ["a"], "width": [1]}, "column width is there already: the side-cars and", id="side-car"),
         pytest.param({"uid": ["a"], "clip": [1]}, "column clip is there already: .*a.parquet and", id="two tables"),
@@ -32,12 +37,22 @@ def test_scores_by_uid_pass(tmp_path: Path) -> None:
 def test_tables_that_a_filter_cannot_use(tmp_path: Path, columns: dict, told: str) -> None:
     paths = [write(tmp_path / "a.parquet", uid=["a"], clip=[1]), write(tmp_path / "b.parquet", **columns)]
     with pytest.raises(HeadtailError, match=f"scores: .*{told}"):
-        check_scores(paths)
+        open_scores(paths)
+
+
+def test_files_of_a_table_that_do_not_fit_together(tmp_path: Path) -> None:
+    write(tmp_path / "1.parquet", uid=["a"], clip=[1])
+    write(tmp_path / "2.parquet", uid=["a"], clip=[0.5])
+    with pytest.raises(HeadtailError, match=r"scores: column clip of .*2\.parquet is double, in files before it int64"):
+        open_scores([str(tmp_path)])
+    write(tmp_path / "2.parquet", url=["a"], clip=[1])
+    with pytest.raises(HeadtailError, match=r"scores: .*2\.parquet has no column uid among url, clip"):
+        open_scores([str(tmp_path)])
 
 
 def test_files_that_are_no_tables(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("uid,clip\n")
     with pytest.raises(HeadtailError, match=r"a.csv is not a Parquet file"):
-        check_scores([f"{tmp_path}/a.csv"])
+        open_scores([f"{tmp_path}/a.csv"])
     with pytest.raises(HeadtailError, match="none names no file"):
-        check_scores([f"{tmp_path}/none"])
+        open_scores([f"{tmp_path}/none"])

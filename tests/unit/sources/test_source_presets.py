@@ -8,7 +8,7 @@ from conf.compose import compose_config
 from conf.schema.jobs import ExtractPairsConfig
 from curation.core.errors import HeadtailError
 from curation.extraction.inputs import SUFFIXES
-from jobs.extract_pairs import settings_of
+from jobs.extraction_settings import settings_of
 from tests.unit.extraction.settings import table_columns
 
 PRESETS = {

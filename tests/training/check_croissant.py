@@ -1,0 +1,95 @@
+"""Read croissant.json beside a folder of shards with `mlcroissant`: `make check-training`.
+
+Exit code 0 only if it is valid without a warning and gives every sample, its image and its row of the side-car. The set
+is copied, and its card made from the report beside it, so that the folder stays as it is.
+"""
+
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from curation.core.tables import Part
+from curation.report.card_facts import CardFacts, Licence, read_report
+from curation.report.croissant import RECORDS, croissant
+
+NAME = "croissant.json"
+
+
+def main() -> None:
+    """Check a copy of the folder that the first argument names."""
+    shards = Path(sys.argv[1]).absolute()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(shutil.copytree(shards, f"{scratch}/shards"))
+        # The reader keeps what it has extracted, and finds it again by the name of the tar alone.
+        os.environ["CROISSANT_CACHE"] = f"{scratch}/cache"
+        part = Part.read(str(folder))
+        report = read_report(str(shards.parent / "report"), part)
+        facts = CardFacts(
+            "Shards", Licence.of("cc-by-4.0", ""), part, report, ("CC-MAIN-2024-51",), "me", "https://a.test"
+        )
+        (folder / NAME).write_text(json.dumps(croissant(facts)))
+        check(folder)
+
+
+def check(folder: Path) -> None:
+    """Compare what the reader gives with the side-cars and the tars' images."""
+    import mlcroissant
+
+    warnings: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: warnings.append(record.getMessage())
+    logging.getLogger().addHandler(handler)
+    dataset = mlcroissant.Dataset(str(folder / NAME))
+    issues = dataset.metadata.ctx.issues
+    agree("errors and warnings of the description", [*issues.errors, *issues.warnings, *warnings], [])
+    agree("terms of responsible AI that are read", bool(dataset.metadata.data_collection), True)
+    found = {text(record[f"{RECORDS}/uid"]): record for record in dataset.records(RECORDS)}
+    rows = {row["uid"]: row for file in sorted(folder.glob("*.parquet")) for row in pq.read_table(file).to_pylist()}
+    agree("records", len(found), len(rows))
+    agree("uids", found.keys(), rows.keys())
+    for uid, row in rows.items():
+        record = found[uid]
+        for name in row.keys() - {"uid"}:
+            agree(f"{name} of {uid}", text(record[f"{RECORDS}/{name}"]), row[name], tell=False)
+        image = record[f"{RECORDS}/image"]
+        agree(f"size of {uid}", image.size, (row["width"], row["height"]), tell=False)
+    agree("records whose columns and image are those of the set", len(rows), len(found))
+    refuse_changed(folder)
+
+
+def refuse_changed(folder: Path) -> None:
+    """Check that a tar that has changed is found by its SHA-256."""
+    import mlcroissant
+
+    tar = min(folder.glob("*.tar"))
+    tar.write_bytes(tar.read_bytes() + bytes(512))
+    try:
+        list(mlcroissant.Dataset(str(folder / NAME)).records(RECORDS))
+    except Exception as error:  # the reader's own class wraps whatever happened
+        agree("a changed tar is refused by its hash", "Hash" in f"{error} {error.__cause__}", True)
+    else:
+        sys.exit("a changed tar was read as if nothing had happened")
+
+
+def text(value: Any) -> Any:
+    """Return a value with bytes as text: the reader gives texts as bytes."""
+    return value.decode() if isinstance(value, bytes) else value
+
+
+def agree(what: str, found: Any, expected: Any, tell: bool = True) -> None:
+    """Print a figure; end with exit code 1 where it is not the expected one."""
+    if found != expected:
+        sys.exit(f"{what}: expected {expected!r}, got {found!r}")
+    if tell:
+        print(f"{what}: {found if not hasattr(found, '__len__') or isinstance(found, str) else len(found)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

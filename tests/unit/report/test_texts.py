@@ -1,0 +1,91 @@
+"""Lengths, tokens, personal data and repeats of texts equal their plain definitions."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from curation.core.string_buffers import buffers_of
+from curation.report import personal
+from curation.report.repeats import count_repeats, repeat_values, spread_hashes
+from curation.report.spread import Spread, hashes_of
+from curation.report.text_kernels import measure_texts
+
+BLANKS = r"[\x00-\x20\u00a0\u3000]"
+PIECES = re.compile(r"'s|'t|'re|'ve|'m|'ll|'d|[^\W\d_]+|[0-9]|(?:[^\s\w]|_)+")
+"""How CLIP's tokenizer cuts ASCII: an underscore is a mark, as all that is no letter and no digit."""
+
+
+def measure(*texts: str) -> list[list[int]]:
+    return [values.tolist() for values in measure_texts(*buffers_of(pa.array(texts, pa.string())))]
+
+
+@settings(deadline=None)  # the first call compiles
+@given(st.lists(st.text(st.sampled_from("ab1 ,'é漢\u3000\u00a0\n😀"), max_size=30), min_size=1))
+def test_characters_words_and_bytes(texts: list[str]) -> None:
+    characters, words, _, filled = measure(*texts)
+    assert characters == [len(text) for text in texts]
+    assert words == [len(re.findall(rf"(?:(?!{BLANKS}).)+", text, re.DOTALL)) for text in texts]
+    assert filled == [len(re.sub(BLANKS, "", text).encode()) for text in texts]
+
+
+@settings(deadline=None)  # the first call compiles
+@given(st.text(st.sampled_from("abcst12 ,.!'_-"), max_size=60))
+def test_pieces_are_never_more_than_the_tokenizer_makes(text: str) -> None:
+    cut = [piece for word in text.split() for piece in PIECES.findall(word)]
+    _, _, (pieces,), (filled,) = measure(text)
+    assert pieces <= len(cut) <= filled
+
+
+@pytest.mark.parametrize(
+    ("text", "pieces"),
+    [
+        ("a red kite", 3), ("it's 2024!", 6), ("a,b", 3), ("!?", 1), ("", 0), ("日本語", 1), ("é é", 2), ("café!", 1),
+        ("x-1", 3),
+    ],
+)  # fmt: skip
+def test_pieces(text: str, pieces: int) -> None:
+    assert measure(text)[2] == [pieces]
+
+
+HELD = {
+    "mail": ("ask me.too+x@mail.example.co.uk now", "ask [email] now"),
+    "umlauts": ("müller@bücher.example", "[email]"),
+    "phone": ("call +49 (30) 123-4567!", "call [number]!"),
+    "arabic digits": ("٠١٢٣٤٥٦٧", "[number]"),
+    "neither": ("@home with 123 456", "@home with 123 456"),
+    "a year": ("from 1999 to 2004", "from 1999 to 2004"),
+}
+
+
+@pytest.mark.parametrize(("text", "masked"), HELD.values(), ids=HELD)
+def test_personal_data(text: str, masked: str) -> None:
+    """Both dialects of regular expressions find the same."""
+    assert personal.masked(text) == masked
+    texts = pa.array([text])
+    assert personal.hold_emails(texts).tolist() == ["[email]" in masked]
+    assert personal.hold_phones(texts).tolist() == ["[number]" in masked]
+
+
+@pytest.mark.parametrize(("senders", "receivers"), [(1, 1), (4, 3)])
+def test_repeats_equal_a_loop(tmp_path: Path, senders: int, receivers: int) -> None:
+    values = [f"text {number}" for number in np.random.default_rng(3).zipf(1.6, 800).clip(max=10**6)]
+    spread = Spread(str(tmp_path), receivers)
+    for sender in range(senders):
+        spread_hashes(spread, str(sender), [hashes_of(pa.array(values[sender::senders]))])
+    found = repeat_values([count_repeats(task).check() for task in spread.tasks()])
+    times = Counter(values).values()
+    assert found is not None
+    assert (found["values"], found["distinct"], found["largest"]) == (800, len(times), max(times))
+    assert found["repeated"] == sum(n for n in times if n > 1)
+    assert found["groups"] == sum(n > 1 for n in times)
+    assert found["sizes"]["5"] == sum(5 <= n < 10 for n in times)
+
+
+def test_no_values_have_no_repeats(tmp_path: Path) -> None:
+    assert repeat_values([count_repeats(task) for task in Spread.of(str(tmp_path), 0).tasks()]) is None
