@@ -29,6 +29,7 @@ JOBS = (
     "count_entries",
     "balance_pairs",
     "download_images",
+    "score_images",
     "write_shards",
     "report_stats",
     "check_shards",

@@ -1,7 +1,9 @@
 """Run the whole chain: archives in, balanced shards and a report out."""
 
+from dataclasses import replace
 from functools import partial
 
+import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from headtail.start import launch
@@ -12,6 +14,7 @@ from curation.core.progress import say
 from curation.core.recipes import Recipe
 from curation.core.seeds import run_seed
 from curation.core.storage import join, read_json
+from curation.core.tables import Table
 from curation.images.downloads import Downloads, download_recipe
 from curation.matching.entry_store import EntryStore
 from curation.shards.origin import Origin
@@ -26,6 +29,7 @@ from jobs import (
     extract_pairs,
     match_pairs,
     report_stats,
+    score_images,
     write_shards,
 )
 from jobs.entries import entries_to_write
@@ -40,7 +44,8 @@ def folders_of(config: CurateConfig) -> list[str]:
     if config.forecast:
         return folders
     images = [config.lists, config.downloads, config.shards] if config.download_images else []
-    return [*folders, *images, config.report]
+    signals = [config.image_signals] if config.download_images and config.signals else []
+    return [*folders, *images, *signals, config.report]
 
 
 def signal_folders(config: CurateConfig) -> list[str]:
@@ -57,7 +62,8 @@ def run(config: CurateConfig) -> None:
     sampled = [config.pairs] if config.source.limit is not None else []
     run_seed(config.output, config.seed, [*sampled, config.curated, config.lists, config.downloads])
     writes = config.download_images and not config.forecast
-    before = write_shards.check_finished_set(config, upstream(config), config.balance.headroom) if writes else None
+    shards = with_signals(config)
+    before = write_shards.check_finished_set(shards, upstream(config), config.balance.headroom) if writes else None
     with on_start(partial(check_chain, config, store)):
         run_chain(config, store, before)
 
@@ -85,7 +91,8 @@ def check_before_lists(config: CurateConfig) -> None:
     check_sources(config)
     check_writable(folders_of(config))
     if config.download_images and not config.forecast:
-        write_shards.check_start(config)
+        coming_columns(config)
+        write_shards.check_start(without_signals(config))
 
 
 def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) -> None:
@@ -101,7 +108,7 @@ def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) ->
         check_writable([config.lists, config.downloads, config.shards])
         write_shards.check_datacomp(config, config.source.carry)
         require_single_attempts(spark)
-        write_shards.check_start(config, spark)
+        write_shards.check_start(without_signals(config), spark, coming_columns(config))
 
 
 def check_downloads(config: CurateConfig) -> None:
@@ -124,7 +131,9 @@ def run_chain(config: CurateConfig, store: EntryStore, before: Origin | None) ->
         return
     if config.download_images:
         download_images.run(config)
-        write_shards.run(config, before, store)
+        if config.signals:
+            score_images.run(config)
+        write_shards.run(with_signals(config), before, store)
     report_stats.run(config)
     if config.download_images:
         sizes = read_json(join(config.shards, SIZES))
@@ -133,6 +142,27 @@ def run_chain(config: CurateConfig, store: EntryStore, before: Origin | None) ->
         if sizes:
             say("curate", f"train on them: {command_anywhere(config.shards, sizes)}")
     say("curate", f"report: {config.report}/index.html")
+
+
+def coming_columns(config: CurateConfig) -> list[pa.Field]:
+    """Return the columns of signals that the chain writes. Raises HeadtailError for a model that cannot be run."""
+    if not config.signals:
+        return []
+    return [*score_images.columns_of(config)]
+
+
+def without_signals(config: CurateConfig) -> CurateConfig:
+    """Return settings without the table of signals among the scores, if the chain is going to write it."""
+    mine = config.image_signals.rstrip("/") if config.signals else None
+    return replace(config, scores=[path for path in config.scores if path.rstrip("/") != mine])
+
+
+def with_signals(config: CurateConfig) -> CurateConfig:
+    """Return settings with the table of signals among the scores, if it is there and a filter or side-cars want it."""
+    used = bool(config.filter or config.score_columns)
+    if not (config.signals and used and Table(config.image_signals).parts()):
+        return without_signals(config)
+    return replace(config, scores=[*without_signals(config).scores, config.image_signals])
 
 
 def upstream(config: CurateConfig) -> list[Recipe]:

@@ -40,7 +40,7 @@ from curation.shards.origin import ORIGIN, Origin, matches_of, stage_of
 from curation.shards.readme import CAPTIONS
 from curation.shards.sample_json import ENTRY_WORDS, NEWEST, JsonForm, SampleForm
 from curation.shards.score_join import ScoreSettings
-from curation.shards.scores import SCORE_COLUMNS, open_scores
+from curation.shards.scores import SCORE_COLUMNS, open_scores, stored_type
 from curation.shards.second_balance import FirstBalance
 from curation.shards.selection import ImageFilters, check_inputs
 from curation.shards.shard_set import STAGE, ShardSet, describe_set
@@ -186,16 +186,17 @@ def check_finished_set(config: WriteShardsConfig, upstream: Sequence[Recipe], he
     return before
 
 
-def check_start(config: WriteShardsConfig, spark: SparkSession | None = None) -> None:
+def check_start(config: WriteShardsConfig, spark: SparkSession | None = None, coming: Sequence[pa.Field] = ()) -> None:
     """Raise HeadtailError for a removal list, score table or filter that the job would refuse; reads no image.
 
-    The filter is left out without a session of Spark.
+    The filter is left out without a session of Spark. `coming` are columns of a score table that is yet to be written.
     """
     read_removals(tuple(config.removals))
     open_captions(config.captions)
     scores = [field for table in open_scores(config.scores) for field in table.scores]
     if config.filter and spark:
-        check_filter(spark, config.filter, pa.schema(scores))
+        added = [pa.field(field.name, stored_type(field.type)) for field in coming]
+        check_filter(spark, config.filter, pa.schema([*scores, *added]))
 
 
 def check_datacomp(config: WriteShardsConfig, carried: Collection[str]) -> None:

@@ -25,6 +25,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "curation.sources": ("curation.core",),
     "curation.matching": ("curation.core",),
     "curation.images": ("curation.core",),
+    "curation.signals": ("curation.core", "curation.images"),
     "metadata.fetch": ("curation.core",),
     "curation.extraction": ("curation.core", "curation.sources"),
     "curation.balancing": ("curation.core", "curation.matching"),

@@ -14,13 +14,14 @@ from conf.schema.topics import (
     LanguageConfig,
     MatchingConfig,
     MetadataConfig,
+    OnnxConfig,
     RatesConfig,
     SourceConfig,
     SparkConfig,
     TextConfig,
     UrlsConfig,
 )
-from curation.core.choices import Cleanable, Edges, ExportFormat
+from curation.core.choices import Cleanable, Edges, ExportFormat, Signal
 from curation.core.errors import HeadtailError
 
 
@@ -128,6 +129,29 @@ class DownloadImagesConfig(JobConfig):
     downloads: str = table("downloads", "folder of images and their download_status, to write", writes=True)
     urls: UrlsConfig = setting(UrlsConfig, "accepted URLs")
     download: DownloadConfig = setting(DownloadConfig, "how images are fetched")
+
+
+@dataclass
+class ScoreImagesConfig(JobConfig):
+    """Settings of score_images."""
+
+    downloads: str = table("downloads", "folder of images and their download_status, to read")
+    image_signals: str = table("image_signals", "table of signals of images to write", writes=True)
+    signals: list[Signal] = setting(
+        [], "signals to compute of each stored image, e.g. [faces,nsfw]: faces, nsfw, embedding, onnx; empty: none"
+    )
+    face_tiles: int = setting(
+        1,
+        "look for faces also in this many tiles per side, which finds smaller ones; 1: only whole",
+        minimum=1,
+        maximum=8,
+    )
+    onnx: OnnxConfig = setting(OnnxConfig, "a model of yours, for signals=[onnx]")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if (Signal.onnx in self.signals) != bool(self.onnx.model):
+            raise HeadtailError("signals=[onnx] and onnx.model, the path of an ONNX file, are given together")
 
 
 @dataclass
@@ -293,6 +317,7 @@ class ReportStatsConfig(JobConfig):
 class CurateConfig(
     ReportStatsConfig,
     WriteShardsConfig,
+    ScoreImagesConfig,
     DownloadImagesConfig,
     BalancePairsConfig,
     CountEntriesConfig,

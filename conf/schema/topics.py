@@ -13,6 +13,7 @@ from conf.schema.base import Settings, setting
 from conf.schema.spark_values import check_heap, check_master, check_values
 from curation.core.choices import (
     BigramScore,
+    Channels,
     CsvEscape,
     Edges,
     Emails,
@@ -21,6 +22,7 @@ from curation.core.choices import (
     Formats,
     ImageAddresses,
     LanguageRule,
+    Layout,
     Others,
     Resize,
     SourceKind,
@@ -363,6 +365,36 @@ class DownloadConfig(Settings):
                 "download.contact must be an e-mail address or a URL such as https://example.org/bot, got "
                 f"{self.contact!r}"
             )
+
+
+@dataclass
+class OnnxConfig(Settings):
+    """A model of yours that scores images, and the form of its input."""
+
+    topic: ClassVar[str] = "onnx"
+    model: str = setting("", "path of an ONNX file, for signals=[onnx]")
+    size: int = setting(224, "side of the square that the model takes", unit="pixels", minimum=1, maximum=4096)
+    layout: Layout = setting(
+        Layout.nchw, "order of the input: channels before (nchw) or behind (nhwc) height and width"
+    )
+    channels: Channels = setting(Channels.rgb, "order of the colours: rgb or bgr")
+    crop: bool = setting(
+        True, "scale the shorter side and crop the square in the middle; false: squeeze the image into the square"
+    )
+    mean: list[float] = setting([0.0], "subtracted from pixels of 0 to 255: one value, or one per channel")
+    scale: list[float] = setting(
+        [1 / 255], "multiplied with pixels after the mean is subtracted: one value, or one per channel"
+    )
+    outputs: dict[str, str] = setting(
+        {}, "columns and the outputs of the model that they take, e.g. onnx.outputs.aesthetic=score; empty: column onnx"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("mean", "scale"):
+            values = getattr(self, name)
+            if len(values) not in (1, 3) or not all(map(math.isfinite, values)):
+                raise HeadtailError(f"onnx.{name} must be one finite number, or one per channel, got {values}")
 
 
 @dataclass

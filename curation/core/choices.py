@@ -119,3 +119,26 @@ class Cleanable(StrEnum):
     curated = "curated"
     lists = "lists"
     downloads = "downloads"
+
+
+class Signal(StrEnum):
+    """A signal of images, in the order of the columns."""
+
+    faces = "faces"
+    nsfw = "nsfw"
+    embedding = "embedding"
+    onnx = "onnx"
+
+
+class Layout(StrEnum):
+    """The order of a model's input: channels before or behind height and width."""
+
+    nchw = "nchw"
+    nhwc = "nhwc"
+
+
+class Channels(StrEnum):
+    """The order of the colours of a model's input."""
+
+    rgb = "rgb"
+    bgr = "bgr"

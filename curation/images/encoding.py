@@ -2,6 +2,8 @@
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from PIL import Image, ImageOps
@@ -75,17 +77,23 @@ def encode_image(body: bytes, settings: ImageSettings) -> Encoded:
     EXIF orientation is applied, unless the bytes are kept. EXIF, XMP, comments and colour profiles are not stored.
     Raises ImageError: not_an_image, vector_image, too_many_pixels, undecodable (recognised, but damaged or truncated).
     """
+    with image_faults():
+        image = open_image(body)
+        try:
+            check_image(image, body, settings.max_pixels)
+            return _encode(image, body, settings)
+        finally:
+            image.close()
+
+
+@contextmanager
+def image_faults() -> Iterator[None]:
+    """Turn any error of a decoder in the block into an ImageError, without a warning on the way."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about damaged EXIF
         warnings.simplefilter("error", Image.DecompressionBombWarning)
-        image = _open(body)
         try:
-            width, height = image.size
-            if width * height > settings.max_pixels:
-                raise ImageError("too_many_pixels", f"{width} x {height}")
-            if _kind(image) == "JPEG" and has_many_scans(body):
-                raise ImageError("undecodable", f"more than {MAX_SCANS} scans")
-            return _encode(image, body, settings)
+            yield
         except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise ImageError("too_many_pixels", str(error)) from None
         except ImageError:
@@ -95,8 +103,15 @@ def encode_image(body: bytes, settings: ImageSettings) -> Encoded:
         except Exception as error:
             # Decoders raise many kinds of errors on damaged files: OSError, SyntaxError, struct.error, IndexError, ...
             raise ImageError("undecodable", f"{type(error).__name__}: {error}") from None
-        finally:
-            image.close()
+
+
+def check_image(image: Image.Image, body: bytes, max_pixels: int) -> None:
+    """Raise ImageError for an opened image that is a bomb, before it is decoded: too_many_pixels, undecodable."""
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ImageError("too_many_pixels", f"{width} x {height}")
+    if image_kind(image) == "JPEG" and has_many_scans(body):
+        raise ImageError("undecodable", f"more than {MAX_SCANS} scans")
 
 
 def has_many_scans(body: bytes) -> bool:
@@ -104,7 +119,11 @@ def has_many_scans(body: bytes) -> bool:
     return count_scans(body, MAX_SCANS) > MAX_SCANS or body.count(_SCAN) > _MAX_MARKERS
 
 
-def _open(body: bytes) -> Image.Image:
+def open_image(body: bytes) -> Image.Image:
+    """Open a body with the safe decoders.
+
+    Raises ImageError: not_an_image, vector_image, undecodable (a damaged header), too_many_pixels.
+    """
     try:
         return Image.open(io.BytesIO(body), formats=FORMATS)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -130,10 +149,10 @@ def _encode(image: Image.Image, body: bytes, settings: ImageSettings) -> Encoded
     if settings.resize == Resize.original and _is_kept(image, settings.formats):
         image.load()  # raises if the body cannot be decoded
         if not (originals_as_seen and is_spoiled(image)):
-            data = strip_metadata(body, _kind(image))
-            return Encoded(data, KEPT_FORMATS[_kind(image)], width, height, width, height)
-        ext = "png" if _kind(image) == "PNG" else ext  # a lossless file stays one
-    if _kind(image) == "JPEG":
+            data = strip_metadata(body, image_kind(image))
+            return Encoded(data, KEPT_FORMATS[image_kind(image)], width, height, width, height)
+        ext = "png" if image_kind(image) == "PNG" else ext  # a lossless file stays one
+    if image_kind(image) == "JPEG":
         # The JPEG decoder can decode at a half, a quarter or an eighth of the size, which is faster.
         target = _scaled(image.size, settings)
         image.draft(None, (2 * target[0], 2 * target[1]))
@@ -146,7 +165,7 @@ def _encode(image: Image.Image, body: bytes, settings: ImageSettings) -> Encoded
     return Encoded(out.getvalue(), ext, *pixels.size, *original)
 
 
-def _kind(image: Image.Image) -> str:
+def image_kind(image: Image.Image) -> str:
     """Return the format of an image. MPO counts as JPEG: cameras and phones append further pictures to a JPEG."""
     return "JPEG" if image.format == "MPO" else image.format or ""
 
@@ -155,7 +174,7 @@ def _is_kept(image: Image.Image, formats: str) -> bool:
     """Whether `original` keeps the bytes: formats that trainers read, neither CMYK nor animated."""
     animated = image.format != "MPO" and getattr(image, "is_animated", False)
     kinds = ("JPEG",) if formats == Formats.jpg else KEPT_FORMATS
-    return _kind(image) in kinds and image.mode != "CMYK" and not animated
+    return image_kind(image) in kinds and image.mode != "CMYK" and not animated
 
 
 def _scaled(size: tuple[int, int], settings: ImageSettings) -> tuple[int, int]:

@@ -10,11 +10,11 @@ import pytest
 import webdataset
 
 from conf.compose import compose_config
-from conf.schema.jobs import BalancePairsConfig
+from conf.schema.jobs import BalancePairsConfig, ScoreImagesConfig
 from curation.core.errors import HeadtailError
 from curation.core.tables import Table, sum_receipts
 from curation.shards.shard_set import ShardSet
-from jobs import balance_pairs
+from jobs import balance_pairs, score_images
 from tests.jobs.conftest import Sample, rows, tar_bytes
 
 STAGES = ("pairs", "matches", "entry_counts", "curated", "downloads", "shards")
@@ -145,6 +145,41 @@ def test_another_t_runs_again_from_the_balance_on(sample: Sample, finished: Path
     assert all(text != changed[path] for path, text in manifests(run, "curated", "shards").items())
     stages = {stage["stage"]: stage for stage in json.loads((run / "report/report.json").read_text())["stages"]}
     assert stages["download_images"]["rows_in"] == stages["balance_pairs"]["rows_out"], "images of both balances"
+
+
+def test_images_with_faces_are_left_out_by_a_filter_over_signals(
+    sample: Sample, finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture
+) -> None:
+    run = shutil.copytree(finished, tmp_path / "run")
+    settings = ("signals=[faces]", "filter=face_count = 0 and width > 8")
+    with pytest.raises(HeadtailError, match="nsfw_score"):
+        sample.curate(run, "signals=[faces]", "filter=nsfw_score < 1", "overwrite=true")
+    assert not (run / "image_signals").exists(), "a wrong filter is told before images are scored"
+    with pytest.raises(HeadtailError, match=r"filter was '', is face_count = 0.*overwrite=true"):
+        sample.curate(run, *settings)
+    sample.curate(run, *settings, "overwrite=true")
+    stored, scored = (sum_receipts(Table(str(run / name)).parts()) for name in ("downloads", "image_signals"))
+    assert scored.rows_in == stored.rows_out == scored.rows_out > 50
+    signals = rows(run, "image_signals")
+    (manifest,) = (part.manifest for part in Table(str(run / "image_signals")).parts())
+    assert manifest["settings"]["models"][0]["sha256"].startswith("99bf9494")
+    with_face = set(signals.filter(pc.greater(signals["face_count"], 0))["uid"].to_pylist())
+    assert 0 < len(with_face) < 0.2 * signals.num_rows, "false boxes: animals and things with eyes, drawn, no people"
+    (shards,) = ShardSet(str(run / "shards")).parts()
+    assert shards.receipt.drops["filter"] == len(with_face)
+    before = manifests(run, *STAGES, "image_signals")
+    sample.curate(run, *settings)
+    assert manifests(run, *STAGES, "image_signals") == before
+    assert "score_images     is done" in capsys.readouterr().err
+    part = run / "image_signals/part-00000"
+    bytes_before = {path.name: path.read_bytes() for path in part.glob("*.parquet")}
+    (receipt,) = part.glob("_range-*.json")
+    config = compose_config("score_images", ScoreImagesConfig, [f"output={run}", "signals=[faces]"])
+    written = receipt.stat().st_mtime_ns
+    (part / "_manifest.json").unlink()  # a run that was stopped after its last list
+    score_images.run(config)
+    assert receipt.stat().st_mtime_ns == written
+    assert {path.name: path.read_bytes() for path in part.glob("*.parquet")} == bytes_before
 
 
 def test_what_a_smaller_t_keeps_a_larger_one_keeps(finished: Path, tmp_path: Path) -> None:

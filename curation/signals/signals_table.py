@@ -1,0 +1,65 @@
+"""The table of signals: a part for each generation of downloads, a file for each list of the generation."""
+
+from collections.abc import Sequence
+
+from curation.core import storage
+from curation.core.errors import HeadtailError
+from curation.core.recipes import Recipe, recipe_settings
+from curation.core.tables import Part, Table, missing_inputs
+from curation.images.downloads import Downloads
+from curation.signals.model import Identity
+from curation.signals.score import LOGIC_VERSION, ScoreTask, SignalSettings
+
+STAGE = "score_images"
+RECIPE = "_recipe.json"
+"""The recipe of a part that is not finished; it is there while the part is begun."""
+
+
+class SignalsTable(Table):
+    """A table of signals.
+
+    A list is finished if its receipt exists. A stopped run leaves a part without a manifest; the next run of the same
+    recipe goes on with it.
+    """
+
+    def plan(self, recipe: Recipe, overwrite: bool) -> list[tuple[int, Recipe]]:
+        """Return (number, recipe) of each part to make: one for each generation of downloads that has none.
+
+        Raises HeadtailError if parts have other settings, or are of downloads that are gone, unless `overwrite`.
+        """
+        if not (overwrite or self.differs(recipe)):
+            downloads = recipe.inputs[0]["path"].rpartition("/")[0]
+            known = [entry for part in self.parts() for entry in part.inputs()]
+            if missing_inputs(known, recipe.inputs):
+                raise HeadtailError(
+                    f"{self.path} holds signals of other images than those in {downloads}: "
+                    "set overwrite=true to make it again, or another path for image_signals"
+                )
+        return self.plan_parts(recipe, 1, overwrite)[1]
+
+    def begin_or_resume(self, number: int, recipe: Recipe) -> str:
+        """Return the folder of a part: with the finished lists of a stopped run of this recipe, else emptied."""
+        mark = storage.join(self.part_path(number), RECIPE)
+        if storage.exists(mark) and storage.read_json(mark) == {"id": recipe.id}:
+            return self.part_path(number)
+        self.begin(number)
+        storage.write_json(mark, {"id": recipe.id})
+        return self.part_path(number)
+
+
+def signals_recipe(settings: SignalSettings, identities: Sequence[Identity], downloads: Downloads) -> Recipe:
+    """Return the recipe of the table, with the generations of downloads as inputs."""
+    values = recipe_settings(settings) | {"models": recipe_settings(tuple(identities))}
+    if values["onnx"]:
+        values["onnx"].pop("model")  # a model may move: its hash is among `models`
+    return Recipe(STAGE, LOGIC_VERSION, values, downloads.inputs())
+
+
+def plan_scoring(generation: Part, folder: str) -> list[ScoreTask]:
+    """Return a task for each list of a generation; its receipt is hidden from readers of the table."""
+    tasks = []
+    for status in generation.files:
+        name = status.rpartition("/")[2]
+        receipt = f"_{name.removesuffix('.parquet')}.json"
+        tasks.append(ScoreTask(status, storage.join(folder, name), storage.join(folder, receipt)))
+    return tasks
