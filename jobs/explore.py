@@ -26,9 +26,9 @@ def run(config: ExploreConfig) -> None:
         server = make_server(
             NAMES[0],
             config.port,
-            None,
+            None,  # type: ignore[arg-type]  # the port comes first
             threaded=True,
-            request_handler=QuietHandler,  # type: ignore[arg-type]  # the port comes first
+            request_handler=QuietHandler,
         )
     except (OSError, SystemExit) as error:
         raise HeadtailError(f"port {config.port} of this machine is taken: give another one, or 0 for any") from error
