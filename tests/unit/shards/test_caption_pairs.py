@@ -13,8 +13,8 @@ import pytest
 from curation.core.errors import HeadtailError
 from curation.core.schemas import SAMPLES
 from curation.core.uids import uid_of
-from curation.shards.attachments import order_of
 from curation.shards.caption_pairs import MAX_CHARS, pairs_of_tables, pairs_of_tars, read_sidecars
+from curation.shards.keyed_join import order_of
 
 URLS = [f"https://example.org/{number}.jpg" for number in range(10)]
 UIDS = [uid_of(url) for url in URLS]
@@ -133,3 +133,10 @@ def test_captions_of_the_json_come_by_their_names(tmp_path: Path) -> None:
     Path(path).write_bytes(Path(path).read_bytes()[:2000])
     with pytest.raises(HeadtailError, match=r"0\.tar cannot be read: .*: run check_shards"):
         pairs_of_tars(samples, [path])
+
+
+def test_a_table_of_other_columns_is_named_with_its_setting(tmp_path: Path) -> None:
+    path = write(tmp_path, "links.parquet", URL=URLS)
+    samples, _ = read_sidecars(sidecars(tmp_path), 10)
+    with pytest.raises(HeadtailError, match=r"^captions: .*links\.parquet cannot be attached: its columns are URL"):
+        pairs_of_tables(samples, [path])
