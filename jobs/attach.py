@@ -21,6 +21,7 @@ from curation.shards.companions import (
     deal_samples,
     write_companion,
 )
+from curation.shards.join_text import join_text
 from curation.shards.joined import JoinedFiles, run_join
 from curation.shards.keyed_join import count_buckets
 from curation.shards.shard_set import ShardSet
@@ -74,7 +75,7 @@ def run(config: AttachConfig) -> None:
         )
     publish(folder, recipe, receipts, counts)
     stage.end(total)
-    say(NAME, ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items()))
+    say(NAME, f"{folder}: {join_text(counts, 'a row')}")
 
 
 def plan_companions(part: Part, folder: str, joined: JoinedFiles, work: str) -> list[CompanionTask]:

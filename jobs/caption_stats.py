@@ -20,6 +20,7 @@ from curation.matching.entry_store import EntryStore
 from curation.report.caption_stats import CaptionStats, stats_lines
 from curation.report.explain import read_counts, read_threshold
 from curation.shards.caption_pairs import CaptionPairs, pairs_of_tables, pairs_of_tars, read_sidecars
+from curation.shards.join_text import join_text
 from curation.shards.shard_set import ShardSet
 from jobs.entry_lists import with_lists
 
@@ -62,7 +63,7 @@ def run(config: CaptionStatsConfig) -> None:
     told: dict[str, Any] = {}
     for name, pairs in found.items():
         told[name] = {"rows_and_images": dict(pairs.facts), "languages": {}}
-        say(NAME, f"{name}: " + ", ".join(f"{count:,} {fact.replace('_', ' ')}" for fact, count in pairs.facts.items()))
+        say(NAME, f"{name}: {join_text(pairs.facts, 'a caption')}")
         for lang, values in numbers(pairs, store, count_files, threshold_files):
             told[name]["languages"][lang] = values
         for lang, values in list(told[name]["languages"].items())[:SHOWN_LANGUAGES]:

@@ -55,7 +55,7 @@ def run(config: ExportConfig) -> None:
     check_inputs(pairs, curated, config.pairs)
     output = file_of(config)
     check_writable([os.path.dirname(output)])
-    stage = Stage(NAME, f"DataComp uids of {counted(len(curated), 'buckets')}")
+    stage = Stage(NAME, f"DataComp uids of {counted(len(curated), 'buckets')} to {output}")
     spark = open_session(NAME, **vars(config.spark))
     work = f"{output}.parts"
     slices = join(work, "slices")
@@ -76,7 +76,7 @@ def export_requests(config: ExportConfig) -> None:
     (part,) = ShardSet(config.shards).require("write_shards")
     output = file_of(config)
     check_writable([output])
-    stage = Stage(NAME, f"caption requests of {counted(len(part.files), 'shards')}")
+    stage = Stage(NAME, f"caption requests of {counted(len(part.files), 'shards')} to {output}")
     spark = open_session(NAME, **vars(config.spark))
     stage.end(merge_receipts(NAME, run_tasks(spark, write_requests, plan_requests(part, output), output)))
 

@@ -132,13 +132,19 @@ def _undashed(argument: str, following: str, kind: Any) -> str:
 
 
 def _check_blanks(arguments: list[str], names: Iterable[str]) -> None:
-    """Raise HeadtailError for `output = x`, `output =x`, `output= x`, `output: x` and `output x`."""
+    """Raise HeadtailError for `output = x`, `output =x`, `output= x`, `output: x`, `output x` and `name=x y`."""
     known = set(names)
     for place, argument in enumerate(arguments):
         key, equals, value = argument.partition("=")
         bare = key.rstrip(":")
         if not equals and ":" in key and key.partition(":")[0] in known:
             bare, _, value = key.partition(":")
+        before = arguments[place - 1] if place else ""
+        cut = all(before.partition("=")) and before.partition("=")[0] in known and not set("=:[]{}~") & set(argument)
+        if cut and bare not in known:
+            raise HeadtailError(
+                f"{argument!r} has no key: put quotes around a value with blanks, '{before} {argument}'"
+            )
         if bare not in known or (equals and value):
             continue
         after = [word for word in (value, *arguments[place + 1 : place + 3]) if word and word != "="]
@@ -149,4 +155,5 @@ def _check_blanks(arguments: list[str], names: Iterable[str]) -> None:
         raise HeadtailError(
             f"{argument!r} is not of the form key=value: write {bare}={following if plain else '...'}, without blanks "
             "around the ="
+            + (f"; or, if it belongs to the value before, '{before} {argument}' in quotes" if cut else "")
         )

@@ -36,6 +36,7 @@ from curation.shards.datacomp_keys import DATACOMP, pairs_with_uids
 from curation.shards.duplicates import UniqueRules
 from curation.shards.energon import MAX_SQLITE_SAMPLES, has_energon, has_sqlite, write_sqlite
 from curation.shards.entry_words import copy_words
+from curation.shards.join_text import join_text
 from curation.shards.origin import ORIGIN, Origin, matches_of, stage_of
 from curation.shards.readme import CAPTIONS
 from curation.shards.sample_json import ENTRY_WORDS, NEWEST, JsonForm, SampleForm
@@ -98,7 +99,9 @@ def run(config: WriteShardsConfig, before: Origin | None = None, store: EntrySto
     check_writable([shards.path])
     stored = sum_receipts(downloads.parts()).facts["image_bytes"]
     warn_of_space(STAGE, shards.path, stored, "shards of all downloaded images")
-    stage = Stage(STAGE, f"{counted(lists.receipt.rows_out, 'images')} of {counted(ranges.count, 'lists')}")
+    stage = Stage(
+        STAGE, f"{counted(lists.receipt.rows_out, 'images')} of {counted(ranges.count, 'lists')} to {shards.path}"
+    )
     spark = open_session(STAGE, **vars(config.spark))
     check_start(config, spark)
     steps = SelectionSteps(ranges, lists.path, shards.work_folder(recipe), status)
@@ -146,10 +149,7 @@ def run(config: WriteShardsConfig, before: Origin | None = None, store: EntrySto
 def say_captions(counts: Mapping[str, Mapping[str, Any]]) -> None:
     """Say how many captions of each name were joined, and what was not."""
     for name, mine in counts.items():
-        numbers = ", ".join(
-            f"{count:,} {key.replace('_', ' ')}" for key, count in mine.items() if isinstance(count, int)
-        )
-        say(STAGE, f"captions.{name}: {numbers}")
+        say(STAGE, f"captions.{name}: {join_text(mine, 'it')}")
 
 
 def make_searchable(config: WriteShardsConfig, part: Part) -> None:

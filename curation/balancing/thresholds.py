@@ -141,8 +141,9 @@ class BalanceGoal:
         """Return the goal and the first pass's thresholds `t` that it led to, for the stage's line."""
         name = next(name for name in ("t", "tail_share", "target_images") if getattr(self, name) is not None)
         asked = f"{name}={getattr(self, name):,.10g}"
-        reference = self.rule.reference
-        came = f", first pass t={t[reference]:,.8g} for {reference}" if reference in t else ""
+        found = t.get(self.rule.reference)
+        first = "first pass " if self.headroom < 1.0 else ""  # else it is the only one
+        came = f", {first}t={found:,.8g} for {self.rule.reference}" if found not in (None, self.t) else ""
         return f"{asked}{came}, {len(t)} {'language' if len(t) == 1 else 'languages'}"
 
 

@@ -152,6 +152,11 @@ def _rate_text(rate: float | None, unit: str, short: bool = False) -> str:
     return f"{byte_size(rate)}/s" if unit == BYTES else f"{rate:,.0f}{name}/s" if rate >= 10 else f"{rate:.1f}{name}/s"
 
 
+def _left_text(seconds: float | None) -> str:
+    """Return the time left; empty once all is read: the rows in work have no measure, "0:00 left" would stay."""
+    return f"{clock(seconds)} left" if seconds else ""
+
+
 def _tasks_text(reading: Reading) -> str:
     """Return the tasks of a step whose unit is another one; empty for a single task, whose end says it all."""
     if reading.unit == TASKS or reading.tasks < 2:
@@ -168,7 +173,7 @@ def plain_line(seconds: float, reading: Reading, meter: Meter) -> str:
     share, left, done = reading.share, meter.seconds_left, done_text(reading)
     parts = [clock(seconds), reading.step_texts[0], f"{done} ({share:.0%})" if share is not None and done else done]
     parts += [_tasks_text(reading), _rate_text(meter.rate, reading.unit), reasons_text(reading.reasons)]
-    parts.append(f"{clock(left)} left" if left is not None else "")
+    parts.append(_left_text(left))
     return ", ".join(filter(None, parts))
 
 
@@ -183,7 +188,7 @@ def living_parts(name: str, seconds: float, reading: Reading, meter: Meter, widt
     behind = {
         "done": [done_text(reading, "/")],
         "rate": [_rate_text(meter.rate, reading.unit, short=True)],
-        "left": [f"{clock(left)} left" if left is not None else ""],
+        "left": [_left_text(left)],
         "step": reading.step_texts,
         "reasons": [reasons_text(reading.reasons, shown) for shown in range(SHOWN_REASONS, -1, -1)],
         "tasks": [_tasks_text(reading)],

@@ -1,6 +1,7 @@
 """The state of a run as lines for a terminal."""
 
 from datetime import datetime
+from shlex import quote
 from typing import Any
 
 from curation.core.amounts import byte_size, counted
@@ -22,7 +23,7 @@ def state_lines(run: RunState, width: int) -> list[str]:
     lines += [one_line(f"{'work':9} {line}") for line in run.work]
     after = f"headtail {run.next_job}" if run.next_job else "nothing is missing"
     if run.next_job in ("download_images", "write_shards") and run.tables["report"].is_done:
-        after += " (the report stands, for a run without images)"
+        after = f"nothing, for a run without images; for images {after} output={quote(run.path)}"
     return [*lines, f"{'next':9} {after}"]
 
 

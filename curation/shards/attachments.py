@@ -62,10 +62,11 @@ class Place(msgspec.Struct, array_like=True):
     size: int
 
 
-def read_attached(path: str, metadata: str, facts: Counter[str]) -> Iterator[Attached]:
+def read_attached(path: str, metadata: str, facts: Counter[str], setting: str = "data") -> Iterator[Attached]:
     """Yield what a file holds, in its order: a Parquet table, a tar, or an `.npy` whose keys the file `metadata` has.
 
-    Counts `rows` and `faulty_rows` in `facts`. Raises HeadtailError for a file that cannot be read.
+    Counts `rows` and `faulty_rows` in `facts`. Raises HeadtailError, which names `setting`, for a file that cannot be
+    read.
     """
     try:
         with storage.open_input(path) as file:
@@ -78,7 +79,7 @@ def read_attached(path: str, metadata: str, facts: Counter[str]) -> Iterator[Att
     except (ValueError, LookupError, TypeError, SyntaxError, RecursionError, OSError, pa.ArrowException) as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise HeadtailError(f"data: {path} cannot be attached: {error}") from error
+        raise HeadtailError(f"{setting}: {path} cannot be attached: {error}") from error
 
 
 def read_captions(path: str, key: str, groups: range | None, facts: Counter[str]) -> Iterator[Attached]:

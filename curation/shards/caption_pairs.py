@@ -72,7 +72,7 @@ def pairs_of_tables(samples: pa.Table, paths: Sequence[str]) -> CaptionPairs:
         places.setdefault(f"s{digest}", []).append(row)
     taken: dict[int, bytes] = {}
     for path in paths:
-        for attached in read_attached(path, "", pairs.facts):
+        for attached in read_attached(path, "", pairs.facts, "captions"):
             if attached.extension != SYN_JSON:
                 raise HeadtailError(f"captions: {path} holds vectors, expected a column caption")
             for row in places.get(attached.key, ()):

@@ -52,7 +52,8 @@ def _missing(there: Iterable[str], wanted: Iterable[str], columns: TableColumns)
         ]
     header = any("://" in name for name in there)
     cure = "set source.names, if the file has no header" if header else f"set {columns.settings_of(missing)}"
-    return [f"there is no column {', '.join(missing)}, only {', '.join(there)}: {cure}"]
+    alike = [f"{name} is written {other} there" for name in missing for other in there if other.lower() == name.lower()]
+    return ["; ".join([f"there is no column {', '.join(missing)}, only {', '.join(there)}: {cure}", *alike])]
 
 
 def _binary_faults(reader: TableReader, columns: TableColumns) -> list[str]:

@@ -58,8 +58,9 @@ def test_alt_texts_match_what_the_run_matched(
         assert sum(band["entries_by_alt_texts"] for band in bands) == len({each for some in ids for each in some})
         # The run has counted all of these texts.
         assert bands[0]["entries_by_alt_texts"] == 0
-    printed = capsys.readouterr().out
+    printed, said = capsys.readouterr()
     assert "captions, en: " in printed
+    assert f"captions: {len(given)} of {len(samples)} images have a caption; {len(given)} rows\n" in said
     assert f"and {len(languages) - 5} more languages" in printed
     run(*settings, f"captions={tmp_path}/captions.parquet")
     assert (tmp_path / "stats.json").read_bytes() == written

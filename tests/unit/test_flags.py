@@ -24,6 +24,8 @@ MISTAKES = {
     "--tail_share 0.1": r"write balance\.tail_share=0\.1",
     "--output": r"write output=\.\.\.",
     "output = x": "write output=x, without blanks",
+    "output=x my run": "'my' has no key: put quotes around a value with blanks, 'output=x my'",
+    "output=x seed": "around the =; or, if it belongs to the value before, 'output=x seed' in quotes",
     "output =x": "write output=x, without blanks",
     "output= x": "write output=x, without blanks",
     "output: x": "write output=x, without blanks",

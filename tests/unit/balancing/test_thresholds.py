@@ -126,3 +126,18 @@ def test_probabilities_are_handed_over_as_files_to_map(tmp_path: Path) -> None:
 def test_where_nothing_matches_no_reference_language_is_asked_for() -> None:
     with pytest.raises(HeadtailError, match=r"no text matches an entry in any language: see entry_lists"):
         Distributions([], lambda _: np.zeros(0)).reference("en")
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"t": 5.0}, "t=5, 3 languages"),
+        ({"t": 5.0, "headroom": 0.5}, "t=5, first pass t=10 for en, 3 languages"),
+        ({"tail_share": 0.1}, "tail_share=0.1, t=4 for en, 3 languages"),
+        ({"tail_share": 0.1, "headroom": 0.5}, "tail_share=0.1, first pass t=4 for en, 3 languages"),
+    ],
+    ids=["t", "t and headroom", "share", "share and headroom"],
+)
+def test_the_line_of_the_stage_tells_t_once(changes: dict[str, float], told: str) -> None:
+    goal = balance_goal(**changes)
+    assert goal.describe(goal.thresholds(_distributions())) == told

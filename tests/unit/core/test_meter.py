@@ -46,6 +46,12 @@ def test_without_movement_nothing_is_foretold() -> None:
     assert Meter().seconds_left is None
 
 
+def test_a_step_that_has_read_all_and_goes_on_has_no_time_left_to_tell() -> None:
+    meter = metered((1.0, Reading("", "images", 50, 100)), (2.0, Reading("", "images", 100, 100)))
+    assert meter.rate is not None
+    assert "left" not in plain_line(2, Reading("", "images", 100, 100), meter)
+
+
 def test_a_pause_longer_than_the_window_takes_the_mean_of_all_time() -> None:
     still = [(float(second), Reading("", "images", 500, 1000)) for second in range(10, 400, 5)]
     assert metered(*still).rate == pytest.approx(500 / 395)

@@ -41,7 +41,11 @@ def parquet(path: Path, **columns: Any) -> Path:
 @pytest.mark.parametrize(
     ("columns", "told"),
     [
-        pytest.param({"URL": [URL], "text": ["kite"]}, "there is no column url, only URL, text: set source", id="name"),
+        pytest.param(
+            {"URL": [URL], "text": ["kite"]},
+            "there is no column url, only URL, text: set source.url_column; url is written URL there",
+            id="name",
+        ),
         pytest.param({"url": [7], "text": ["kite"]}, "column url is int64, expected text", id="URL of integers"),
         pytest.param({"url": [URL], "text": [7.5]}, "column text is double, expected text", id="text of numbers"),
         pytest.param({"url": [URL], "text": [{"en": "a"}]}, "column text is struct<en: string>, exp", id="struct"),

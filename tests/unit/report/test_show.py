@@ -174,6 +174,13 @@ def test_the_state_names_tables_decisions_and_what_comes_next(run: Path, capsys:
     assert told.endswith("next      headtail download_images")
 
 
+def test_a_run_without_images_is_told_what_makes_them(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run / "report").mkdir()
+    (run / "report/report.json").write_text("{}")
+    told = shown(capsys, 100, run)[-1]
+    assert told == f"next      nothing, for a run without images; for images headtail download_images output={run}"
+
+
 def stop_matches(run: Path) -> None:
     (run / "matches/part-00000/_manifest.json").unlink()
 

@@ -141,3 +141,10 @@ def test_captions_of_the_json_come_by_their_names(tmp_path: Path) -> None:
     Path(path).write_bytes(Path(path).read_bytes()[:2000])
     with pytest.raises(HeadtailError, match=r"0\.tar cannot be read: .*: run check_shards"):
         pairs_of_tars(samples, [path])
+
+
+def test_a_table_of_other_columns_is_named_with_its_setting(tmp_path: Path) -> None:
+    path = write(tmp_path, "links.parquet", URL=URLS)
+    samples, _ = read_sidecars(sidecars(tmp_path), 10)
+    with pytest.raises(HeadtailError, match=r"^captions: .*links\.parquet cannot be attached: its columns are URL"):
+        pairs_of_tables(samples, [path])
