@@ -107,6 +107,10 @@ def difference(manifest: Mapping[str, Any], recipe: Recipe) -> str:
     return ", ".join(differences(manifest, vars(recipe))) or "its inputs, or an address in its settings, have changed"
 
 
+DRAWN = "drawn"
+"""What is shown of a seed that was drawn, and of a salt: whoever knows them can foretell the draws."""
+
+
 def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """Return a text for each difference of logic version and settings between two manifests or recipes.
 
@@ -115,6 +119,12 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     >>> lists = ({"logic_version": 1, "settings": {"entry_lists": {"en": digit * 64}}} for digit in "ab")
     >>> differences(*lists)
     ['entry_lists.en has changed']
+
+    Seeds that were drawn, and salts, are secrets, and are not shown:
+
+    >>> seeds = ({"logic_version": 1, "settings": {"seed": seed}} for seed in (5, -7))
+    >>> differences(*seeds)
+    ['seed was 5, is drawn']
     """
     versions = [each["logic_version"] for each in (before, now)]
     newer = " (another version of headtail)" if versions[0] != versions[1] else ""
@@ -124,15 +134,25 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     for key in sorted(old.keys() | new.keys()):
         if old.get(key) != new.get(key):
             left_out = OLD_VALUES.get(stage, {}).get(key)
-            was, now_is = (_shown(each.get(key, left_out)) for each in (old, new))
+            was, now_is = (shown_value(key, each.get(key, left_out)) for each in (old, new))
             name = setting_name(stage, key)
-            if was == now_is:
+            if was == now_is == DRAWN:
+                changes.append(f"{name} has changed")
+            elif was == now_is:
                 changes.append(f"files of {name} have changed")
             elif _DIGEST.fullmatch(was) and _DIGEST.fullmatch(now_is):
                 changes.append(f"{name} has changed")
             else:
                 changes.append(f"{name} was {was}, is {now_is}")
     return changes
+
+
+def shown_value(key: str, value: Any) -> str:
+    """Return the value of a setting, by its dotted key, in a message; DRAWN for a secret."""
+    name = key.rpartition(".")[2]
+    if value is not None and (name == "salt" or (name == "seed" and isinstance(value, int) and value < 0)):
+        return DRAWN
+    return _shown(value)
 
 
 def _shown(value: Any) -> str:

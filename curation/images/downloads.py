@@ -11,7 +11,7 @@ from curation.core.cleaned import refusal
 from curation.core.errors import HeadtailError
 from curation.core.progress import say
 from curation.core.receipts import Receipt
-from curation.core.recipes import Recipe, kept, recipe_settings
+from curation.core.recipes import Recipe, kept, recipe_settings, shown_value
 from curation.core.tables import MANIFEST, Part, Table
 from curation.images.download import DownloadSettings, DownloadTask, reached_nothing
 from curation.images.ranges import Ranges, count_ranges, list_name
@@ -39,7 +39,8 @@ class Downloads(Table):
         changes = [found for part in self.parts() if (found := self._differs(part, recipe))]
         planned = self._planned()
         if planned and planned.seed != seed:
-            changes.append(f"seed was {planned.seed}, is {seed}")
+            was, now = (shown_value("seed", each) for each in (planned.seed, seed))
+            changes.append(f"seed was {was}, is {now}" if was != now else "seed has changed")
         return changes
 
     def _planned(self) -> Ranges | None:
