@@ -145,7 +145,8 @@ def equal(column: str, value: str) -> Search:
 
 def on_host(host: str) -> Search:
     """Return the search for rows whose `url` is on a host or below it: `example.org` has `a.example.org`."""
-    name = "".join(f"\\{letter}" if not letter.isalnum() else letter for letter in host.lower())
+    # RE2 takes a backslash before ASCII signs only: vowel signs of Devanagari and emoji are no letters, either.
+    name = "".join(f"\\{letter}" if letter.isascii() and not letter.isalnum() else letter for letter in host.lower())
     pattern = rf"(?i)^https?://([^/?#]*\.)?{name}(:\d+)?([/?#]|$)"
     return Search(["url"], lambda table: _filled(pc.match_substring_regex(table["url"], pattern)))
 

@@ -138,14 +138,18 @@ def test_filters_are_those_of_a_loop(run: ExploredRun) -> None:
 
 @pytest.mark.parametrize(
     ("host", "found"),
-    [("example.org", [0, 1, 2]), ("a.example.org", [1]), ("EXAMPLE.org", [0, 1, 2]), ("xample.org", []), (".*", [])],
-)
+    [
+        ("example.org", [0, 1, 2]), ("a.example.org", [1]), ("EXAMPLE.org", [0, 1, 2]), ("xample.org", []), (".*", []),
+        ("\u0939\u093f.org", [4]), ("\U0001f600.org", []),
+    ],
+)  # fmt: skip
 def test_a_host_has_the_hosts_below_it(host: str, found: list[int]) -> None:
     urls = [
         "http://example.org/a",
         "https://a.example.org:80/b",
         "http://example.org?example.com",
         "http://example.com/",
+        "http://\u0939\u093f.org/",
     ]
     search = on_host(host)
     assert np.flatnonzero(search.accepts(pa.table({"url": urls}))).tolist() == found
