@@ -67,7 +67,7 @@ def run(config: ReportStatsConfig) -> None:
     work = join(config.report, ".work")
     tasks = tables.plan(TASKS_PER_CORE * spark.sparkContext.defaultParallelism, work)
     sent = Exchanges.of(work, tables.matched)
-    wanted = values.wanted_entries(tables.counts, tables.thresholds(), seed)
+    wanted = values.wanted_entries(tables.counts, tables.thresholds(), seed, tables.shards.removal_lists())
     balanced = listed.balanced if listed else None
     matched = partial(count_matches, max_texts=tables.matches.max_texts, salt=tables.matches.salt, balanced=balanced)
     curated = run_tasks(spark, partial(count_curated, wanted=wanted, repeats=sent.kept), tasks.curated, work)

@@ -23,7 +23,7 @@ from curation.core.table_reader import open_table_file
 from curation.core.tables import Part
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import match_batch
-from curation.report.personal import masked
+from curation.report.personal import MAX_READ, masked_beginning
 
 EXAMPLES = 10
 SILENT = frozenset({"removed", "opted_out", "email", "listed_word", "private_host", "private_address"})
@@ -48,9 +48,9 @@ class Example:
     def value(self) -> dict[str, str]:
         """Return the example as report.json has it: masked, cut, and without the secrets of its address."""
         shown = {
-            "text": masked(self.text[: 2 * MAX_CHARS])[:MAX_CHARS],
+            "text": masked_beginning(self.text, MAX_CHARS),
             "lang": self.lang,
-            "url": masked(cut_path(self.url)[:MAX_CHARS]),
+            "url": masked_beginning(cut_path(self.url), MAX_CHARS),
             "note": self.note,
         }
         return {name: value for name, value in shown.items() if value}
@@ -120,7 +120,7 @@ def pair_examples(task: PairsTask, store: EntryStore, languages: Sequence[str], 
             continue
         reason = "no_metadata" if lang not in store.languages else "unmatched"
         if reason == "no_metadata" or (row["uid"], row["text"], lang) not in found:
-            examples.append(Example("match_pairs", reason, drawn, row["uid"], row["text"][:1000], lang))
+            examples.append(Example("match_pairs", reason, drawn, row["uid"], row["text"][:MAX_READ], lang))
     receipt.rows_in = receipt.rows_out = batch.num_rows
     receipt.outputs = to_outputs(examples)
     return receipt
@@ -165,7 +165,7 @@ def read_texts(task: TextsTask) -> Receipt:
         )
         for row in rows:
             text = row["texts"][0]
-            found.setdefault(row["uid"], wanted[row["uid"]] | {"text": text["text"][:1000], "lang": text["lang"]})
+            found.setdefault(row["uid"], wanted[row["uid"]] | {"text": text["text"][:MAX_READ], "lang": text["lang"]})
     outputs = [found[uid] for uid in sorted(found)]
     return Receipt(task.files[0], len(outputs), len(outputs), outputs=outputs)
 

@@ -9,18 +9,23 @@ import pyarrow as pa
 
 from curation.balancing.matched_batch import MatchedBatch
 from curation.core.draws import draw
+from curation.core.removal_lists import read_removals
 from curation.report.examples import MAX_CHARS
-from curation.report.personal import masked
+from curation.report.personal import masked_beginning
 
 SHOWN_TEXTS, TAIL_ENTRIES = 24, 20
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The entries that get a text each, by language, and the seed of the draws."""
+    """The entries that get a text each, by language, the seed of the draws, and lists of removed images.
+
+    An image that has left the shards is not shown by its texts either.
+    """
 
     entries: Mapping[str, list[int]]
     seed: int
+    removals: tuple[str, ...] = ()
 
 
 @dataclass
@@ -33,6 +38,9 @@ class KeptTexts:
 
     def add(self, matched: MatchedBatch, kept: np.ndarray) -> None:
         """Look at the kept texts of a batch of `curated`; `kept` is bool[k], one per text."""
+        if self.wanted.removals:
+            gone = read_removals(self.wanted.removals).mask({"uid": matched.batch["uid"]})
+            kept = kept & ~gone[matched.images_of_texts]
         draws = draw(self.wanted.seed, "examples", matched.batch["uid"])
         firsts = np.full(matched.images, -1, np.int64)
         rows = np.flatnonzero(kept)
@@ -66,7 +74,7 @@ class KeptTexts:
         start, end = matched.id_offsets[row], matched.id_offsets[row + 1]
         return {
             "draw": drawn,
-            "text": masked(text[: 2 * MAX_CHARS])[:MAX_CHARS],
+            "text": masked_beginning(text, MAX_CHARS),
             "lang": matched.structs.field("lang")[row].as_py(),
             "keep_probability": matched.structs.field("keep_probability")[row].as_py(),
             "entry_ids": matched.ids[start:end].tolist(),

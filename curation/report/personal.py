@@ -11,9 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _WORD, _DIGIT, _GAP = r"[\p{L}\p{N}_]", r"\p{Nd}", "[ \u00a0().\\-/]{0,3}"
-EMAIL = rf"[\p{{L}}\p{{N}}_.%+-]{{1,64}}@{_WORD}[\p{{L}}\p{{N}}_.-]{{0,250}}\.\p{{L}}{{2,24}}"
+EMAIL = rf"[\p{{L}}\p{{N}}_.%+-]{{1,64}}(?:@|%40){_WORD}[\p{{L}}\p{{N}}_.-]{{0,250}}\.\p{{L}}{{2,24}}"
 PHONE = rf"[+(]{{0,2}}{_DIGIT}(?:{_GAP}{_DIGIT}){{6,14}}"
 """Seven to fifteen digits with at most three blanks, dots, hyphens, slashes or brackets between two of them."""
+
+LONGEST = 400
+"""More characters than a pattern finds: so many at the end of a text that was cut may be a part of an address."""
+MAX_READ = 2_000
+"""Characters of a text that are kept for `masked_beginning`."""
 
 
 def _python(pattern: str) -> re.Pattern[str]:
@@ -46,3 +51,15 @@ def masked(text: str) -> str:
     'write to [email] or call [number]'
     """
     return _PHONE.sub("[number]", _EMAIL.sub("[email]", text))
+
+
+def masked_beginning(text: str, limit: int) -> str:
+    """Return at most `limit` characters of a masked text, which may have been cut after MAX_READ characters.
+
+    >>> masked_beginning("x" * 290 + " me@example.org", 300)[-10:]
+    'xx [email]'
+    >>> "me" in masked_beginning("a@example.org " * 142 + "me@example.org", 2000)
+    False
+    """
+    shown = masked(text[:MAX_READ])
+    return shown[:limit] if len(text) < MAX_READ else shown[: min(limit, max(len(shown) - LONGEST, 0))]

@@ -144,11 +144,16 @@ def language_values(
     return sorted(rows, key=lambda row: (-row["matches"], -row["entries"], row["lang"]))
 
 
-def wanted_entries(before: CountFiles, thresholds: Mapping[str, Values], seed: int) -> Wanted:
-    """Return the entries of the tail that get a text each: some of each language that is shown in full."""
+def wanted_entries(
+    before: CountFiles, thresholds: Mapping[str, Values], seed: int, removals: Sequence[str] = ()
+) -> Wanted:
+    """Return the entries of the tail that get a text each: some of each language that is shown in full.
+
+    `removals` are lists of images whose texts are not shown.
+    """
     largest = sorted(thresholds, key=lambda lang: (-thresholds[lang]["matches"], lang))[:LANGUAGES_IN_FULL]
     chosen = {lang: tail_entries(before.load(lang), thresholds[lang]["t"], lang, seed) for lang in largest}
-    return Wanted({lang: ids for lang, ids in chosen.items() if ids}, seed)
+    return Wanted({lang: ids for lang, ids in chosen.items() if ids}, seed, tuple(removals))
 
 
 def head_tails(

@@ -142,6 +142,7 @@ def test_filters_are_those_of_a_loop(run: ExploredRun) -> None:
         ("example.org", [0, 1, 2]), ("a.example.org", [1]), ("EXAMPLE.org", [0, 1, 2]), ("xample.org", []), (".*", []),
         ("\u0939\u093f.org", [4]), ("\U0001f600.org", []),
     ],
+    ids=["host", "below", "capitals", "end of a name", "pattern", "vowel sign", "emoji"],
 )  # fmt: skip
 def test_a_host_has_the_hosts_below_it(host: str, found: list[int]) -> None:
     urls = [

@@ -89,6 +89,19 @@ def test_examples_hide_what_must_not_be_shown() -> None:
     assert [one.text for one in smallest(reversed(many))] == [str(k) for k in range(10)]
 
 
+@pytest.mark.parametrize("gap", [0, 280, 295, 299, 590, 1990, 1999])
+@pytest.mark.parametrize("address", ["some.body@example.org", "some.body%40example.org", "+49 30 1234567"])
+def test_what_is_cut_is_masked_before(gap: int, address: str) -> None:
+    words = "a " * (gap // 2) + address + " and more" * 300
+    value = Example(
+        "s", "r", 0.0, "u", text=words, url=f"https://h.org/{'a/' * (gap // 2)}{address}{'/b' * 900}"
+    ).value()
+    for shown in (value["text"], value["url"]):
+        assert len(shown) <= 300
+        assert "body" not in shown
+        assert "123" not in shown
+
+
 def test_examples_are_masked_and_cut() -> None:
     example = Example(
         "match_pairs", "unmatched", 0.1, "a", "a@b.example " + "x" * 100_000, "en", "https://me:pw@b.test/1?key=secret"

@@ -68,6 +68,23 @@ def test_kept_texts_are_those_with_the_smallest_draws(parts: int) -> None:
         assert by_entry[lang, entry] == holding[0]["text"]
 
 
+def test_images_that_left_the_shards_are_shown_by_no_text() -> None:
+    images = make_images(80)
+    draws = draw(4, "examples", pa.array([image["uid"] for image in images]))
+    gone = tuple(images[index]["uid"] for index in np.argsort(draws)[:20])
+    matched = MatchedBatch(pa.RecordBatch.from_pylist(images, CURATED))
+    kept = matched.structs.field("kept").to_numpy(zero_copy_only=False)
+    found = {}
+    for removals in ((), gone):
+        shown = KeptTexts(Wanted({"en": [3, 7], "de": [39]}, 4, removals))
+        shown.add(matched, kept)
+        found[removals] = [text["draw"] for text in shown.outputs()]
+    removed = {float(draws[index]) for index, image in enumerate(images) if image["uid"] in gone}
+    assert removed & set(found[()])
+    assert not removed & set(found[gone])
+    assert len(found[gone]) == len(found[()])
+
+
 def test_tail_entries_are_below_t() -> None:
     counts = np.array([0, 1, 5, 9, 10, 200])
     assert tail_entries(counts, 10, "en", 0, 20) == [1, 2, 3]
