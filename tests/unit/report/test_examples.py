@@ -89,7 +89,7 @@ def test_examples_hide_what_must_not_be_shown() -> None:
     assert [one.text for one in smallest(reversed(many))] == [str(k) for k in range(10)]
 
 
-@pytest.mark.parametrize("gap", [0, 280, 295, 299, 590, 1990, 1999])
+@pytest.mark.parametrize("gap", [0, 270, 280, 299, 590, 1990])
 @pytest.mark.parametrize("address", ["some.body@example.org", "some.body%40example.org", "+49 30 1234567"])
 def test_what_is_cut_is_masked_before(gap: int, address: str) -> None:
     words = "a " * (gap // 2) + address + " and more" * 300
