@@ -9,10 +9,12 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 from flask import Flask, Response, abort, render_template, request, url_for
 from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
+from curation.core.errors import HeadtailError
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS, MATCHES, SAMPLES
 from curation.core.tables import Part
 from curation.explore.explored_run import SUCCESS, ExploredRun, ImageState, Sample, files_of
@@ -112,6 +114,12 @@ def make_app(run: ExploredRun, token: str, port: int, hide_above: float) -> Flas
     @app.errorhandler(HTTPException)
     def fault(error: HTTPException) -> tuple[str, int]:
         return render_template("fault.html", line=error.description or ""), error.code or 500
+
+    @app.errorhandler(HeadtailError)
+    @app.errorhandler(OSError)
+    @app.errorhandler(pa.ArrowException)
+    def damage(error: Exception) -> tuple[str, int]:
+        return render_template("fault.html", line=f"a table cannot be read: {error}"), 500
 
     return app
 

@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 import tarfile
 from http.client import HTTPConnection
 from pathlib import Path
@@ -13,6 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from flask.testing import FlaskClient
+from fsspec.implementations.memory import MemoryFileSystem
 from PIL import Image
 from werkzeug.serving import BaseWSGIServer
 
@@ -261,6 +263,39 @@ def test_only_who_has_the_address_may_read(run: ExploredRun) -> None:
     assert page.headers["Content-Security-Policy"].startswith("default-src 'none'; img-src 'self'; style-src 'self'")
     assert "script-src" not in page.headers["Content-Security-Policy"]
     assert client.post("/", headers={"Host": f"127.0.0.1:{PORT}"}).status_code == 405
+
+
+def client_of(path: str) -> FlaskClient:
+    client = make_app(ExploredRun(path), "secret", PORT, hide_above=0.5).test_client()
+    get(client, f"/?{TOKEN}=secret")
+    return client
+
+
+def test_damage_is_a_line_and_the_other_pages_go_on(folder: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(folder, run)
+    (run / "shards/00000.parquet").write_bytes(b"PAR1 damaged PAR1")
+    (run / "entries/part-00000").joinpath(next((run / "entries/part-00000").glob("*.parquet")).name).write_bytes(b"")
+    client = client_of(str(run))
+    for path in ("/entries?lang=en", "/images?where=samples"):
+        answer = get(client, path)
+        assert answer.status_code == 500
+        assert "a table cannot be read" in answer.text
+        assert "Traceback" not in answer.text
+    assert get(client, "/static/explore.css").status_code == 200
+
+
+def test_a_run_may_lie_in_a_store(folder: Path) -> None:
+    store = MemoryFileSystem()
+    store.put(str(folder), "/explored", recursive=True)
+    try:
+        local, remote = client_of(str(folder)), client_of("memory://explored")
+        uid = pq.read_table(folder / "shards/00000.parquet")["uid"][0].as_py()
+        for path in ("/", "/entries?lang=en", "/images?where=downloads", f"/image/{uid}", f"/picture/{uid}"):
+            assert get(local, path).status_code == 200
+            assert get(remote, path).data == get(local, path).data
+    finally:
+        store.rm("/explored", recursive=True)
 
 
 def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
