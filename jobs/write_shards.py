@@ -41,7 +41,7 @@ from curation.shards.origin import ORIGIN, Origin, matches_of, stage_of
 from curation.shards.readme import CAPTIONS
 from curation.shards.sample_json import ENTRY_WORDS, NEWEST, JsonForm, SampleForm
 from curation.shards.score_join import ScoreSettings
-from curation.shards.scores import SCORE_COLUMNS, open_scores, stored_type
+from curation.shards.scores import SCORE_COLUMNS, open_scores, score_files, stored_type
 from curation.shards.second_balance import FirstBalance
 from curation.shards.selection import ImageFilters, check_inputs
 from curation.shards.shard_set import STAGE, ShardSet, describe_set
@@ -249,7 +249,7 @@ def shard_settings(config: WriteShardsConfig) -> dict[str, Any]:
     values, lists = divide_sources(config.removals)
     files: dict[str, list] = {
         "removals": [*(vars(file) for file in list_files(lists)), *values],
-        "scores": [vars(file) for file in list_files(config.scores)],
+        "scores": [vars(file) for file in score_files(config.scores)],
     }
     plain = {name: getattr(config, name) for name in ("filter", "samples_per_shard", "max_shard_bytes")}
     if config.syn_json and not config.captions:

@@ -9,8 +9,9 @@ import pyarrow as pa
 
 from curation.core.errors import HeadtailError
 from curation.core.schemas import SAMPLES
-from curation.core.storage import FileInfo, join_or, list_files
+from curation.core.storage import FileInfo, join_or, list_files, list_folder
 from curation.core.table_reader import read_schema
+from curation.core.tables import Table
 
 LOOKED_AT = 16
 """Files of a table that are opened."""
@@ -18,6 +19,7 @@ SCORE_COLUMNS = "score_columns"
 """Key in the manifest of a set: the columns of scores in its side-cars."""
 KEYS = ("uid", "sha256", "url")
 """Columns that name the image of a row: of several the first is taken, and none is a score."""
+_OUR_PART = re.compile(r"part-\d{5}")
 _EVERY_COLUMN = re.compile(r"[(,]\s*\*|\*\s*[,)]|\.\s*\*|`")
 """What may name columns in other words than theirs: hash(*), struct(t.*), a quoted name."""
 
@@ -40,7 +42,7 @@ def open_scores(paths: Iterable[str]) -> list[ScoreTable]:
     known = dict.fromkeys(SAMPLES.names, "the side-cars")
     tables = []
     for path in paths:
-        files, key = list_files([path]), ""
+        files, key = score_files([path]), ""
         scores: dict[str, pa.DataType] = {}
         for file in files[:LOOKED_AT]:
             schema = read_schema(file.path)
@@ -56,6 +58,22 @@ def open_scores(paths: Iterable[str]) -> list[ScoreTable]:
         known |= dict.fromkeys(scores, path)
         tables.append(ScoreTable(key, tuple(files), pa.schema(list(scores.items()))))
     return sorted(tables, key=lambda table: table.files[0].path)
+
+
+def score_files(paths: Iterable[str]) -> list[FileInfo]:
+    """Return the files of score tables; of a table of ours, such as `image_signals`, those of its finished parts.
+
+    Raises HeadtailError for a path without a file, and for a table of ours of which no part is finished.
+    """
+    found: list[str] = []
+    for path in paths:
+        finished = [part.path for part in Table(path).parts()]
+        if not finished and any(_OUR_PART.fullmatch(name) for name in list_folder(path)):
+            raise HeadtailError(
+                f"scores: {path} holds no finished part yet: run its job again, it goes on where it stopped"
+            )
+        found += finished or [path]
+    return list_files(found)
 
 
 def _checked(schema: pa.Schema, file: str, key: str, known: dict[str, str]) -> str:

@@ -7,7 +7,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.core.errors import HeadtailError
-from curation.shards.scores import open_scores
+from curation.core.receipts import Receipt
+from curation.core.recipes import Recipe
+from curation.core.tables import Table
+from curation.shards.scores import open_scores, score_files
 
 
 def write(path: Path, **columns: list) -> str:
@@ -48,6 +51,22 @@ def test_files_of_a_table_that_do_not_fit_together(tmp_path: Path) -> None:
     write(tmp_path / "2.parquet", url=["a"], clip=[1])
     with pytest.raises(HeadtailError, match=r"scores: .*2\.parquet has no column uid among url, clip"):
         open_scores([str(tmp_path)])
+
+
+def test_of_a_table_of_ours_only_finished_parts_are_read(tmp_path: Path) -> None:
+    table = Table(str(tmp_path / "image_signals"))
+    for number in range(2):
+        (tmp_path / f"image_signals/part-0000{number}").mkdir(parents=True)
+        write(tmp_path / f"image_signals/part-0000{number}/range-000000.parquet", uid=["a"], clip=[number])
+    with pytest.raises(HeadtailError, match="image_signals holds no finished part yet"):
+        open_scores([table.path])
+    file = f"{table.path}/part-00000/range-000000.parquet"
+    receipt = Receipt("a", outputs=[{"path": file, "rows": 1, "bytes": 1}])
+    table.commit(0, Recipe("score_images", 1, {}), [receipt], 0.0)
+    assert [each.path for each in open_scores([table.path])[0].files] == [file]
+    (tmp_path / "spark").mkdir()
+    other = write(tmp_path / "spark/part-00000-1f.snappy.parquet", uid=["a"], nsfw=[1])
+    assert [each.path for each in score_files([str(tmp_path / "spark")])] == [other]
 
 
 def test_files_that_are_no_tables(tmp_path: Path) -> None:
