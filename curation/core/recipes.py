@@ -125,6 +125,8 @@ def differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     >>> seeds = ({"logic_version": 1, "settings": {"seed": seed}} for seed in (5, -7))
     >>> differences(*seeds)
     ['seed was 5, is drawn']
+    >>> differences({"logic_version": 1, "settings": {}}, {"logic_version": 1, "settings": {"limit": 5}})
+    ['limit was not given, is 5']
     """
     versions = [each["logic_version"] for each in (before, now)]
     newer = " (another version of headtail)" if versions[0] != versions[1] else ""
@@ -159,6 +161,8 @@ def _shown(value: Any) -> str:
     """Return a setting as a message shows it: files by their paths, and at most MAX_SHOWN characters."""
     if isinstance(value, list):
         value = [each["path"] if isinstance(each, dict) and "path" in each else each for each in value]
+    if value is None:
+        return "not given"
     text = repr(value) if value == "" else str(value).lower() if isinstance(value, bool) else str(value)
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
 

@@ -220,7 +220,7 @@ def test_a_folder_of_two_balances_shows_the_newer_one_and_says_so(
     (note,) = found["notes"]
     assert note.startswith(
         "Downloads and shards are of another balance "
-        "(balance.t was None, is 50.0, balance.tail_share was 0.06, is None)"
+        "(balance.t was not given, is 50.0, balance.tail_share was 0.06, is not given)"
     )
     assert f"report_stats     {note}" in capsys.readouterr().err
     assert (found["samples"], found["downloads"]["attempted"], found["shards"]) == ([], 0, None)

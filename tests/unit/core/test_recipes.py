@@ -71,7 +71,7 @@ def test_the_difference_names_an_added_setting() -> None:
     old = Recipe("stage", 1, recipe_settings(nested(OLD)))
     manifest = {"logic_version": 1, "settings": old.settings}
     changed = recipe_settings(Settings(Rules(Emails.mask, (1, 2), "fancy", None), {"en": OLD}, False))
-    assert difference(manifest, Recipe("stage", 1, changed)) == "rules.mode was None, is fancy"
+    assert difference(manifest, Recipe("stage", 1, changed)) == "rules.mode was not given, is fancy"
 
 
 def test_a_recipe_refuses_a_setting_that_json_cannot_hold() -> None:

@@ -101,7 +101,7 @@ def test_inputs_are_split_into_parts_and_a_second_run_does_the_rest(tmp_path: Pa
     ("changed", "told"),
     [
         pytest.param(recipe(t=30.0), "t was 20.0, is 30.0", id="number"),
-        pytest.param(recipe(text={"min_chars": 5}), "text.min_chars was None, is 5", id="setting of a group"),
+        pytest.param(recipe(text={"min_chars": 5}), "text.min_chars was not given, is 5", id="setting of a group"),
         pytest.param(replace(recipe(), logic_version=2), "logic_version was 1, is 2", id="logic"),
         pytest.param(
             replace(recipe(), inputs=[{"path": "/in/0", "size": 11, "version": "1"}]), "/in/0 has changed", id="input"
