@@ -1,24 +1,16 @@
 """The web's image host at 127.0.0.1: it makes the picture of an address when it is asked for it."""
 
-import threading
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
 
 from PIL import Image
 
-from curation.core.errors import HeadtailError
 from tests.evidence.addresses import drawing_of
 from tests.evidence.renderings import encode, render
+from tests.sample.local_host import LocalHandler, LocalHost, LocalServer
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 256
-
+class _Server(LocalServer):
     def __init__(self, material: Path, port: int) -> None:
         @cache
         def drawing(vendor: str, key: str) -> Image.Image | None:
@@ -29,21 +21,13 @@ class _Server(ThreadingHTTPServer):
                 return image.convert("RGBA")
 
         self.drawing = drawing
-        super().__init__(("127.0.0.1", port), _Handler)
-
-    def handle_error(self, *_: Any) -> None:
-        """A client that hangs up is no news."""
+        super().__init__(port, _Handler)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 30
+class _Handler(LocalHandler):
     server: _Server
 
-    def log_message(self, *_: Any) -> None:
-        """Quiet: a line a request would bury what the jobs say."""
-
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 http.server calls it so
         """Answer with the picture, or 404."""
         found = drawing_of(self.path)
         drawing = self.server.drawing(found.vendor, found.concept) if found else None
@@ -58,31 +42,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-class PictureHost:
+class PictureHost(LocalHost[_Server]):
     """Serves the pictures of a material from a thread of this process. Port 0 takes a free one.
 
     Raises HeadtailError where the port is taken.
     """
 
     def __init__(self, material: Path, port: int) -> None:
-        self.material, self.port = material, port
-        self._server: _Server | None = None
+        super().__init__(port, "end what uses it, or make the web with another port=")
+        self.material = material
 
-    def __enter__(self) -> Self:
-        try:
-            self._server = _Server(self.material, self.port)
-        except OSError as error:
-            raise HeadtailError(
-                f"the image host cannot use port {self.port} of 127.0.0.1 ({error.strerror}): end what uses it, or "
-                "make the web with another port="
-            ) from error
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, name="picture host", daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._server:
-            self._server.shutdown()
-            self._server.server_close()
+    def _open(self) -> _Server:
+        return _Server(self.material, self.port)

@@ -133,7 +133,7 @@ def test_another_t_runs_again_from_the_balance_on(sample: Sample, finished: Path
     all_before = manifests(finished, *STAGES)
     kept, changed = manifests(run, *STAGES[:3]), manifests(run, "curated", "shards")
     for other, told in {
-        "balance.t=50": r"samples in \d+ shards, .*balance_pairs: balance.t was not given, is 50.0; .*set overwrite=true",
+        "balance.t=50": r"samples in \d+ shards, .*balance_pairs: balance.t was not given, is 50.0; .*overwrite=true",
         "seed=1": "balance_pairs: seed was 0, is 1",
         "samples_per_shard=99": "samples_per_shard was 100, is 99",
     }.items():

@@ -14,48 +14,35 @@ import sys
 import threading
 import time
 from collections import Counter
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import unquote
 
 from curation.core.errors import HeadtailError
+from tests.sample.local_host import LocalHandler, LocalHost, LocalServer
 
 PORT = 8765
 CONTENT_TYPES = {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"}
 _CHUNK = bytes(2**16)
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    block_on_close = False
-    request_queue_size = 256
-
+class _Server(LocalServer):
     def __init__(self, folder: Path, port: int) -> None:
         self.images = (folder / "images").resolve()
         self.behaviours: dict[str, dict[str, Any]] = json.loads((folder / "behaviours.json").read_text())
         self.lock = threading.Lock()
         self.requests: Counter[str] = Counter()
-        super().__init__(("127.0.0.1", port), _Handler)
-
-    def handle_error(self, *_: Any) -> None:
-        """A client that hangs up is no news."""
+        super().__init__(port, _Handler)
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    timeout = 30
+class _Handler(LocalHandler):
     server: _Server
 
-    def log_message(self, *_: Any) -> None:
-        """Quiet: a line a request would bury what the jobs say."""
-
-    def do_HEAD(self) -> None:
+    def do_HEAD(self) -> None:  # noqa: N802 http.server calls it so
         """Answer without a body."""
         self.do_GET()
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 http.server calls it so
         """Answer as the path's behaviour says, or with the file."""
         path = unquote(self.path.partition("?")[0]).lstrip("/")
         rule = self.server.behaviours.get(path, {"behaviour": "plain", "file": path})
@@ -102,7 +89,7 @@ class _Handler(BaseHTTPRequestHandler):
             count -= self.wfile.write(_CHUNK[: min(count, len(_CHUNK))])
 
 
-class ImageHost:
+class ImageHost(LocalHost[_Server]):
     """Serves a sample crawl's pictures at 127.0.0.1 from a thread of this process, which ends with the process.
 
     Raises HeadtailError where the folder holds no sample crawl or the port is taken. Port 0 takes a free one.
@@ -112,35 +99,21 @@ class ImageHost:
     """
 
     def __init__(self, folder: Path, port: int = PORT) -> None:
-        self.folder, self.port = Path(folder), port
-        self._server: _Server | None = None
+        super().__init__(port, "end what uses it")
+        self.folder = Path(folder)
 
-    def __enter__(self) -> Self:
+    def _open(self) -> _Server:
         try:
-            self._server = _Server(self.folder, self.port)
+            return _Server(self.folder, self.port)
         except FileNotFoundError as error:
             raise HeadtailError(
                 f"{self.folder} holds no sample crawl: run python -m tests.sample.make first"
             ) from error
-        except OSError as error:
-            raise HeadtailError(
-                f"the image host cannot use port {self.port} of 127.0.0.1 ({error.strerror}): end what uses it"
-            ) from error
-        self.port = self._server.server_address[1]
-        threading.Thread(target=self._server.serve_forever, name="image host", daemon=True).start()
-        return self
 
     @property
     def requests(self) -> Counter[str]:
         """Requests so far, by path without query."""
         return self._server.requests if self._server else Counter()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._server:
-            self._server.shutdown()
-            self._server.server_close()
 
 
 def main() -> None:

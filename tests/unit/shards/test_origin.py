@@ -65,7 +65,7 @@ def replace(run: Path, recipe: Recipe, lists: Part) -> None:
     ("stages", "own", "told"),
     [
         pytest.param({}, {"filter": "width > 9"}, "filter was '', is width > 9", id="filter"),
-        pytest.param({}, {"removals": [{"path": "/r.txt", "size": 1}]}, "removals was not given, is ['/r.txt']", id="list"),
+        pytest.param({}, {"removals": [{"path": "/r", "size": 1}]}, "removals was not given, is ['/r']", id="list"),
         pytest.param({}, {"logic": 2}, "logic_version was 1, is 2 (another version of headtail)", id="version"),
         pytest.param({"balance_pairs": {"seed": 1}}, {}, "balance_pairs: seed was 0, is 1", id="seed"),
         pytest.param({"balance_pairs": {"t": 5.0}}, {}, "balance_pairs: balance.t was 20.0, is 5.0", id="threshold"),
