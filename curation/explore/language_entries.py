@@ -15,7 +15,7 @@ from curation.core.table_reader import open_table_file
 
 
 class Band(StrEnum):
-    """Entries by their counts: all, those above t, those at or below it, those without a match."""
+    """Entries by their counts: all, those with t or more, those below t, those without a match."""
 
     all = "all"
     head = "head"
