@@ -33,8 +33,8 @@ def benchmarks(report: Values) -> str:
     return (
         "<p>A class is an entry, is one but for upper and lower case, occurs within entries as whole words, or is "
         "absent. Counts are of texts, of texts as the threshold <i>t</i> limits them, and of samples whose caption "
-        "holds the entry. KL, in nats, tells how far the data are from showing each class equally often. It is ∞ where a "
-        "class has none; the value of the other classes stands beside it. The last column is how often one epoch is "
+        "holds the entry. KL, in nats, tells how far the data are from showing each class equally often. It is ∞ where "
+        "a class has none; the value of the other classes stands beside it. The last column is how often one epoch is "
         "expected to show the rarest class.</p>"
         f'{f"""<ul class="notes alerts">{warned}</ul>""" if warned else ""}<div class="scroll">{table}</div>'
         '<details class="more"><summary>The classes that are absent, and the rarest</summary>'
