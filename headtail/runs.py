@@ -12,7 +12,17 @@ import pyarrow.compute as pc
 from curation.balancing.forecast_table import FORECASTS
 from curation.core import storage
 from curation.core.errors import HeadtailError, faults_as_lines
-from curation.core.schemas import CURATED, DOWNLOAD_STATUS, ENTRY_COUNTS, LISTS, MATCHES, PAIRS, SAMPLES, THRESHOLDS
+from curation.core.schemas import (
+    CURATED,
+    DOWNLOAD_STATUS,
+    ENTRY_COUNTS,
+    HOSTS,
+    LISTS,
+    MATCHES,
+    PAIRS,
+    SAMPLES,
+    THRESHOLDS,
+)
 from curation.core.table_reader import check_file, read_batches, read_schema
 from curation.core.tables import Part, Table
 from curation.matching.cache_folders import user_cache
@@ -26,7 +36,7 @@ from headtail.entry_list import EntryList, words_by_language
 
 SCHEMAS = {
     "pairs": PAIRS, "matches": MATCHES, "entry_counts": ENTRY_COUNTS, "thresholds": THRESHOLDS, "forecasts": FORECASTS,
-    "curated": CURATED, "lists": LISTS, "downloads": DOWNLOAD_STATUS,
+    "curated": CURATED, "lists": LISTS, "hosts": HOSTS, "downloads": DOWNLOAD_STATUS,
 }  # fmt: skip
 """The tables of a run; docs/tables.md explains their columns. `samples` are the side-cars of its shards."""
 SAMPLES_NAME = "samples"

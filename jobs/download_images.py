@@ -32,10 +32,11 @@ from curation.images.preflight import (
 from curation.images.stored_images import parts_with_places
 from curation.spark.session import open_session
 from curation.spark.tasks import fork_from, require_single_attempts, run_tasks
+from jobs.hosts import with_rules_of_hosts
 from jobs.outputs import writing
 
 
-@writing(STAGE, lambda config: [config.lists, config.downloads])
+@writing(STAGE, lambda config: [config.lists, config.hosts, config.downloads])
 def run(config: DownloadImagesConfig) -> None:
     """Write the download lists, and fetch the images that no earlier run has attempted."""
     curated = Table(config.curated, CURATED).require("balance_pairs")
@@ -81,6 +82,7 @@ def run(config: DownloadImagesConfig) -> None:
     look_up = partial(check_names, threads=settings.threads, detect_outage=settings.detect_outage)
     if advice := name_advice(run_tasks(spark, look_up, names)[0]):
         say(STAGE, advice)
+    tasks = with_rules_of_hosts(config, spark, settings, lists, ranges, tasks)
     fetch, first = partial(download_list, settings=settings), spark.sparkContext.defaultParallelism
     amount = Amount(None if settings.retry_failed else images - sum_receipts(downloads.parts()).rows_in, "images")
     receipts = run_tasks(spark, fetch, tasks[:first], folder, amount=amount)
@@ -124,6 +126,7 @@ def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
             user_agent_token=chosen.user_agent_token,
             contact=chosen.contact,
             opt_out=tuple(directive.strip().lower() for directive in chosen.opt_out),
+            obey=tuple(sorted({way.value for way in chosen.obey})),
             allow_private_hosts=tuple(config.urls.allow_private_hosts),
         ),
         image=ImageSettings(

@@ -84,6 +84,12 @@ class Handler(BaseHTTPRequestHandler):
         self.server.hits[url.path] += 1
         self.server.agents.add(self.headers.get("User-Agent", ""))
         self.close_connection = True
+        if url.path in self.server.raw:
+            self.wfile.write(self.server.raw[url.path])
+            return
+        if url.path in self.server.files:
+            self.answer(self.server.files[url.path], kind="text/plain")
+            return
         way, _, rest = url.path.strip("/").partition("/")
         getattr(self, f"way_{way.replace('-', '_')}", self.way_missing)(rest)
 
@@ -258,6 +264,8 @@ class ImageServer(ThreadingHTTPServer):
         self.agents: set[str] = set()
         self.first: dict[str, float] = {}
         self.bodies: dict[str, bytes] = {}
+        self.files: dict[str, bytes] = {}
+        self.raw: dict[str, bytes] = {}
         self.answers: dict[str, bytes] = {}
         self.targets: dict[str, str] = {}
         self.robots: dict[str, str] = {}

@@ -126,6 +126,7 @@ class DownloadImagesConfig(JobConfig):
     pairs: str = table("pairs", "table of pairs, to find images that are stored in shards already")
     curated: str = table("curated", "table of kept images to read")
     lists: str = table("lists", "table of kept images in the final order, to write", writes=True)
+    hosts: str = table("hosts", "table of what hosts forbid in robots.txt and ai.txt, to write", writes=True)
     downloads: str = table("downloads", "folder of images and their download_status, to write", writes=True)
     urls: UrlsConfig = setting(UrlsConfig, "accepted URLs")
     download: DownloadConfig = setting(DownloadConfig, "how images are fetched")

@@ -23,6 +23,7 @@ from curation.core.choices import (
     ImageAddresses,
     LanguageRule,
     Layout,
+    Obey,
     Others,
     Resize,
     SourceKind,
@@ -342,6 +343,11 @@ class DownloadConfig(Settings):
     opt_out: list[str] = setting(
         ["noai", "noimageai", "noindex", "noimageindex"],
         "X-Robots-Tag directives to obey; []: ignore the header",
+    )
+    obey: list[Obey] = setting(
+        [],
+        "further ways to forbid the use that are obeyed: robots_txt and ai_txt, files that each host is asked for "
+        "before its images, and tdm_reservation, a header of the answer; e.g. [robots_txt,tdm_reservation]",
     )
     resize: Resize = setting(
         Resize.keep_ratio,

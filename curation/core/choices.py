@@ -97,6 +97,14 @@ class Formats(StrEnum):
     jpg = "jpg"
 
 
+class Obey(StrEnum):
+    """A way to forbid the use of images, beside X-Robots-Tag. The value is the status of the images left out."""
+
+    robots_txt = "robots_txt"
+    ai_txt = "ai_txt"
+    tdm_reservation = "tdm_reservation"
+
+
 class BigramScore(StrEnum):
     """The score that ranks bigrams."""
 

@@ -72,6 +72,17 @@ DOWNLOAD_STATUS = _table(
 )  # fmt: skip
 """An attempted image. `sha256` and `source_bytes` describe the image file as sent; `offset` and `bytes` are the place
 of the stored image in the tar of the same name."""
+HOSTS = pa.schema(
+    [
+        pa.field("origin", pa.string(), nullable=False),
+        *(
+            pa.field(name, kind)
+            for file in ("robots_txt", "ai_txt")
+            for name, kind in ((file, pa.string()), (f"{file}_rules", pa.list_(pa.string())))
+        ),
+    ]
+)
+"""What a host forbids: the status of each file, null if it was not asked for, and the file's rules for us."""
 _SAMPLE_FACTS = (
     "sha256", "source_bytes", "original_width", "original_height", "width", "height", "ext", "bytes",
 )  # fmt: skip

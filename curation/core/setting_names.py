@@ -53,6 +53,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "image.": "download.",
         "max_bytes": "download.max_bytes",
         "opt_out": "download.opt_out",
+        "obey": "download.obey",
     },
 }
 """Stage -> the beginning of a name in its recipe -> what stands in its place; other names are those of users."""

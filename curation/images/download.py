@@ -9,20 +9,20 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from curation.core import storage
 from curation.core.amounts import counted
 from curation.core.errors import HeadtailError, host_name
 from curation.core.fences import WRITER, Fence
 from curation.core.receipts import Receipt
-from curation.core.schemas import DOWNLOAD_STATUS, LISTS, STORED
-from curation.core.table_reader import read_rows
+from curation.core.schemas import DOWNLOAD_STATUS, STORED
 from curation.core.tar_writer import TarWriter
+from curation.images.download_rows import DownloadTask, new_rows
 from curation.images.encoding import ImageSettings
-from curation.images.fetch import RETRIED_LATER, Fetched, Fetcher, FetchSettings
+from curation.images.fetch import Fetched, Fetcher, FetchSettings
+from curation.images.hosts import Hosts, read_hosts
 from curation.images.preflight import MIN_JUDGED
-from curation.images.status import images_path, read_status, receipt_path
+from curation.images.status import images_path, receipt_path
 from curation.images.stored_images import take_image
 from curation.images.worker import Outcome, Spool, run_worker
 
@@ -48,19 +48,6 @@ class DownloadSettings:
     detect_outage: bool
 
 
-@dataclass(frozen=True)
-class DownloadTask:
-    """One download list to fetch.
-
-    `earlier` are the status files that hold images of the list so far, oldest first; `status_path` is the status file
-    to write, with the tar and the receipt beside it.
-    """
-
-    list_path: str
-    earlier: tuple[str, ...]
-    status_path: str
-
-
 def download_list(task: DownloadTask, settings: DownloadSettings) -> Receipt:
     """Fetch the new images of one download list and store them: `<name>.tar`, `<name>.parquet` with a row per attempt.
 
@@ -72,21 +59,22 @@ def download_list(task: DownloadTask, settings: DownloadSettings) -> Receipt:
         # Spark may run a finished task again after it lost a machine.
         return Receipt.from_json(json.dumps(storage.read_json(receipt_path(task.status_path))))
     start = time.monotonic()
-    rows = _new_rows(task, settings.retry_failed)
+    rows = new_rows(task, settings.retry_failed)
     receipt = Receipt(task.list_path, rows_in=rows.num_rows)
     if not rows.num_rows:
         return receipt
     # An attempt on a machine that Spark gave up may still run: its tar must not meet the status file of this attempt.
     folder, name = os.path.split(task.status_path)
     with Fence(os.path.join(folder, f".{name}{WRITER}")) as attempt, attempt.held():
-        _fetch_rows(task.status_path, rows, settings, receipt, not task.earlier)
+        _fetch_rows(task, rows, settings, receipt)
         receipt.seconds = time.monotonic() - start
         storage.write_bytes(receipt_path(task.status_path), receipt.check().to_json().encode())
     return receipt
 
 
-def _fetch_rows(out: str, rows: pa.Table, settings: DownloadSettings, receipt: Receipt, whole_list: bool) -> None:
+def _fetch_rows(task: DownloadTask, rows: pa.Table, settings: DownloadSettings, receipt: Receipt) -> None:
     """Fetch images, write the tar and the status file, and count the images in the receipt."""
+    out, hosts = task.status_path, read_hosts(task, rows["url"])
     folder = os.path.dirname(out)
     local = folder if storage.is_local(folder) else None
     if local:
@@ -94,9 +82,9 @@ def _fetch_rows(out: str, rows: pa.Table, settings: DownloadSettings, receipt: R
     with tempfile.TemporaryDirectory(storage.TEMPORARY, SPOOL_PREFIX, local) as scratch:
         spool = Spool(os.path.join(scratch, "images"))
         with spool:
-            outcomes = _download(rows, settings, scratch, spool)
+            outcomes = _download(rows, settings, scratch, spool, hosts)
         if settings.detect_outage:
-            _check_reached(out, outcomes, whole_list)
+            _check_reached(out, outcomes, not task.earlier)
         _write_images(out, rows, outcomes, spool)
     status = _status_table(rows, outcomes)
     with storage.ParquetSink(out, DOWNLOAD_STATUS) as sink:
@@ -109,15 +97,6 @@ def _fetch_rows(out: str, rows: pa.Table, settings: DownloadSettings, receipt: R
     receipt.facts["image_bytes"] = sum(outcome.size for outcome in outcomes)
     receipt.facts["source_bytes"] = sum(outcome.fetched.source_bytes or 0 for outcome in outcomes)
     receipt.facts["attempts"] = sum(outcome.fetched.attempts for outcome in outcomes)
-
-
-def _new_rows(task: DownloadTask, retry_failed: bool) -> pa.Table:
-    # A list whose images all have to be fetched lacks the columns of STORED; the reader leaves them out.
-    rows = read_rows(task.list_path, LISTS, ["uid", "url", "order", *STORED.names], STORED.names)
-    attempted = read_status(task.earlier, ["uid", "order", "status"])
-    if retry_failed:
-        attempted = attempted.filter(pc.invert(pc.is_in(attempted["status"], pa.array(sorted(RETRIED_LATER)))))
-    return rows.filter(pc.invert(pc.is_in(rows["uid"], attempted["uid"].combine_chunks())))
 
 
 def reached_nothing(receipt: Receipt) -> bool:
@@ -142,7 +121,7 @@ def _check_reached(out: str, outcomes: list[Outcome], whole_list: bool) -> None:
         )
 
 
-def _download(rows: pa.Table, settings: DownloadSettings, folder: str, spool: Spool) -> list[Outcome]:
+def _download(rows: pa.Table, settings: DownloadSettings, folder: str, spool: Spool, hosts: Hosts) -> list[Outcome]:
     """Fetch the images of rows, or read them from their shards, into the spool; one outcome per row."""
     fetcher = Fetcher(settings.fetch, settings.threads, folder)
     places = rows.select(STORED.names).to_pylist() if STORED.names[0] in rows.column_names else None
@@ -150,7 +129,7 @@ def _download(rows: pa.Table, settings: DownloadSettings, folder: str, spool: Sp
     def fetch(row: int, url: str) -> Fetched:
         if places and places[row]["image_file"]:
             return take_image(places[row], settings.fetch.max_bytes, folder)
-        return fetcher.fetch(url)
+        return hosts.verdict(url) or fetcher.fetch(url)
 
     return run_worker(rows["url"].combine_chunks(), fetch, settings.image, settings.threads, spool, folder)
 

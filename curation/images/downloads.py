@@ -13,7 +13,8 @@ from curation.core.progress import say
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe, kept, recipe_settings, shown_value
 from curation.core.tables import MANIFEST, Part, Table
-from curation.images.download import DownloadSettings, DownloadTask, reached_nothing
+from curation.images.download import DownloadSettings, reached_nothing
+from curation.images.download_rows import DownloadTask
 from curation.images.ranges import Ranges, count_ranges, list_name
 
 STAGE = "download_images"
@@ -196,6 +197,7 @@ def download_recipe(settings: DownloadSettings, lists: Sequence[Part] = ()) -> R
         "image": recipe_settings(settings.image),
         "max_bytes": settings.fetch.max_bytes,
         "opt_out": sorted(settings.fetch.opt_out),
+        **({"obey": sorted(settings.fetch.obey)} if settings.fetch.obey else {}),
     }
     return Recipe(STAGE, LOGIC_VERSION, compared, [part.input() for part in lists])
 

@@ -11,20 +11,21 @@ import hashlib
 import http.client
 import re
 import ssl
-import string
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from tempfile import SpooledTemporaryFile
 from typing import IO
-from urllib.parse import quote, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from curation.core.backslashes import with_slashes
+from curation.core.choices import Obey
 from curation.core.codings import DamagedError, TooLargeError, codings_in, undo_codings
 from curation.core.errors import PROJECT, HeadtailError
 from curation.core.host_names import FORBIDDEN, ascii_host, host_of_parts
 from curation.images.connections import Connection, FetchError, Resolver
+from curation.images.robots import target_of
 
 MAX_REDIRECTS = 5
 RETRY_PAUSE_SECONDS = 0.5
@@ -34,6 +35,7 @@ MEMORY_BYTES = 1 << 20
 ERROR_CHARACTERS = 200
 HEAD_BYTES = 1 << 18
 """Bytes that headers and chunk frames may take beside the body."""
+IMAGES = "image/*,*/*;q=0.5"
 _AGENT = re.compile(r"[^\s:]+")
 VALUED_DIRECTIVES = ("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview")
 REDIRECTS = (301, 302, 303, 307, 308)
@@ -52,6 +54,7 @@ class FetchSettings:
     `timeout_seconds` bounds the total time of an image: name resolution, redirects, body, pauses and retries. `contact`
     is the operator's e-mail address or URL, empty if none is given; servers get it in the User-Agent header. `opt_out`
     holds the directives of X-Robots-Tag that forbid the use, in lower case; if it is empty, the header is ignored.
+    `obey` are further ways to forbid it, values of `Obey`; the fetcher itself looks at tdm_reservation.
     `allow_private_hosts` are networks such as 127.0.0.1/32 that may be contacted although they are not public.
     """
 
@@ -61,6 +64,7 @@ class FetchSettings:
     user_agent_token: str
     contact: str
     opt_out: tuple[str, ...]
+    obey: tuple[str, ...]
     allow_private_hosts: tuple[str, ...]
 
 
@@ -105,11 +109,12 @@ class Fetched:
 class Fetcher:
     """Fetches URLs, called by many threads. The threads share resolved addresses and the waiting times of hosts.
 
-    Large bodies are unnamed files in `folder`, by default in the temporary folder of the system.
+    Large bodies are unnamed files in `folder`, by default in the temporary folder of the system. `accept` is the Accept
+    header.
     """
 
-    def __init__(self, settings: FetchSettings, threads: int, folder: str | None = None) -> None:
-        self.settings, self._folder = settings, folder
+    def __init__(self, settings: FetchSettings, threads: int, folder: str | None = None, accept: str = IMAGES) -> None:
+        self.settings, self._folder, self._accept = settings, folder, accept
         self._resolver = Resolver(settings.allow_private_hosts, threads)
         self._not_before: dict[str, float] = {}
         self._tls = _tls_context()
@@ -154,7 +159,7 @@ class Fetcher:
         parts = urlsplit(with_slashes(url))
         if parts.scheme not in ("http", "https"):
             raise FetchError("scheme", f"{parts.scheme or 'no'} URL")
-        host, port = _host(host_of_parts(parts)), parts.port or (443 if parts.scheme == "https" else 80)
+        host, port = host_to_ask(host_of_parts(parts)), parts.port or (443 if parts.scheme == "https" else 80)
         key = f"{host.removesuffix('.')}:{port}"
         wait = self._not_before.get(key, 0.0) - time.monotonic()
         if wait > 0:
@@ -163,15 +168,8 @@ class Fetcher:
         room = self.settings.max_bytes + HEAD_BYTES
         connection = Connection(host, port, addresses, deadline, room, self._tls if parts.scheme == "https" else None)
         try:
-            # Quoted characters stay quoted; blanks, control characters and non-ASCII characters are quoted now.
-            target = quote(parts.path or "/", safe=string.punctuation)
-            if parts.query:
-                target += "?" + quote(parts.query, safe=string.punctuation)
-            connection.request(
-                "GET",
-                target,
-                headers={"User-Agent": self._agent, "Accept": "image/*,*/*;q=0.5", "Accept-Encoding": "identity"},
-            )
+            headers = {"User-Agent": self._agent, "Accept": self._accept, "Accept-Encoding": "identity"}
+            connection.request("GET", target_of(parts), headers=headers)
             response = connection.getresponse()
             result.http_status = response.status
             if response.status in REDIRECTS and (location := response.getheader("Location")):
@@ -196,6 +194,9 @@ class Fetcher:
         tags = headers.get_all("X-Robots-Tag", [])
         if opted_out(tags, self.settings.user_agent_token, self.settings.opt_out):
             raise FetchError("opted_out", "X-Robots-Tag")
+        # The header of the W3C community group's TDM Reservation Protocol (TDMRep): 1 reserves the rights to mining.
+        if Obey.tdm_reservation in self.settings.obey and headers.get("tdm-reservation", "").strip() == "1":
+            raise FetchError(Obey.tdm_reservation.value, "tdm-reservation: 1")
         chunks = _bounded(response, self.settings.max_bytes)
         codings = codings_in([*headers.get_all("Content-Encoding", []), *headers.get_all("Transfer-Encoding", [])])
         if codings:  # although the request allows none
@@ -285,7 +286,7 @@ def _bounded(response: http.client.HTTPResponse, max_bytes: int) -> Iterator[byt
         raise FetchError("truncated", f"{total} of {declared} bytes")
 
 
-def _host(host: str) -> str:
+def host_to_ask(host: str) -> str:
     """Return the host that a name is looked up by and that servers are asked for; an IPv6 address stays."""
     if not host:
         raise FetchError("bad_url", "no host")

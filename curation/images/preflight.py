@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from curation.core.addresses import is_literal
 from curation.core.amounts import counted
 from curation.core.backslashes import with_slashes
+from curation.core.choices import Obey
 from curation.core.errors import HeadtailError
 from curation.core.host_names import ascii_host, host_of_parts
 from curation.core.receipts import Receipt, merge_receipts
@@ -40,6 +41,7 @@ ADVICE = {
     "busy": "hosts are busy or limit requests: lower download.threads, and run again later with "
     "download.retry_failed=true",
     "opted_out": "hosts forbid the use with a directive of download.opt_out",
+    **{way.value: f"hosts forbid the use, and download.obey names {way.value}" for way in Obey},
 }
 OTHER_ADVICE = "see download_status for the errors"
 

@@ -213,8 +213,12 @@ def _download(facts: CardFacts) -> str:
     opt_out = setting("download_images", "opt_out") or []
     directives = ", ".join(map(str, opt_out))
     obeyed = f"X-Robots-Tag ({directives}) was obeyed" if opt_out else "X-Robots-Tag was not looked at"
+    ways = [str(way) for way in setting("download_images", "obey") or ()]
+    if ways:
+        obeyed += f", and so were {', '.join(ways)}"
+    refused = sum(dropped.get(reason, 0) for reason in ("opted_out", *ways))
     return (
-        f"Download: {arrived:,} of {tried:,} images arrived. {obeyed}: {dropped.get('opted_out', 0):,} images opted "
+        f"Download: {arrived:,} of {tried:,} images arrived. {obeyed}: {refused:,} images opted "
         f"out. Images were stored with resize = {setting('download_images', 'image.resize', 'unknown')}, size = "
         f"{setting('download_images', 'image.size', 'unknown')}, without EXIF and other metadata."
     )

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.core.choices import Engine
+from curation.core.choices import Engine, Obey
 from curation.core.credentials import cut_path
 from curation.core.draws import draw
 from curation.core.errors import HeadtailError
@@ -26,7 +26,7 @@ from curation.matching.match import match_batch
 from curation.report.personal import MAX_READ, masked_beginning
 
 EXAMPLES = 10
-SILENT = frozenset({"removed", "opted_out", "email", "listed_word", "private_host", "private_address"})
+SILENT = frozenset({"removed", "opted_out", *Obey, "email", "listed_word", "private_host", "private_address"})
 MAX_CHARS = 300
 PAIR_FILES, PAIR_ROWS = 8, 2_000
 """Files of pairs that are looked into, and rows that are drawn from a row group of each."""

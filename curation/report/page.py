@@ -13,6 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from curation.core import storage
+from curation.core.choices import Obey
 from curation.report import coverage_section
 from curation.report.numbers import number_in_words
 from curation.report.template import render_template
@@ -29,7 +30,7 @@ _DECIDED_BY = {
     "model": "the classifier", "script": "their script", "page": "their page", "given": "a column of the source",
     "unknown": "nothing: they are unknown",
 }  # fmt: skip
-_REFUSED = ("opted_out", "removed", "blocked_host", "private_host", "private_address", "email", "listed_word")
+_REFUSED = ("opted_out", *Obey, "removed", "blocked_host", "private_host", "private_address", "email", "listed_word")
 
 
 def _languages(report: Values) -> Markup:

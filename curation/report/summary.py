@@ -50,8 +50,9 @@ def _opt_outs(extract: Values | None, download: Values | None, shards: Values | 
     listed = "; images on removal lists left out" if lists else ""
     if download is None:
         return _badge(name, YES, listed[2:]) if lists else _badge(name, NOT_CHECKED, "no image was asked for")
-    if asked := download.get("opt_out"):
-        return _badge(name, YES, f"X-Robots-Tag honoured: {', '.join(map(str, asked))}{listed}")
+    asked = [f"X-Robots-Tag ({', '.join(map(str, tags))})"] if (tags := download.get("opt_out")) else []
+    if asked := [*asked, *(str(way) for way in download.get("obey") or ())]:
+        return _badge(name, YES, f"honoured: {', '.join(asked)}{listed}")
     return (
         _badge(name, YES, listed[2:]) if lists else _badge(name, NO, "X-Robots-Tag was ignored, and no list was given")
     )

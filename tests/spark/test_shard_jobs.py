@@ -15,6 +15,8 @@ from pyspark import SparkConf
 from conf.compose import compose_config
 from conf.schema.jobs import DownloadImagesConfig, WriteShardsConfig
 from curation.core.errors import HeadtailError
+from curation.core.schemas import HOSTS
+from curation.core.tables import Table
 from curation.spark.tasks import require_single_attempts
 from jobs import download_images, write_shards
 from tests.http_server import ImageServer
@@ -55,14 +57,21 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def test_lists_and_buckets_do_not_show_in_the_tars(server: ImageServer, tmp_path: Path) -> None:
+    """Images that are gone are not downloaded, also where the host forbids them before."""
     found = []
-    for name, buckets, images_per_list in (("one", 1, 10_000), ("eight", 5, 16)):
+    server.files["/robots.txt"] = b"User-agent: *\nDisallow: /gone/"
+    for name, buckets, images_per_list, obey in (("one", 1, 10_000, ""), ("eight", 5, 16, "robots_txt,ai_txt")):
         curate(tmp_path / name, rows_of(server), buckets)
-        download(tmp_path / name, f"download.images_per_list={images_per_list}")
+        download(tmp_path / name, f"download.images_per_list={images_per_list}", f"download.obey=[{obey}]")
         manifest = shard(tmp_path / name, "samples_per_shard=17")
         assert manifest["rows_in"] == COUNT == manifest["rows_out"] + sum(manifest["drops"].values())
         assert manifest["drops"] == {"duplicate_image": 4, "not_downloaded": 12}
         found.append(digests(tmp_path / name))
+    (downloaded,) = Table(f"{tmp_path}/eight/downloads").parts()
+    assert downloaded.receipt.drops == {"robots_txt": 12}
+    assert Table(f"{tmp_path}/eight/hosts", HOSTS).require("download_images")[0].receipt.rows_out == 1
+    assert not (tmp_path / "one/hosts").exists()
+    assert server.hits["/robots.txt"] == server.hits["/ai.txt"] == 1
     assert len(json.loads((tmp_path / "eight/lists/part-00000/_manifest.json").read_text())["files"]) == 8
     assert found[0] == found[1]
     assert len(found[0]) == 7

@@ -25,8 +25,9 @@ from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS, LISTS, STORED
 from curation.core.tables import Part, Table
-from curation.images.download import DownloadSettings, DownloadTask, download_list
+from curation.images.download import DownloadSettings, download_list
 from curation.images.download_lists import ListPlan, SliceTask, slice_curated, write_lists
+from curation.images.download_rows import DownloadTask
 from curation.images.downloads import Downloads, download_recipe, plan_downloads
 from curation.images.ranges import Ranges, count_ranges, list_name
 from curation.images.status import images_path, read_status

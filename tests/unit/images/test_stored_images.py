@@ -11,8 +11,9 @@ from curation.core import storage
 from curation.core.recipes import Recipe
 from curation.core.schemas import DOWNLOAD_STATUS, LISTS, STORED
 from curation.core.tables import Table
-from curation.images.download import DownloadTask, download_list
+from curation.images.download import download_list
 from curation.images.download_lists import SliceTask, slice_places
+from curation.images.download_rows import DownloadTask
 from curation.images.ranges import Ranges
 from curation.images.status import read_status
 from curation.images.stored_images import add_places, take_image

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from curation.core.choices import Obey
 from curation.report.reasons import MEANINGS, STAGES, meaning
 from tests.conftest import ROOT
 
@@ -66,7 +67,7 @@ def reasons_in(tree: ast.Module) -> Iterator[str]:
 
 def reasons_in_code() -> dict[str, Path]:
     """The drop reasons and download statuses that the code of the stages can count, each with one of its modules."""
-    found: dict[str, Path] = {}
+    found: dict[str, Path] = dict.fromkeys(Obey, ROOT / "curation/core/choices.py")
     for package in PACKAGES:
         for path in sorted((ROOT / "curation" / package).glob("*.py")):
             if not path.as_posix().endswith(OTHER_ACCOUNTS):

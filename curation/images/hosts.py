@@ -1,0 +1,248 @@
+"""The table of hosts: what each host that is to be asked for images forbids in its robots.txt and ai.txt.
+
+The hosts of all download lists are asked once, each by one task (`slice_hosts`, `ask_hosts`). What they forbid goes
+back to the lists in slices for groups of ranges, so a list reads the rules of few other hosts (`read_hosts`).
+"""
+
+import json
+import time
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from urllib.parse import urlsplit
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.core import storage
+from curation.core.backslashes import with_slashes
+from curation.core.choices import Obey
+from curation.core.draws import hash64
+from curation.core.exchange import SUFFIX, iter_slices, read_slices, write_slices
+from curation.core.host_names import host_of_parts
+from curation.core.receipts import Receipt
+from curation.core.recipes import Recipe
+from curation.core.schemas import HOSTS
+from curation.core.tables import Part, Table
+from curation.images.connections import FetchError
+from curation.images.download_rows import DownloadTask, new_rows
+from curation.images.fetch import Fetched, Fetcher, FetchSettings, host_to_ask
+from curation.images.ranges import Ranges, top_bits
+from curation.images.robots import forbids, read_rules, target_of
+from curation.images.status import receipt_path
+
+STAGE = "ask_hosts"
+LOGIC_VERSION = 1
+FILES = {Obey.robots_txt: "robots.txt", Obey.ai_txt: "ai.txt"}
+MAX_BYTES = 4 << 20
+"""A larger file is not read; of a smaller one its beginning (robots.MAX_TEXT)."""
+ABSENT = frozenset(("http_error", "empty", "redirects"))
+"""Statuses of a file that a host does not have: it forbids nothing (RFC 9309, 2.3.1.3 and 2.3.1.2)."""
+_RECIPE = "_recipe.json"
+_PORTS = {"http": 80, "https": 443}
+_SLICES = pa.schema([("origin", pa.string()), ("group", pa.int32())])
+
+
+@dataclass(frozen=True)
+class SliceHostsTask:
+    """The new images of a download list, whose hosts are written to the slice file `output`; `group` is the list's."""
+
+    download: DownloadTask
+    group: int
+    output: str
+
+
+@dataclass(frozen=True)
+class AskHostsTask:
+    """A slice of the hosts to ask. `origins` is the folder of slices; `output` and `rules` are the files to write."""
+
+    number: int
+    origins: str
+    rules: str
+    output: str
+
+
+class HostPlan:
+    """The plan of the table `hosts` for download lists: its recipe, its folders, and the tasks that make it."""
+
+    def __init__(self, path: str, lists: Part, settings: FetchSettings, ranges: Ranges) -> None:
+        self._table, self._ranges = Table(path, HOSTS), ranges
+        files = sorted(file.value for file in FILES if file in settings.obey)
+        compared = {"obey": files, "user_agent_token": settings.user_agent_token}
+        self._recipe = Recipe(STAGE, LOGIC_VERSION, compared, [lists.input()])
+        self.folder = self._table.part_path(0)
+        self._origins, self.rules = storage.join(self.folder, "_origins"), storage.join(self.folder, "_rules")
+
+    def finished(self) -> Part | None:
+        """Return the table that an earlier run made for the same lists, if it exists."""
+        return self._table.done(self._recipe)
+
+    def begin(self) -> None:
+        """Empty the folder of the table, unless a stopped run began the same table there."""
+        path = storage.join(self.folder, _RECIPE)
+        begun = storage.read_json(path) if storage.exists(path) and self._table.parts() == [] else {}
+        if begun.get("id") != self._recipe.id:
+            self._table.begin(0)
+            storage.write_json(path, {"id": self._recipe.id, **asdict(self._recipe)})
+
+    def slice_tasks(self, downloads: Sequence[DownloadTask]) -> list[SliceHostsTask]:
+        """Return a task for `slice_hosts` per download list."""
+        tasks = []
+        for download in downloads:
+            number = int(download.list_path[-len("000000.parquet") : -len(".parquet")])
+            group = number * self._ranges.groups // self._ranges.count
+            tasks.append(SliceHostsTask(download, group, storage.join(self._origins, f"{number:06d}{SUFFIX}")))
+        return tasks
+
+    def ask_tasks(self) -> list[AskHostsTask]:
+        """Return a task for `ask_hosts` per slice of the hosts; there are as many slices as groups of ranges."""
+        return [
+            AskHostsTask(
+                number,
+                self._origins,
+                storage.join(self.rules, f"{number:06d}{SUFFIX}"),
+                storage.join(self.folder, f"hosts-{number:06d}.parquet"),
+            )
+            for number in range(self._ranges.groups)
+        ]
+
+    def commit(self, asked: Sequence[Receipt], seconds: float) -> Part:
+        """Delete the slices and make the table exist."""
+        storage.remove(self._origins)
+        return self._table.commit(0, self._recipe, asked, seconds)
+
+    def with_rules(self, tasks: Sequence[DownloadTask]) -> list[DownloadTask]:
+        """Return the download tasks with their part of the rules."""
+        groups = [task.group for task in self.slice_tasks(tasks)]
+        return [replace(task, rules=self.rules, group=group) for task, group in zip(tasks, groups, strict=True)]
+
+
+def origin_of(url: str) -> str | None:
+    """Return scheme, host and port of an address as its host is asked for files; None for an address of no host.
+
+    >>> [origin_of(url) for url in ("HTTP://Ä.example:80/a.jpg", "https://a.example:8443", "ftp://a.example/")]
+    ['http://xn--4ca.example', 'https://a.example:8443', None]
+    """
+    try:
+        parts = urlsplit(with_slashes(url))
+        if parts.scheme not in _PORTS:
+            return None
+        host, port = host_to_ask(host_of_parts(parts)).removesuffix("."), parts.port or _PORTS[parts.scheme]
+    except (FetchError, ValueError):
+        return None
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port != _PORTS[parts.scheme] else "")
+
+
+def slice_hosts(task: SliceHostsTask, groups: int, retry_failed: bool) -> Receipt:
+    """Write the distinct hosts of the images that a download list has to fetch, in slices by a hash of the host."""
+    rows = new_rows(task.download, retry_failed)
+    urls = rows["url"] if rows.num_rows else pa.chunked_array([], pa.string())
+    if "image_file" in rows.column_names:
+        urls = rows.filter(pc.is_null(rows["image_file"]))["url"]
+    origins = pa.array(sorted({origin for url in urls.to_pylist() if (origin := origin_of(url))}), pa.string())
+    table = pa.table([origins, pa.array(np.full(len(origins), task.group, np.int32))], schema=_SLICES)
+    write_slices(task.output, table, top_bits(hash64(0, "host", origins), groups), groups)
+    return Receipt(task.output, rows_in=len(origins), rows_out=len(origins))
+
+
+def ask_hosts(task: AskHostsTask, settings: FetchSettings, threads: int, groups: int) -> Receipt:
+    """Ask each host of a slice for its files, and write a row per host, sorted by origin.
+
+    The rules of hosts that forbid something, and those whose robots.txt could not be had, go to the slices of the
+    groups that have images there. The receipt is written last; a task that has one is done. Its facts count the hosts
+    that forbid something (`forbidding`) and those whose robots.txt could not be had (`failed`).
+    """
+    if storage.exists(receipt_path(task.output)):
+        return Receipt.from_json(json.dumps(storage.read_json(receipt_path(task.output))))
+    start = time.monotonic()
+    given = read_slices(task.origins, task.number)
+    origins = sorted(set(given["origin"].to_pylist()))
+    receipt = Receipt(task.output, rows_in=len(origins))
+    plain = replace(settings, max_bytes=MAX_BYTES, opt_out=(), obey=())
+    fetcher = Fetcher(plain, threads, accept="text/plain,*/*;q=0.5")
+    with ThreadPoolExecutor(threads) as pool:
+        rows = list(pool.map(partial(_ask, fetcher, [file for file in FILES if file in settings.obey]), origins))
+    table = pa.Table.from_pylist(rows, HOSTS)
+    with storage.ParquetSink(task.output, HOSTS) as sink:
+        for batch in table.to_batches():
+            sink.write(batch)
+    receipt.outputs.append(sink.output())
+    receipt.rows_out = sink.rows
+    told = [index for index, row in enumerate(rows) if _restricts(row)]
+    receipt.facts["forbidding"] = sum(_has_rules(row) for row in rows)
+    receipt.facts["failed"] = len(told) - sum(_has_rules(rows[index]) for index in told)
+    places = pc.index_in(given["origin"], pa.array([origins[index] for index in told], pa.string())).combine_chunks()
+    needed = pc.is_valid(places)
+    back = table.take(pa.array(told, pa.int64())).take(places.filter(needed))
+    receivers = given["group"].combine_chunks().filter(needed).to_numpy()
+    write_slices(task.rules, back, receivers, groups)
+    receipt.seconds = time.monotonic() - start
+    storage.write_bytes(receipt_path(task.output), receipt.check().to_json().encode())
+    return receipt
+
+
+def _ask(fetcher: Fetcher, files: Collection[Obey], origin: str) -> dict:
+    """Return the row of a host."""
+    row: dict = {"origin": origin}
+    for file in files:
+        fetched = fetcher.fetch(f"{origin}/{FILES[file]}")
+        row[file.value] = _status(fetched)
+        if fetched.body is not None:
+            with fetched.body as body:
+                row[f"{file.value}_rules"] = list(read_rules(body.read(MAX_BYTES), fetcher.settings.user_agent_token))
+    return row
+
+
+def _status(fetched: Fetched) -> str:
+    refused = fetched.status == "http_error" and not 400 <= (fetched.http_status or 0) < 500
+    return "busy" if refused else fetched.status
+
+
+def _has_rules(row: dict) -> bool:
+    return any(row.get(f"{file.value}_rules") for file in FILES)
+
+
+def _failure(row: dict) -> str | None:
+    """Return why the robots.txt of a host could not be had: then nothing of the host may be fetched (2.3.1.4)."""
+    status = row.get(Obey.robots_txt.value)
+    return status if status is not None and status != "success" and status not in ABSENT else None
+
+
+def _restricts(row: dict) -> bool:
+    return _has_rules(row) or _failure(row) is not None
+
+
+class Hosts:
+    """What the hosts of one download list forbid, by origin."""
+
+    def __init__(self, rows: Iterable[dict] = ()) -> None:
+        self._rows = {row["origin"]: row for row in rows}
+
+    def verdict(self, url: str) -> Fetched | None:
+        """Return the outcome of an image that may not be fetched, None if it may."""
+        row = self._rows.get(origin_of(url) or "")
+        if row is None:
+            return None
+        if failure := _failure(row):
+            return Fetched(failure, "robots.txt of the host could not be had")
+        target = target_of(urlsplit(with_slashes(url)))
+        for file, name in FILES.items():
+            if forbids(row[f"{file.value}_rules"] or (), target):
+                return Fetched(file.value, name)
+        return None
+
+
+def read_hosts(task: DownloadTask, urls: pa.ChunkedArray) -> Hosts:
+    """Return what the hosts of addresses forbid, out of the slices of the list's group."""
+    if not task.rules:
+        return Hosts()
+    wanted = pa.array(sorted({origin for url in urls.to_pylist() if (origin := origin_of(url))}), pa.string())
+
+    def rows() -> Iterator[dict]:
+        for batch in iter_slices(task.rules, task.group):
+            yield from batch.filter(pc.is_in(batch["origin"], wanted)).to_pylist()
+
+    return Hosts(rows())
