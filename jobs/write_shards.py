@@ -22,6 +22,7 @@ from curation.core.tables import Part, Table, sum_receipts
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges
 from curation.matching.entry_store import EntryStore
+from curation.shards.benchmark_images import BenchmarkRules, open_benchmarks
 from curation.shards.caption_join import join_captions, refuse_same_keys, with_samples
 from curation.shards.caption_tables import by_datacomp, list_captions, open_captions
 from curation.shards.consume import (
@@ -105,9 +106,7 @@ def run(config: WriteShardsConfig, before: Origin | None = None, store: EntrySto
     spark = open_session(STAGE, **vars(config.spark))
     check_start(config, spark)
     steps = SelectionSteps(ranges, lists.path, shards.work_folder(recipe), status)
-    (selection, scored), texts, facts = select_samples(spark, steps, settings), lists.path, dict[str, Any]()
-    if scored:
-        facts["scores"] = scored
+    (selection, facts), texts = select_samples(spark, steps, settings), lists.path
     if again and selection.rows_out:
         selection, facts["second_balance"] = balance_again(spark, steps, first, selection)
         texts = steps.folder("drawn")
@@ -119,7 +118,7 @@ def run(config: WriteShardsConfig, before: Origin | None = None, store: EntrySto
         form = SampleForm(version, copy_words(find_words(STAGE, config.entries, matches_of(lists), store), steps.work))
         facts[ENTRY_WORDS] = bool(form.words)
     size = ShardSize(config.samples_per_shard, config.max_shard_bytes)
-    in_sidecars = bool(scored) and settings.scores.in_sidecars
+    in_sidecars = "scores" in facts and settings.scores.in_sidecars
     if in_sidecars:
         facts[SCORE_COLUMNS] = settings.scores.wanted.names
     tasks = plan_shard_tasks(shards.path, steps, texts, selection, size, form, in_sidecars)
@@ -193,6 +192,7 @@ def check_start(config: WriteShardsConfig, spark: SparkSession | None = None, co
     """
     read_removals(tuple(config.removals))
     open_captions(config.captions)
+    open_benchmarks(config.benchmarks)
     scores = [field for table in open_scores(config.scores) for field in table.scores]
     if config.filter and spark:
         added = [pa.field(field.name, stored_type(field.type)) for field in coming]
@@ -214,9 +214,10 @@ def selection_settings(config: WriteShardsConfig, removed: list[str]) -> Selecti
     Raises HeadtailError for a removal list with an invalid line.
     """
     bounds = {name: value for name, value in vars(config.filters).items() if name != "near_duplicates"}
-    unique = UniqueRules(config.filters.near_duplicates, (*config.removals, *removed))
+    benchmarks = BenchmarkRules(open_benchmarks(config.benchmarks), config.benchmark_distance)
+    unique = UniqueRules(config.filters.near_duplicates, (*config.removals, *removed), benchmarks)
     hashes = read_removals(unique.removals).count("phash")
-    if hashes and not unique.near:
+    if hashes and not unique.by_phash:
         say(STAGE, f"ignores {hashes:,} perceptual hashes in removals: filters.near_duplicates=true compares them")
     scores = ScoreSettings(tuple(open_scores(config.scores)), has_score_columns(config), config.filter)
     return SelectionSettings(ImageFilters(**bounds), unique, scores)
@@ -256,6 +257,9 @@ def shard_settings(config: WriteShardsConfig) -> dict[str, Any]:
         raise HeadtailError("syn_json=true needs captions: captions.<name>=table.parquet")
     captions = {name: [vars(file) for file in listed] for name, listed in list_captions(config.captions).items()}
     more = {"captions": captions, "syn_json": config.syn_json, "score_columns": has_score_columns(config)}
+    if config.benchmarks:
+        more["benchmarks"] = [vars(file) for file in open_benchmarks(config.benchmarks)]
+        more["benchmark_distance"] = config.benchmark_distance
     more = {name: value for name, value in more.items() if value}  # recipes of before have none of them
     return {"filters": recipe_settings(config.filters), **plain, **files, **more}
 

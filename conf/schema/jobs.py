@@ -156,6 +156,21 @@ class ScoreImagesConfig(JobConfig):
 
 
 @dataclass
+class HashImagesConfig(JobConfig):
+    """Settings of hash_images."""
+
+    images: dict[str, str] = setting(
+        {}, "folder, tars or Parquet files with the images of each benchmark, e.g. images.imagenet=/data/imagenet/val"
+    )
+    benchmark_images: str = table("benchmark_images", "table of hashes of the images to write", writes=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.images:
+            raise HeadtailError("images is empty: give the images of a benchmark, images.imagenet=/data/imagenet/val")
+
+
+@dataclass
 class WriteShardsConfig(JobConfig):
     """Settings of write_shards."""
 
@@ -183,6 +198,12 @@ class WriteShardsConfig(JobConfig):
     )
     filter: str = setting(
         "", "SQL expression on columns of the side-car and the scores; an image is kept if it is true"
+    )
+    benchmarks: list[str] = setting(
+        [], "tables of hash_images: images of benchmarks are left out, also resized or recompressed ones"
+    )
+    benchmark_distance: int = setting(
+        4, "bits of 64 in which an image's perceptual hash may differ from a benchmark's", minimum=0, maximum=16
     )
     second_balance: bool | None = setting(
         None, "balance again after download and filters; null: if balance.headroom was below 1"

@@ -103,6 +103,7 @@ MEANINGS = {
     "few_pixels": "too few pixels",
     "many_pixels": "too many pixels",
     "filter": "the filter expression does not hold for it",
+    "benchmark_image": "it is an image of a benchmark",
     "duplicate_image": "the same bytes as another image, which stays",
     "near_duplicate": "looks like another image, which stays",
     "write_shards.not_drawn": "the second balance, in the counts of what arrived, went against it",

@@ -78,6 +78,9 @@ def _test_sets(extract: Values | None, shards: Values | None) -> Values:
     name = "Decontamination"
     lists = [*((extract or {}).get("urls.removals") or []), *((shards or {}).get("removals") or [])]
     named = [str(each) for each in [*lists, (shards or {}).get("filter") or ""] if _TEST_SETS.search(str(each))]
+    if shards and (tables := shards.get("benchmarks")):
+        bits = shards.get("benchmark_distance", 0)
+        named += [f"images of benchmarks ({len(tables)} tables, perceptual hashes up to {bits} bits apart)"]
     if named:
         return _badge(name, YES, f"left out: {', '.join(named)}")
     return _badge(name, NOT_CHECKED, "no list or filter names test sets")

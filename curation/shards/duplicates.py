@@ -3,7 +3,7 @@
 Rows are partitioned by hash, so duplicates reach the same task; the dropped uids are sent back to their group.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ from curation.core.schemas import CANDIDATES
 from curation.core.string_buffers import equals_previous
 from curation.core.table_reader import read_rows
 from curation.images.ranges import Ranges, list_name, top_bits
+from curation.shards.benchmark_images import BenchmarkRules, drop_benchmark_images
 from curation.shards.perceptual_hash import PHASHES, phashes_path
 from curation.shards.selection import CHOSEN, write_survivors
 
@@ -41,10 +42,19 @@ BY_QUALITY = [("key", "ascending"), ("pixels", "descending"), ("order", "ascendi
 
 @dataclass(frozen=True)
 class UniqueRules:
-    """Which images are duplicates (`near`: equal perceptual hashes, else equal files), and removal lists."""
+    """Which images are duplicates (`near`: equal perceptual hashes, else equal files), and what is left out before.
+
+    That are the images of removal lists and of benchmarks.
+    """
 
     near: bool
     removals: tuple[str, ...]
+    benchmarks: BenchmarkRules = field(default_factory=BenchmarkRules)
+
+    @property
+    def by_phash(self) -> bool:
+        """Whether perceptual hashes are compared."""
+        return self.near or bool(self.benchmarks)
 
 
 @dataclass(frozen=True)
@@ -52,7 +62,7 @@ class KeyTask:
     """A group of ranges, and the status files of each range (oldest first).
 
     Reads the folder `candidates` and the file `passed` (None: there is no SQL filter; no such file: no image passed);
-    writes the folder `chosen` and the file `keys`.
+    writes the folder `chosen`, the file `keys`, and, if benchmarks are given, the file `hits`.
     """
 
     group: int
@@ -61,6 +71,7 @@ class KeyTask:
     passed: str | None
     chosen: str
     keys: str
+    hits: str
 
 
 @dataclass(frozen=True)
@@ -83,14 +94,14 @@ class DropTask:
 
 
 def key_images(task: KeyTask, ranges: Ranges, rules: UniqueRules) -> Receipt:
-    """Drop the images that the filter or a removal list rejects, and send the keys of the others to `find_duplicates`.
+    """Drop images that the filter, a removal list or benchmarks reject; send the keys of others to `find_duplicates`.
 
-    Reasons: filter, removed.
+    Reasons: filter, removed, benchmark_image.
     """
     removals = read_removals(rules.removals)
     passed = _read_passed(task.passed) if task.passed else None
     receipt = Receipt(f"keys of group {task.group}")
-    keys = []
+    keys, hits = [], []
     for number in ranges.in_group(task.group):
         path = list_name(number)
         rows = read_rows(storage.join(task.candidates, path), CANDIDATES, COMPARED)
@@ -100,15 +111,20 @@ def key_images(task: KeyTask, ranges: Ranges, rules: UniqueRules) -> Receipt:
             kept = rows.filter(pc.is_in(rows["uid"], passed))
             receipt.drops["filter"] += rows.num_rows - kept.num_rows
             rows = kept
-        if rules.near:
+        if rules.by_phash:
             rows = rows.append_column("phash", _phashes(rows, task.status.get(str(number), [])))
         rows = _remove(rows, removals, receipt)
+        if rules.benchmarks:
+            rows, found = drop_benchmark_images(rows, rules.benchmarks, receipt)
+            hits.append(found)
         keys.append(_keys(rows, "phash" if rules.near else "sha256"))
         receipt.rows_out += rows.num_rows
         storage.write_rows(storage.join(task.chosen, path), rows.select(CHOSEN.names).cast(CHOSEN))
     table = pa.concat_tables(keys).combine_chunks()
     receivers = top_bits(hash64(ranges.seed, "duplicates", _one_chunk(table["key"])), ranges.groups)
     write_slices(task.keys, table, receivers, ranges.groups)
+    if hits:
+        storage.write_rows(task.hits, pa.concat_tables(hits))
     return receipt
 
 

@@ -14,6 +14,10 @@ from curation.core.receipts import Receipt
 from curation.images.status import images_path, read_status
 
 PHASHES = pa.schema([pa.field("uid", pa.string(), nullable=False), pa.field("phash", pa.string(), nullable=False)])
+HASH_VERSION = 1
+"""Hashes of different versions are not compared; the version rises if the hash of an image changes."""
+VERSION_KEY = "phash_version"
+"""Key in the metadata of a Parquet file's schema: the version of its hashes."""
 DECODED_SIDE = 128
 """The hash uses 32 x 32 pixels: a JPEG is decoded at a scale with four pixels for each side, several times faster."""
 

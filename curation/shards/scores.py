@@ -60,17 +60,18 @@ def open_scores(paths: Iterable[str]) -> list[ScoreTable]:
     return sorted(tables, key=lambda table: table.files[0].path)
 
 
-def score_files(paths: Iterable[str]) -> list[FileInfo]:
+def score_files(paths: Iterable[str], setting: str = "scores") -> list[FileInfo]:
     """Return the files of score tables; of a table of ours, such as `image_signals`, those of its finished parts.
 
-    Raises HeadtailError for a path without a file, and for a table of ours of which no part is finished.
+    `setting` is the one that names the tables, for messages. Raises HeadtailError for a path without a file, and for a
+    table of ours of which no part is finished.
     """
     found: list[str] = []
     for path in paths:
         finished = [part.path for part in Table(path).parts()]
         if not finished and any(_OUR_PART.fullmatch(name) for name in list_folder(path)):
             raise HeadtailError(
-                f"scores: {path} holds no finished part yet: run its job again, it goes on where it stopped"
+                f"{setting}: {path} holds no finished part yet: run its job again, it goes on where it stopped"
             )
         found += finished or [path]
     return list_files(found)

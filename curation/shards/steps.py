@@ -53,6 +53,7 @@ class SelectionSteps:
                 self.file("passed", group, "parquet") if filtered else None,
                 self.folder("chosen"),
                 self.file("keys", group, "arrow"),
+                self.file("hits", group, "parquet"),
             )
             for group in self._groups
         ]

@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 
 from curation.core.progress import say
 from curation.core.receipts import Receipt, merge_receipts
+from curation.shards.benchmark_images import count_hits
 from curation.shards.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
 from curation.shards.perceptual_hash import hash_images
 from curation.shards.score_filter import plan_filter
@@ -39,10 +40,10 @@ class SelectionSettings:
 
 def select_samples(
     spark: SparkSession, steps: SelectionSteps, settings: SelectionSettings
-) -> tuple[Receipt, list[dict[str, Any]]]:
+) -> tuple[Receipt, dict[str, Any]]:
     """Filter, remove and deduplicate; return the receipt of all steps, whose outputs are the survivors by range.
 
-    Also returns the counts of each score table.
+    Also returns facts for the manifest: the counts of score tables, and the images of benchmarks that were found.
     """
     ranges, expression = steps.ranges, settings.scores.expression
     select = partial(select_images, ranges=ranges, filters=settings.filters)
@@ -51,13 +52,17 @@ def select_samples(
     joined = join_scores(partial(run_tasks, spark, folder=steps.work), steps, settings.scores, candidates)
     if expression:
         filter_images(spark, plan_filter(joined, expression), expression, steps.folder("passed"))
-    if settings.unique.near:
+    if settings.unique.by_phash:
         run_tasks(spark, hash_images, steps.hash(), steps.work)
     key = partial(key_images, ranges=ranges, rules=settings.unique)
-    keyed = run_tasks(spark, key, steps.key(bool(expression)), steps.work)
+    tasks = steps.key(bool(expression))
+    keyed = run_tasks(spark, key, tasks, steps.work)
+    facts: dict[str, Any] = {"scores": joined.counts} if joined.counts else {}
+    if benchmarks := settings.unique.benchmarks:
+        facts["benchmarks"] = count_hits([task.hits for task in tasks], benchmarks)
     run_tasks(spark, partial(find_duplicates, ranges=ranges), steps.find(), steps.work)
     unique = run_tasks(spark, partial(drop_duplicates, ranges=ranges), steps.drop(), steps.work)
-    return chain_receipts(selected, keyed, unique), joined.counts
+    return chain_receipts(selected, keyed, unique), facts
 
 
 def balance_again(

@@ -13,13 +13,13 @@ import pytest
 from pyspark import SparkConf
 
 from conf.compose import compose_config
-from conf.schema.jobs import DownloadImagesConfig, WriteShardsConfig
+from conf.schema.jobs import DownloadImagesConfig, HashImagesConfig, WriteShardsConfig
 from curation.core.errors import HeadtailError
 from curation.core.schemas import HOSTS
 from curation.core.tables import Table
 from curation.spark.tasks import require_single_attempts
-from jobs import download_images, write_shards
-from tests.http_server import ImageServer
+from jobs import download_images, hash_images, write_shards
+from tests.http_server import ImageServer, draw
 from tests.shard_data import curate, curated_rows
 
 COUNT = 120
@@ -75,6 +75,25 @@ def test_lists_and_buckets_do_not_show_in_the_tars(server: ImageServer, tmp_path
     assert len(json.loads((tmp_path / "eight/lists/part-00000/_manifest.json").read_text())["files"]) == 8
     assert found[0] == found[1]
     assert len(found[0]) == 7
+
+
+def test_images_of_benchmarks_are_left_out(server: ImageServer, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Two pictures of the server are those of a benchmark, which another program has stored as PNG."""
+    (tmp_path / "bench").mkdir()
+    for number in (3, 6):
+        (tmp_path / f"bench/{number}.png").write_bytes(draw(number, "PNG"))
+    hashing = compose_config("hash_images", HashImagesConfig, [f"output={tmp_path}/made", f"images.b={tmp_path}/bench"])
+    hash_images.run(hashing)
+    hash_images.run(hashing)
+    assert f"is done: 2 images in {tmp_path}/made/benchmark_images" in capsys.readouterr().err
+    curate(tmp_path, rows_of(server, 12))
+    download(tmp_path)
+    manifest = shard(tmp_path, f"benchmarks=[{tmp_path}/made/benchmark_images]", "benchmark_distance=3")
+    assert manifest["drops"] == {"benchmark_image": 2, "duplicate_image": 1, "not_downloaded": 2}
+    assert manifest["benchmarks"]["benchmarks"] == {"b": {"images": 2, "hits": 2}}
+    assert {Path(hit["image"]).name for hit in manifest["benchmarks"]["examples"]} == {"3.png", "6.png"}
+    with pytest.raises(HeadtailError, match="benchmark_distance was 3, is 4"):
+        shard(tmp_path, f"benchmarks=[{tmp_path}/made/benchmark_images]")
 
 
 def test_a_drawn_seed_is_in_no_file_of_the_shards(server: ImageServer, tmp_path: Path) -> None:

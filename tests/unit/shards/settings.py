@@ -3,8 +3,11 @@
 from typing import Any
 
 from conf.schema.topics import FiltersConfig
+from curation.shards.benchmark_images import BenchmarkRules
 from curation.shards.duplicates import UniqueRules
 from curation.shards.selection import ImageFilters
+
+NO_BENCHMARKS = BenchmarkRules()
 
 
 def image_filters(**changes: Any) -> ImageFilters:
@@ -13,6 +16,10 @@ def image_filters(**changes: Any) -> ImageFilters:
     return ImageFilters(**{name: changes.get(name, defaults[name]) for name in ImageFilters.__dataclass_fields__})
 
 
-def unique_rules(near: bool = FiltersConfig().near_duplicates, removals: tuple[str, ...] = ()) -> UniqueRules:
-    """Rules of duplicates and removals."""
-    return UniqueRules(near, removals)
+def unique_rules(
+    near: bool = FiltersConfig().near_duplicates,
+    removals: tuple[str, ...] = (),
+    benchmarks: BenchmarkRules = NO_BENCHMARKS,
+) -> UniqueRules:
+    """Rules of duplicates, removals and images of benchmarks."""
+    return UniqueRules(near, removals, benchmarks)

@@ -89,7 +89,7 @@ def select(steps: SelectionSteps, filters: ImageFilters = NO_FILTERS, rules: Uni
     """The receipt of all steps up to the survivors."""
     ranges = steps.ranges
     receipts = [[select_images(task, ranges, filters).check() for task in steps.select()]]
-    if rules.near:
+    if rules.by_phash:
         for task in steps.hash():
             hash_images(task).check()
     receipts.append([key_images(task, ranges, rules).check() for task in steps.key(filtered=False)])
@@ -117,7 +117,12 @@ def make_shards(
     recipe = Recipe(
         "write_shards",
         1,
-        {"size": size, "filters": vars(filters), "rules": vars(rules), **recipe_settings(JsonForm(form.version))},
+        {
+            "size": size,
+            "filters": vars(filters),
+            "rules": recipe_settings(rules),
+            **recipe_settings(JsonForm(form.version)),
+        },
         downloads.inputs(),
     )
     work, status = shards.work_folder(recipe), downloads.status_files(ranges)

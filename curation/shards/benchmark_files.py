@@ -1,0 +1,112 @@
+"""Perceptual hashes of the images of benchmarks, which come as folders, tars or Parquet files."""
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from curation.core import storage
+from curation.core.beats import watch
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
+from curation.images.decoding import MAX_PIXELS
+from curation.images.encoding import ImageError, check_image, image_faults, open_image
+from curation.shards.benchmark_images import BENCHMARK_IMAGES
+from curation.shards.perceptual_hash import phash
+from curation.sources.archives import ReadLog
+from curation.sources.tar_reader import read_members
+from curation.sources.webdataset import IMAGES
+
+SEVERAL = (".tar", ".parquet")
+"""Endings of files with several images."""
+ENDINGS = tuple(f".{kind}" for kind in IMAGES)
+SUFFIXES = (*ENDINGS, *SEVERAL)
+MAX_BYTES = 256 << 20
+"""A larger image is not read."""
+FILES_PER_TASK = 500
+_ROWS = 64
+
+
+@dataclass(frozen=True)
+class HashFilesTask:
+    """Files with images of one benchmark; a file of the table is written to `output`."""
+
+    benchmark: str
+    files: tuple[str, ...]
+    output: str
+
+
+def plan_hashing(files: Mapping[str, Sequence[storage.FileInfo]], folder: str) -> list[HashFilesTask]:
+    """Return the tasks for the files of benchmarks by name: one for each tar and table, one for some hundred images."""
+    groups: list[tuple[str, tuple[str, ...]]] = []
+    for benchmark, infos in sorted(files.items()):
+        paths = [info.path for info in infos]
+        single = [path for path in paths if not path.lower().endswith(SEVERAL)]
+        groups += [(benchmark, (path,)) for path in paths if path.lower().endswith(SEVERAL)]
+        starts = range(0, len(single), FILES_PER_TASK)
+        groups += [(benchmark, tuple(single[start : start + FILES_PER_TASK])) for start in starts]
+    return [
+        HashFilesTask(benchmark, given, storage.join(folder, f"images-{number:06d}.parquet"))
+        for number, (benchmark, given) in enumerate(groups)
+    ]
+
+
+def hash_files(task: HashFilesTask) -> Receipt:
+    """Write a row for each image of the files of a task. Reasons: not_an_image and the others of ImageError."""
+    receipt = Receipt(f"{task.benchmark}: {task.files[0]}")
+    watch(receipt)
+    rows = []
+    for path in task.files:
+        for name, body in _images(path, receipt):
+            receipt.rows_in += 1
+            try:
+                rows.append((task.benchmark, name, hashlib.sha256(body).hexdigest(), _hash(body)))
+            except ImageError as error:
+                receipt.drops[error.status] += 1
+    receipt.rows_out = len(rows)
+    columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)] if rows else [[]] * 4
+    receipt.outputs.append(storage.write_rows(task.output, pa.table(columns, schema=BENCHMARK_IMAGES)))
+    return receipt.check()
+
+
+def _hash(body: bytes) -> str:
+    with image_faults():
+        check_image(open_image(body), body, MAX_PIXELS)
+        return phash(body)
+
+
+def _images(path: str, receipt: Receipt) -> Iterator[tuple[str, bytes]]:
+    """Yield name and bytes of each image of a file; none if it cannot be read. Damage is a failure of the receipt."""
+    name = PurePosixPath(path).name
+    with storage.open_input(path) as file:
+        if path.lower().endswith(".tar"):
+            log = ReadLog()
+            for member in read_members(file, log):
+                if member is not None and member.name.lower().endswith(ENDINGS):
+                    yield f"{name}/{member.name}", member.read(MAX_BYTES) or b""
+            receipt.failures += [
+                {"file": path, "offset": offset, "error": error, "records_read": None} for offset, error in log.faults
+            ]
+        elif path.lower().endswith(".parquet"):
+            for number, body in enumerate(_cells(path, pq.ParquetFile(file))):
+                yield f"{name}/{number}", body or b""
+        else:
+            yield name, file.read(MAX_BYTES)
+
+
+def _cells(path: str, file: pq.ParquetFile) -> Iterator[bytes | None]:
+    """Yield the images of a table: those of its first column of bytes, or of structs with bytes (Hugging Face)."""
+    for field in file.schema_arrow:
+        kind = field.type
+        if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+            for batch in file.iter_batches(_ROWS, columns=[field.name]):
+                yield from batch.column(0).to_pylist()
+            return
+        if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
+            for batch in file.iter_batches(_ROWS, columns=[f"{field.name}.bytes"]):
+                yield from (cell["bytes"] if cell else None for cell in batch.column(0).to_pylist())
+            return
+    raise HeadtailError(f"{path} has no column of images: expected bytes, or structs with a field bytes")

@@ -1,0 +1,43 @@
+"""Hash the images of benchmarks, so that write_shards can leave them out."""
+
+from headtail.start import launch
+from conf.schema.jobs import HashImagesConfig
+from curation.core.amounts import counted
+from curation.core.outcomes import refuse_nothing
+from curation.core.outputs import check_writable
+from curation.core.progress import Stage, say
+from curation.core.recipes import Recipe
+from curation.core.storage import list_files
+from curation.core.tables import Table, sum_receipts
+from curation.shards.benchmark_files import SUFFIXES, hash_files, plan_hashing
+from curation.shards.benchmark_images import BENCHMARK_IMAGES
+from curation.shards.perceptual_hash import HASH_VERSION
+from curation.spark.session import open_session
+from curation.spark.tasks import run_tasks
+from jobs.outputs import writing
+
+NAME = "hash_images"
+
+
+@writing(NAME, lambda config: [config.benchmark_images])
+def run(config: HashImagesConfig) -> None:
+    """Write `benchmark_images`, unless it exists and was made from these files."""
+    files = {name: list_files([path], SUFFIXES) for name, path in sorted(config.images.items())}
+    table = Table(config.benchmark_images, BENCHMARK_IMAGES)
+    inputs = [vars(info) for listed in files.values() for info in listed]
+    settings = {"images": {name: len(listed) for name, listed in files.items()}, "hash_version": HASH_VERSION}
+    recipe = Recipe(NAME, 1, settings, inputs)
+    if done := table.done(recipe):
+        say(NAME, f"is done: {counted(done.receipt.rows_out, 'images')} in {table.path}")
+        return
+    check_writable([table.path])
+    stage = Stage(NAME, f"{counted(len(inputs), 'files')} of {counted(len(files), 'benchmarks')}")
+    spark = open_session(NAME, **vars(config.spark))
+    folder = table.begin(0)
+    part = table.commit(0, recipe, run_tasks(spark, hash_files, plan_hashing(files, folder), folder), stage.seconds)
+    stage.end(part.receipt)
+    refuse_nothing(sum_receipts([part]), "image", "see the reasons above", config.allow_empty)
+
+
+if __name__ == "__main__":
+    launch(run)

@@ -1,0 +1,150 @@
+"""Images of benchmarks: hashed from folders, tars and tables, and left out of the shards in whatever size they came."""
+
+import io
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from curation.core.errors import HeadtailError
+from curation.core.storage import list_files
+from curation.images.ranges import Ranges
+from curation.shards.benchmark_files import FILES_PER_TASK, SUFFIXES, hash_files, plan_hashing
+from curation.shards.benchmark_images import (
+    BENCHMARK_IMAGES,
+    BenchmarkImages,
+    BenchmarkRules,
+    count_hits,
+    open_benchmarks,
+    read_benchmarks,
+)
+from curation.shards.perceptual_hash import phash
+from curation.shards.steps import SelectionSteps
+from tests.http_server import draw
+from tests.shard_data import curated_rows
+from tests.unit.shards.settings import unique_rules
+from tests.unit.shards.test_write import URLS, select, stored
+
+
+def photo(seed: int, size: tuple[int, int] = (320, 240), kind: str = "JPEG", **options: int) -> bytes:
+    """A picture of smooth noise: each seed another."""
+    noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
+    out = io.BytesIO()
+    Image.fromarray(noise).resize(size, Image.Resampling.BICUBIC).save(out, kind, **options)
+    return out.getvalue()
+
+
+def table(folder: Path, name: str = "birds") -> tuple:
+    """Hash the files of a folder, as the job does; returns the files of the table."""
+    tasks = plan_hashing({name: list_files([str(folder)], SUFFIXES)}, f"{folder}-hashes")
+    for task in tasks:
+        hash_files(task).check()
+    return open_benchmarks([f"{folder}-hashes"])
+
+
+def test_images_are_found_resized_and_recompressed_and_others_are_not(tmp_path: Path) -> None:
+    (tmp_path / "birds").mkdir()
+    for seed in (3, 7):
+        (tmp_path / f"birds/{seed}.png").write_bytes(photo(seed, (500, 375), "PNG"))
+    bodies = {URLS[seed]: photo(seed, quality=60) for seed in range(20)}
+    ranges = Ranges(4, 0)
+    downloads, lists = stored(tmp_path, curated_rows(URLS[:20]), bodies, ranges)
+    rules = unique_rules(benchmarks=BenchmarkRules(table(tmp_path / "birds"), 4))
+    steps = SelectionSteps(ranges, lists.path, f"{tmp_path}/work", downloads.status_files(ranges))
+    receipt = select(steps, rules=rules)
+    assert receipt.drops == {"benchmark_image": 2}
+    facts = count_hits([task.hits for task in steps.key(filtered=False)], rules.benchmarks)
+    uids = {row["uid"] for row in curated_rows([URLS[3], URLS[7]])}
+    assert {example["uid"] for example in facts["examples"]} == uids
+    assert {example["image"] for example in facts["examples"]} == {"3.png", "7.png"}
+    assert all(example["distance"] <= 4 for example in facts["examples"])
+    assert facts["benchmarks"] == {"birds": {"images": 2, "hits": 2}}
+    assert (facts["method"], facts["distance"]) == ("perceptual hash", 4)
+
+
+@pytest.mark.parametrize("distance", [0, 1, 4, 16])
+def test_the_nearest_are_those_of_a_plain_loop(distance: int) -> None:
+    rng = np.random.default_rng(distance)
+    known = rng.integers(0, 2**64, 50, np.uint64)
+    flips = np.array([sum(1 << int(bit) for bit in rng.choice(64, k, False)) for k in range(20)], np.uint64)
+    hashes = np.concatenate([known[:20] ^ flips, rng.integers(0, 2**64, 30, np.uint64), known[:2]])
+    places, distances = BenchmarkImages(known, pa.table({})).nearest(
+        pa.array([f"{value:016x}" for value in hashes]), distance
+    )
+    for value, place, bits in zip(hashes, places, distances, strict=True):
+        apart = [(int(value) ^ int(each)).bit_count() for each in known]
+        near = min(apart) <= distance
+        assert place == (apart.index(min(apart)) if near else -1)
+        assert not near or bits == min(apart)
+    assert (places >= 0).sum() >= min(distance + 1, 20)
+
+
+def test_folders_tars_and_tables_give_the_same_hashes(tmp_path: Path) -> None:
+    files = {f"{seed}.jpg": photo(seed) for seed in range(3)}
+    for name in ("folder/deep", "tar", "bytes", "structs"):
+        (tmp_path / name).mkdir(parents=True)
+    for name, body in files.items():
+        (tmp_path / "folder/deep" / name).write_bytes(body)
+    (tmp_path / "folder/readme.txt").write_text("no image")
+    with tarfile.open(tmp_path / "tar/00000.tar", "w") as tar:
+        for name, body in [*files.items(), ("0.cls", b"3")]:
+            info = tarfile.TarInfo(name)
+            info.size = len(body)
+            tar.addfile(info, io.BytesIO(body))
+    column = pa.array(list(files.values()))
+    pq.write_table(pa.table({"label": [0, 1, 2], "image": column}), tmp_path / "bytes/a.parquet")
+    structs = pa.StructArray.from_arrays([column, pa.array(list(files))], ["bytes", "path"])
+    pq.write_table(pa.table({"image": structs}), tmp_path / "structs/a.parquet")
+    found = {name: read_benchmarks(table(tmp_path / name)).rows for name in ("folder", "tar", "bytes", "structs")}
+    expected = sorted(phash(body) for body in files.values())
+    assert {name: sorted(rows["phash"].to_pylist()) for name, rows in found.items()} == dict.fromkeys(found, expected)
+    assert found["tar"]["image"].to_pylist() == [f"00000.tar/{name}" for name in files]
+    assert found["structs"]["image"].to_pylist() == ["a.parquet/0", "a.parquet/1", "a.parquet/2"]
+
+
+def test_what_is_no_image_is_counted(tmp_path: Path) -> None:
+    (tmp_path / "birds").mkdir()
+    for name, body in {"a.jpg": b"no image", "b.jpg": draw(1)[:200], "c.png": draw(1, "PNG"), "d.gif": b""}.items():
+        (tmp_path / "birds" / name).write_bytes(body)
+    (task,) = plan_hashing({"birds": list_files([str(tmp_path / "birds")], SUFFIXES)}, f"{tmp_path}/hashes")
+    receipt = hash_files(task)
+    assert (receipt.rows_in, receipt.rows_out) == (4, 1)
+    assert receipt.drops == {"not_an_image": 2, "undecodable": 1}
+
+
+def test_many_images_are_several_tasks() -> None:
+    info = type("Info", (), {})
+    infos = []
+    for number in range(FILES_PER_TASK + 1):
+        each = info()
+        each.path = f"/{number}.jpg"
+        infos.append(each)
+    tasks = plan_hashing({"b": infos, "a": infos[:1]}, "/out")
+    assert [(task.benchmark, len(task.files)) for task in tasks] == [("a", 1), ("b", FILES_PER_TASK), ("b", 1)]
+    assert len({task.output for task in tasks}) == 3
+
+
+@pytest.mark.parametrize(
+    ("schema", "told"),
+    [
+        (pa.schema([("phash", pa.string())]), "has no column benchmark, image, sha256: hash_images makes"),
+        (BENCHMARK_IMAGES.remove_metadata(), "of version unknown, expected 1: run hash_images again"),
+        (BENCHMARK_IMAGES.with_metadata({"phash_version": "7"}), "of version 7, expected 1"),
+    ],
+    ids=["columns", "no-version", "other-version"],
+)
+def test_other_tables_are_refused(tmp_path: Path, schema: pa.Schema, told: str) -> None:
+    pq.write_table(schema.empty_table(), tmp_path / "a.parquet")
+    with pytest.raises(HeadtailError, match=told):
+        open_benchmarks([str(tmp_path / "a.parquet")])
+
+
+def test_a_hash_that_is_none_is_refused(tmp_path: Path) -> None:
+    rows = pa.table([["birds"], ["a.jpg"], ["0" * 64], ["no hash"]], schema=BENCHMARK_IMAGES)
+    pq.write_table(rows, tmp_path / "a.parquet")
+    with pytest.raises(HeadtailError, match="a perceptual hash is not 16 hex digits"):
+        read_benchmarks(open_benchmarks([str(tmp_path / "a.parquet")]))
