@@ -3,6 +3,7 @@
 from headtail.start import launch
 from conf.schema.jobs import HashImagesConfig
 from curation.core.amounts import counted
+from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
@@ -22,6 +23,8 @@ NAME = "hash_images"
 @writing(NAME, lambda config: [config.benchmark_images])
 def run(config: HashImagesConfig) -> None:
     """Write `benchmark_images`, unless it exists and was made from these files."""
+    if not config.images:
+        raise HeadtailError("images is empty: give the images of a benchmark, images.imagenet=/data/imagenet/val")
     files = {name: list_files([path], SUFFIXES) for name, path in sorted(config.images.items())}
     table = Table(config.benchmark_images, BENCHMARK_IMAGES)
     inputs = [vars(info) for listed in files.values() for info in listed]

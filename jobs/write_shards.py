@@ -192,7 +192,7 @@ def check_start(config: WriteShardsConfig, spark: SparkSession | None = None, co
     """
     read_removals(tuple(config.removals))
     open_captions(config.captions)
-    open_benchmarks(config.benchmarks)
+    open_benchmarks(config.benchmark_images)
     scores = [field for table in open_scores(config.scores) for field in table.scores]
     if config.filter and spark:
         added = [pa.field(field.name, stored_type(field.type)) for field in coming]
@@ -214,7 +214,7 @@ def selection_settings(config: WriteShardsConfig, removed: list[str]) -> Selecti
     Raises HeadtailError for a removal list with an invalid line.
     """
     bounds = {name: value for name, value in vars(config.filters).items() if name != "near_duplicates"}
-    benchmarks = BenchmarkRules(open_benchmarks(config.benchmarks), config.benchmark_distance)
+    benchmarks = BenchmarkRules(open_benchmarks(config.benchmark_images), config.benchmark_distance)
     unique = UniqueRules(config.filters.near_duplicates, (*config.removals, *removed), benchmarks)
     hashes = read_removals(unique.removals).count("phash")
     if hashes and not unique.by_phash:
@@ -257,8 +257,8 @@ def shard_settings(config: WriteShardsConfig) -> dict[str, Any]:
         raise HeadtailError("syn_json=true needs captions: captions.<name>=table.parquet")
     captions = {name: [vars(file) for file in listed] for name, listed in list_captions(config.captions).items()}
     more = {"captions": captions, "syn_json": config.syn_json, "score_columns": has_score_columns(config)}
-    if config.benchmarks:
-        more["benchmarks"] = [vars(file) for file in open_benchmarks(config.benchmarks)]
+    if config.benchmark_images:
+        more["benchmark_images"] = [vars(file) for file in open_benchmarks(config.benchmark_images)]
         more["benchmark_distance"] = config.benchmark_distance
     more = {name: value for name, value in more.items() if value}  # recipes of before have none of them
     return {"filters": recipe_settings(config.filters), **plain, **files, **more}

@@ -164,11 +164,6 @@ class HashImagesConfig(JobConfig):
     )
     benchmark_images: str = table("benchmark_images", "table of hashes of the images to write", writes=True)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if not self.images:
-            raise HeadtailError("images is empty: give the images of a benchmark, images.imagenet=/data/imagenet/val")
-
 
 @dataclass
 class WriteShardsConfig(JobConfig):
@@ -199,7 +194,7 @@ class WriteShardsConfig(JobConfig):
     filter: str = setting(
         "", "SQL expression on columns of the side-car and the scores; an image is kept if it is true"
     )
-    benchmarks: list[str] = setting(
+    benchmark_images: list[str] = setting(
         [], "tables of hash_images: images of benchmarks are left out, also resized or recompressed ones"
     )
     benchmark_distance: int = setting(

@@ -78,7 +78,7 @@ def _test_sets(extract: Values | None, shards: Values | None) -> Values:
     name = "Decontamination"
     lists = [*((extract or {}).get("urls.removals") or []), *((shards or {}).get("removals") or [])]
     named = [str(each) for each in [*lists, (shards or {}).get("filter") or ""] if _TEST_SETS.search(str(each))]
-    if shards and (tables := shards.get("benchmarks")):
+    if shards and (tables := shards.get("benchmark_images")):
         bits = shards.get("benchmark_distance", 0)
         named += [f"images of benchmarks ({len(tables)} tables, perceptual hashes up to {bits} bits apart)"]
     if named:

@@ -53,17 +53,17 @@ def open_benchmarks(paths: Sequence[str]) -> tuple[storage.FileInfo, ...]:
 
     Raises HeadtailError for a path without a file, another table, and hashes of another version.
     """
-    files = score_files(paths, "benchmarks") if paths else []
+    files = score_files(paths, "benchmark_images") if paths else []
     for file in files:
         found = read_schema(file.path)
         if missing := [name for name in BENCHMARK_IMAGES.names if name not in found.names]:
             raise HeadtailError(
-                f"benchmarks: {file.path} has no column {', '.join(missing)}: hash_images makes such a table of images"
+                f"benchmark_images: {file.path} has no column {', '.join(missing)}: hash_images makes such a table"
             )
         version = (found.metadata or {}).get(VERSION_KEY.encode(), b"").decode()
         if version != str(HASH_VERSION):
             raise HeadtailError(
-                f"benchmarks: {file.path} has perceptual hashes of version {version or 'unknown'}, expected "
+                f"benchmark_images: {file.path} has perceptual hashes of version {version or 'unknown'}, expected "
                 f"{HASH_VERSION}: run hash_images again"
             )
     return tuple(files)
@@ -92,7 +92,7 @@ def read_benchmarks(files: tuple[storage.FileInfo, ...]) -> BenchmarkImages:
     try:
         return BenchmarkImages(as_numbers(phashes), rows)
     except ValueError as error:
-        raise HeadtailError(f"benchmarks: a perceptual hash is not 16 hex digits ({error})") from None
+        raise HeadtailError(f"benchmark_images: a perceptual hash is not 16 hex digits ({error})") from None
 
 
 def as_numbers(phashes: pa.Array) -> np.ndarray:

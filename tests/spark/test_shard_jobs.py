@@ -88,12 +88,12 @@ def test_images_of_benchmarks_are_left_out(server: ImageServer, tmp_path: Path, 
     assert f"is done: 2 images in {tmp_path}/made/benchmark_images" in capsys.readouterr().err
     curate(tmp_path, rows_of(server, 12))
     download(tmp_path)
-    manifest = shard(tmp_path, f"benchmarks=[{tmp_path}/made/benchmark_images]", "benchmark_distance=3")
-    assert manifest["drops"] == {"benchmark_image": 2, "duplicate_image": 1, "not_downloaded": 2}
+    manifest = shard(tmp_path, f"benchmark_images=[{tmp_path}/made/benchmark_images]", "benchmark_distance=3")
+    assert manifest["drops"] == {"benchmark_image": 2, "not_downloaded": 2}
     assert manifest["benchmarks"]["benchmarks"] == {"b": {"images": 2, "hits": 2}}
     assert {Path(hit["image"]).name for hit in manifest["benchmarks"]["examples"]} == {"3.png", "6.png"}
     with pytest.raises(HeadtailError, match="benchmark_distance was 3, is 4"):
-        shard(tmp_path, f"benchmarks=[{tmp_path}/made/benchmark_images]")
+        shard(tmp_path, f"benchmark_images=[{tmp_path}/made/benchmark_images]")
 
 
 def test_a_drawn_seed_is_in_no_file_of_the_shards(server: ImageServer, tmp_path: Path) -> None:
