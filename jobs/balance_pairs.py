@@ -1,25 +1,22 @@
 """Thin the head: derive a threshold for each language, and draw the images that are kept."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from functools import partial
 
 from headtail.start import launch
 from conf.schema.jobs import BalancePairsConfig
-from curation.balancing.balance import LOGIC_VERSION, BalanceSettings, balance_bucket, plan_balancing, take_expectations
+from curation.balancing.balance import BalanceSettings, balance_bucket, plan_balancing, take_expectations
 from curation.balancing.counts import CountFiles, open_counts
 from curation.balancing.distributions import Distributions
-from curation.balancing.domain_cap import limit_settings
 from curation.balancing.forecast_table import FORECASTS, ForecastPlan, Rates
-from curation.balancing.thresholds import BalanceGoal, ThresholdRule, write_probabilities, write_thresholds
+from curation.balancing.thresholds import BalanceGoal, write_probabilities, write_thresholds
 from curation.core.amounts import counted
-from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
 from curation.core.progress import Amount, Stage, say
 from curation.core.receipts import merge_receipts
-from curation.core.recipes import Recipe, recipe_settings
+from curation.core.recipes import Recipe
 from curation.core.schemas import CURATED, THRESHOLDS
-from curation.core.seeds import run_seed
 from curation.core.storage import join, remove
 from curation.core.tables import Table, sum_receipts
 from curation.matching.entry_store import EntryStore
@@ -28,11 +25,11 @@ from curation.spark.domain_cap import cap_domains
 from curation.spark.forecast import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
+from jobs.balance_settings import NAME, goal_of, recipe_of
 from jobs.entries import entries_to_write, write_counts
 from jobs.entry_lists import with_lists
 from jobs.outputs import writing
 
-NAME = "balance_pairs"
 KEEPLESS = "a higher threshold keeps more: see balance.t, balance.tail_share, balance.target_images"
 """Where to look if balancing keeps no image."""
 
@@ -130,30 +127,6 @@ def report_limits(config: BalancePairsConfig, goal: BalanceGoal, counts: CountFi
     """Print a line where nothing matches at all, or where a setting does not do what one may expect of it."""
     for line in goal.cautions(counts.langs(), config.balance.max_per_domain, config.forecast):
         say(NAME, line)
-
-
-def recipe_of(config: BalancePairsConfig, inputs: list[dict]) -> Recipe:
-    """Return the recipe of the balance of these inputs, with the seed of the run."""
-    limit = limit_settings(config.balance.max_per_domain, Table(config.curated, CURATED).parts())
-    seed = run_seed(config.output, config.seed, [config.curated])
-    settings = {"seed": seed, "unit": config.balance.unit, **recipe_settings(goal_of(config)), **limit}
-    return Recipe(NAME, LOGIC_VERSION, settings, inputs)
-
-
-def check_reference(config: BalancePairsConfig, languages: Collection[str]) -> None:
-    """Raise HeadtailError if thresholds come from a reference language that is not one of the matched `languages`."""
-    asked = config.balance
-    if asked.reference not in languages and (asked.t or asked.target_images or config.forecast):
-        raise HeadtailError(
-            f"balance.reference={asked.reference} is not matched: set it to one of {', '.join(sorted(languages)[:20])}"
-        )
-
-
-def goal_of(config: BalancePairsConfig) -> BalanceGoal:
-    """Return the goal that the configuration sets."""
-    asked = config.balance
-    rule = ThresholdRule(asked.reference, asked.others, asked.t_by_language)
-    return BalanceGoal(rule, asked.t, asked.goal_tail_share, asked.target_images, asked.headroom)
 
 
 if __name__ == "__main__":

@@ -24,14 +24,17 @@ from curation.spark.session import on_start
 from curation.spark.tasks import require_single_attempts
 from jobs import (
     balance_pairs,
+    balance_settings,
     count_entries,
     download_images,
     extract_pairs,
     match_pairs,
     report_stats,
     score_images,
+    shard_checks,
     write_shards,
 )
+from jobs.download_settings import download_settings
 from jobs.entries import entries_to_write
 from jobs.entry_lists import lists_to_write, with_new_lists
 from jobs.outputs import writing
@@ -63,7 +66,7 @@ def run(config: CurateConfig) -> None:
     run_seed(config.output, config.seed, [*sampled, config.curated, config.lists, config.downloads])
     writes = config.download_images and not config.forecast
     shards = with_signals(config)
-    before = write_shards.check_finished_set(shards, upstream(config), config.balance.headroom) if writes else None
+    before = shard_checks.check_finished_set(shards, upstream(config), config.balance.headroom) if writes else None
     with on_start(partial(check_chain, config, store)):
         run_chain(config, store, before)
 
@@ -77,7 +80,7 @@ def run_signals(config: CurateConfig) -> None:
 
     def check(_: SparkSession) -> None:
         store.check_entries(config.languages)
-        balance_pairs.check_reference(config, config.languages or store.languages)
+        balance_settings.check_reference(config, config.languages or store.languages)
         check_writable([config.pairs, config.matches, config.entry_counts, config.thresholds, config.curated])
 
     with on_start(check):
@@ -92,13 +95,13 @@ def check_before_lists(config: CurateConfig) -> None:
     check_writable(folders_of(config))
     if config.download_images and not config.forecast:
         coming_columns(config)
-        write_shards.check_start(without_signals(config))
+        shard_checks.check_start(without_signals(config))
 
 
 def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) -> None:
     """Raise HeadtailError for what a later job of the chain would refuse after days of work of the first ones."""
     store.check_entries(config.languages)
-    balance_pairs.check_reference(config, config.languages or store.languages)
+    balance_settings.check_reference(config, config.languages or store.languages)
     outputs = [config.pairs, config.matches, config.entry_counts, *entries_to_write(config.entries)]
     if config.forecast:
         check_writable([*outputs, config.forecasts])
@@ -106,15 +109,15 @@ def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) ->
     check_writable([*outputs, config.thresholds, config.curated, config.entry_probabilities, config.report])
     if config.download_images:
         check_writable([config.lists, config.downloads, config.shards])
-        write_shards.check_datacomp(config, config.source.carry)
+        shard_checks.check_datacomp(config, config.source.carry)
         require_single_attempts(spark)
-        write_shards.check_start(without_signals(config), spark, coming_columns(config))
+        shard_checks.check_start(without_signals(config), spark, coming_columns(config))
 
 
 def check_downloads(config: CurateConfig) -> None:
     """Raise HeadtailError if images were deleted: other images of this chain could not become shards with them."""
     if config.download_images and not config.forecast:
-        downloads, settings = Downloads(config.downloads), download_images.download_settings(config)
+        downloads, settings = Downloads(config.downloads), download_settings(config)
         seed = run_seed(config.output, config.seed, [config.lists, config.downloads])
         if not (config.overwrite and downloads.changes(settings, seed)):
             downloads.check_images()
@@ -167,10 +170,10 @@ def with_signals(config: CurateConfig) -> CurateConfig:
 
 def upstream(config: CurateConfig) -> list[Recipe]:
     """Return the recipes, without inputs, of the stages that run again on other settings without being asked to."""
-    asked = download_images.download_settings(config)
+    asked = download_settings(config)
     settings = Downloads(config.downloads).with_kept_rules(asked, config.overwrite)
     download = download_recipe(settings)
-    return [balance_pairs.recipe_of(config, []), download]
+    return [balance_settings.recipe_of(config, []), download]
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from headtail.start import launch
 from conf.schema.jobs import DownloadImagesConfig
 from conf.schema.topics import RatesConfig
 from curation.core.amounts import counted
-from curation.core.choices import Formats, Resize
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
 from curation.core.progress import Amount, Stage, say
@@ -15,12 +14,10 @@ from curation.core.schemas import CURATED, LISTS, PAIRS, STORED
 from curation.core.seeds import run_seed
 from curation.core.table_reader import check_file
 from curation.core.tables import Part, Table, sum_receipts
-from curation.images.download import DownloadSettings, download_list
+from curation.images.download import download_list
 from curation.images.download_lists import STAGE as LISTS_STAGE
 from curation.images.download_lists import ListPlan, slice_curated, slice_places, write_lists
 from curation.images.downloads import STAGE, Downloads, download_recipe, plan_downloads
-from curation.images.encoding import RULES, ImageSettings
-from curation.images.fetch import FetchSettings
 from curation.images.preflight import (
     CheckNamesTask,
     check_contact,
@@ -32,6 +29,7 @@ from curation.images.preflight import (
 from curation.images.stored_images import parts_with_places
 from curation.spark.session import open_session
 from curation.spark.tasks import fork_from, require_single_attempts, run_tasks
+from jobs.download_settings import download_settings
 from jobs.hosts import with_rules_of_hosts
 from jobs.outputs import writing
 
@@ -112,36 +110,6 @@ def make_lists(config: DownloadImagesConfig, plan: ListPlan) -> Part:
     part = plan.commit(sliced, places, written, stage.seconds)
     stage.end(part.receipt)
     return part
-
-
-def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
-    """Return the settings of the download tasks, with the newest rules."""
-    chosen = config.download
-    original = chosen.resize == Resize.original
-    return DownloadSettings(
-        fetch=FetchSettings(
-            timeout_seconds=chosen.timeout_seconds,
-            retries=chosen.retries,
-            max_bytes=chosen.max_bytes,
-            user_agent_token=chosen.user_agent_token,
-            contact=chosen.contact,
-            opt_out=tuple(directive.strip().lower() for directive in chosen.opt_out),
-            obey=tuple(sorted({way.value for way in chosen.obey})),
-            allow_private_hosts=tuple(config.urls.allow_private_hosts),
-        ),
-        image=ImageSettings(
-            resize=chosen.resize,
-            size=chosen.size,
-            only_if_bigger=chosen.only_if_bigger,
-            quality=chosen.quality,
-            max_pixels=chosen.max_pixels,
-            formats=chosen.formats if original else Formats.all,
-            rules=RULES if original else 1,
-        ),
-        threads=chosen.threads,
-        retry_failed=chosen.retry_failed,
-        detect_outage=chosen.min_success_share > 0,
-    )
 
 
 if __name__ == "__main__":

@@ -11,12 +11,11 @@ from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
 from curation.core.schemas import PAIRS
 from curation.core.seeds import run_seed
-from curation.core.storage import join
 from curation.core.tables import Table, check_failed_share, describe_growth, sum_receipts
 from curation.extraction.check_inputs import pairless_advice
-from curation.extraction.extract import ExtractionSettings, ExtractTask, extract_file, give_up_file
+from curation.extraction.extract import ExtractionSettings, extract_file, give_up_file
 from curation.extraction.inputs import STAGE, Inputs, bytes_of, draw_inputs, pairs_recipe
-from curation.extraction.pair_parts import PairParts, places_given_up
+from curation.extraction.pair_parts import PairParts, describe_given_up, places_given_up
 from curation.spark.tasks import run_tasks
 from jobs.extraction_settings import as_begun, settings_of
 from jobs.outputs import writing
@@ -71,11 +70,8 @@ def run(config: ExtractPairsConfig, check_later: Callable[[], None] = lambda: No
         stage = Stage(NAME, f"{counted(len(part.inputs), 'files')}, part {number}", number)
         spark = start(config, inputs.files)
         folder = table.begin(number)
-        tasks = [
-            ExtractTask(file["path"], join(folder, f"{index:05d}.parquet"), inputs.row_samples.get(file["path"]))
-            for index, file in enumerate(part.inputs)
-        ]
         work, give_up = partial(extract_file, settings=settings), partial(give_up_file, settings=settings)
+        tasks = inputs.tasks(part.inputs, folder)
         receipts = run_tasks(spark, work, tasks, folder, give_up, bytes_of(part.inputs))
         stage.end(made.add(number, part, receipts, stage.seconds))
         made.check(config.max_failed_share, total)
@@ -84,9 +80,8 @@ def run(config: ExtractPairsConfig, check_later: Callable[[], None] = lambda: No
         account = made.account(NAME)
         refuse_nothing(account, "pair", pairless_advice(settings, account), config.allow_empty)
     made.finish()
-    if lost := places_given_up(made.finished):
-        named = f"{min(lost.values())}{', ...' if len(lost) > 1 else ''}"
-        say(NAME, f"gave up {counted(len(lost), 'files')} ({named}): retry_failed_files=true reads such again")
+    if line := describe_given_up(made.finished):
+        say(NAME, line)
     check_failed_share(made.finished, config.max_failed_share)
 
 

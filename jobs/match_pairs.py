@@ -1,6 +1,6 @@
 """Match texts against the entry lists, and gather each image's matched texts."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from headtail.start import launch
@@ -10,19 +10,17 @@ from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
-from curation.core.progress import Amount, Stage, say
-from curation.core.recipes import Recipe
+from curation.core.progress import Stage, say
 from curation.core.schemas import MATCHES, PAIRS
 from curation.core.seeds import run_seed, salt_of
 from curation.core.table_reader import check_file
 from curation.core.tables import Part, Table, sum_receipts
-from curation.matching.buckets import count_buckets, merge_bucket, plan_merge
+from curation.matching.buckets import count_buckets
 from curation.matching.entry_store import EntryStore
-from curation.matching.match import LOGIC_VERSION, MatchSettings, describe_dropped, languages_of, plan_matching
-from curation.matching.parts import MATCHLESS, SALT, MatchesPlan, kept_buckets, kept_salt
-from curation.spark.matching import match_to_buckets
+from curation.matching.match import MatchSettings, describe_dropped, languages_of, plan_matching
+from curation.matching.parts import MATCHLESS, MatchesPlan, kept_buckets, kept_salt, matches_recipe
+from curation.spark.matching import match_to_buckets, merge_buckets
 from curation.spark.session import open_session
-from curation.spark.tasks import run_tasks
 from jobs.entries import entries_to_write, write_words
 from jobs.entry_lists import lists_to_write, with_new_lists
 from jobs.outputs import writing
@@ -60,6 +58,30 @@ def check_inputs(config: MatchPairsConfig, store: EntryStore, pairs: list[Part])
     check_writable([config.matches])
 
 
+def check_start(
+    config: MatchPairsConfig,
+    store: EntryStore,
+    plan: MatchesPlan,
+    pairs: Mapping[str, Part],
+    check_later: Callable[[], None],
+) -> None:
+    """Say what is left out and what is added; raise HeadtailError for what would fail after work has begun.
+
+    `pairs` are the parts of pairs by id.
+    """
+    check_kept(config, store, list(pairs.values()))
+    if dropped := store.describe_drops(config.languages):
+        say(NAME, dropped)
+    for _, _, single in plan.to_match:
+        check_file(pairs[single.inputs[0]["id"]].files[0], PAIRS, further=None)
+    if plan.growth:
+        check_later()
+        say(NAME, plan.growth)
+    with progress.waiting("reading the entry lists"):
+        store.check_entries(config.languages)
+    check_writable([config.matches, *entries_to_write(config.entries)])
+
+
 def has_matches(config: MatchPairsConfig) -> bool:
     """Return whether the run has matches already."""
     return bool(Table(config.matches, MATCHES).parts())
@@ -88,16 +110,8 @@ def run(
     settings = MatchSettings(config.matching.matcher, tuple(config.languages), config.matching.max_texts, salt)
     pairs = {part.id: part for part in tables.require("extract_pairs")}
     buckets = chosen_buckets(config, pairs.values())
-    rules = {
-        "edges": store.edges.value,
-        "metadata": store.hash,
-        "languages": sorted(config.languages),
-        "max_texts": settings.max_texts,
-        "buckets": buckets,
-        **({SALT: salt} if salt else {}),  # manifests of before have none
-    }
     table = Table(config.matches, MATCHES)
-    recipe = Recipe(NAME, LOGIC_VERSION, rules, [part.input() for part in pairs.values()])
+    recipe = matches_recipe(store.edges, store.hash, settings, buckets, list(pairs.values()))
 
     def check() -> None:
         check_inputs(config, store, list(pairs.values()))
@@ -109,17 +123,7 @@ def run(
         images = counted(receipt.facts["images"], "images")
         say(NAME, f"is done: {counted(receipt.rows_out, 'texts')} of {images} in {table.path}")
         return
-    check_kept(config, store, list(pairs.values()))
-    if dropped := store.describe_drops(config.languages):
-        say(NAME, dropped)
-    for _, _, single in plan.to_match:
-        check_file(pairs[single.inputs[0]["id"]].files[0], PAIRS, further=None)
-    if plan.growth:
-        check_later()
-        say(NAME, plan.growth)
-    with progress.waiting("reading the entry lists"):
-        store.check_entries(config.languages)
-    check_writable([config.matches, *entries_to_write(config.entries)])
+    check_start(config, store, plan, pairs, check_later)
     spark = open_session(NAME, **vars(config.spark))
     for target, number, single in plan.to_match:
         part = pairs[single.inputs[0]["id"]]
@@ -138,10 +142,7 @@ def run(
         write_words(NAME, config.entries, store, config.languages)
         merge = plan.begin_merge()
         stage = Stage(NAME, f"merging {counted(len(merge.parts), 'parts')} in {counted(buckets, 'buckets')}")
-        merges = plan_merge([part.path for part in merge.parts], merge.folder, buckets)
-        texts = Amount(sum_receipts(merge.parts).rows_out, "texts")
-        combine = partial(merge_bucket, max_texts=settings.max_texts, salt=salt)
-        receipts = run_tasks(spark, combine, merges, merge.folder, amount=texts)
+        receipts = merge_buckets(spark, merge, buckets, settings)
         stage.end(merge.commit(receipts, stage.seconds).receipt)
 
 

@@ -1,7 +1,7 @@
 """The files that a run reads: input files, all or a sample of them, and the lists and models of its rules."""
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,8 +16,8 @@ from curation.core.progress import Amount
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.remote import STARTING, RemoteError, is_http, look_up_host
 from curation.core.removal_lists import divide_sources
-from curation.core.storage import FileInfo, list_files
-from curation.extraction.extract import LOGIC_VERSION, ExtractionSettings
+from curation.core.storage import FileInfo, join, list_files
+from curation.extraction.extract import LOGIC_VERSION, ExtractionSettings, ExtractTask
 from curation.extraction.language import DEFAULT_MODEL, NO_MODEL
 from curation.extraction.path_lists import ENDINGS, check_scheme, listed_paths
 from curation.extraction.text_rules import all_word_lists
@@ -50,6 +50,13 @@ class Inputs:
     files: list[FileInfo]
     row_samples: dict[str, RowSample] = field(default_factory=dict)
     settings: dict[str, Any] = field(default_factory=dict)
+
+    def tasks(self, files: Sequence[Mapping[str, Any]], folder: str) -> list[ExtractTask]:
+        """Return a task for each of the files of a part, which a recipe names; a task writes a file of `folder`."""
+        return [
+            ExtractTask(file["path"], join(folder, f"{index:05d}.parquet"), self.row_samples.get(file["path"]))
+            for index, file in enumerate(files)
+        ]
 
 
 def list_sources(

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from curation.core.amounts import counted
 from curation.core.attempts import GIVEN_UP
 from curation.core.credentials import failed_place
 from curation.core.receipts import Receipt, merge_receipts
@@ -64,3 +65,11 @@ def given_up(parts: Sequence[Part]) -> list[dict[str, Any]]:
 def places_given_up(parts: Sequence[Part]) -> dict[str, str]:
     """Return the files that were given up, as messages name them, by their places."""
     return {failed_place(failure): failure["file"] for failure in given_up(parts)}
+
+
+def describe_given_up(parts: Sequence[Part]) -> str:
+    """Return a line about the files that were given up, "" if there is none."""
+    if not (lost := places_given_up(parts)):
+        return ""
+    named = f"{min(lost.values())}{', ...' if len(lost) > 1 else ''}"
+    return f"gave up {counted(len(lost), 'files')} ({named}): retry_failed_files=true reads such again"

@@ -12,6 +12,7 @@ from itertools import count
 from typing import Self
 
 from curation.core import storage
+from curation.core.choices import Edges
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe
@@ -19,6 +20,7 @@ from curation.core.schemas import MATCHES
 from curation.core.table_reader import check_file
 from curation.core.tables import MANIFEST, Part, Table, describe_growth, refuse_other_stage
 from curation.matching.buckets import plan_buckets
+from curation.matching.match import LOGIC_VERSION, MatchSettings
 
 MATCHLESS = "see entry_lists, and languages where it is set: no text holds an entry of the list of its language"
 """Where to look if nothing matches."""
@@ -104,6 +106,19 @@ class Merge:
         part = self.table.commit(self.number, self.recipe, [total], seconds)
         _delete(self.parts)
         return part
+
+
+def matches_recipe(edges: Edges, metadata: str, settings: MatchSettings, buckets: int, pairs: Sequence[Part]) -> Recipe:
+    """Return the recipe of matches; `edges` and `metadata`, the hash, are those of the entry lists."""
+    rules = {
+        "edges": edges.value,
+        "metadata": metadata,
+        "languages": sorted(settings.languages),
+        "max_texts": settings.max_texts,
+        "buckets": buckets,
+        **({SALT: settings.salt} if settings.salt else {}),  # manifests of before have none
+    }
+    return Recipe("match_pairs", LOGIC_VERSION, rules, [part.input() for part in pairs])
 
 
 def kept_salt(path: str) -> int | None:

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from curation.core import storage
 from curation.core.cleaned import mark_cleaned
 from curation.core.errors import HeadtailError
+from curation.core.progress import say
 from curation.core.receipts import Receipt
 from curation.images.downloads import Downloads
 from curation.images.status import images_path
+from curation.shards.joined import Runner
 from curation.shards.shard_set import STAGE
 from curation.shards.write import ShardTask, write_shard
 
@@ -39,6 +41,22 @@ class ConsumingTask:
 
     shard: ShardTask
     consumed: tuple[Consumed, ...]
+
+
+def write_set(
+    run: Runner, tasks: Sequence[ShardTask], downloads: Downloads, recipe: str, keep_downloads: bool
+) -> list[Receipt]:
+    """Write the shards of a set; without `keep_downloads` they consume the downloads.
+
+    `recipe` is the id of the set's recipe: no other shards can use the downloads from then on.
+    """
+    if keep_downloads:
+        return run(write_shard, tasks)
+    say(STAGE, WARNING)
+    begin_consuming(downloads, recipe)
+    receipts = run(write_and_consume, plan_consuming(tasks))
+    end_consuming(downloads)
+    return receipts
 
 
 def plan_consuming(tasks: Sequence[ShardTask]) -> list[ConsumingTask]:

@@ -35,3 +35,12 @@ def join_text(counts: Mapping[str, Any], what: str) -> str:
         parts.append(counted(counts["rows"], "rows") + (f": {left}" if left else ""))
     parts += [f"{text}: {counts[name]:,}" for name, text in _MORE.items() if counts.get(name)]
     return "; ".join(parts)
+
+
+def captions_text(counts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return a line for each name of captions: how many were joined, and what was not.
+
+    >>> captions_text({"short": {"samples_with": 3, "samples_without": 0}})
+    ['captions.short: 3 of 3 samples have it']
+    """
+    return [f"captions.{name}: {join_text(mine, 'it')}" for name, mine in counts.items()]

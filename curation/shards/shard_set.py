@@ -10,11 +10,11 @@ from typing import Any
 from curation.core import storage
 from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
-from curation.core.progress import account
+from curation.core.progress import account, say
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe, differences
 from curation.core.tables import MANIFEST, Part, Table, sweep
-from curation.shards.energon import has_energon, has_sqlite, write_energon, write_sqlite
+from curation.shards.energon import MAX_SQLITE_SAMPLES, has_energon, has_sqlite, write_energon, write_sqlite
 from curation.shards.indexes import index_paths
 from curation.shards.origin import Origin
 from curation.shards.readme import shard_readme
@@ -216,3 +216,15 @@ def write_lines(path: str, lines: list[str]) -> None:
 
 def _names(output: dict) -> tuple[str, ...]:
     return output["tar"], output["path"].rsplit("/", 1)[-1], *index_paths(output["tar"])
+
+
+def make_searchable(part: Part) -> None:
+    """Write index.sqlite beside a complete set, unless it is there; a line says why where it cannot be written."""
+    if has_sqlite(part.path):
+        return
+    if part.receipt.rows_out > MAX_SQLITE_SAMPLES:
+        say(STAGE, f"writes no index.sqlite: the set has more than {MAX_SQLITE_SAMPLES:,} samples")
+    elif not has_energon(part.path):
+        say(STAGE, "writes no index.sqlite: the set has no sample, or an older version wrote shards of it")
+    else:
+        write_sqlite(part)

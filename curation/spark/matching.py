@@ -21,12 +21,14 @@ from curation.core.progress import Amount
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import MATCHES
 from curation.core.storage import ParquetSink
-from curation.matching.buckets import bucket_path, buckets_of
+from curation.core.tables import sum_receipts
+from curation.matching.buckets import bucket_path, buckets_of, merge_bucket, plan_merge
 from curation.matching.engines import ENTRY_IDS
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import MATCHED, MatchSettings, MatchTask, iter_matched, read_pairs
 from curation.matching.merging import merge_images
-from curation.spark.tasks import collect_receipts, on_worker, plan_tasks, receipt_batch
+from curation.matching.parts import Merge
+from curation.spark.tasks import collect_receipts, on_worker, plan_tasks, receipt_batch, run_tasks
 from curation.spark.watching import watched_step
 
 # entry_ids are the bytes of int32: the JVM passes a binary value on as it is, but takes a list apart.
@@ -62,6 +64,14 @@ def match_to_buckets(
         merged_all(receipt for receipt in receipts if receipt.outputs)
     first = merge_receipts(folder, [receipt for receipt in receipts if not receipt.outputs])
     return first.followed_by(merge_receipts(folder, [receipt for receipt in receipts if receipt.outputs]))
+
+
+def merge_buckets(spark: SparkSession, merge: Merge, buckets: int, settings: MatchSettings) -> list[Receipt]:
+    """Merge the buckets of parts of `matches`, each into a file of the merge's folder; no shuffle."""
+    tasks = plan_merge([part.path for part in merge.parts], merge.folder, buckets)
+    combine = partial(merge_bucket, max_texts=settings.max_texts, salt=settings.salt)
+    texts = Amount(sum_receipts(merge.parts).rows_out, "texts")
+    return run_tasks(spark, combine, tasks, merge.folder, amount=texts)
 
 
 def shuffle_to_buckets(matched: DataFrame, buckets: int) -> DataFrame:

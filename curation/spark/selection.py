@@ -38,6 +38,26 @@ class SelectionSettings:
     scores: ScoreSettings
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """The images that become samples: the receipt of all steps, the folder of their texts, facts for the manifest."""
+
+    receipt: Receipt
+    texts: str
+    facts: dict[str, Any]
+
+
+def choose_samples(
+    spark: SparkSession, steps: SelectionSteps, settings: SelectionSettings, first: FirstBalance | None
+) -> Chosen:
+    """Select among the images; if `first` is given, the balance of before, balance those again that are left."""
+    selection, facts = select_samples(spark, steps, settings)
+    if not (first and selection.rows_out):
+        return Chosen(selection, steps.lists, facts)
+    selection, facts["second_balance"] = balance_again(spark, steps, first, selection)
+    return Chosen(selection, steps.folder("drawn"), facts)
+
+
 def select_samples(
     spark: SparkSession, steps: SelectionSteps, settings: SelectionSettings
 ) -> tuple[Receipt, dict[str, Any]]:

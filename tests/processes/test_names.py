@@ -157,3 +157,15 @@ def test_a_job_finds_our_packages_before_it_imports_them(job: Path) -> None:
     modules = [each.module or "" if isinstance(each, ast.ImportFrom) else each.names[0].name for each in imports]
     ours = [module for module in modules if module.split(".")[0] in (*NAMES, "headtail")]
     assert ours[0] == "headtail.start"
+
+
+@pytest.mark.parametrize("form", ["curation/__init__.py", "curation.py"], ids=["package", "module"])
+@pytest.mark.parametrize("first", ["", "import curation; "], ids=["unseen", "imported"])
+def test_a_foreign_package_in_the_way_is_named(form: str, first: str, tmp_path: Path) -> None:
+    (tmp_path / form).parent.mkdir(exist_ok=True)
+    (tmp_path / form).write_text("MINE = 1\n")
+    program = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {first}import headtail; headtail.EntryList"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("ImportError: headtail needs its own package curation, ")
+    assert f"{tmp_path}/curation" in line

@@ -1,6 +1,7 @@
 """What the workers of a stage import before their first task, by name: memory and seconds follow from that."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 from curation.core.imports import absent, prefer_installed_spark
 from curation.spark.daemon import import_for_workers
+from tests.conftest import ROOT
 
 LIBRARIES = (
     "numba", "pandas", "scipy.linalg", "PIL", "fastwarc", "img2dataset", "cv2", "wandb", "albumentations",
@@ -85,3 +87,35 @@ def test_archives_of_another_spark_stay(tmp_path: Path) -> None:
     path = [str(tmp_path / "spark" / "python" / "lib" / "pyspark.zip"), str(tmp_path / "site")]
     prefer_installed_spark(path)
     assert len(path) == 2
+
+
+def test_a_worker_that_detects_languages_does_not_import_fasttext() -> None:
+    code = (
+        "import sys, pyarrow as pa; from curation.extraction.language import detect_languages; "
+        "detect_languages(pa.array(['das Haus'])); "
+        "sys.exit('fasttext' in sys.modules or 'fasttext_pybind' in sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+WORKER_ALONE = """
+import json, os, sys
+import pyarrow as pa
+from curation.images.fetch import Fetched
+from curation.images.worker import Spool, run_worker
+folder = os.environ["TMPDIR"]
+before = set(sys.modules)
+outcomes = run_worker(pa.array(["http://a.org/1"] * 3), lambda *_: Fetched("gone"), None, 2, Spool(""), folder)
+loaded = {name.partition(".")[0] for name in sys.modules.keys() - before} & {
+    "img2dataset", "wandb", "albumentations", "cv2", "scipy", "fire"
+}
+print(json.dumps([[each.fetched.status for each in outcomes], sorted(loaded)]), flush=True)
+os._exit(0)  # as a worker of Spark ends: temporary folders of modules stay
+"""
+
+
+def test_a_worker_imports_of_img2dataset_nothing_but_its_loop_and_leaves_no_folder(tmp_path: Path) -> None:
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", WORKER_ALONE], env=environment, cwd=ROOT, stdout=subprocess.PIPE)
+    assert json.loads(done.stdout) == [["gone"] * 3, []]
+    assert list(tmp_path.iterdir()) == []

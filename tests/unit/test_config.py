@@ -3,8 +3,6 @@
 import importlib
 import re
 import shlex
-import subprocess
-import sys
 from dataclasses import fields
 from pathlib import Path
 from typing import get_type_hints
@@ -254,16 +252,3 @@ def test_curate_refuses_a_folder_of_other_files_before_it_reads_anything(tmp_pat
 @pytest.mark.parametrize("job", JOBS)
 def test_the_class_of_a_jobs_settings_is_known_without_the_job(job: str) -> None:
     assert cli._config_class(job) is get_type_hints(importlib.import_module(f"jobs.{job}").run)["config"]
-
-
-@pytest.mark.parametrize("argument", ["--help", "balance.tt=5"])
-def test_help_and_mistakes_import_nothing_heavy(argument: str) -> None:
-    program = (
-        "import sys; from jobs.cli import main; sys.argv = ['headtail', 'curate', sys.argv[1]]\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "print([name for name in ('numpy', 'numba', 'pyarrow', 'pyspark') if name in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", program, argument], capture_output=True, text=True, check=True)
-    assert "balance.t" in done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,7 +1,5 @@
 """`entry_lists=starter`: where the lists of a run lie, when they are made, and that they stay those it began with."""
 
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +10,6 @@ import pytest
 from conf.compose import compose_config
 from conf.schema.jobs import BalancePairsConfig, CurateConfig, ExplainConfig, MatchPairsConfig, ReportStatsConfig
 from curation.core.errors import HeadtailError
-from curation.core.leases import hold_leases
 from curation.matching import cache_folders
 from curation.matching.entry_store import EntryStore
 from jobs import curate, explain, match_pairs
@@ -175,15 +172,10 @@ def test_match_pairs_makes_no_lists_without_pairs(tmp_path: Path) -> None:
     assert not (tmp_path / "run/entry_lists").exists()
 
 
-def test_the_table_of_entries_is_held_by_one_run(tmp_path: Path) -> None:
+def test_the_table_of_entries_is_held_unless_a_user_wrote_it(tmp_path: Path) -> None:
     given = [f"output={tmp_path}", "source.paths=/x", "entry_lists=/x"]
     entries = f"{tmp_path}/entries"
     assert entries in folders_of(compose_config("curate", CurateConfig, given))
     (tmp_path / "entries").mkdir()
     (tmp_path / "entries/en.txt").write_text("a list of the user")
     assert entries not in folders_of(compose_config("curate", CurateConfig, given))
-    free = {"entries": f"{tmp_path}/words", "entry_lists": "/x", "output": str(tmp_path)}
-    with hold_leases("curate", [free["entries"]]):
-        started = [sys.executable, "-m", "headtail", "report_stats", *(f"{k}={v}" for k, v in free.items())]
-        told = subprocess.run(started, capture_output=True, text=True, check=False).stderr
-    assert f"writes to {tmp_path}/words: wait for its end" in told

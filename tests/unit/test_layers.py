@@ -1,39 +1,22 @@
-"""Who imports whom: the table of layers holds, and outside the two spark/ folders nothing imports Spark or Hydra."""
+"""Who imports whom: the table of layers holds."""
 
 import re
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
-from tests.structure import DIVIDED, MAY_IMPORT, Tree, cycles, is_pure, measure, read_tree, violations
+from tests.structure import DIVIDED, MAY_IMPORT, Tree, cycles, measure, read_tree, violations
 
 OPENED_FIRST = re.compile(r"[Oo]pen `(\w+)\.py` first")
-
-BLOCKED = """
-import importlib, sys
-for name in ("pyspark", "hydra", "omegaconf", "conf", "jobs"):
-    sys.modules[name] = None
-for module in sys.argv[1:]:
-    try:
-        importlib.import_module(module)
-    except ImportError as error:
-        print(f"{module}: {error}")
-"""
 
 
 @pytest.fixture(scope="module")
 def tree() -> Tree:
     """The modules and imports of this checkout."""
     return read_tree(ROOT)
-
-
-def import_blocked(*modules: str) -> list[str]:
-    """Import modules where Spark, Hydra, conf and jobs cannot be imported; returns a line for each that fails."""
-    command = [sys.executable, "-c", BLOCKED, *modules]
-    return subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout.splitlines()
 
 
 def write_tree(root: Path, files: dict[str, str]) -> Tree:
@@ -154,31 +137,21 @@ def test_a_tree_is_measured(tmp_path: Path) -> None:
     }
 
 
-def test_the_structure_is_printed_for_any_folder(tmp_path: Path) -> None:
+def test_the_structure_is_printed_for_any_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def print_structure(folder: Path) -> list[str]:
+        """As `python -m tests.structure FOLDER` does."""
+        monkeypatch.setattr(sys, "argv", ["structure.py", str(folder)])
+        runpy.run_path(str(ROOT / "tests/structure.py"), run_name="__main__")
+        return capsys.readouterr().out.splitlines()
+
     cycle = {"curation/wat.py": "import metadata.store\n", "metadata/store.py": "from curation import wat\n"}
     write_tree(tmp_path, cycle)
-    command = [sys.executable, "-m", "tests.structure", str(tmp_path)]
-    printed = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True).stdout
-    assert "\n1      curation                   2       1  metadata 1\n" in printed
-    assert "package cycles                1  curation <-> metadata\n" in printed
-    assert '"module_cycles": [["curation.wat", "metadata.store"]]' in printed.splitlines()[-1]
-    empty = subprocess.run([*command[:-1], str(tmp_path / "curation")], capture_output=True, text=True, cwd=ROOT)
-    assert (empty.returncode, empty.stdout) == (1, "")
-    assert "holds no Python package" in empty.stderr
-
-
-def test_pure_modules_import_without_spark(tree: Tree) -> None:
-    names = tree.modules.items()
-    pure = sorted(name for name, module in names if is_pure(module.package) and name.startswith(DIVIDED))
-    assert len(pure) > 90
-    assert import_blocked(*pure) == []
-
-
-def test_the_block_blocks(tree: Tree) -> None:
-    folders = ("curation/spark/", "metadata/spark/")
-    found = {each.importer for each in tree.imports if each.path.startswith(folders) and each.target[:7] == "pyspark"}
-    spark = sorted(found)
-    assert {name.split(".")[0] for name in spark} == {"curation", "metadata"}
-    failed = import_blocked(*spark)
-    assert [line.split(": ")[0] for line in failed] == spark
-    assert [line for line in failed if "pyspark" not in line.split(": ", 1)[1]] == []
+    printed = print_structure(tmp_path)
+    assert "1      curation                   2       1  metadata 1" in printed
+    assert "package cycles                1  curation <-> metadata" in printed
+    assert '"module_cycles": [["curation.wat", "metadata.store"]]' in printed[-1]
+    with pytest.raises(SystemExit, match="holds no Python package"):
+        print_structure(tmp_path / "curation")
+    assert capsys.readouterr().out == ""

@@ -12,7 +12,7 @@ from conf.settings import settings_of
 from curation.core.recipes import OLD_ROWS, Recipe, difference, flatten, recipe_settings
 from curation.core.setting_names import NAMES, OLD_VALUES, setting_name
 from curation.images.downloads import download_recipe
-from jobs import balance_pairs, download_images, extract_pairs, write_shards
+from jobs import balance_settings, download_settings, extract_pairs, shard_settings
 from metadata.sources.articles import DumpSettings
 
 GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz", "entry_lists=/lists"]
@@ -21,9 +21,9 @@ GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz", "entry_lists=/lists"]
 def recipes() -> Iterator[tuple[str, dict]]:
     config = compose_config("curate", CurateConfig, GIVEN)
     yield "extract_pairs", recipe_settings(extract_pairs.settings_of(config))
-    yield "balance_pairs", {"seed": 0, "unit": "pair", **recipe_settings(balance_pairs.goal_of(config))}
-    yield "download_images", download_recipe(download_images.download_settings(config)).settings
-    yield "write_shards", write_shards.shard_settings(config)
+    yield "balance_pairs", {"seed": 0, "unit": "pair", **recipe_settings(balance_settings.goal_of(config))}
+    yield "download_images", download_recipe(download_settings.download_settings(config)).settings
+    yield "write_shards", shard_settings.shard_settings(config)
 
 
 def test_each_setting_of_a_recipe_is_called_as_users_call_it() -> None:
@@ -50,7 +50,7 @@ def old_values(settings: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
 
 def test_settings_that_recipes_leave_out_are_known_by_their_values() -> None:
     config = compose_config("curate", CurateConfig, GIVEN)
-    download = download_images.download_settings(config)
+    download = download_settings.download_settings(config)
     told = {
         "extract_pairs": dict(old_values(extract_pairs.settings_of(config))),
         "download_images": dict(old_values(download)),

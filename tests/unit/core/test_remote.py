@@ -1,5 +1,6 @@
 """Remote inputs are read whole from a local server that misbehaves, and from a local S3."""
 
+import functools
 import gzip
 import http.server
 import threading
@@ -27,9 +28,14 @@ from tests.unit.extraction.settings import ENGLISH, extraction_settings, table_c
 from tests.unit.extraction.test_extract import image, wat_record
 
 DATA = bytes(range(256)) * 9000
-WAT = b"".join(
-    gzip.compress(wat_record(f"http://h.org/{n}/", [image("a.jpg", alt=f"kite {n}")]), mtime=0) for n in range(3000)
-)
+
+
+@functools.cache
+def wat() -> bytes:
+    """Three thousand records."""
+    return b"".join(
+        gzip.compress(wat_record(f"http://h.org/{n}/", [image("a.jpg", alt=f"kite {n}")]), mtime=0) for n in range(3000)
+    )
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -43,7 +49,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         fault, _, name = self.path.strip("/").partition("/")
         count = self.seen[self.path]
         self.seen[self.path] += 1
-        data = WAT if "wat.gz" in name else self.tar if "tar" in name else DATA
+        data = wat() if "wat.gz" in name else self.tar if "tar" in name else DATA
         if "paths" in name:
             data = gzip.compress(b"ok/1.wat.gz\nok/2.wat.gz\n", mtime=0)
         if fault.isdigit() and (count < 3 or name.startswith("always")):
@@ -140,7 +146,7 @@ def test_proxies_of_the_environment_are_used(host: str, monkeypatch: pytest.Monk
 @pytest.mark.parametrize("fault", ["ok", "breaks", "503"])
 def test_a_remote_wat_gives_what_the_local_one_gives(host: str, fault: str, tmp_path: Path) -> None:
     settings = extraction_settings(language=ENGLISH)
-    (tmp_path / "a.wat.gz").write_bytes(WAT)
+    (tmp_path / "a.wat.gz").write_bytes(wat())
     outputs = []
     for path in (str(tmp_path / "a.wat.gz"), f"{host}/{fault}/a.wat.gz"):
         receipt = extract_file(ExtractTask(path, str(tmp_path / "out.parquet")), settings)
@@ -219,13 +225,13 @@ def test_images_of_a_remote_shard_are_taken_by_their_ranges(host: str, tmp_path:
 
 def test_s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with s3_server("crawl", monkeypatch) as fs:
-        fs.pipe("crawl/a/1.wat.gz", WAT)
+        fs.pipe("crawl/a/1.wat.gz", wat())
         files = list_sources(["s3://crawl/a"], SourceKind.wat, prefix="")
-        assert [(file.path, file.size) for file in files] == [("s3://crawl/a/1.wat.gz", len(WAT))]
+        assert [(file.path, file.size) for file in files] == [("s3://crawl/a/1.wat.gz", len(wat()))]
         settings = extraction_settings(language=ENGLISH)
         task = ExtractTask(files[0].path, str(tmp_path / "out.parquet"))
         assert extract_file(task, settings).rows_out == 3000
-        assert read_range("s3://crawl/a/1.wat.gz", 100, 50) == WAT[100:150]
+        assert read_range("s3://crawl/a/1.wat.gz", 100, 50) == wat()[100:150]
         with pytest.raises(FileNotFoundError):
             read_range("s3://crawl/none", 0, 5)
         with pytest.raises(FileNotFoundError), open_patiently("s3://crawl/none") as file:

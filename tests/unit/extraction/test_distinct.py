@@ -45,21 +45,23 @@ def test_first_row_under_smallest_key(slots: int, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    ("rows", "held", "text"),
-    [(50, 1 << 30, "{}"), (3, 1 << 30, "{}"), (50, 1, "the same")],
+    ("rows", "held", "text", "total"),
+    [(50, 1 << 30, "{}", 3000), (3, 1 << 30, "{}", 700), (50, 1, "the same", 3000)],
     ids=["50 rows", "3 rows", "1 byte"],
 )
-def test_more_rows_than_there_is_room_for(rows: int, held: int, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_more_rows_than_there_is_room_for(
+    rows: int, held: int, text: str, total: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(distinct, "MAX_ROWS", rows)
     monkeypatch.setattr(distinct, "HELD_BYTES", held)
     monkeypatch.setattr(distinct, "START_SLOTS", 16)
     rng = random.Random(5)
-    names = [f"{rng.randrange(900):024x}" for _ in range(3000)]
+    names = [f"{rng.randrange(900):024x}" for _ in range(total)]
     given = [(name, text.format(name), rng.choice(KEYS), number) for number, name in enumerate(names)]
     drops: Counter[str] = Counter()
-    batches = list(distinct_rows((batch_of(given[at : at + 70]) for at in range(0, 3000, 70)), drops))
+    batches = list(distinct_rows((batch_of(given[at : at + 70]) for at in range(0, total, 70)), drops))
     found = {row["uid"]: row for batch in batches for row in batch.to_pylist()}
-    assert sum(batch.num_rows for batch in batches) == len(found) == len(set(names)) == 3000 - drops["same_text"]
+    assert sum(batch.num_rows for batch in batches) == len(found) == len(set(names)) == total - drops["same_text"]
     first = {}
     for uid, words, key, number in given:
         first.setdefault(uid, {"uid": uid, "text": words, "text_key": key, "number": number})

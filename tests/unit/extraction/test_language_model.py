@@ -1,7 +1,5 @@
 """The kernels of language models against the library: labels, and scores bit for bit, of models of many kinds."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -167,12 +165,3 @@ def test_damaged_models_are_refused(tmp_path: Path) -> None:
             continue
         if isinstance(model, KernelModel):
             model.first(pa.array(["the haus"]))
-
-
-def test_a_worker_does_not_import_the_library() -> None:
-    code = (
-        "import sys, pyarrow as pa; from curation.extraction.language import detect_languages; "
-        "detect_languages(pa.array(['das Haus'])); "
-        "sys.exit('fasttext' in sys.modules or 'fasttext_pybind' in sys.modules)"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)

@@ -2,10 +2,7 @@
 
 import functools
 import json
-import subprocess
-import sys
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,25 +10,12 @@ import pytest
 
 import headtail
 from headtail import BalancedDataset, EntryList, HeadtailError
-from tests.conftest import ROOT
 
 ENTRIES = EntryList(["dog", "cat"])
 SAMPLES = [{"text": "a dog", "url": f"u{number}", "image": object()} for number in range(300)] + [
     {"text": "a cat", "url": "v", "image": object()},
     {"text": "no entry", "url": "w", "image": object()},
 ]
-
-FAKE_TORCH = """
-class IterableDataset:
-    pass
-
-class Worker:
-    id = 3
-    num_workers = 4
-
-def get_worker_info():
-    return Worker
-"""
 
 
 @functools.cache
@@ -123,24 +107,6 @@ def test_samples_of_webdataset_are_bytes_with_a_key() -> None:
     assert 0 < len(list(BalancedDataset(samples, balancer))) < 30
     with pytest.raises(HeadtailError, match="a sample has no 'txt': each needs 'txt', '__key__'"):
         list(BalancedDataset([*samples, {"__key__": "x"}], balancer))
-
-
-def test_it_is_a_dataset_of_pytorch_where_pytorch_is(tmp_path: Path) -> None:
-    """With stand-ins for the two names of PyTorch that it needs; `make check-training` runs the real ones."""
-    (tmp_path / "torch/utils/data").mkdir(parents=True)
-    for folder in ("torch", "torch/utils"):
-        (tmp_path / folder / "__init__.py").touch()
-    (tmp_path / "torch/utils/data/__init__.py").write_text(FAKE_TORCH)
-    program = """
-import headtail, torch.utils.data
-balancer = headtail.Balancer(headtail.EntryList(["dog"]), {"en": [2]}, 1)
-found = headtail.BalancedDataset([{"text": "dog", "uid": "a"}] * 9, balancer)
-list(found)
-print(isinstance(found, torch.utils.data.IterableDataset), found.state_dict())
-"""
-    environment = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "PATH": "/usr/bin:/bin"}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout == "True {'workers': 4, 'positions': [[3, 1, 0]]}\n"
 
 
 def test_the_stage_for_webdataset_is_there() -> None:

@@ -21,7 +21,7 @@ from curation.images.as_seen import is_spoiled, read_colour_key
 from curation.images.downloads import Downloads, download_recipe
 from curation.images.encoding import RULES, Encoded, encode_image
 from curation.images.ranges import Ranges
-from jobs.download_images import download_settings as download_settings_of
+from jobs.download_settings import download_settings as download_settings_of
 from tests.http_server import draw
 from tests.unit.images.settings import download_settings, image_settings
 

@@ -3,9 +3,6 @@
 import hashlib
 import io
 import json
-import os
-import subprocess
-import sys
 import tarfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -25,6 +22,7 @@ from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS, LISTS, STORED
 from curation.core.tables import Part, Table
+from curation.images import fetch
 from curation.images.download import DownloadSettings, download_list
 from curation.images.download_lists import ListPlan, SliceTask, slice_curated, write_lists
 from curation.images.download_rows import DownloadTask
@@ -32,7 +30,6 @@ from curation.images.downloads import Downloads, download_recipe, plan_downloads
 from curation.images.ranges import Ranges, count_ranges, list_name
 from curation.images.status import images_path, read_status
 from tests.cluster.cluster import free_port
-from tests.conftest import ROOT
 from tests.http_server import ImageServer, draw, png_bomb, webp_bomb
 from tests.shard_data import curate, curated_rows
 from tests.unit.images.settings import download_settings, fetch_settings, image_settings
@@ -42,6 +39,11 @@ SETTINGS = download_settings(
     image=image_settings(size=32),
     threads=8,
 )
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetch, "RETRY_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture
@@ -383,29 +385,6 @@ def test_a_disk_that_cannot_be_written_stops_the_task(
 
 def _raise(error: Exception, *_: object) -> None:
     raise error
-
-
-WORKER_ALONE = """
-import json, os, sys
-import pyarrow as pa
-from curation.images.fetch import Fetched
-from curation.images.worker import Spool, run_worker
-folder = os.environ["TMPDIR"]
-before = set(sys.modules)
-outcomes = run_worker(pa.array(["http://a.org/1"] * 3), lambda *_: Fetched("gone"), None, 2, Spool(""), folder)
-loaded = {name.partition(".")[0] for name in sys.modules.keys() - before} & {
-    "img2dataset", "wandb", "albumentations", "cv2", "scipy", "fire"
-}
-print(json.dumps([[each.fetched.status for each in outcomes], sorted(loaded)]), flush=True)
-os._exit(0)  # as a worker of Spark ends: temporary folders of modules stay
-"""
-
-
-def test_a_worker_imports_of_img2dataset_nothing_but_its_loop_and_leaves_no_folder(tmp_path: Path) -> None:
-    environment = os.environ | {"TMPDIR": str(tmp_path)}
-    done = subprocess.run([sys.executable, "-c", WORKER_ALONE], env=environment, cwd=ROOT, stdout=subprocess.PIPE)
-    assert json.loads(done.stdout) == [["gone"] * 3, []]
-    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

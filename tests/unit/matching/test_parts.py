@@ -1,5 +1,6 @@
 """The salt and the buckets of a table of matches: kept with it, and those of several tables."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -7,11 +8,13 @@ import pytest
 
 from conf.schema.jobs import MatchPairsConfig
 from curation.balancing.counts import open_counts
+from curation.core.choices import Edges, Engine
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.tables import Part, Table
-from curation.matching.parts import MatchesPlan, MatchesTables, kept_buckets, kept_salt
+from curation.matching.match import MatchSettings
+from curation.matching.parts import MatchesPlan, MatchesTables, kept_buckets, kept_salt, matches_recipe
 from jobs.match_pairs import chosen_buckets
 from tests.matches_data import write_matches
 
@@ -79,3 +82,13 @@ def test_counts_of_tables_in_another_order_are_refused_where_the_salts_differ(tm
         else:
             with pytest.raises(HeadtailError, match="counted from other matches than given: run count_entries again"):
                 open_counts(table.path, turned)
+
+
+def test_a_recipe_names_the_lists_and_the_rules_and_a_salt_only_if_there_is_one() -> None:
+    part = Part("pairs/part-00000", {"id": "1"})
+    settings = MatchSettings(Engine.tokens, ("en", "de"), 8)
+    recipe = matches_recipe(Edges.script, "3f2a", settings, 4, [part])
+    rules = {"edges": "script", "metadata": "3f2a", "languages": ["de", "en"], "max_texts": 8, "buckets": 4}
+    assert (recipe.stage, recipe.settings, recipe.inputs) == ("match_pairs", rules, [part.input()])
+    salted = matches_recipe(Edges.script, "3f2a", replace(settings, salt=7), 4, [part])
+    assert salted.settings == rules | {"salt": 7}

@@ -26,7 +26,6 @@ from curation.core.tables import Part, Table
 from curation.matching.entry_store import EntryStore
 from curation.report.aligned_text import places
 from jobs import show
-from tests.conftest import ROOT
 
 HOSTILE = "a \x1b]0;owned\x07 dog\r\n\x1b[2J\u202eback\tend"
 
@@ -269,12 +268,6 @@ def test_the_command_takes_the_folder_and_the_table_without_keys(
     monkeypatch.setattr(sys, "argv", ["headtail"])
     launch(show.run, [each.replace("RUN", str(run)) for each in arguments], "show")
     assert "the first 2:" in capsys.readouterr().out
-
-
-def test_neither_spark_nor_what_fetches_images_is_loaded() -> None:
-    code = "import sys, jobs.show; print([name for name in ('pyspark', 'img2dataset', 'PIL') if name in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize(

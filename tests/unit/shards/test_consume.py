@@ -1,11 +1,13 @@
 """Shards that consume the downloads: the same bytes, also after a stop, and no image is deleted that is needed."""
 
 import hashlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.tables import Part
 from curation.images.downloads import Downloads
@@ -13,12 +15,11 @@ from curation.images.ranges import Ranges
 from curation.shards import consume
 from curation.shards.consume import (
     ConsumingTask,
-    begin_consuming,
     check_images_left,
-    end_consuming,
     plan_consuming,
     tars_of,
     write_and_consume,
+    write_set,
 )
 from curation.shards.shard_set import ShardSet
 from curation.shards.steps import SelectionSteps
@@ -60,16 +61,19 @@ def consume_shards(folder: Path, lists: Part, ranges: Ranges, size: int, stop_af
     tasks = plan_shard_tasks(shards.path, steps, lists.path, selection, ShardSize(size, 1 << 30), NEWEST_FORM)
     check_images_left(tasks, downloads)
     shards.retract()
-    begin_consuming(downloads, recipe.id)
-    receipts = []
-    for number, task in enumerate(plan_consuming(tasks)):
-        if number == stop_after:
-            raise KeyboardInterrupt
-        receipts.append(write_and_consume(task).check())
-        needed = {tar for task in tasks if not Path(task.receipt).exists() for tar in tars_of(task)}
-        read = {tar for task in tasks for tar in tars_of(task)}
-        assert images_left(folder) & read == needed, "exactly what unwritten shards need is left"
-    end_consuming(downloads)
+
+    def run(write: Callable[[ConsumingTask], Receipt], consuming: Sequence[ConsumingTask]) -> list[Receipt]:
+        receipts = []
+        for number, task in enumerate(consuming):
+            if number == stop_after:
+                raise KeyboardInterrupt
+            receipts.append(write(task).check())
+            needed = {tar for task in tasks if not Path(task.receipt).exists() for tar in tars_of(task)}
+            read = {tar for task in tasks for tar in tars_of(task)}
+            assert images_left(folder) & read == needed, "exactly what unwritten shards need is left"
+        return receipts
+
+    receipts = write_set(run, tasks, downloads, recipe.id, keep_downloads=False)
     return shards.publish(recipe, steps.work, receipts, selection, 0)
 
 
@@ -101,6 +105,18 @@ def test_a_stopped_run_goes_on_with_what_is_left(tmp_path: Path, ranges: int, ge
             consume_shards(tmp_path / "stopped", lists, Ranges(ranges, 0), size, stop_after)
     consume_shards(tmp_path / "stopped", lists, Ranges(ranges, 0), size)
     assert digests(tmp_path / "stopped") == digests(tmp_path / "kept")
+
+
+def test_kept_downloads_are_not_consumed(tmp_path: Path) -> None:
+    downloads, lists = stored(tmp_path, curated_rows(URLS), bodies(), Ranges(1, 0))
+    steps = SelectionSteps(Ranges(1, 0), lists.path, f"{tmp_path}/work", downloads.status_files(Ranges(1, 0)))
+    size = ShardSize(100, 1 << 30)
+    tasks = plan_shard_tasks(f"{tmp_path}/shards", steps, lists.path, select(steps), size, NEWEST_FORM)
+    left = images_left(tmp_path)
+    receipts = write_set(lambda write, tasks: [write(task) for task in tasks], tasks, downloads, "id", True)
+    assert [receipt.rows_out for receipt in receipts] == [len(URLS)]
+    assert images_left(tmp_path) == left
+    downloads.check_images()
 
 
 def test_what_a_killed_task_did_not_delete_is_deleted_by_the_next_run(

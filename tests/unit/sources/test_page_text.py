@@ -1,11 +1,7 @@
-"""The charset of a page: declarations in their order, bytes that fail, guesses; real texts in every encoding."""
+"""The charset of a page: declarations in their order, bytes that fail, guesses."""
 
-import contextlib
 import io
-import random
 import time
-from collections.abc import Iterator
-from itertools import cycle
 
 import pytest
 
@@ -14,10 +10,6 @@ from curation.sources.declared_charset import declared_encodings
 from curation.sources.http_payload import Payload
 from curation.sources.page_text import PageText, page_text
 from curation.sources.warc import WarcReader
-from tests.conftest import needs_shared
-from tests.encoders import encode
-from tests.fuzz.charsets import READABLE, check, make_page
-from tests.real_texts import sentences
 from tests.unit.sources.test_warc import PAGE, response
 
 LATE = {
@@ -151,30 +143,3 @@ def test_a_run_that_was_begun_keeps_the_first_rules() -> None:
         for links in WarcReader(io.BytesIO(page), ReadLog(), rules=rules)
     ]
     assert alts == [["‡@"], ["①"]]
-
-
-def texts_of(encoding: str) -> Iterator[list[str]]:
-    """Yield the sentences of each language of which an encoding holds twenty, some of them not in ASCII."""
-    for texts in sentences().values():
-        fitting = []
-        for text in texts:
-            with contextlib.suppress(KeyError):
-                encode(text, encoding)
-                fitting.append(text)
-            if len(fitting) == 20:
-                break
-        if len(fitting) == 20 and not "".join(fitting).isascii():
-            yield fitting
-
-
-@needs_shared
-@pytest.mark.parametrize("encoding", [name for name in READABLE if name != "x-user-defined"])
-def test_pages_of_real_texts(encoding: str) -> None:
-    rng, places = random.Random(encoding), cycle(["header", "meta", "xml"])
-    pages = [
-        make_page(rng, encoding, alts, f"http://h.org/{number}", next(places), 0)
-        for number, alts in enumerate(texts_of(encoding))
-    ]
-    counts = check(pages)
-    assert counts["pages"] > 0
-    assert counts["guessed"] == 0

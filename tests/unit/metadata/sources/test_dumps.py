@@ -20,7 +20,6 @@ from metadata.lists.inputs import list_articles
 from metadata.sources import dumps
 from metadata.sources.articles import CountTask, articles_schema, count_file, read_articles
 from metadata.sources.dumps import Site, plan_ranges, read_pages, read_site
-from tests.conftest import SHARED, needs_shared
 from tests.dump_data import article, dump, multistream
 from tests.unit.metadata.settings import dump_settings
 
@@ -224,27 +223,6 @@ def test_redirects_without_a_link_take_linear_work(tmp_path: Path, text: str) ->
     path.write_bytes(dump([("A", text)]))
     receipt = Receipt("r")
     assert len(list(read_pages(str(path), 0, None, LARGEST, Site(None, {}), receipt))) == 1  # quadratic: minutes
-
-
-@needs_shared
-@pytest.mark.parametrize(
-    ("name", "lang", "pages", "articles", "failures"),
-    [
-        ("aawiki-20260101-pages-meta-current.xml.bz2", "aa", 507, 0, 0),
-        ("ltgwiki-whole.xml.bz2", "ltg", 2004, 903, 0),
-        ("enwiki-206-pages.xml.bz2", "en", 206, 106, 0),
-        ("jawiki-66-pages-cut-off.xml.bz2", "ja", 66, 48, 1),
-    ],
-)
-def test_real_dumps(name: str, lang: str, pages: int, articles: int, failures: int) -> None:
-    path = str(SHARED / "wikidump" / name)
-    receipt = Receipt(name)
-    texts = list(read_articles(path, 0, None, dump_settings(), receipt))
-    site = read_site(path)
-    assert site.language is not None
-    assert site.language.code == lang
-    assert (receipt.rows_in, len(texts), len(receipt.failures)) == (pages, articles, failures)
-    receipt.check()
 
 
 def test_tables_of_plain_articles(tmp_path: Path) -> None:

@@ -7,14 +7,10 @@ from collections.abc import Iterable
 import pytest
 
 from curation.core.languages import LANGUAGES
-from curation.core.receipts import Receipt
 from metadata.sources import ngrams
-from metadata.sources.articles import read_articles
 from metadata.sources.ngrams import count_ngrams
 from metadata.sources.words import segmenter
-from tests.conftest import SHARED, needs_shared
 from tests.dump_data import count_naively, join_bigram
-from tests.unit.metadata.settings import dump_settings
 
 
 def count(texts: Iterable[str], lang: str, **options: int) -> tuple[Counter[str], Counter[tuple[str, str]]]:
@@ -107,24 +103,3 @@ def test_every_language_without_blanks_is_segmented(lang: str) -> None:
 )  # fmt: skip
 def test_join_bigram(first: str, second: str, blanks: bool, expected: str) -> None:
     assert join_bigram(first, second, blanks) == expected
-
-
-@needs_shared
-@pytest.mark.parametrize(
-    ("name", "lang", "namespaces"),
-    [
-        ("enwiki-206-pages.xml.bz2", "en", (0,)),
-        ("ltgwiki-whole.xml.bz2", "ltg", (0,)),
-        ("jawiki-66-pages-cut-off.xml.bz2", "ja", (0,)),
-        # Of this closed wiki no article is left; its other pages are text as well.
-        ("aawiki-20260101-pages-meta-current.xml.bz2", "aa", tuple(range(16))),
-    ],
-    ids=["en", "ltg", "ja", "aa"],
-)
-def test_real_wikis_equal_a_naive_count(name: str, lang: str, namespaces: tuple[int, ...]) -> None:
-    settings = dump_settings(namespaces=namespaces)
-    texts = list(read_articles(str(SHARED / "wikidump" / name), 0, None, settings, Receipt(name)))
-    segment = segmenter(LANGUAGES[lang])[1]
-    words, bigrams = count_naively([segment(text) if segment else text for text in texts], singles=segment is None)
-    assert len(words) > 1000
-    assert count(texts, lang) == (words, bigrams)

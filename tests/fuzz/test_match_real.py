@@ -17,9 +17,8 @@ from tests.unit.matching.test_match import make_matcher, scan
 pytestmark = needs_shared
 
 
-def both(texts: list[str], raw: list[str], edges: Edges, folder: Path) -> pa.ListArray:
+def both(texts: list[str], entries: pa.StringArray, edges: Edges, folder: Path) -> pa.ListArray:
     """The ids of both engines, which must not differ."""
-    entries, _ = clean_entries(raw)
     tokens, reference = (
         make_matcher(engine, entries, edges, folder).match(pa.array(texts))
         for engine in (Engine.tokens, Engine.ahocorasick)
@@ -36,13 +35,21 @@ def test_english_entries_on_real_captions_and_alts(tmp_path: Path) -> None:
     edges = Edges.script
     texts = captions() + wat_texts()
     assert len(texts) > 50_000
-    ids = both(texts, english_entries(), edges, tmp_path)
+    entries, _ = clean_entries(english_entries())
+    ids = both(texts, entries, edges, tmp_path)
     assert len(ids.flatten()) > 400_000
     # A few against the definition itself, which takes its time.
     chosen = random.Random(1).sample(range(len(texts)), 30)
-    entries, _ = clean_entries(english_entries())
     expected = scan([texts[index] for index in chosen], entries.to_pylist(), edges)
     assert ids.take(pa.array(chosen)).to_pylist() == expected
+
+
+@functools.cache
+def entries_of_seven_languages() -> pa.StringArray:
+    """A quarter of the English entries, and the lemmas of six wordnets."""
+    raw = english_entries()[::4] + lemmas("cow/wn-data-cmn") + lemmas("wikt/wn-wikt-jpn") + lemmas("wikt/wn-wikt-tha")
+    raw += lemmas("arb/wn-data-arb") + lemmas("fra/wn-data-fra") + lemmas("ita/wn-data-ita")
+    return clean_entries(raw)[0]
 
 
 @pytest.mark.parametrize("edges", Edges)
@@ -50,9 +57,7 @@ def test_every_line_of_the_real_data(edges: Edges, tmp_path: Path) -> None:
     lines = all_lines()
     assert len(lines) > 400_000
     texts = lines[list(Edges).index(edges) :: len(Edges)]  # each line with one of the rules
-    raw = english_entries()[::4] + lemmas("cow/wn-data-cmn") + lemmas("wikt/wn-wikt-jpn") + lemmas("wikt/wn-wikt-tha")
-    raw += lemmas("arb/wn-data-arb") + lemmas("fra/wn-data-fra") + lemmas("ita/wn-data-ita")
-    ids = both(texts, raw, edges, tmp_path)
+    ids = both(texts, entries_of_seven_languages(), edges, tmp_path)
     assert np.diff(ids.offsets.to_numpy()).max() > 100
 
 

@@ -1,0 +1,169 @@
+"""The passes of a report over the tables of its run: tasks, in their order, and the numbers that they come to."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from curation.balancing.counts import CountFiles
+from curation.balancing.entry_table import EntryNumbers
+from curation.core.progress import say
+from curation.core.receipts import Receipt
+from curation.core.storage import join
+from curation.matching.entry_store import EntryStore
+from curation.report import values
+from curation.report.class_coverage import CoverageNumbers, coverage_values
+from curation.report.class_lists import ClassList
+from curation.report.class_lookup import find_classes, plan_classes
+from curation.report.entry_numbers import EntriesPlan, count_captions
+from curation.report.examples import Example, pair_examples, plan_pairs, plan_texts, read_texts, smallest
+from curation.report.hosts import add_domains, count_domains, host_values
+from curation.report.kept_texts import Wanted, merge_texts
+from curation.report.previews import ListSummary, plan_entries, plan_previews, read_entries, read_previews
+from curation.report.repeats import count_repeats, repeat_values
+from curation.report.run_tables import STAGE, RunTables, RunTotals
+from curation.report.shown_entries import compare_languages, head_tails, needed_entries, saved, wanted_entries
+from curation.report.spread import Exchanges
+from curation.report.stats import SampleDraw, count_curated, count_downloads, count_matches, count_shards
+
+Runner = Callable[..., list[Receipt]]
+"""`run(function, tasks, folder)` does tasks and returns their receipts in order; tasks that write name the folder."""
+Values = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Counted:
+    """The sums of all rows of the tables.
+
+    `kept_texts` are the texts of kept images that are shown, `tail_texts` those of entries of the tail; `dropped` are
+    receipts with examples of rows that were dropped, `entries` the numbers that the table `entries` got.
+    """
+
+    totals: RunTotals
+    domains: Values
+    repeats: dict[str, Values | None]
+    entries: EntryNumbers | None
+    kept_texts: list[Values]
+    tail_texts: dict[tuple[str, int], str]
+    dropped: list[Receipt]
+
+
+@dataclass(frozen=True)
+class ReportPasses:
+    """The passes over the tables of a run, whose entry lists are `store`.
+
+    `work` is the folder for files between the passes; the caller deletes it. `listed` is the plan of the table
+    `entries`, None where the report does not write it.
+    """
+
+    run: Runner
+    tables: RunTables
+    store: EntryStore
+    seed: int
+    work: str
+    listed: EntriesPlan | None
+
+    def inputs(
+        self,
+        max_tasks: int,
+        classes: Sequence[ClassList],
+        languages: Sequence[str],
+        shards: str,
+        price_core_hour: float,
+    ) -> values.ReportInputs:
+        """Do all passes, of at most `max_tasks` tasks each for the tables; return everything that the report shows.
+
+        `languages` are those in which names of `classes` are looked up; `shards` is the path of the shards as shown.
+        """
+        tables, thresholds = self.tables, self.tables.thresholds()
+        wanted = wanted_entries(tables.counts, thresholds, self.seed, tables.shards.removal_lists())
+        counted = self.count(max_tasks, wanted)
+        samples = self.samples(counted.totals.samples)
+        kept = CountFiles(join(self.work, "kept-counts"))
+        counts_kept = saved(counted.totals.counts_kept(), kept.folder)
+        counts = compare_languages(tables.counts, counts_kept, thresholds)
+        expected = CountFiles(join(self.work, "expected")) if self.listed and self.listed.balanced else None
+        tails = head_tails(counts, tables.counts, kept, expected, wanted)
+        needed = needed_entries(counts, samples, tails, counted.kept_texts)
+        shown = self.examples(counted.dropped)
+        found = self.classes(classes, languages)
+        lists = self.lists(needed, kept.folder)
+        numbers = CoverageNumbers.of(tables.counts, thresholds, counted.entries)
+        return values.ReportInputs(
+            tables.stages(),
+            counted.totals,
+            counts,
+            thresholds,
+            lists,
+            samples,
+            tables.second_balance(),
+            tables.written(shards),
+            counted.domains,
+            tables.notes,
+            tails,
+            counted.tail_texts,
+            counted.kept_texts,
+            counted.repeats,
+            shown,
+            price_core_hour,
+            coverage_values(classes, found, numbers),
+        )
+
+    def count(self, max_tasks: int, wanted: Wanted) -> Counted:
+        """Count the rows of all tables, and write the table `entries`; `wanted` entries get a text each."""
+        run, tables, seed, work = self.run, self.tables, self.seed, self.work
+        tasks, sent = tables.plan(max_tasks, work), Exchanges.of(work, tables.matched)
+        balanced = self.listed.balanced if self.listed else None
+        matched = partial(
+            count_matches, max_texts=tables.matches.max_texts, salt=tables.matches.salt, balanced=balanced
+        )
+        fetched = partial(count_downloads, seed=seed, domains=sent.domains, repeats=sent.images)
+        curated = run(partial(count_curated, wanted=wanted, repeats=sent.kept), tasks.curated, work)
+        downloads = run(fetched, tasks.downloads, work)
+        totals = RunTotals.of_receipts(
+            run(partial(matched, repeats=sent.texts), tasks.matches, work),
+            curated,
+            downloads,
+            run(partial(count_shards, seed=seed), tasks.shards),
+            partials=[task.output for task in tasks.curated],
+        )
+        hosts = run(partial(count_domains, spread=sent.domains, seed=seed), tables.plan_domains(), work)
+        domains = host_values(run(add_domains, sent.domains.tasks()))
+        repeats = {name: repeat_values(run(count_repeats, each.tasks())) for name, each in sent.repeats()}
+        entries = None
+        if self.listed:
+            captions = self.listed.captions([task.sidecars for task in tasks.shards], work)
+            run(partial(count_captions, ranges=self.listed.ranges), captions, work)
+            expected, counted = [task.output for task in tasks.matches], [task.output for task in captions]
+            entries = self.listed.write(expected, counted, work)
+        kept_texts, tail_texts = merge_texts([output for receipt in curated for output in receipt.outputs])
+        return Counted(totals, domains, repeats, entries, kept_texts, tail_texts, [*downloads, *hosts])
+
+    def samples(self, drawn: Sequence[SampleDraw]) -> list[Values]:
+        """Read the samples that are shown, in the order of their draws."""
+        previews = self.run(read_previews, plan_previews(drawn))
+        return values.sort_as_drawn((output for receipt in previews for output in receipt.outputs), drawn)
+
+    def examples(self, dropped: Sequence[Receipt]) -> list[Example]:
+        """Return examples of what was dropped: those of `dropped`, and those of pairs without a match."""
+        look = partial(pair_examples, store=self.store, languages=sorted(self.tables.matches.languages), seed=self.seed)
+        unmatched = self.run(look, plan_pairs(self.tables.parts["extract_pairs"], self.seed))
+        for failure in (each for receipt in unmatched for each in receipt.failures):
+            say(STAGE, f"shows no examples of {failure['file']}: {failure['error']}")
+        found = smallest(Example(**output) for receipt in [*dropped, *unmatched] for output in receipt.outputs)
+        without = [example for example in found if not (example.text or example.url)]
+        texts = self.run(read_texts, plan_texts(without, self.tables.matches.buckets))
+        with_texts = [Example(**output) for receipt in texts for output in receipt.outputs]
+        return smallest([*(example for example in found if example.text or example.url), *with_texts])
+
+    def classes(self, classes: Sequence[ClassList], languages: Sequence[str]) -> list[Values]:
+        """Look up the names of classes in the entry lists; return a `FoundClass` as a dict for each."""
+        look_up = partial(find_classes, store=self.store, counts=self.tables.counts.folder)
+        receipts = self.run(look_up, plan_classes(classes, languages))
+        return [output for receipt in receipts for output in receipt.outputs]
+
+    def lists(self, needed: Sequence[tuple[str, int]], kept: str) -> dict[str, ListSummary]:
+        """Read the texts of the `needed` entries, and sum up their lists; `kept` is the folder of counts kept."""
+        tasks = plan_entries(self.store.languages, needed, self.tables.counts.folder, kept)
+        summaries = self.run(partial(read_entries, store=self.store), tasks)
+        return {output["lang"]: ListSummary(**output) for receipt in summaries for output in receipt.outputs}

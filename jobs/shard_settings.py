@@ -1,0 +1,77 @@
+"""The settings of shards that a configuration asks for, and the recipe of the set."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from conf.schema.jobs import WriteShardsConfig
+from curation.core.errors import HeadtailError
+from curation.core.progress import say
+from curation.core.recipes import Recipe, recipe_settings
+from curation.core.removal_lists import divide_sources, read_removals
+from curation.core.storage import list_files
+from curation.shards.benchmark_images import BenchmarkRules, open_benchmarks
+from curation.shards.caption_tables import list_captions
+from curation.shards.duplicates import UniqueRules
+from curation.shards.sample_json import NEWEST, JsonForm
+from curation.shards.score_join import ScoreSettings
+from curation.shards.scores import open_scores, score_files
+from curation.shards.selection import ImageFilters
+from curation.shards.shard_set import STAGE, ShardSet
+from curation.shards.write import LOGIC_VERSION
+from curation.spark.selection import SelectionSettings
+
+
+def selection_settings(config: WriteShardsConfig, removed: list[str]) -> SelectionSettings:
+    """Return which images become samples; `removed` are the lists of samples that were removed from the set before.
+
+    Raises HeadtailError for a removal list with an invalid line.
+    """
+    bounds = {name: value for name, value in vars(config.filters).items() if name != "near_duplicates"}
+    benchmarks = BenchmarkRules(open_benchmarks(config.benchmark_images), config.benchmark_distance)
+    unique = UniqueRules(config.filters.near_duplicates, (*config.removals, *removed), benchmarks)
+    hashes = read_removals(unique.removals).count("phash")
+    if hashes and not unique.by_phash:
+        say(STAGE, f"ignores {hashes:,} perceptual hashes in removals: filters.near_duplicates=true compares them")
+    scores = ScoreSettings(tuple(open_scores(config.scores)), has_score_columns(config), config.filter)
+    return SelectionSettings(ImageFilters(**bounds), unique, scores)
+
+
+def has_score_columns(config: WriteShardsConfig) -> bool:
+    """Return whether the side-cars get the columns of scores: by default, if no filter uses them."""
+    wanted = not config.filter if config.score_columns is None else config.score_columns
+    return wanted and bool(config.scores)
+
+
+def recipe_of(
+    config: WriteShardsConfig, shards: ShardSet, again: bool, inputs: Sequence[dict[str, Any]] = ()
+) -> tuple[int, Recipe]:
+    """Return the version of the samples' json, and the recipe of the set; `again`: there is a second balance."""
+    settings = shard_settings(config) | {"second_balance": again}
+    recipes = {
+        version: Recipe(STAGE, LOGIC_VERSION, settings | recipe_settings(JsonForm(version)), list(inputs))
+        for version in range(1, NEWEST + 1)
+    }
+    if config.captions and config.json_version == 1:
+        raise HeadtailError("captions need json_version=2: json_version=1 has no place for them")
+    asked = NEWEST if config.captions else config.json_version
+    version = shards.json_version(asked, recipes, config.overwrite)
+    return version, recipes[version]
+
+
+def shard_settings(config: WriteShardsConfig) -> dict[str, Any]:
+    """Return the settings that decide the shards, and the files that they name; the form of the json is no part."""
+    values, lists = divide_sources(config.removals)
+    files: dict[str, list] = {
+        "removals": [*(vars(file) for file in list_files(lists)), *values],
+        "scores": [vars(file) for file in score_files(config.scores)],
+    }
+    plain = {name: getattr(config, name) for name in ("filter", "samples_per_shard", "max_shard_bytes")}
+    if config.syn_json and not config.captions:
+        raise HeadtailError("syn_json=true needs captions: captions.<name>=table.parquet")
+    captions = {name: [vars(file) for file in listed] for name, listed in list_captions(config.captions).items()}
+    more = {"captions": captions, "syn_json": config.syn_json, "score_columns": has_score_columns(config)}
+    if config.benchmark_images:
+        more["benchmark_images"] = [vars(file) for file in open_benchmarks(config.benchmark_images)]
+        more["benchmark_distance"] = config.benchmark_distance
+    more = {name: value for name, value in more.items() if value}  # recipes of before have none of them
+    return {"filters": recipe_settings(config.filters), **plain, **files, **more}
