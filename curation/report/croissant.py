@@ -45,8 +45,8 @@ CONTEXT: dict[str, Any] = {
     **{term: f"cr:{term}" for term in _PLAIN_TERMS},
 }
 IMAGES, SIDE_CARS, RECORDS = "images", "side-cars", "samples"
-DESCRIPTIONS = "descriptions"
-"""The FileSet of the samples' json, and its record set."""
+JSON_FILES, DESCRIPTIONS = "json-files", "descriptions"
+"""The FileSet of the samples' json, and the record set of it."""
 STEM = r"^([^.]+)"
 """The uid in the name of an image. A reader applies it twice, so it matches a uid as well."""
 _KINDS = {
@@ -134,21 +134,21 @@ def _distribution(facts: CardFacts) -> list[Values]:
         "encodingFormat": "application/x-parquet",
         "includes": [file["path"] for file in files],
     }
-    descriptions = {
+    json_files = {
         "@type": "cr:FileSet",
-        "@id": DESCRIPTIONS,
-        "name": DESCRIPTIONS,
+        "@id": JSON_FILES,
+        "name": JSON_FILES,
         "description": "The json of all samples.",
         "containedIn": [{"@id": _again(file["tar"])} for file in files],
         "encodingFormat": "application/json",
         "includes": ["*[0-9a-f].json"],  # not syn.json
     }
-    return [*tars, images, side_cars, descriptions]
+    return [*tars, images, side_cars, json_files]
 
 
 def _again(tar: str) -> str:
-    """Return the name of a tar as the source of descriptions."""
-    return f"{tar}-{DESCRIPTIONS}"
+    """Return the id of a tar as the source of the json."""
+    return f"{tar}-json"
 
 
 def _samples(scores: pa.Schema) -> Values:
@@ -183,7 +183,7 @@ def _score(column: pa.Field) -> Iterator[Values]:
 
 def _descriptions(facts: CardFacts) -> Values:
     """Return the record set of the json, whose description names the keys."""
-    source = {"fileSet": {"@id": DESCRIPTIONS}}
+    source = {"fileSet": {"@id": JSON_FILES}}
     stem = {**source, "extract": {"fileProperty": "filename"}, "transform": {"regex": STEM}}
     captions = facts.part.manifest.get(CAPTIONS, {})
     joined = [

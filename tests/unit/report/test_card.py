@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from curation.core.errors import HeadtailError
 from curation.core.schemas import SAMPLES
 from curation.core.tables import Part
 from curation.report.card_facts import LICENCES, CardFacts, Licence, crawls_of, protocol, read_report, scores_of
-from curation.report.croissant import CONTEXT, DESCRIPTIONS, IMAGES, SIDE_CARS, STEM, croissant
+from curation.report.croissant import CONTEXT, IMAGES, JSON_FILES, SIDE_CARS, STEM, croissant
 from curation.report.data_card import data_card, markdown
 from curation.report.page import FORMAT
 from curation.shards.readme import shard_readme
@@ -128,11 +129,13 @@ def test_croissant_names_each_tar_with_its_hash_and_all_references_resolve(facts
         file["tar"]: file["tar_sha256"] for file in FILES
     }
     assert [each["@id"] for each in things[IMAGES]["containedIn"]] == ["00000.tar", "00001.tar"]
-    again = [things[each["@id"]] for each in things[DESCRIPTIONS]["containedIn"]]
+    again = [things[each["@id"]] for each in things[JSON_FILES]["containedIn"]]
     assert [(each["contentUrl"], each["sha256"]) for each in again] == [(f["tar"], f["tar_sha256"]) for f in FILES]
     records, _ = found["recordSet"]
+    made = [*found["distribution"], *found["recordSet"], *(each for one in found["recordSet"] for each in one["field"])]
+    assert max(Counter(each["@id"] for each in made).values()) == 1
     named = re.findall(r'"fileSet": {"@id": "([^"]+)"}', json.dumps(found["recordSet"]))
-    assert set(named) == {IMAGES, SIDE_CARS, DESCRIPTIONS} <= set(things)
+    assert set(named) == {IMAGES, SIDE_CARS, JSON_FILES} <= set(things)
     assert {each["name"] for each in records["field"]} == {*SAMPLES.names, "image"}
     assert records["key"]["@id"] in {each["@id"] for each in records["field"]}
     for term in re.findall(r'"(\w+)":', json.dumps(found["recordSet"])):
