@@ -7,7 +7,8 @@ UV := .venv/uv/bin/uv
 TOOLS := requirements-tools.lock
 UV_VERSION := $(shell sed -n 's/^uv==\([^ ]*\).*/\1/p' $(TOOLS))
 BUILD := --build-constraints $(TOOLS) --require-build-hashes
-SHARDS ?= build/sample-run/shards
+CAPTIONED := build/captioned/shards
+SHARDS ?= $(CAPTIONED)
 # Files of tests are dealt out in the order of their names: those that start Spark come first, the short ones last.
 PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
 # Tests start some hundred processes, each of which would compile the modules that it imports.
@@ -43,10 +44,11 @@ lint: .venv/installed-dev ## check style, formatting and types
 bench: .venv/installed-dev ## run one benchmark, NAME=extract|extract_memory|language|language_accuracy|match|balance|shards|attach|captions|signals|explore|metadata|metadata_scale|starter|pools|scale|startup
 	$(BIN)/python -m tests.benchmarks.$(NAME) $(ARGS)
 
-check-training: build/training/installed ## train OpenCLIP on the shards of `make run`, SHARDS=folder on others (7 GB, once)
+check-training: build/training/installed ## train OpenCLIP on the samples of `make run`, SHARDS=folder on others (7 GB, once)
+	$(if $(filter $(CAPTIONED),$(SHARDS)),$(BIN)/python -m tests.training.captioned)
 	PYTHONPATH=. build/training/bin/python tests/training/check_streams.py
 	PYTHONPATH=. build/training/bin/python tests/training/check_online.py $(SHARDS)
-	build/training/bin/python tests/training/check_training.py $(SHARDS)
+	PYTHONPATH=. build/training/bin/python tests/training/check_training.py $(SHARDS)
 	PYTHONPATH=. build/training/bin/python tests/training/check_croissant.py $(SHARDS)
 
 evidence: build/training/installed ## curate a small web with known truth, train OpenCLIP on it: docs/evidence.md (needs npm)

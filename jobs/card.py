@@ -7,7 +7,7 @@ from curation.core.outputs import check_writable
 from curation.core.progress import say
 from curation.core.schemas import PAIRS
 from curation.core.tables import Table
-from curation.report.card_facts import CardFacts, Licence, crawls_of, read_report
+from curation.report.card_facts import CardFacts, Licence, crawls_of, read_report, scores_of
 from curation.report.croissant import croissant
 from curation.report.data_card import data_card
 from curation.shards.shard_set import CROISSANT, README, ShardSet
@@ -29,6 +29,7 @@ def run(config: CardConfig) -> None:
         crawls_of(Table(config.pairs, PAIRS, None).parts()),
         config.creator,
         config.url,
+        scores_of(part),
     )
     card = data_card(facts)
     check_writable([config.shards])

@@ -197,17 +197,18 @@ class Table:
     def commit(self, index: int, recipe: Recipe, receipts: Sequence[Receipt], seconds: float, **facts: Any) -> Part:
         """Check the sum of the receipts and write the manifest, with `facts` added; the part is complete after that.
 
-        The id is that of the recipe with whole addresses. Those in the manifest are cut (credentials.py).
+        The id is that of the recipe with whole addresses. Those in the manifest are those of `written`.
         """
         path = self.part_path(index)
+        settings, inputs = self.written(recipe)
         sweep(path)
         total = merge_receipts(path, receipts)
         files = [{**output, "path": output["path"].removeprefix(f"{path}/")} for output in total.outputs]
         manifest = {
             "id": recipe.id,
             **asdict(recipe),
-            **_written_settings(recipe.settings),
-            "inputs": self._store_inputs(path, [cut_input(entry) for entry in recipe.inputs]),
+            **hashed_settings(recipe.settings, settings),
+            "inputs": self._store_inputs(path, inputs),
             "rows_in": total.rows_in,
             "rows_out": total.rows_out,
             "drops": dict(sorted(total.drops.items())),
@@ -221,6 +222,10 @@ class Table:
         }
         storage.write_json(storage.join(path, MANIFEST), manifest)
         return Part(path, manifest)
+
+    def written(self, recipe: Recipe) -> tuple[dict[str, Any], list[dict]]:
+        """Return settings and inputs of a recipe as a manifest holds them: their addresses are cut (credentials.py)."""
+        return cut_values(recipe.settings), [cut_input(entry) for entry in recipe.inputs]
 
     @staticmethod
     def _store_inputs(path: str, inputs: list[dict]) -> list[dict] | dict[str, Any]:
@@ -399,10 +404,9 @@ def settings_hash(settings: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()
 
 
-def _written_settings(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return settings with their addresses cut, and the hash of the whole ones if they differ."""
-    cut = cut_values(settings)
-    return {"settings": cut} if cut == settings else {"settings": cut, SETTINGS_HASH: settings_hash(settings)}
+def hashed_settings(whole: dict[str, Any], written: dict[str, Any]) -> dict[str, Any]:
+    """Return settings as they are written, and the hash of the whole ones if they differ."""
+    return {"settings": written} if written == whole else {"settings": written, SETTINGS_HASH: settings_hash(whole)}
 
 
 def sweep(folder: str) -> None:

@@ -2,15 +2,20 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import islice
 from typing import Any, Self
 
+import pyarrow as pa
+
 from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.schemas import SAMPLES
+from curation.core.table_reader import check_file, read_schema
 from curation.core.tables import Part
 from curation.report.page import FORMAT
+from curation.shards.scores import score_columns
 
 LICENCES = {
     "apache-2.0": "https://www.apache.org/licenses/LICENSE-2.0",
@@ -68,6 +73,7 @@ class CardFacts:
     """The set of a card (`part`), the values of its report, and what its publisher says of it.
 
     `crawls` are names of crawls, `url` the page of the set, `creator` who publishes it; the last two may be empty.
+    `scores` are the columns of scores in the side-cars.
     """
 
     name: str
@@ -77,6 +83,7 @@ class CardFacts:
     crawls: tuple[str, ...] = ()
     creator: str = ""
     url: str = ""
+    scores: pa.Schema = field(default_factory=lambda: pa.schema([]))
 
     def __post_init__(self) -> None:
         if self.url and not _WEB_ADDRESS.fullmatch(self.url):
@@ -140,6 +147,16 @@ def read_report(folder: str, part: Part) -> Values:
     if not same:
         raise HeadtailError(f"{path} is of other shards than those in {part.path}: run report_stats again")
     return report
+
+
+def scores_of(part: Part) -> pa.Schema:
+    """Return the columns of scores that the side-cars of a set have; raises HeadtailError for a damaged side-car."""
+    names = score_columns(part.manifest)
+    if not names or not part.files:
+        return pa.schema([])
+    check_file(part.files[0], SAMPLES, names)
+    found = read_schema(part.files[0])
+    return pa.schema([found.field(name) for name in names if name in found.names])
 
 
 def crawls_of(parts: Sequence[Part]) -> tuple[str, ...]:

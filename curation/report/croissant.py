@@ -4,10 +4,13 @@ Each tar is a FileObject with its SHA-256, the images are a FileSet contained in
 beside them. The record set `samples` joins the two by a regular expression on the stem of an image's name, its uid. The
 context defines `containedIn`: without it a reader finds the description valid, and gives no record.
 
-The captions and the json in the tars are no FileSets of their own: `mlcroissant` 1.1 reads one FileSet of a tar only.
+The record set `descriptions` has the json of each sample as a text, with the captions that were joined. `mlcroissant`
+1.1 takes no key out of the json of a tar, joins two FileSets at most, and fails where a tar has two: so these records
+stand for themselves, and their FileSet is contained in FileObjects that name the tars again.
 """
 
 import re
+from collections.abc import Iterator
 from datetime import date
 from typing import Any
 
@@ -16,6 +19,8 @@ import pyarrow as pa
 from curation.core.schemas import SAMPLES
 from curation.report.card_facts import CardFacts, protocol
 from curation.report.card_texts import BIASES, LIMITS, PEOPLE, REMOVAL, RIGHTS, SOCIAL, USES
+from curation.shards.readme import CAPTIONS
+from curation.shards.sample_json import CAPTION, NEWEST, version_of
 
 CROISSANT_1_1, RAI_1_0 = "http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"
 _PLAIN_TERMS = (
@@ -40,11 +45,16 @@ CONTEXT: dict[str, Any] = {
     **{term: f"cr:{term}" for term in _PLAIN_TERMS},
 }
 IMAGES, SIDE_CARS, RECORDS = "images", "side-cars", "samples"
+JSON_FILES, DESCRIPTIONS = "json-files", "descriptions"
+"""The FileSet of the samples' json, and the record set of it."""
 STEM = r"^([^.]+)"
 """The uid in the name of an image. A reader applies it twice, so it matches a uid as well."""
 _KINDS = {
-    pa.string(): "sc:Text", pa.float64(): "cr:Float64", pa.int32(): "cr:Int32", pa.int64(): "cr:Int64",
+    pa.string(): "sc:Text", pa.float32(): "cr:Float32", pa.float64(): "cr:Float64", pa.int8(): "cr:Int8",
+    pa.int16(): "cr:Int16", pa.int32(): "cr:Int32", pa.int64(): "cr:Int64", pa.bool_(): "sc:Boolean",
 }  # fmt: skip
+_LISTS = frozenset(_KINDS) - {pa.string(), pa.bool_()}
+"""Types of scores that are described as lists, too: embeddings."""
 _MEANINGS = {
     "uid": "id of the image: a hash of its address",
     "image": "the image as stored",
@@ -88,7 +98,7 @@ def croissant(facts: CardFacts) -> Values:
         "isLiveDataset": False,
         **{f"rai:{term}": value for term, value in rai_terms(facts).items()},
         "distribution": _distribution(facts),
-        "recordSet": [_record_set()],
+        "recordSet": [_samples(facts.scores), _descriptions(facts)],
     }
 
 
@@ -97,13 +107,14 @@ def _distribution(facts: CardFacts) -> list[Values]:
     tars = [
         {
             "@type": "cr:FileObject",
-            "@id": file["tar"],
-            "name": file["tar"],
+            "@id": name(file["tar"]),
+            "name": name(file["tar"]),
             "contentUrl": file["tar"],
             "contentSize": f"{file['tar_bytes']} B",
             "encodingFormat": "application/x-tar",
             "sha256": file["tar_sha256"],
         }
+        for name in (str, _again)
         for file in files
     ]
     images = {
@@ -123,23 +134,85 @@ def _distribution(facts: CardFacts) -> list[Values]:
         "encodingFormat": "application/x-parquet",
         "includes": [file["path"] for file in files],
     }
-    return [*tars, images, side_cars]
+    json_files = {
+        "@type": "cr:FileSet",
+        "@id": JSON_FILES,
+        "name": JSON_FILES,
+        "description": "The json of all samples.",
+        "containedIn": [{"@id": _again(file["tar"])} for file in files],
+        "encodingFormat": "application/json",
+        "includes": ["*[0-9a-f].json"],  # not syn.json
+    }
+    return [*tars, images, side_cars, json_files]
 
 
-def _record_set() -> Values:
+def _again(tar: str) -> str:
+    """Return the id of a tar as the source of the json."""
+    return f"{tar}-json"
+
+
+def _samples(scores: pa.Schema) -> Values:
     name = {"fileSet": {"@id": IMAGES}, "extract": {"fileProperty": "filename"}, "transform": {"regex": STEM}}
     fields = [
         _field("uid", "sc:Text", name) | {"references": _column("uid")},
         _field("image", "sc:ImageObject", {"fileSet": {"@id": IMAGES}, "extract": {"fileProperty": "content"}}),
         *(_field(column.name, _KINDS[column.type], _column(column.name)) for column in SAMPLES if column.name != "uid"),
+        *(field for column in scores for field in _score(column)),
     ]
+    left = [column.name for column in scores if not any(_score(column))]
+    further = f" The side-cars have further columns of other types: {', '.join(left)}." if left else ""
     return {
         "@type": "cr:RecordSet",
         "@id": RECORDS,
         "name": RECORDS,
-        "description": "An image with its caption, address and facts.",
+        "description": f"An image with its caption, address and facts.{further}",
         "key": {"@id": f"{RECORDS}/uid"},
         "field": fields,
+    }
+
+
+def _score(column: pa.Field) -> Iterator[Values]:
+    """Yield the field of a column of scores; none for a type that Croissant has no word for."""
+    is_list = pa.types.is_list(column.type)
+    kind = column.type.value_type if is_list else column.type
+    if kind in (_LISTS if is_list else _KINDS):
+        shape = {"isArray": True, "arrayShape": "-1"} if is_list else {}
+        meaning = "a score that was joined to the image; null where there is none"
+        yield _field(column.name, _KINDS[kind], _column(column.name), meaning) | shape
+
+
+def _descriptions(facts: CardFacts) -> Values:
+    """Return the record set of the json, whose description names the keys."""
+    source = {"fileSet": {"@id": JSON_FILES}}
+    stem = {**source, "extract": {"fileProperty": "filename"}, "transform": {"regex": STEM}}
+    captions = facts.part.manifest.get(CAPTIONS, {})
+    joined = [
+        f"{CAPTION}{name} ({mine['samples_with']:,} samples had one when the set was written)"
+        for name, mine in captions.items()
+    ]
+    told = f" Captions that were joined: {', '.join(joined)}; an empty text where there is none." if joined else ""
+    newest = version_of(facts.part.manifest) == NEWEST
+    texts = (
+        "texts (those that balancing kept), matched_texts (all, with the numbers of balancing), entries"
+        if newest
+        else "texts (all that matched, with the numbers of balancing)"
+    )
+    return {
+        "@type": "cr:RecordSet",
+        "@id": DESCRIPTIONS,
+        "name": DESCRIPTIONS,
+        "description": f"The json of each sample as a text. Keys that {RECORDS} lack: {texts}.{told}",
+        "key": {"@id": f"{DESCRIPTIONS}/uid"},
+        "field": [
+            _field("uid", "sc:Text", stem, records=DESCRIPTIONS),
+            _field(
+                "json",
+                "sc:Text",
+                {**source, "extract": {"fileProperty": "content"}},
+                "the json of the sample, as UTF-8",
+                DESCRIPTIONS,
+            ),
+        ],
     }
 
 
@@ -147,9 +220,9 @@ def _column(name: str) -> Values:
     return {"fileSet": {"@id": SIDE_CARS}, "extract": {"column": name}}
 
 
-def _field(name: str, kind: str, source: Values) -> Values:
-    about = {"name": name, "description": _MEANINGS[name]}
-    return {"@type": "cr:Field", "@id": f"{RECORDS}/{name}", **about, "dataType": kind, "source": source}
+def _field(name: str, kind: str, source: Values, meaning: str = "", records: str = RECORDS) -> Values:
+    about = {"name": name, "description": meaning or _MEANINGS[name]}
+    return {"@type": "cr:Field", "@id": f"{records}/{name}", **about, "dataType": kind, "source": source}
 
 
 def rai_terms(facts: CardFacts) -> Values:

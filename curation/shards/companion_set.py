@@ -12,6 +12,7 @@ from curation.core.errors import HeadtailError
 from curation.core.own_tables import MANIFEST
 from curation.core.receipts import Receipt
 from curation.core.tables import Part
+from curation.shards.public_places import without_folders
 
 STAGE = "attach"
 FOLDER = "captions"
@@ -32,7 +33,7 @@ def recipe_of(part: Part, inputs: Sequence[dict]) -> dict[str, Any]:
     shards = {entry["tar"]: entry["tar_sha256"] for entry in part.manifest["files"]}
     recipe = {"stage": STAGE, "logic_version": LOGIC_VERSION, "shards": shards}
     whole = json.dumps({**recipe, "inputs": list(inputs)}, sort_keys=True)
-    cut = [cut_input(dict(entry)) for entry in inputs]
+    cut = without_folders([cut_input(dict(entry)) for entry in inputs])
     return {"id": hashlib.sha256(whole.encode()).hexdigest()[:32], **recipe, "inputs": cut}
 
 

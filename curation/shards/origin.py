@@ -14,6 +14,7 @@ from curation.core.credentials import cut_values
 from curation.core.recipes import Recipe, differences
 from curation.core.seeds import with_fingerprints
 from curation.core.tables import MANIFEST, Part
+from curation.shards.public_places import without_folders
 
 ORIGIN = "origin"
 """Key of the origin in the manifest of a set."""
@@ -50,7 +51,7 @@ class Origin:
         None: an older version of headtail wrote the set, and its lists have been replaced.
         """
         if recorded := shards.manifest.get(ORIGIN):
-            return cls(**recorded)
+            return cls(without_folders(recorded["stages"]), recorded["pairs"])  # older manifests have folders
         if lists and shards.inputs()[0]["id"] == lists.id:
             return cls.of_tables(lists, downloads)
         return None
@@ -89,8 +90,8 @@ def stage_of(recipe: Recipe) -> dict[str, list[dict[str, Any]]]:
 
 
 def _made(logic_version: int, settings: Mapping[str, Any]) -> dict[str, Any]:
-    # An origin is published with the shards: addresses are cut, and a drawn seed stays a secret.
-    return {"logic_version": logic_version, "settings": cut_values(with_fingerprints(settings))}
+    # An origin is published with the shards: addresses are cut, folders left out, and a drawn seed stays a secret.
+    return {"logic_version": logic_version, "settings": without_folders(cut_values(with_fingerprints(settings)))}
 
 
 def _upstream(parts: Iterable[Part], stage: str, only_first: bool = False) -> Iterator[Part]:

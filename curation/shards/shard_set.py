@@ -13,10 +13,11 @@ from curation.core.errors import HeadtailError
 from curation.core.progress import account, say
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe, differences
-from curation.core.tables import MANIFEST, Part, Table, sweep
+from curation.core.tables import MANIFEST, SETTINGS_HASH, Part, Table, settings_hash, sweep
 from curation.shards.energon import MAX_SQLITE_SAMPLES, has_energon, has_sqlite, write_energon, write_sqlite
 from curation.shards.indexes import index_paths
 from curation.shards.origin import Origin
+from curation.shards.public_places import with_places_of, without_folders
 from curation.shards.readme import shard_readme
 from curation.shards.sample_json import NEWEST, version_of
 
@@ -46,13 +47,18 @@ class ShardSet(Table):
         except FileNotFoundError:
             return []
 
+    def written(self, recipe: Recipe) -> tuple[dict[str, Any], list[dict]]:
+        """Return settings and inputs without folders of this machine: the manifest is published with the shards."""
+        settings, inputs = super().written(recipe)
+        return without_folders(settings), without_folders(inputs)
+
     def refuse_to_replace(self, recipe: Recipe, origin: Origin, before: Origin | None) -> None:
         """Raise HeadtailError if the set is complete and another set than the recipe and the origin would give.
 
         `before` is the origin of the complete set. A set may grow: by further pairs, and by further downloads.
         """
         for part in self.parts():
-            changes = differences(part.manifest, vars(recipe))
+            changes = changes_of(part.manifest, recipe)
             lists, *downloads = [entry["id"] for entry in part.inputs()]
             now = [entry["id"] for entry in recipe.inputs]
             if before:
@@ -182,6 +188,19 @@ class ShardSet(Table):
 
 def _work_name(recipe: Recipe) -> str:
     return f".work-{recipe.id}"
+
+
+def changes_of(manifest: Mapping[str, Any], recipe: Recipe) -> list[str]:
+    """Return a text for each difference between the recipe of a complete set and another one, inputs left aside.
+
+    Files that are the same but for their folders are a difference of their own: the manifest has no folders.
+    """
+    settings = with_places_of(recipe.settings, manifest["settings"])
+    changes = differences({**manifest, "settings": settings}, vars(recipe))
+    hashed = manifest.get(SETTINGS_HASH)
+    if not changes and hashed and hashed != settings_hash(recipe.settings):
+        changes.append("files in its settings lie elsewhere")
+    return changes
 
 
 def describe_set(part: Part) -> str:

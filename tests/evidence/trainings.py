@@ -14,6 +14,7 @@ from curation.core.progress import say
 from tests.evidence.material import Material
 from tests.evidence.sizes import Sizes
 from tests.evidence.web import chosen_concepts
+from tests.lifeline import Lifeline
 
 TEMPLATES = ("{name}", "a photo of a {name}", "{name} picture")
 VIEWS = 8
@@ -39,15 +40,17 @@ def train_and_examine(material: Material, sizes: Sizes) -> dict[str, list[dict[s
     where = device(sizes)
     runs = [(arm, seed) for seed in range(sizes.seeds) for arm in sizes.chosen_arms]
     side_by_side = (os.cpu_count() or 1) if where == "cpu" else 1
-    with ThreadPoolExecutor(max(1, min(side_by_side, len(runs)))) as pool:
-        done = list(pool.map(lambda run: _finish(material, sizes, where, *run), runs))
+    with ThreadPoolExecutor(max(1, min(side_by_side, len(runs)))) as pool, Lifeline() as lifeline:
+        done = list(pool.map(lambda run: _finish(lifeline, material, sizes, where, *run), runs))
     results: dict[str, list[dict[str, list[float]]]] = {arm: [] for arm in sizes.chosen_arms}
     for (arm, _), found in zip(runs, done, strict=True):
         results[arm].append(found)
     return results
 
 
-def _finish(material: Material, sizes: Sizes, where: str, arm: str, seed: int) -> dict[str, list[float]]:
+def _finish(
+    lifeline: Lifeline, material: Material, sizes: Sizes, where: str, arm: str, seed: int
+) -> dict[str, list[float]]:
     models = sizes.out / "models"
     name = f"{arm}-{seed}"
     results = models / f"{name}.json"
@@ -68,8 +71,8 @@ def _finish(material: Material, sizes: Sizes, where: str, arm: str, seed: int) -
         environment |= {"OMP_NUM_THREADS": "1"}
     with open(models / f"{name}.log", "w") as log:
         command = [str(sizes.training), "-m", "tests.evidence.openclip", str(asked)]
-        done = subprocess.run(command, stdout=log, stderr=log, env=environment, check=False)
-    if done.returncode or not results.exists():
+        failed = lifeline.run(command, stdout=log, stderr=log, env=environment)
+    if failed or not results.exists():
         raise HeadtailError(f"the training {name} failed: {log.name} says why")
     found = json.loads(results.read_text("utf-8"))
     say("train", f"{name}: top-1 {statistics.mean(found['top1']):.1%}, top-5 {statistics.mean(found['top5']):.1%}")

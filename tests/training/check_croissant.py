@@ -1,7 +1,8 @@
 """Read croissant.json beside a folder of shards with `mlcroissant`: `make check-training`.
 
-Exit code 0 only if it is valid without a warning and gives every sample, its image and its row of the side-car. The set
-is copied, and its card made from the report beside it, so that the folder stays as it is.
+Exit code 0 only if it is valid without a warning and gives every sample, its image, its json and its row of the
+side-car, with the columns of scores. The set is copied, and its card made from the report beside it, so that the folder
+stays as it is.
 """
 
 import json
@@ -9,6 +10,7 @@ import logging
 import os
 import shutil
 import sys
+import tarfile
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -16,8 +18,8 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from curation.core.tables import Part
-from curation.report.card_facts import CardFacts, Licence, read_report
-from curation.report.croissant import RECORDS, croissant
+from curation.report.card_facts import CardFacts, Licence, read_report, scores_of
+from curation.report.croissant import DESCRIPTIONS, RECORDS, croissant
 
 NAME = "croissant.json"
 
@@ -32,8 +34,9 @@ def main() -> None:
         part = Part.read(str(folder))
         report = read_report(str(shards.parent / "report"), part)
         facts = CardFacts(
-            "Shards", Licence.of("cc-by-4.0", ""), part, report, ("CC-MAIN-2024-51",), "me", "https://a.test"
-        )
+            "Shards", Licence.of("cc-by-4.0", ""), part, report, ("CC-MAIN-2024-51",), "me", "https://a.test",
+            scores_of(part),
+        )  # fmt: skip
         (folder / NAME).write_text(json.dumps(croissant(facts)))
         check(folder)
 
@@ -57,11 +60,24 @@ def check(folder: Path) -> None:
     for uid, row in rows.items():
         record = found[uid]
         for name in row.keys() - {"uid"}:
-            agree(f"{name} of {uid}", text(record[f"{RECORDS}/{name}"]), row[name], tell=False)
+            agree(f"{name} of {uid}", plain(record[f"{RECORDS}/{name}"]), row[name], tell=False)
         image = record[f"{RECORDS}/image"]
         agree(f"size of {uid}", image.size, (row["width"], row["height"]), tell=False)
     agree("records whose columns and image are those of the set", len(rows), len(found))
+    described = {text(each[f"{DESCRIPTIONS}/uid"]): each for each in dataset.records(DESCRIPTIONS)}
+    found_json = {uid: text(each[f"{DESCRIPTIONS}/json"]) for uid, each in described.items()}
+    agree("records whose json is that of the tar", found_json, json_of(folder))
     refuse_changed(folder)
+
+
+def json_of(folder: Path) -> dict[str, str]:
+    """The json of each sample, out of the tars."""
+    found = {}
+    for path in folder.glob("*.tar"):
+        with tarfile.open(path) as tar:
+            members = ((member.name.partition("."), member) for member in tar)
+            found |= {uid: tar.extractfile(each).read().decode() for (uid, _, kind), each in members if kind == "json"}
+    return found
 
 
 def refuse_changed(folder: Path) -> None:
@@ -76,6 +92,13 @@ def refuse_changed(folder: Path) -> None:
         agree("a changed tar is refused by its hash", "Hash" in f"{error} {error.__cause__}", True)
     else:
         sys.exit("a changed tar was read as if nothing had happened")
+
+
+def plain(value: Any) -> Any:
+    """Return a value as Parquet's reader gives it: lists of Python's numbers, and None for what is missing."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    return [plain(each) for each in value] if isinstance(value, list) else text(value)
 
 
 def text(value: Any) -> Any:

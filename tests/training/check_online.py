@@ -1,7 +1,8 @@
 """Balance shards with captions inside OpenCLIP's own loader, and read them by the rules of other loaders.
 
-`make check-training` runs it on the shards of `make run`: a copy gets two captions in the json, one of them missing in
-each third sample. Exit code 0 only if every reader gets what the json says.
+`make check-training` runs it on the captioned set of the sample (captioned.py). Other shards are copied, and a json
+that has no such captions gets two, one of them missing in each third sample. Exit code 0 only if every reader gets what
+the json says.
 """
 
 import inspect
@@ -77,10 +78,11 @@ def with_captions(shards: Path, copy: Path) -> tuple[list[str], dict[str, dict]]
                 key, _, extension = member.name.partition(".")
                 if extension == "json":
                     number = len(described)
-                    described[key] = json.loads(data) | {
+                    made = {
                         "caption_long": f"A long caption of sample {number}, made by a script.",
                         "caption_short": "" if number % 3 == 0 else f"Sample {number}.",
                     }
+                    described[key] = made | json.loads(data)
                     data = json.dumps(described[key]).encode()
                     member.size = len(data)
                 new.addfile(member, io.BytesIO(data))

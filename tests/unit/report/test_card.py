@@ -2,18 +2,21 @@
 
 import json
 import re
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
 from curation.core.errors import HeadtailError
 from curation.core.schemas import SAMPLES
 from curation.core.tables import Part
-from curation.report.card_facts import LICENCES, CardFacts, Licence, crawls_of, protocol, read_report
-from curation.report.croissant import CONTEXT, IMAGES, SIDE_CARS, STEM, croissant
+from curation.report.card_facts import LICENCES, CardFacts, Licence, crawls_of, protocol, read_report, scores_of
+from curation.report.croissant import CONTEXT, IMAGES, JSON_FILES, SIDE_CARS, STEM, croissant
 from curation.report.data_card import data_card, markdown
 from curation.report.page import FORMAT
 from curation.shards.readme import shard_readme
@@ -126,9 +129,13 @@ def test_croissant_names_each_tar_with_its_hash_and_all_references_resolve(facts
         file["tar"]: file["tar_sha256"] for file in FILES
     }
     assert [each["@id"] for each in things[IMAGES]["containedIn"]] == ["00000.tar", "00001.tar"]
-    (records,) = found["recordSet"]
-    named = re.findall(r'"fileSet": {"@id": "([^"]+)"}', json.dumps(records))
-    assert set(named) == {IMAGES, SIDE_CARS} <= set(things)
+    again = [things[each["@id"]] for each in things[JSON_FILES]["containedIn"]]
+    assert [(each["contentUrl"], each["sha256"]) for each in again] == [(f["tar"], f["tar_sha256"]) for f in FILES]
+    records, _ = found["recordSet"]
+    made = [*found["distribution"], *found["recordSet"], *(each for one in found["recordSet"] for each in one["field"])]
+    assert max(Counter(each["@id"] for each in made).values()) == 1
+    named = re.findall(r'"fileSet": {"@id": "([^"]+)"}', json.dumps(found["recordSet"]))
+    assert set(named) == {IMAGES, SIDE_CARS, JSON_FILES} <= set(things)
     assert {each["name"] for each in records["field"]} == {*SAMPLES.names, "image"}
     assert records["key"]["@id"] in {each["@id"] for each in records["field"]}
     for term in re.findall(r'"(\w+)":', json.dumps(found["recordSet"])):
@@ -137,6 +144,29 @@ def test_croissant_names_each_tar_with_its_hash_and_all_references_resolve(facts
     assert match
     assert re.match(STEM, match[1]).groups() == match.groups(), "a reader applies it twice"
     assert found["rai:dataCollectionTimeframe"] == ["2024-12-16", "2026-11-23"]
+
+
+def test_croissant_describes_scores_and_the_captions_in_the_json(facts: CardFacts, tmp_path: Path) -> None:
+    boxes = pa.struct([("x", pa.int32())])
+    types = {"clip": pa.float32(), "vector": pa.list_(pa.float32()), "faces": boxes, "ok": pa.bool_()}
+    schema = pa.schema([*SAMPLES, *types.items()])
+    pq.write_table(schema.empty_table(), tmp_path / "00000.parquet")
+    captions = {"long": {"samples_with": 6000}, "short": {"samples_with": 2}}
+    more = {"score_columns": list(types), "captions": captions, "settings": {"json_version": 2}}
+    part = Part(str(tmp_path), facts.part.manifest | more)
+    samples, descriptions = croissant(replace(facts, part=part, scores=scores_of(part)))["recordSet"]
+    fields = {each["name"]: each for each in samples["field"]}
+    assert [fields[name]["dataType"] for name in ("clip", "vector", "ok")] == ["cr:Float32", "cr:Float32", "sc:Boolean"]
+    assert [name for name, each in fields.items() if each.get("isArray")] == ["vector"]
+    assert fields["clip"]["source"]["extract"] == {"column": "clip"}
+    assert "faces" not in fields
+    assert samples["description"].endswith("further columns of other types: faces.")
+    assert "caption_long (6,000 samples" in descriptions["description"]
+    assert "matched_texts" in descriptions["description"]
+    assert [each["source"]["extract"] for each in descriptions["field"]] == [
+        {"fileProperty": "filename"},
+        {"fileProperty": "content"},
+    ]
 
 
 def test_the_report_must_be_that_of_the_shards(facts: CardFacts, tmp_path: Path) -> None:

@@ -78,6 +78,8 @@ def stop_at_the_second_tar(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("key", ["uid", "sha256", "url"])
 def test_captions_follow_the_order_of_the_shards(shards: Path, tmp_path: Path, key: str) -> None:
+    for tar in shards.glob("*.tar"):
+        tar.write_bytes(b"no image is read")
     before, rows = hashes(shards), rows_of(shards)
     given = [(row[key], [f"a {row['uid']}"]) for row in reversed(rows[1:])]
     given += [(rows[1][key], ["another"]), ("f" * 64 if key == "sha256" else "f" * 24, ["of no image"]), (None, ["x"])]
@@ -93,6 +95,9 @@ def test_captions_follow_the_order_of_the_shards(shards: Path, tmp_path: Path, k
     assert json.loads(found[f"{last}.syn.json"]) == {"syn_text": [f"a {last}"], "model": "m"}
     after = hashes(shards)
     assert {name: after[name] for name in before} == before
+    manifest = (shards / "captions/x/_manifest.json").read_text()
+    assert '"captions.parquet"' in manifest
+    assert str(tmp_path) not in manifest
 
 
 def test_a_killed_run_ends_with_the_same_bytes_and_other_data_are_refused(

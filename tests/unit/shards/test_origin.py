@@ -112,6 +112,36 @@ def test_an_older_set_is_known_by_its_tables_while_they_are_there(tmp_path: Path
         replace(tmp_path, shard_recipe(more), more)
 
 
+@pytest.mark.parametrize("older", [False, True], ids=["of today", "with folders, as older versions wrote them"])
+def test_a_manifest_names_no_folder_of_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, older: bool
+) -> None:
+    hosts = {"extract_pairs": {"block_hosts": ["/home/me/ads.txt"]}}
+    lists = make(tmp_path, **hosts)
+
+    def recipe(path: str = "/home/me/c.parquet", size: int = 1) -> Recipe:
+        return shard_recipe(lists, captions={"a": [{"path": path, "size": size, "version": "7"}]}, removals=["0" * 24])
+
+    origin = Origin.of_tables(lists, []).to_json()
+    if older:
+        monkeypatch.setattr(ShardSet, "written", Table.written)
+        monkeypatch.setattr("curation.shards.origin.without_folders", lambda value: value)
+        origin = Origin.of_tables(lists, []).to_json()
+    shards = finish(tmp_path, recipe(), origin=origin)
+    monkeypatch.undo()
+    manifest = (tmp_path / "shards/_manifest.json").read_text()
+    assert ("/home" in manifest, str(tmp_path) in manifest) == (older, older)
+    assert shards.done(recipe())
+    replace(tmp_path, recipe(), lists)
+    with pytest.raises(HeadtailError, match=r"\(files of captions.a have changed\)"):
+        replace(tmp_path, recipe(size=2), lists)
+    with pytest.raises(HeadtailError, match=r"\(captions.a was \['.*c.parquet'\], is \['/home/me/d.parquet'\]\)"):
+        replace(tmp_path, recipe("/home/me/d.parquet"), lists)
+    if not older:
+        with pytest.raises(HeadtailError, match=r"\(files in its settings lie elsewhere\)"):
+            replace(tmp_path, recipe("/home/you/c.parquet"), lists)
+
+
 def test_a_moved_run_finds_its_tables(tmp_path: Path) -> None:
     made = make(tmp_path / "a")
     before = Origin.of_tables(made, [])
