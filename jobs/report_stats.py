@@ -21,8 +21,17 @@ from curation.report import values
 from curation.report.class_coverage import CoverageNumbers, coverage_values
 from curation.report.class_lists import class_settings, read_class_lists
 from curation.report.class_lookup import find_classes, notes_on_classes, plan_classes
+from curation.report.crawls import count_crawls, crawl_values, join_links, plan_crawls, plan_links, read_links
 from curation.report.entry_numbers import EntriesPlan, count_captions
-from curation.report.examples import Example, pair_examples, plan_pairs, plan_texts, read_texts, smallest
+from curation.report.examples import (
+    Example,
+    pair_examples,
+    plan_pairs,
+    plan_texts,
+    read_texts,
+    smallest,
+    without_removed,
+)
 from curation.report.hosts import add_domains, count_domains, host_values
 from curation.report.kept_texts import merge_texts
 from curation.report.page import is_written, write_report
@@ -71,7 +80,9 @@ def run(config: ReportStatsConfig) -> None:
     balanced = listed.balanced if listed else None
     matched = partial(count_matches, max_texts=tables.matches.max_texts, salt=tables.matches.salt, balanced=balanced)
     curated = run_tasks(spark, partial(count_curated, wanted=wanted, repeats=sent.kept), tasks.curated, work)
-    fetched = partial(count_downloads, seed=seed, domains=sent.domains, repeats=sent.images)
+    dated, links = run_crawls(spark, tables, seed, work)
+    fetched = partial(count_downloads, seed=seed, domains=sent.domains, repeats=sent.images, links=links)
+    fetched = partial(fetched, filters=tables.image_filters())
     downloads = run_tasks(spark, fetched, tasks.downloads, work)
     totals = RunTotals.of_receipts(
         run_tasks(spark, partial(matched, repeats=sent.texts), tasks.matches, work),
@@ -124,6 +135,7 @@ def run(config: ReportStatsConfig) -> None:
         shown,
         EstimateConfig.price_core_hour,
         coverage_values(classes, found, CoverageNumbers.of(tables.counts, thresholds, added)),
+        crawl_values(dated, totals.downloads.years),
     )
     report = values.report_values(
         inputs,
@@ -139,6 +151,17 @@ def run(config: ReportStatsConfig) -> None:
     progress.close(f"{config.report}/index.html")
 
 
+def run_crawls(spark: SparkSession, tables: RunTables, seed: int, work: str) -> tuple[list[Receipt], str]:
+    """Return the receipts of the pairs by month, and the path of the images whose years are followed; "": none."""
+    files = plan_crawls(tables.parts["extract_pairs"], TASKS_PER_CORE * spark.sparkContext.defaultParallelism)
+    dated = run_tasks(spark, partial(count_crawls, seed=seed), files)
+    for failure in (each for receipt in dated for each in receipt.failures):
+        say(STAGE, f"has no dates of {failure['file']}: {failure['error']}")
+    wanted = plan_links(dated, work) if tables.parts["download_images"] else []
+    run_tasks(spark, partial(read_links, seed=seed), wanted, work)
+    return dated, join_links(wanted, join(work, "links.parquet"))
+
+
 def run_examples(
     spark: SparkSession, tables: RunTables, store: EntryStore, seed: int, receipts: Sequence[Receipt]
 ) -> list[Example]:
@@ -148,7 +171,8 @@ def run_examples(
     unmatched = run_tasks(spark, look, plan_pairs(tables.parts["extract_pairs"], seed))
     for failure in (each for receipt in unmatched for each in receipt.failures):
         say(STAGE, f"shows no examples of {failure['file']}: {failure['error']}")
-    found = smallest(Example(**output) for receipt in [*receipts, *unmatched] for output in receipt.outputs)
+    every = [Example(**output) for receipt in [*receipts, *unmatched] for output in receipt.outputs]
+    found = smallest(without_removed(every, tables.shards.removal_lists()))
     without = [example for example in found if not (example.text or example.url)]
     texts = run_tasks(spark, read_texts, plan_texts(without, tables.matches.buckets))
     with_texts = [Example(**output) for receipt in texts for output in receipt.outputs]

@@ -1,4 +1,4 @@
-"""The geometry of the page's charts; `templates/charts.html` draws them: SVG for the shapes, HTML for the labels.
+"""The geometry of the page's charts; the macro `plot` of `templates/macros.html` draws them: SVG shapes, HTML labels.
 
 The shapes are stretched to the available width. Labels are not stretched, so a chart is readable on a phone, too.
 """
