@@ -110,14 +110,18 @@ def _months(file: pq.ParquetFile) -> Iterator[tuple[str, int]]:
     for index in range(file.metadata.num_row_groups):
         group = file.metadata.row_group(index)
         bounds = [group.column(place).statistics for place in places]
-        if all(each is not None and each.has_min_max and each.min == each.max for each in bounds):
+        if all(map(_is_constant, bounds)):
             counts[month_of(*(str(each.min) for each in bounds))] += group.num_rows
             continue
         for batch in file.iter_batches(row_groups=[index], columns=_NAMES):
             rows = pa.table(batch).group_by(_NAMES).aggregate([([], "count_all")])
             for row in rows.to_pylist():
-                counts[month_of(row["crawl"], row["source_file"])] += row["count_all"]
+                counts[month_of(row["crawl"] or "", row["source_file"] or "")] += row["count_all"]
     yield from counts.items()
+
+
+def _is_constant(bounds: pq.Statistics | None) -> bool:
+    return bounds is not None and bounds.has_min_max and bounds.min == bounds.max and bounds.null_count == 0
 
 
 def _first(found: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -150,8 +154,21 @@ def plan_links(receipts: Sequence[Receipt], work: str) -> list[LinksTask]:
 def read_links(task: LinksTask, seed: int) -> Receipt:
     """Write the images of a file of pairs with the years of their crawls: those with the smallest keyed draws.
 
-    Reads row groups in the order of their draws, until `rows` pairs are found. Rows are those that are written.
+    Reads row groups in the order of their draws, until `rows` pairs are found. Rows are those that are written. A file
+    that is damaged is a failure of the receipt, and has none.
     """
+    receipt = Receipt(task.file)
+    try:
+        rows = _draw_links(task, seed)
+    except (HeadtailError, OSError, pa.ArrowException) as error:
+        receipt.failures.append({"file": task.file, "offset": 0, "error": str(error), "records_read": 0})
+        rows = LINKS.empty_table()
+    storage.write_rows(task.output, rows)
+    receipt.rows_in = receipt.rows_out = rows.num_rows
+    return receipt
+
+
+def _draw_links(task: LinksTask, seed: int) -> pa.Table:
     with open_table_file(task.file, PAIRS, None) as file:
         groups = np.arange(file.metadata.num_row_groups)
         names = pa.array([f"{task.file.rpartition('/')[2]} {group}" for group in groups.tolist()], pa.string())
@@ -160,15 +177,13 @@ def read_links(task: LinksTask, seed: int) -> Receipt:
         while order and found < task.rows:
             tables.append(_links(file.read_row_group(order.pop(0), columns=["uid", *_NAMES])))
             found += tables[-1].num_rows
-    rows = _last_years(tables)
-    rows = rows.take(pa.array(np.sort(np.argsort(rows["key"].to_numpy(), kind="stable")[: task.rows])))
-    storage.write_rows(task.output, rows)
-    return Receipt(task.file, rows.num_rows, rows.num_rows)
+    return _last_years(tables).slice(0, task.rows)  # sorted by a hash, so these are the smallest draws
 
 
 def _links(pairs: pa.Table) -> pa.Table:
     """Return the rows of LINKS of pairs whose year is known."""
-    named = pc.binary_join_element_wise(*(pairs[name] for name in _NAMES), "\n").combine_chunks().dictionary_encode()
+    names = (pc.fill_null(pairs[name], "") for name in _NAMES)
+    named = pc.binary_join_element_wise(*names, "\n").combine_chunks().dictionary_encode()
     months = [month_of(*name.split("\n", 1)) for name in named.dictionary.to_pylist()]
     years = np.array([0 if month == UNKNOWN else int(month[:4]) for month in months], np.int16)
     mine = years[named.indices.to_numpy()] if len(years) else np.zeros(0, np.int16)

@@ -29,10 +29,15 @@ FILES = (
     [("CC-MAIN-2024-22", "CC-MAIN-20240531232459-20240601022459-00001.warc.wat.gz", 30)],
     [("CC-MAIN-2024-26", "other.wat.gz", 50)],
     [("mine", "captions.parquet", 20)],
-    [("CC-MAIN-2013-20", "b.gz", 7), ("CC-MAIN-2024-26", "b.gz", 9), ("x", "CC-NEWS-20250102030405-00001.warc.gz", 3)],
+    [
+        ("CC-MAIN-2013-20", "b.gz", 7),
+        ("CC-MAIN-2024-26", "b.gz", 9),
+        (None, None, 2),
+        ("x", "CC-NEWS-20250102030405-00001.warc.gz", 3),
+    ],
 )
 """By file its (crawl, source_file, pairs): the last one may be of another program."""
-MONTHS = {"2013-05": 47, "2024-05": 30, "2024-06": 59, "2025-01": 3, UNKNOWN: 20}
+MONTHS = {"2013-05": 47, "2024-05": 30, "2024-06": 59, "2025-01": 3, UNKNOWN: 22}
 
 
 def uid(number: int) -> str:
@@ -50,11 +55,12 @@ def write_pairs(folder: Path) -> tuple[list[str], dict[int, int]]:
                     {"uid": uid(k), "url": "http://x/", "text": "t", "text_key": "alt", "lang": "en", "lang_score": 0.5,
                      "page_url": None, "crawl": crawl, "source_file": archive}
                 )  # fmt: skip
-                month = month_of(crawl, archive)
+                month = month_of(crawl or "", archive or "")
                 if month != UNKNOWN:
                     last[k] = max(last.get(k, 0), int(month[:4]))
         path = folder / f"{number}.parquet"
-        pq.write_table(pa.Table.from_pylist(rows, PAIRS), path, row_group_size=16)
+        schema = pa.schema([each.with_nullable(True) for each in PAIRS])
+        pq.write_table(pa.Table.from_pylist(rows, schema), path, row_group_size=16)
         paths.append(str(path))
     return paths, last
 
@@ -107,6 +113,11 @@ def test_pairs_that_are_gone_or_damaged_have_no_dates(tmp_path: Path) -> None:
     assert crawl_values([receipt], {}) is None
     assert crawl_values([], {}) is None
     assert join_links([], str(tmp_path / "none")) == ""
+    task = crawls.LinksTask(str(tmp_path / "damaged.parquet"), 9, str(tmp_path / "links.parquet"))
+    receipt = read_links(task, 0).check()
+    assert (receipt.rows_out, len(receipt.failures)) == (0, 1)
+    assert len(open_links(join_links([task], str(tmp_path / "all.parquet")))[0]) == 0
+    count_years(Counter(), (np.zeros(0, np.uint64), np.zeros(0, np.int16)), pa.array([uid(1)]), np.array([True]))
 
 
 @pytest.mark.parametrize(
