@@ -7,7 +7,8 @@ import re
 from html.parser import HTMLParser
 
 VOID = {"meta", "link", "img", "input", "br", "hr"}
-SECTIONS = {"main", "nav", "header", "footer"}
+NAMED = {"a", "button", "summary", "label", "th"}
+"""Elements that have to hold a text, beside headings."""
 Attributes = dict[str, str | None]
 
 
@@ -53,7 +54,7 @@ class Faults(HTMLParser):
             if int(tag[1]) > self._heading + 1:
                 self.found.append(f"{tag} follows h{self._heading}")
             self._heading = int(tag[1])
-        if re.fullmatch("h[1-6]", tag) or tag in ("a", "button", "summary", "label"):
+        if re.fullmatch("h[1-6]", tag) or tag in NAMED:
             self._text = ""
         if tag not in VOID:
             self._open.append(tag)
@@ -61,7 +62,7 @@ class Faults(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         while self._open and self._open.pop() != tag:
             pass
-        if (re.fullmatch("h[1-6]", tag) or tag in ("a", "button", "summary", "label")) and not self._text.strip():
+        if (re.fullmatch("h[1-6]", tag) or tag in NAMED) and not self._text.strip():
             self.found.append(f"{tag} has no text")
 
     def handle_data(self, data: str) -> None:

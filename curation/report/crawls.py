@@ -1,8 +1,8 @@
 """When pages were crawled: pairs by month, and how many images could still be fetched by the year of the crawl.
 
-The name of an archive tells the month (`CC-MAIN-20240520123456-...`), else the week in the name of its crawl does
-(`CC-MAIN-2024-22`). Both are columns of pairs that are constant in each file, so months are counted from the
-statistics of the files. Years of images are those of a sample of pairs: a table of pairs may hold billions.
+The name of an archive tells the month (`CC-MAIN-20240520123456-...`), else the week of its crawl does, if one of the
+two names has it (`CC-MAIN-2024-22`). Both are columns of pairs that are constant in each file, so months are counted
+from the statistics of the files. Years of images are those of a sample of pairs: a table of pairs may hold billions.
 """
 
 import re
@@ -37,7 +37,7 @@ LINKS = pa.schema([pa.field("key", pa.uint64(), nullable=False), pa.field("year"
 """Images of a sample of pairs: the hash of the uid, and the last year in which a page showed it. Sorted by hash."""
 _NAMES = ["crawl", "source_file"]
 _ARCHIVE = re.compile(r"\bCC-(?:MAIN|NEWS)-(\d{4})(\d\d)(\d\d)\d{6}\b", re.ASCII)
-_CRAWL = re.compile(r"CC-MAIN-\d{4}-\d\d", re.ASCII)
+_CRAWL = re.compile(r"\bCC-MAIN-\d{4}-\d\d\b", re.ASCII)
 UNKNOWN = "unknown"
 NO_LINKS = (np.zeros(0, np.uint64), np.zeros(0, np.int16))
 
@@ -54,7 +54,8 @@ def month_of(crawl: str, source_file: str) -> str:
     try:
         if found := _ARCHIVE.search(source_file):
             return date(*(int(number) for number in found.groups())).isoformat()[:7]
-        return first_day(crawl)[:7] if _CRAWL.fullmatch(crawl) else UNKNOWN
+        week = _CRAWL.search(crawl) or _CRAWL.search(source_file)
+        return first_day(week.group())[:7] if week else UNKNOWN
     except ValueError:
         return UNKNOWN
 

@@ -296,7 +296,7 @@ def count_downloads(
             count_years(stats.years, followed, rows["uid"].combine_chunks(), arrived.to_numpy().astype(bool))
         failed = _failures(rows.filter(pc.invert(arrived)), seed)
         examples += failed
-        if filters and listed:
+        if filters:
             lost = [one for one in failed if one.reason not in SILENT]
             examples += [replace(one, stage="write_shards", reason="not_downloaded", note=one.reason) for one in lost]
             examples += _faulty_sizes(rows.filter(arrived), filters, seed)

@@ -118,14 +118,14 @@ def size_faults(rows: pa.Table, filters: ImageFilters) -> dict[str, np.ndarray]:
     width = rows["original_width"].to_numpy().astype(np.int64)
     height = rows["original_height"].to_numpy().astype(np.int64)
     shorter, pixels = np.minimum(width, height), width * height
-    tests = {
+    reasons = {
         "small_side": shorter < filters.min_side,
         "aspect_ratio": np.maximum(width, height) > (filters.max_aspect_ratio or np.inf) * shorter,
         "few_pixels": pixels < filters.min_pixels,
         "many_pixels": pixels > (filters.max_pixels or np.inf),
     }
     kept, found = np.ones(rows.num_rows, bool), dict[str, np.ndarray]()
-    for reason, fails in tests.items():
+    for reason, fails in reasons.items():
         found[reason] = kept & fails
         kept &= ~fails
     return found

@@ -226,7 +226,8 @@ def test_every_page_answers(client: FlaskClient, run: ExploredRun, folder: Path)
         "/nothing",
         f"/picture/{dropped}",
     ):
-        assert get(client, path).status_code == 404
+        answer = get(client, path)
+        assert (answer.status_code, faults(answer.text)) == (404, [])
 
 
 def test_pictures_come_from_the_tar(client: FlaskClient, folder: Path) -> None:

@@ -55,10 +55,11 @@ def test_words_stand_out_from_every_ground(colours: dict[str, str]) -> None:
         (('<label for="tab-0">English</label>', ""), "tab-0 has no label"),
         (('role="img" aria-label', "aria-label"), "svg has no role and label"),
         (('id="tab-1"', 'id="tab-0"'), "an id stands twice"),
+        (('<th scope="col">Domain</th>', '<th scope="col"></th>'), "th has no text"),
         (('tabindex="0"', ""), "what scrolls cannot be reached by the keyboard"),
         (('initial-scale=1', 'initial-scale=1, maximum-scale=1'), "viewport forbids to zoom, or is missing"),
     ],
-    ids=["lang", "headings", "scope", "alt", "main", "label", "svg", "ids", "scroll", "zoom"],
+    ids=["lang", "headings", "scope", "alt", "main", "label", "svg", "ids", "head cell", "scroll", "zoom"],
 )  # fmt: skip
 def test_each_fault_is_found(change: tuple[str, str], fault: str) -> None:
     html = render(example_report())

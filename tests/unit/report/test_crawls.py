@@ -123,10 +123,10 @@ def test_pairs_that_are_gone_or_damaged_have_no_dates(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("crawl", "archive"),
     [
-        ("<b>", "CC-MAIN-20241301000000-x"), ("CC-MAIN-0000-22", ""), ("CC-MAIN-2024-22 ", "x"),
+        ("<b>", "CC-MAIN-20241301000000-x"), ("CC-MAIN-0000-22", ""), ("CC-MAIN-2024-222", "x"),
         ("CC-MAIN-٢٠٢٤-22", "CC-NEWS-٢٠٢٤0520123456-1"),
     ],
-    ids=["month 13", "year 0", "blank", "other digits"],
+    ids=["month 13", "year 0", "three digits", "other digits"],
 )  # fmt: skip
 def test_names_that_are_no_dates_are_unknown(crawl: str, archive: str) -> None:
     assert month_of(crawl, archive) == UNKNOWN

@@ -150,7 +150,7 @@ def without_matches(report: dict[str, Any]) -> None:
     report["entries"] = []
     report["entries_per_text"] = report["texts_per_image"] = report["kept_texts"] = []
     report["texts"]["texts"] = {"before": 0, "after": 0}
-    report["domains"]["rows"] = []
+    report["domains"]["rows"], report["crawls"] = [], None
     for language in report["languages"]:
         language.update(t=None, tail_share=None, matches=0, texts=0, texts_kept=0, images_kept=0, entries_matched=0)
 
