@@ -44,6 +44,16 @@ def test_words_stand_out_from_every_ground(colours: dict[str, str]) -> None:
     assert contrast(colours["paper"], colours["ink"]) >= 4.5, "the chosen tab"
 
 
+def test_links_of_the_explorer_stand_out_from_their_ground() -> None:
+    """The grounds are what browsers take for `Canvas`; opacity would dim a link without its colour telling so."""
+    style = (ROOT / "curation/explore/static/explore.css").read_text("utf-8")
+    light, dark = re.findall(r"--accent: (#[0-9a-f]{6})", style)
+    assert contrast(light, "#ffffff") >= 4.5
+    assert contrast(dark, "#121212") >= 4.5
+    assert "opacity" not in style
+    assert "background: Canvas" in style
+
+
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
