@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from curation.core.host_names import ascii_host, nfkc_host
 
 _AUTHORITY = r"^[^:/?#]+://(?:[^/?#]*@)?(?P<host>\[[^\]/?#]*\]|[^/?#:]*)"
+_TWO_LABELS = r"^(?:[a-z0-9_-]+\.)*(?P<pair>[a-z0-9_-]+\.(?P<last>[a-z][a-z0-9-]*))$"
 _MAX_NAME = 253
 """A longer name is none; encoding it would take time that grows with the square of its length."""
 
@@ -32,8 +33,41 @@ def domains_of(urls: pa.Array, host_form: int = HOST_FORM) -> pa.Array:
     """
     found = pc.struct_field(pc.extract_regex(urls, _AUTHORITY), "host")
     hosts = pc.fill_null(found, "").dictionary_encode()
-    domains = [domain_of(host, host_form) if len(host) <= _MAX_NAME else host for host in hosts.dictionary.to_pylist()]
-    return pa.array(domains, pa.string()).take(hosts.indices)
+    domains = _short_domains(hosts.dictionary)
+    others = hosts.dictionary.filter(domains.is_null()).to_pylist()
+    rest = [domain_of(host, host_form) if len(host) <= _MAX_NAME else host for host in others]
+    return pc.replace_with_mask(domains, domains.is_null(), pa.array(rest, pa.string())).take(hosts.indices)
+
+
+def _short_domains(hosts: pa.Array) -> pa.Array:
+    """Return the domain of each host that is its last two labels in plain letters, as of most; null for the others.
+
+    They are so where no rule of the list of public suffixes but that of the last label, if there is one, applies.
+    """
+    found = pc.extract_regex(hosts, _TWO_LABELS)
+    pair, last = (pc.struct_field(found, name) for name in ("pair", "last"))
+    pairs, lasts = _longer_suffixes()
+    ruled = pc.or_(pc.is_in(pair, pairs), pc.is_in(last, lasts))
+    special = pc.or_(ruled, pc.match_substring(pair, "xn--"))
+    plain = pc.and_(pc.fill_null(pc.invert(special), False), pc.less_equal(pc.binary_length(hosts), _MAX_NAME))
+    return pc.if_else(plain, pair, pa.scalar(None, pa.string()))
+
+
+@lru_cache(1)
+def _longer_suffixes() -> tuple[pa.Array, pa.Array]:
+    """Return the last two labels of the rules with more than one, and the last labels that take any before them."""
+    from publicsuffixlist import PSLFILE
+
+    pairs, lasts = set(), set()
+    with open(PSLFILE, encoding="utf-8") as file:
+        rules = [line.split()[0].lower() for line in file if line.strip() and not line.startswith("//")]
+    for rule in rules:
+        labels = rule.removeprefix("!").removeprefix("*.").split(".")
+        if len(labels) > 1:
+            pairs.add(".".join(labels[-2:]))
+        elif rule.startswith("*."):
+            lasts.add(labels[0])
+    return pa.array(sorted(pairs)), pa.array(sorted(lasts))
 
 
 @lru_cache(1 << 16)

@@ -1,4 +1,4 @@
-"""The geometry of the page's charts; `templates/charts.html` draws them: SVG for the shapes, HTML for the labels.
+"""The geometry of the page's charts; the macro `plot` of `templates/macros.html` draws them: SVG shapes, HTML labels.
 
 The shapes are stretched to the available width. Labels are not stretched, so a chart is readable on a phone, too.
 """
@@ -83,6 +83,7 @@ def cumulative(language: dict[str, Any]) -> Plot:
         at = min(max(curve["threshold"] / width, 0), 1)
         plot.paths.append(("marker", f"M{at * WIDTH:.2f} 0V{HEIGHT}"))
         side = "left-of" if at > 0.5 else "right-of"
+        side += " low" if at < 0.15 else ""  # below the first label of the axis
         plot.labels.append(Label(f"note {side}", f"t = {number(round(t, 2))}", left=at * 100, strong="tail | head"))
     return plot
 

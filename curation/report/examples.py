@@ -18,6 +18,7 @@ from curation.core.credentials import cut_path
 from curation.core.draws import draw
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
+from curation.core.removal_lists import read_removals
 from curation.core.schemas import MATCHES, PAIRS
 from curation.core.table_reader import open_table_file
 from curation.core.tables import Part
@@ -67,6 +68,13 @@ def smallest(examples: Iterable[Example]) -> list[Example]:
         for found in by_reason.values()
         for example in sorted(found, key=lambda one: (one.draw, one.uid, one.text))[:EXAMPLES]
     ]
+
+
+def without_removed(examples: Sequence[Example], removals: Sequence[str]) -> list[Example]:
+    """Return the examples of images that no removal list names; their owners want them unseen for any reason."""
+    uids = pa.array([example.uid for example in examples], pa.string())
+    gone = read_removals(tuple(removals)).mask({"uid": uids})
+    return [example for example, is_gone in zip(examples, gone.tolist(), strict=True) if not is_gone]
 
 
 def to_outputs(examples: Iterable[Example]) -> list[dict[str, Any]]:

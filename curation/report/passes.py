@@ -15,8 +15,17 @@ from curation.report import values
 from curation.report.class_coverage import CoverageNumbers, coverage_values
 from curation.report.class_lists import ClassList
 from curation.report.class_lookup import find_classes, plan_classes
+from curation.report.crawls import count_crawls, crawl_values, join_links, plan_crawls, plan_links, read_links
 from curation.report.entry_numbers import EntriesPlan, count_captions
-from curation.report.examples import Example, pair_examples, plan_pairs, plan_texts, read_texts, smallest
+from curation.report.examples import (
+    Example,
+    pair_examples,
+    plan_pairs,
+    plan_texts,
+    read_texts,
+    smallest,
+    without_removed,
+)
 from curation.report.hosts import add_domains, count_domains, host_values
 from curation.report.kept_texts import Wanted, merge_texts
 from curation.report.previews import ListSummary, plan_entries, plan_previews, read_entries, read_previews
@@ -36,7 +45,8 @@ class Counted:
     """The sums of all rows of the tables.
 
     `kept_texts` are the texts of kept images that are shown, `tail_texts` those of entries of the tail; `dropped` are
-    receipts with examples of rows that were dropped, `entries` the numbers that the table `entries` got.
+    receipts with examples of rows that were dropped, `entries` the numbers that the table `entries` got, `crawls` the
+    pairs by month.
     """
 
     totals: RunTotals
@@ -46,6 +56,7 @@ class Counted:
     kept_texts: list[Values]
     tail_texts: dict[tuple[str, int], str]
     dropped: list[Receipt]
+    crawls: Values | None
 
 
 @dataclass(frozen=True)
@@ -107,6 +118,7 @@ class ReportPasses:
             shown,
             price_core_hour,
             coverage_values(classes, found, numbers),
+            counted.crawls,
         )
 
     def count(self, max_tasks: int, wanted: Wanted) -> Counted:
@@ -117,9 +129,10 @@ class ReportPasses:
         matched = partial(
             count_matches, max_texts=tables.matches.max_texts, salt=tables.matches.salt, balanced=balanced
         )
-        fetched = partial(count_downloads, seed=seed, domains=sent.domains, repeats=sent.images)
         curated = run(partial(count_curated, wanted=wanted, repeats=sent.kept), tasks.curated, work)
-        downloads = run(fetched, tasks.downloads, work)
+        dated, links = self.crawls(max_tasks)
+        fetched = partial(count_downloads, seed=seed, domains=sent.domains, repeats=sent.images, links=links)
+        downloads = run(partial(fetched, filters=tables.image_filters()), tasks.downloads, work)
         totals = RunTotals.of_receipts(
             run(partial(matched, repeats=sent.texts), tasks.matches, work),
             curated,
@@ -137,7 +150,19 @@ class ReportPasses:
             expected, counted = [task.output for task in tasks.matches], [task.output for task in captions]
             entries = self.listed.write(expected, counted, work)
         kept_texts, tail_texts = merge_texts([output for receipt in curated for output in receipt.outputs])
-        return Counted(totals, domains, repeats, entries, kept_texts, tail_texts, [*downloads, *hosts])
+        crawls = crawl_values(dated, totals.downloads.years)
+        return Counted(totals, domains, repeats, entries, kept_texts, tail_texts, [*downloads, *hosts], crawls)
+
+    def crawls(self, max_tasks: int) -> tuple[list[Receipt], str]:
+        """Count the pairs by month; return also the path of the images whose years are followed, "" for none."""
+        dated = self.run(
+            partial(count_crawls, seed=self.seed), plan_crawls(self.tables.parts["extract_pairs"], max_tasks)
+        )
+        for failure in (each for receipt in dated for each in receipt.failures):
+            say(STAGE, f"has no dates of {failure['file']}: {failure['error']}")
+        wanted = plan_links(dated, self.work) if self.tables.parts["download_images"] else []
+        self.run(partial(read_links, seed=self.seed), wanted, self.work)
+        return dated, join_links(wanted, join(self.work, "links.parquet"))
 
     def samples(self, drawn: Sequence[SampleDraw]) -> list[Values]:
         """Read the samples that are shown, in the order of their draws."""
@@ -150,7 +175,8 @@ class ReportPasses:
         unmatched = self.run(look, plan_pairs(self.tables.parts["extract_pairs"], self.seed))
         for failure in (each for receipt in unmatched for each in receipt.failures):
             say(STAGE, f"shows no examples of {failure['file']}: {failure['error']}")
-        found = smallest(Example(**output) for receipt in [*dropped, *unmatched] for output in receipt.outputs)
+        every = [Example(**output) for receipt in [*dropped, *unmatched] for output in receipt.outputs]
+        found = smallest(without_removed(every, self.tables.shards.removal_lists()))
         without = [example for example in found if not (example.text or example.url)]
         texts = self.run(read_texts, plan_texts(without, self.tables.matches.buckets))
         with_texts = [Example(**output) for receipt in texts for output in receipt.outputs]

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from itertools import zip_longest
 from typing import Any, Self, TypeVar
 
@@ -36,6 +36,7 @@ from curation.report.stats import (
 )
 from curation.shards.readme import openclip_command
 from curation.shards.scores import score_columns
+from curation.shards.selection import ImageFilters
 from curation.shards.shard_set import ShardSet
 
 STAGE = "report_stats"
@@ -171,6 +172,13 @@ class RunTables:
     def second_balance(self) -> dict[str, Any] | None:
         """Return the thresholds and the shortfall of the second balance, or None if shards were not balanced again."""
         return next((part.manifest.get("second_balance") for part in self.parts["write_shards"]), None)
+
+    def image_filters(self) -> ImageFilters | None:
+        """Return the bounds on sizes by which the shards were written; None without shards, or if they are unknown."""
+        settings = next((flatten(part.manifest["settings"]) for part in self.parts["write_shards"]), {})
+        names = [each.name for each in fields(ImageFilters)]
+        found: dict[str, Any] = {name: settings[f"filters.{name}"] for name in names if f"filters.{name}" in settings}
+        return ImageFilters(**found) if len(found) == len(names) else None
 
     def written(self, folder: str) -> dict[str, Any] | None:
         """Return the path, number and bytes of the shards and the command that trains on them; None without shards.

@@ -4,8 +4,8 @@ Counters are the facts of receipts (`counters`). Rows that have to be compared a
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
@@ -23,13 +23,16 @@ from curation.core.string_buffers import buffers_of
 from curation.core.table_reader import read_batches, read_rows
 from curation.images.status import read_status
 from curation.report.counters import Stats, count_bins, count_fine, count_values
-from curation.report.examples import Example, first_rows, to_outputs
+from curation.report.crawls import NO_LINKS, count_years, open_links
+from curation.report.examples import SILENT, Example, first_rows, to_outputs
 from curation.report.hosts import DomainSums
 from curation.report.kept_texts import KeptTexts, Wanted
 from curation.report.personal import hold_emails, hold_phones
 from curation.report.repeats import spread_hashes
+from curation.report.score_stats import count_scores, numeric_scores
 from curation.report.spread import Spread, hashes_of
 from curation.report.text_kernels import MAX_TOKENS, measure_texts
+from curation.shards.selection import ImageFilters, size_faults
 
 ENTRIES_PER_TEXT = (1, 2, 3, 4, 5, 6, 8, 10, 15)
 TEXTS_PER_IMAGE = (1, 2, 3, 5, 10, 20)
@@ -38,6 +41,7 @@ WORDS = (1, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 50, 75)
 """Lower bounds of bins; the last bin has no upper bound."""
 WORD_COLUMNS = ["texts.list.element.text", "texts.list.element.text_key"]
 SHOWN_SAMPLES = 24
+SIZES = ("original_width", "original_height")
 PIXEL_STEP, ASPECT_STEP, BYTE_STEP = 16, 0.05, 1000
 """Widths of the fine bins of sizes: pixels, ratio, bytes. `summaries.coarse_bins` joins them for display."""
 
@@ -92,17 +96,18 @@ class DownloadStats(Stats):
     """Attempted images by their last status.
 
     `http` counts those with an HTTP answer by status and code (`http_error 404`); `bytes` has the keys `source`, as the
-    host sent them, and `stored`, as written.
+    host sent them, and `stored`, as written; `years` is what `crawls.count_years` counts.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
     http: Counter[str] = field(default_factory=Counter)
     bytes: Counter[str] = field(default_factory=Counter)
+    years: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
 class ShardStats(Stats):
-    """Samples by language and by file type, and their sizes by fine bin."""
+    """Samples by language and by file type, their sizes by fine bin, and their scores (`score_stats`)."""
 
     langs: Counter[str] = field(default_factory=Counter)
     types: Counter[str] = field(default_factory=Counter)
@@ -110,9 +115,10 @@ class ShardStats(Stats):
     height: Counter[str] = field(default_factory=Counter)
     aspect: Counter[str] = field(default_factory=Counter)
     bytes: Counter[str] = field(default_factory=Counter)
+    scores: Counter[str] = field(default_factory=Counter)
 
-    def add(self, batch: pa.RecordBatch) -> None:
-        """Count the samples of a batch of a side-car; reads lang, ext, width, height and bytes."""
+    def add(self, batch: pa.RecordBatch, scores: Sequence[str] = ()) -> None:
+        """Count the samples of a batch of a side-car; reads lang, ext, width, height, bytes, and columns of scores."""
         count_values(self.langs, batch["lang"])
         count_values(self.types, batch["ext"])
         width, height = (batch[name].to_numpy().astype(np.float64) for name in ("width", "height"))
@@ -120,6 +126,7 @@ class ShardStats(Stats):
         count_fine(self.height, height, PIXEL_STEP)
         count_fine(self.aspect, width / np.maximum(height, 1), ASPECT_STEP)
         count_fine(self.bytes, batch["bytes"].to_numpy(), BYTE_STEP)
+        count_scores(self.scores, batch, numeric_scores(batch.schema, scores))
 
 
 @dataclass(frozen=True)
@@ -246,16 +253,23 @@ def count_curated(task: CuratedTask, wanted: Wanted | None = None, repeats: Spre
 
 
 def count_downloads(
-    task: DownloadsTask, seed: int = 0, domains: Spread | None = None, repeats: Spread | None = None
+    task: DownloadsTask,
+    seed: int = 0,
+    domains: Spread | None = None,
+    repeats: Spread | None = None,
+    links: str = "",
+    filters: ImageFilters | None = None,
 ) -> Receipt:
     """Count the images of some ranges by their last status. Rows are attempted images; reasons: not_listed.
 
-    The outputs are examples of failures. Through `domains` go attempts and successes by domain, through `repeats` the
-    hashes of the images that arrived.
+    The outputs are examples of failures, and of images that were too small or large for the shards with `filters`.
+    Through `domains` go attempts and successes by domain, through `repeats` the hashes of the images that arrived.
+    `links` is a file of images whose years are known (`crawls`); "": there is none.
     """
     stats, receipt = DownloadStats(), Receipt(task.name)
     examples, sums = list[Example](), DomainSums()
-    columns = ["status", "http_status", "source_bytes", "bytes", "url", "sha256"]
+    followed = open_links(links) if links else NO_LINKS
+    columns = ["status", "http_status", "source_bytes", "bytes", "url", "sha256", *SIZES]
     for number, (files, listed) in enumerate(zip(task.ranges, task.lists, strict=True)):
         rows = read_status(files, columns)
         receipt.rows_in += rows.num_rows
@@ -278,7 +292,14 @@ def count_downloads(
             sums.add(rows["url"].chunk(0), counted)
         if repeats:
             spread_hashes(repeats, f"{task.name} {number}", _hashes_of_files(rows["sha256"].filter(arrived)))
-        examples += _failures(rows.filter(pc.invert(arrived)), seed)
+        if links:
+            count_years(stats.years, followed, rows["uid"].combine_chunks(), arrived.to_numpy().astype(bool))
+        failed = _failures(rows.filter(pc.invert(arrived)), seed)
+        examples += failed
+        if filters:
+            lost = [one for one in failed if one.reason not in SILENT]
+            examples += [replace(one, stage="write_shards", reason="not_downloaded", note=one.reason) for one in lost]
+            examples += _faulty_sizes(rows.filter(arrived), filters, seed)
     if domains:
         sums.send(domains, task.name)
     receipt.outputs = to_outputs(examples)
@@ -305,6 +326,18 @@ def _failures(rows: pa.Table, seed: int) -> list[Example]:
     return found
 
 
+def _faulty_sizes(rows: pa.Table, filters: ImageFilters, seed: int) -> list[Example]:
+    """Return examples of the images whose sizes kept them out of the shards, each for its first reason."""
+    draws = draw(seed, "examples", rows["uid"].combine_chunks())
+    found: list[Example] = []
+    for reason, mask in size_faults(rows, filters).items():
+        for at in first_rows(draws, np.flatnonzero(mask)):
+            uid, url, width, height = (rows[name][at].as_py() for name in ("uid", "url", *SIZES))
+            note = f"{width} × {height}"
+            found.append(Example("write_shards", reason, float(draws[at]), uid, url=url[:1000], note=note))
+    return found
+
+
 def count_shards(task: ShardsTask, seed: int) -> Receipt:
     """Count the samples of some shards, and draw those that the report may show. Rows are samples.
 
@@ -313,9 +346,9 @@ def count_shards(task: ShardsTask, seed: int) -> Receipt:
     stats, receipt = ShardStats(), Receipt(task.name)
     candidates: list[SampleDraw] = []
     for sidecar in task.sidecars:
-        columns = ["uid", "lang", "ext", "width", "height", "bytes"]
+        columns = ["uid", "lang", "ext", "width", "height", "bytes", *task.scores]
         for batch in read_batches(sidecar, SAMPLES, columns, further=task.scores):
-            stats.add(batch)
+            stats.add(batch, task.scores)
             receipt.rows_in += batch.num_rows
             draws = draw(seed, "sample", batch["uid"])
             first = np.argsort(draws, kind="stable")[:SHOWN_SAMPLES]

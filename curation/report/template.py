@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from curation.report import charts, numbers
+from curation.report.class_coverage import divergence_text
 
 FIRST_ROWS = 15
 """Rows of a long table that are always visible; a <details> element holds the others."""
@@ -37,6 +38,7 @@ def environment() -> Environment:
         "duration": numbers.duration,
         "words": numbers.number_in_words,
         "or_dash": lambda value: "–" if value is None else numbers.number(round(value, 2)),
+        "divergence": divergence_text,
         "picture": picture,
         "safe_link": safe_link,
         "halves": halves,

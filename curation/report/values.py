@@ -13,6 +13,7 @@ from curation.report.page import FORMAT
 from curation.report.previews import ListSummary
 from curation.report.reasons import STAGES, meaning
 from curation.report.run_tables import RunTotals, StageTotals
+from curation.report.score_stats import score_values
 from curation.report.shown_entries import NAMED, largest_languages
 from curation.report.stats import (
     ASPECT_STEP,
@@ -210,7 +211,8 @@ def image_values(stats: ShardStats, repeats: Values | None) -> Values:
     """Return the sizes of the samples' images as histograms; `repeats` compare the bytes of all images that arrived."""
     steps = {"width": PIXEL_STEP, "height": PIXEL_STEP, "aspect": ASPECT_STEP, "bytes": BYTE_STEP}
     sizes = {name: coarse_bins(getattr(stats, name), step) for name, step in steps.items()}
-    return {"types": dict(stats.types.most_common()), **sizes, "repeats": repeats}
+    scores = score_values(stats.scores)
+    return {"types": dict(stats.types.most_common()), **sizes, "scores": scores, "repeats": repeats}
 
 
 def failure_values(stages: Iterable[StageTotals]) -> Values:
@@ -246,7 +248,7 @@ class ReportInputs:
     `counts` (results of `compare_counts`), `thresholds` (rows of the table) and `lists` are by language. `samples` are
     the outputs of `read_previews`; `second_balance` and `shards` are what the methods `second_balance` and `written` of
     `RunTables` return, `domains` what `host_values` returns, `repeats` (of `texts`, `kept` texts and `images`) what
-    `repeat_values` returns. `notes` name tables that are not shown.
+    `repeat_values` returns, `crawls` what `crawl_values` returns. `notes` name tables that are not shown.
     """
 
     stages: Mapping[str, StageTotals]
@@ -266,6 +268,7 @@ class ReportInputs:
     examples: Sequence[Example] = ()
     price_core_hour: float = 0.0
     benchmarks: Sequence[Values] = ()
+    crawls: Values | None = None
 
 
 def report_values(inputs: ReportInputs, run: Values, metadata: Values) -> Values:
@@ -295,6 +298,7 @@ def report_values(inputs: ReportInputs, run: Values, metadata: Values) -> Values
         "languages": languages,
         "benchmarks": list(inputs.benchmarks),
         "domains": inputs.domains,
+        "crawls": inputs.crawls,
         "entries": entry_values(languages, inputs),
         "entries_per_text": named_bins(ENTRIES_PER_TEXT, before.entries_per_text, after.entries_per_text),
         "texts_per_image": named_bins(TEXTS_PER_IMAGE, before.texts_per_image, after.texts_per_image),

@@ -103,17 +103,29 @@ def _count_false(mask: pa.ChunkedArray) -> int:
 
 
 def _filter(rows: pa.Table, filters: ImageFilters, receipt: Receipt) -> pa.Table:
+    kept = np.ones(rows.num_rows, bool)
+    for reason, dropped in size_faults(rows, filters).items():
+        receipt.drops[reason] += int(dropped.sum())
+        kept &= ~dropped
+    return rows.filter(pa.array(kept))
+
+
+def size_faults(rows: pa.Table, filters: ImageFilters) -> dict[str, np.ndarray]:
+    """Return by reason which images it drops, bool; an image has one reason at most, the first that holds.
+
+    Reads original_width and original_height.
+    """
     width = rows["original_width"].to_numpy().astype(np.int64)
     height = rows["original_height"].to_numpy().astype(np.int64)
     shorter, pixels = np.minimum(width, height), width * height
-    tests = {
+    reasons = {
         "small_side": shorter < filters.min_side,
         "aspect_ratio": np.maximum(width, height) > (filters.max_aspect_ratio or np.inf) * shorter,
         "few_pixels": pixels < filters.min_pixels,
         "many_pixels": pixels > (filters.max_pixels or np.inf),
     }
-    kept = np.ones(rows.num_rows, bool)
-    for reason, fails in tests.items():
-        receipt.drops[reason] += int((kept & fails).sum())
+    kept, found = np.ones(rows.num_rows, bool), dict[str, np.ndarray]()
+    for reason, fails in reasons.items():
+        found[reason] = kept & fails
         kept &= ~fails
-    return rows.filter(pa.array(kept))
+    return found

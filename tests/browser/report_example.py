@@ -76,6 +76,13 @@ def example_report() -> dict[str, Any]:
                 for domain, images, kept in (("example.org", 9_000, 700), (HOSTILE[0], 512, 512), ("b.test", 40, 1))
             ],
         },
+        "crawls": {
+            "unknown": 120,
+            "months": [{"month": f"20{year}-{month:02d}", "pairs": 900 + 37 * month * year}
+                       for year in (13, 24) for month in range(1, 12)],
+            "years": [{"year": "2013", "attempted": 3_000, "arrived": 1_100},
+                      {"year": "2024", "attempted": 6_000, "arrived": 5_100}],
+        },
         "benchmarks": _benchmarks(),
         "entries": entries,
         "entries_per_text": [
@@ -270,6 +277,10 @@ def _images(rng: np.random.Generator) -> dict[str, Any]:
 
     return {
         "types": {"jpg": 6000, HOSTILE[0]: 104},
+        "scores": [
+            {"name": name, "values": 6_100, "missing": 4, "deciles": [0.01 * k * k for k in range(10)] + [None]}
+            for name in ("clip_score", HOSTILE[0])
+        ],
         "repeats": {"values": 6_377, "distinct": 6_104, "repeated": 500, "groups": 227, "largest": 9},
         "width": histogram(rng.normal(480, 160, 6104), np.arange(0, 1025, 64)),
         "height": histogram(rng.normal(380, 140, 6104), np.arange(0, 1025, 64)),

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import shutil
 from collections import Counter
 from hashlib import sha256
@@ -168,6 +169,34 @@ def test_the_numbers_of_the_summary_head_and_tail_hosts_and_texts_are_those_of_a
     assert cost["write_shards"]["written_bytes"] > report["shards"]["bytes"]
 
 
+def test_the_numbers_of_rights_problems_crawls_load_and_run_are_those_of_a_loop(
+    finished: Path, report: dict[str, Any]
+) -> None:
+    before, after = texts_of(finished, "matches"), [one for one in texts_of(finished, "curated") if one["kept"]]
+    for mark, pattern in (("email", r"[\w.%+-]+@\w[\w.-]*\.[^\W\d_]{2}"), ("phone", r"\d([ \u00a0().\-/]{0,3}\d){6}")):
+        counted = {name: sum(bool(re.search(pattern, one["text"])) for one in texts)
+                   for name, texts in (("before", before), ("after", after))}  # fmt: skip
+        assert report["texts"]["marks"][mark] == counted
+    manifests = [json.loads(path.read_text()) for path in (finished / "pairs").glob("part-*/_manifest.json")]
+    drops = {drop["reason"]: drop["count"] for drop in report["stages"][0]["drops"]}
+    assert drops == {
+        reason: n for reason, n in sum((Counter(one["drops"]) for one in manifests), Counter()).items() if n
+    }
+    assert drops["private_host"] > 0
+    assert report["failures"]["total"] == sum(len(one["failures"]) for one in manifests)
+    pairs = rows(finished, "pairs").to_pylist()
+    assert all(row["source_file"].startswith("CC-MAIN-2026-04-sample-") for row in pairs)
+    assert report["crawls"]["months"] == [{"month": "2026-01", "pairs": len(pairs)}]
+    status = rows(finished, "downloads").to_pylist()
+    arrived = sum(row["status"] == "success" for row in status)
+    assert report["crawls"]["years"] == [{"year": "2026", "attempted": len(status), "arrived": arrived}]
+    tars = [path.stat().st_size for path in (finished / "shards").glob("*.tar")]
+    assert (report["shards"]["count"], report["shards"]["bytes"]) == (len(tars), sum(tars))
+    usable = Counter(rows(finished, "entries")["lang"].to_pylist())
+    assert {row["lang"]: row["entries"] for row in report["languages"] if row["lang"] in usable} == usable
+    assert report["run"]["inputs"]["files"] == len({entry["path"] for one in manifests for entry in one["inputs"]})
+
+
 def test_examples_are_of_their_reasons(finished: Path, report: dict[str, Any]) -> None:
     stages = {stage["stage"]: {drop["reason"]: drop for drop in stage["drops"]} for stage in report["stages"]}
     matched = {text["text"] for text in texts_of(finished, "matches")}
@@ -184,6 +213,10 @@ def test_examples_are_of_their_reasons(finished: Path, report: dict[str, Any]) -
     urls = {row["url"] for row in status if row["status"] == "http_error"}
     assert {one["url"] for one in stages["download_images"]["http_error"]["examples"]} <= urls
     assert "examples" not in stages["download_images"]["opted_out"]
+    failed = {(row["url"], row["status"]) for row in status if row["status"] not in ("success", "opted_out")}
+    shown = {(one["url"], one["note"]) for one in stages["write_shards"]["not_downloaded"]["examples"]}
+    assert len(shown) == 10
+    assert shown <= failed
 
 
 def test_the_report_names_no_folder_of_the_machine(finished: Path, sample: Sample) -> None:

@@ -2,9 +2,10 @@
 
 import pyarrow as pa
 import pytest
+from publicsuffixlist import PSLFILE
 
 from curation.balancing.domain_cap import limit_settings
-from curation.core.domains import domain_of, domains_of, suffixes_version
+from curation.core.domains import _short_domains, domain_of, domains_of, suffixes_version
 from curation.core.tables import Part
 
 DOMAINS = {
@@ -64,3 +65,28 @@ def test_an_endless_host_takes_no_time() -> None:
 def test_no_rows() -> None:
     assert domains_of(pa.array([], pa.string())).to_pylist() == []
     assert len(suffixes_version()) == 16
+
+
+def test_the_short_way_gives_the_domains_of_the_rules() -> None:
+    """Each rule of the list as it is, below it and beside it, and names that the short way has to leave alone."""
+    with open(PSLFILE, encoding="utf-8") as file:
+        rules = [line.split()[0] for line in file if line.strip() and not line.startswith("//")]
+    names = [rule.removeprefix("!").replace("*", "any") for rule in rules]
+    odd = [
+        "com", "a.com", "x.a.com", "a_b.com", "-.a.com", "a..com", "a.com.", ".a.com", "A.com", "a.Com", "x.unknown1",
+        "b.x.unknown1", "1.2.3.4", "a.0x7f", "a.1", "a.xn--p1ai", "xn--a.com", f"{'a.' * 125}com", f"{'a' * 250}.com",
+        "a.b\n.com", "a.com\n", "bücher.de", "co.uk", "a%2ecom", "",
+    ]  # fmt: skip
+    hosts = [
+        *odd,
+        *(f"{below}{name}" for name in names for below in ("", "a.", "b.a.")),
+        *(f"z{name}" for name in names),
+    ]
+    expected = [domain_of(host) if len(host) <= 253 else host for host in hosts]
+    fast = _short_domains(pa.array(hosts)).to_pylist()
+    assert [found for found in fast if found] == [right for right, found in zip(expected, fast, strict=True) if found]
+    assert fast[hosts.index("x.a.com")] == "a.com"
+    urls = [f"http://{host}/" for host in hosts if "\n" not in host]
+    assert domains_of(pa.array(urls)).to_pylist() == [
+        right for host, right in zip(hosts, expected, strict=True) if "\n" not in host
+    ]

@@ -31,6 +31,7 @@ from curation.explore.scan import Found, Place, Search, equal, find_rows, holdin
 from curation.matching.entry_store import EntryStore
 from curation.shards.indexes import TarIndex
 from jobs import explore
+from tests.accessible import faults
 from tests.golden.finished_run import lay_out
 
 PORT = 8123
@@ -214,6 +215,7 @@ def test_every_page_answers(client: FlaskClient, run: ExploredRun, folder: Path)
         answer = get(client, path)
         assert answer.status_code == 200, path
         assert words in answer.text, path
+        assert faults(answer.text) == [], path
         assert str(folder) not in answer.text
         assert not re.search(r"(?:src|href|action)=\"(?!/|http)", answer.text)
     for path in (
@@ -224,7 +226,8 @@ def test_every_page_answers(client: FlaskClient, run: ExploredRun, folder: Path)
         "/nothing",
         f"/picture/{dropped}",
     ):
-        assert get(client, path).status_code == 404
+        answer = get(client, path)
+        assert (answer.status_code, faults(answer.text)) == (404, [])
 
 
 def test_pictures_come_from_the_tar(client: FlaskClient, folder: Path) -> None:

@@ -101,7 +101,7 @@ def test_a_hostile_text_stays_short_and_alone_wherever_it_stands() -> None:
         language[key][0] = language[key][0] | {"entry": hostile, "text": hostile}
     language["sources"][0]["source"] = hostile
     report["domains"]["rows"][0]["domain"] = report["domains"]["top_levels"][0]["name"] = hostile
-    report["texts"]["keys"][0]["key"] = hostile
+    report["texts"]["keys"][0]["key"] = report["images"]["scores"][0]["name"] = hostile
     report["summary"]["badges"][0]["detail"] = report["summary"]["alerts"][0] = report["notes"][0] = hostile
     report["kept_texts"][0] |= {"text": hostile, "entries": [hostile]}
     for shown in (report, report | {"samples": []}):
@@ -150,7 +150,7 @@ def without_matches(report: dict[str, Any]) -> None:
     report["entries"] = []
     report["entries_per_text"] = report["texts_per_image"] = report["kept_texts"] = []
     report["texts"]["texts"] = {"before": 0, "after": 0}
-    report["domains"]["rows"] = []
+    report["domains"]["rows"], report["crawls"] = [], None
     for language in report["languages"]:
         language.update(t=None, tail_share=None, matches=0, texts=0, texts_kept=0, images_kept=0, entries_matched=0)
 

@@ -1,7 +1,7 @@
 """Statistics do not depend on how files are grouped into tasks, and equal the counts of a plain loop."""
 
 from collections import Counter
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from curation.balancing.matched_batch import MatchedBatch
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS, LISTS, MATCHES, SAMPLES
 from curation.report import stats
+from curation.shards.selection import ImageFilters
 
 LANGS = ("de", "en", "th")
 Kind = TypeVar("Kind", bound=stats.Stats)
@@ -119,6 +120,31 @@ def test_download_stats_take_the_last_attempt(tmp_path: Path) -> None:
     receipt = stats.count_downloads(stats.DownloadsTask("x", [[first, second]], [listed]))
     assert totals(stats.DownloadStats, [receipt]).statuses == {"success": 1}
     assert (receipt.rows_in, receipt.rows_out, receipt.drops["not_listed"]) == (3, 1, 2)
+
+
+def test_images_that_the_shards_lack_have_examples_by_reason(tmp_path: Path) -> None:
+    """Each for its first reason, of the images of the list alone; none of those whose owners refused."""
+    sizes = [(10, 500), (500, 10), (90, 90), (600, 90), (200, 200), (999, 999)]
+    statuses = ["success"] * 6 + ["http_error", "opted_out", "private_address"]
+    nothing = dict.fromkeys(DOWNLOAD_STATUS.names) | {"redirects": 0, "attempts": 1, "seconds": 0.1}
+    rows = [
+        nothing | {"uid": str(k), "url": f"http://x/{k}", "status": status, "order": k, "sha256": "0" * 64}
+        | dict(zip(("original_width", "original_height"), sizes[k] if k < 6 else (None, None), strict=True))
+        for k, status in enumerate(statuses)
+    ]  # fmt: skip
+    status = write(tmp_path / "a.parquet", rows, DOWNLOAD_STATUS)
+    listed = write(tmp_path / "list.parquet", [curated_row(str(k)) for k in range(9) if k != 1], LISTS)
+    filters = ImageFilters(min_side=20, max_aspect_ratio=3.0, min_pixels=10_000, max_pixels=500_000)
+    task = stats.DownloadsTask("x", [[status]], [listed])
+    found = stats.count_downloads(task, filters=filters).outputs
+    shown = {(one["reason"], one["uid"], one["note"]) for one in found if one["stage"] == "write_shards"}
+    assert shown == {
+        ("small_side", "0", "10 × 500"), ("few_pixels", "2", "90 × 90"), ("aspect_ratio", "3", "600 × 90"),
+        ("many_pixels", "5", "999 × 999"), ("not_downloaded", "6", "http_error"),
+    }  # fmt: skip
+    everything = stats.count_downloads(replace(task, lists=[None]), filters=filters).outputs
+    assert {one["uid"] for one in everything if one["reason"] == "small_side"} == {"0", "1"}
+    assert not [one for one in stats.count_downloads(task).outputs if one["stage"] == "write_shards"]
 
 
 def curated_row(uid: str) -> dict:
