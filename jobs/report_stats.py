@@ -1,4 +1,4 @@
-"""Write the report of a run: index.html and report.json."""
+"""Write the report of a run: index.html, entries/<lang>.js and report.json."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -8,8 +8,11 @@ from pyspark.sql import SparkSession
 
 from headtail.start import launch
 from conf.schema.jobs import EstimateConfig, ReportStatsConfig
+from conf.schema.topics import RatesConfig
 from curation.balancing.counts import CountFiles
 from curation.balancing.entry_table import Words
+from curation.balancing.forecast import forecast_buckets
+from curation.balancing.forecast_table import Rates
 from curation.core.amounts import counted
 from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
@@ -30,8 +33,12 @@ from curation.report.previews import ListSummary, plan_entries, plan_previews, r
 from curation.report.repeats import count_repeats, repeat_values
 from curation.report.run_paths import RunPaths
 from curation.report.run_tables import STAGE, RunTables, RunTotals, check_files
+from curation.report.search_examples import PoolText, merge_pool, plan_pool, read_pool
+from curation.report.search_files import SearchPlan, search_settings
+from curation.report.search_rows import SearchNumbers
 from curation.report.spread import Exchanges
 from curation.report.stats import count_curated, count_downloads, count_matches, count_shards
+from curation.report.whatif import WhatIf
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.entries import entries_to_write
@@ -51,7 +58,8 @@ def run(config: ReportStatsConfig) -> None:
     seed = run_seed(config.output, config.seed)
     classes = read_class_lists(config.benchmarks)
     recipe_of = {"seed": seed, "metadata": tables.check_metadata(store.hash)}
-    recipe = tables.recipe(recipe_of | class_settings(config.benchmarks, classes))
+    asked = class_settings(config.benchmarks, classes) | search_settings(config.search_megabytes)
+    recipe = tables.recipe(recipe_of | asked)
     words = Words.of_lists(store, tables.matches.languages)
     for note in (*tables.notes, *notes_on_classes(classes, words.languages)):
         say(STAGE, note)
@@ -124,6 +132,7 @@ def run(config: ReportStatsConfig) -> None:
         shown,
         EstimateConfig.price_core_hour,
         coverage_values(classes, found, CoverageNumbers.of(tables.counts, thresholds, added)),
+        forecast=run_forecast(spark, tables, join(work, "forecast")),
     )
     report = values.report_values(
         inputs,
@@ -134,9 +143,29 @@ def run(config: ReportStatsConfig) -> None:
         },
         metadata={"id": store.hash},
     )
-    write_report(config.report, paths.report(report))
+    pool = run_pool(spark, tables, seed) if config.search_megabytes else {}
+    search = SearchPlan(words, SearchNumbers(tables.counts, kept_counts, added.in_shards if added else None), pool)
+    searched = search.write(config.report, report, config.search_megabytes, config.entries)
+    write_report(config.report, paths.report(report), searched)
     remove(work)
     progress.close(f"{config.report}/index.html")
+
+
+def run_forecast(spark: SparkSession, tables: RunTables, work: str) -> values.Values | None:
+    """Return the forecast of other thresholds; None where there is none to make."""
+    plan = WhatIf.make(tables)
+    if plan is None:
+        return None
+    tasks = plan.tasks(spark.sparkContext.defaultParallelism, work)
+    run_tasks(spark, partial(forecast_buckets, grid=plan.grid), tasks, work)
+    assumed = Rates(RatesConfig.images_per_second, RatesConfig.bytes_per_image)
+    return plan.values([task.output for task in tasks], tables.stages(), assumed)
+
+
+def run_pool(spark: SparkSession, tables: RunTables, seed: int) -> dict[str, list[PoolText]]:
+    """Return kept texts by language, as examples of entries."""
+    look = partial(read_pool, seed=seed, removals=tuple(tables.shards.removal_lists()))
+    return merge_pool(run_tasks(spark, look, plan_pool(tables.parts["balance_pairs"])))
 
 
 def run_examples(
