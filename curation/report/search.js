@@ -7,6 +7,7 @@
   const byId = (id) => document.getElementById(id);
   const lang = byId("find-lang"), text = byId("find-text"), how = byId("find-how");
   const status = byId("find-status"), more = byId("find-more"), rows = byId("find-rows");
+  const hasSources = rows.parentNode.querySelector("thead .mini") !== null;
   let languages = null;
 
   // The places in a text where its lines begin, and one more for the end.
@@ -55,11 +56,18 @@
     return { total, lines };
   };
 
+  // The first texts that hold an entry of the page, by its line.
   const examplesOf = (language, line) => {
-    language.examples ??= language.held.reduce((found, places, number) => {
-      for (const place of places) found.set(place, [...(found.get(place) ?? []), number].slice(0, EXAMPLES));
-      return found;
-    }, new Map());
+    if (!language.examples) {
+      language.examples = new Map();
+      language.held.forEach((lines, number) => {
+        for (const each of lines) {
+          const known = language.examples.get(each);
+          if (!known) language.examples.set(each, [number]);
+          else if (known.length < EXAMPLES) known.push(number);
+        }
+      });
+    }
     return (language.examples.get(line) ?? []).map((number) => language.texts[number]);
   };
 
@@ -70,7 +78,8 @@
     return made;
   };
 
-  const number = (value) => (value === undefined ? "–" : value.toLocaleString("en"));
+  const format = new Intl.NumberFormat("en");
+  const number = (value) => (value === undefined ? "–" : format.format(value));
 
   const addRow = ({ language, part, line, count }) => {
     const { list } = part, of = (values) => values && (values[line] ?? 0);
@@ -87,7 +96,7 @@
     for (const value of [count, of(list.kept), of(list.in_shards)]) add(row, "td", number(value), "num");
     const chance = !count || language.t === null ? undefined : Math.min(1, language.t / count);
     add(row, "td", chance === undefined ? "–" : String(Number(chance.toPrecision(3))), "num");
-    add(add(row, "td"), "bdi", list.sources[LETTERS.indexOf(list.source[line])] || "–");
+    if (hasSources) add(add(row, "td"), "bdi", list.sources[LETTERS.indexOf(list.source[line])] || "–");
   };
 
   const show = () => {

@@ -38,7 +38,8 @@ Values = dict[str, Any]
 class Search:
     """What the page searches: JSON that is safe within a script.
 
-    `languages` are codes and names, `within` and `beside` the numbers of entries in the page and in the files.
+    `languages` are codes and names, `within` and `beside` the numbers of entries in the page and in the files;
+    `has_sources`: a list names its sources.
     """
 
     data: Markup
@@ -46,6 +47,7 @@ class Search:
     within: int
     beside: int
     file_bytes: int
+    has_sources: bool
 
 
 @dataclass(frozen=True)
@@ -83,6 +85,7 @@ class SearchPlan:
         known = {row["lang"]: row for row in values["languages"]}
         parts: dict[str, str] = {}
         within = beside = file_bytes = 0
+        has_sources = False
         for lang, rows in self._rows():
             room = max(allotted[lang] - HEAD_BYTES, 0)
             for_texts = min(wanted.get(lang, 0), int(room * EXAMPLES_SHARE))
@@ -97,11 +100,12 @@ class SearchPlan:
             head = {"lang": lang, "name": known[lang]["name"], "t": known[lang]["t"], "left": left, "bytes": size}
             texts = _texts(self.pool.get(lang, ()), rows.ids[:cut], room - (int(ends[cut - 1]) if cut else 0))
             parts[lang] = _object(head, rows.json(0, cut), texts)
+            has_sources |= any(rows.sources)
             within, beside, file_bytes = within + cut, beside + (left if size else 0), file_bytes + size
         languages = [(row["lang"], row["name"]) for row in values["languages"] if row["lang"] in parts]
         listed = f'"languages":[{",".join(parts[lang] for lang, _ in languages)}]'
         data = Markup(_object({"id": values["run"]["id"]}, listed))
-        return Search(data, languages, within, beside, file_bytes)
+        return Search(data, languages, within, beside, file_bytes, has_sources)
 
     def _rows(self) -> Iterator[tuple[str, SearchRows]]:
         for batch in self.words:

@@ -15,8 +15,8 @@
     told.textContent = "";
     cells.forEach((cell, place) => {
       const fact = told.appendChild(document.createElement("span"));
+      fact.append(`${heads[place]} `);
       fact.appendChild(document.createElement("b")).textContent = cell;
-      fact.append(` ${heads[place]}`);
     });
   };
 

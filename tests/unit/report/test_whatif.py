@@ -152,3 +152,5 @@ def test_the_chart_marks_the_run_and_the_table_has_all_thresholds() -> None:
     forecast["points"] = forecast["points"][2:3]
     forecast["place"] = 0
     assert 'id="whatif-t"' in render(report), "a single threshold is no fault"
+    del report["forecast"]
+    assert 'id="forecast"' not in render(report), "a report of before has none"
