@@ -1,11 +1,14 @@
-"""Write the report of a run: index.html and report.json."""
+"""Write the report of a run: index.html, entries/<lang>.js and report.json."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 
 from headtail.start import launch
 from conf.schema.jobs import EstimateConfig, ReportStatsConfig
+from conf.schema.topics import RatesConfig
 from curation.balancing.entry_table import Words
+from curation.balancing.forecast_table import Rates
 from curation.core.amounts import counted
 from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
@@ -19,6 +22,7 @@ from curation.report.page import is_written, write_report
 from curation.report.passes import ReportPasses
 from curation.report.run_paths import RunPaths
 from curation.report.run_tables import STAGE, RunTables, check_files
+from curation.report.search_files import SearchPlan, search_settings
 from curation.report.values import report_values
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
@@ -39,7 +43,8 @@ def run(config: ReportStatsConfig) -> None:
     seed = run_seed(config.output, config.seed)
     classes = read_class_lists(config.benchmarks)
     recipe_of = {"seed": seed, "metadata": tables.check_metadata(store.hash)}
-    recipe = tables.recipe(recipe_of | class_settings(config.benchmarks, classes))
+    asked = class_settings(config.benchmarks, classes) | search_settings(config.search_megabytes)
+    recipe = tables.recipe(recipe_of | asked)
     words = Words.of_lists(store, tables.matches.languages)
     for note in (*tables.notes, *notes_on_classes(classes, words.languages)):
         say(STAGE, note)
@@ -54,11 +59,12 @@ def run(config: ReportStatsConfig) -> None:
     spark = open_session(STAGE, **vars(config.spark))
     work = join(config.report, ".work")
     passes = ReportPasses(partial(run_tasks, spark), tables, store, seed, work, listed)
-    paths, max_tasks = RunPaths(config.output), TASKS_PER_CORE * spark.sparkContext.defaultParallelism
+    paths, cores = RunPaths(config.output), spark.sparkContext.defaultParallelism
     shards, price = paths.shown(tables.shards.path), EstimateConfig.price_core_hour
-    inputs = passes.inputs(max_tasks, classes, words.languages, shards, price)
+    inputs, numbers = passes.inputs(TASKS_PER_CORE * cores, classes, words.languages, shards, price)
+    forecast = passes.forecast(cores, Rates(RatesConfig.images_per_second, RatesConfig.bytes_per_image))
     report = report_values(
-        inputs,
+        replace(inputs, forecast=forecast),
         run={
             "id": recipe.id,
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -66,7 +72,9 @@ def run(config: ReportStatsConfig) -> None:
         },
         metadata={"id": store.hash},
     )
-    write_report(config.report, paths.report(report))
+    search = SearchPlan(words, numbers, passes.pool() if config.search_megabytes else {})
+    searched = search.write(config.report, report, config.search_megabytes, config.entries)
+    write_report(config.report, paths.report(report), searched)
     remove(work)
     progress.close(f"{config.report}/index.html")
 

@@ -327,6 +327,13 @@ class ReportStatsConfig(JobConfig):
         ["clip-benchmark"],
         "class names to look up in the data: clip-benchmark (included) and JSON files of your own; []: none",
     )
+    search_megabytes: float = setting(
+        10.0,
+        "megabytes of entries that can be searched within the page; the others go to files beside it; 0: no search",
+        unit="MB",
+        minimum=0,
+        maximum=1000,
+    )
     entries: str = table("entries", "table of the words of entries and their counts, for people, to write")
 
 

@@ -85,6 +85,26 @@ def default_grid(largest: float) -> list[float]:
     return series[: 1 + sum(t <= largest for t in series)]
 
 
+def grid_with_goal(
+    goal: BalanceGoal, distributions: Distributions, t: Mapping[str, float], asked: Sequence[float] = ()
+) -> tuple[list[float], dict[str, np.ndarray], int]:
+    """Return the points of a grid, each language's thresholds at them, and the place of the goal among them.
+
+    `t` are the first-pass thresholds of the goal. `asked` are points in counts of survivors; none: `default_grid`.
+    """
+    reference = goal.rule.reference
+    largest = goal.to_survivors(float(distributions.reference(reference).counts[-1]))
+    grid = sorted(set(asked) or default_grid(largest))
+    ts = goal.first_pass_rule.thresholds(distributions, [goal.to_first_pass(point) for point in grid])
+    # The goal is a point of its own where its thresholds are not those of a grid point, in any language.
+    goal_t = goal.to_survivors(t[reference])
+    place = int(np.searchsorted(grid, goal_t))
+    if goal_t not in grid or any(values[place] != t[lang] for lang, values in ts.items()):
+        ts = {lang: np.insert(values, place, t[lang]) for lang, values in ts.items()}
+        grid.insert(place, goal_t)
+    return grid, ts, place
+
+
 def write_forecasts(
     counts: CountFiles, points: ForecastPoints, plan: ForecastPlan, goal: BalanceGoal, folder: str
 ) -> Receipt:

@@ -137,3 +137,38 @@ def histogram(bins: dict[str, Any], description: str, show: Callable[[float], st
     if bins["beyond"]:
         plot.labels.append(Label("beyond", f"{number(bins['beyond'])} beyond"))
     return plot
+
+
+def at_of_t(forecast: dict[str, Any], t: float) -> float:
+    """Return where a threshold of a forecast stands across its chart, from 0 to 1, on a logarithmic scale."""
+    first, last = (math.log10(forecast["points"][end]["t"]) for end in (0, -1))
+    return (math.log10(t) - first) / (last - first) if last > first else 0.5
+
+
+def images_by_t(forecast: dict[str, Any]) -> Plot:
+    """Return the images that each threshold of a forecast keeps, both on scales of powers of ten, and the run's t."""
+    points, own = forecast["points"], forecast["points"][forecast["place"]]
+    images = [max(point["images"], 1) for point in points]
+    low, high = (math.log10(end(images)) for end in (min, max))
+    low, high = math.floor(low), max(high, math.floor(low) + 0.3) + 0.05
+
+    def height(count: float) -> float:
+        return 1 - (math.log10(count) - low) / (high - low)
+
+    plot = Plot("curves", f"Images to fetch by threshold, from {number(images[0] // 1)} to {number(images[-1] // 1)}")
+    for power in range(low, int(high) + 1):
+        plot.paths.append(("grid", f"M0 {height(10**power) * HEIGHT:.2f}H{WIDTH}"))
+        plot.labels.append(Label("y", number(10**power), top=height(10**power) * 100))
+    at = [
+        f"{at_of_t(forecast, point['t']) * WIDTH:.2f} {height(count) * HEIGHT:.2f}"
+        for point, count in zip(points, images, strict=True)
+    ]
+    plot.paths.append(("line after", f"M{'L'.join([*at, *at[-1:]])}"))
+    place = at_of_t(forecast, own["t"])
+    plot.paths += [("marker", f"M{place * WIDTH:.2f} 0V{HEIGHT}"), ("here", "")]
+    first, last = (math.log10(points[end]["t"]) for end in (0, -1))
+    powers = [10**power for power in range(math.ceil(first), math.floor(last) + 1)]
+    plot.labels += _positions([(at_of_t(forecast, t), number(t)) for t in powers])
+    side = "left-of" if place > 0.5 else "right-of"
+    plot.labels.append(Label(f"note {side}", "this run", left=place * 100, strong=f"t = {number(round(own['t'], 2))}"))
+    return plot

@@ -1,8 +1,8 @@
-"""The report as a page: one HTML file that opens offline, without scripts and without requests.
+"""The report as a page: one HTML file that opens offline and asks nobody for anything.
 
 `render` takes the values of report.json (docs/report.md describes them) and returns HTML. The templates escape all
-values. A content security policy also forbids scripts and all addresses except `data:` images, so a hostile alt-text
-stays a text even where an escape is missing.
+values. A content security policy also forbids all scripts but those of `page_scripts`, and all addresses except `data:`
+images, so a hostile alt-text stays a text even where an escape is missing.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,6 +16,8 @@ from curation.core import storage
 from curation.core.choices import Obey
 from curation.report import coverage_section
 from curation.report.numbers import number_in_words
+from curation.report.page_scripts import policy
+from curation.report.search_files import Search
 from curation.report.template import render_template
 
 FORMAT = 2
@@ -23,7 +25,6 @@ FORMAT = 2
 
 PAGE, VALUES = "index.html", "report.json"
 Values = Mapping[str, Any]
-_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _MOSAIC_IMAGES = 12
 """Thumbnails beside the headline; a report with fewer samples has none."""
 _DECIDED_BY = {
@@ -58,8 +59,10 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Values], str]], ...] = (
     ("Summary", "What was checked", _section("summary")),
     ("Funnel", "Every record, accounted for", _section("funnel")),
     ("Balance", "The head comes down, the tail stays", _section("balance")),
+    ("Forecast", "What another threshold would keep", _section("forecast")),
     ("Samples", "What came out", _section("samples")),
     ("Languages", "Language by language", _languages),
+    ("Search", "Look an entry up", _section("search")),
     ("Benchmarks", "Which classes are in there", coverage_section.benchmarks),
     ("Hosts", "Whose images they are", _section("hosts")),
     ("Texts", "How much a text says", _section("texts")),
@@ -74,9 +77,9 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Values], str]], ...] = (
 """Name, title and body of each section, as HTML; a section without a body is left out."""
 
 
-def write_report(folder: str, report: dict[str, Any]) -> None:
+def write_report(folder: str, report: dict[str, Any], search: Search | None = None) -> None:
     """Write `index.html` and `report.json`, in this order, into a folder."""
-    storage.write_bytes(storage.join(folder, PAGE), render(report).encode("utf-8"))
+    storage.write_bytes(storage.join(folder, PAGE), render(report, search).encode("utf-8"))
     storage.write_json(storage.join(folder, VALUES), report)
 
 
@@ -89,18 +92,19 @@ def is_written(folder: str, run_id: str) -> bool:
     return written and storage.exists(storage.join(folder, PAGE))
 
 
-def render(report: dict[str, Any]) -> str:
-    """Return the page of a report; raises ValueError for another format, and if a stage loses rows."""
+def render(report: dict[str, Any], search: Search | None = None) -> str:
+    """Return the page of a report, with what it searches; raises ValueError for another format, or if rows are lost."""
     if report.get("format") != FORMAT:
         raise ValueError(f"report.json has format {report.get('format')!r}, expected {FORMAT}")
     check_balance(report)
+    report = {"forecast": None, **report, "search": search}
     bodies = ((name, title, Markup(body(report))) for name, title, body in _SECTIONS)
     page = partial(render_template, report=report, headline=_headline(report))
     style = files("curation.report").joinpath("report.css").read_text("utf-8")
     return str(
         page(
             "page",
-            policy=_POLICY,
+            policy=policy(),
             style=Markup(style),
             header=page("header", **_introduction(report)),
             sections=[

@@ -7,6 +7,8 @@ from typing import Any
 
 from curation.balancing.counts import CountFiles
 from curation.balancing.entry_table import EntryNumbers
+from curation.balancing.forecast import forecast_buckets
+from curation.balancing.forecast_table import Rates
 from curation.core.progress import say
 from curation.core.receipts import Receipt
 from curation.core.storage import join
@@ -31,9 +33,12 @@ from curation.report.kept_texts import Wanted, merge_texts
 from curation.report.previews import ListSummary, plan_entries, plan_previews, read_entries, read_previews
 from curation.report.repeats import count_repeats, repeat_values
 from curation.report.run_tables import STAGE, RunTables, RunTotals
+from curation.report.search_examples import PoolText, merge_pool, plan_pool, read_pool
+from curation.report.search_rows import SearchNumbers
 from curation.report.shown_entries import compare_languages, head_tails, needed_entries, saved, wanted_entries
 from curation.report.spread import Exchanges
 from curation.report.stats import SampleDraw, count_curated, count_downloads, count_matches, count_shards
+from curation.report.whatif import WhatIf
 
 Runner = Callable[..., list[Receipt]]
 """`run(function, tasks, folder)` does tasks and returns their receipts in order; tasks that write name the folder."""
@@ -81,9 +86,10 @@ class ReportPasses:
         languages: Sequence[str],
         shards: str,
         price_core_hour: float,
-    ) -> values.ReportInputs:
-        """Do all passes, of at most `max_tasks` tasks each for the tables; return everything that the report shows.
+    ) -> tuple[values.ReportInputs, SearchNumbers]:
+        """Do all passes but that of the forecast; return what the report shows, and the numbers of its search.
 
+        A pass over a table has at most `max_tasks` tasks.
         `languages` are those in which names of `classes` are looked up; `shards` is the path of the shards as shown.
         """
         tables, thresholds = self.tables, self.tables.thresholds()
@@ -100,7 +106,8 @@ class ReportPasses:
         found = self.classes(classes, languages)
         lists = self.lists(needed, kept.folder)
         numbers = CoverageNumbers.of(tables.counts, thresholds, counted.entries)
-        return values.ReportInputs(
+        in_shards = counted.entries.in_shards if counted.entries else None
+        inputs = values.ReportInputs(
             tables.stages(),
             counted.totals,
             counts,
@@ -120,6 +127,21 @@ class ReportPasses:
             coverage_values(classes, found, numbers),
             counted.crawls,
         )
+        return inputs, SearchNumbers(tables.counts, kept, in_shards)
+
+    def forecast(self, cores: int, assumed: Rates) -> Values | None:
+        """Return the forecast of other thresholds, in tasks for so many cores; None where there is none to make."""
+        plan = WhatIf.make(self.tables)
+        if plan is None:
+            return None
+        tasks = plan.tasks(cores, join(self.work, "forecast"))
+        self.run(partial(forecast_buckets, grid=plan.grid), tasks, self.work)
+        return plan.values([task.output for task in tasks], self.tables.stages(), assumed)
+
+    def pool(self) -> dict[str, list[PoolText]]:
+        """Return kept texts by language, as examples of entries for the search."""
+        look = partial(read_pool, seed=self.seed, removals=tuple(self.tables.shards.removal_lists()))
+        return merge_pool(self.run(look, plan_pool(self.tables.parts["balance_pairs"])))
 
     def count(self, max_tasks: int, wanted: Wanted) -> Counted:
         """Count the rows of all tables, and write the table `entries`; `wanted` entries get a text each."""

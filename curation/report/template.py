@@ -13,6 +13,7 @@ from markupsafe import Markup
 
 from curation.report import charts, numbers
 from curation.report.class_coverage import divergence_text
+from curation.report.page_scripts import script
 
 FIRST_ROWS = 15
 """Rows of a long table that are always visible; a <details> element holds the others."""
@@ -49,8 +50,11 @@ def environment() -> Environment:
         "cumulative": charts.cumulative,
         "rank_frequency": charts.rank_frequency,
         "histogram": charts.histogram,
+        "images_by_t": charts.images_by_t,
+        "at_of_t": charts.at_of_t,
         "byte_size": numbers.byte_size,
         "number": numbers.number,
+        "script": script,
     }
     return found
 

@@ -269,6 +269,7 @@ class ReportInputs:
     price_core_hour: float = 0.0
     benchmarks: Sequence[Values] = ()
     crawls: Values | None = None
+    forecast: Values | None = None
 
 
 def report_values(inputs: ReportInputs, run: Values, metadata: Values) -> Values:
@@ -310,6 +311,7 @@ def report_values(inputs: ReportInputs, run: Values, metadata: Values) -> Values
         "kept_texts": kept_text_values(inputs.kept_texts, lists),
         "failures": failure_values(stages.values()),
         "second_balance": inputs.second_balance,
+        "forecast": inputs.forecast,
         "never_matching": never_matching_values(lists.values()),
         "cost": cost_values(stages, inputs.price_core_hour),
     }

@@ -14,8 +14,8 @@ from curation.balancing.forecast_table import (
     FORECASTS,
     ForecastPlan,
     ForecastPoints,
-    default_grid,
     forecast_text,
+    grid_with_goal,
     write_forecasts,
 )
 from curation.balancing.solve_t import solve_goal
@@ -70,18 +70,8 @@ class Forecaster:
         self, goal: BalanceGoal, t: Mapping[str, float], plan: ForecastPlan, table: Table, recipe: Recipe
     ) -> str:
         """Write the forecast of a grid and of the goal, whose first-pass thresholds are `t`; return it as text."""
-        reference = goal.rule.reference
-        distributions = Distributions.of_files(self.counts)
-        largest = goal.to_survivors(float(distributions.reference(reference).counts[-1]))
-        grid = sorted(set(plan.grid) or default_grid(largest))
-        ts = goal.first_pass_rule.thresholds(distributions, [goal.to_first_pass(point) for point in grid])
-        # The goal is a point of its own where its thresholds are not those of a grid point, in any language.
-        goal_t = goal.to_survivors(t[reference])
-        place = int(np.searchsorted(grid, goal_t))
-        if goal_t not in grid or any(values[place] != t[lang] for lang, values in ts.items()):
-            ts = {lang: np.insert(values, place, t[lang]) for lang, values in ts.items()}
-            grid.insert(place, goal_t)
+        grid, ts, place = grid_with_goal(goal, Distributions.of_files(self.counts), t, plan.grid)
         points = ForecastPoints(grid, ts, self.expect(ts))
         receipt = write_forecasts(self.counts, points, plan, goal, table.begin(0))
         part = table.commit(0, recipe, [receipt], 0.0)
-        return forecast_text(read_rows(part.files[0], FORECASTS).to_pylist(), place, reference)
+        return forecast_text(read_rows(part.files[0], FORECASTS).to_pylist(), place, goal.rule.reference)

@@ -42,6 +42,7 @@ def example_report() -> dict[str, Any]:
     return {
         "format": 2,
         "run": {
+            "id": "5b1d0c3f5b1d0c3f",
             "finished": "2026-11-23T08:40:12+00:00",
             "seed": 0,
             "versions": {"headtail": "0.1.0", "python": "3.11.2", "pyspark": "4.3.0", "pyarrow": "26.0.1"},
@@ -144,6 +145,15 @@ def example_report() -> dict[str, Any]:
         },
         "second_balance": {
             "t": dict.fromkeys(NAMES, 41.5), "missing_texts": 12.5, "missing_share": 0.021, "sufficient_headroom": 0.31,
+        },
+        "forecast": {
+            "reference": "en", "place": 2, "kept_images": 9_812, "sampled": False, "limit": False, "measured": True,
+            "images_per_second": 310.5, "bytes_per_image": 21_460.0, "survivors": 0.622,
+            "points": [
+                {"t": t, "tail_share": t / 900, "texts": 90 * images / 80, "images": images, "samples": images * 0.622,
+                 "bytes": images * 0.622 * 21_460, "seconds": images / 310.5}
+                for t, images in ((20.0, 4_100.5), (50.0, 8_900.0), (60.0, 9_790.25), (500.0, 27_000.0))
+            ],
         },
         "never_matching": {
             "total": 214,

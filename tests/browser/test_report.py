@@ -1,4 +1,4 @@
-"""The report in a real browser: no scripts, console messages or requests, and hostile texts stay texts."""
+"""The report in a real browser: no scripts but its own, no console messages or requests, hostile texts stay texts."""
 
 import json
 import threading
@@ -7,19 +7,41 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
+from curation.balancing.counts import CountFiles, save_array
+from curation.core.schemas import ENTRIES
 from curation.report.page import write_report
+from curation.report.search_examples import PoolText
+from curation.report.search_files import SearchPlan
+from curation.report.search_rows import SearchNumbers
 from tests.browser.chromium import needs_chromium
 from tests.browser.report_example import HOSTILE, example_report
 
 pytestmark = needs_chromium
+WORDS = {
+    "en": [*HOSTILE[:4], "İstanbul", "red kite", "Red Car", "bored", *(f"word {k}" for k in range(60))],
+    "de": ["Haus", "rot", "nie"],
+}
+"""The first half of a language has a count, the first entry the largest; the rest is in the file of the language."""
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("report")
-    write_report(str(path), example_report())
+    report = example_report()
+    batches = []
+    for lang, words in WORDS.items():
+        rows = [{"lang": lang, "entry_id": k, "entry": word, "source": HOSTILE[1]} for k, word in enumerate(words)]
+        batches.append(pa.RecordBatch.from_pylist(rows, pa.schema([ENTRIES.field(name) for name in rows[0]])))
+        counts = np.arange(len(words), 0, -1) * 40
+        counts[len(words) // 2 :] = 0
+        save_array(f"{path}/counts/{lang}.npy", counts)
+    counts, texts = CountFiles(f"{path}/counts"), [PoolText(0.5, "en", text, [0]) for text in HOSTILE]
+    search = SearchPlan(batches, SearchNumbers(counts, counts, None), {"en": texts})
+    write_report(str(path), report, search.write(str(path), report, 10, ""))
     return path
 
 
@@ -69,7 +91,12 @@ def test_served_over_http_it_requests_nothing_else(browser: Any, folder: Path) -
 
 
 def test_hostile_texts_do_nothing(page: Any) -> None:
-    assert page.execute_script("return window.hacked === undefined && document.scripts.length === 0")
+    assert page.execute_script("return window.hacked === undefined")
+    assert page.execute_script("return [...document.scripts].map(script => script.type)") == [
+        "",
+        "application/json",
+        "",
+    ]
     assert page.execute_script("return [...document.images].every(image => image.src.startsWith('data:'))")
     text = page.execute_script("return document.body.textContent")
     assert HOSTILE[0] in text
@@ -88,6 +115,108 @@ def test_a_tab_shows_its_language(page: Any) -> None:
     shown(page, ".choice label")[2].click()
     assert [panel.get_attribute("class") for panel in shown(page, ".panel")] == ["panel panel-2"]
     assert "French" in shown(page, ".panel")[0].text
+
+
+def typed(browser: Any, query: str, how: str = "begin with") -> list[str]:
+    """The entries that the search shows for a text."""
+    from selenium.webdriver.common.keys import Keys
+    from selenium.webdriver.support.select import Select
+
+    (field,) = shown(browser, "#find-text")
+    field.clear()
+    field.send_keys(query or f"x{Keys.BACKSPACE}")
+    Select(browser.find_element("id", "find-how")).select_by_visible_text(how)
+    script = "return [...document.querySelectorAll('#find-rows th')].map(head => head.firstChild.textContent)"
+    return browser.execute_script(script)
+
+
+def test_the_search_finds_entries_in_the_page_and_in_the_file_of_a_language(page: Any, folder: Path) -> None:
+    from selenium.webdriver.support.select import Select
+
+    requests(page)
+    assert typed(page, "RE") == ["red kite", "Red Car"]
+    assert typed(page, "re", "hold") == ["red kite", "Red Car", "bored"]
+    assert typed(page, "<IMG", "hold") == [HOSTILE[1]]
+    assert typed(page, "stan", "hold") == ["İstanbul"], "a letter whose lower case is two letters moves no other"
+    assert typed(page, "nie") == [], "without a count, it lies in the file"
+    status = page.find_element("id", "find-status")
+    assert (status.text, status.get_attribute("role")) == ("0 entries.", "status")
+    assert typed(page, "") != []
+    cells = page.execute_script(
+        "return [...document.querySelectorAll('#find-rows tr')].map(r => r.innerText.split('\t'))"
+    )
+    first = next(row for row in cells if row[0].startswith("<script>"))
+    assert first[1:4] == [f"{len(WORDS['en']) * 40:,}"] * 2 + ["–"]
+    assert float(first[4]) == pytest.approx(60 / (len(WORDS["en"]) * 40), rel=1e-2)
+    assert shown(page, "#find-more") == []
+
+    Select(page.find_element("id", "find-lang")).select_by_visible_text("English")
+    shown(page, "#find-rows summary")[0].click()
+    assert shown(page, "#find-rows details p")[0].text == HOSTILE[0]
+    (more,) = shown(page, "#find-more")
+    assert more.text.startswith(f"Load {len(WORDS['en']) // 2} more English entries")
+    assert requests(page) == []
+    more.click()
+    page.execute_async_script("const done = arguments[0]; setTimeout(done, 50)")
+    assert typed(page, "word 59") == ["word 59"]
+    assert status.text == "1 entry."
+    assert len(typed(page, "word")) == 50
+    assert status.text == "60 entries. The 50 most frequent are shown."
+    assert requests(page) == [f"file://{folder}/entries/en.js"]
+    assert page.execute_script("return window.hacked === undefined")
+    assert page.get_log("browser") == []
+
+
+def test_a_file_that_is_lost_or_of_another_report_is_told(page: Any, folder: Path) -> None:
+    from selenium.webdriver.support.select import Select
+
+    path = folder / "entries/de.js"
+    kept = path.read_text()
+    path.write_text(kept.replace('"id":', '"id":"x","other":'))
+    Select(page.find_element("id", "find-lang")).select_by_visible_text("German")
+    for _ in range(2):
+        shown(page, "#find-more")[0].click()
+        page.execute_async_script("const done = arguments[0]; setTimeout(done, 50)")
+        expected = "belongs to another report" if path.exists() else "is not beside this page"
+        assert page.find_element("id", "find-status").text == f"entries/de.js {expected}."
+        path.unlink(missing_ok=True)
+    path.write_text(kept)
+    page.get_log("browser")
+
+
+def test_the_slider_tells_the_row_of_its_threshold(page: Any) -> None:
+    from selenium.webdriver.common.keys import Keys
+
+    (slider,) = shown(page, "#whatif-t")
+    assert slider.accessible_name == "Threshold t"
+    told = page.find_element("id", "whatif-told")
+    assert "t 60 this run" in " ".join(told.text.split())
+    before = page.execute_script("return document.querySelector('.here').getAttribute('d')")
+    slider.send_keys(Keys.ARROW_RIGHT)
+    words = " ".join(told.text.split())
+    assert "t 500" in words
+    assert "Images to fetch 27,000" in words
+    assert slider.get_attribute("aria-valuetext") == "t = 500"
+    assert page.execute_script("return document.querySelector('.here').getAttribute('d')") != before
+    page.find_element("id", "whatif-back").click()
+    assert "t 60 this run" in " ".join(told.text.split())
+
+
+def test_search_and_slider_are_absent_in_print_and_without_scripts(page: Any) -> None:
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        assert shown(page, "#search, #whatif") == []
+        assert shown(page, "#forecast .plot") != []
+    finally:
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+    page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        page.refresh()
+        assert shown(page, "#finder, #whatif") == []
+        assert "The search needs JavaScript" in shown(page, "#search")[0].text
+        assert shown(page, "#forecast summary") != []
+    finally:
+        page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280, 1920])

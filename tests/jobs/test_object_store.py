@@ -97,7 +97,10 @@ def test_a_whole_run_lies_on_an_object_store(
 def told_of(run: Path) -> dict[str, Any]:
     """What a report tells of the data; not how long it took, nor where it lies."""
     report = json.loads((run / "report/report.json").read_text())
-    return {name: report[name] for name in ("overview", "languages", "entries", "samples", "downloads")}
+    told = {name: report[name] for name in ("overview", "languages", "entries", "samples", "downloads")}
+    files = {path.name: path.read_text().partition(",")[2] for path in (run / "report/entries").glob("*.js")}
+    assert files
+    return told | {"entries_in_files": files}
 
 
 def first_uid(files: dict[str, bytes]) -> str:

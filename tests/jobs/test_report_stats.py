@@ -15,6 +15,8 @@ import pytest
 from conf.compose import compose_config
 from conf.schema.jobs import BalancePairsConfig, CardConfig, CompareConfig, RemoveSamplesConfig, ReportStatsConfig
 from curation.core.errors import HeadtailError
+from curation.report.examples import MAX_CHARS
+from curation.report.personal import masked_beginning
 from jobs import balance_pairs, card, compare, remove_samples, report_stats
 from tests.jobs.conftest import Sample, rows
 from tests.unit.report.test_report_keys import undescribed
@@ -105,6 +107,53 @@ def test_classes_have_the_counts_of_a_loop(finished: Path, report: dict[str, Any
             met += each["in_shards"]
         assert len(named) == task["entry_classes"] == sum(each["class"] in words for each in task["names"])
     assert met > 0
+
+
+def test_the_search_has_every_entry_with_the_counts_of_a_loop(finished: Path) -> None:
+    page = (finished / "report/index.html").read_text()
+    found = re.search(r'<script type="application/json" id="find-data">(.*?)</script>', page)
+    assert found
+    within = {one["lang"]: one for one in json.loads(found[1])["languages"]}
+    files = [path.read_text() for path in (finished / "report/entries").iterdir()]
+    beside = [json.loads(text.removeprefix("headtailEntries(").removesuffix(");\n")) for text in files]
+    lists = [*within.values(), *beside]
+    searched = {
+        (one["lang"], word): tuple((one[name][k : k + 1] or [0])[0] for name in ("count", "kept", "in_shards"))
+        for one in lists
+        for k, word in enumerate(one["words"].split("\n") if one["words"] else [])
+    }
+    after = [text for text in texts_of(finished, "curated") if text["kept"]]
+    kept = Counter((text["lang"], i) for text in after for i in text["entry_ids"])
+    entries = rows(finished, "entries").to_pylist()
+    assert len(entries) == sum(len(one["words"].split("\n")) for one in lists if one["words"])
+    assert searched == {
+        (row["lang"], row["entry"]): (row["count"], kept[row["lang"], row["entry_id"]], row["in_shards"])
+        for row in entries
+    }
+    ids = {(row["lang"], row["entry"]): row["entry_id"] for row in entries}
+    holding: dict[tuple[str, str], set[int]] = {}
+    for text in after:
+        holding.setdefault((text["lang"], masked_beginning(text["text"], MAX_CHARS)), set()).update(text["entry_ids"])
+    shown = 0
+    for lang, one in within.items():
+        words = one["words"].split("\n")
+        for text, places in zip(one["texts"], one["held"], strict=True):
+            assert {ids[lang, words[place]] for place in places} <= holding[lang, text]
+            shown += len(places)
+    assert shown > 0
+
+
+def test_the_forecast_has_the_images_that_the_balance_expected(finished: Path, report: dict[str, Any]) -> None:
+    forecast, thresholds = report["forecast"], rows(finished, "thresholds").to_pylist()
+    own = forecast["points"][forecast["place"]]
+    assert own["t"] == next(row["t"] for row in thresholds if row["lang"] == forecast["reference"])
+    assert own["images"] == pytest.approx(sum(row["expected_images"] for row in thresholds), abs=1e-3)
+    assert forecast["kept_images"] == rows(finished, "curated").num_rows
+    assert own["images"] == pytest.approx(forecast["kept_images"], rel=0.1)
+    assert forecast["measured"]
+    written = next(row["written_bytes"] for row in report["cost"]["stages"] if row["stage"] == "write_shards")
+    assert own["bytes"] == pytest.approx(written, rel=0.1)
+    assert own["samples"] == pytest.approx(report["overview"][-1]["count"], rel=0.1)
 
 
 def test_every_key_of_a_report_is_described(report: dict[str, Any]) -> None:

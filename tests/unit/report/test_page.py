@@ -14,7 +14,8 @@ from tests.browser.report_example import HOSTILE, example_report
 VOID = {"meta", "link", "img", "input", "br", "path"}
 ALLOWED = """
 html head meta link title style body header nav main section footer div p span pre a h1 h2 h3 ul ol li table thead
-tbody tr th td input label figure figcaption img details summary dl dt dd svg path rect b i code bdi br
+tbody tr th td input label figure figcaption img details summary dl dt dd svg path rect b i code bdi br script button
+output datalist option
 """
 
 
@@ -147,7 +148,7 @@ def without_downloads(report: dict[str, Any]) -> None:
 
 def without_matches(report: dict[str, Any]) -> None:
     without_downloads(report)
-    report["entries"] = []
+    report["entries"], report["forecast"] = [], None
     report["entries_per_text"] = report["texts_per_image"] = report["kept_texts"] = []
     report["texts"]["texts"] = {"before": 0, "after": 0}
     report["domains"]["rows"], report["crawls"] = [], None
@@ -171,8 +172,11 @@ def without_anything(report: dict[str, Any]) -> None:
     ("shrink", "gone"),
     [
         (without_downloads, {"images", "load"}),
-        (without_matches, {"images", "load", "balance", "samples", "hosts", "texts", "rights"}),
-        (without_anything, {"images", "load", "balance", "samples", "hosts", "texts", "languages", "rights"}),
+        (without_matches, {"images", "load", "balance", "forecast", "samples", "hosts", "texts", "rights"}),
+        (
+            without_anything,
+            {"images", "load", "balance", "forecast", "samples", "hosts", "texts", "languages", "rights"},
+        ),
     ],
 )
 def test_sections_without_content_are_absent(shrink: Any, gone: set[str]) -> None:
