@@ -11,7 +11,6 @@ stand for themselves, and their FileSet is contained in FileObjects that name th
 
 import re
 from collections.abc import Iterator
-from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -19,6 +18,7 @@ import pyarrow as pa
 from curation.core.schemas import SAMPLES
 from curation.report.card_facts import CardFacts, protocol
 from curation.report.card_texts import BIASES, LIMITS, PEOPLE, REMOVAL, RIGHTS, SOCIAL, USES
+from curation.report.crawls import first_day
 from curation.shards.readme import CAPTIONS
 from curation.shards.sample_json import CAPTION, NEWEST, version_of
 
@@ -247,13 +247,3 @@ def rai_terms(facts: CardFacts) -> Values:
         "personalSensitiveInformation": [*PEOPLE, RIGHTS],
         "dataReleaseMaintenancePlan": REMOVAL,
     }
-
-
-def first_day(crawl: str) -> str:
-    """Return the Monday of the week that names a crawl.
-
-    >>> first_day("CC-MAIN-2024-51")
-    '2024-12-16'
-    """
-    year, week = (int(number) for number in crawl.rsplit("-", 2)[1:])
-    return date.fromisocalendar(year, max(1, min(week, 52)), 1).isoformat()
