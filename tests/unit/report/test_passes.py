@@ -45,7 +45,7 @@ def test_the_sums_are_those_of_the_manifests(folder: Path, tmp_path: Path, max_t
     assert counted.entries is None
     assert set(counted.tail_texts) <= {(lang, i) for lang, ids in wanted.entries.items() for i in ids}
     dropped = {example.stage for example in passes.examples(counted.dropped)}
-    assert dropped == {"match_pairs", "balance_pairs", "download_images"}
+    assert dropped == {"match_pairs", "balance_pairs", "download_images", "write_shards"}
     listed = passes.lists([("en", 1)], "")
     assert {lang: each.entries for lang, each in listed.items()} == store.list_sizes(store.languages)
     assert list(listed["en"].texts) == ["1"]
