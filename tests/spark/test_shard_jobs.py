@@ -169,7 +169,7 @@ def test_a_filter_reads_scores_and_side_car_columns(server: ImageServer, tmp_pat
     tar = (tmp_path / "shards/00000.tar").read_bytes()
     assert (tar.count(b'{"syn_text":["a","b"]}'), tar.count(b'{"syn_text":[""]}')) == (before.num_rows - 1, 1)
     assert shard(tmp_path, *joined) == manifest
-    with pytest.raises(HeadtailError, match=r"captions\.x was .*, is None; score_columns was true, is false"):
+    with pytest.raises(HeadtailError, match=r"captions\.x was .*, is not given; score_columns was true, is false"):
         shard(tmp_path)
     with pytest.raises(HeadtailError, match="captions need json_version=2"):
         shard(tmp_path, *joined, "json_version=1")
