@@ -26,7 +26,6 @@ from curation.core.schemas import PAIRS
 from curation.core.table_reader import open_table_file, read_rows
 from curation.core.tables import Part
 from curation.report.counters import Stats
-from curation.report.croissant import first_day
 from curation.report.spread import hashes_of
 
 FILES_OF_YEAR = 16
@@ -58,6 +57,16 @@ def month_of(crawl: str, source_file: str) -> str:
         return first_day(week.group())[:7] if week else UNKNOWN
     except ValueError:
         return UNKNOWN
+
+
+def first_day(crawl: str) -> str:
+    """Return the Monday of the week that names a crawl.
+
+    >>> first_day("CC-MAIN-2024-51")
+    '2024-12-16'
+    """
+    year, week = (int(number) for number in crawl.rsplit("-", 2)[1:])
+    return date.fromisocalendar(year, max(1, min(week, 52)), 1).isoformat()
 
 
 @dataclass

@@ -8,7 +8,6 @@ The captions and the json in the tars are no FileSets of their own: `mlcroissant
 """
 
 import re
-from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -16,6 +15,7 @@ import pyarrow as pa
 from curation.core.schemas import SAMPLES
 from curation.report.card_facts import CardFacts, protocol
 from curation.report.card_texts import BIASES, LIMITS, PEOPLE, REMOVAL, RIGHTS, SOCIAL, USES
+from curation.report.crawls import first_day
 
 CROISSANT_1_1, RAI_1_0 = "http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"
 _PLAIN_TERMS = (
@@ -174,13 +174,3 @@ def rai_terms(facts: CardFacts) -> Values:
         "personalSensitiveInformation": [*PEOPLE, RIGHTS],
         "dataReleaseMaintenancePlan": REMOVAL,
     }
-
-
-def first_day(crawl: str) -> str:
-    """Return the Monday of the week that names a crawl.
-
-    >>> first_day("CC-MAIN-2024-51")
-    '2024-12-16'
-    """
-    year, week = (int(number) for number in crawl.rsplit("-", 2)[1:])
-    return date.fromisocalendar(year, max(1, min(week, 52)), 1).isoformat()
