@@ -42,16 +42,6 @@ NO_LINKS = (np.zeros(0, np.uint64), np.zeros(0, np.int16))
 
 
 @lru_cache(1 << 12)
-def first_day(crawl: str) -> str:
-    """Return the Monday of the week that names a crawl.
-
-    >>> first_day("CC-MAIN-2024-51")
-    '2024-12-16'
-    """
-    year, week = (int(number) for number in crawl.rsplit("-", 2)[1:])
-    return date.fromisocalendar(year, max(1, min(week, 52)), 1).isoformat()
-
-
 def month_of(crawl: str, source_file: str) -> str:
     """Return the month of a crawl as `2024-05`, or UNKNOWN.
 
@@ -67,6 +57,16 @@ def month_of(crawl: str, source_file: str) -> str:
         return first_day(week.group())[:7] if week else UNKNOWN
     except ValueError:
         return UNKNOWN
+
+
+def first_day(crawl: str) -> str:
+    """Return the Monday of the week that names a crawl.
+
+    >>> first_day("CC-MAIN-2024-51")
+    '2024-12-16'
+    """
+    year, week = (int(number) for number in crawl.rsplit("-", 2)[1:])
+    return date.fromisocalendar(year, max(1, min(week, 52)), 1).isoformat()
 
 
 @dataclass

@@ -14,7 +14,7 @@ from tests.conftest import ROOT
 
 LIBRARIES = (
     "numba", "pandas", "scipy.linalg", "PIL", "fastwarc", "img2dataset", "cv2", "wandb", "albumentations",
-    "webdataset", "hydra", "imagehash", "unittest", "pyspark.sql.connect.session",
+    "webdataset", "hydra", "imagehash", "unittest", "jinja2", "pyspark.sql.connect.session",
 )  # fmt: skip
 EXPECTED = {
     "curation.extraction.extract": {"numba", "fastwarc"},
