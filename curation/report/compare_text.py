@@ -1,5 +1,6 @@
 """A comparison of runs as lines for a terminal: the numbers that people ask for first."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from curation.report.aligned_text import aligned, cut, one_line
@@ -21,7 +22,8 @@ MEASURES = {
 def comparison_lines(found: Comparison, width: int) -> list[str]:
     """Return the lines, at most `width` places wide: the table of numbers, overlaps, and entries that moved."""
     lines = [f"{letter}  {name}" for letter, name in zip(letters(found), found.labels, strict=True)]
-    lines += [f"note: {note}" for note in found.notes]
+    for note in found.notes:  # a command in it is to be copied: it is not cut
+        lines += textwrap.wrap(f"note: {one_line(note)}", width, subsequent_indent="  ", break_on_hyphens=False)
     if found.settings:
         lines += ["", *_table(["settings that differ"], found.settings[:SHOWN_SETTINGS], letters(found), width)]
         if len(found.settings) > SHOWN_SETTINGS:
