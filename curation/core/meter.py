@@ -61,6 +61,10 @@ class Meter:
         self._samples: list[tuple[float, float, float]] = []
         self._unit = ""
 
+    def begin(self, seconds: float) -> None:
+        """Measure from this moment on, unless the measure has begun: a step may wait for the one before it."""
+        self._samples = self._samples or [(seconds, 0.0, 0.0)]
+
     def add(self, seconds: float, reading: Reading) -> None:
         """Add a sample; of many samples every second one is dropped, so their number is bounded.
 

@@ -77,10 +77,15 @@ def _settings(runs: Sequence[ComparedRun], names: Sequence[str], notes: list[str
     """Return the settings that differ between the runs that have the job; note the jobs that not all of them have."""
     jobs = [run.jobs for run in runs]
     found: list[tuple[str, list[str]]] = _joined([run.settings() for run in runs], "")
+    by_lack: dict[tuple[str, ...], list[str]] = {}
     for job in dict.fromkeys(job for each in jobs for job in each):
-        lacking = [name for name, each in zip(names, jobs, strict=True) if job not in each]
+        lacking = tuple(name for name, each in zip(names, jobs, strict=True) if job not in each)
+        by_lack.setdefault(lacking, []).append(job)
+    for lacking, absent in by_lack.items():
         if lacking:
-            notes += [f"settings of {job} are not compared with {', '.join(lacking)}: no table of it is there"]
+            notes.append(
+                f"settings of {', '.join(absent)} are not compared with {', '.join(lacking)}: no table is there"
+            )
 
     def differs(key: str, values: list[str]) -> bool:
         job = key.partition(".")[0]

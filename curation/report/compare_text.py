@@ -90,12 +90,16 @@ def _table(head: list[str], rows: Sequence[tuple[str, Sequence[str]]], columns: 
 
 def _chosen(found: Comparison) -> Iterator[tuple[str, list[float | None]]]:
     """Yield the numbers of the terminal: the overview, and what differs of the largest languages and of the tasks."""
-    overview = found.section("overview")
+    overview = [row for row in found.section("overview") if _known(row[1]) > 1]
     yield from overview or [row for row in found.section("stages") if row[0].endswith((".rows_in", ".rows_out"))]
     for section, keys, shown in (("languages", LANGUAGE_KEYS, SHOWN_LANGUAGES), ("benchmarks", TASK_KEYS, SHOWN_TASKS)):
         rows = found.section(section)
         names = list(dict.fromkeys(path.partition(".")[0] for path, _ in rows))[:shown]
         for path, values in rows:
             name, _, key = path.partition(".")
-            if name in names and key in keys and len(set(values)) > 1:
+            if name in names and key in keys and len(set(values)) > 1 and _known(values) > 1:
                 yield path, values
+
+
+def _known(values: Sequence[float | None]) -> int:
+    return sum(value is not None for value in values)

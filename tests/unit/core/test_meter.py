@@ -68,6 +68,16 @@ def test_while_kernels_compile_no_time_left_is_told_and_the_measure_begins_behin
     assert meter.seconds_left == pytest.approx(1)
 
 
+def test_a_step_that_waits_for_another_one_is_measured_from_its_begin() -> None:
+    meter = Meter()
+    meter.begin(12.0)
+    for second in range(13, 17):
+        meter.begin(second - 1.0)
+        meter.add(float(second), Reading("merge texts", "tasks", second - 12, 20, second - 12, 20))
+        assert meter.rate == pytest.approx(1)
+    assert meter.seconds_left == pytest.approx(16)
+
+
 def test_a_pause_longer_than_the_window_takes_the_mean_of_all_time() -> None:
     still = [(float(second), Reading("", "images", 500, 1000)) for second in range(10, 400, 5)]
     assert metered(*still).rate == pytest.approx(500 / 395)

@@ -141,7 +141,7 @@ def test_a_variant_of_a_sweep_is_compared_in_what_it_has(tmp_path: Path) -> None
     variant = make_run(run / "sweep/5", some_uids(1, 3), 5)
     found = compare([str(run), str(variant)])
     assert found.settings == [("balance_pairs.t", ["20", "5"])]
-    assert "settings of match_pairs are not compared with 5: no table of it is there" in found.notes
+    assert "settings of match_pairs are not compared with 5: no table is there" in found.notes
     assert found.notes[0] == (
         "no report in run, 5: only what manifests and thresholds tell is compared, until report_stats writes it"
     )
@@ -182,6 +182,15 @@ def test_numbers_of_reports_are_compared_by_the_names_of_their_items(reported: l
     assert "run.inputs.files" in paths
     assert not [path for path in paths if path.startswith(("samples", "format")) or "settings" in path]
     assert found.notes == [], "curated is older than the report"
+
+
+def test_numbers_that_one_run_alone_has_are_not_shown_on_the_terminal(reported: list[str], tmp_path: Path) -> None:
+    variant = make_run(tmp_path / "a/sweep/7", some_uids(1, 2), 7)
+    lines = comparison_lines(compare([reported[0], str(variant)]), 200)
+    numbers = [line for line in lines if line.startswith(("en.", "pets", "Images", "balance_pairs.", "Records"))]
+    assert any(line.startswith("balance_pairs.rows_out") for line in numbers)
+    assert any(line.startswith("en.t ") for line in numbers)
+    assert not any(line.startswith(("pets", "Images", "Records", "en.samples")) for line in numbers)
 
 
 def test_the_page_is_one_file_in_which_texts_stay_texts(reported: list[str], tmp_path: Path) -> None:
