@@ -1,6 +1,5 @@
 """Builds a job's configuration with Hydra; a user's mistake becomes one line."""
 
-import difflib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from conf.near_names import unknown_preset, unknown_setting
 from conf.presets import option_names, preset_topics
 from conf.repeated import refuse_repeated
 from conf.settings import settings_of
@@ -113,7 +113,7 @@ def _as_lines(overrides: list[str], known: dict[str, Any]) -> Iterator[None]:
     except HeadtailError:
         raise
     except (HydraException, ConfigCompositionException, OmegaConfBaseException) as error:
-        raise HeadtailError(_unreadable(overrides, known) or _message(error, overrides)) from error
+        raise HeadtailError(_unreadable(overrides, known) or _message(error, overrides, known)) from error
 
 
 def default_presets(kind: Any) -> list[dict[str, str]]:
@@ -140,18 +140,12 @@ def _check_override(job: str, override: str, known: dict[str, Any], presets: str
         check_number(override, known)
         return
     if key in preset_topics(known):
-        if value not in (options := option_names(key, presets)):
-            near = difflib.get_close_matches(value, options, 1)
-            hint = f"; did you mean {key}={near[0]}?" if near else ""
-            raise HeadtailError(f"{key}={value}: unknown preset; the presets are {', '.join(options)}{hint}")
+        if value not in option_names(key, presets):
+            raise HeadtailError(unknown_preset(key, value, known, presets))
         return
     if key.split(".")[0] == "hydra":
         return
-    near = difflib.get_close_matches(key, [*known, *preset_topics(known)], 3, 0.5) or [
-        name for name in known if name.split(".")[-1] == key.split(".")[-1]
-    ]
-    hint = f"did you mean {' or '.join(near)}?" if near else f"headtail {job} --help lists the settings"
-    raise HeadtailError(f"unknown setting {key!r}: {hint}")
+    raise HeadtailError(unknown_setting(key, job, known))
 
 
 def check_number(override: str, known: dict[str, Any]) -> None:
@@ -225,13 +219,14 @@ def _check_missing(composed: DictConfig, known: dict[str, Any]) -> None:
         raise HeadtailError(f"{', '.join(names)} must be given: add {' '.join(f'{name}=...' for name in names)}")
 
 
-def _message(error: Exception, overrides: list[str]) -> str:
+def _message(error: Exception, overrides: list[str], known: dict[str, Any]) -> str:
     """Return one line for an error of Hydra or OmegaConf, with the key of the setting."""
     cause = error.__cause__ if isinstance(error, ConfigCompositionException) and error.__cause__ else error
     line = str(cause).strip().split("\n")[0]
     key = getattr(cause, "full_key", None)
     given = {key: value for key, _, value in (override.partition("=") for override in overrides)}
-    return wrong_value(line, key, given) or (f"{key}: {line}" if key and key not in line else line)
+    help_text = known[key][1].metadata["help"] if key in known else ""
+    return wrong_value(line, key, given, help_text) or (f"{key}: {line}" if key and key not in line else line)
 
 
 def _unreadable(overrides: list[str], known: dict[str, Any]) -> str | None:

@@ -1,7 +1,6 @@
 """The --help text of a job: its settings by topic, as wide as the terminal."""
 
-import shutil
-import textwrap
+import shlex
 from collections.abc import Mapping
 from dataclasses import is_dataclass
 from enum import Enum
@@ -10,6 +9,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 from omegaconf import MISSING
 
+from conf.help_lines import named_lines, text_width, wrapped
 from conf.presets import option_names, preset_topics
 from conf.settings import settings_of
 from curation.core.errors import HeadtailError
@@ -45,16 +45,16 @@ EXAMPLES = {
     "fetch_sources": "sources=/data/sources languages=en,de random_days=10 contact=me@example.org",
 }
 """A command line of each job, without its name."""
-FLAGS = """Flags:
-  --help [TOPIC]          this text, or one topic of it
-  config=FILE             take settings from a YAML file; those of the command line win
-  --config-dir DIR        take presets from DIR/<topic>/<name>.yaml, too
-  --config-name NAME      take settings from DIR/NAME.yaml
-  --cfg job               print the settings, and run nothing; --resolve, --package TOPIC
-  --info                  print where the settings come from
-  -m, --multirun          run once for each value of a setting: balance.t=5000,20000 (curate, balance_pairs)
-  --version, --debug      print the version; show the stack trace of an error
-"""
+FLAGS = {
+    "--help [TOPIC]": "this text, or one topic of it",
+    "config=FILE": "take settings from a YAML file; those of the command line win",
+    "--config-dir DIR": "take presets from DIR/<topic>/<name>.yaml, too",
+    "--config-name NAME": "take settings from DIR/NAME.yaml",
+    "--cfg job": "print the settings, and run nothing; --resolve, --package TOPIC",
+    "--info": "print where the settings come from",
+    "-m, --multirun": "run once for each value of a setting: balance.t=5000,20000 (curate, balance_pairs)",
+    "--version, --debug": "print the version; show the stack trace of an error",
+}
 
 
 def settings_help(kind: type, job: str = "", topic: str = "", width: int = 0) -> str:
@@ -62,23 +62,26 @@ def settings_help(kind: type, job: str = "", topic: str = "", width: int = 0) ->
 
     `width` is that of the terminal in characters; 0: measured. Raises HeadtailError for a topic that the job lacks.
     """
-    width = max(40, min(width or shutil.get_terminal_size((120, 24)).columns, 120))
+    width = text_width(width)
     known = settings_of(kind)
     topics = _by_topic(known)
     if topic and topic not in topics:
         raise HeadtailError(f"--help {topic}: headtail {job} has no such topic; its topics are {', '.join(topics)}")
-    parts = [f"Example:\n  headtail {job} {EXAMPLES[job]}", FLAGS.rstrip()] if job and not topic else []
+    parts = (
+        [f"Example:\n{_example(job, width)}", f"Flags:\n{named_lines(FLAGS, 26, width)}"] if job and not topic else []
+    )
     titles = _titles(kind)
     for name in [topic] if topic else topics:
         title = f"Settings of {name}" if name != OWN else "Settings"
         about = f": {titles[name]}" if titles.get(name) else ""
-        lines = [f"{title}{about}"]
+        lines = [wrapped(f"{title}{about}", width, hanging=4)]
         presets = option_names(name) if name in preset_topics(known) else []
         if presets:
-            lines.append(f"  presets: {name}={'|'.join(presets)}")
+            options = f"  presets: {name}={'|'.join(presets)}"
+            lines.append(options if len(options) <= width else wrapped(options.replace("|", "| "), width, 2, 4))
         lines += [_entry(key, *known[key], width) for key in topics[name]]
         parts.append("\n".join(lines))
-    parts.append(f"Documentation: {DOCUMENTATION}")
+    parts.append(wrapped(f"Documentation: {DOCUMENTATION}", width, hanging=2))
     return "\n\n".join(parts)
 
 
@@ -102,12 +105,18 @@ def _titles(kind: Any) -> dict[str, str]:
 
 def _entry(key: str, hint: Any, declared: Any, width: int) -> str:
     unit = f" {declared.metadata['unit']}" if declared.metadata.get("unit") else ""
-    head = f"  {key}  {type_name(hint)}{unit}, {default_text(declared)}"
-    lines = textwrap.wrap(head, width, subsequent_indent=" " * 6, break_long_words=False, break_on_hyphens=False)
-    indent = " " * 6
-    return "\n".join(
-        [*lines, *textwrap.wrap(declared.metadata["help"], width, initial_indent=indent, subsequent_indent=indent)]
-    )
+    head = wrapped(f"{key}  {type_name(hint)}{unit}, {default_text(declared)}", width, 2, 4)
+    return f"{head}\n{wrapped(declared.metadata['help'], width, 6)}"
+
+
+def _example(job: str, width: int) -> str:
+    """Return the command line of a job; where it is wider than the terminal, in lines that a shell takes as one."""
+    line = f"  headtail {job} {EXAMPLES[job]}"
+    if len(line) <= width:
+        return line
+    words = (word.replace(" ", "\xa0") for word in shlex.split(line, posix=False))  # a value in quotes stays whole
+    lines = wrapped(" ".join(words), width - 2, 2, 4).replace("\xa0", " ").split("\n")
+    return " \\\n".join(lines)
 
 
 def type_name(hint: Any) -> str:

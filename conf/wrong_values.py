@@ -17,10 +17,11 @@ _BETWEEN_NUMBERS = re.compile(r"[\s,\[\]{}():'\"]+")
 _DECIMAL_COMMA = re.compile(r"[+-]?(?:0,\d+|[\d.]*\d,(?!\d{3}$)\d+|\d{1,3}(?:\.\d{3})+,\d+)", re.ASCII)
 
 
-def wrong_value(line: str, key: str | None, overrides: dict[str, str]) -> str | None:
+def wrong_value(line: str, key: str | None, overrides: dict[str, str], help_text: str = "") -> str | None:
     """Return a better line for one of Hydra or OmegaConf, None if there is none.
 
-    `key` is the setting that OmegaConf names, if it names one; `overrides` are the settings as the user typed them.
+    `key` is the setting that OmegaConf names, if it names one; `overrides` are the settings as the user typed them,
+    `help_text` is the help text of the setting, which may hold an example.
     """
     if match := _CONVERSION.search(line):
         return _wrong_number(str(key), overrides.get(str(key), match[1]), KINDS.get(match[2], match[2]))
@@ -33,7 +34,9 @@ def wrong_value(line: str, key: str | None, overrides: dict[str, str]) -> str | 
     if match := re.search(r"field '(.*)' is not Optional", line):
         return f"{match[1]} cannot be null: give it a value, or leave it out"
     if key and re.search(r"Cannot assign \w+ to Dict|Cannot merge DictConfig with ListConfig", line):
-        return f"{key} takes names with values: write {key}.name=value, got {overrides.get(key)!r}"
+        example = re.search(rf"{re.escape(key)}\.\w+=\w+", help_text)
+        like = f", as {example[0]}" if example else ""
+        return f"{key} takes names with values: write {key}.name=value{like}, got {overrides.get(key)!r}"
     if key and re.search(r"Cannot convert '(list|dict)' to string", line):
         return f"{key} takes one text, got {overrides.get(key)!r}"
     if key and "is not a valid input for <enum" in line:

@@ -11,6 +11,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from conf.compose import as_hydra_reads, check_number, compose_config, compose_settings, default_presets
+from conf.help_lines import text_width, wrapped
 from conf.help_text import settings_help
 from conf.presets import preset_topics
 from conf.repeated import refuse_repeated
@@ -44,6 +45,7 @@ def answer(job: str, kind: Any, flags: Flags, about: str) -> Any:
     overrides = [*_file_of(flags), *flags.overrides]
     if flags.help:
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `headtail curate --help | head`
+        about = wrapped(about, text_width())
         print(f"headtail {job} key=value ...\n\n{about}\n\n{settings_help(kind, job, flags.topic)}")  # noqa: T201
     elif flags.info:
         print(_info(kind, flags, overrides))  # noqa: T201

@@ -51,10 +51,7 @@ JOBS = (
 )
 NO_LOG = frozenset(("caption_stats", "compare", "explain", "estimate", "show", "explore"))
 """Jobs that print an answer, and write nothing into the folder of a run."""
-USAGE = (
-    "headtail <job> key=value ...\n"
-    "headtail <job> --help shows the settings of a job, --debug shows stack traces of errors. The jobs:\n"
-)
+USAGE = "headtail <job> --help shows the settings of a job, --debug shows stack traces of errors. The jobs:"
 
 
 def main() -> None:
@@ -65,7 +62,7 @@ def main() -> None:
         print(f"headtail {version('headtail')}")  # noqa: T201
     elif job in ("", "-h", "--help", "help"):
         signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `headtail | head`
-        print(USAGE, *(f"  {name:16} {_first_line(name)}" for name in JOBS), sep="\n")  # noqa: T201
+        print(_list_of_jobs())  # noqa: T201
     elif job not in JOBS:
         _fail("headtail", _unknown_job(job, arguments))
     else:
@@ -74,6 +71,14 @@ def main() -> None:
             if config := _compose(_config_class(job), arguments, job):
                 with _watched(job, config, arguments):
                     _run(_load(job), config)
+
+
+def _list_of_jobs() -> str:
+    from conf.help_lines import named_lines, text_width, wrapped
+
+    width = text_width()
+    listed = named_lines({name: _first_line(name) for name in JOBS}, 19, width)
+    return f"headtail <job> key=value ...\n{wrapped(USAGE, width)}\n\n{listed}"
 
 
 def launch(run: Callable[[Any], None], arguments: list[str] | None = None, job: str = "") -> None:

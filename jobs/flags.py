@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields, is_dataclass
 from typing import Any, get_type_hints
 
+from conf.near_names import near_settings
+from conf.settings import settings_of
 from curation.core.errors import HeadtailError
 
 WITH_VALUE = {
@@ -127,6 +129,8 @@ def _undashed(argument: str, following: str, kind: Any) -> str:
         meant = [name for name in names if name.startswith(key)][:1]
     if meant:
         return f"{argument} is no flag: settings have no dashes, write {meant[0]}={value or '...'}"
+    if near := near_settings(key, settings_of(kind)):
+        return f"{argument} is no flag: settings have no dashes; did you mean {' or '.join(near)}?"
     known = ", ".join(sorted(flag for flag in {*WITH_VALUE, *ALONE, "--debug"} if flag.startswith("--")))
     return f"{argument} is no flag: the flags are {known}; settings are written key=value"
 

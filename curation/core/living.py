@@ -82,7 +82,7 @@ class Ticker:
     def __init__(self, stream: TextIO) -> None:
         self._line = TerminalLine(stream) if is_living(stream) else None
         self._ended = threading.Event()
-        self._told = time.monotonic()
+        self._told = self._looked = time.monotonic()
         self._thread = threading.Thread(target=self._tick, daemon=True, name="progress")
 
     def start(self) -> None:
@@ -147,6 +147,8 @@ class Ticker:
         """Return how far the present step is; without one, how far Spark is with work that no step names."""
         if step := run.step():
             reading, meter = step.reading(run.track()), step.meter
+            meter.begin(max(0.0, self._looked - step.start))  # until then another step was at work
+            self._looked = time.monotonic()
             meter.add(time.monotonic() - step.start, reading)
             return reading, meter
         tracked = run.track()

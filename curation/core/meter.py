@@ -12,6 +12,8 @@ SHOWN_REASONS = 3
 MAX_SAMPLES = 240
 WINDOW_SECONDS = 60.0
 """The rate is that of the last minute, or of the last half of the time if that is longer."""
+SETTLED_SECONDS = 3.0
+"""No time left is told from a shorter measure."""
 BARS = ((140, 30), (100, 14), (80, 8))
 """Columns of a terminal from which on it shows a bar, and the width of the bar."""
 GAP = "  "
@@ -35,6 +37,11 @@ class Reading:
     note: str = ""
 
     @property
+    def starts(self) -> bool:
+        """Whether its first tasks still compile or start: their pace tells nothing of that of the rows."""
+        return bool(self.note) and not self.tasks_done
+
+    @property
     def step_texts(self) -> list[str]:
         """The step with its note, and a shorter form."""
         return [f"{self.step} ({self.note})", self.note] if self.note else [self.step]
@@ -54,11 +61,19 @@ class Meter:
         self._samples: list[tuple[float, float, float]] = []
         self._unit = ""
 
+    def begin(self, seconds: float) -> None:
+        """Measure from this moment on, unless the measure has begun: a step may wait for the one before it."""
+        self._samples = self._samples or [(seconds, 0.0, 0.0)]
+
     def add(self, seconds: float, reading: Reading) -> None:
         """Add a sample; of many samples every second one is dropped, so their number is bounded.
 
-        A step that goes on in another unit, as from images to the tasks of a shuffle, is measured from there on.
+        A step that goes on in another unit, as from images to the tasks of a shuffle, is measured from there on, and
+        one whose tasks have started, as with the compiling of kernels, from their first rows on.
         """
+        if reading.starts:
+            self._samples, self._unit = [(seconds, reading.done, reading.share or 0.0)], reading.unit
+            return
         if self._unit and reading.unit != self._unit:
             before = self._samples[-1][0]
             self._samples = [(before, 0.0, 0.0)] if seconds > before else []
@@ -91,9 +106,12 @@ class Meter:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the step ends at its present speed, None if nothing has moved yet."""
+        """Seconds until the step ends at its present speed, None if nothing has moved yet, or only just."""
         speed = self._speed(2)
-        return None if speed is None else max(0.0, 1.0 - self._samples[-1][2]) / speed
+        if speed is None:
+            return None
+        left, measured = max(0.0, 1.0 - self._samples[-1][2]), self._samples[-1][0] - self._samples[0][0]
+        return left / speed if measured >= SETTLED_SECONDS or not left else None
 
 
 def clock(seconds: float) -> str:

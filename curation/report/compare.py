@@ -46,9 +46,7 @@ def compare(paths: Sequence[str]) -> Comparison:
         raise HeadtailError("compare takes two runs or more: a=/data/run1 b=/data/run2")
     runs = [ComparedRun.open(path) for path in paths]
     names, notes = labels(runs), list[str]()
-    if lacking := [name for run, name in zip(runs, names, strict=True) if not run.is_reported]:
-        told = f"no report in {', '.join(lacking)}: only what manifests and thresholds tell is compared"
-        notes.append(f"{told}, until report_stats writes it")
+    notes += _unreported(runs, names)
     for run, name in zip(runs, names, strict=True):
         if run.is_reported and run.state.tables["report"].behind:
             notes.append(f"the report of {name} is behind {run.state.tables['report'].behind}: run report_stats")
@@ -56,12 +54,44 @@ def compare(paths: Sequence[str]) -> Comparison:
     moves = entry_moves(runs)
     if moves is None:
         notes.append("not all runs have a table entries with counts: entries that moved are not shown")
-    return Comparison(names, _joined([run.numbers() for run in runs], None), _settings(runs), overlaps, moves, notes)
+    settings = _settings(runs, names, notes)
+    return Comparison(names, _joined([run.numbers() for run in runs], None), settings, overlaps, moves, notes)
 
 
-def _settings(runs: Sequence[ComparedRun]) -> list[tuple[str, list[str]]]:
+def _unreported(runs: Sequence[ComparedRun], names: Sequence[str]) -> list[str]:
+    """Return the notes on runs without a report, and how one is written."""
+    lacking = [(run, name) for run, name in zip(runs, names, strict=True) if not run.is_reported]
+    if not lacking:
+        return []
+    told = f"no report in {', '.join(name for _, name in lacking)}: only what manifests and thresholds tell is compared"
+    variant = next((run for run, _ in lacking if run.swept), None)
+    if variant is None:
+        return [f"{told}, until report_stats writes it"]
+    places = " ".join(f"{name}={variant.path}/{name}" for name in ("thresholds", "curated", "entries", "report"))
+    more = [f"{told}, until report_stats writes it"] if not all(run.swept for run, _ in lacking) else [told]
+    cure = f"headtail report_stats output={variant.swept} {places} entry_lists=..."
+    return [*more, f"the report of a sweep's variant: {cure}"]
+
+
+def _settings(runs: Sequence[ComparedRun], names: Sequence[str], notes: list[str]) -> list[tuple[str, list[str]]]:
+    """Return the settings that differ between the runs that have the job; note the jobs that not all of them have."""
+    jobs = [run.jobs for run in runs]
     found: list[tuple[str, list[str]]] = _joined([run.settings() for run in runs], "")
-    return [(key, values) for key, values in found if len(set(values)) > 1]
+    by_lack: dict[tuple[str, ...], list[str]] = {}
+    for job in dict.fromkeys(job for each in jobs for job in each):
+        lacking = tuple(name for name, each in zip(names, jobs, strict=True) if job not in each)
+        by_lack.setdefault(lacking, []).append(job)
+    for lacking, absent in by_lack.items():
+        if lacking:
+            notes.append(
+                f"settings of {', '.join(absent)} are not compared with {', '.join(lacking)}: no table is there"
+            )
+
+    def differs(key: str, values: list[str]) -> bool:
+        job = key.partition(".")[0]
+        return len({value for value, each in zip(values, jobs, strict=True) if job in each}) > 1
+
+    return [(key, values) for key, values in found if differs(key, values)]
 
 
 def _joined(each: Sequence[dict[str, Any]], missing: Any) -> list[tuple[str, list[Any]]]:

@@ -1,5 +1,6 @@
 """A comparison of runs as lines for a terminal: the numbers that people ask for first."""
 
+import textwrap
 from collections.abc import Iterator, Sequence
 
 from curation.report.aligned_text import aligned, cut, one_line
@@ -21,7 +22,8 @@ MEASURES = {
 def comparison_lines(found: Comparison, width: int) -> list[str]:
     """Return the lines, at most `width` places wide: the table of numbers, overlaps, and entries that moved."""
     lines = [f"{letter}  {name}" for letter, name in zip(letters(found), found.labels, strict=True)]
-    lines += [f"note: {note}" for note in found.notes]
+    for note in found.notes:  # a command in it is to be copied: it is not cut
+        lines += textwrap.wrap(f"note: {one_line(note)}", width, subsequent_indent="  ", break_on_hyphens=False)
     if found.settings:
         lines += ["", *_table(["settings that differ"], found.settings[:SHOWN_SETTINGS], letters(found), width)]
         if len(found.settings) > SHOWN_SETTINGS:
@@ -88,12 +90,16 @@ def _table(head: list[str], rows: Sequence[tuple[str, Sequence[str]]], columns: 
 
 def _chosen(found: Comparison) -> Iterator[tuple[str, list[float | None]]]:
     """Yield the numbers of the terminal: the overview, and what differs of the largest languages and of the tasks."""
-    overview = found.section("overview")
+    overview = [row for row in found.section("overview") if _known(row[1]) > 1]
     yield from overview or [row for row in found.section("stages") if row[0].endswith((".rows_in", ".rows_out"))]
     for section, keys, shown in (("languages", LANGUAGE_KEYS, SHOWN_LANGUAGES), ("benchmarks", TASK_KEYS, SHOWN_TASKS)):
         rows = found.section(section)
         names = list(dict.fromkeys(path.partition(".")[0] for path, _ in rows))[:shown]
         for path, values in rows:
             name, _, key = path.partition(".")
-            if name in names and key in keys and len(set(values)) > 1:
+            if name in names and key in keys and len(set(values)) > 1 and _known(values) > 1:
                 yield path, values
+
+
+def _known(values: Sequence[float | None]) -> int:
+    return sum(value is not None for value in values)

@@ -61,6 +61,18 @@ class ComparedRun:
         """Return the numbers by their path."""
         return dict(_numbers(self.values, ""))
 
+    @property
+    def jobs(self) -> list[str]:
+        """The jobs of the chain whose settings its manifests hold, in their order."""
+        return list(dict.fromkeys(job for name, (job, _) in CHAIN.items() if self.state.tables[name].parts))
+
+    @property
+    def swept(self) -> str:
+        """The folder of the run of which this is a variant, made by a sweep; "" if it is a run of its own."""
+        folder, _, name = self.path.rstrip("/").rpartition("/")
+        is_variant = folder.endswith("/sweep") and name and not self.state.tables["matches"].is_there
+        return folder.removesuffix("/sweep") if is_variant else ""
+
     def settings(self) -> dict[str, str]:
         """Return the settings of the stages by stage and key, with paths as reports show them, and without secrets."""
         paths, found = RunPaths(self.path), dict[str, str]()

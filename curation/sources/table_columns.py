@@ -1,5 +1,6 @@
 """Whether a table has the columns that extraction reads, as texts: asked at the start of the file, before a run."""
 
+import shlex
 from collections.abc import Iterable
 from typing import Any, BinaryIO
 
@@ -9,6 +10,10 @@ from curation.sources.caption_tables import TableColumns, TableReader, mistyped,
 from curation.sources.json_text import decode_json
 
 FIRST_ROWS = 100
+USUAL_URLS = ("url", "image_url", "img_url", "image_urls", "link", "src", "image")
+USUAL_TEXTS = ("text", "caption", "alt", "alt_text", "title", "description", "txt", "top_caption")
+USUAL_LANGUAGES = ("lang", "language", "lang_id")
+"""Names of columns in tables that others publish, in lower case, the likeliest first."""
 TEXT, LIST, UNKNOWN = "text", "list of texts", "null"
 """The type of a column that holds texts, of one that holds lists of them, and of one whose values are all null."""
 
@@ -52,8 +57,22 @@ def _missing(there: Iterable[str], wanted: Iterable[str], columns: TableColumns)
         ]
     header = any("://" in name for name in there)
     cure = "set source.names, if the file has no header" if header else f"set {columns.settings_of(missing)}"
-    alike = [f"{name} is written {other} there" for name in missing for other in there if other.lower() == name.lower()]
-    return ["; ".join([f"there is no column {', '.join(missing)}, only {', '.join(there)}: {cure}", *alike])]
+    meant = [] if header else _meant(missing, there, columns)
+    likely = f", perhaps {' '.join(meant)}" if meant else ""
+    return [f"there is no column {', '.join(missing)}, only {', '.join(there)}: {cure}{likely}"]
+
+
+def _meant(missing: Iterable[str], there: Iterable[str], columns: TableColumns) -> list[str]:
+    """Return the settings that name the columns which the missing ones may be: in another case, or of a usual name."""
+    settings = {columns.url: ("source.url_column", USUAL_URLS)} if columns.url in missing else {}
+    settings |= {name: (f"source.text_columns.{key}", USUAL_TEXTS) for key, name in columns.texts if name in missing}
+    settings |= {columns.lang: ("source.lang_column", USUAL_LANGUAGES)} if columns.lang in missing else {}
+    free = [name for name in there if name not in columns.wanted]
+    found = []
+    for name, (setting, usual) in settings.items():
+        names = [other for wanted in (name.lower(), *usual) for other in free if other.lower() == wanted]
+        found += [shlex.quote(f"{setting}={other}") for other in names[:1]]
+    return found
 
 
 def _binary_faults(reader: TableReader, columns: TableColumns) -> list[str]:

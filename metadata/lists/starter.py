@@ -15,7 +15,7 @@ from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES, OTHER, Language
 from curation.core.outputs import check_writable
-from curation.core.progress import Stage, say
+from curation.core.progress import Stage, say, waiting
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.storage import (
@@ -134,7 +134,8 @@ def write_starter_lists(folder: str, inputs: StarterInputs) -> None:
     stage = Stage(STAGE, f"lists of {', '.join(inputs.codes)}")
     receipts = []
     for name, wikis in inputs.members().items():
-        receipts.append(_write_list(folder, name, wikis, inputs))
+        with waiting(f"making the list of {name}"):
+            receipts.append(_write_list(folder, name, wikis, inputs))
         say(STAGE, f"{name}: {counted(receipts[-1].rows_out, 'entries')}")
     written = write_manifest(folder, recipe, inputs, inputs.codes, receipts, [], inputs.licence)
     _write_readme(folder, written)

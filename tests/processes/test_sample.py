@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import random
 import re
 import socket
@@ -28,9 +29,10 @@ from PIL import Image
 
 from curation.core.errors import HeadtailError
 from tests.sample.host import ImageHost
-from tests.sample.make import make_sample
+from tests.sample.make import made_port, make_sample
 from tests.sample.odd import odd_links, odd_pages
 from tests.sample.pages import IDLE_TEXTS
+from tests.sample.ports import holder, sample_port
 
 LANGUAGES = {"ar", "de", "en", "eo", "es", "fr", "it", "ja", "ru", "th", "zh"}
 PORT = 8765
@@ -380,6 +382,30 @@ def test_host_can_be_killed_and_started_again(crawl: Path) -> None:
         finally:
             server.kill()
             server.communicate()
+
+
+def test_a_port_that_is_taken_is_told_with_its_process_and_another_one_is_served(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert made_port(tmp_path, 9) == 9
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        port = sample_port(taken, tmp_path / "run")
+        told = capsys.readouterr().err
+        assert port != taken
+        assert f"port {taken} of 127.0.0.1 is used by process {os.getpid()} (" in told
+        assert f"served at port {port}" in told
+        make_sample(tmp_path / "crawl", port=taken, scale=0.06)
+        assert made_port(tmp_path / "crawl") == taken
+        with pytest.raises(HeadtailError, match=f"cannot use port {taken} .*, by process {os.getpid()} "):
+            ImageHost(tmp_path / "crawl", taken).__enter__()
+        (tmp_path / "run" / "pairs").mkdir(parents=True)
+        with pytest.raises(HeadtailError, match=f"used by process {os.getpid()} .* or delete {tmp_path}/run"):
+            sample_port(taken, tmp_path / "run")
+    assert sample_port(taken, tmp_path / "run") == taken
+    assert holder(taken) == ""
 
 
 def test_host_needs_a_sample(tmp_path: Path) -> None:

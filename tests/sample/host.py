@@ -99,7 +99,7 @@ class ImageHost(LocalHost[_Server]):
     """
 
     def __init__(self, folder: Path, port: int = PORT) -> None:
-        super().__init__(port, "end what uses it")
+        super().__init__(port, "end that program, or make the sample with another --port")
         self.folder = Path(folder)
 
     def _open(self) -> _Server:

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
 
 from curation.core.errors import HeadtailError
+from tests.sample.ports import holder
 
 
 class LocalServer(ThreadingHTTPServer):
@@ -54,8 +55,9 @@ class LocalHost(ABC, Generic[Server]):
         try:
             self._server = self._open()
         except OSError as error:
+            by = f", by {found}" if (found := holder(self.port)) else ""
             raise HeadtailError(
-                f"the image host cannot use port {self.port} of 127.0.0.1 ({error.strerror}): {self._cure}"
+                f"the image host cannot use port {self.port} of 127.0.0.1 ({error.strerror}{by}): {self._cure}"
             ) from error
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, name="image host", daemon=True).start()

@@ -85,6 +85,12 @@ def make_sample(folder: Path, port: int = PORT, scale: float = 1.0) -> dict[str,
     return made
 
 
+def made_port(folder: Path, default: int = PORT) -> int:
+    """Return the port that the addresses of a sample crawl hold; `default` where none is made."""
+    marker = folder / MARKER
+    return int(json.loads(marker.read_text()).get("port", default)) if marker.exists() else default
+
+
 def readme(made: dict[str, Any]) -> str:
     """Return what is wrong with the crawl on purpose, for whoever meets it in a report."""
     damaged = "".join(f"- `wat/{archive_name(number)}`: {fault}.\n" for number, fault in DAMAGED.items())
@@ -110,7 +116,7 @@ def _version(port: int, scale: float) -> str:
     digest = hashlib.sha256(f"{port} {scale} {PIL.__version__}".encode())
     package = Path(__file__).parent
     for path in sorted([*package.glob("*.py"), *package.glob("texts/*.json")]):
-        if path.name not in ("host.py", "run.py"):  # these only use what is made
+        if path.name not in ("host.py", "local_host.py", "ports.py", "run.py"):  # these only use what is made
             digest.update(path.name.encode() + path.read_bytes())
     return digest.hexdigest()
 

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from conf.schema.jobs import CurateConfig
+from curation.core.errors import HeadtailError
 from curation.core.progress import say
 from jobs import curate
 from jobs.cli import launch
 from tests.sample.host import ImageHost
-from tests.sample.make import README, make_sample
+from tests.sample.make import README, made_port, make_sample
+from tests.sample.ports import sample_port
 
 SAMPLE = Path("build/sample")
 OUTPUT = Path("build/sample-run")
@@ -43,12 +45,22 @@ def changed(given: Sequence[str], more: Sequence[str]) -> list[str]:
 
 def run(config: CurateConfig) -> None:
     """Curate while the sample's host is up; say which of the faults in the report are meant to be there."""
-    with ImageHost(SAMPLE):
+    with ImageHost(SAMPLE, made_port(SAMPLE)):
         curate.run(config)
     say("sample", f"is damaged on purpose: {DAMAGE}; {SAMPLE / README} tells which")
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str]) -> None:
+    """Make the sample crawl, and curate it."""
+    given = changed([*settings(SAMPLE, OUTPUT), LOCAL], arguments)
+    output = next(each.partition("=")[2] for each in reversed(given) if each.startswith("output="))
     say("sample", f"is made in {SAMPLE}, unless it is there")
-    make_sample(SAMPLE)
-    launch(run, changed([*settings(SAMPLE, OUTPUT), LOCAL], sys.argv[1:]), job="curate")
+    try:
+        make_sample(SAMPLE, sample_port(made_port(SAMPLE), Path(output)))
+    except HeadtailError as error:
+        sys.exit(f"make run: {error}")
+    launch(run, given, job="curate")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

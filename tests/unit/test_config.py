@@ -13,8 +13,16 @@ from omegaconf import MISSING
 
 import jobs
 from conf.compose import compose_config
+from conf.help_lines import named_lines
 from conf.help_text import EXAMPLES, settings_help, type_name
-from conf.schema.jobs import CurateConfig, EstimateConfig, ReportStatsConfig, WriteShardsConfig
+from conf.schema.jobs import (
+    BalancePairsConfig,
+    CardConfig,
+    CurateConfig,
+    EstimateConfig,
+    ReportStatsConfig,
+    WriteShardsConfig,
+)
 from conf.schema.topics import MAX_ENTRY_CHARACTERS, MetadataConfig
 from conf.settings import settings_of
 from curation.core.choices import Edges
@@ -124,6 +132,19 @@ def test_what_spark_takes_passes(override: str) -> None:
 def test_what_must_be_given_is_named() -> None:
     with pytest.raises(HeadtailError, match=r"output, entry_lists, source\.paths must be given"):
         compose_config("curate", CurateConfig, [])
+
+
+@pytest.mark.parametrize("width", [30, 40, 80, 200])
+def test_help_fits_the_terminal_but_for_words_that_are_longer(width: int) -> None:
+    kinds = [(BalancePairsConfig, "balance_pairs"), (CardConfig, "card"), (CurateConfig, "curate")]
+    for kind, job in kinds:
+        text = settings_help(kind, job, width=width)
+        example = text.split("Example:\n")[1].split("\n\n")[0]
+        assert shlex.split(example.replace("\\\n", " ")) == ["headtail", job, *shlex.split(EXAMPLES[job])]
+        lines = text.replace(example, "").splitlines()
+        assert [line for line in lines if len(line) > min(width, 120) and len(line.split()) > 1] == []
+    listed = named_lines({"curate": "Run the whole chain of the jobs.", "x": "y"}, 19, width)
+    assert max(map(len, listed.splitlines())) <= width
 
 
 def test_help_has_every_setting_with_its_help_text() -> None:

@@ -31,6 +31,7 @@ MISTAKES = {
     "output: x": "write output=x, without blanks",
     "output:x": "write output=x, without blanks",
     "output x": "write output=x, without blanks",
+    "--lang en": "did you mean source.lang_column or language or languages",
     "--colour": "the flags are --cfg, --config-dir",
     "--cfg": "--cfg needs a value",
     "--cfg jobs": "--cfg takes job, hydra, all",

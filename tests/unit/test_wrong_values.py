@@ -61,6 +61,37 @@ CASES = {
 }
 
 
+NEAR = {
+    "language=en": "language=en: unknown preset; the presets are lid176, none; did you mean languages=en?",
+    "balance=t": "did you mean balance.t=...?",
+    "balance=30000": "did you mean balance.t=30000 or balance.target_images=30000 or ",
+    "balance=METACLIP_400M": "did you mean balance=metaclip_400m?",
+    "source=a.parquet": "did you mean source.paths=a.parquet?",
+    "source=csv": "did you mean source=table?",
+    "spark=local[2]": "did you mean spark.master=local[2]?",
+    "spark=lid176": "did you mean language=lid176?",
+    "lang=en": "did you mean source.lang_column or language or languages?",
+    "sources.path=x": "unknown setting 'sources.path': did you mean source.paths?",
+    "source.t=5": "unknown setting 'source.t': did you mean balance.t?",
+    "balance.T=5": "unknown setting 'balance.T': did you mean balance.t?",
+    "entries_list=x": "unknown setting 'entries_list': did you mean entry_lists?",
+    "source.text_column.alt=x": "did you mean source.text_columns.alt?",
+    "source.text_columns=x": "write source.text_columns.name=value, as source.text_columns.alt=TEXT, got 'x'",
+    "url=x": "unknown setting 'url': curate has none of this name, card has; did you mean source.url_column?",
+    "download=false": "download is a topic with the settings download.images_per_list, download.threads, ",
+    "filters=x": "; did you mean filter?",
+    "nonsense=x": "unknown setting 'nonsense': headtail curate --help lists the settings",
+}
+
+
+@pytest.mark.parametrize("override", NEAR)
+def test_what_is_nearly_right_is_answered_with_the_right_name(override: str) -> None:
+    with pytest.raises(HeadtailError) as error:
+        compose_config("curate", CurateConfig, [*GIVEN, override])
+    assert NEAR[override] in str(error.value)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("override", CASES, ids=lambda each: each.encode("ascii", "replace").decode())
 def test_a_wrong_value_is_named_as_it_was_typed(override: str) -> None:
     with pytest.raises(HeadtailError) as error:

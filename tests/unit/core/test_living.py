@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from curation.core import living, progress
+from curation.core import living, meter, progress
 from curation.core.beats import Pulse
 from curation.core.credentials import without_secrets
 from curation.core.living import is_living, watched
@@ -37,6 +37,7 @@ class Terminal(io.StringIO):
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(living, "TERMINAL_SECONDS", 0.01)
     monkeypatch.setattr(living, "PLAIN_SECONDS", 0.02)
+    monkeypatch.setattr(meter, "SETTLED_SECONDS", 0.0)
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("CI", raising=False)
 
@@ -237,3 +238,13 @@ def test_closed_streams_go_nowhere(tmp_path: Path) -> None:
     )
     subprocess.run(["sh", "-c", '"$0" -c "$1" 2>&-', sys.executable, code], check=True, env=dict(os.environ))
     assert (tmp_path / "table").read_text() == "rows"
+
+
+def test_a_step_is_measured_from_the_last_look_at_the_one_before_it() -> None:
+    run, ticker, now = progress.Run(), living.Ticker(io.StringIO()), time.monotonic()
+    ticker._looked = now - 2
+    waited = progress.Step("merge texts", 4, None, lambda: HALF, start=now - 100)
+    run.steps = [waited]
+    ticker._read(run)
+    assert waited.meter._samples[0] == pytest.approx((98, 0, 0))
+    assert waited.meter.rate == pytest.approx(0.5, rel=0.1)

@@ -52,6 +52,32 @@ def test_a_step_that_has_read_all_and_goes_on_has_no_time_left_to_tell() -> None
     assert "left" not in plain_line(2, Reading("", "images", 100, 100), meter)
 
 
+def test_while_kernels_compile_no_time_left_is_told_and_the_measure_begins_behind_it() -> None:
+    compiling = Reading("extract file", BYTES, 4e5, 1e6, 0, 8, note="compiling kernels")
+    meter = metered((29.0, Reading("extract file", BYTES, 0, 1e6, 0, 8, note="starting workers")), (59.0, compiling))
+    assert (meter.rate, meter.seconds_left) == (None, None)
+    assert plain_line(59, compiling, meter) == (
+        "0:59, extract file (compiling kernels), 400 kB of 1 MB (40%), 0 of 8 tasks"
+    )
+    for second in range(1, 5):
+        meter.add(59.0 + second, Reading("extract file", BYTES, 4e5 + 1e5 * second, 1e6, 0, 8))
+        assert meter.rate == pytest.approx(1e5)
+        assert meter.seconds_left == (None if second < 3 else pytest.approx(6 - second))
+    # A worker that comes later, and compiles, changes nothing of the pace of the others.
+    meter.add(64.0, Reading("extract file", BYTES, 9e5, 1e6, 1, 8, note="compiling kernels"))
+    assert meter.seconds_left == pytest.approx(1)
+
+
+def test_a_step_that_waits_for_another_one_is_measured_from_its_begin() -> None:
+    meter = Meter()
+    meter.begin(12.0)
+    for second in range(13, 17):
+        meter.begin(second - 1.0)
+        meter.add(float(second), Reading("merge texts", "tasks", second - 12, 20, second - 12, 20))
+        assert meter.rate == pytest.approx(1)
+    assert meter.seconds_left == pytest.approx(16)
+
+
 def test_a_pause_longer_than_the_window_takes_the_mean_of_all_time() -> None:
     still = [(float(second), Reading("", "images", 500, 1000)) for second in range(10, 400, 5)]
     assert metered(*still).rate == pytest.approx(500 / 395)
@@ -90,9 +116,9 @@ def test_more_than_all_is_all() -> None:
 
 
 def test_a_note_is_told_rather_than_a_bar() -> None:
-    reading = Reading("match texts", "pairs", 5000, 20_000, 0, 8, note="compiling the list of en")
+    reading = Reading("match texts", "pairs", 5000, 20_000, 1, 8, note="compiling the list of en")
     first, bar, last = living_parts("match_pairs", 10, reading, metered((10, reading)), 79)
-    assert (bar, last) == (0, "5,000/20,000 pairs  500/s  0:30 left  0 of 8 tasks")
+    assert (bar, last) == (0, "5,000/20,000 pairs  500/s  0:30 left  1 of 8 tasks")
     first, bar, last = living_parts("match_pairs", 10, reading, metered((10, reading)), 89)
     assert (bar, last) == (0, "5,000/20,000 pairs  500/s  0:30 left  compiling the list of en")
     assert len(f"{first}  {last}") <= 89

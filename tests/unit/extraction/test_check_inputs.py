@@ -43,9 +43,20 @@ def parquet(path: Path, **columns: Any) -> Path:
     [
         pytest.param(
             {"URL": [URL], "text": ["kite"]},
-            "there is no column url, only URL, text: set source.url_column; url is written URL there",
+            "there is no column url, only URL, text: set source.url_column, perhaps source.url_column=URL$",
             id="name",
         ),
+        pytest.param(
+            {"URL": [URL], "TEXT": ["kite"]},
+            "source.text_columns, perhaps source.url_column=URL source.text_columns.alt=TEXT$",
+            id="LAION's names",
+        ),
+        pytest.param(
+            {"Image_URL": [URL], "caption": ["kite"], "title": ["kite"], "n": [1]},
+            "source.text_columns, perhaps source.url_column=Image_URL source.text_columns.alt=caption$",
+            id="usual names",
+        ),
+        pytest.param({"a": [URL], "text": ["kite"]}, "only a, text: set source.url_column$", id="no usual name"),
         pytest.param({"url": [7], "text": ["kite"]}, "column url is int64, expected text", id="URL of integers"),
         pytest.param({"url": [URL], "text": [7.5]}, "column text is double, expected text", id="text of numbers"),
         pytest.param({"url": [URL], "text": [{"en": "a"}]}, "column text is struct<en: string>, exp", id="struct"),

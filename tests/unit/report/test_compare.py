@@ -12,7 +12,7 @@ import pytest
 
 from curation.core.errors import HeadtailError
 from curation.core.own_tables import MANIFEST
-from curation.core.schemas import CURATED, ENTRIES, THRESHOLDS
+from curation.core.schemas import CURATED, ENTRIES, MATCHES, THRESHOLDS
 from curation.report.compare import compare
 from curation.report.compare_page import MARK, comparison_page
 from curation.report.compare_text import comparison_lines
@@ -135,6 +135,25 @@ def test_numbers_of_manifests_are_compared_where_no_report_is(tmp_path: Path) ->
     assert "balance_pairs.rows_out  4  5     +1  7     +3" in lines
 
 
+def test_a_variant_of_a_sweep_is_compared_in_what_it_has(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", some_uids(1, 5), 20)
+    write_table(run / "matches", [], MATCHES, "match_pairs", {"edges": "script", "languages": "en"})
+    variant = make_run(run / "sweep/5", some_uids(1, 3), 5)
+    found = compare([str(run), str(variant)])
+    assert found.settings == [("balance_pairs.t", ["20", "5"])]
+    assert "settings of match_pairs are not compared with 5: no table is there" in found.notes
+    assert found.notes[0] == (
+        "no report in run, 5: only what manifests and thresholds tell is compared, until report_stats writes it"
+    )
+    assert found.notes[1].startswith(f"the report of a sweep's variant: headtail report_stats output={run} thresholds=")
+    assert f" report={variant}/report entry_lists=..." in found.notes[1]
+    assert f"report={variant}/report" in " ".join(comparison_lines(found, 400))
+    other = make_run(tmp_path / "other", some_uids(1, 3), 20)
+    write_table(other / "matches", [], MATCHES, "match_pairs", {"edges": "blank", "languages": "en"})
+    found = compare([str(run), str(variant), str(other)])
+    assert found.settings == [("match_pairs.edges", ["script", "", "blank"]), ("balance_pairs.t", ["20", "5", "20"])]
+
+
 @pytest.fixture
 def reported(tmp_path: Path) -> list[str]:
     uids = some_uids(1, 8)
@@ -163,6 +182,15 @@ def test_numbers_of_reports_are_compared_by_the_names_of_their_items(reported: l
     assert "run.inputs.files" in paths
     assert not [path for path in paths if path.startswith(("samples", "format")) or "settings" in path]
     assert found.notes == [], "curated is older than the report"
+
+
+def test_numbers_that_one_run_alone_has_are_not_shown_on_the_terminal(reported: list[str], tmp_path: Path) -> None:
+    variant = make_run(tmp_path / "a/sweep/7", some_uids(1, 2), 7)
+    lines = comparison_lines(compare([reported[0], str(variant)]), 200)
+    numbers = [line for line in lines if line.startswith(("en.", "pets", "Images", "balance_pairs.", "Records"))]
+    assert any(line.startswith("balance_pairs.rows_out") for line in numbers)
+    assert any(line.startswith("en.t ") for line in numbers)
+    assert not any(line.startswith(("pets", "Images", "Records", "en.samples")) for line in numbers)
 
 
 def test_the_page_is_one_file_in_which_texts_stay_texts(reported: list[str], tmp_path: Path) -> None:
