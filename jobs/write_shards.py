@@ -10,6 +10,7 @@ from pyspark.sql import SparkSession
 from headtail.start import launch
 from conf.schema.jobs import WriteShardsConfig
 from curation.core.amounts import counted
+from curation.core.choices import Faces
 from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
@@ -39,7 +40,7 @@ from curation.shards.entry_words import copy_words
 from curation.shards.join_text import join_text
 from curation.shards.origin import ORIGIN, Origin, matches_of, stage_of
 from curation.shards.readme import CAPTIONS
-from curation.shards.sample_json import ENTRY_WORDS, NEWEST, JsonForm, SampleForm
+from curation.shards.sample_json import BLURRED, ENTRY_WORDS, NEWEST, JsonForm, SampleForm
 from curation.shards.score_join import ScoreSettings
 from curation.shards.scores import SCORE_COLUMNS, open_scores, score_files, stored_type
 from curation.shards.second_balance import FirstBalance
@@ -53,6 +54,7 @@ from curation.spark.sql_filter import check_filter
 from curation.spark.tasks import run_tasks
 from jobs.entries import find_words
 from jobs.outputs import writing
+from jobs.signal_rules import blur_quality, boxes_column, face_recipe, filter_of
 
 SAMPLELESS = "see download_status, filters, filter, removals"
 """Where to look if no image becomes a sample."""
@@ -122,7 +124,9 @@ def run(config: WriteShardsConfig, before: Origin | None = None, store: EntrySto
     in_sidecars = bool(scored) and settings.scores.in_sidecars
     if in_sidecars:
         facts[SCORE_COLUMNS] = settings.scores.wanted.names
-    tasks = plan_shard_tasks(shards.path, steps, texts, selection, size, form, in_sidecars)
+    if config.faces == Faces.blur:
+        facts[SCORE_COLUMNS] = [*facts.get(SCORE_COLUMNS, ()), BLURRED]
+    tasks = plan_shard_tasks(shards.path, steps, texts, selection, size, form, in_sidecars, blur_quality(config))
     check_images_left(tasks, downloads)
     if captions:
         run_each = partial(run_tasks, spark, folder=steps.work)
@@ -194,9 +198,10 @@ def check_start(config: WriteShardsConfig, spark: SparkSession | None = None, co
     read_removals(tuple(config.removals))
     open_captions(config.captions)
     scores = [field for table in open_scores(config.scores) for field in table.scores]
-    if config.filter and spark:
-        added = [pa.field(field.name, stored_type(field.type)) for field in coming]
-        check_filter(spark, config.filter, pa.schema([*scores, *added]))
+    scores += [pa.field(field.name, stored_type(field.type)) for field in coming]
+    boxes_column(config, scores)
+    if (expression := filter_of(config)) and spark:
+        check_filter(spark, expression, pa.schema(scores))
 
 
 def check_datacomp(config: WriteShardsConfig, carried: Collection[str]) -> None:
@@ -218,13 +223,16 @@ def selection_settings(config: WriteShardsConfig, removed: list[str]) -> Selecti
     hashes = read_removals(unique.removals).count("phash")
     if hashes and not unique.near:
         say(STAGE, f"ignores {hashes:,} perceptual hashes in removals: filters.near_duplicates=true compares them")
-    scores = ScoreSettings(tuple(open_scores(config.scores)), has_score_columns(config), config.filter)
-    return SelectionSettings(ImageFilters(**bounds), unique, scores)
+    tables = tuple(open_scores(config.scores))
+    boxes = boxes_column(config, [field for table in tables for field in table.scores])
+    scores = ScoreSettings(tables, has_score_columns(config), filter_of(config), boxes)
+    return SelectionSettings(ImageFilters(**bounds), unique, scores, config.faces)
 
 
 def has_score_columns(config: WriteShardsConfig) -> bool:
-    """Return whether the side-cars get the columns of scores: by default, if no filter uses them."""
-    wanted = not config.filter if config.score_columns is None else config.score_columns
+    """Return whether the side-cars get the columns of scores: by default, if neither filter nor faces use them."""
+    used = bool(filter_of(config)) or config.faces != Faces.keep
+    wanted = not used if config.score_columns is None else config.score_columns
     return wanted and bool(config.scores)
 
 
@@ -237,9 +245,10 @@ def recipe_of(
         version: Recipe(STAGE, LOGIC_VERSION, settings | recipe_settings(JsonForm(version)), list(inputs))
         for version in range(1, NEWEST + 1)
     }
-    if config.captions and config.json_version == 1:
-        raise HeadtailError("captions need json_version=2: json_version=1 has no place for them")
-    asked = NEWEST if config.captions else config.json_version
+    newest = "captions need" if config.captions else "faces=blur needs" if config.faces == Faces.blur else ""
+    if newest and config.json_version == 1:
+        raise HeadtailError(f"{newest} json_version=2: json_version=1 has no place for what it writes")
+    asked = NEWEST if newest else config.json_version
     version = shards.json_version(asked, recipes, config.overwrite)
     return version, recipes[version]
 
@@ -251,11 +260,17 @@ def shard_settings(config: WriteShardsConfig) -> dict[str, Any]:
         "removals": [*(vars(file) for file in list_files(lists)), *values],
         "scores": [vars(file) for file in score_files(config.scores)],
     }
-    plain = {name: getattr(config, name) for name in ("filter", "samples_per_shard", "max_shard_bytes")}
+    plain = {name: getattr(config, name) for name in ("samples_per_shard", "max_shard_bytes")}
+    plain["filter"] = filter_of(config)
     if config.syn_json and not config.captions:
         raise HeadtailError("syn_json=true needs captions: captions.<name>=table.parquet")
     captions = {name: [vars(file) for file in listed] for name, listed in list_captions(config.captions).items()}
-    more = {"captions": captions, "syn_json": config.syn_json, "score_columns": has_score_columns(config)}
+    more = {
+        **face_recipe(config),
+        "captions": captions,
+        "syn_json": config.syn_json,
+        "score_columns": has_score_columns(config),
+    }
     more = {name: value for name, value in more.items() if value}  # recipes of before have none of them
     return {"filters": recipe_settings(config.filters), **plain, **files, **more}
 

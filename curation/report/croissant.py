@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from curation.core.schemas import SAMPLES
 from curation.report.card_facts import CardFacts, protocol
-from curation.report.card_texts import BIASES, LIMITS, PEOPLE, REMOVAL, RIGHTS, SOCIAL, USES
+from curation.report.card_texts import BIASES, LIMITS, REMOVAL, RIGHTS, SOCIAL, USES, people
 
 CROISSANT_1_1, RAI_1_0 = "http://mlcommons.org/croissant/1.1", "http://mlcommons.org/croissant/RAI/1.0"
 _PLAIN_TERMS = (
@@ -171,7 +171,7 @@ def rai_terms(facts: CardFacts) -> Values:
         "dataLimitations": list(LIMITS),
         "dataBiases": list(BIASES),
         "dataSocialImpact": SOCIAL,
-        "personalSensitiveInformation": [*PEOPLE, RIGHTS],
+        "personalSensitiveInformation": [*people(facts.faces), RIGHTS],
         "dataReleaseMaintenancePlan": REMOVAL,
     }
 

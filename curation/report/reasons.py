@@ -100,6 +100,8 @@ MEANINGS = {
     "few_pixels": "too few pixels",
     "many_pixels": "too many pixels",
     "filter": "the filter expression does not hold for it",
+    "face": "it shows a face (faces=drop)",
+    "no_face_boxes": "nobody has looked for faces in it, or the boxes cannot be read (faces=blur or drop)",
     "duplicate_image": "the same bytes as another image, which stays",
     "near_duplicate": "looks like another image, which stays",
     "write_shards.not_drawn": "the second balance, in the counts of what arrived, went against it",

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core import storage
+from curation.core.choices import Faces
 from curation.core.draws import hash64
 from curation.core.exchange import read_slices, write_slices
 from curation.core.receipts import Receipt
@@ -18,6 +19,7 @@ from curation.core.schemas import CANDIDATES
 from curation.core.string_buffers import equals_previous
 from curation.core.table_reader import read_rows
 from curation.images.ranges import Ranges, list_name, top_bits
+from curation.shards.face_boxes import drop_faces
 from curation.shards.perceptual_hash import PHASHES, phashes_path
 from curation.shards.selection import CHOSEN, write_survivors
 
@@ -51,8 +53,8 @@ class UniqueRules:
 class KeyTask:
     """A group of ranges, and the status files of each range (oldest first).
 
-    Reads the folder `candidates` and the file `passed` (None: there is no SQL filter; no such file: no image passed);
-    writes the folder `chosen` and the file `keys`.
+    Reads the folder `candidates`, the file `passed` (None: there is no SQL filter; no such file: no image passed), and
+    the folder `boxes` of faces unless `faces` is keep; writes the folder `chosen` and the file `keys`.
     """
 
     group: int
@@ -61,6 +63,8 @@ class KeyTask:
     passed: str | None
     chosen: str
     keys: str
+    boxes: str = ""
+    faces: Faces = Faces.keep
 
 
 @dataclass(frozen=True)
@@ -83,9 +87,9 @@ class DropTask:
 
 
 def key_images(task: KeyTask, ranges: Ranges, rules: UniqueRules) -> Receipt:
-    """Drop the images that the filter or a removal list rejects, and send the keys of the others to `find_duplicates`.
+    """Drop images by the filter, by faces and by removal lists, and send the keys of the others to `find_duplicates`.
 
-    Reasons: filter, removed.
+    Reasons: filter, no_face_boxes, face, removed.
     """
     removals = read_removals(rules.removals)
     passed = _read_passed(task.passed) if task.passed else None
@@ -100,6 +104,8 @@ def key_images(task: KeyTask, ranges: Ranges, rules: UniqueRules) -> Receipt:
             kept = rows.filter(pc.is_in(rows["uid"], passed))
             receipt.drops["filter"] += rows.num_rows - kept.num_rows
             rows = kept
+        if task.faces != Faces.keep:
+            rows = drop_faces(rows, storage.join(task.boxes, path), task.faces, receipt)
         if rules.near:
             rows = rows.append_column("phash", _phashes(rows, task.status.get(str(number), [])))
         rows = _remove(rows, removals, receipt)

@@ -8,8 +8,10 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from curation.core.choices import Faces
 from curation.core.progress import say
 from curation.core.receipts import Receipt, merge_receipts
+from curation.shards.box_files import plan_boxes, write_boxes
 from curation.shards.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
 from curation.shards.perceptual_hash import hash_images
 from curation.shards.score_filter import plan_filter
@@ -30,11 +32,12 @@ NO_HEADROOM = (
 
 @dataclass(frozen=True)
 class SelectionSettings:
-    """Which images become samples: bounds, duplicates and removals, score tables and an SQL expression."""
+    """Which images become samples: bounds, duplicates and removals, score tables and an SQL expression, faces."""
 
     filters: ImageFilters
     unique: UniqueRules
     scores: ScoreSettings
+    faces: Faces = Faces.keep
 
 
 def select_samples(
@@ -51,10 +54,12 @@ def select_samples(
     joined = join_scores(partial(run_tasks, spark, folder=steps.work), steps, settings.scores, candidates)
     if expression:
         filter_images(spark, plan_filter(joined, expression), expression, steps.folder("passed"))
+    if settings.faces != Faces.keep:
+        run_tasks(spark, write_boxes, plan_boxes(joined, steps, settings.scores.boxes), steps.work)
     if settings.unique.near:
         run_tasks(spark, hash_images, steps.hash(), steps.work)
     key = partial(key_images, ranges=ranges, rules=settings.unique)
-    keyed = run_tasks(spark, key, steps.key(bool(expression)), steps.work)
+    keyed = run_tasks(spark, key, steps.key(bool(expression), settings.faces), steps.work)
     run_tasks(spark, partial(find_duplicates, ranges=ranges), steps.find(), steps.work)
     unique = run_tasks(spark, partial(drop_duplicates, ranges=ranges), steps.drop(), steps.work)
     return chain_receipts(selected, keyed, unique), joined.counts
