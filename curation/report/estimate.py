@@ -60,7 +60,7 @@ class Assumptions:
     price_terabyte_month: float
     price_terabyte_read: float
     months: float
-    signals: Sequence[Signal] = ()
+    signals: list[Signal]
 
 
 @dataclass(frozen=True)
