@@ -9,6 +9,7 @@ from pyspark.sql import SparkSession
 from headtail.start import launch
 from conf.schema.jobs import CurateConfig
 from curation.core.amounts import counted
+from curation.core.choices import Faces
 from curation.core.outputs import check_writable
 from curation.core.progress import say
 from curation.core.recipes import Recipe
@@ -38,6 +39,7 @@ from jobs.download_settings import download_settings
 from jobs.entries import entries_to_write
 from jobs.entry_lists import lists_to_write, with_new_lists
 from jobs.outputs import writing
+from jobs.signal_rules import filter_of
 from jobs.source_files import check_sources
 
 
@@ -94,8 +96,7 @@ def check_before_lists(config: CurateConfig) -> None:
     check_sources(config)
     check_writable(folders_of(config))
     if config.download_images and not config.forecast:
-        coming_columns(config)
-        shard_checks.check_start(without_signals(config))
+        shard_checks.check_start(without_signals(config), coming=coming_columns(config))
 
 
 def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) -> None:
@@ -161,8 +162,8 @@ def without_signals(config: CurateConfig) -> CurateConfig:
 
 
 def with_signals(config: CurateConfig) -> CurateConfig:
-    """Return settings with the table of signals among the scores, if it is there and a filter or side-cars want it."""
-    used = bool(config.filter or config.score_columns)
+    """Return settings with the table of signals among the scores, if it is there and something reads it."""
+    used = bool(filter_of(config) or config.score_columns or config.faces != Faces.keep)
     if not (config.signals and used and Table(config.image_signals).parts()):
         return without_signals(config)
     return replace(config, scores=[*without_signals(config).scores, config.image_signals])

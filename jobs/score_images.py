@@ -1,5 +1,6 @@
 """Score the downloaded images by models: faces, NSFW, embeddings, or a model of yours."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -15,7 +16,8 @@ from curation.core.outputs import check_writable
 from curation.core.progress import Amount, Stage, say
 from curation.core.tables import sum_receipts
 from curation.images.downloads import Downloads
-from curation.signals.onnx import OnnxSettings, check_columns
+from curation.signals.onnx import CPU, OnnxSettings, check_columns
+from curation.signals.presets import presets_text
 from curation.signals.score import SignalSettings, open_models, score_images, signals_schema
 from curation.signals.signals_table import STAGE, SignalsTable, plan_scoring, signals_recipe
 from curation.spark.session import open_session
@@ -27,7 +29,7 @@ from jobs.outputs import writing
 def run(config: ScoreImagesConfig) -> None:
     """Write `image_signals`: a part for each generation of downloads that has none."""
     settings = signal_settings(config)
-    models = open_models(settings)
+    models = open_models(replace(settings, provider=CPU))  # the driver's machine may lack the workers' hardware
     downloads = Downloads(config.downloads)
     generations = {part.outcome()["id"]: part for part in downloads.require("download_images")}
     identities = [model.identity for model in models]
@@ -35,6 +37,7 @@ def run(config: ScoreImagesConfig) -> None:
     plans = table.plan(signals_recipe(settings, identities, downloads), config.overwrite)
     if not plans:
         say(STAGE, f"is done: {counted(sum_receipts(table.parts()).rows_out, 'images')} in {table.path}")
+        say_presets(table)
         return
     downloads.check_images()
     check_writable([table.path])
@@ -49,24 +52,32 @@ def run(config: ScoreImagesConfig) -> None:
         score = partial(score_images, settings=settings, identities=identities)
         receipts = run_tasks(spark, score, tasks, folder, amount=Amount(images, "images"))
         stage.end(table.commit(number, recipe, receipts, stage.seconds).receipt)
+    say_presets(table)
     refuse_nothing(sum_receipts(table.parts()), "image", "see download_status for the errors", config.allow_empty)
+
+
+def say_presets(table: SignalsTable) -> None:
+    """Say what each named threshold would leave out of the scored images."""
+    if text := presets_text(sum_receipts(table.parts()), table.schema.names if table.schema else []):
+        say(STAGE, text)
 
 
 def columns_of(config: ScoreImagesConfig) -> list[pa.Field]:
     """Return the columns of the table beside uid. Raises HeadtailError for a model that cannot be run here."""
-    return list(signals_schema(open_models(signal_settings(config))))[1:]
+    return list(signals_schema(open_models(replace(signal_settings(config), provider=CPU))))[1:]
 
 
 def signal_settings(config: ScoreImagesConfig) -> SignalSettings:
     """Return the settings of the tasks. Raises HeadtailError if no signal is asked for."""
     if not config.signals:
         raise HeadtailError(f"signals is empty: name some of {', '.join(Signal)}, such as signals=[faces]")
-    check_columns(list(config.onnx.outputs))
+    check_columns("onnx.outputs", list(config.onnx.outputs))
     lists = {"mean": tuple(config.onnx.mean), "scale": tuple(config.onnx.scale)}
     given: dict[str, Any] = {**vars(config.onnx), **lists, "outputs": tuple(config.onnx.outputs.items())}
     onnx = OnnxSettings(**given) if config.onnx.model else None
     signals = tuple(signal for signal in Signal if signal in config.signals)
-    return SignalSettings(signals, config.face_tiles if Signal.faces in signals else 1, onnx)
+    tiles = config.face_tiles if Signal.faces in signals else 1
+    return SignalSettings(signals, tiles, onnx, tuple(sorted(config.signal_models.items())), config.provider)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from curation.shards.scores import open_scores, stored_type
 from curation.shards.shard_set import ShardSet
 from curation.spark.sql_filter import check_filter
 from jobs.shard_settings import recipe_of
+from jobs.signal_rules import boxes_column, filter_of
 
 
 def origin_of_set(config: WriteShardsConfig) -> Origin | None:
@@ -53,9 +54,10 @@ def check_start(config: WriteShardsConfig, spark: SparkSession | None = None, co
     open_captions(config.captions)
     open_benchmarks(config.benchmark_images)
     scores = [field for table in open_scores(config.scores) for field in table.scores]
-    if config.filter and spark:
-        added = [pa.field(field.name, stored_type(field.type)) for field in coming]
-        check_filter(spark, config.filter, pa.schema([*scores, *added]))
+    scores += [pa.field(field.name, stored_type(field.type)) for field in coming]
+    boxes_column(config, scores)
+    if (expression := filter_of(config)) and spark:
+        check_filter(spark, expression, pa.schema(scores))
 
 
 def check_datacomp(config: WriteShardsConfig, carried: Collection[str]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from conf.schema.jobs import WriteShardsConfig
+from curation.core.choices import Faces
 from curation.core.errors import HeadtailError
 from curation.core.progress import say
 from curation.core.recipes import Recipe, recipe_settings
@@ -19,6 +20,7 @@ from curation.shards.selection import ImageFilters
 from curation.shards.shard_set import STAGE, ShardSet
 from curation.shards.write import LOGIC_VERSION
 from curation.spark.selection import SelectionSettings
+from jobs.signal_rules import boxes_column, face_recipe, filter_of
 
 
 def selection_settings(config: WriteShardsConfig, removed: list[str]) -> SelectionSettings:
@@ -32,13 +34,16 @@ def selection_settings(config: WriteShardsConfig, removed: list[str]) -> Selecti
     hashes = read_removals(unique.removals).count("phash")
     if hashes and not unique.by_phash:
         say(STAGE, f"ignores {hashes:,} perceptual hashes in removals: filters.near_duplicates=true compares them")
-    scores = ScoreSettings(tuple(open_scores(config.scores)), has_score_columns(config), config.filter)
-    return SelectionSettings(ImageFilters(**bounds), unique, scores)
+    tables = tuple(open_scores(config.scores))
+    boxes = boxes_column(config, [field for table in tables for field in table.scores])
+    scores = ScoreSettings(tables, has_score_columns(config), filter_of(config), boxes)
+    return SelectionSettings(ImageFilters(**bounds), unique, scores, config.faces)
 
 
 def has_score_columns(config: WriteShardsConfig) -> bool:
-    """Return whether the side-cars get the columns of scores: by default, if no filter uses them."""
-    wanted = not config.filter if config.score_columns is None else config.score_columns
+    """Return whether the side-cars get the columns of scores: by default, if neither filter nor faces use them."""
+    used = bool(filter_of(config)) or config.faces != Faces.keep
+    wanted = not used if config.score_columns is None else config.score_columns
     return wanted and bool(config.scores)
 
 
@@ -51,9 +56,10 @@ def recipe_of(
         version: Recipe(STAGE, LOGIC_VERSION, settings | recipe_settings(JsonForm(version)), list(inputs))
         for version in range(1, NEWEST + 1)
     }
-    if config.captions and config.json_version == 1:
-        raise HeadtailError("captions need json_version=2: json_version=1 has no place for them")
-    asked = NEWEST if config.captions else config.json_version
+    newest = "captions need" if config.captions else "faces=blur needs" if config.faces == Faces.blur else ""
+    if newest and config.json_version == 1:
+        raise HeadtailError(f"{newest} json_version=2: json_version=1 has no place for what it writes")
+    asked = NEWEST if newest else config.json_version
     version = shards.json_version(asked, recipes, config.overwrite)
     return version, recipes[version]
 
@@ -65,11 +71,17 @@ def shard_settings(config: WriteShardsConfig) -> dict[str, Any]:
         "removals": [*(vars(file) for file in list_files(lists)), *values],
         "scores": [vars(file) for file in score_files(config.scores)],
     }
-    plain = {name: getattr(config, name) for name in ("filter", "samples_per_shard", "max_shard_bytes")}
+    plain = {name: getattr(config, name) for name in ("samples_per_shard", "max_shard_bytes")}
+    plain["filter"] = filter_of(config)
     if config.syn_json and not config.captions:
         raise HeadtailError("syn_json=true needs captions: captions.<name>=table.parquet")
     captions = {name: [vars(file) for file in listed] for name, listed in list_captions(config.captions).items()}
-    more = {"captions": captions, "syn_json": config.syn_json, "score_columns": has_score_columns(config)}
+    more = {
+        **face_recipe(config),
+        "captions": captions,
+        "syn_json": config.syn_json,
+        "score_columns": has_score_columns(config),
+    }
     if config.benchmark_images:
         more["benchmark_images"] = [vars(file) for file in open_benchmarks(config.benchmark_images)]
         more["benchmark_distance"] = config.benchmark_distance

@@ -5,6 +5,7 @@ from functools import partial
 from headtail.start import launch
 from conf.schema.jobs import WriteShardsConfig
 from curation.core.amounts import counted
+from curation.core.choices import Faces
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
 from curation.core.progress import Amount, Stage, say
@@ -21,7 +22,7 @@ from curation.shards.entry_words import copy_words
 from curation.shards.join_text import captions_text
 from curation.shards.origin import ORIGIN, Origin, matches_of
 from curation.shards.readme import CAPTIONS
-from curation.shards.sample_json import ENTRY_WORDS, SampleForm
+from curation.shards.sample_json import BLURRED, ENTRY_WORDS, SampleForm
 from curation.shards.scores import SCORE_COLUMNS
 from curation.shards.second_balance import FirstBalance
 from curation.shards.selection import check_inputs
@@ -35,6 +36,7 @@ from jobs.entries import find_words
 from jobs.outputs import writing
 from jobs.shard_checks import check_start, origin_of_set
 from jobs.shard_settings import recipe_of, selection_settings
+from jobs.signal_rules import blur_quality
 
 SAMPLELESS = "see download_status, filters, filter, removals"
 """Where to look if no image becomes a sample."""
@@ -95,7 +97,10 @@ def run(config: WriteShardsConfig, before: Origin | None = None, store: EntrySto
     in_sidecars = "scores" in facts and settings.scores.in_sidecars
     if in_sidecars:
         facts[SCORE_COLUMNS] = settings.scores.wanted.names
-    tasks = plan_shard_tasks(shards.path, steps, chosen.texts, selection, size, form, in_sidecars)
+    if config.faces == Faces.blur:
+        facts[SCORE_COLUMNS] = [*facts.get(SCORE_COLUMNS, ()), BLURRED]
+    blur = blur_quality(config)
+    tasks = plan_shard_tasks(shards.path, steps, chosen.texts, selection, size, form, in_sidecars, blur)
     check_images_left(tasks, downloads)
     if captions:
         run_each = partial(run_tasks, spark, folder=steps.work)

@@ -21,7 +21,7 @@ from conf.schema.topics import (
     TextConfig,
     UrlsConfig,
 )
-from curation.core.choices import Cleanable, Edges, ExportFormat, Signal
+from curation.core.choices import Cleanable, Edges, ExportFormat, Faces, Signal, SignalFilter
 from curation.core.errors import HeadtailError
 
 
@@ -139,7 +139,9 @@ class ScoreImagesConfig(JobConfig):
     downloads: str = table("downloads", "folder of images and their download_status, to read")
     image_signals: str = table("image_signals", "table of signals of images to write", writes=True)
     signals: list[Signal] = setting(
-        [], "signals to compute of each stored image, e.g. [faces,nsfw]: faces, nsfw, embedding, onnx; empty: none"
+        [],
+        "signals to compute of each stored image, e.g. [faces,nsfw]: faces, nsfw, embedding, text, "
+        "onnx, python; empty: none",
     )
     face_tiles: int = setting(
         1,
@@ -148,9 +150,19 @@ class ScoreImagesConfig(JobConfig):
         maximum=8,
     )
     onnx: OnnxConfig = setting(OnnxConfig, "a model of yours, for signals=[onnx]")
+    signal_models: dict[str, str] = setting(
+        {},
+        "models of yours in Python, for signals=[python]: signal_models.<name>=package.module:function, which returns "
+        "a model (docs/signals.md)",
+    )
+    provider: str = setting(
+        "CPUExecutionProvider", "what onnxruntime uses, for nsfw, embedding, onnx; CUDAExecutionProvider: a GPU"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if (Signal.python in self.signals) != bool(self.signal_models):
+            raise HeadtailError("signals=[python] and signal_models.<name>=package.module:function are given together")
         if (Signal.onnx in self.signals) != bool(self.onnx.model):
             raise HeadtailError("signals=[onnx] and onnx.model, the path of an ONNX file, are given together")
 
@@ -199,6 +211,19 @@ class WriteShardsConfig(JobConfig):
     )
     benchmark_distance: int = setting(
         4, "bits of 64 in which an image's perceptual hash may differ from a benchmark's", minimum=0, maximum=16
+    )
+    signal_filters: list[SignalFilter] = setting(
+        [],
+        "named thresholds of signals that images must pass, with filter: no_faces, not_nsfw, surely_safe, little_text; "
+        "score_images says what each leaves out",
+    )
+    faces: Faces = setting(
+        Faces.keep,
+        "images with faces: keep; blur: blur the boxes that scores have; drop: leave these images out. blur and drop "
+        "also leave out images whose boxes are not known",
+    )
+    face_boxes: str | None = setting(
+        None, "column of scores that has the boxes of faces; null: face_boxes or face_bboxes, whichever is there"
     )
     second_balance: bool | None = setting(
         None, "balance again after download and filters; null: if balance.headroom was below 1"
@@ -538,3 +563,4 @@ class EstimateConfig(Settings):
     price_terabyte_month: float = setting(23.0, "price of storing a terabyte for a month", unit="$", minimum=0)
     price_terabyte_read: float = setting(0.0, "price of reading a terabyte of archives or images", unit="$", minimum=0)
     months: float = setting(1.0, "storage time of tables and shards", unit="months", minimum=0)
+    signals: list[Signal] = setting([], "signals to compute of each stored image; empty: none")

@@ -135,7 +135,26 @@ class Signal(StrEnum):
     faces = "faces"
     nsfw = "nsfw"
     embedding = "embedding"
+    text = "text"
     onnx = "onnx"
+    python = "python"
+
+
+class SignalFilter(StrEnum):
+    """A named threshold of signals; `curation/signals/presets.py` has the values."""
+
+    no_faces = "no_faces"
+    not_nsfw = "not_nsfw"
+    surely_safe = "surely_safe"
+    little_text = "little_text"
+
+
+class Faces(StrEnum):
+    """What becomes of images with faces: they stay as they are, are blurred there, or become no samples."""
+
+    keep = "keep"
+    blur = "blur"
+    drop = "drop"
 
 
 class Layout(StrEnum):

@@ -47,7 +47,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "rule.": "balance.",
         "host_form": "the form in which hosts are compared",
     },
-    "score_images": {"models": "the models of signals"},
+    "score_images": {"models": "the models of signals", "python": "signal_models"},
     "download_images": {
         "image.rules": "the version of the rules of download.resize=original",
         "image.": "download.",

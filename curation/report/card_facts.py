@@ -90,6 +90,11 @@ class CardFacts:
             raise HeadtailError(f"url must be the address of a page such as https://example.org/set, got {self.url!r}")
 
     @property
+    def faces(self) -> str:
+        """What became of faces: keep, blur or drop."""
+        return str(self.part.manifest["settings"].get("faces", "keep"))
+
+    @property
     def samples(self) -> int:
         """The number of samples."""
         return self.part.manifest["rows_out"]

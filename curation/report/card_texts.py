@@ -14,10 +14,12 @@ BIASES = (
     "The web over-represents some countries, languages, professions and views, and its texts repeat prejudices.",
     "The entries decide what counts as rare: what no entry names was left out altogether.",
 )
-PEOPLE = (
-    "Images may show people, and texts may name them. Nobody was asked for consent, and faces are not blurred.",
-    "EXIF and other metadata of images is not stored.",
-)
+_FACES = {
+    "keep": "Nobody was asked for consent, and faces are not blurred.",
+    "blur": "Nobody was asked for consent. Faces are blurred where a detector found them; it misses some.",
+    "drop": "Nobody was asked for consent. Images in which a detector found a face were left out; it misses some.",
+}
+"""What became of faces, by the setting `faces`."""
 SOCIAL = (
     "A broad, balanced set lets more people study such models; models that are trained on it inherit what the web says "
     "about people."
@@ -30,3 +32,11 @@ REMOVAL = (
     "Whoever wants a sample to be removed names its address or its uid to the publisher; `headtail remove_samples` "
     "takes it out of the shards, and later versions leave it out, too."
 )
+
+
+def people(faces: str) -> list[str]:
+    """Return the sentences about people in a set that was written with the setting `faces`."""
+    return [
+        f"Images may show people, and texts may name them. {_FACES[faces]}",
+        "EXIF and other metadata of images is not stored.",
+    ]

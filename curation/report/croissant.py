@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from curation.core.schemas import SAMPLES
 from curation.report.card_facts import CardFacts, protocol
-from curation.report.card_texts import BIASES, LIMITS, PEOPLE, REMOVAL, RIGHTS, SOCIAL, USES
+from curation.report.card_texts import BIASES, LIMITS, REMOVAL, RIGHTS, SOCIAL, USES, people
 from curation.report.crawls import first_day
 from curation.shards.readme import CAPTIONS
 from curation.shards.sample_json import CAPTION, NEWEST, version_of
@@ -244,6 +244,6 @@ def rai_terms(facts: CardFacts) -> Values:
         "dataLimitations": list(LIMITS),
         "dataBiases": list(BIASES),
         "dataSocialImpact": SOCIAL,
-        "personalSensitiveInformation": [*PEOPLE, RIGHTS],
+        "personalSensitiveInformation": [*people(facts.faces), RIGHTS],
         "dataReleaseMaintenancePlan": REMOVAL,
     }

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 from curation.report.card_facts import CardFacts, protocol
-from curation.report.card_texts import BIASES, LIMITS, PEOPLE, REMOVAL, RIGHTS, USES
+from curation.report.card_texts import BIASES, LIMITS, REMOVAL, RIGHTS, USES, people
 from curation.report.class_coverage import divergence_text
 from curation.report.numbers import byte_size, number, percent
 from curation.shards.readme import shard_readme
@@ -87,7 +87,7 @@ def _text(facts: CardFacts) -> str:
         ("Languages", _languages(facts)),
         ("Benchmarks", _benchmarks(facts)),
         ("Licence and rights", f"{_licence(facts)}\n\n{RIGHTS}\n\n{REMOVAL}"),
-        ("People", _list(PEOPLE)),
+        ("People", _list(people(facts.faces))),
         ("Use", _list(USES)),
         ("Limits and biases", _list([*LIMITS, *BIASES])),
     ]

@@ -11,11 +11,21 @@ from functools import lru_cache
 from importlib.resources import files
 
 from curation.core.amounts import are, byte_size, counted, duration
+from curation.core.choices import Signal
 
 MEASURED_LINKS = 1_270_000
 """Image links of the archive for which `extract_core_seconds` was measured."""
 BUCKET_BYTES = 512e6
 """Size of a bucket of `matches` that the estimate recommends."""
+
+_MODELS = {
+    Signal.faces: "faces_core_seconds",
+    Signal.nsfw: "nsfw_core_seconds",
+    Signal.embedding: "nsfw_core_seconds",
+    Signal.text: "text_core_seconds",
+}
+"""The figure of each signal's model; `nsfw` and `embedding` are one."""
+_UID_BYTES, _SIGNAL_BYTES = 24, {Signal.embedding: 2048, Signal.faces: 8}
 
 
 @dataclass(frozen=True)
@@ -50,6 +60,7 @@ class Assumptions:
     price_terabyte_month: float
     price_terabyte_read: float
     months: float
+    signals: list[Signal]
 
 
 @dataclass(frozen=True)
@@ -123,6 +134,7 @@ def estimate(assumed: Assumptions) -> list[StageEstimate]:
             read_bytes=stored * assumed.fetched_bytes,
             table_bytes=stored_bytes,
         ),
+        *([_scoring(assumed.signals, stored, figures)] if assumed.signals else []),
         StageEstimate(
             "write_shards", "images", stored, stored,
             core_seconds=stored_bytes / 1e9 * figures["shards_core_seconds"],
@@ -130,6 +142,19 @@ def estimate(assumed: Assumptions) -> list[StageEstimate]:
             table_bytes=stored_bytes,
         ),
     ]  # fmt: skip
+
+
+def _scoring(signals: Sequence[Signal], images: float, figures: Mapping[str, float]) -> StageEstimate:
+    """Return the cost of score_images; nothing is known of the models of users, which count as decoding."""
+    models = {_MODELS.get(signal, "") for signal in signals}
+    seconds = figures["decode_core_seconds"] + sum(figures[model] for model in models if model)
+    row_bytes = sum(_SIGNAL_BYTES.get(signal, 4) for signal in signals) + _UID_BYTES
+    return StageEstimate(
+        "score_images", "images", images, images,
+        core_seconds=images / 1e3 * seconds,
+        memory=figures["signals_memory"],
+        table_bytes=images * row_bytes,
+    )  # fmt: skip
 
 
 def dollars(stage: StageEstimate, assumed: Assumptions) -> float:

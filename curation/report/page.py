@@ -31,7 +31,17 @@ _DECIDED_BY = {
     "model": "the classifier", "script": "their script", "page": "their page", "given": "a column of the source",
     "unknown": "nothing: they are unknown",
 }  # fmt: skip
-_REFUSED = ("opted_out", *Obey, "removed", "blocked_host", "private_host", "private_address", "email", "listed_word")
+_REFUSED = (
+    "opted_out",
+    *Obey,
+    "removed",
+    "blocked_host",
+    "private_host",
+    "private_address",
+    "email",
+    "listed_word",
+    "face",
+)
 
 
 def _languages(report: Values) -> Markup:

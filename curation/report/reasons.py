@@ -104,6 +104,8 @@ MEANINGS = {
     "many_pixels": "too many pixels",
     "filter": "the filter expression does not hold for it",
     "benchmark_image": "it is an image of a benchmark",
+    "face": "it shows a face (faces=drop)",
+    "no_face_boxes": "nobody has looked for faces in it, or the boxes cannot be read (faces=blur or drop)",
     "duplicate_image": "the same bytes as another image, which stays",
     "near_duplicate": "looks like another image, which stays",
     "write_shards.not_drawn": "the second balance, in the counts of what arrived, went against it",

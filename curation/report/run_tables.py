@@ -35,6 +35,7 @@ from curation.report.stats import (
     choose_samples,
 )
 from curation.shards.readme import openclip_command
+from curation.shards.sample_json import BLURRED
 from curation.shards.scores import score_columns
 from curation.shards.selection import ImageFilters
 from curation.shards.shard_set import ShardSet
@@ -189,11 +190,14 @@ class RunTables:
         if not files:
             return None
         sizes = {file["tar"]: file["rows"] for file in files}
+        facts = self.parts["write_shards"][0].manifest["facts"]
+        blurred = {name: facts[name] for name in ("blurred_images", BLURRED) if name in facts}
         return {
             "path": folder,
             "count": len(files),
             "bytes": sum(file["tar_bytes"] for file in files),
             "command": openclip_command(folder, sizes),
+            **blurred,
         }
 
     def _ranges(self) -> list[tuple[list[str], str | None]]:

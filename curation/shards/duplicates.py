@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core import storage
+from curation.core.choices import Faces
 from curation.core.draws import hash64
 from curation.core.exchange import read_slices, write_slices
 from curation.core.receipts import Receipt
@@ -19,6 +20,7 @@ from curation.core.string_buffers import equals_previous
 from curation.core.table_reader import read_rows
 from curation.images.ranges import Ranges, list_name, top_bits
 from curation.shards.benchmark_images import BenchmarkRules, drop_benchmark_images
+from curation.shards.face_boxes import drop_faces
 from curation.shards.perceptual_hash import PHASHES, phashes_path
 from curation.shards.selection import CHOSEN, write_survivors
 
@@ -61,8 +63,9 @@ class UniqueRules:
 class KeyTask:
     """A group of ranges, and the status files of each range (oldest first).
 
-    Reads the folder `candidates` and the file `passed` (None: there is no SQL filter; no such file: no image passed);
-    writes the folder `chosen`, the file `keys`, and, if benchmarks are given, the file `hits`.
+    Reads the folder `candidates`, the file `passed` (None: there is no SQL filter; no such file: no image passed), and
+    the folder `boxes` of faces unless `faces` is keep; writes the folder `chosen`, the file `keys`, and, if benchmarks
+    are given, the file `hits`.
     """
 
     group: int
@@ -72,6 +75,8 @@ class KeyTask:
     chosen: str
     keys: str
     hits: str
+    boxes: str = ""
+    faces: Faces = Faces.keep
 
 
 @dataclass(frozen=True)
@@ -94,9 +99,9 @@ class DropTask:
 
 
 def key_images(task: KeyTask, ranges: Ranges, rules: UniqueRules) -> Receipt:
-    """Drop images that the filter, a removal list or benchmarks reject; send the keys of others to `find_duplicates`.
+    """Drop images by filter, faces, removal lists and benchmarks; send the keys of others to `find_duplicates`.
 
-    Reasons: filter, removed, benchmark_image.
+    Reasons: filter, no_face_boxes, face, removed, benchmark_image.
     """
     removals = read_removals(rules.removals)
     passed = _read_passed(task.passed) if task.passed else None
@@ -111,6 +116,8 @@ def key_images(task: KeyTask, ranges: Ranges, rules: UniqueRules) -> Receipt:
             kept = rows.filter(pc.is_in(rows["uid"], passed))
             receipt.drops["filter"] += rows.num_rows - kept.num_rows
             rows = kept
+        if task.faces != Faces.keep:
+            rows = drop_faces(rows, storage.join(task.boxes, path), task.faces, receipt)
         if rules.by_phash:
             rows = rows.append_column("phash", _phashes(rows, task.status.get(str(number), [])))
         rows = _remove(rows, removals, receipt)

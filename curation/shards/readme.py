@@ -7,7 +7,7 @@ from typing import Any
 
 from curation.core.storage import is_local, join
 from curation.core.tables import Part
-from curation.shards.sample_json import CAPTION, ENTRY_WORDS, version_of
+from curation.shards.sample_json import BLURRED, CAPTION, ENTRY_WORDS, version_of
 
 CAPTIONS = "captions"
 """Key of the counts of joined captions in the manifest of a set."""
@@ -128,7 +128,20 @@ def shard_readme(part: Part) -> str:
         json=JSON[version_of(part.manifest)],
         drops=drops or "none",
         captions=_captions(part.manifest.get(CAPTIONS, {}), part.manifest["settings"].get("syn_json", False)),
-        keys=KEYS[version_of(part.manifest)].format(entries=ENTRIES[part.manifest.get(ENTRY_WORDS, False)]),
+        keys=KEYS[version_of(part.manifest)].format(entries=ENTRIES[part.manifest.get(ENTRY_WORDS, False)])
+        + _faces(part.manifest),
+    )
+
+
+def _faces(manifest: Mapping[str, Any]) -> str:
+    """Return what a reader of blurred images has to know, for a set that has them."""
+    if manifest["settings"].get("faces") != "blur":
+        return ""
+    images, faces = (manifest["facts"].get(name, 0) for name in ("blurred_images", BLURRED))
+    return (
+        f"\n\nFaces were blurred where a detector had found them: {faces:,} in {images:,} images, on the day on which "
+        f"the set was written. `{BLURRED}` in the json and the side-car says how many are blurred in the image. "
+        "`sha256` stays that of the image as it was sent, so removal lists and tables of others still find the image."
     )
 
 

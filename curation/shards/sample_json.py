@@ -19,6 +19,8 @@ ENTRY_WORDS = "entry_words"
 """Key in the manifest of a set: whether `entries` holds words."""
 CAPTION = "caption_"
 """Beginning of the columns of rows, and of the keys, that hold the captions of a joined set."""
+BLURRED = "blurred_faces"
+"""Key, and column of side-cars: how many boxes of faces are blurred in the image, where a set has blurred faces."""
 _IMAGE = ("width", "height", "original_width", "original_height", "sha256")
 _FIRST_FORM = ("uid", "url", "text", "lang", "keep_probability", "texts", *_IMAGE)
 
@@ -47,7 +49,7 @@ def sample_json(row: Mapping[str, Any], version: int, captions: Sequence[str] = 
     """Return the json of a sample as UTF-8, with the same keys in the same order for all samples of a set.
 
     `row` has the columns of a sample, `texts`, in form 2 `entries` (the words of the entries of the kept text), and
-    `captions`, columns of which null becomes "".
+    `captions`, columns of which null becomes ""; in a set whose faces are blurred also `blurred_faces`.
     """
     if version == 1:
         return msgspec.json.encode({name: row[name] for name in _FIRST_FORM})
@@ -62,6 +64,7 @@ def sample_json(row: Mapping[str, Any], version: int, captions: Sequence[str] = 
         "matched_texts": row["texts"],
         "entries": [word for word in row["entries"] if word is not None],
         **{name: row[name] for name in _IMAGE},
+        **({BLURRED: row[BLURRED]} if BLURRED in row else {}),
         **{name: row[name] or "" for name in captions},
     }
     return msgspec.json.encode(described)

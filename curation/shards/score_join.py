@@ -1,6 +1,7 @@
 """Scores of users' tables, joined to the images that may become samples, before the filter and for the side-cars."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,6 @@ from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import CANDIDATES
 from curation.core.table_reader import open_table_file, read_rows
 from curation.images.ranges import list_name
-from curation.shards.attachments import key_of
 from curation.shards.joined import Joined, Runner, run_join
 from curation.shards.keyed_join import (
     SliceWriter,
@@ -26,23 +26,34 @@ from curation.shards.keyed_join import (
     order_of,
     write_keys,
 )
+from curation.shards.score_layouts import Vectors, score_key
 from curation.shards.scores import ScoreTable, named_in
 from curation.shards.steps import SCORED, SelectionSteps
+from curation.shards.vector_rows import open_vectors
 
 BATCH_ROWS = 1024
 MAX_ROWS = 1000
 """Rows that one image may have in all tables together: a filter tries each."""
-_PAYLOAD = "score "
+PAYLOAD = "score "
 """Beginning of the names of scores on their way: they may be called as the join's columns."""
 
 
 @dataclass(frozen=True)
 class ScoreSettings:
-    """The score tables, whether side-cars get their columns, and the SQL expression of the filter ("": none)."""
+    """The score tables, whether side-cars get their columns, and the SQL expression of the filter ("": none).
+
+    `boxes` is the column of the boxes of faces ("": none).
+    """
 
     tables: tuple[ScoreTable, ...]
     in_sidecars: bool
     expression: str
+    boxes: str = ""
+
+    @property
+    def every(self) -> bool:
+        """Whether all rows of an image are read, not only the first by hash."""
+        return bool(self.expression or self.boxes)
 
     @property
     def wanted(self) -> pa.Schema:
@@ -50,7 +61,7 @@ class ScoreSettings:
         fields = [field for table in self.tables for field in table.scores]
         names = [field.name for field in fields]
         read = names if self.in_sidecars else named_in(self.expression, names) if self.expression else []
-        return pa.schema([field for field in fields if field.name in read])
+        return pa.schema([field for field in fields if field.name in (*read, self.boxes)])
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,10 @@ class DealCandidatesTask:
 
 @dataclass(frozen=True)
 class DealScoresTask:
-    """A file of scores, the number of its table, and the prefix of the slices to write; schemas are as hex digits."""
+    """A file of scores, the number of its table, and the prefix of the slices to write; schemas are as hex digits.
+
+    `vectors` are columns in arrays beside the file.
+    """
 
     path: str
     key: str
@@ -76,6 +90,7 @@ class DealScoresTask:
     prefix: str
     receipt: str
     buckets: int
+    vectors: tuple[Vectors, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -110,8 +125,8 @@ class JoinedScores:
 def join_scores(run: Runner, steps: SelectionSteps, settings: ScoreSettings, images: int) -> JoinedScores:
     """Join the scores with the candidates; for side-cars, write a file of scores for each range to `scored`.
 
-    `images` is the number of candidates. For a filter all rows of an image are joined, for side-cars the first by hash
-    counts.
+    `images` is the number of candidates. For a filter and for boxes all rows of an image are joined, for side-cars the
+    first by hash counts.
     """
     wanted = settings.wanted
     files = [
@@ -135,7 +150,7 @@ def join_scores(run: Runner, steps: SelectionSteps, settings: ScoreSettings, ima
     dealt_keys = run(deal_candidates, deals)
     given = run(deal_scores, [task for number, table in read for task in _plan(number, table, wanted, rows, buckets)])
     made = storage.join(folder, f"of-{digest_of(dealt_keys)}")
-    fitted, joined = run_join(run, keys, rows, made, buckets, len(files), every=bool(settings.expression))
+    fitted, joined = run_join(run, keys, rows, made, buckets, len(files), every=settings.every)
     groups = [ScoreFiles(mine, joined.of(group), schema, tables) for group, mine in enumerate(files)]
     scored = [
         tuple(storage.join(steps.folder(SCORED), list_name(number)) for number in steps.ranges.in_group(group))
@@ -162,7 +177,8 @@ def _plan(number: int, table: ScoreTable, wanted: pa.Schema, folder: str, bucket
     for place, file in enumerate(table.files):
         name = f"{number:03d}-{place:06d}"
         paths = (storage.join(folder, name), storage.join(folder, "receipts", f"{name}.json"))
-        yield DealScoresTask(file.path, table.key, number, columns, _hex(wanted), *paths, buckets)
+        vectors = tuple(each for each in table.vectors.get(file.path, ()) if each.column in columns)
+        yield DealScoresTask(file.path, table.key, number, columns, _hex(wanted), *paths, buckets, vectors)
 
 
 def _hex(schema: pa.Schema) -> str:
@@ -195,16 +211,22 @@ def deal_candidates(task: DealCandidatesTask) -> Receipt:
 def deal_scores(task: DealScoresTask) -> Receipt:
     """Write the scores of a file as slices for the buckets; reason: faulty_row, a key that is none."""
     receipt, schema = Receipt(task.prefix), schema_of(task.schema)
-    given = given_schema(pa.schema([field.with_name(f"{_PAYLOAD}{field.name}") for field in schema]))
+    given = given_schema(pa.schema([field.with_name(f"{PAYLOAD}{field.name}") for field in schema]))
     out = SliceWriter(task.prefix, given, task.buckets)
     try:
-        with storage.open_input(task.path) as file:
+        with storage.open_input(task.path) as file, ExitStack() as stack:
             bounded = BoundedParquet(file)
             columns = [name for name in task.columns if name in bounded.schema.names]
             if bounded.schema.names.count(task.key) != 1:
                 raise ValueError(f"it has no column {task.key}, which files before it have")
+            rows = sum(bounded.group_rows)
+            arrays = {
+                each.column: stack.enter_context(open_vectors(each.path, each.member, rows)) for each in task.vectors
+            }
             for group in range(len(bounded.group_rows)):
                 for batch in bounded.read_group(group, [task.key, *columns], BATCH_ROWS):
+                    for name, array in arrays.items():
+                        batch = batch.append_column(name, array.read(batch.num_rows))
                     receipt.rows_in += batch.num_rows
                     receipt.rows_out += _deal(batch, task, schema, given, out)
     except (*ERRORS, TypeError) as error:
@@ -220,7 +242,7 @@ def deal_scores(task: DealScoresTask) -> Receipt:
 
 def _deal(batch: pa.RecordBatch, task: DealScoresTask, schema: pa.Schema, given: pa.Schema, out: SliceWriter) -> int:
     """Add the rows of a batch that have a key; return their number."""
-    keys = [key_of(task.key, value) for value in batch[task.key].to_pylist()]
+    keys = [score_key(task.key, value) for value in batch[task.key].to_pylist()]
     mine = [key for key in keys if key is not None]
     kept = pa.array([key is not None for key in keys], pa.bool_())
     columns = [
@@ -288,7 +310,7 @@ def score_arrays(
             columns.append(pa.nulls(len(places), field.type))
         else:
             indices = pa.array(places, mask=places < 0)
-            columns.append(rows[f"{_PAYLOAD}{field.name}"].combine_chunks().take(indices))
+            columns.append(rows[f"{PAYLOAD}{field.name}"].combine_chunks().take(indices))
     return columns
 
 

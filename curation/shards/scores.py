@@ -1,8 +1,8 @@
 """Tables of scores, which users make: for an SQL filter, and for the side-cars. Their columns, checked before a run."""
 
 import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -12,6 +12,8 @@ from curation.core.schemas import SAMPLES
 from curation.core.storage import FileInfo, join_or, list_files, list_folder
 from curation.core.table_reader import read_schema
 from curation.core.tables import Table
+from curation.shards.score_layouts import IMAGE_PATH, Vectors, divide, layout_files, other_key
+from curation.shards.vector_rows import VECTOR
 
 LOOKED_AT = 16
 """Files of a table that are opened."""
@@ -26,11 +28,15 @@ _EVERY_COLUMN = re.compile(r"[(,]\s*\*|\*\s*[,)]|\.\s*\*|`")
 
 @dataclass(frozen=True)
 class ScoreTable:
-    """A table of scores: the column of its keys, its files, and its scores by the types that they get."""
+    """A table of scores: the column of its keys, its files, and its scores by the types that they get.
+
+    `vectors` are those of arrays beside a file, by its path.
+    """
 
     key: str
     files: tuple[FileInfo, ...]
     scores: pa.Schema
+    vectors: Mapping[str, Sequence[Vectors]] = field(default_factory=dict)
 
 
 def open_scores(paths: Iterable[str]) -> list[ScoreTable]:
@@ -42,29 +48,36 @@ def open_scores(paths: Iterable[str]) -> list[ScoreTable]:
     known = dict.fromkeys(SAMPLES.names, "the side-cars")
     tables = []
     for path in paths:
-        files, key = score_files([path]), ""
+        files, vectors = divide(score_files([path]))
+        other = other_key(files[0].path, read_schema(files[0].path).names)
+        key = other or ""
+        passed_over = {*KEYS, *SAMPLES.names, IMAGE_PATH} if other else {*KEYS}
         scores: dict[str, pa.DataType] = {}
         for file in files[:LOOKED_AT]:
-            schema = read_schema(file.path)
+            fields = [
+                each for each in read_schema(file.path)
+                if not other or each.name == other or each.name not in passed_over
+            ]  # fmt: skip
+            schema = pa.schema([*fields, *(pa.field(each.column, VECTOR) for each in vectors.get(file.path, ()))])
             key = _checked(schema, file.path, key, known)
-            for field in schema:
-                if field.name not in KEYS:
-                    kind = stored_type(field.type)
-                    if scores.setdefault(field.name, kind) != kind:
+            for column in schema:
+                if column.name not in passed_over:
+                    kind = stored_type(column.type)
+                    if scores.setdefault(column.name, kind) != kind:
                         raise HeadtailError(
-                            f"scores: column {field.name} of {file.path} is {field.type}, in files before it "
-                            f"{scores[field.name]}: write the files with one type"
+                            f"scores: column {column.name} of {file.path} is {column.type}, in files before it "
+                            f"{scores[column.name]}: write the files with one type"
                         )
         known |= dict.fromkeys(scores, path)
-        tables.append(ScoreTable(key, tuple(files), pa.schema(list(scores.items()))))
+        tables.append(ScoreTable(key, tuple(files), pa.schema(list(scores.items())), vectors))
     return sorted(tables, key=lambda table: table.files[0].path)
 
 
 def score_files(paths: Iterable[str], setting: str = "scores") -> list[FileInfo]:
     """Return the files of score tables; of a table of ours, such as `image_signals`, those of its finished parts.
 
-    `setting` is the one that names the tables, for messages. Raises HeadtailError for a path without a file, and for a
-    table of ours of which no part is finished.
+    Arrays beside the tables of other programs are among them. `setting` is the one that names the tables, for messages.
+    Raises HeadtailError for a path without a file, and for a table of ours of which no part is finished.
     """
     found: list[str] = []
     for path in paths:
@@ -73,11 +86,11 @@ def score_files(paths: Iterable[str], setting: str = "scores") -> list[FileInfo]
             raise HeadtailError(
                 f"{setting}: {path} holds no finished part yet: run its job again, it goes on where it stopped"
             )
-        found += finished or [path]
+        found += finished or layout_files(path)
     return list_files(found)
 
 
-def _checked(schema: pa.Schema, file: str, key: str, known: dict[str, str]) -> str:
+def _checked(schema: pa.Schema, file: str, key: str | None, known: dict[str, str]) -> str:
     """Return the key of a table, which is that of its files before."""
     found = next((name for name in ((key,) if key else KEYS) if name in schema.names), None)
     if found is None:

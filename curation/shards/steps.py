@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from curation.core import storage
+from curation.core.choices import Faces
 from curation.images.ranges import Ranges
 from curation.shards.duplicates import DropTask, DuplicatesTask, KeyTask
 from curation.shards.perceptual_hash import HashTask
 from curation.shards.second_balance import DrawTask, WeighTask
 from curation.shards.selection import SelectTask
 
-SCORED = "scored"
-"""The folder of scores by range, for side-cars."""
+SCORED, BOXES = "scored", "boxes"
+"""The folders of scores, for side-cars, and of boxes of faces, by range."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +44,12 @@ class SelectionSteps:
         """Return the tasks of `hash_images`."""
         return [HashTask(path) for paths in self.status.values() for path in paths]
 
-    def key(self, filtered: bool) -> list[KeyTask]:
-        """Return the tasks of `key_images`; `filtered`: an SQL filter has written the uids that pass."""
+    def key(self, filtered: bool, faces: Faces = Faces.keep) -> list[KeyTask]:
+        """Return the tasks of `key_images`; `filtered`: an SQL filter has written the uids that pass.
+
+        Unless `faces` is keep, boxes were written.
+        """
+        boxes = "" if faces == Faces.keep else self.folder(BOXES)
         return [
             KeyTask(
                 group,
@@ -54,6 +59,8 @@ class SelectionSteps:
                 self.folder("chosen"),
                 self.file("keys", group, "arrow"),
                 self.file("hits", group, "parquet"),
+                boxes,
+                faces,
             )
             for group in self._groups
         ]

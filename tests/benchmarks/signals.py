@@ -1,9 +1,9 @@
 """Core-seconds of each signal for a thousand images, against decoding the same images alone: `make bench NAME=signals`.
 
 A signal's figure holds the decoding, as a run with this signal alone would; `all` decodes once for all of them. Sides
-take turns, and each figure is the smallest of the rounds. `nsfw` and `embedding` are left out where the extra `signals`
-is not installed, and the output says so. `task_mb` is the peak of the resident memory of one process with all models.
-The last line is one JSON object. Arguments: images=200 side=512 rounds=3
+take turns, and each figure is the smallest of the rounds. Signals whose package (extra `signals`) is not
+installed are left out, and the output says so. `task_mb` is the peak of the resident memory of one process with all
+models. The last line is one JSON object. Arguments: images=200 side=512 rounds=3
 """
 
 import json
@@ -25,7 +25,8 @@ SIDES = {
     "faces, 2 x 2 tiles": SignalSettings((Signal.faces,), 2, None),
     "nsfw": SignalSettings((Signal.nsfw,), 1, None),
     "nsfw, embedding": SignalSettings((Signal.nsfw, Signal.embedding), 1, None),
-    "all": SignalSettings((Signal.faces, Signal.nsfw, Signal.embedding), 1, None),
+    "text": SignalSettings((Signal.text,), 1, None),
+    "all": SignalSettings((Signal.faces, Signal.nsfw, Signal.embedding, Signal.text), 1, None),
 }
 
 

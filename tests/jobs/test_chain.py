@@ -167,6 +167,11 @@ def test_images_with_faces_are_left_out_by_a_filter_over_signals(
     assert 0 < len(with_face) < 0.2 * signals.num_rows, "false boxes: animals and things with eyes, drawn, no people"
     (shards,) = ShardSet(str(run / "shards")).parts()
     assert shards.receipt.drops["filter"] == len(with_face)
+    sample.curate(run, "signals=[faces]", "faces=blur", f"shards={run}/blurred")
+    (blurred,) = ShardSet(str(run / "blurred")).parts()
+    faces = blurred.receipt.rows_out - shards.receipt.rows_out  # without duplicates
+    assert blurred.manifest["facts"]["blurred_images"] == faces > 0
+    assert f"Faces are blurred in {faces} image" in (run / "report/index.html").read_text()
     before = manifests(run, *STAGES, "image_signals")
     sample.curate(run, *settings)
     assert manifests(run, *STAGES, "image_signals") == before

@@ -29,6 +29,15 @@ def test_rows_of_a_stage_are_those_of_the_one_before() -> None:
     assert shards.rows_in == download.rows_out == pytest.approx(download.rows_in * 0.6)
 
 
+def test_signals_are_a_stage_before_the_shards_where_they_are_asked_for() -> None:
+    *_, download, scoring, shards = estimate(assumptions("signals=[faces,nsfw,embedding]"))
+    assert (scoring.stage, scoring.rows_in, scoring.rows_out) == ("score_images", download.rows_out, shards.rows_in)
+    figures = {name: figure.value for name, figure in measured().items()}
+    seconds = [figures[f"{name}_core_seconds"] for name in ("decode", "faces", "nsfw")]
+    assert scoring.core_seconds == pytest.approx(scoring.rows_in / 1000 * sum(seconds)), "nsfw and embedding: one model"
+    assert "score_images" not in estimate_text(assumptions())
+
+
 def test_an_archive_like_the_measured_one_costs_what_was_measured() -> None:
     extract = estimate(assumptions("archives=1"))[0]
     assert extract.core_seconds == measured()["extract_core_seconds"].value

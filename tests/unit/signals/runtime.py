@@ -20,6 +20,9 @@ class Session:
         self.options, self.providers, self.side = options, providers, weights[len(MODEL) :]
         Session.made.append(self)
 
+    def get_providers(self) -> list[str]:
+        return [name for name in self.providers if name != "BrokenExecutionProvider"] or ["CPUExecutionProvider"]
+
     def get_modelmeta(self) -> SimpleNamespace:
         return SimpleNamespace(version=Session.version)
 
@@ -42,5 +45,7 @@ def stand_in() -> ModuleType:
     """The module, and an empty list of its sessions."""
     module: Any = ModuleType("onnxruntime")
     module.SessionOptions, module.InferenceSession = SimpleNamespace, Session
+    module.get_available_providers = lambda: ["BrokenExecutionProvider", "CPUExecutionProvider"]
+    module.__version__ = "1.0"
     Session.made = []
     return module

