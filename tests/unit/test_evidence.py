@@ -17,7 +17,7 @@ from tests.evidence.host import PictureHost
 from tests.evidence.many_languages import markdown
 from tests.evidence.material import Concept, Material
 from tests.evidence.outcome import chart, counts_table, table
-from tests.evidence.retrieval import retrieval_table, sets_table
+from tests.evidence.retrieval import retrieval_table, sets_table, settings
 from tests.evidence.sizes import Sizes, parse
 from tests.evidence.sketches import make_sketches
 from tests.evidence.trainings import train_and_examine
@@ -289,6 +289,18 @@ def test_retrieval_is_told_by_language_with_the_mean_of_those_beside_english() -
     assert lines[2][:4] == ["`en`", "61.0 ± 1.4", "50.0 ± 0.0", "50.0 ± 0.0"]
     assert lines[3][-2:] == ["50.0 ± 0.0", "+20.0 ± 2.0"]
     assert lines[5][:4] == ["all but `en`", "10.0 ± 0.0", "15.5 ± 0.7", "25.5 ± 0.7"]
+
+
+def test_the_sets_differ_in_languages_and_in_how_t_is_chosen() -> None:
+    sizes = Sizes(out=Path("web"), languages="en,de", arm=70)
+    told = {arm: set(settings(sizes, arm)) for arm in ("english", "one_t", "t_per_language")}
+    common = set.intersection(*told.values())
+    assert {"balance.target_images=70", "entry_lists=web/lists", "balance.reference=en"} <= common
+    assert {arm: sorted(each - common) for arm, each in told.items()} == {
+        "english": ["languages=en", "output=web/english"],
+        "one_t": ["balance.others=same_t", "output=web/one_t"],
+        "t_per_language": ["balance.others=tail_share", "output=web/t_per_language"],
+    }
 
 
 def test_sets_are_told_by_the_languages_of_their_texts() -> None:
