@@ -16,10 +16,15 @@ from tests.conftest import SHARED
 
 def captions() -> list[str]:
     """Every distinct caption, in the files' order."""
-    texts = [text for text in pq.read_table(SHARED / "captions/laion-10000.parquet")["TEXT"].to_pylist() if text]
+    texts = laion_captions()
     for name in ("cc3m-validation.tsv", "coco-val2017.tsv.gz"):
         texts += [line.split("\t")[0] for line in lines(SHARED / "captions" / name)]
     return list(dict.fromkeys(texts))
+
+
+def laion_captions() -> list[str]:
+    """The captions of 10,000 rows of LAION-400M, those that repeat as well."""
+    return [text for text in pq.read_table(SHARED / "captions/laion-10000.parquet")["TEXT"].to_pylist() if text]
 
 
 def wat_texts() -> list[str]:

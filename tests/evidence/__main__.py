@@ -6,6 +6,8 @@ curate     curate them, once for each arm
 train      train OpenCLIP on each arm and seed, and examine every model
 table      print the table, draw the figure: both go to the folder `out`
 languages  curate a web in all languages, and print a table of them
+retrieval  curate a web in English only, in all languages with one t, and with t per language; train and examine each
+           in ten languages, print the tables
 all        fetch, web, curate, train, table
 
 Each step starts where it was left, and does again only what has other sizes than before.
@@ -22,13 +24,14 @@ from tests.evidence.arms import command_line, curate_arms
 from tests.evidence.many_languages import curate_languages
 from tests.evidence.material import Material, from_packages, read_material
 from tests.evidence.outcome import chart, counts_table, table
+from tests.evidence.retrieval import retrieve
 from tests.evidence.sizes import Sizes, parse
 from tests.evidence.sketches import make_sketches
 from tests.evidence.trainings import train_and_examine
 from tests.evidence.web import make_web
 
 CACHE = Path("build/evidence/packages")
-STEPS = ("fetch", "web", "curate", "train", "table", "languages", "all")
+STEPS = ("fetch", "web", "curate", "train", "table", "languages", "retrieval", "all")
 
 
 def material_of(sizes: Sizes) -> Material:
@@ -70,6 +73,10 @@ def run(step: str, sizes: Sizes) -> None:
     if step == "languages":
         told = curate_languages(material, sizes, curate)
         (sizes.out / "languages.md").write_text(told + "\n", "utf-8")
+        print(told)
+    if step == "retrieval":
+        told = retrieve(material, sizes, curate)
+        (sizes.out / "retrieval.md").write_text(told + "\n", "utf-8")
         print(told)
 
 

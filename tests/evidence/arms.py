@@ -7,6 +7,7 @@ All arms read the same tables of pairs and matches, which the first command make
   kept. All pictures are on one host, so that `balance.max_per_domain` is this draw.
 - `everything`: nothing is thinned.
 - `t50`: thinned with t = 50, and then drawn as in `random`.
+- `online`: the shards of `everything`, which the trainer balances with the probabilities of `balanced`.
 """
 
 import json
@@ -24,7 +25,7 @@ from curation.core.progress import say
 from tests.evidence.host import PictureHost
 from tests.evidence.material import Material, write_lists
 from tests.evidence.outcome import UNTHINNED_T
-from tests.evidence.sizes import FIXED_T, Sizes
+from tests.evidence.sizes import FIXED_T, ONLINE, Sizes
 from tests.evidence.web import CRAWL, MARKER, Link, make_links
 
 BASE = "balanced"
@@ -60,6 +61,7 @@ def settings(sizes: Sizes, arm: str, kept: int) -> list[str]:
 def curate_arms(material: Material, sizes: Sizes, curate: Callable[[list[str]], None]) -> dict[str, dict[str, Any]]:
     """Curate each arm while the image host is up; returns the counts of each, as `arms.json` has them.
 
+    `online` has no run and no counts of its own.
     `curate` runs `headtail curate` with settings. A finished arm takes seconds: headtail finds its tables.
     """
     port = json.loads((sizes.out / MARKER).read_text("utf-8"))["port"]
@@ -68,7 +70,7 @@ def curate_arms(material: Material, sizes: Sizes, curate: Callable[[list[str]], 
     links = {link.path: link for link in make_links(material, sizes)}
     counts: dict[str, dict[str, Any]] = {}
     with PictureHost(material.folder, port):
-        for arm in sizes.chosen_arms:
+        for arm in dict.fromkeys("everything" if arm == ONLINE else arm for arm in sizes.chosen_arms):
             given = settings(sizes, arm, counts[BASE]["kept"] if counts else 0)
             say("curate", f"headtail curate {' '.join(given)}")
             curate(given)

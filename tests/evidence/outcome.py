@@ -8,9 +8,14 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 Results = dict[str, list[float]]
-"""Of one model: top1 and top5, each with a share for every concept, the most frequent concept first."""
+"""Of one model and exam: top1, top5 and found, a share for every concept, the most frequent concept first."""
 
-TITLES = {"balanced": "balanced", "random": "random, of the same size", "everything": "everything"}
+TITLES = {
+    "balanced": "balanced",
+    "random": "random, of the same size",
+    "everything": "everything",
+    "online": "online, of everything with the t of balanced",
+}
 UNTHINNED_T = 1e9
 """A threshold beyond every count."""
 FAULTS = {"foreign": "in another language", "wrong": "wrong name", "idle": "says nothing"}
@@ -88,8 +93,9 @@ def table(counts: dict[str, dict[str, Any]], results: dict[str, list[Results]]) 
     rows = [head, ["---", *["--:"] * (len(head) - 1)]]
     found = {arm: figures(each) for arm, each in results.items()}
     for arm, values in found.items():
-        count = counts[arm]
-        told = [f"{count['samples']:,}", f"{count['concepts']:,}", f"{count['effective_concepts']:,.0f}"]
+        told = ["", "", ""]  # a balance in the trainer has no set of its own
+        if count := counts.get(arm):
+            told = [f"{count['samples']:,}", f"{count['concepts']:,}", f"{count['effective_concepts']:,.0f}"]
         rows.append([title(arm), *told, *map(str, values.values())])
     for arm in found:
         if arm != "balanced":

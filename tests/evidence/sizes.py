@@ -13,9 +13,11 @@ LARGE = (
     "sv", "ro", "el", "da", "fi", "no", "th", "sk", "bg", "he", "hr", "lt", "sr", "sl", "ca", "et", "lv",
 )  # fmt: skip
 """The languages with most pages on the web, roughly in this order; others follow in alphabetical order."""
-ARMS = ("balanced", "random", "everything")
+ONLINE = "online"
+ARMS = ("balanced", "random", "everything", ONLINE)
 WEB = ("material", "concepts", "links", "languages", "english", "spread", "exponent", "seed")
 """The sizes that decide the web, and thereby the runs over it."""
+MAY_BE_ZERO = ("port", "spread", "side_by_side")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,7 @@ class Sizes:
     )
     seeds: int = field(default=3, metadata={"help": "trainings of each arm"})
     samples_seen: int = field(default=250_000, metadata={"help": "samples of a training"})
+    side_by_side: int = field(default=0, metadata={"help": "trainings at a time; 0: one a core, one on a GPU"})
     seed: int = field(default=1, metadata={"help": "of the web and of the draws"})
     port: int = field(default=8767, metadata={"help": "of the image host at 127.0.0.1; 0: a free one"})
     training: Path = field(
@@ -99,6 +102,6 @@ def parse(arguments: list[str]) -> Sizes:
     if sizes.lists not in ("starter", "names"):
         raise HeadtailError(f"lists={sizes.lists}: expected starter or names")
     for name, each in known.items():
-        if isinstance(each.default, int | float) and name not in ("port", "spread") and getattr(sizes, name) <= 0:
+        if isinstance(each.default, int | float) and name not in MAY_BE_ZERO and getattr(sizes, name) <= 0:
             raise HeadtailError(f"{name}={getattr(sizes, name)}: expected a number above 0")
     return sizes

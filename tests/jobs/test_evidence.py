@@ -1,6 +1,7 @@
 """`make evidence` in small: all commands over a web of shapes in two languages, without npm and without training."""
 
 import json
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from conf.compose import compose_config
 from conf.schema.jobs import CurateConfig
 from curation.core.tables import Table, sum_receipts
 from jobs import curate
+from tests.evidence import retrieval
 from tests.evidence.arms import curate_arms
 from tests.evidence.many_languages import curate_languages
 from tests.evidence.material import Material
@@ -112,3 +114,16 @@ def test_languages_are_measured_against_the_truth(material: Material, sizes: Siz
         assert 0 < row["kept"] < row["matched"]
         assert row["t"] >= 1
     assert "all 2" in table
+
+
+def test_a_set_of_all_languages_is_counted_by_the_truth(
+    material: Material, sizes: Sizes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retrieval, "TITLES", {"one_t": "all, one t"})
+    small = replace(sizes, out=sizes.out / "retrieval", links=400, port=free_port(0))
+    (found,) = retrieval.curate_sets(material, small, in_process).values()
+    assert found["written"].keys() == {"de", "en"}
+    assert sum(found["written"].values()) == found["samples"] > 50
+    assert found["t"]["de"] == found["t"]["en"] > 0
+    sizes_file = json.loads((small.out / "one_t" / "shards" / "sizes.json").read_text())
+    assert found["samples"] == sum(sizes_file.values())

@@ -17,10 +17,11 @@ from tests.evidence.host import PictureHost
 from tests.evidence.many_languages import markdown
 from tests.evidence.material import Concept, Material
 from tests.evidence.outcome import chart, counts_table, table
+from tests.evidence.retrieval import retrieval_table, sets_table, settings
 from tests.evidence.sizes import Sizes, parse
 from tests.evidence.sketches import make_sketches
 from tests.evidence.trainings import train_and_examine
-from tests.evidence.web import KINDS, make_links, make_web, truth
+from tests.evidence.web import KINDS, chosen_concepts, make_links, make_web, truth
 
 SIZES = Sizes(concepts=30, links=2000, languages="en,de")
 
@@ -36,7 +37,8 @@ else:
     open("{log}", "a").write(train["name"] + "\\n")
     count = len(exam["concepts"])
     shares = [float(number < count // 2) for number in range(count)]
-    json.dump({{"top1": shares, "top5": shares}}, open(exam["results"], "w"))
+    marks = {{"top1": shares, "top5": shares, "found": shares}}
+    json.dump({{lang: marks for lang in exam["exams"]}}, open(exam["results"], "w"))
 """
 
 
@@ -218,9 +220,94 @@ def test_trainings_are_done_once_and_again_where_they_differ(
     assert sorted(log.read_text().split()) == sorted(2 * runs)
     tasks = json.loads((tmp_path / "models" / "random-1-tasks.json").read_text())
     assert tasks[0]["shards"].endswith("random/shards/00000.tar")
+    assert tasks[0]["probabilities"] == ""
+    assert (
+        tasks[1]["exams"]["en"]["names"][:2]
+        == [concept.names["en"] for concept in chosen_concepts(material, sizes)][:2]
+    )
     python.write_text(PYTHON.format(python=sys.executable, log=log, fault="random"))
     with pytest.raises(HeadtailError, match=r"training random-\d failed: .*random-\d.log says why"):
         train_and_examine(material, sizes)
+
+
+def test_a_training_that_was_stopped_goes_on(
+    material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    python, checkpoint = tmp_path / "python", tmp_path / "models" / "balanced-0" / "checkpoints" / "epoch_3.pt"
+    python.write_text(PYTHON.format(python=sys.executable, log=tmp_path / "trained", fault="balanced"))
+    python.chmod(0o755)
+    sizes = replace(SIZES, out=tmp_path, seeds=1, arms="balanced", training=python)
+    (tmp_path / "balanced" / "shards").mkdir(parents=True)
+    (tmp_path / "balanced" / "shards" / "00000.tar").touch()
+    with pytest.raises(HeadtailError, match="failed"):
+        train_and_examine(material, sizes)
+    checkpoint.parent.mkdir(parents=True)
+    checkpoint.touch()
+    python.write_text(PYTHON.format(python=sys.executable, log=tmp_path / "trained", fault="no such arm"))
+    train_and_examine(material, sizes)
+    assert checkpoint.exists(), "OpenCLIP goes on behind it"
+    train_and_examine(material, replace(sizes, samples_seen=1000))
+    assert not checkpoint.exists(), "it is of another training"
+
+
+def test_online_balancing_reads_everything_with_the_probabilities_of_balanced(
+    material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    python = tmp_path / "python"
+    python.write_text(PYTHON.format(python=sys.executable, log=tmp_path / "trained", fault="no such arm"))
+    python.chmod(0o755)
+    for run in ("balanced", "everything"):
+        (tmp_path / run / "shards").mkdir(parents=True)
+        (tmp_path / run / "shards" / "00000.tar").touch()
+    found = train_and_examine(material, replace(SIZES, out=tmp_path, seeds=1, arms="balanced,online", training=python))
+    task = json.loads((tmp_path / "models" / "online-0-tasks.json").read_text())[0]
+    assert task["shards"] == str(tmp_path / "everything" / "shards" / "00000.tar")
+    assert task["probabilities"] == str(tmp_path / "balanced" / "entry_probabilities")
+    lines = table({"balanced": {"samples": 9, "concepts": 4, "effective_concepts": 3.9}}, found).splitlines()
+    assert lines[3].startswith("| online, of everything with the t of balanced |  |  |  | 50.0 |")
+
+
+def test_retrieval_is_told_by_language_with_the_mean_of_those_beside_english() -> None:
+    def models(*shares: tuple[float, float, float]) -> list[dict[str, dict[str, list[float]]]]:
+        return [
+            {
+                lang: {"top1": [share, share], "top5": [1, 1], "found": [0, 1]}
+                for lang, share in zip(("en", "de", "fr"), each, strict=True)
+            }
+            for each in shares
+        ]
+
+    found = {
+        "english": models((0.6, 0.1, 0.1), (0.62, 0.1, 0.1)),
+        "one_t": models((0.5, 0.2, 0.1), (0.5, 0.22, 0.1)),
+        "t_per_language": models((0.5, 0.4, 0.1), (0.5, 0.42, 0.1)),
+    }
+    lines = [[cell.strip() for cell in line.split("|")[1:-1]] for line in retrieval_table(found).splitlines()]
+    assert lines[0][1:3] == ["named: English only", "named: all, one t"]
+    assert lines[2][:4] == ["`en`", "61.0 ± 1.4", "50.0 ± 0.0", "50.0 ± 0.0"]
+    assert lines[3][-2:] == ["50.0 ± 0.0", "+20.0 ± 2.0"]
+    assert lines[5][:4] == ["all but `en`", "10.0 ± 0.0", "15.5 ± 0.7", "25.5 ± 0.7"]
+
+
+def test_the_sets_differ_in_languages_and_in_how_t_is_chosen() -> None:
+    sizes = Sizes(out=Path("web"), languages="en,de", arm=70)
+    told = {arm: set(settings(sizes, arm)) for arm in ("english", "one_t", "t_per_language")}
+    common = set.intersection(*told.values())
+    assert {"balance.target_images=70", "entry_lists=web/lists", "balance.reference=en"} <= common
+    assert {arm: sorted(each - common) for arm, each in told.items()} == {
+        "english": ["languages=en", "output=web/english"],
+        "one_t": ["balance.others=same_t", "output=web/one_t"],
+        "t_per_language": ["balance.others=tail_share", "output=web/t_per_language"],
+    }
+
+
+def test_sets_are_told_by_the_languages_of_their_texts() -> None:
+    counts = {"one_t": {"samples": 10, "effective_concepts": 3.2, "written": {"": 1, "de": 3, "en": 4, "fr": 2},
+                        "t": {"en": 4.5, "fr": 4.5}}}  # fmt: skip
+    lines = sets_table(counts, ["en", "de"]).splitlines()
+    assert lines[2:] == ["| all, one t | 10 | 3 | 4 | 3 | 3 |", "| its t |  |  | 4.5 |  |  |"]
 
 
 def test_without_openclip_one_line_says_so(material: Material, tmp_path: Path) -> None:
