@@ -190,14 +190,17 @@ class RunTables:
         if not files:
             return None
         sizes = {file["tar"]: file["rows"] for file in files}
-        facts = self.parts["write_shards"][0].manifest["facts"]
+        manifest = self.parts["write_shards"][0].manifest
+        facts = manifest["facts"]
         blurred = {name: facts[name] for name in ("blurred_images", BLURRED) if name in facts}
+        sought = {"benchmark_images": manifest["benchmarks"]} if "benchmarks" in manifest else {}
         return {
             "path": folder,
             "count": len(files),
             "bytes": sum(file["tar_bytes"] for file in files),
             "command": openclip_command(folder, sizes),
             **blurred,
+            **sought,
         }
 
     def _ranges(self) -> list[tuple[list[str], str | None]]:

@@ -142,6 +142,11 @@ def example_report() -> dict[str, Any]:
         "shards": {
             "path": "/data/run/shards", "count": 25, "bytes": 131_000_222,
             "command": "python -m open_clip_train.main --train-data '/data/run/shards/{00000..00024}.tar'",
+            "benchmark_images": {
+                "method": "perceptual hash", "hash_version": 1, "distance": 4,
+                "benchmarks": {"food101": {"images": 25_250, "hits": 0}, "imagenet": {"images": 50_000, "hits": 31}},
+                "examples": [{"uid": "0" * 24, "benchmark": "imagenet", "image": "1.jpg", "distance": 2}],
+            },
         },
         "second_balance": {
             "t": dict.fromkeys(NAMES, 41.5), "missing_texts": 12.5, "missing_share": 0.021, "sufficient_headroom": 0.31,

@@ -117,6 +117,15 @@ def test_a_hostile_text_stays_short_and_alone_wherever_it_stands() -> None:
         assert len(within) > 10
 
 
+def test_benchmarks_that_were_looked_for_are_named_with_their_hits(page: Page) -> None:
+    assert re.search(
+        r"Images of benchmarks.*at most 4 bits of 64.*food101\s*25,250\s*0\s*imagenet\s*50,000\s*31", page.text, re.S
+    )
+    report = example_report()
+    del report["shards"]["benchmark_images"]
+    assert "Images of benchmarks" not in Page(render(report)).text
+
+
 def test_a_report_that_loses_rows_is_refused() -> None:
     report = example_report()
     report["stages"][1]["drops"][0]["count"] -= 1
