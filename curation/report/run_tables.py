@@ -177,7 +177,7 @@ class RunTables:
         """Return the bounds on sizes by which the shards were written; None without shards, or if they are unknown."""
         settings = next((flatten(part.manifest["settings"]) for part in self.parts["write_shards"]), {})
         names = [each.name for each in fields(ImageFilters)]
-        found = {name: settings.get(f"filters.{name}") for name in names if f"filters.{name}" in settings}
+        found: dict[str, Any] = {name: settings[f"filters.{name}"] for name in names if f"filters.{name}" in settings}
         return ImageFilters(**found) if len(found) == len(names) else None
 
     def written(self, folder: str) -> dict[str, Any] | None:
