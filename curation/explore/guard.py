@@ -43,6 +43,8 @@ def guard(app: Flask, token: str, port: int) -> None:
             abort(400, f"expected the address that headtail explore printed, on {' or '.join(hosts)}")
         if request.method not in ("GET", "HEAD"):
             abort(405)
+        if request.path == "/favicon.ico":  # what a browser asks for beside the page that tells of a missing token
+            return Response(status=204)
         given = request.args.get(TOKEN, "")
         if given and secrets.compare_digest(given.encode(), token.encode()):
             answer = redirect(request.path)

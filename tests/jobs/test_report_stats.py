@@ -16,7 +16,7 @@ from conf.compose import compose_config
 from conf.schema.jobs import BalancePairsConfig, CardConfig, CompareConfig, RemoveSamplesConfig, ReportStatsConfig
 from curation.core.errors import HeadtailError
 from curation.report.examples import MAX_CHARS
-from curation.report.personal import masked_beginning
+from curation.report.personal import masked, masked_beginning
 from jobs import balance_pairs, card, compare, remove_samples, report_stats
 from tests.jobs.conftest import Sample, rows
 from tests.unit.report.test_report_keys import undescribed
@@ -253,10 +253,10 @@ def test_examples_are_of_their_reasons(finished: Path, report: dict[str, Any]) -
     for reason in ("unmatched", "no_metadata"):
         shown = stages["match_pairs"][reason]["examples"]
         assert len(shown) == 10
-        assert {(one["text"], one["lang"]) for one in shown} <= pairs
+        assert {(one["text"], one["lang"]) for one in shown} <= {(masked(text), lang) for text, lang in pairs}
     assert not {one["text"] for one in stages["match_pairs"]["unmatched"]["examples"]} & matched
     kept = set(rows(finished, "curated")["uid"].to_pylist())
-    lost = {row["texts"][0]["text"] for row in rows(finished, "matches").to_pylist() if row["uid"] not in kept}
+    lost = {masked(row["texts"][0]["text"]) for row in rows(finished, "matches").to_pylist() if row["uid"] not in kept}
     assert {one["text"] for one in stages["balance_pairs"]["not_drawn"]["examples"]} <= lost
     status = rows(finished, "downloads").to_pylist()
     urls = {row["url"] for row in status if row["status"] == "http_error"}

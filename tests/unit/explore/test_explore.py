@@ -253,6 +253,8 @@ def test_only_who_has_the_address_may_read(run: ExploredRun) -> None:
     client = make_app(run, token, PORT, hide_above=0.5).test_client()
     paths = ["/", "/entries", "/picture/" + "0" * 24, "/static/explore.css"]
     assert {get(client, path).status_code for path in paths} == {403}
+    nothing = get(client, "/favicon.ico")
+    assert (nothing.status_code, nothing.data) == (204, b""), "a browser asks for it beside the page that refuses"
     assert get(client, f"/?{TOKEN}={new_token()}").status_code == 403
     assert get(client, f"/?{TOKEN}=%ff%00").status_code == 403
     for host in ("evil.example", "evil.example:8123", "127.0.0.1", "127.0.0.1:81", "127.0.0.1.evil.example:8123"):
