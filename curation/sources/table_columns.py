@@ -64,7 +64,8 @@ def _missing(there: Iterable[str], wanted: Iterable[str], columns: TableColumns)
 
 def _meant(missing: Iterable[str], there: Iterable[str], columns: TableColumns) -> list[str]:
     """Return the settings that name the columns which the missing ones may be: in another case, or of a usual name."""
-    settings = {columns.url: ("source.url_column", USUAL_URLS)} if columns.url in missing else {}
+    settings: dict[str, tuple[str, tuple[str, ...]]] = {}
+    settings |= {columns.url: ("source.url_column", USUAL_URLS)} if columns.url in missing else {}
     settings |= {name: (f"source.text_columns.{key}", USUAL_TEXTS) for key, name in columns.texts if name in missing}
     settings |= {columns.lang: ("source.lang_column", USUAL_LANGUAGES)} if columns.lang in missing else {}
     free = [name for name in there if name not in columns.wanted]
