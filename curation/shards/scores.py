@@ -49,7 +49,8 @@ def open_scores(paths: Iterable[str]) -> list[ScoreTable]:
     tables = []
     for path in paths:
         files, vectors = divide(score_files([path]))
-        key = other = other_key(files[0].path, read_schema(files[0].path).names)
+        other = other_key(files[0].path, read_schema(files[0].path).names)
+        key = other or ""
         passed_over = {*KEYS, *SAMPLES.names, IMAGE_PATH} if other else {*KEYS}
         scores: dict[str, pa.DataType] = {}
         for file in files[:LOOKED_AT]:
@@ -90,7 +91,7 @@ def score_files(paths: Iterable[str]) -> list[FileInfo]:
     return list_files(found)
 
 
-def _checked(schema: pa.Schema, file: str, key: str | None, known: dict[str, str]) -> str:
+def _checked(schema: pa.Schema, file: str, key: str, known: dict[str, str]) -> str:
     """Return the key of a table, which is that of its files before."""
     found = next((name for name in ((key,) if key else KEYS) if name in schema.names), None)
     if found is None:
