@@ -33,11 +33,12 @@ def run(config: ScoreImagesConfig) -> None:
     downloads = Downloads(config.downloads)
     generations = {part.outcome()["id"]: part for part in downloads.require("download_images")}
     identities = [model.identity for model in models]
-    table = SignalsTable(config.image_signals, signals_schema(models))
+    schema = signals_schema(models)
+    table, columns = SignalsTable(config.image_signals, schema), schema.names
     plans = table.plan(signals_recipe(settings, identities, downloads), config.overwrite)
     if not plans:
         say(STAGE, f"is done: {counted(sum_receipts(table.parts()).rows_out, 'images')} in {table.path}")
-        say_presets(table)
+        say_presets(table, columns)
         return
     downloads.check_images()
     check_writable([table.path])
@@ -52,13 +53,13 @@ def run(config: ScoreImagesConfig) -> None:
         score = partial(score_images, settings=settings, identities=identities)
         receipts = run_tasks(spark, score, tasks, folder, amount=Amount(images, "images"))
         stage.end(table.commit(number, recipe, receipts, stage.seconds).receipt)
-    say_presets(table)
+    say_presets(table, columns)
     refuse_nothing(sum_receipts(table.parts()), "image", "see download_status for the errors", config.allow_empty)
 
 
-def say_presets(table: SignalsTable) -> None:
+def say_presets(table: SignalsTable, columns: list[str]) -> None:
     """Say what each named threshold would leave out of the scored images."""
-    if text := presets_text(sum_receipts(table.parts()), table.schema.names if table.schema else []):
+    if text := presets_text(sum_receipts(table.parts()), columns):
         say(STAGE, text)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from curation.core import storage
-from curation.core.bounded_parquet import BoundedParquet
+from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
 from curation.core.storage import FileInfo
 from curation.shards.attachments import key_of
@@ -87,11 +87,16 @@ def other_key(path: str, names: Sequence[str]) -> str | None:
 
 
 def _first(path: str, column: str) -> list[str]:
-    with storage.open_input(path) as file:
-        bounded = BoundedParquet(file)
-        if not bounded.group_rows:
-            return []
-        batch = next(iter(bounded.read_group(0, [column], _LOOKED_AT)), None)
+    try:
+        with storage.open_input(path) as file:
+            bounded = BoundedParquet(file)
+            if not bounded.group_rows:
+                return []
+            batch = next(iter(bounded.read_group(0, [column], _LOOKED_AT)), None)
+    except ERRORS as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise HeadtailError(f"scores: {path} cannot be read: {error}") from error
     return [value for value in batch[column].to_pylist() if isinstance(value, str)] if batch else []
 
 

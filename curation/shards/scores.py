@@ -90,7 +90,7 @@ def score_files(paths: Iterable[str], setting: str = "scores") -> list[FileInfo]
     return list_files(found)
 
 
-def _checked(schema: pa.Schema, file: str, key: str | None, known: dict[str, str]) -> str:
+def _checked(schema: pa.Schema, file: str, key: str, known: dict[str, str]) -> str:
     """Return the key of a table, which is that of its files before."""
     found = next((name for name in ((key,) if key else KEYS) if name in schema.names), None)
     if found is None:
