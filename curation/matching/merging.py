@@ -40,7 +40,7 @@ def merge_images(
     for batch in rows:
         if not batch.num_rows:
             continue
-        pending = _collapse(pa.concat_tables([pending, pa.Table.from_batches([batch])]), drops, max_texts, salt)
+        pending = collapse(pa.concat_tables([pending, pa.Table.from_batches([batch])]), drops, max_texts, salt)
         # The last image may continue in the next batch. It is kept back, already merged, so it stays small.
         uids = pending.column("uid")
         last = pc.index(uids, uids[len(uids) - 1]).as_py()
@@ -55,9 +55,12 @@ def merge_buckets(
     files: Sequence[str], drops: Counter[str], max_texts: int, batch_rows: int = BATCH_ROWS, salt: int = 0
 ) -> Iterator[pa.RecordBatch]:
     """Yield the images of several MATCHES files, each sorted by uid, merged as by `merge_images`."""
-    return merge_images(
-        _align([read_batches(file, MATCHES, batch_rows=batch_rows) for file in files]), drops, max_texts, salt
-    )
+    return merge_images(align([_read_rows(file, batch_rows) for file in files]), drops, max_texts, salt)
+
+
+def _read_rows(file: str, batch_rows: int) -> Iterator[pa.RecordBatch]:
+    for images in read_batches(file, MATCHES, batch_rows=batch_rows):
+        yield from unfold(images).to_batches()
 
 
 def unfold(images: pa.RecordBatch) -> pa.Table:
@@ -70,8 +73,8 @@ def unfold(images: pa.RecordBatch) -> pa.Table:
     return pa.table([columns[name] for name in MATCHED.names], schema=MATCHED)
 
 
-def _align(streams: list[Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
-    """Yield the matched rows of several streams of images, each sorted by uid, as one stream sorted by uid.
+def align(streams: Sequence[Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
+    """Yield the matched rows (MATCHED) of several streams, each sorted by uid, as one stream sorted by uid.
 
     Each round yields the rows up to the smallest last uid of the streams' current batches: no stream can still have
     rows before it.
@@ -91,23 +94,26 @@ def _align(streams: list[Iterator[pa.RecordBatch]]) -> Iterator[pa.RecordBatch]:
         frontier = min(batch.column("uid")[-1].as_py() for batch in heads.values())
         ready = []
         for number, batch in list(heads.items()):
-            count = int(np.searchsorted(batch.column("uid").to_numpy(zero_copy_only=False), frontier, side="right"))
+            count = pc.sum(pc.less_equal(batch.column("uid"), frontier)).as_py()
             if count:
-                ready.append(unfold(batch.slice(0, count)))
+                ready.append(batch.slice(0, count))
                 if count < batch.num_rows:
                     heads[number] = batch.slice(count)
                 else:
                     advance(number)
-        merged = pa.concat_tables(ready)
+        merged = pa.Table.from_batches(ready)
         yield from merged.sort_by("uid").combine_chunks().to_batches()
 
 
-def _collapse(rows: pa.Table, drops: Counter[str], max_texts: int, salt: int) -> pa.Table:
-    """Sort rows by uid and text; drop repeated texts, and texts beyond `max_texts`."""
-    rows = rows.combine_chunks()
-    uids = rows.column("uid").chunk(0)
+def collapse(rows: pa.Table, drops: Counter[str], max_texts: int, salt: int = 0) -> pa.Table:
+    """Return rows (MATCHED, sorted by uid) sorted by uid and text, without repeated texts and those beyond `max_texts`.
+
+    `drops` counts the dropped rows as in `merge_images`.
+    """
     if rows.num_rows < 2:
         return rows
+    rows = rows.combine_chunks()
+    uids = rows.column("uid").chunk(0)
     repeated = equals_previous(uids)
     if not repeated.any():
         return rows

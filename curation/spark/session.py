@@ -38,9 +38,10 @@ SETTINGS = {
     "spark.sql.execution.arrow.pyspark.enabled": "true",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "16384",
     "spark.sql.execution.arrow.maxBytesPerBatch": str(64 << 20),
-    # Shuffled rows take 1.5 times the bytes of the written table at level 1, and 1.2 times at level 3.
     "spark.io.compression.codec": "zstd",
     "spark.io.compression.zstd.level": "3",
+    # Java's streams otherwise keep the last hundred objects: 50 blocks of each bucket while matching is shuffled.
+    "spark.serializer.objectStreamReset": "1",
     "spark.sql.session.timeZone": "UTC",
     # Arrow's own memory pool does not return freed memory to the system; malloc does so only for mapped blocks.
     "spark.executorEnv.ARROW_DEFAULT_MEMORY_POOL": "system",

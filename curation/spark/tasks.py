@@ -99,7 +99,7 @@ def _run_tasks(
             yield timed(at_most_twice, msgspec.json.decode(task, type=kind)).to_json()
 
     spark.sparkContext.environment.setdefault(PRELOAD, getattr(function, "func", function).__module__)
-    with _fence_of(folder) as fence, _known_faults():
+    with fenced(folder) as fence:
         rows = spark.sparkContext.parallelize([msgspec.json.encode(task).decode() for task in tasks], len(tasks))
         receipts = rows.mapPartitions(on_worker(work, fence))  # type: ignore[arg-type]  # it is given an iterator
         return [Receipt.from_json(text) for text in receipts.collect()]
@@ -139,9 +139,16 @@ def collect_receipts(rows: DataFrame, work: Batches, folder: str = "") -> list[R
     A fence keeps other writers out of `folder`, as in `run_tasks`. Raises HeadtailError for a fault that a user can
     fix, without the stack traces of Python and Java.
     """
-    with _fence_of(folder) as fence, _known_faults():
+    with fenced(folder) as fence:
         receipts = rows.mapInArrow(on_worker(work, fence), RECEIPTS)
         return [Receipt.from_json(row.receipt) for row in receipts.collect()]
+
+
+@contextmanager
+def fenced(folder: str) -> Iterator[Fence | None]:
+    """Keep other writers out of `folder` in the block, and turn an error of Spark that a user can fix into one line."""
+    with _fence_of(folder) as fence, _known_faults():
+        yield fence
 
 
 def _fence_of(folder: str) -> AbstractContextManager[Fence | None]:

@@ -12,8 +12,8 @@ matched anew, the reuse of repeated texts is off. Ids are asserted to be identic
 - `private_mb_per_worker`: what opening the list and matching a batch adds to the private memory of a second process,
   kernels included, imports not.
 - `ratio_ahocorasick_rs_cjk`: Chinese and Japanese lemmas on unspaced texts.
-- `ratio_spark_copy`: seconds (of the clock) of `match_pairs` over those of an identity mapInArrow with the same shuffle
-  and the same rows out, warm session.
+- `ratio_spark_copy`: seconds (of the clock) of `match_pairs` over those of an identity mapInArrow with a shuffle of the
+  rows that match by Spark's own means, and these rows out, warm session.
 
 Arguments: rounds=5 spark_rows=5000000 folder=(a temporary one). The last line is one JSON object.
 """
@@ -42,8 +42,9 @@ from curation.core.table_reader import read_batches
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import READ_COLUMNS, MatchTask, match_batch
 from curation.matching.spacing import pad_entry, space_text
-from curation.spark.matching import SHUFFLED, match_to_buckets, pack_rows, shuffle_to_buckets
+from curation.spark.matching import match_to_buckets
 from curation.spark.session import close_session, open_session
+from tests.benchmarks.row_shuffle import SHUFFLED, pack_rows, shuffle_to_buckets
 from tests.real_texts import captions, english_entries, lemmas, sentences, wat_texts
 from tests.unit.matching.settings import match_settings
 
@@ -207,13 +208,13 @@ def copy_rows(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 
 
 def compare_spark(folder: Path, rows: int, rounds: int) -> Figures:
-    """match_pairs and an identity with the same shuffle, on the same session."""
+    """match_pairs and an identity with a shuffle of rows, on the same session."""
     spark = open_session("bench", "local[2]", "3g", {})
     (folder / "pairs").mkdir()
     files = write_pairs(folder / "pairs", rows)
     store = english_store(folder)
     store.compile("en")
-    # What matches, as it goes into the shuffle, so that the copy has the same rows.
+    # The rows that match, for the copy.
     matched = folder / "matched"
     matched.mkdir()
     schema = None
@@ -246,7 +247,7 @@ def run_match(spark: SparkSession, files: list[dict], folder: Path, store: Entry
 
 
 def run_copy(spark: SparkSession, _files: list[dict], folder: Path, _store: EntryStore) -> None:
-    """The same shuffle and the same rows out by Spark's own reader and writer, with an identity in between."""
+    """The rows that match through a shuffle by Spark's own reader and writer, with an identity in between."""
     rows = spark.read.parquet(str(folder / "matched")).mapInArrow(copy_rows, SHUFFLED)
     shuffle_to_buckets(rows, 64).write.mode("overwrite").parquet(str(folder / "copied"), compression="zstd")
 

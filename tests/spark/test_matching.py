@@ -1,13 +1,14 @@
 import random
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from pyspark import TaskContext
 from pyspark.sql import SparkSession
-from pyspark.sql.functions import spark_partition_id
 
 from conf.schema.jobs import MatchPairsConfig
 from conf.schema.topics import MatchingConfig, SparkConfig
@@ -23,7 +24,8 @@ from curation.matching.buckets import bucket_path, buckets_of, merge_bucket, pla
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import MATCHED, MatchTask, iter_matched
 from curation.matching.merging import merge_images
-from curation.spark.matching import match_to_buckets, pack_rows, shuffle_to_buckets, unpack_rows
+from curation.spark.byte_shuffle import shuffle_tasks
+from curation.spark.matching import match_to_buckets
 from jobs import match_pairs
 from tests.unit.matching.settings import match_settings
 
@@ -77,19 +79,20 @@ def read_images(files: list[str]) -> list[dict]:
     return [row for file in files for row in read_rows(file, MATCHES).to_pylist()]
 
 
-def test_each_bucket_is_the_partition_of_its_number(spark: SparkSession) -> None:
-    rows = spark.range(0, 5000, 1, 7).selectExpr("cast(id * 13 % 37 as int) as bucket", "lpad(hex(id), 8, '0') as uid")
-    found = shuffle_to_buckets(rows, 37).withColumn("partition", spark_partition_id()).collect()
-    assert len(found) == 5000
-    assert all(row.partition == row.bucket for row in found)
-    uids = [row.uid for row in found if row.bucket == 5]
-    assert uids == sorted(uids)
-    # Few rows and empty partitions must not be put together.
-    few = shuffle_to_buckets(rows.where("bucket in (3, 36)"), 37)
-    assert {(row.partition, row.bucket) for row in few.withColumn("partition", spark_partition_id()).collect()} == {
-        (3, 3),
-        (36, 36),
-    }
+def test_each_receiver_gets_the_values_of_its_number(spark: SparkSession) -> None:
+    def send(task: str) -> Iterator[tuple[int, bytes]]:
+        for receiver in (3, 36, int(task)):
+            yield receiver, f"{receiver} of {task}".encode()
+        yield 36, b""
+
+    def receive(values: Iterator[bytes]) -> Iterator[str]:
+        receiver = TaskContext.get().partitionId()
+        yield Receipt(f"{receiver}", failures=sorted(value.decode() for value in values)).to_json()
+
+    receipts = shuffle_tasks(spark, [5, 3], send, 37, receive)
+    assert [receipt.task for receipt in receipts] == [str(number) for number in range(37)]
+    got = {int(receipt.task): receipt.failures for receipt in receipts if receipt.failures}
+    assert got == {3: ["3 of 3", "3 of 3", "3 of 5"], 5: ["5 of 5"], 36: ["", "", "36 of 3", "36 of 5"]}
 
 
 @pytest.mark.parametrize("files", [1, 7])
@@ -115,21 +118,6 @@ def test_the_cluster_gives_what_the_pure_functions_give(
         uids = pa.array([image["uid"] for image in read_images([path])], pa.string())
         assert (buckets_of(uids, 5) == bucket).all()
         assert read_schema(path) == MATCHES
-
-
-def test_rows_survive_the_shuffle_s_form() -> None:
-    matched = pa.Table.from_pylist(
-        [
-            {"uid": f"{k:024x}", "url": "u", "text": "t", "text_key": "alt", "lang": "en", "lang_score": None,
-             "entry_ids": list(range(k))}
-            for k in range(1, 9)
-        ],
-        schema=MATCHED,
-    ).to_batches()[0]  # fmt: skip
-    for batch in (matched, matched.slice(3, 2), matched.slice(0, 0), matched.take([5, 1])):
-        assert unpack_rows(pack_rows(batch, 7)).to_pylist() == batch.to_pylist()
-        packed = pack_rows(batch, 7)
-        assert unpack_rows(packed.slice(1)).to_pylist() == batch.slice(1).to_pylist()
 
 
 def test_a_uid_that_is_none_is_refused() -> None:
