@@ -233,7 +233,7 @@ def test_a_run_that_is_killed_goes_on(
                 match_pairs, "match_to_buckets", lambda *args: stop() if calls else calls.append(1) or real(*args)
             )
         elif moment == "merging":
-            patch.setattr(match_pairs, "run_tasks", stop)
+            patch.setattr(match_pairs, "merge_buckets", stop)
         else:
             patch.setattr("curation.matching.parts._delete", lambda parts: stop() if parts else None)
         with pytest.raises(KeyboardInterrupt):
