@@ -12,7 +12,8 @@ from curation.core.progress import Amount, Stage, say
 from curation.core.tables import Part
 from curation.images.download import DownloadSettings
 from curation.images.download_rows import DownloadTask
-from curation.images.hosts import FILES, STAGE, HostPlan, ask_hosts, slice_hosts
+from curation.images.host_rules import FILES
+from curation.images.hosts import STAGE, HostPlan, ask_hosts, slice_hosts
 from curation.images.ranges import Ranges
 from curation.spark.tasks import run_tasks
 

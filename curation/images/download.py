@@ -20,7 +20,7 @@ from curation.core.tar_writer import TarWriter
 from curation.images.download_rows import DownloadTask, new_rows
 from curation.images.encoding import ImageSettings
 from curation.images.fetch import Fetched, Fetcher, FetchSettings
-from curation.images.hosts import Hosts, read_hosts
+from curation.images.host_rules import Hosts, read_hosts
 from curation.images.preflight import MIN_JUDGED
 from curation.images.status import images_path, receipt_path
 from curation.images.stored_images import take_image

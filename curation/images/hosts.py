@@ -6,42 +6,35 @@ back to the lists in slices for groups of ranges, so a list reads the rules of f
 
 import json
 import time
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from urllib.parse import urlsplit
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core import storage
-from curation.core.backslashes import with_slashes
 from curation.core.choices import Obey
 from curation.core.draws import hash64
-from curation.core.exchange import SUFFIX, iter_slices, read_slices, write_slices
-from curation.core.host_names import host_of_parts
+from curation.core.exchange import SUFFIX, read_slices, write_slices
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import HOSTS
 from curation.core.tables import Part, Table
-from curation.images.connections import FetchError
 from curation.images.download_rows import DownloadTask, new_rows
-from curation.images.fetch import Fetched, Fetcher, FetchSettings, host_to_ask
+from curation.images.fetch import Fetched, Fetcher, FetchSettings
+from curation.images.host_rules import FILES, failure_of, origin_of
 from curation.images.ranges import Ranges, top_bits
-from curation.images.robots import forbids, read_rules, target_of
+from curation.images.robots import read_rules
 from curation.images.status import receipt_path
 
 STAGE = "ask_hosts"
 LOGIC_VERSION = 1
-FILES = {Obey.robots_txt: "robots.txt", Obey.ai_txt: "ai.txt"}
 MAX_BYTES = 4 << 20
 """A larger file is not read; of a smaller one its beginning (robots.MAX_TEXT)."""
-ABSENT = frozenset(("http_error", "empty", "redirects"))
-"""Statuses of a file that a host does not have: it forbids nothing (RFC 9309, 2.3.1.3 and 2.3.1.2)."""
 _RECIPE = "_recipe.json"
-_PORTS = {"http": 80, "https": 443}
 _SLICES = pa.schema([("origin", pa.string()), ("group", pa.int32())])
 
 
@@ -119,23 +112,6 @@ class HostPlan:
         return [replace(task, rules=self.rules, group=group) for task, group in zip(tasks, groups, strict=True)]
 
 
-def origin_of(url: str) -> str | None:
-    """Return scheme, host and port of an address as its host is asked for files; None for an address of no host.
-
-    >>> [origin_of(url) for url in ("HTTP://Ä.example:80/a.jpg", "https://a.example:8443", "ftp://a.example/")]
-    ['http://xn--4ca.example', 'https://a.example:8443', None]
-    """
-    try:
-        parts = urlsplit(with_slashes(url))
-        if parts.scheme not in _PORTS:
-            return None
-        host, port = host_to_ask(host_of_parts(parts)).removesuffix("."), parts.port or _PORTS[parts.scheme]
-    except (FetchError, ValueError):
-        return None
-    shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}" + (f":{port}" if port != _PORTS[parts.scheme] else "")
-
-
 def slice_hosts(task: SliceHostsTask, groups: int, retry_failed: bool) -> Receipt:
     """Write the distinct hosts of the images that a download list has to fetch, in slices by a hash of the host."""
     rows = new_rows(task.download, retry_failed)
@@ -205,44 +181,5 @@ def _has_rules(row: dict) -> bool:
     return any(row.get(f"{file.value}_rules") for file in FILES)
 
 
-def _failure(row: dict) -> str | None:
-    """Return why the robots.txt of a host could not be had: then nothing of the host may be fetched (2.3.1.4)."""
-    status = row.get(Obey.robots_txt.value)
-    return status if status is not None and status != "success" and status not in ABSENT else None
-
-
 def _restricts(row: dict) -> bool:
-    return _has_rules(row) or _failure(row) is not None
-
-
-class Hosts:
-    """What the hosts of one download list forbid, by origin."""
-
-    def __init__(self, rows: Iterable[dict] = ()) -> None:
-        self._rows = {row["origin"]: row for row in rows}
-
-    def verdict(self, url: str) -> Fetched | None:
-        """Return the outcome of an image that may not be fetched, None if it may."""
-        row = self._rows.get(origin_of(url) or "")
-        if row is None:
-            return None
-        if failure := _failure(row):
-            return Fetched(failure, "robots.txt of the host could not be had")
-        target = target_of(urlsplit(with_slashes(url)))
-        for file, name in FILES.items():
-            if forbids(row[f"{file.value}_rules"] or (), target):
-                return Fetched(file.value, name)
-        return None
-
-
-def read_hosts(task: DownloadTask, urls: pa.ChunkedArray) -> Hosts:
-    """Return what the hosts of addresses forbid, out of the slices of the list's group."""
-    if not task.rules:
-        return Hosts()
-    wanted = pa.array(sorted({origin for url in urls.to_pylist() if (origin := origin_of(url))}), pa.string())
-
-    def rows() -> Iterator[dict]:
-        for batch in iter_slices(task.rules, task.group):
-            yield from batch.filter(pc.is_in(batch["origin"], wanted)).to_pylist()
-
-    return Hosts(rows())
+    return _has_rules(row) or failure_of(row) is not None

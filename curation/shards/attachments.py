@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 from curation.core import storage
 from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
-from curation.core.uids import uid_of
+from curation.shards.row_keys import key_of
 from curation.shards.sample_captions import SYN_JSON
 from curation.sources.archives import ReadLog
 from curation.sources.tar_reader import Member, read_members
@@ -34,8 +34,6 @@ MAX_MEMBER_BYTES = 64 << 20
 MAX_JSON_BYTES = 4 << 20
 VECTORS = ("vector", "embedding")
 NPY = "npy"
-_DIGITS = {"uid": 24, "sha256": 64, "datacomp_uid": 32}
-_PATTERNS = {kind: re.compile(rf"[0-9a-f]{{{digits}}}") for kind, digits in _DIGITS.items()}
 _EXTENSION = re.compile(r"[0-9a-z]{1,16}(\.[0-9a-z]{1,16})?")
 _OWN = ("json", "txt", "url.txt", "jpg", "jpeg", "png", "webp", "gif", "bmp", "avif", "tif", "tiff")
 """Members of other tars that are not attached: the sample itself has them."""
@@ -164,17 +162,6 @@ def _item(kind: pa.DataType) -> pa.DataType | None:
     """Return the type of the items of lists, None for a type that is no list."""
     lists = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
     return kind.value_type if any(is_list(kind) for is_list in lists) else None
-
-
-def key_of(kind: str, value: Any) -> str | None:
-    """Return the key of a row: a URL stands for its uid."""
-    if not isinstance(value, str):
-        return None
-    if kind == "url":
-        return f"u{uid_of(value)}" if value and value.isprintable() else None
-    if kind == "datacomp_uid":
-        value = value.lower()
-    return f"{kind[0]}{value}" if _PATTERNS[kind].fullmatch(value) else None
 
 
 def _captions(batch: pa.RecordBatch, notes: list[str]) -> Iterator[bytes | None]:

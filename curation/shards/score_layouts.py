@@ -14,7 +14,7 @@ from curation.core import storage
 from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
 from curation.core.storage import FileInfo
-from curation.shards.attachments import key_of
+from curation.shards.row_keys import key_of
 from curation.shards.vector_rows import npz_members
 
 IMAGE_PATH = "image_path"

@@ -332,7 +332,8 @@ def test_samples_that_are_removed_from_the_shards_leave_report_and_card(
     tells = [write_card(run) for _ in range(2)]
     assert tells[0] == tells[1]
     tars = {each["@id"]: each["sha256"] for each in json.loads(tells[0][1])["distribution"] if "sha256" in each}
-    assert tars == {file.name: sha256(file.read_bytes()).hexdigest() for file in run.glob("shards/*.tar")}
+    hashes = {file.name: sha256(file.read_bytes()).hexdigest() for file in run.glob("shards/*.tar")}
+    assert tars == hashes | {f"{name}-json": value for name, value in hashes.items()}, "each is named for two FileSets"
     assert str(tmp_path) not in "".join(tells[0])
     shown = json.loads((run / "report/report.json").read_text())["samples"][0]["uid"]
     listed = tmp_path / "optouts.txt"

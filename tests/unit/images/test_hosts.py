@@ -10,7 +10,8 @@ from curation.core.schemas import HOSTS
 from curation.core.tables import Part
 from curation.images.download import DownloadSettings, download_list
 from curation.images.downloads import Downloads, download_recipe, plan_downloads
-from curation.images.hosts import HostPlan, ask_hosts, origin_of, slice_hosts
+from curation.images.host_rules import origin_of
+from curation.images.hosts import HostPlan, ask_hosts, slice_hosts
 from curation.images.ranges import Ranges
 from tests.cluster.cluster import free_port
 from tests.http_server import ImageServer

@@ -11,8 +11,8 @@ from curation.core.choices import SignalFilter
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.signals.presets import PRESETS, count_presets, presets_text, with_presets
+from jobs.shard_settings import has_score_columns, shard_settings
 from jobs.signal_rules import boxes_column, face_recipe, filter_of
-from jobs.write_shards import has_score_columns, shard_settings
 
 ROWS = [
     {"face_count": faces, "nsfw": nsfw}
