@@ -28,7 +28,7 @@ from curation.images.robots import FORBID_ALL, MAX_RULES, MAX_TEXT, forbids, rea
         ("/ä", ["/%C3%A4", "/%c3%a4/b"], ["/a"]),
         ("/a%2Fb", ["/a%2fb"], ["/a/b"]),
     ],
-    ids=lambda value: ascii(value)[:40] if isinstance(value, str) else "",
+    ids=range(15),
 )
 def test_patterns(pattern: str, matched: list[str], others: list[str]) -> None:
     rules = read_rules(f"User-agent: *\nDisallow: {pattern}".encode(), "headtail")

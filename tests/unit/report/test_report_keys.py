@@ -21,6 +21,7 @@ FREE = frozenset(
         "texts.repeats.before.sizes",
         "texts.repeats.after.sizes",
         "images.repeats.sizes",
+        "shards.benchmark_images.benchmarks",
     )
 )
 """Values whose keys are names of packages, settings, languages, ..."""
