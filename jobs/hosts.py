@@ -36,10 +36,11 @@ def with_rules_of_hosts(
     if settings.retry_failed or plan.finished() is None:
         check_writable([config.hosts])
         stage = Stage(STAGE, f"hosts of {counted(len(tasks), 'lists')}")
-        plan.begin()
+        plan.begin(settings.retry_failed)
         slices = partial(slice_hosts, groups=ranges.groups, retry_failed=settings.retry_failed)
         run_tasks(spark, slices, plan.slice_tasks(tasks), plan.folder)
         ask = partial(ask_hosts, settings=settings.fetch, threads=settings.threads, groups=ranges.groups)
+        ask = partial(ask, detect_outage=settings.detect_outage)
         asked = run_tasks(spark, ask, plan.ask_tasks(), plan.folder, amount=Amount(None, "hosts"))
         part = plan.commit(asked, stage.seconds)
         facts = part.receipt.facts

@@ -37,13 +37,15 @@ def noted_error(note: str) -> Iterator[None]:
     """Raise the error of an earlier attempt again, without its work; else note an error that is raised in the block.
 
     A local run tries a task again because its process may have died. An error would come again, hours later. `note` is
-    the path of a temporary file of this run.
+    the path of a temporary file of this run. The end of a stream is not noted: the process at its other end has ended.
     """
     if storage.exists(note):
         with storage.open_input(note) as file:
             raise RuntimeError(file.read().decode())
     try:
         yield
+    except EOFError:
+        raise
     except Exception as error:
         with suppress(OSError):  # the disk may be full: that is then the error
             storage.write_bytes(note, "".join(traceback.format_exception(error)).encode("utf-8", "replace"))

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from curation.core import storage
 from curation.core.amounts import counted
+from curation.core.choices import Obey
 from curation.core.errors import HeadtailError, host_name
 from curation.core.fences import WRITER, Fence
 from curation.core.receipts import Receipt
@@ -20,15 +21,13 @@ from curation.core.tar_writer import TarWriter
 from curation.images.download_rows import DownloadTask, new_rows
 from curation.images.encoding import ImageSettings
 from curation.images.fetch import Fetched, Fetcher, FetchSettings
-from curation.images.host_rules import Hosts, read_hosts
+from curation.images.host_rules import FILES, UNREACHED, Hosts, read_hosts
 from curation.images.preflight import MIN_JUDGED
 from curation.images.status import images_path, receipt_path
 from curation.images.stored_images import take_image
 from curation.images.worker import Outcome, Spool, run_worker
 
 SPOOL_PREFIX = ".spool-"
-UNREACHED = frozenset(("dns", "connection", "timeout"))
-"""Reasons of images whose host did not answer."""
 _reached_by_process: set[str] = set()
 """Statuses of images whose host this process reached; while it is empty, this machine may be offline."""
 
@@ -101,7 +100,7 @@ def _fetch_rows(task: DownloadTask, rows: pa.Table, settings: DownloadSettings, 
 
 def reached_nothing(receipt: Receipt) -> bool:
     """Whether no host of the new images of a list was reached."""
-    return not receipt.rows_out and not receipt.drops.keys() - UNREACHED
+    return not receipt.rows_out and not receipt.drops.keys() - UNREACHED - {way.value for way in Obey}
 
 
 def _check_reached(out: str, outcomes: list[Outcome], whole_list: bool) -> None:
@@ -110,10 +109,12 @@ def _check_reached(out: str, outcomes: list[Outcome], whole_list: bool) -> None:
     Fewer than MIN_JUDGED images may all be gone. They count as gone if they are the new images of a list that was
     fetched before, or if this process has reached another host.
     """
+    # What a host forbids was decided without asking it.
+    outcomes = [one for one in outcomes if one.fetched.attempts or one.fetched.status not in FILES]
     statuses = Counter(outcome.fetched.status for outcome in outcomes)
     if reached := statuses.keys() - UNREACHED:
         _reached_by_process.update(reached)
-    elif len(outcomes) >= MIN_JUDGED or (whole_list and not _reached_by_process):
+    elif len(outcomes) >= MIN_JUDGED or (outcomes and whole_list and not _reached_by_process):
         status, count = statuses.most_common(1)[0]
         raise HeadtailError(
             f"{host_name()} reached none of the {counted(len(outcomes), 'images')} of {os.path.basename(out)} "

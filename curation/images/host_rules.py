@@ -18,6 +18,8 @@ from curation.images.robots import forbids, target_of
 FILES = {Obey.robots_txt: "robots.txt", Obey.ai_txt: "ai.txt"}
 ABSENT = frozenset(("http_error", "empty", "redirects"))
 """Statuses of a file that a host does not have: it forbids nothing (RFC 9309, 2.3.1.3 and 2.3.1.2)."""
+UNREACHED = frozenset(("dns", "connection", "timeout"))
+"""Reasons of images whose host did not answer."""
 _PORTS = {"http": 80, "https": 443}
 
 

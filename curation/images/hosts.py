@@ -16,8 +16,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core import storage
+from curation.core.amounts import counted
 from curation.core.choices import Obey
 from curation.core.draws import hash64
+from curation.core.errors import HeadtailError, host_name
 from curation.core.exchange import SUFFIX, read_slices, write_slices
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
@@ -25,7 +27,8 @@ from curation.core.schemas import HOSTS
 from curation.core.tables import Part, Table
 from curation.images.download_rows import DownloadTask, new_rows
 from curation.images.fetch import Fetched, Fetcher, FetchSettings
-from curation.images.host_rules import FILES, failure_of, origin_of
+from curation.images.host_rules import FILES, UNREACHED, failure_of, origin_of
+from curation.images.preflight import MIN_JUDGED
 from curation.images.ranges import Ranges, top_bits
 from curation.images.robots import read_rules
 from curation.images.status import receipt_path
@@ -72,13 +75,14 @@ class HostPlan:
         """Return the table that an earlier run made for the same lists, if it exists."""
         return self._table.done(self._recipe)
 
-    def begin(self) -> None:
-        """Empty the folder of the table, unless a stopped run began the same table there."""
+    def begin(self, retry_failed: bool) -> None:
+        """Empty the folder of the table, unless a stopped run began the same table there, for the same images."""
         path = storage.join(self.folder, _RECIPE)
         begun = storage.read_json(path) if storage.exists(path) and self._table.parts() == [] else {}
-        if begun.get("id") != self._recipe.id:
+        begins = {"id": self._recipe.id, "retry_failed": retry_failed}
+        if {name: begun.get(name) for name in begins} != begins:
             self._table.begin(0)
-            storage.write_json(path, {"id": self._recipe.id, **asdict(self._recipe)})
+            storage.write_json(path, {**asdict(self._recipe), **begins})
 
     def slice_tasks(self, downloads: Sequence[DownloadTask]) -> list[SliceHostsTask]:
         """Return a task for `slice_hosts` per download list."""
@@ -124,15 +128,19 @@ def slice_hosts(task: SliceHostsTask, groups: int, retry_failed: bool) -> Receip
     return Receipt(task.output, rows_in=len(origins), rows_out=len(origins))
 
 
-def ask_hosts(task: AskHostsTask, settings: FetchSettings, threads: int, groups: int) -> Receipt:
+def ask_hosts(
+    task: AskHostsTask, settings: FetchSettings, threads: int, groups: int, detect_outage: bool = False
+) -> Receipt:
     """Ask each host of a slice for its files, and write a row per host, sorted by origin.
 
     The rules of hosts that forbid something, and those whose robots.txt could not be had, go to the slices of the
     groups that have images there. The receipt is written last; a task that has one is done. Its facts count the hosts
-    that forbid something (`forbidding`) and those whose robots.txt could not be had (`failed`).
+    that forbid something (`forbidding`) and those whose robots.txt could not be had (`failed`). With `detect_outage`,
+    raises HeadtailError if none of MIN_JUDGED hosts or more answers, so that Spark asks another machine.
     """
     if storage.exists(receipt_path(task.output)):
-        return Receipt.from_json(json.dumps(storage.read_json(receipt_path(task.output))))
+        done = Receipt.from_json(json.dumps(storage.read_json(receipt_path(task.output))))
+        return done.moved_to(task.output.rpartition("/")[0])
     start = time.monotonic()
     given = read_slices(task.origins, task.number)
     origins = sorted(set(given["origin"].to_pylist()))
@@ -141,6 +149,12 @@ def ask_hosts(task: AskHostsTask, settings: FetchSettings, threads: int, groups:
     fetcher = Fetcher(plain, threads, accept="text/plain,*/*;q=0.5")
     with ThreadPoolExecutor(threads) as pool:
         rows = list(pool.map(partial(_ask, fetcher, [file for file in FILES if file in settings.obey]), origins))
+    answers = {row.get(file.value) for row in rows for file in FILES} - {None}
+    if detect_outage and len(rows) >= MIN_JUDGED and answers <= UNREACHED:
+        raise HeadtailError(
+            f"{host_name()} reached none of {counted(len(rows), 'hosts')}: is it cut off from the network? "
+            "download.min_success_share=0 accepts the result"
+        )
     table = pa.Table.from_pylist(rows, HOSTS)
     with storage.ParquetSink(task.output, HOSTS) as sink:
         for batch in table.to_batches():
@@ -149,7 +163,7 @@ def ask_hosts(task: AskHostsTask, settings: FetchSettings, threads: int, groups:
     receipt.rows_out = sink.rows
     told = [index for index, row in enumerate(rows) if _restricts(row)]
     receipt.facts["forbidding"] = sum(_has_rules(row) for row in rows)
-    receipt.facts["failed"] = len(told) - sum(_has_rules(rows[index]) for index in told)
+    receipt.facts["failed"] = sum(failure_of(row) is not None for row in rows)
     places = pc.index_in(given["origin"], pa.array([origins[index] for index in told], pa.string())).combine_chunks()
     needed = pc.is_valid(places)
     back = table.take(pa.array(told, pa.int64())).take(places.filter(needed))

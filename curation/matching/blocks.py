@@ -20,7 +20,7 @@ from curation.matching.merging import collapse
 HELD_BYTES = 64 << 20
 """A task holds rows up to about this size, before it cuts them into blocks, or sorts and spills them."""
 BLOCK_BYTES = 4 << 20
-"""The rows of a block take about this size at most, uncompressed; one row may be larger."""
+"""The rows of a block take about this size, uncompressed, and at most twice as much; one row may be larger."""
 _CODEC = pa.Codec("zstd", compression_level=3)
 _SIZE = 8
 
@@ -76,10 +76,20 @@ def _cut(held: list[pa.RecordBatch], buckets: int, drops: Counter[str]) -> Itera
     step = max(1, BLOCK_BYTES * batch.num_rows // max(batch.nbytes, 1))
     for bucket in np.flatnonzero(np.diff(borders)).tolist():
         for start in range(int(borders[bucket]), int(borders[bucket + 1]), step):
-            piece = batch.slice(start, min(step, int(borders[bucket + 1]) - start))
-            content = piece.serialize()
-            size = content.size.to_bytes(_SIZE, "little")
-            yield bucket, b"".join((size, _CODEC.compress(content))), piece.num_rows
+            for piece in halves(batch.slice(start, min(step, int(borders[bucket + 1]) - start)), BLOCK_BYTES):
+                content = piece.serialize()
+                size = content.size.to_bytes(_SIZE, "little")
+                yield bucket, b"".join((size, _CODEC.compress(content))), piece.num_rows
+
+
+def halves(batch: pa.RecordBatch, most_bytes: int) -> Iterator[pa.RecordBatch]:
+    """Yield a batch, halved again and again where it is larger than twice `most_bytes` and has several rows."""
+    if batch.nbytes <= 2 * most_bytes or batch.num_rows < 2:
+        yield batch
+    else:
+        half = batch.num_rows // 2
+        yield from halves(batch.slice(0, half), most_bytes)
+        yield from halves(batch.slice(half), most_bytes)
 
 
 def _leading_digits(uids: pa.StringArray) -> np.ndarray | None:

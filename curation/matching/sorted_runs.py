@@ -8,7 +8,7 @@ from typing import IO
 
 import pyarrow as pa
 
-from curation.matching.blocks import HELD_BYTES, sort_rows
+from curation.matching.blocks import HELD_BYTES, halves, sort_rows
 from curation.matching.match import MATCHED
 from curation.matching.merging import align, collapse
 
@@ -76,4 +76,4 @@ def _pieces(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
         step = max(1, PIECE_BYTES * batch.num_rows // max(batch.nbytes, 1))
         for start in range(0, batch.num_rows, step):
-            yield batch.slice(start, step)
+            yield from halves(batch.slice(start, step), PIECE_BYTES)

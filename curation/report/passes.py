@@ -183,7 +183,9 @@ class ReportPasses:
         for failure in (each for receipt in dated for each in receipt.failures):
             say(STAGE, f"has no dates of {failure['file']}: {failure['error']}")
         wanted = plan_links(dated, self.work) if self.tables.parts["download_images"] else []
-        self.run(partial(read_links, seed=self.seed), wanted, self.work)
+        read = self.run(partial(read_links, seed=self.seed), wanted, self.work)
+        for failure in (each for receipt in read for each in receipt.failures):
+            say(STAGE, f"follows no links of {failure['file']}: {failure['error']}")
         return dated, join_links(wanted, join(self.work, "links.parquet"))
 
     def samples(self, drawn: Sequence[SampleDraw]) -> list[Values]:

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from curation.core import storage
 from curation.core.beats import watch
+from curation.core.bounded_parquet import ERRORS
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.images.decoding import MAX_PIXELS
@@ -79,7 +80,10 @@ def _hash(body: bytes) -> str:
 
 
 def _images(path: str, receipt: Receipt) -> Iterator[tuple[str, bytes]]:
-    """Yield name and bytes of each image of a file; none if it cannot be read. Damage is a failure of the receipt."""
+    """Yield name and bytes of each image of a file; none if it cannot be read.
+
+    Damage of a tar is a failure of the receipt. Raises HeadtailError for a Parquet file that cannot be read.
+    """
     name = PurePosixPath(path).name
     with storage.open_input(path) as file:
         if path.lower().endswith(".tar"):
@@ -91,8 +95,11 @@ def _images(path: str, receipt: Receipt) -> Iterator[tuple[str, bytes]]:
                 {"file": path, "offset": offset, "error": error, "records_read": None} for offset, error in log.faults
             ]
         elif path.lower().endswith(".parquet"):
-            for number, body in enumerate(_cells(path, pq.ParquetFile(file))):
-                yield f"{name}/{number}", body or b""
+            try:
+                for number, body in enumerate(_cells(path, pq.ParquetFile(file))):
+                    yield f"{name}/{number}", body or b""
+            except ERRORS as error:
+                raise HeadtailError(f"{path} cannot be read: {error}") from error
         else:
             yield name, file.read(MAX_BYTES)
 

@@ -4,6 +4,7 @@ An image counts as one of a benchmark if their hashes differ in at most `distanc
 have nothing in common are as random bits: of 2^64 pairs of them, 679,121 differ in at most four bits.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ HITS = pa.schema(
 )
 """A candidate that was found to be an image of a benchmark."""
 EXAMPLES = 100
+_PHASH = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
@@ -97,6 +99,8 @@ def read_benchmarks(files: tuple[storage.FileInfo, ...]) -> BenchmarkImages:
 
 def as_numbers(phashes: pa.Array) -> np.ndarray:
     """Return perceptual hashes of 16 hex digits as uint64; raises ValueError for another text."""
+    if strange := next((text for text in phashes.to_pylist() if not _PHASH.fullmatch(text or "")), None):
+        raise ValueError(repr(strange)[:80])
     return np.array([int(text, 16) for text in phashes.to_pylist()], np.uint64)
 
 

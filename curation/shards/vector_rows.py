@@ -2,6 +2,7 @@
 
 import io
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
@@ -58,8 +59,15 @@ def open_vectors(path: str, member: str, rows: int) -> Iterator[VectorRows]:
         if not member:
             yield VectorRows(file, rows)
             return
-        with _archive(file) as archive, archive.open(f"{member}.npy") as array:
+        with _archive(file) as archive, _member(archive, f"{member}.npy") as array:
             yield VectorRows(io.BufferedReader(_Raw(array)), rows)
+
+
+def _member(archive: zipfile.ZipFile, name: str) -> IO[bytes]:
+    try:
+        return archive.open(name)
+    except (RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:  # encrypted, or packed in another way
+        raise ValueError(f"a member that cannot be read: {error}") from error
 
 
 def _archive(file: IO[bytes]) -> zipfile.ZipFile:
@@ -81,7 +89,7 @@ class _Raw(io.RawIOBase):
     def readinto(self, buffer: Any) -> int:
         try:
             data = self._file.read(len(buffer))
-        except (zipfile.BadZipFile, EOFError, OSError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
             raise ValueError(f"a damaged member: {error}") from error
         buffer[: len(data)] = data
         return len(data)

@@ -6,15 +6,31 @@ value is one array of bytes on the whole way. Spark's shuffle with its retries i
 
 import struct
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 from pyspark import RDD
-from pyspark.serializers import NoOpSerializer
+from pyspark.serializers import NoOpSerializer, SpecialLengths, read_int
 from pyspark.sql import SparkSession
 
 from curation.core.receipts import Receipt
 from curation.spark.tasks import PRELOAD, Task, fenced, on_worker
+
+
+class WholeValues(NoOpSerializer):
+    """Reads values as they were written. A stream without its end mark is an error.
+
+    pyspark takes the end of such a stream for the end of the values, but Spark has then given up this attempt of a
+    task, or a process has ended: the task must not finish what it has.
+    """
+
+    def load_stream(self, stream: IO[bytes]) -> Iterator[bytes]:
+        """Yield the values of a stream; raises EOFError if it is cut off."""
+        while (size := read_int(stream)) != SpecialLengths.END_OF_DATA_SECTION:
+            value = stream.read(size)
+            if len(value) < size:
+                raise EOFError("a value of the shuffle is cut off")
+            yield value
 
 
 def shuffle_tasks(
@@ -56,4 +72,4 @@ def _shuffle(pairs: Any, receivers: int) -> "RDD[bytes]":
     jvm = context._jvm
     paired = jvm.PairwiseRDD(pairs._jrdd.rdd()).asJavaPairRDD()
     moved = paired.partitionBy(jvm.PythonPartitioner(receivers, 0))
-    return RDD(jvm.PythonRDD.valueOfPair(moved), context, NoOpSerializer())
+    return RDD(jvm.PythonRDD.valueOfPair(moved), context, WholeValues())

@@ -1,4 +1,6 @@
+import io
 import random
+import struct
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
@@ -8,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from pyspark import TaskContext
+from pyspark.serializers import SpecialLengths
 from pyspark.sql import SparkSession
 
 from conf.schema.jobs import MatchPairsConfig
@@ -24,7 +27,7 @@ from curation.matching.buckets import bucket_path, buckets_of, merge_bucket, pla
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import MATCHED, MatchTask, iter_matched
 from curation.matching.merging import merge_images
-from curation.spark.byte_shuffle import shuffle_tasks
+from curation.spark.byte_shuffle import WholeValues, shuffle_tasks
 from curation.spark.matching import match_to_buckets
 from jobs import match_pairs
 from tests.unit.matching.settings import match_settings
@@ -283,3 +286,15 @@ def test_merging_accounts_for_all(tmp_path: Path, lists: Path) -> None:
     texts = sum(len(image["texts"]) for file in task.inputs for image in read_images([file]))
     assert receipt.rows_in == texts
     assert receipt.drops["same_text"] > 0
+
+
+def test_values_of_a_stream_that_is_cut_are_an_error() -> None:
+    """Spark closes the stream of an attempt that it gives up: what has come is then not all of a bucket."""
+    out = io.BytesIO()
+    for value in (b"one", b""):
+        out.write(struct.pack("!i", len(value)) + value)
+    whole = out.getvalue() + struct.pack("!i", SpecialLengths.END_OF_DATA_SECTION)
+    assert list(WholeValues().load_stream(io.BytesIO(whole))) == [b"one", b""]
+    for size in range(len(whole)):
+        with pytest.raises((EOFError, struct.error)):
+            list(WholeValues().load_stream(io.BytesIO(whole[:size])))

@@ -1,14 +1,17 @@
 """Hosts are asked before their images: with a real server, task by task as the job does it."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 
+from curation.core.errors import HeadtailError
 from curation.core.schemas import HOSTS
 from curation.core.tables import Part
 from curation.images.download import DownloadSettings, download_list
+from curation.images.download_rows import DownloadTask
 from curation.images.downloads import Downloads, download_recipe, plan_downloads
 from curation.images.host_rules import origin_of
 from curation.images.hosts import HostPlan, ask_hosts, slice_hosts
@@ -35,10 +38,13 @@ def download(
     tasks = plan_downloads(downloads, lists, ranges, downloads.part_path(number))
     hosts = HostPlan(f"{folder}/hosts", lists, settings.fetch, ranges)
     if settings.retry_failed or not hosts.finished():
-        hosts.begin()
+        hosts.begin(settings.retry_failed)
         for task in hosts.slice_tasks(tasks):
             slice_hosts(task, ranges.groups, settings.retry_failed).check()
-        asked = [ask_hosts(task, settings.fetch, 4, ranges.groups).check() for task in hosts.ask_tasks()[:stop_after]]
+        asked = [
+            ask_hosts(task, settings.fetch, 4, ranges.groups, settings.detect_outage).check()
+            for task in hosts.ask_tasks()[:stop_after]
+        ]
         if stop_after < ranges.groups:
             return downloads, None
         hosts.commit(asked, 0)
@@ -129,6 +135,45 @@ def test_a_stopped_run_asks_no_host_twice(tmp_path: Path, server: ImageServer) -
     _, again = download(tmp_path, lists, ranges, settings)
     assert again.id == hosts.id
     assert server.hits["/robots.txt"] == 1
+
+
+def test_a_machine_that_reaches_no_host_is_not_believed(tmp_path: Path, server: ImageServer) -> None:  # noqa: F811
+    """Not when hosts are asked, nor because a list has images that a host forbids, which need no network."""
+    port, ranges, settings = free_port(), Ranges(1, 0), settings_of("robots_txt")
+    settings = replace(settings, fetch=replace(settings.fetch, allow_private_hosts=("127.0.0.0/8",)))
+    gone = [f"http://127.0.0.{k}:{port}/a.jpg" for k in range(1, 41)]
+    lists = plan(tmp_path / "gone", curated_rows(gone), ranges)
+    with pytest.raises(HeadtailError, match="reached none of 40 hosts: is it cut off"):
+        download(tmp_path / "gone", lists, ranges, settings)
+    server.files["/robots.txt"] = b"User-agent: *\nDisallow: /image"
+    lists = plan(tmp_path / "some", curated_rows([*gone, server.url("image/1.jpg")]), ranges)
+    rules = HostPlan(f"{tmp_path}/some/hosts", lists, settings.fetch, ranges)
+    lone = plan(tmp_path / "lone", curated_rows([server.url("image/1.jpg")]), ranges)
+    _, hosts = download(tmp_path / "lone", lone, ranges, settings)
+    assert hosts is not None
+    shutil.copytree(tmp_path / "lone/hosts", tmp_path / "some/hosts")
+    (task,) = plan_downloads(Downloads(f"{tmp_path}/some/downloads"), lists, ranges, f"{tmp_path}/some/out")
+    with pytest.raises(HeadtailError, match="reached none of the 40 images"):
+        download_list(rules.with_rules([task])[0], settings)
+
+
+def test_a_stopped_run_that_goes_on_with_failed_images_asks_their_hosts_too(
+    tmp_path: Path,
+    server: ImageServer,  # noqa: F811
+) -> None:
+    server.files["/robots.txt"] = b"User-agent: *\nDisallow: /"
+    ranges, settings = Ranges(1, 0), settings_of("robots_txt")
+    lists = plan(tmp_path, curated_rows([server.url("image/1.jpg")]), ranges)
+    plans = HostPlan(f"{tmp_path}/hosts", lists, settings.fetch, ranges)
+    plans.begin(False)
+    for task in plans.slice_tasks([DownloadTask(lists.files[0], (), "x")]):
+        slice_hosts(task, 1, False)
+    ask_hosts(plans.ask_tasks()[0], settings.fetch, 1, 1)
+    (receipt,) = (tmp_path / "hosts").rglob("hosts-*.json")
+    plans.begin(False)
+    assert receipt.exists()
+    plans.begin(True)
+    assert not receipt.exists()
 
 
 def test_a_reservation_of_text_and_data_mining_is_obeyed_where_asked_for(tmp_path: Path, server: ImageServer) -> None:  # noqa: F811

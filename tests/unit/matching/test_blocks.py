@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 
 from curation.matching import blocks, sorted_runs
-from curation.matching.blocks import cut_blocks, read_block, sort_rows
+from curation.matching.blocks import cut_blocks, halves, read_block, sort_rows
 from curation.matching.buckets import buckets_of
 from curation.matching.match import MATCHED
 from curation.matching.merging import merge_images
@@ -109,3 +109,13 @@ def test_an_image_with_many_texts_is_collapsed_and_not_spilled(monkeypatch: pyte
     merged = list(merge_images(iter_sorted(batches_of(rows, 100), drops, 8, held_bytes=20_000), drops, 8))
     assert +drops == {"max_texts": 2_992}
     assert values(merged) == values(merge(rows, 8, 10_000)[0])
+
+
+def test_rows_of_very_different_sizes_are_cut_into_pieces_of_about_one_size() -> None:
+    rows = [plain_row(f"{number:024x}", "x" * (10_000 if number < 20 else 10)) for number in range(400)]
+    (batch,) = pa.Table.from_pylist(rows, schema=MATCHED).combine_chunks().to_batches()
+    pieces = list(halves(batch, 20_000))
+    assert pa.Table.from_batches(pieces).to_pylist() == rows
+    assert max(piece.nbytes for piece in pieces) <= 40_000 < batch.nbytes
+    large = pa.RecordBatch.from_pylist(rows[:1], schema=MATCHED)
+    assert [piece.num_rows for piece in halves(large, 10)] == [1], "a row is not cut"

@@ -143,8 +143,18 @@ def test_other_tables_are_refused(tmp_path: Path, schema: pa.Schema, told: str) 
         open_benchmarks([str(tmp_path / "a.parquet")])
 
 
-def test_a_hash_that_is_none_is_refused(tmp_path: Path) -> None:
-    rows = pa.table([["birds"], ["a.jpg"], ["0" * 64], ["no hash"]], schema=BENCHMARK_IMAGES)
+def test_a_table_of_images_that_is_cut_off_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "birds").mkdir()
+    pq.write_table(pa.table({"image": [draw(1), draw(2)]}), tmp_path / "birds/a.parquet")
+    whole = (tmp_path / "birds/a.parquet").read_bytes()
+    (tmp_path / "birds/a.parquet").write_bytes(whole[:-100])
+    with pytest.raises(HeadtailError, match=r"a\.parquet cannot be read"):
+        table(tmp_path / "birds")
+
+
+@pytest.mark.parametrize("phash", ["no hash", "-1", "0x0f", "f" * 64, "1_" * 8], ids=range(5))
+def test_a_hash_that_is_none_is_refused(tmp_path: Path, phash: str) -> None:
+    rows = pa.table([["birds"], ["a.jpg"], ["0" * 64], [phash]], schema=BENCHMARK_IMAGES)
     pq.write_table(rows, tmp_path / "a.parquet")
     with pytest.raises(HeadtailError, match="a perceptual hash is not 16 hex digits"):
         read_benchmarks(open_benchmarks([str(tmp_path / "a.parquet")]))

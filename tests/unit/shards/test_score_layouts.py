@@ -119,6 +119,10 @@ def test_an_array_that_is_cut_off_or_of_another_form_is_one_line(images: Images,
             images.join([folder])
     broken = bytearray(whole)
     broken[200:230] = b"\xff" * 30
-    (folder / "a.npz").write_bytes(bytes(broken))
-    with pytest.raises(HeadtailError, match="cannot be joined"):
-        images.join([folder])
+    np.savez_compressed(folder / "a.npz", v=np.random.default_rng(0).random((COUNT, 8), np.float32))
+    packed = bytearray((folder / "a.npz").read_bytes())
+    packed[len(packed) // 2] ^= 0xFF
+    for body in (broken, packed):
+        (folder / "a.npz").write_bytes(bytes(body))
+        with pytest.raises(HeadtailError, match="cannot be joined"):
+            images.join([folder])
