@@ -22,6 +22,7 @@ from curation.core.remote import open_patiently, read_range
 from curation.extraction.extract import ExtractTask, extract_file
 from curation.extraction.inputs import list_sources
 from curation.images.stored_images import take_image
+from tests.pauses import record_pauses
 from tests.s3_server import s3_server
 from tests.sample_tars import picture, sample, write_tar
 from tests.unit.extraction.settings import ENGLISH, extraction_settings, table_columns
@@ -109,8 +110,7 @@ def test_lasting_faults_tell_the_url_and_the_last_answer(host: str, fault: str, 
 
 
 def test_a_server_asks_for_a_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    pauses: list[float] = []
-    monkeypatch.setattr(remote.time, "sleep", pauses.append)
+    pauses = record_pauses(monkeypatch, remote)
 
     def refuse(*_: Any) -> Any:
         raise remote.PassingError("429 Too Many Requests", 7.0)

@@ -10,6 +10,7 @@ from curation.core.choices import SourceKind
 from curation.core.errors import HeadtailError
 from curation.core.storage import FileInfo
 from curation.extraction.inputs import check_reachable, list_sources
+from tests.pauses import record_pauses
 
 PREFIX = "https://data.invalid/"
 
@@ -57,9 +58,8 @@ def offline(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     def fail(*_: object, **__: object) -> None:
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
-    pauses: list[float] = []
+    pauses = record_pauses(monkeypatch, remote)
     monkeypatch.setattr(socket, "getaddrinfo", fail)
-    monkeypatch.setattr(remote.time, "sleep", pauses.append)
     for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(remote, "_opener", remote._opener.__wrapped__)
