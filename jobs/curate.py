@@ -48,7 +48,7 @@ def folders_of(config: CurateConfig) -> list[str]:
     folders = list(dict.fromkeys([*signal_folders(config), *balance_pairs.folders_of(config)]))
     if config.forecast:
         return folders
-    images = [config.lists, config.downloads, config.shards] if config.download_images else []
+    images = [config.lists, config.hosts, config.downloads, config.shards] if config.download_images else []
     signals = [config.image_signals] if config.download_images and config.signals else []
     return [*folders, *images, *signals, config.report]
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from curation.core.amounts import counted
+
 Values = dict[str, Any]
 YES, NO, NOT_CHECKED = "yes", "no", "not checked"
 LOW_SUCCESS = 0.5
@@ -80,7 +82,7 @@ def _test_sets(extract: Values | None, shards: Values | None) -> Values:
     named = [str(each) for each in [*lists, (shards or {}).get("filter") or ""] if _TEST_SETS.search(str(each))]
     if shards and (tables := shards.get("benchmark_images")):
         bits = shards.get("benchmark_distance", 0)
-        named += [f"images of benchmarks ({len(tables)} tables, perceptual hashes up to {bits} bits apart)"]
+        named += [f"images of benchmarks ({counted(len(tables), 'files')}, perceptual hashes up to {bits} bits apart)"]
     if named:
         return _badge(name, YES, f"left out: {', '.join(named)}")
     return _badge(name, NOT_CHECKED, "no list or filter names test sets")

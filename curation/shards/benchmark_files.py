@@ -26,7 +26,7 @@ SEVERAL = (".tar", ".parquet")
 ENDINGS = tuple(f".{kind}" for kind in IMAGES)
 SUFFIXES = (*ENDINGS, *SEVERAL)
 MAX_BYTES = 256 << 20
-"""A larger image is not read."""
+"""A larger member of a tar is not read, of a larger file its beginning."""
 FILES_PER_TASK = 500
 _ROWS = 64
 

@@ -26,6 +26,7 @@ def states(**settings: dict[str, Any]) -> dict[str, str]:
         ({}, "Opt-outs", "not checked"),
         ({DOWNLOAD: {"opt_out": ["noai"]}}, "Opt-outs", "yes"),
         ({DOWNLOAD: {"opt_out": []}}, "Opt-outs", "no"),
+        ({DOWNLOAD: {"opt_out": [], "obey": ["robots_txt"]}}, "Opt-outs", "yes"),
         ({DOWNLOAD: {"opt_out": []}, SHARDS: {"removals": ["optouts.txt"]}}, "Opt-outs", "yes"),
         ({SHARDS: {"filters.near_duplicates": True}}, "Near duplicates", "yes"),
         ({SHARDS: {"filters.near_duplicates": False}}, "Near duplicates", "no"),
@@ -34,6 +35,7 @@ def states(**settings: dict[str, Any]) -> dict[str, str]:
         ({SHARDS: {"filter": "original_width > 10"}}, "NSFW", "not checked"),
         ({EXTRACT: {"urls.removals": ["imagenet-test-set.txt"]}}, "Decontamination", "yes"),
         ({EXTRACT: {"urls.removals": ["optouts.txt"]}}, "Decontamination", "not checked"),
+        ({SHARDS: {"benchmark_images": ["/b.parquet"], "benchmark_distance": 4}}, "Decontamination", "yes"),
     ],
     ids=lambda value: value if isinstance(value, str) else "-".join(key for each in value.values() for key in each),
 )
