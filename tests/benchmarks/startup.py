@@ -54,7 +54,7 @@ mark("python")
 import jobs.cli, conf.compose, conf.schema.jobs
 config = conf.compose.compose_config("extract_pairs", conf.schema.jobs.ExtractPairsConfig, sys.argv[1:])
 mark("settings")
-import jobs.extract_pairs as job, curation.spark.session as session
+import jobs.extract_pairs as job, jobs.source_files as start, curation.spark.session as session
 mark("imports")
 def marked(module, name, before, after):
     function = getattr(module, name)
@@ -65,7 +65,7 @@ def marked(module, name, before, after):
         return found
     setattr(module, name, call)
 marked(session, "start_jvm", "checks", "jvm")
-marked(job, "open_session", "checks", "session")
+marked(start, "open_session", "checks", "session")
 marked(job, "run_tasks", "plan", "tasks_and_workers")
 job.run(config)
 mark("manifest")
