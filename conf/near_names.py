@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, get_args, get_origin
 
 from conf.help_text import EXAMPLES
+from conf.other_words import VALUES, other_names
 from conf.presets import option_names, preset_topics
 from conf.settings import settings_of
 
@@ -14,6 +15,7 @@ PLACES = {"source": "source.paths", "spark": "spark.master", "language": "langua
 """The setting of a topic that takes a path or an address; the topic itself takes the name of a preset."""
 TABLE_FORMATS = ("parquet", "csv", "tsv", "json", "jsonl", "ndjson", "pandas")
 """Formats of files that are read with the preset `source=table`."""
+_LANGUAGE = re.compile("[a-z]{2,3}")
 _PLACE = re.compile(r"[/.*\[:]|^CC-MAIN")
 
 
@@ -28,6 +30,8 @@ def near_settings(key: str, known: Mapping[str, Any]) -> list[str]:
     """
     if sure := _sure(key, known):
         return sure[:SHOWN]
+    if other := other_names(key, known):
+        return other
     alike = difflib.get_close_matches(key, _names(known), SHOWN, 0.6)
     return list(dict.fromkeys([*_longer(key, known), *alike]))[:SHOWN]
 
@@ -38,7 +42,9 @@ def unknown_setting(key: str, job: str, known: Mapping[str, Any]) -> str:
     if own := [name for name in known if name.startswith(f"{key}.")]:
         told += f": {key} is a topic with the settings {', '.join(own[:SHOWN])}{', ...' if own[SHOWN:] else ''}"
         near = [*_sure(key, known), *_longer(key, known)]
-    elif not _sure(key, known) and (jobs := [name for name in _jobs_with(key) if name != job]):
+    elif not (_sure(key, known) or other_names(key, known)) and (
+        jobs := [name for name in _jobs_with(key) if name != job]
+    ):
         told += f": {job} has none of this name, {', '.join(jobs[:SHOWN])} has"
     if near:
         return f"{told}{';' if ':' in told else ':'} did you mean {' or '.join(near[:SHOWN])}?"
@@ -85,6 +91,8 @@ def _meant(topic: str, value: str, known: Mapping[str, Any], options: list[str],
         return [f"{topic}={same[0]}"]
     if f"{topic}.{value}" in known:
         return [f"{topic}.{value}=..."]
+    if meant := VALUES.get((topic, value.lower())):
+        return meant
     if topic == "source" and value.lower().lstrip(".") in TABLE_FORMATS:
         return ["source=table"]
     if value.replace(".", "", 1).isdigit():
@@ -96,6 +104,8 @@ def _meant(topic: str, value: str, known: Mapping[str, Any], options: list[str],
         return [f"{topic}={near[0]}"]
     if other := [each for each in preset_topics(known) if value in option_names(each, presets)]:
         return [f"{each}={value}" for each in other]
+    if topic in ("matching", "balance") and _LANGUAGE.fullmatch(value) and "languages" in known:
+        return [f"languages={value}"]
     return [f"{name}={value}" for name in known if _same(name, topic)]
 
 

@@ -3,7 +3,9 @@
 import pytest
 
 from conf.compose import compose_config
+from conf.other_words import SETTINGS, VALUES, other_names
 from conf.schema.jobs import CleanConfig, CurateConfig
+from conf.settings import settings_of
 from curation.core.errors import HeadtailError
 
 GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz", "entry_lists=/lists"]
@@ -80,6 +82,14 @@ NEAR = {
     "url=x": "unknown setting 'url': curate has none of this name, card has; did you mean source.url_column?",
     "download=false": "download is a topic with the settings download.images_per_list, download.threads, ",
     "filters=x": "; did you mean filter?",
+    "input=a.parquet": "unknown setting 'input': did you mean source.paths?",
+    "metadata=words.txt": "unknown setting 'metadata': did you mean entry_lists?",
+    "images=1000": "unknown setting 'images': did you mean balance.target_images?",
+    "wat=a.wat.gz": "did you mean source=wat source.paths?",
+    "cores=4": "unknown setting 'cores': did you mean spark.master=local[...]?",
+    "matching=en": "did you mean languages=en?",
+    "spark=cluster": "did you mean spark=standalone or spark=yarn or spark=k8s?",
+    "balance=none": "did you mean balance.t=1e9?",
     "nonsense=x": "unknown setting 'nonsense': headtail curate --help lists the settings",
 }
 
@@ -122,3 +132,13 @@ def test_the_item_of_a_list_that_is_no_choice_is_named() -> None:
 @pytest.mark.parametrize("contact", ["me@example.org", "https://example.org/bot?a=b"])
 def test_a_contact_is_an_address_or_a_url(contact: str) -> None:
     assert compose_config("curate", CurateConfig, [*GIVEN, f"download.contact={contact}"]).download.contact == contact
+
+
+def test_each_setting_that_other_words_stand_for_exists() -> None:
+    known = settings_of(CurateConfig)
+    for key in SETTINGS:
+        assert key not in known
+        assert len(other_names(key, known)) == len(SETTINGS[key]), key
+    for topic, value in VALUES:
+        for meant in VALUES[topic, value]:
+            compose_config("curate", CurateConfig, [*GIVEN, meant])
