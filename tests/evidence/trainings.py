@@ -73,8 +73,10 @@ def train_arms(material: Material, sizes: Sizes, arms: list[Arm], exams: Exams) 
     where = device(sizes)
     runs = [(arm, seed) for seed in range(sizes.seeds) for arm in arms]
     side_by_side = sizes.side_by_side or ((os.cpu_count() or 1) if where == "cpu" else 1)
-    with ThreadPoolExecutor(max(1, min(side_by_side, len(runs)))) as pool, Lifeline() as lifeline:
-        done = list(pool.map(lambda run: _finish(lifeline, material, sizes, where, *run, exams), runs))
+    side_by_side = max(1, min(side_by_side, len(runs)))
+    readers = 1 if where == "cpu" else max(1, ((os.cpu_count() or 2) - 1) // side_by_side)
+    with ThreadPoolExecutor(side_by_side) as pool, Lifeline() as lifeline:
+        done = list(pool.map(lambda run: _finish(lifeline, material, sizes, where, readers, *run, exams), runs))
     results: dict[str, list[Marks]] = {arm.name: [] for arm in arms}
     for (arm, _), found in zip(runs, done, strict=True):
         results[arm.name].append(found)
@@ -82,12 +84,12 @@ def train_arms(material: Material, sizes: Sizes, arms: list[Arm], exams: Exams) 
 
 
 def _finish(
-    lifeline: Lifeline, material: Material, sizes: Sizes, where: str, arm: Arm, seed: int, exams: Exams
+    lifeline: Lifeline, material: Material, sizes: Sizes, where: str, readers: int, arm: Arm, seed: int, exams: Exams
 ) -> Marks:
     models = sizes.out / "models"
     name = f"{arm.name}-{seed}"
     results = models / f"{name}.json"
-    tasks = _tasks(material, sizes, where, arm, seed, exams)
+    tasks = _tasks(material, sizes, where, readers, arm, seed, exams)
     asked = models / f"{name}-tasks.json"
     before = json.loads(asked.read_text("utf-8")) if asked.exists() else [None, None]
     if results.exists() and before == tasks:
@@ -113,7 +115,9 @@ def _finish(
     return found
 
 
-def _tasks(material: Material, sizes: Sizes, where: str, arm: Arm, seed: int, exams: Exams) -> list[dict[str, Any]]:
+def _tasks(
+    material: Material, sizes: Sizes, where: str, readers: int, arm: Arm, seed: int, exams: Exams
+) -> list[dict[str, Any]]:
     name, models = f"{arm.name}-{seed}", (sizes.out / "models").absolute()
     shards = sorted(path.stem for path in arm.shards.glob("*.tar"))
     if not shards:
@@ -130,7 +134,7 @@ def _tasks(material: Material, sizes: Sizes, where: str, arm: Arm, seed: int, ex
         "parts": PARTS,
         "batch": BATCHES[where][0],
         "lr": BATCHES[where][1],
-        "workers": 1 if where == "cpu" else max(1, min(len(shards), (os.cpu_count() or 2) - 1)),
+        "workers": min(len(shards), readers),
         "seed": seed,
         "logs": str(models),
         "name": name,

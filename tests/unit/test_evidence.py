@@ -251,6 +251,25 @@ def test_a_training_that_was_stopped_goes_on(
     assert not checkpoint.exists(), "it is of another training"
 
 
+@pytest.mark.parametrize(("side_by_side", "readers"), [(0, 8), (3, 2), (30, 1)])
+def test_trainings_side_by_side_on_a_gpu_share_the_cores(
+    side_by_side: int, readers: int, material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(os, "cpu_count", lambda: 9)
+    python = tmp_path / "python"
+    fake = PYTHON.format(python=sys.executable, log=tmp_path / "trained", fault="no such arm")
+    python.write_text(fake.replace('"cpu"', '"cuda"'))
+    python.chmod(0o755)
+    (tmp_path / "balanced" / "shards").mkdir(parents=True)
+    for number in range(20):
+        (tmp_path / "balanced" / "shards" / f"{number:05}.tar").touch()
+    sizes = replace(SIZES, out=tmp_path, seeds=8, arms="balanced", training=python, side_by_side=side_by_side)
+    train_and_examine(material, sizes)
+    task = json.loads((tmp_path / "models" / "balanced-0-tasks.json").read_text())[0]
+    assert (task["model"], task["workers"]) == ("toy-64", readers)
+
+
 def test_online_balancing_reads_everything_with_the_probabilities_of_balanced(
     material: Material, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
