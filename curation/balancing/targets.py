@@ -82,6 +82,10 @@ class EntryTargets:
             ratios = np.maximum(-values / counts, _SMALLEST)  # 0 would be no own t
         return np.where(values < 0, -ratios, counts / np.abs(values))
 
+    def relative(self, lang: str, counts: np.ndarray, t: float) -> np.ndarray:
+        """Return the counts that are to t, the threshold of the language, what these are to those of the entries."""
+        return counts if lang not in self.by_lang else counts * (t / self.thresholds(lang, t, len(counts)))
+
     def of_entry(self, lang: str, entry_id: int, t: float) -> float | None:
         """Return the threshold of an entry that has a target, given that of the language; None if it has none."""
         ids, values = self.by_lang.get(lang, (np.zeros(0, np.int32), np.zeros(0)))

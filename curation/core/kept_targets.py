@@ -6,6 +6,7 @@ They are no rows of a table: a folder `_targets` beside its files. The settings 
 import pyarrow as pa
 
 from curation.core import storage
+from curation.core.errors import HeadtailError
 from curation.core.table_reader import read_rows
 from curation.core.tables import Part
 
@@ -32,8 +33,14 @@ def keep_targets(rows: pa.Table, folder: str) -> None:
 
 
 def kept_targets(folder: str) -> pa.Table:
-    """Return the targets in the folder of a part."""
-    return read_rows(storage.join(folder, FOLDER, FILE), TARGETS)
+    """Return the targets in the folder of a part; raises HeadtailError if they are gone."""
+    path = storage.join(folder, FOLDER, FILE)
+    try:
+        return read_rows(path, TARGETS)
+    except FileNotFoundError:
+        raise HeadtailError(
+            f"{path} is gone, and tells the targets of this balance: delete {folder} to make it again"
+        ) from None
 
 
 def hand_on_targets(part: Part, folder: str) -> None:
