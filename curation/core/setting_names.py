@@ -45,6 +45,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "headroom": "balance.headroom",
         "solved_t": "the solved balance.t",
         "rule.": "balance.",
+        "targets": "balance.targets",
         "host_form": "the form in which hosts are compared",
     },
     "score_images": {"models": "the models of signals", "python": "signal_models"},

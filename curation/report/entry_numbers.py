@@ -100,7 +100,7 @@ class EntriesPlan:
         if not self.tables.parts["thresholds"] or set(self.tables.counts.langs()) - set(t):
             return None
         settings = self.tables.parts["balance_pairs"][-1].manifest["settings"]
-        return Balanced(self.tables.counts.folder, t, Unit(settings["unit"]), settings["seed"])
+        return Balanced(self.tables.counts.folder, t, Unit(settings["unit"]), settings["seed"], self.tables.targets())
 
     @property
     def inputs(self) -> list[dict[str, Any]]:

@@ -9,6 +9,8 @@ from curation.balancing.counts import CountFiles
 from curation.balancing.entry_table import EntryNumbers
 from curation.balancing.forecast import forecast_buckets
 from curation.balancing.forecast_table import Rates
+from curation.balancing.targets import EntryTargets
+from curation.core.amounts import counted
 from curation.core.progress import say
 from curation.core.receipts import Receipt
 from curation.core.storage import join
@@ -93,19 +95,20 @@ class ReportPasses:
         `languages` are those in which names of `classes` are looked up; `shards` is the path of the shards as shown.
         """
         tables, thresholds = self.tables, self.tables.thresholds()
-        wanted = wanted_entries(tables.counts, thresholds, self.seed, tables.shards.removal_lists())
+        targets = tables.targets()
+        wanted = wanted_entries(tables.counts, thresholds, self.seed, tables.shards.removal_lists(), targets)
         counted = self.count(max_tasks, wanted)
         samples = self.samples(counted.totals.samples)
         kept = CountFiles(join(self.work, "kept-counts"))
         counts_kept = saved(counted.totals.counts_kept(), kept.folder)
         counts = compare_languages(tables.counts, counts_kept, thresholds)
         expected = CountFiles(join(self.work, "expected")) if self.listed and self.listed.balanced else None
-        tails = head_tails(counts, tables.counts, kept, expected, wanted)
+        tails = head_tails(counts, tables.counts, kept, expected, wanted, targets)
         needed = needed_entries(counts, samples, tails, counted.kept_texts)
         shown = self.examples(counted.dropped)
         found = self.classes(classes, languages)
         lists = self.lists(needed, kept.folder)
-        numbers = CoverageNumbers.of(tables.counts, thresholds, counted.entries)
+        numbers = CoverageNumbers.of(tables.counts, thresholds, counted.entries, targets)
         in_shards = counted.entries.in_shards if counted.entries else None
         inputs = values.ReportInputs(
             tables.stages(),
@@ -117,7 +120,7 @@ class ReportPasses:
             tables.second_balance(),
             tables.written(shards),
             counted.domains,
-            tables.notes,
+            [*tables.notes, *target_notes(targets)],
             tails,
             counted.tail_texts,
             counted.kept_texts,
@@ -127,7 +130,9 @@ class ReportPasses:
             coverage_values(classes, found, numbers),
             counted.crawls,
         )
-        return inputs, SearchNumbers(tables.counts, kept, in_shards)
+        return inputs, SearchNumbers(
+            tables.counts, kept, in_shards, targets, {lang: row["t"] for lang, row in thresholds.items()}
+        )
 
     def forecast(self, cores: int, assumed: Rates) -> Values | None:
         """Return the forecast of other thresholds, in tasks for so many cores; None where there is none to make."""
@@ -217,3 +222,9 @@ class ReportPasses:
         tasks = plan_entries(self.store.languages, needed, self.tables.counts.folder, kept)
         summaries = self.run(partial(read_entries, store=self.store), tasks)
         return {output["lang"]: ListSummary(**output) for receipt in summaries for output in receipt.outputs}
+
+
+def target_notes(targets: EntryTargets | None) -> list[str]:
+    """Return the note that entries have targets."""
+    told = "have a t or a weight of their own, by balance.targets: the t of a language is not theirs"
+    return [f"{counted(len(targets), 'entries')} {told}"] if targets else []

@@ -11,6 +11,8 @@ fastest of each:
   on one core without Spark, on the same texts in memory, each side in its natural form: lists of ids, Arrow batches.
   Both say which texts are kept, ours by the keyed hash of every draw. `..._draw_images`: ours chooses the text of
   every image as well, which the loop does not.
+- `ratio_targets_balance`, `ratio_targets_draw`: `balance_pairs`, and our draw in memory, with a weight or a t for each
+  of the 500,000 entries, over the same without.
 - `growth`: seconds of both jobs on all texts over 4 times those on a quarter.
 - `peak_memory_gib`: driver, JVM and workers together, proportional shares of memory, during our jobs.
 
@@ -41,15 +43,16 @@ from curation.balancing.counts import CountArrays
 from curation.balancing.distributions import Distribution
 from curation.balancing.matched_batch import BATCH_IMAGES, COUNTED_COLUMNS, MatchedBatch
 from curation.balancing.probabilities import entry_probabilities
+from curation.balancing.targets import EntryTargets, with_targets
 from curation.core import storage
 from curation.core.receipts import Receipt
-from curation.core.schemas import CURATED, CURATED_TEXT, MATCHES, TEXT
-from curation.core.table_reader import read_batches
+from curation.core.schemas import CURATED, CURATED_TEXT, MATCHES, TEXT, THRESHOLDS
+from curation.core.table_reader import read_batches, read_rows
 from curation.core.tables import Table
 from curation.spark.session import close_session, open_session
 from curation.spark.tasks import run_tasks
 from jobs import balance_pairs, count_entries
-from tests.benchmarks.generate_matches import make_batch, write_matches_table
+from tests.benchmarks.generate_matches import ENTRIES, make_batch, write_matches_table
 from tests.benchmarks.memory import PeakMemory
 
 TAIL_SHARE = 0.06
@@ -66,15 +69,25 @@ def run_count(output: Path) -> None:
     count_entries.run(compose_config("count_entries", CountEntriesConfig, [f"output={output}"]))
 
 
-def run_balance(output: Path) -> None:
-    """Our job, made to run again."""
+def run_balance(output: Path, *more: str) -> None:
+    """Our job, made to run again, with `more` settings."""
     shutil.rmtree(output / "curated", ignore_errors=True)
     shutil.rmtree(output / "thresholds", ignore_errors=True)
     balance_pairs.run(
         compose_config(
-            "balance_pairs", BalancePairsConfig, [f"output={output}", f"balance.tail_share={TAIL_SHARE}", "seed=0"]
+            "balance_pairs",
+            BalancePairsConfig,
+            [f"output={output}", f"balance.tail_share={TAIL_SHARE}", "seed=0", *more],
         )
     )
+
+
+def make_targets(t: float) -> EntryTargets:
+    """A weight of a quarter to 4 for each entry, or a t that is so many times the language's."""
+    rng = np.random.default_rng(2)
+    weights = 2.0 ** rng.integers(-2, 3, ENTRIES)
+    ids = np.arange(ENTRIES, dtype=np.int32)
+    return EntryTargets({"en": (ids, np.where(rng.random(ENTRIES) < 0.1, -t * weights, weights))})
 
 
 def read_matches(spark: SparkSession, output: Path) -> DataFrame:
@@ -163,7 +176,7 @@ def in_memory(texts: int) -> dict[str, float]:
     probabilities = entry_probabilities(counts["en"], t["en"])
 
     def count_loop() -> np.ndarray:
-        entry_counts = np.zeros(500_000, np.int64)
+        entry_counts = np.zeros(ENTRIES, np.int64)
         for ids in lists:
             for entry_id in ids:
                 entry_counts[entry_id] += 1
@@ -191,6 +204,15 @@ def in_memory(texts: int) -> dict[str, float]:
             kept += int(matched.keep_texts(0, text_probabilities(matched, counts, t)).sum())
         return kept
 
+    targeted = with_targets(counts, make_targets(t["en"]))
+
+    def draw_targets_ours() -> int:
+        kept = 0
+        for batch in batches:
+            matched = MatchedBatch(batch)
+            kept += int(matched.keep_texts(0, text_probabilities(matched, targeted, t)).sum())
+        return kept
+
     def draw_images_ours() -> int:
         kept = 0
         for batch in batches:
@@ -202,7 +224,15 @@ def in_memory(texts: int) -> dict[str, float]:
     loop, ours = draw_loop(), draw_ours()
     assert abs(loop - ours) < 5 * np.sqrt(len(lists)), (loop, ours)
     assert draw_images_ours() == ours
-    sides = {"cl": count_loop, "co": count_ours, "dl": draw_loop, "do": draw_ours, "di": draw_images_ours}
+    assert draw_targets_ours() > 0
+    sides = {
+        "cl": count_loop,
+        "co": count_ours,
+        "dl": draw_loop,
+        "do": draw_ours,
+        "di": draw_images_ours,
+        "dt": draw_targets_ours,
+    }
     best = interleaved(sides, 5, time.process_time)
     return {
         "loop_count_ns": best["cl"] / len(lists) * 1e9,
@@ -210,6 +240,8 @@ def in_memory(texts: int) -> dict[str, float]:
         "loop_draw_ns": best["dl"] / len(lists) * 1e9,
         "ours_draw_ns": best["do"] / len(lists) * 1e9,
         "ours_draw_images_ns": best["di"] / len(lists) * 1e9,
+        "ours_draw_targets_ns": best["dt"] / len(lists) * 1e9,
+        "ratio_targets_draw": best["dt"] / best["do"],
         "ratio_python_loop_count": best["cl"] / best["co"],
         "ratio_python_loop_draw": best["dl"] / best["do"],
         "ratio_python_loop_draw_images": best["dl"] / best["di"],
@@ -246,6 +278,9 @@ def in_spark(folder: Path, texts: int, rounds: int) -> dict[str, float]:
     run_balance(whole)
     (part,) = Table(str(whole / "curated")).parts()
     share = part.receipt.rows_out / part.receipt.rows_in
+    targets = str(folder / "targets.parquet")
+    (row,) = read_rows(Table(str(whole / "thresholds")).files()[0], THRESHOLDS).to_pylist()
+    storage.write_rows(targets, make_targets(row["t"]).rows())
     sides = {
         "scan_spark": partial(scan_spark, spark, whole),
         "scan_tasks": partial(run_over_files, spark, whole, scan_task),
@@ -253,6 +288,7 @@ def in_spark(folder: Path, texts: int, rounds: int) -> dict[str, float]:
         "copy_spark": partial(copy_spark, spark, whole, share),
         "copy_tasks": partial(run_over_files, spark, whole, partial(copy_task, share=share)),
         "balance": partial(run_balance, whole),
+        "balance_targets": partial(run_balance, whole, f"balance.targets={targets}"),
         "count_quarter": partial(run_count, quarter),
         "balance_quarter": partial(run_balance, quarter),
     }
@@ -268,6 +304,7 @@ def in_spark(folder: Path, texts: int, rounds: int) -> dict[str, float]:
         "ratio_scan_count_tasks": best["count"] / best["scan_tasks"],
         "ratio_copy_balance": best["balance"] / best["copy_spark"],
         "ratio_copy_balance_tasks": best["balance"] / best["copy_tasks"],
+        "ratio_targets_balance": best["balance_targets"] / best["balance"],
         "growth": (best["count"] + best["balance"]) / 4 / (best["count_quarter"] + best["balance_quarter"]),
         "peak_memory_gib": memory.gib,
     }
