@@ -5,7 +5,13 @@ from functools import partial
 
 from headtail.start import launch
 from conf.schema.jobs import BalancePairsConfig
-from curation.balancing.balance import BalanceSettings, balance_bucket, plan_balancing, take_expectations
+from curation.balancing.balance import (
+    BalanceSettings,
+    balance_bucket,
+    draw_by_entries,
+    plan_balancing,
+    take_expectations,
+)
 from curation.balancing.counts import CountFiles, open_counts
 from curation.balancing.distributions import Distributions
 from curation.balancing.forecast_table import FORECASTS, ForecastPlan, Rates
@@ -26,6 +32,7 @@ from curation.spark.forecast import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.balance_settings import NAME, goal_of, recipe_of
+from jobs.concept_settings import Concepts
 from jobs.entries import entries_to_write, write_counts
 from jobs.entry_lists import with_lists
 from jobs.outputs import writing
@@ -39,6 +46,7 @@ def folders_of(config: BalancePairsConfig) -> list[str]:
     if config.forecast:
         return [config.forecasts]
     tables = [config.thresholds, config.curated, config.entry_probabilities, config.forecasts]
+    tables += [config.concept_counts] if config.concepts else []
     return [*tables, *entries_to_write(config.entries)]
 
 
@@ -52,13 +60,14 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
     goal = goal_of(config)
     matches = MatchesTables([config.matches, *config.more_matches])
     counts = open_counts(config.entry_counts, matches)
+    concepts = Concepts.of(config)
     recipe = recipe_of(config, matches.inputs())
     seed, limit = recipe.settings["seed"], config.balance.max_per_domain
     if config.forecast:
         write_forecast(config, goal, matches, counts, recipe, seed)
         return
     thresholds, curated = Table(config.thresholds, THRESHOLDS), Table(config.curated, CURATED)
-    if (first := thresholds.done(recipe)) and (done := curated.done(recipe)):
+    if (first := thresholds.done(recipe)) and (done := curated.done(recipe)) and concepts.is_done(recipe):
         write_probabilities(counts, first, config.entry_probabilities)
         say(NAME, f"is done: {counted(done.receipt.rows_out, 'images')} in {curated.path}")
         return
@@ -67,6 +76,7 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
     if curated.parts() and not curated.done(recipe):
         check_later()
     folders = [config.thresholds, config.curated, config.entry_probabilities]
+    folders += [config.concept_counts] if config.concepts else []
     check_writable([*folders, *entries_to_write(config.entries)])
     report_limits(config, goal, counts)
     stage = Stage(NAME, counted(len(matches.buckets), "buckets"))
@@ -78,14 +88,19 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
     draw = BalanceSettings(config.balance.unit, seed, counts.folder, t, matches.max_texts, matches.salt)
     drawn_folder = join(curated_folder, "_drawn") if limit else curated_folder
     tasks = plan_balancing(matches.buckets, drawn_folder)
+    joined = concepts.join(forecaster.spark, matches, join(curated_folder, "_concepts"), config.allow_empty)
+    open_draw = joined.draw.open if joined else draw_by_entries
+    balance = partial(balance_bucket, settings=draw, open_draw=open_draw)
     images = Amount(sum_receipts(matches.parts).facts["images"], "images")
-    receipts = run_tasks(forecaster.spark, partial(balance_bucket, settings=draw), tasks, curated_folder, amount=images)
+    receipts = run_tasks(forecaster.spark, balance, tasks, curated_folder, amount=images)
     expected = take_expectations(receipts)
     refuse_nothing(merge_receipts(NAME, receipts), "kept image", KEEPLESS, config.allow_empty)
     if limit:
         host_form = recipe.settings.get("host_form", 1)
         receipts = [cap_domains(forecaster.spark, receipts, limit, seed, host_form, curated_folder)]
         remove(drawn_folder)
+    concepts.commit(joined, recipe, join(curated_folder, "_concepts", "counts_kept"))
+    remove(join(curated_folder, "_concepts"))
     write_counts(NAME, config.entries, matches, counts, config.entry_counts, config.thresholds, recipe)
     receipt = write_thresholds(counts, t, expected, thresholds_folder)
     part = curated.commit(0, recipe, receipts, stage.seconds, solved_t=solved.solved_t)

@@ -11,6 +11,7 @@ from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import CURATED
 from curation.core.seeds import run_seed
 from curation.core.tables import Table
+from jobs.concept_settings import concept_recipe
 
 NAME = "balance_pairs"
 
@@ -27,6 +28,7 @@ def recipe_of(config: BalancePairsConfig, inputs: list[dict]) -> Recipe:
     limit = limit_settings(config.balance.max_per_domain, Table(config.curated, CURATED).parts())
     seed = run_seed(config.output, config.seed, [config.curated])
     settings = {"seed": seed, "unit": config.balance.unit, **recipe_settings(goal_of(config)), **limit}
+    settings |= concept_recipe(config)
     return Recipe(NAME, LOGIC_VERSION, settings, inputs)
 
 

@@ -15,6 +15,7 @@ from curation.extraction.language import DEFAULT_MODEL, DROP, UNKNOWN_BY_DEFAULT
 from curation.extraction.single_text import TextLanguage, language_of_text
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import languages_of
+from curation.report.concept_values import concept_lines
 from curation.report.explain import Explanation, Lists, explain_text, explanation_lines, read_counts, read_threshold
 from curation.report.run_lists import RunLists
 from jobs.entry_lists import STARTER, cached_lists, with_lists
@@ -37,11 +38,13 @@ def run(config: ExplainConfig) -> None:
         print(*explanation_lines(undecided), sep="\n")  # noqa: T201 the output of the command
         return
     count_files = Table(config.entry_counts, ENTRY_COUNTS).files() if config.output else []
-    threshold_files = Table(config.thresholds, THRESHOLDS).files() if config.output else []
+    thresholds = Table(config.thresholds, THRESHOLDS).parts() if config.output else []
+    threshold_files = [file for part in thresholds for file in part.files]
     counts = read_counts(count_files, lang) if count_files else None
     t = read_threshold(threshold_files, lang)
     explanation = explain_text(config.text, lang, score, store, counts, t, kept_languages(pairs, settings))
-    print(*explanation_lines(replace(explanation, by=by)), sep="\n")  # noqa: T201 the output of the command
+    concepts = concept_lines(config.concept_counts, next(iter(thresholds), None))
+    print(*explanation_lines(replace(explanation, by=by)), *concepts, sep="\n")  # noqa: T201 the output of the command
 
 
 def lists_of(config: ExplainConfig, matching: dict[str, Any], lang: str) -> Lists:
