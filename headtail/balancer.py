@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.balancing.probabilities import keep_probabilities
+from curation.balancing.targets import EntryTargets, with_targets
 from curation.core.choices import Unit
 from curation.core.draws import draw, keep
 from curation.core.errors import HeadtailError
@@ -24,7 +25,8 @@ class Balancer:
     `counts` are {lang: int64 array by entry id}, of a sample of the stream or of a run. `t` is a threshold in texts of
     these counts, for all languages or {lang: t}. Each row is drawn on its own, by its uid and text (`unit="pair"`) or
     by its uid (`image`); a row whose text matches nothing is not kept. The same counts, t and seed keep the texts that
-    `balance_pairs` keeps, and of a table with one text for each image the rows of `Matches.balance`.
+    `balance_pairs` keeps, and of a table with one text for each image the rows of `Matches.balance`. `targets` are
+    those of a run (`Run.balancer`).
 
     An object can be called with a batch, so it is a function for `datasets`:
 
@@ -51,10 +53,12 @@ class Balancer:
         url: Any = "",
         uid: Any = "",
         lang: Any = "",
+        targets: EntryTargets | None = None,
     ) -> None:
         self.lists, self.seed = lists_by_language(entries), check_seed(seed)
         self.counts = check_counts(counts)
         Goal(t).check()
+        self._targets = targets
         self.t = {name: float(t[name] if isinstance(t, Mapping) else t) for name in self.counts if _has(t, name)}
         self.unit = check_unit(unit)
         self.names = RowNames(text, url, uid, lang)
@@ -91,7 +95,7 @@ class Balancer:
 
     def explain(self, text: str, lang: str = "") -> Explanation:
         """Return why a text is kept: its entries with counts and probabilities. `print` shows it line by line."""
-        return explain(text, lang, self.lists, self.counts, self.t)
+        return explain(text, lang, self.lists, self.counts, self.t, targets=self._targets)
 
     def columns(self, sample: Mapping[Any, Any]) -> list[Any]:
         """Return the names of the columns that draws read, of samples like this one."""
@@ -108,10 +112,11 @@ class Balancer:
         encoded = langs.dictionary_encode()
         codes = encoded.indices.to_numpy()
         matched = np.diff(offsets) > 0
+        counts = with_targets(self.counts, self._targets)
         for code, lang in enumerate(encoded.dictionary.to_pylist()):
             members = np.flatnonzero((codes == code) & matched).astype(np.int32)
             if lang in self.t:
-                keep_probabilities(members, offsets, flat, self.counts[lang], self.t[lang], out)
+                keep_probabilities(members, offsets, flat, counts[lang], self.t[lang], out)
             else:
                 out[members] = 1.0  # an entry without a count is in the tail
         return out, ids
@@ -124,10 +129,11 @@ def explain(
     counts: Mapping[str, np.ndarray],
     t: Mapping[str, float],
     kept: Collection[str] = (),
+    targets: EntryTargets | None = None,
 ) -> Explanation:
     """Return why a text is kept; without `lang` the lists must be of one language.
 
-    `kept` are the languages that are kept, none if all are.
+    `kept` are the languages that are kept, none if all are. `targets` are those of entries, in the same counts.
     """
     if not isinstance(text, str):
         raise HeadtailError(f"text must be a string, got {type(text).__name__}")
@@ -138,7 +144,7 @@ def explain(
     values = counts.get(lang, np.zeros(0, np.int64))
     met = np.flatnonzero(values)
     by_id = dict(zip(met.tolist(), values[met].tolist(), strict=True))
-    return explain_text(text, lang, None, StoreOfLists(lists), by_id, t.get(lang), kept)
+    return explain_text(text, lang, None, StoreOfLists(lists), by_id, t.get(lang), kept, targets)
 
 
 def _has(t: float | Mapping[str, float], lang: str) -> bool:

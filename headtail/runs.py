@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.balancing.forecast_table import FORECASTS
+from curation.balancing.targets import EntryTargets, targets_of
 from curation.core import storage
 from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.schemas import (
@@ -151,14 +152,20 @@ class Run:
         settings = self._settings("curated")
         names = {"text": text, "url": url, "uid": uid, "lang": lang}
         return Balancer(
-            self.entry_lists, self.counts, self.thresholds, settings["seed"], unit=settings["unit"], **names
-        )
+            self.entry_lists, self.counts, self.thresholds, settings["seed"], unit=settings["unit"], **names,
+            targets=self._targets,
+        )  # fmt: skip
 
     def explain(self, text: str, lang: str = "") -> Explanation:
         """Return why the run keeps or drops a text of a language. `print` shows it line by line."""
         pairs = [part.manifest["settings"] for part in self._parts("pairs")]
         kept = self._settings("matches").get("languages") or languages_of(pairs)
-        return explain(text, lang, self.entry_lists, self.counts, self.thresholds, kept)
+        return explain(text, lang, self.entry_lists, self.counts, self.thresholds, kept, self._targets)
+
+    @cached_property
+    def _targets(self) -> EntryTargets | None:
+        """The targets of entries, in the counts of the thresholds; None if the balance had none."""
+        return next((targets_of(part) for part in self._parts("thresholds")), None)
 
     @cached_property
     def _words(self) -> dict[str, EntryList]:

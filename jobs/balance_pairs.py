@@ -15,6 +15,7 @@ from curation.balancing.balance import (
 from curation.balancing.counts import CountFiles, open_counts
 from curation.balancing.distributions import Distributions
 from curation.balancing.forecast_table import FORECASTS, ForecastPlan, Rates
+from curation.balancing.targets import EntryTargets, targets_of, write_targets
 from curation.balancing.thresholds import BalanceGoal, write_probabilities, write_thresholds
 from curation.core.amounts import counted
 from curation.core.outcomes import refuse_nothing
@@ -31,7 +32,7 @@ from curation.spark.domain_cap import cap_domains
 from curation.spark.forecast import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.balance_settings import NAME, goal_of, recipe_of
+from jobs.balance_settings import NAME, goal_of, read_targets, recipe_of
 from jobs.concept_settings import Concepts
 from jobs.entries import entries_to_write, write_counts
 from jobs.entry_lists import with_lists
@@ -68,27 +69,32 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
         return
     thresholds, curated = Table(config.thresholds, THRESHOLDS), Table(config.curated, CURATED)
     if (first := thresholds.done(recipe)) and (done := curated.done(recipe)) and concepts.is_done(recipe):
-        write_probabilities(counts, first, config.entry_probabilities)
+        write_probabilities(counts, first, config.entry_probabilities, targets_of(first))
         say(NAME, f"is done: {counted(done.receipt.rows_out, 'images')} in {curated.path}")
         return
     refuse_nothing(sum_receipts(matches.parts), "match", MATCHLESS, config.allow_empty)
     matches.check_files()
     if curated.parts() and not curated.done(recipe):
         check_later()
+    targets = read_targets(config, matches)
     folders = [config.thresholds, config.curated, config.entry_probabilities]
     folders += [config.concept_counts] if config.concepts else []
     check_writable([*folders, *entries_to_write(config.entries)])
     report_limits(config, goal, counts)
     stage = Stage(NAME, counted(len(matches.buckets), "buckets"))
-    forecaster = open_forecaster(config, matches, counts, seed)
+    forecaster = open_forecaster(config, matches, counts, seed, goal.first_pass_targets(targets))
     solved = forecaster.solve(goal)
-    t = solved.thresholds(Distributions.of_files(counts))
+    t = solved.thresholds(forecaster.distributions)
     say(NAME, solved.describe(t))
+    work = join(curated.path, "_concepts")
+    joined = concepts.join(
+        forecaster.spark, matches, work, config.allow_empty
+    )  # what it refuses costs no finished part
     thresholds_folder, curated_folder = thresholds.begin(0), curated.begin(0)
-    draw = BalanceSettings(config.balance.unit, seed, counts.folder, t, matches.max_texts, matches.salt)
+    merged = (matches.max_texts, matches.salt)
+    draw = BalanceSettings(config.balance.unit, seed, counts.folder, t, *merged, forecaster.targets)
     drawn_folder = join(curated_folder, "_drawn") if limit else curated_folder
     tasks = plan_balancing(matches.buckets, drawn_folder)
-    joined = concepts.join(forecaster.spark, matches, join(curated_folder, "_concepts"), config.allow_empty)
     open_draw = joined.draw.open if joined else draw_by_entries
     balance = partial(balance_bucket, settings=draw, open_draw=open_draw)
     images = Amount(sum_receipts(matches.parts).facts["images"], "images")
@@ -99,13 +105,14 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
         host_form = recipe.settings.get("host_form", 1)
         receipts = [cap_domains(forecaster.spark, receipts, limit, seed, host_form, curated_folder)]
         remove(drawn_folder)
-    concepts.commit(joined, recipe, join(curated_folder, "_concepts", "counts_kept"))
-    remove(join(curated_folder, "_concepts"))
+    concepts.commit(joined, recipe, work)
     write_counts(NAME, config.entries, matches, counts, config.entry_counts, config.thresholds, recipe)
-    receipt = write_thresholds(counts, t, expected, thresholds_folder)
+    receipt = write_thresholds(forecaster.distributions, t, expected, thresholds_folder)
+    write_targets(forecaster.targets, thresholds_folder)
+    write_targets(targets, curated_folder)
     part = curated.commit(0, recipe, receipts, stage.seconds, solved_t=solved.solved_t)
     first = thresholds.commit(0, recipe, [receipt], stage.seconds)
-    write_probabilities(counts, first, config.entry_probabilities)
+    write_probabilities(counts, first, config.entry_probabilities, forecaster.targets)
     stage.end(part.receipt)
 
 
@@ -120,22 +127,25 @@ def write_forecast(
     """Write and print `forecasts`: the images that the goal and a grid of thresholds would keep. Draws nothing."""
     config = with_lists(config)
     matches.check_files()
+    targets = goal.first_pass_targets(read_targets(config, matches))
     Distributions.of_files(counts).reference(goal.rule.reference)  # refused before Spark starts
     report_limits(config, goal, counts)
     say(NAME, f"starts: {counted(len(matches.buckets), 'buckets')}, a forecast")
-    forecaster = open_forecaster(config, matches, counts, seed)
+    forecaster = open_forecaster(config, matches, counts, seed, targets)
     solved = forecaster.solve(goal)
-    t = solved.thresholds(Distributions.of_files(counts))
+    t = solved.thresholds(forecaster.distributions)
     say(NAME, solved.describe(t))
     sizes = EntryStore.open(config.entry_lists).list_sizes(matches.languages) if config.entry_lists else {}
     plan = ForecastPlan(tuple(config.forecast_grid), Rates(**vars(config.rates)), sizes)
     print(forecaster.forecast(solved, t, plan, Table(config.forecasts, FORECASTS), recipe))  # noqa: T201 the job's result
 
 
-def open_forecaster(config: BalancePairsConfig, matches: MatchesTables, counts: CountFiles, seed: int) -> Forecaster:
-    """Start Spark, and return the Forecaster, which also solves a goal for t."""
+def open_forecaster(
+    config: BalancePairsConfig, matches: MatchesTables, counts: CountFiles, seed: int, targets: EntryTargets | None
+) -> Forecaster:
+    """Start Spark, and return the Forecaster, which also solves a goal for t; `targets` are those of the first pass."""
     spark = open_session(NAME, **vars(config.spark))
-    return Forecaster(spark, matches, counts, config.balance.unit, seed, join(config.forecasts, "_pass"))
+    return Forecaster(spark, matches, counts, config.balance.unit, seed, join(config.forecasts, "_pass"), targets)
 
 
 def report_limits(config: BalancePairsConfig, goal: BalanceGoal, counts: CountFiles) -> None:

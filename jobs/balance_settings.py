@@ -5,13 +5,21 @@ from collections.abc import Collection
 from conf.schema.jobs import BalancePairsConfig
 from curation.balancing.balance import LOGIC_VERSION
 from curation.balancing.domain_cap import limit_settings
+from curation.balancing.entry_table import Words
+from curation.balancing.target_table import TargetTable, read_target_table
+from curation.balancing.targets import EntryTargets
 from curation.balancing.thresholds import BalanceGoal, ThresholdRule
 from curation.core.errors import HeadtailError
+from curation.core.kept_targets import SETTING
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import CURATED
 from curation.core.seeds import run_seed
 from curation.core.tables import Table
+from curation.matching.entry_store import EntryStore
+from curation.matching.parts import MatchesTables
 from jobs.concept_settings import concept_recipe
+from jobs.entries import words_beside
+from jobs.entry_lists import with_lists
 
 NAME = "balance_pairs"
 
@@ -29,7 +37,37 @@ def recipe_of(config: BalancePairsConfig, inputs: list[dict]) -> Recipe:
     seed = run_seed(config.output, config.seed, [config.curated])
     settings = {"seed": seed, "unit": config.balance.unit, **recipe_settings(goal_of(config)), **limit}
     settings |= concept_recipe(config)
+    if table := target_table(config):
+        settings[SETTING] = table.hash
     return Recipe(NAME, LOGIC_VERSION, settings, inputs)
+
+
+def target_table(config: BalancePairsConfig) -> TargetTable | None:
+    """Return the targets that the configuration names, None without any; raises HeadtailError where they are wrong."""
+    return read_target_table(config.balance.targets) if config.balance.targets else None
+
+
+def check_targets(config: BalancePairsConfig, store: EntryStore) -> None:
+    """Raise HeadtailError if the targets name entries that the lists do not hold."""
+    if table := target_table(config):
+        langs = [lang for lang in table.langs if lang in store.languages]
+        known = Words.of_lists(store, langs) if langs else Words.of_lists(store, store.languages)
+        table.resolve(known)
+
+
+def read_targets(config: BalancePairsConfig, matches: MatchesTables) -> EntryTargets | None:
+    """Return the targets of entries, with the words of these matches: those of a table `entries`, or of the lists.
+
+    Raises HeadtailError if the targets name entries that are not among them.
+    """
+    if (table := target_table(config)) is None:
+        return None
+    metadata = matches.parts[0].manifest["settings"].get("metadata", "")
+    words = Words.of_tables(words_beside(config.entries, matches.parts), metadata)
+    if words is None and config.entry_lists:
+        store = EntryStore.open(with_lists(config).entry_lists)
+        words = Words.of_lists(store, matches.languages) if store.hash == metadata else None
+    return table.resolve(words)
 
 
 def check_reference(config: BalancePairsConfig, languages: Collection[str]) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from headtail.start import launch
 from conf.schema.jobs import CaptionStatsConfig
+from curation.balancing.targets import EntryTargets, targets_of
 from curation.core.errors import HeadtailError
 from curation.core.outputs import check_writable
 from curation.core.progress import say
@@ -64,7 +65,7 @@ def run(config: CaptionStatsConfig) -> None:
     for name, pairs in found.items():
         told[name] = {"rows_and_images": dict(pairs.facts), "languages": {}}
         say(NAME, f"{name}: {join_text(pairs.facts, 'a caption')}")
-        for lang, values in numbers(pairs, store, count_files, threshold_files):
+        for lang, values in numbers(pairs, store, count_files, threshold_files, targets_of(balanced[0])):
             told[name]["languages"][lang] = values
         for lang, values in list(told[name]["languages"].items())[:SHOWN_LANGUAGES]:
             print(*stats_lines(name, lang, values), sep="\n")  # noqa: T201 the output of the command
@@ -85,7 +86,11 @@ def check_stats(path: str) -> None:
 
 
 def numbers(
-    pairs: CaptionPairs, store: EntryStore, count_files: list[str], threshold_files: list[str]
+    pairs: CaptionPairs,
+    store: EntryStore,
+    count_files: list[str],
+    threshold_files: list[str],
+    targets: EntryTargets | None = None,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the numbers of each language that has an entry list, the one with most images first."""
     for lang, alt_texts, captions in pairs.by_language():
@@ -98,7 +103,8 @@ def numbers(
         by_id = read_counts(count_files, lang)
         counts = np.zeros(stats.entries, np.int64)
         counts[list(by_id)] = list(by_id.values())
-        yield lang, stats.values(counts, read_threshold(threshold_files, lang))
+        t = read_threshold(threshold_files, lang)
+        yield lang, stats.values(counts if targets is None or t is None else targets.relative(lang, counts, t), t)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from curation.core.errors import HeadtailError
 from curation.core.progress import say
 from curation.core.recipes import Recipe
 from curation.core.schemas import CONCEPT_COUNTS
+from curation.core.storage import join, remove
 from curation.core.tables import Table, sum_receipts
 from curation.matching.entry_lists import EntryList
 from curation.matching.parts import MatchesTables
@@ -90,6 +91,7 @@ class Concepts:
         """Join the tables with the images of `matches`, None without tables; writes to `folder`."""
         if not self.tables:
             return None
+        remove(folder)
         images = sum_receipts(matches.parts).facts["images"]
         joined = join_tables(spark, self.tables, self.goals, self.combine, matches.buckets, images, folder)
         for name, t in joined.draw.t.items():
@@ -104,9 +106,11 @@ class Concepts:
         return joined
 
     def commit(self, joined: JoinedConcepts | None, balance: Recipe, folder: str) -> None:
-        """Write the table of counts, none without concepts."""
+        """Write the table of counts, none without concepts, and remove `folder`, where they were joined."""
         if joined is None:
+            remove(folder)  # of a run that was stopped
             return
-        kept = joined.kept(folder)
+        kept = joined.kept(join(folder, "after"))
         receipt = write_concept_counts(joined.counts, kept, list(joined.draw.t), self.names, self.table.begin(0))
         self.table.commit(0, self.recipe(balance), [receipt], 0.0, concepts=joined.describe(kept))
+        remove(folder)

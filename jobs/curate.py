@@ -85,6 +85,7 @@ def run_signals(config: CurateConfig) -> None:
     def check(_: SparkSession) -> None:
         store.check_entries(config.languages)
         balance_settings.check_reference(config, config.languages or store.languages)
+        balance_settings.check_targets(config, store)
         check_writable([config.pairs, config.matches, config.entry_counts, config.thresholds, config.curated])
 
     with on_start(check):
@@ -96,6 +97,7 @@ def run_signals(config: CurateConfig) -> None:
 def check_before_lists(config: CurateConfig) -> None:
     """Raise HeadtailError for what needs no entry lists and no Spark to be found wrong."""
     check_sources(config)
+    balance_settings.target_table(config)
     check_writable(folders_of(config))
     if config.download_images and not config.forecast:
         shard_checks.check_start(without_signals(config), coming=coming_columns(config))
@@ -106,6 +108,7 @@ def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) ->
     store.check_entries(config.languages)
     balance_settings.check_reference(config, config.languages or store.languages)
     Concepts.of(config)
+    balance_settings.check_targets(config, store)
     outputs = [config.pairs, config.matches, config.entry_counts, *entries_to_write(config.entries)]
     if config.forecast:
         check_writable([*outputs, config.forecasts])

@@ -38,9 +38,8 @@ def write_counts(
     """Write the words with their counts; they come from the table itself, or from that of the run of the matches."""
     if not _may_write(job, path):
         return
-    beside = [join(dirname(dirname(part.path)), "entries") for part in matches.parts]
     metadata = matches.parts[0].manifest["settings"].get("metadata", "")
-    words = Words.of_tables([path, *beside], metadata)
+    words = Words.of_tables(words_beside(path, matches.parts), metadata)
     if words is None:
         say(job, f"writes no {path}: no table there has the words of these lists; report_stats will add them")
         return
@@ -60,8 +59,7 @@ def find_words(job: str, path: str, matches: Sequence[Part], store: EntryStore |
     tables: list[Words] = []
     if len(hashes := {part.manifest["settings"].get("metadata", "") for part in matches}) == 1:
         (metadata,) = hashes
-        paths = dict.fromkeys([path, *(join(dirname(dirname(part.path)), "entries") for part in matches)])
-        tables = [words for each in paths if (words := Words.of_tables([each], metadata))]
+        tables = [words for each in words_beside(path, matches) if (words := Words.of_tables([each], metadata))]
         matched: list[list[str]] = [part.manifest["settings"].get("languages", []) for part in matches]
         languages = {lang for langs in matched for lang in langs} if all(matched) else set[str]()
         for words in tables:
@@ -72,6 +70,11 @@ def find_words(job: str, path: str, matches: Sequence[Part], store: EntryStore |
     if not tables:
         say(job, f"finds no words of the entries in {path}: the samples' `entries` stay empty (docs/shards.md)")
     return tables
+
+
+def words_beside(path: str, matches: Sequence[Part]) -> list[str]:
+    """Return the tables that may tell the words of matches: `path`, and those of the runs that made the matches."""
+    return list(dict.fromkeys([path, *(join(dirname(dirname(part.path)), "entries") for part in matches)]))
 
 
 def _may_write(job: str, path: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from headtail.start import launch
 from conf.schema.jobs import ExplainConfig
+from curation.balancing.targets import targets_of
 from curation.core.choices import LanguageRule
 from curation.core.errors import HeadtailError
 from curation.core.run_folders import run_instead
@@ -38,12 +39,12 @@ def run(config: ExplainConfig) -> None:
         print(*explanation_lines(undecided), sep="\n")  # noqa: T201 the output of the command
         return
     count_files = Table(config.entry_counts, ENTRY_COUNTS).files() if config.output else []
-    thresholds = Table(config.thresholds, THRESHOLDS).parts() if config.output else []
-    threshold_files = [file for part in thresholds for file in part.files]
+    balanced = Table(config.thresholds, THRESHOLDS).parts() if config.output else []
     counts = read_counts(count_files, lang) if count_files else None
-    t = read_threshold(threshold_files, lang)
-    explanation = explain_text(config.text, lang, score, store, counts, t, kept_languages(pairs, settings))
-    concepts = concept_lines(config.concept_counts, next(iter(thresholds), None))
+    t = read_threshold([file for part in balanced for file in part.files], lang)
+    targets = targets_of(balanced[0]) if balanced else None
+    explanation = explain_text(config.text, lang, score, store, counts, t, kept_languages(pairs, settings), targets)
+    concepts = concept_lines(config.concept_counts, next(iter(balanced), None))
     print(*explanation_lines(replace(explanation, by=by)), *concepts, sep="\n")  # noqa: T201 the output of the command
 
 

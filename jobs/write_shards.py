@@ -4,6 +4,7 @@ from functools import partial
 
 from headtail.start import launch
 from conf.schema.jobs import WriteShardsConfig
+from curation.balancing.targets import targets_of
 from curation.core.amounts import counted
 from curation.core.choices import Faces
 from curation.core.outcomes import refuse_nothing
@@ -60,7 +61,8 @@ def run(config: WriteShardsConfig, before: Origin | None = None, store: EntrySto
     ranges = Ranges(**lists.manifest["settings"])
     status = downloads.status_files(ranges)
     shards = ShardSet(config.shards)
-    first = FirstBalance.of_settings(lists.manifest["balance"])
+    balance = lists.manifest["balance"]
+    first = FirstBalance.of_settings(balance, targets_of(lists, balance))
     again = first.goal.headroom < 1.0 if config.second_balance is None else config.second_balance
     if again:
         refuse_concepts(lists.manifest["balance"].get(CONCEPTS))

@@ -265,6 +265,9 @@ class BalanceConfig(Settings):
         Others.tail_share, "thresholds of other languages: same tail share as the reference, or same t"
     )
     t_by_language: dict[str, float] = setting({}, "thresholds by language, e.g. balance.t_by_language.de=5000")
+    targets: str = setting(
+        "", "Parquet or CSV file with thresholds of entries: lang, entry or entry_id, and t or weight; empty: none"
+    )
     unit: Unit = setting(Unit.pair, "pair: draw each text; image: choose one text per image, then draw the image")
     headroom: float = setting(
         1.0,

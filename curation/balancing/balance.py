@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from curation.balancing.counts import CountFiles
 from curation.balancing.matched_batch import MatchedBatch, read_matched
 from curation.balancing.probabilities import keep_probabilities
+from curation.balancing.targets import Counts, EntryTargets, with_targets
 from curation.core import storage
 from curation.core.beats import watch
 from curation.core.choices import Unit
@@ -40,7 +41,8 @@ class BalanceSettings:
     `unit=pair` draws every text on its own; the image's text is the kept text with the smallest choose_text key.
     `unit=image` takes the text with the smallest choose_text key, whatever t is, and draws the image with the
     probability of this text. `counts` is a folder of CountFiles, `t` the first pass's threshold of every language, and
-    `max_texts` the number of texts that an image keeps when several tables are merged, chosen with `salt`.
+    `max_texts` the number of texts that an image keeps when several tables are merged, chosen with `salt`. `targets`
+    are those of entries, in counts of the first pass.
     """
 
     unit: Unit
@@ -49,6 +51,7 @@ class BalanceSettings:
     t: Mapping[str, float]
     max_texts: int
     salt: int = 0
+    targets: EntryTargets | None = None
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,13 @@ class DrawnBatch:
 
 def text_probabilities(
     matched: MatchedBatch,
-    counts: CountFiles | Mapping[str, np.ndarray],
+    counts: Counts,
     t: Mapping[str, float],
     unknown: float | None = None,
 ) -> np.ndarray:
     """Return the keep_probability of every text, float64[k].
 
+    `counts` are the effective ones where entries have targets (`with_targets`).
     A text of a language without t gets the probability `unknown`; raises HeadtailError if that is None.
     """
     out = np.full(matched.texts, np.nan if unknown is None else unknown)
@@ -288,7 +292,7 @@ def balance_bucket(task: BalanceTask, settings: BalanceSettings, open_draw: Open
     """
     receipt = Receipt(task.name)
     watch(receipt)
-    counts = CountFiles(settings.counts)
+    counts = with_targets(CountFiles(settings.counts), settings.targets)
     with storage.ParquetSink(task.output, CURATED) as sink, open_draw(task, settings) as bucket:
         for matched in read_matched(task.files, settings.max_texts, receipt, salt=settings.salt):
             probabilities = text_probabilities(matched, counts, settings.t)

@@ -6,6 +6,7 @@ from typing import TypeVar
 import numpy as np
 
 from curation.balancing.counts import CountFiles
+from curation.balancing.targets import EntryTargets
 from curation.core.errors import HeadtailError
 
 
@@ -24,17 +25,30 @@ class Distribution:
         self._shares = self._cumulated / self._cumulated[-1]
 
     @property
+    def entries(self) -> int:
+        """Return the number of entries with a count above 0."""
+        return len(self.counts)
+
+    @property
     def matches(self) -> int | float:
         """Return the sum of all counts."""
         return self._cumulated[-1].item()
 
+    @property
+    def shared_matches(self) -> int | float:
+        """Return the matches of which a tail share is a share: those of entries without a t of their own."""
+        return self._cumulated[-1].item()
+
     def tail_share(self, t: float) -> float:
         """Return the share of all matches that are matches of entries with count < t."""
-        below = self.entries_below(t)
+        below = self._below(t)
         return float(self._shares[below - 1]) if below else 0.0
 
     def entries_below(self, t: float) -> int:
         """Return how many entries have 0 < count < t."""
+        return self._below(t)
+
+    def _below(self, t: float) -> int:
         return int(np.searchsorted(self.counts, t, side="left"))
 
     def t_of_share(self, share: float) -> float:
@@ -56,23 +70,79 @@ class Distribution:
         return float(self._cumulated[below - 1] if below else 0) + (len(self.counts) - below) * t
 
 
+class TargetedDistribution(Distribution):
+    """The counts of one language some of whose entries have targets (targets.py).
+
+    `counts` are the effective ones, count / weight, of the entries without a t of their own: tail shares and thresholds
+    are read from these. Where all entries have a t of their own, t decides nothing, and is read from all counts.
+    """
+
+    def __init__(self, counts: np.ndarray, values: np.ndarray) -> None:
+        met = counts > 0
+        if not met.any():
+            raise ValueError("a distribution needs a count above 0")
+        counts, values = counts[met], values[met]
+        own = values < 0
+        self._own_counts, self._own_ts = counts[own], -values[own]
+        self._free = not own.all()
+        if self._free:
+            counts, values = counts[~own], values[~own]
+        effective = counts / np.abs(values) if self._free else counts.astype(np.float64)
+        order = np.argsort(effective, kind="stable")
+        self.counts = effective[order]
+        self._cumulated = np.cumsum(counts[order])
+        self._shares = self._cumulated / self._cumulated[-1]
+        self._weights = np.append(np.cumsum(np.abs(values)[order][::-1])[::-1], 0.0)
+
+    @property
+    def entries(self) -> int:
+        """Return the number of entries with a count above 0."""
+        return len(self._own_counts) + (len(self.counts) if self._free else 0)
+
+    @property
+    def matches(self) -> int | float:
+        """Return the sum of all counts."""
+        return self._own_counts.sum().item() + (super().matches if self._free else 0)
+
+    def entries_below(self, t: float) -> int:
+        """Return how many entries have a count below their own t, or else an effective count below t."""
+        return int((self._own_counts < self._own_ts).sum()) + (self._below(t) if self._free else 0)
+
+    def matches_capped(self, t: float) -> float:
+        """Return the sum of min(count, threshold of the entry)."""
+        own = float(np.minimum(self._own_counts, self._own_ts).sum())
+        if not self._free:
+            return own
+        below = self._below(t)
+        return own + float(self._cumulated[below - 1] if below else 0) + float(self._weights[below]) * t
+
+
 Value = TypeVar("Value")
 
 
 class Distributions:
-    """The distributions of all languages, one in memory at a time; `load` returns the counts of a language."""
+    """The distributions of all languages, one in memory at a time; `load` returns the counts of a language.
 
-    def __init__(self, langs: Iterable[str], load: Callable[[str], np.ndarray]) -> None:
+    `targets` are in the same counts.
+    """
+
+    def __init__(
+        self, langs: Iterable[str], load: Callable[[str], np.ndarray], targets: EntryTargets | None = None
+    ) -> None:
         self.langs = sorted(langs)
         self._load = load
+        self._targets = targets
 
     @classmethod
-    def of_files(cls, counts: CountFiles) -> "Distributions":
+    def of_files(cls, counts: CountFiles, targets: EntryTargets | None = None) -> "Distributions":
         """Return the distributions of the counts in files."""
-        return cls(counts.langs(), counts.load)
+        return cls(counts.langs(), counts.load, targets)
 
     def __getitem__(self, lang: str) -> Distribution:
-        return Distribution(self._load(lang))
+        counts = self._load(lang)
+        if self._targets and lang in self._targets.by_lang:
+            return TargetedDistribution(counts, self._targets.values(lang, len(counts)))
+        return Distribution(counts)
 
     def reference(self, lang: str) -> Distribution:
         """Return the reference language's distribution; raises HeadtailError with the languages that have matches."""

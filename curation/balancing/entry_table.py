@@ -171,7 +171,7 @@ def write_entries(path: str, words: Words, numbers: EntryNumbers, inputs: Sequen
     receipt = Receipt(STAGE)
     with storage.ParquetSink(storage.join(table.part_path(0), FILE), schema) as sink:
         for batch in words:
-            for lang, rows in _by_language(batch):
+            for lang, rows in by_language(batch):
                 numbered = numbers.columns(lang, rows["entry_id"].to_numpy())
                 sink.write(pa.record_batch([*rows.columns, *numbered], schema=schema))
     receipt.rows_in = receipt.rows_out = sink.rows
@@ -180,7 +180,7 @@ def write_entries(path: str, words: Words, numbers: EntryNumbers, inputs: Sequen
     return table.commit(0, recipe, [receipt], time.monotonic() - start, **licence)
 
 
-def _by_language(batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
+def by_language(batch: pa.RecordBatch) -> Iterator[tuple[str, pa.RecordBatch]]:
     """Yield (lang, rows) for each language of a batch that is sorted by language."""
     runs = pc.run_end_encode(batch["lang"])
     start = 0

@@ -15,6 +15,7 @@ import pyarrow as pa
 from curation.balancing.balance import FIXED, choice_order
 from curation.balancing.counts import BucketsTask, CountFiles
 from curation.balancing.matched_batch import MatchedBatch, read_matched
+from curation.balancing.targets import Counts, EntryTargets, with_targets
 from curation.core import storage
 from curation.core.choices import Unit
 from curation.core.receipts import Receipt
@@ -41,6 +42,7 @@ class ForecastGrid:
     ts: Mapping[str, np.ndarray]
     max_texts: int
     salt: int = 0
+    targets: EntryTargets | None = None
 
 
 class ForecastSums:
@@ -61,13 +63,13 @@ class ForecastSums:
         return {lang: _expectation(values.T.tolist()) for lang, values in sorted(self.by_lang.items())}
 
 
-def forecast_batch(
-    matched: MatchedBatch, grid: ForecastGrid, counts: CountFiles | Mapping[str, np.ndarray], sums: ForecastSums
-) -> None:
-    """Add a batch's expectations to the sums."""
+def forecast_batch(matched: MatchedBatch, grid: ForecastGrid, counts: Counts, sums: ForecastSums) -> None:
+    """Add a batch's expectations to the sums; `counts` are the effective ones where entries have targets."""
     probabilities = np.empty((len(matched.codes), sums.points))
     for lang, rows in matched.rows_by_lang():
-        _grid_probabilities(rows, matched.id_offsets, matched.ids, counts[lang], grid.ts[lang], probabilities)
+        found = counts[lang]
+        kernel = _grid_with_targets if found.dtype.kind == "f" else _grid_probabilities
+        kernel(rows, matched.id_offsets, matched.ids, found, grid.ts[lang], probabilities)
     order = choice_order(matched, grid.seed)
     found = np.zeros((len(matched.langs) + 1, len(SUMS), sums.points), np.int64)
     pair = grid.unit == Unit.pair
@@ -96,6 +98,24 @@ def _grid_probabilities(
             for point in range(len(ts)):
                 ratio = ts[point] / count
                 missed[point] *= 1.0 - (ratio if count > ts[point] else 1.0)
+        for point in range(len(ts)):
+            missed[point] = 1.0 - missed[point]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _grid_with_targets(
+    rows: np.ndarray, id_offsets: np.ndarray, ids: np.ndarray, counts: np.ndarray, ts: np.ndarray, out: np.ndarray
+) -> None:
+    """Do as `_grid_probabilities` with effective counts."""
+    for row in rows:
+        missed = out[row]
+        missed[:] = 1.0
+        for at in range(id_offsets[row], id_offsets[row + 1]):
+            count = counts[ids[at]] if ids[at] < len(counts) else 0.0
+            own = min(1.0, -count)
+            for point in range(len(ts)):
+                ratio = ts[point] / count if count > ts[point] else 1.0
+                missed[point] *= 1.0 - (ratio if count >= 0.0 else own)
         for point in range(len(ts)):
             missed[point] = 1.0 - missed[point]
 
@@ -157,7 +177,7 @@ def _add_images(
 def forecast_buckets(task: BucketsTask, grid: ForecastGrid) -> Receipt:
     """Add the expectations of some buckets of `matches` and write them; rows of the receipt are images."""
     receipt = Receipt(task.name)
-    counts = CountFiles(grid.counts)
+    counts = with_targets(CountFiles(grid.counts), grid.targets)
     sums = ForecastSums(len(next(iter(grid.ts.values()))))
     for files in task.buckets:
         for matched in read_matched(files, grid.max_texts, receipt, salt=grid.salt):

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from curation.balancing.counts import CountFiles
 from curation.balancing.distributions import Distributions
 from curation.balancing.forecast import ALL, Expectation
 from curation.balancing.thresholds import BalanceGoal
@@ -106,10 +105,10 @@ def grid_with_goal(
 
 
 def write_forecasts(
-    counts: CountFiles, points: ForecastPoints, plan: ForecastPlan, goal: BalanceGoal, folder: str
+    distributions: Distributions, points: ForecastPoints, plan: ForecastPlan, goal: BalanceGoal, folder: str
 ) -> Receipt:
     """Write the table."""
-    rows = forecast_rows(Distributions.of_files(counts), points, plan, goal)
+    rows = forecast_rows(distributions, points, plan, goal)
     with storage.ParquetSink(storage.join(folder, "forecasts.parquet"), FORECASTS) as sink:
         sink.write(pa.RecordBatch.from_pylist(rows, FORECASTS))
     return Receipt(folder, rows_in=len(rows), rows_out=len(rows), outputs=[sink.output()])
@@ -120,12 +119,14 @@ def forecast_rows(
 ) -> list[dict]:
     """Return the rows of the table. The list of a language without any match adds to the unmatched entries of `all`."""
     rows = []
+    shared = {}
     langs, sizes = distributions.langs, plan.list_sizes
     matchless = sum(size for lang, size in sizes.items() if lang not in langs)
     for lang in langs:
         found = distributions[lang]
+        shared[lang] = found.shared_matches
         for point, t in enumerate(points.ts[lang]):
-            unmatched = sizes[lang] - len(found.counts) if lang in sizes else None
+            unmatched = sizes[lang] - found.entries if lang in sizes else None
             below = found.entries_below(t)
             rows.append(
                 {
@@ -136,7 +137,7 @@ def forecast_rows(
                     "tail_share": found.tail_share(t),
                     "entries_without_match": unmatched,
                     "entries_below_t": below,
-                    "entries_from_t": len(found.counts) - below,
+                    "entries_from_t": found.entries - below,
                     "matches": found.matches,
                     "matches_capped": found.matches_capped(t),
                     **_expected(points.expected[lang], point, plan.rates, goal),
@@ -144,7 +145,7 @@ def forecast_rows(
             )
     by_point = [[row for row in rows if row["point"] == point] for point in range(len(points.grid))]
     rows += [
-        _all(single, matchless) | _expected(points.expected[ALL], point, plan.rates, goal)
+        _all(single, matchless, shared) | _expected(points.expected[ALL], point, plan.rates, goal)
         for point, single in enumerate(by_point)
     ]
     return sorted(rows, key=lambda row: (row["point"], row["lang"] != "all", row["lang"]))
@@ -164,20 +165,22 @@ def _expected(found: Expectation, point: int, rates: Rates, goal: BalanceGoal) -
     }
 
 
-def _all(rows: Sequence[dict], matchless: int) -> dict:
-    """Return the sums over the languages at one point, without the expectations, whose variances do not add."""
-    matches = sum(row["matches"] for row in rows)
+def _all(rows: Sequence[dict], matchless: int, shared: Mapping[str, float]) -> dict:
+    """Return the sums over the languages at one point, without the expectations, whose variances do not add.
+
+    `shared` are the matches of each language of which its tail share is a share.
+    """
     unmatched = [row["entries_without_match"] for row in rows]
     return {
         "point": rows[0]["point"],
         "reference_t": rows[0]["reference_t"],
         "lang": "all",
         "t": None,
-        "tail_share": sum(row["tail_share"] * row["matches"] for row in rows) / matches,
+        "tail_share": sum(row["tail_share"] * shared[row["lang"]] for row in rows) / sum(shared.values()),
         "entries_without_match": None if None in unmatched else sum(unmatched) + matchless,
         "entries_below_t": sum(row["entries_below_t"] for row in rows),
         "entries_from_t": sum(row["entries_from_t"] for row in rows),
-        "matches": matches,
+        "matches": sum(row["matches"] for row in rows),
         "matches_capped": sum(row["matches_capped"] for row in rows),
     }
 

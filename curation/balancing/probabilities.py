@@ -8,6 +8,10 @@
 An entry with count < t is in the tail: its probability is 1, and so is that of every text that holds it. This is
 Algorithm 1 of Demystifying CLIP Data (arXiv 2309.16671), which draws once for each matched entry and keeps the text if
 any draw succeeds. thresholds.py chooses t for each language; balance.py draws with the probabilities.
+
+Counts are int64, or float64 where they are estimated (the second balance) or effective (targets.py). An effective count
+below 0 stands for an entry with a threshold of its own: it is minus the quotient of that threshold and the count, and
+its probability is the quotient, or 1 if that is smaller. t does not change it.
 """
 
 import numba
@@ -20,7 +24,8 @@ def entry_probabilities(counts: np.ndarray, t: float) -> np.ndarray:
     >>> entry_probabilities(np.array([0, 5, 10, 40]), 10.0).tolist()
     [1.0, 1.0, 1.0, 0.25]
     """
-    return t / np.maximum(counts, t)
+    probabilities = t / np.maximum(counts, t)
+    return np.where(counts < 0, np.minimum(1.0, -counts), probabilities) if counts.dtype.kind == "f" else probabilities
 
 
 def keep_probabilities(
@@ -34,7 +39,8 @@ def keep_probabilities(
     beyond = largest_id(rows, id_offsets, ids) + 1 - len(counts)
     if beyond > 0:
         counts = np.concatenate([counts, np.zeros(beyond, counts.dtype)])
-    _keep_probabilities(rows, id_offsets, ids, counts, t, out)
+    kernel = _keep_with_targets if counts.dtype.kind == "f" else _keep_probabilities
+    kernel(rows, id_offsets, ids, counts, t, out)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -46,6 +52,18 @@ def _keep_probabilities(
         for at in range(id_offsets[row], id_offsets[row + 1]):
             # Without a branch here, the processor loads the counts of several texts at once.
             missed *= 1.0 - t / max(float(counts[np.uint32(ids[at])]), t)
+        out[row] = 1.0 - missed
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _keep_with_targets(
+    rows: np.ndarray, id_offsets: np.ndarray, ids: np.ndarray, counts: np.ndarray, t: float, out: np.ndarray
+) -> None:
+    for row in rows:
+        missed = 1.0
+        for at in range(id_offsets[row], id_offsets[row + 1]):
+            count = counts[np.uint32(ids[at])]
+            missed *= 1.0 - (t / max(count, t) if count >= 0.0 else min(1.0, -count))
         out[row] = 1.0 - missed
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from curation.balancing.counts import CountFiles, save_array
 from curation.balancing.distributions import Distribution, Distributions
 from curation.balancing.probabilities import entry_probabilities
+from curation.balancing.targets import EntryTargets
 from curation.core import storage
 from curation.core.choices import Others
 from curation.core.receipts import Receipt
@@ -116,6 +117,10 @@ class BalanceGoal:
         """Return a threshold of survivors' counts as one of first-pass counts."""
         return t / self.headroom
 
+    def first_pass_targets(self, targets: EntryTargets | None) -> EntryTargets | None:
+        """Return targets of entries, whose own t are in counts of survivors, with these in counts of the first pass."""
+        return targets.with_own(lambda ts: ts / self.headroom) if targets else None
+
     def to_survivors(self, t: float) -> float:
         """Return a threshold of first-pass counts as one of survivors' counts."""
         return t * self.headroom
@@ -148,7 +153,7 @@ class BalanceGoal:
 
 
 def write_thresholds(
-    counts: CountFiles, t: Mapping[str, float], expected: Mapping[str, Mapping[str, float]], folder: str
+    distributions: Distributions, t: Mapping[str, float], expected: Mapping[str, Mapping[str, float]], folder: str
 ) -> Receipt:
     """Write `thresholds`: for each language its t, the tail share at t, and the expected pairs and images."""
     rows = [
@@ -156,24 +161,24 @@ def write_thresholds(
             "lang": lang,
             "t": t[lang],
             "tail_share": found.tail_share(t[lang]),
-            "entries": len(found.counts),
+            "entries": found.entries,
             "matches": found.matches,
             "expected_pairs": expected["expected_pairs"].get(lang, 0.0),
             "expected_images": expected["expected_images"].get(lang, 0.0),
         }
-        for lang in counts.langs()
-        for found in [Distribution(counts.load(lang))]
+        for lang in distributions.langs
+        for found in [distributions[lang]]
     ]
     with storage.ParquetSink(storage.join(folder, "thresholds.parquet"), THRESHOLDS) as sink:
         sink.write(pa.RecordBatch.from_pylist(rows, THRESHOLDS))
     return Receipt(folder, rows_in=len(rows), rows_out=len(rows), outputs=[sink.output()])
 
 
-def write_probabilities(counts: CountFiles, thresholds: Part, folder: str) -> None:
+def write_probabilities(counts: CountFiles, thresholds: Part, folder: str, targets: EntryTargets | None = None) -> None:
     """Write `<lang>.npy` for each language, unless the files of these thresholds exist: float32, indexed by entry_id.
 
-    Beyond the end of an array the probability is 1. `thresholds.json`, written last, holds the id of the thresholds
-    and each language's t.
+    Beyond the end of an array the probability is 1. `thresholds.json`, written last, holds the id of the thresholds and
+    each language's t. `targets` are those of the first pass.
     """
     rows = [row for file in thresholds.files for row in read_rows(file, THRESHOLDS).to_pylist()]
     ts: dict[str, float] = {row["lang"]: row["t"] for row in rows}
@@ -187,6 +192,7 @@ def write_probabilities(counts: CountFiles, thresholds: Part, folder: str) -> No
         if name.endswith(".npy"):  # of an older run; other files in the folder stay
             storage.remove(storage.join(folder, name))
     for lang, t in ts.items():
-        probabilities = entry_probabilities(counts.load(lang), t)
+        found = counts.load(lang)
+        probabilities = entry_probabilities(targets.effective(lang, found) if targets else found, t)
         save_array(storage.join(folder, f"{lang}.npy"), probabilities.astype(np.float32))
     storage.write_json(path, description)

@@ -48,6 +48,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "concept_t": "balance.concept_t",
         "concept_tail_share": "balance.concept_tail_share",
         "combine": "balance.combine",
+        "targets": "balance.targets",
         "host_form": "the form in which hosts are compared",
     },
     "score_images": {"models": "the models of signals", "python": "signal_models"},

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.balancing.targets import EntryTargets, targets_of
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS, ENTRIES, MATCHES, SAMPLES, THRESHOLDS
@@ -75,6 +76,11 @@ class ExploredRun:
         return {row["lang"]: row["t"] for row in rows}
 
     @cached_property
+    def targets(self) -> EntryTargets | None:
+        """The targets of entries, in the counts of the thresholds; None if the balance had none."""
+        return next((targets_of(part) for part in self._table("thresholds", THRESHOLDS)), None)
+
+    @cached_property
     def languages(self) -> list[str]:
         """The languages that have entries, sorted."""
         found: set[str] = set(self.thresholds)
@@ -89,7 +95,7 @@ class ExploredRun:
         return self._entries_of(lang)
 
     def _read_entries(self, lang: str) -> LanguageEntries:
-        return LanguageEntries.read(files_of(self.entries), lang, self.thresholds.get(lang))
+        return LanguageEntries.read(files_of(self.entries), lang, self.thresholds.get(lang), self.targets)
 
     @cached_property
     def sample_columns(self) -> list[str]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.balancing.probabilities import entry_probabilities
+from curation.balancing.targets import EntryTargets
 from curation.core.schemas import ENTRIES
 from curation.core.table_reader import open_table_file
 
@@ -39,14 +40,18 @@ class EntryRow:
 
 @dataclass(frozen=True)
 class LanguageEntries:
-    """The rows of one language, sorted by id; `t` is the threshold of the language, None without one."""
+    """The rows of one language, sorted by id; `t` is the threshold of the language, None without one.
+
+    `targets` are those of entries, in the same counts.
+    """
 
     lang: str
     rows: pa.Table
     t: float | None
+    targets: EntryTargets | None = None
 
     @classmethod
-    def read(cls, files: Sequence[str], lang: str, t: float | None) -> Self:
+    def read(cls, files: Sequence[str], lang: str, t: float | None, targets: EntryTargets | None = None) -> Self:
         """Read the rows of one language; row groups of other languages are not read."""
         found = [ENTRIES.empty_table()]
         for path in files:
@@ -57,7 +62,7 @@ class LanguageEntries:
                         continue
                     rows = file.read_row_group(group, columns=ENTRIES.names)
                     found.append(rows.filter(pc.equal(rows["lang"], lang)).cast(ENTRIES))
-        return cls(lang, pa.concat_tables(found).combine_chunks(), t)
+        return cls(lang, pa.concat_tables(found).combine_chunks(), t, targets)
 
     def of_id(self, entry_id: int) -> EntryRow | None:
         """Return an entry; None if the language has none with this id."""
@@ -77,17 +82,27 @@ class LanguageEntries:
             chosen = chosen & (counts == 0)
         elif band is not Band.all:
             t = np.inf if self.t is None else self.t
+            counts = counts if self.targets is None else self._relative(counts, t)
             chosen = chosen & (counts >= t if band is Band.head else (counts > 0) & (counts < t))
         places = np.flatnonzero(chosen)
-        order = places[np.argsort(-counts[places], kind="stable")]
+        order = places[np.argsort(-self._counts()[places], kind="stable")]
         return [self._row(int(place)) for place in order[first : first + limit]], len(order)
 
     def _counts(self) -> np.ndarray:
         return self.rows["count"].fill_null(0).to_numpy()
 
+    def _relative(self, counts: np.ndarray, t: float) -> np.ndarray:
+        """Return the counts of the rows relative to t, where entries have targets."""
+        assert self.targets is not None
+        ids = self.rows["entry_id"].to_numpy()
+        by_id = np.zeros(int(ids.max(initial=-1)) + 1)
+        by_id[ids] = counts
+        return self.targets.relative(self.lang, by_id, t)[ids]
+
     def _row(self, place: int) -> EntryRow:
         (row,) = self.rows.slice(place, 1).to_pylist()
         probability = None
         if row["count"] is not None and self.t is not None:
-            probability = float(entry_probabilities(np.array([row["count"]]), self.t)[0])
+            own = self.targets.of_entry(self.lang, row["entry_id"], self.t) if self.targets else None
+            probability = float(entry_probabilities(np.array([row["count"]]), self.t if own is None else own)[0])
         return EntryRow(**row, probability=probability)

@@ -18,6 +18,7 @@ import pyarrow as pa
 from curation.core import storage
 from curation.core.credentials import cut_path
 from curation.core.exchange import read_slices, write_slices
+from curation.core.kept_targets import hand_on_targets
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import CURATED, LISTS, STORED
@@ -108,6 +109,7 @@ class ListPlan:
             raise AssertionError(f"{self._table.path}: rows were lost between slices and lists")
         manifest = self._curated[0].manifest
         balance = manifest["settings"] | {"solved_t": manifest["solved_t"]}
+        hand_on_targets(self._curated[0], self.folder)
         refused = Receipt("places", facts=places.drops.copy())
         return self._table.commit(0, self._recipe, [*written, refused], seconds, balance=balance)
 

@@ -53,7 +53,7 @@ def words_of(text: str) -> set[str]:
 
 
 def band_of(counts: np.ndarray, t: float) -> np.ndarray:
-    """Return the number of the band of each count (int64) in BANDS.
+    """Return the number of the band of each count in BANDS.
 
     >>> band_of(np.array([0, 1, 10, 99, 100, 5000]), 100).tolist()
     [0, 2, 3, 3, 4, 5]
@@ -159,11 +159,12 @@ class CaptionStats:
         return self.by_alt_text, self.by_caption, self.by_both
 
     def values(self, counts: np.ndarray, t: float | None) -> dict[str, Any]:
-        """Return all numbers as plain values. `counts` (int64, by entry id) are those of the run, `t` its threshold.
+        """Return all numbers as plain values. `counts` (by entry id) are those of the run, `t` its threshold.
 
-        Without `t` all entries with a count are in one band, the head.
+        The counts of entries with targets are relative to t (`EntryTargets.relative`). Without `t` all entries with a
+        count are in one band, the head.
         """
-        padded = np.zeros(self.entries, np.int64)
+        padded = np.zeros(self.entries, counts.dtype)
         padded[: len(counts)] = counts[: self.entries]
         bands = band_of(padded, t or 0.0)
         return {

@@ -219,6 +219,8 @@ def _balance(facts: CardFacts) -> str:
     goal = ", ".join(f"{name} = {value:,.10g}" for name, value in goals.items() if value)
     stage = facts.stages.get("balance_pairs")
     kept = f" {stage['rows_out']:,} of {stage['rows_in']:,} images stayed." if stage else ""
+    if setting("balance_pairs", "targets"):
+        kept = f" A list of targets gave some entries a t of their own.{kept}"
     again = " After the download it was done again, on what had arrived." if facts.report["second_balance"] else ""
     return (
         f"Balancing: an entry with more than t texts keeps each of them with the probability t / count, and a text "

@@ -13,6 +13,7 @@ import numpy as np
 
 from curation.balancing.counts import CountFiles
 from curation.balancing.entry_table import EXPECTED_UNIT, EntryNumbers
+from curation.balancing.targets import EntryTargets
 from curation.report.class_lists import ClassList
 from curation.report.class_lookup import ABSENT, CASE, ENTRY, PART, FoundClass, numbers_of
 
@@ -45,14 +46,24 @@ class CoverageNumbers:
     t: Mapping[str, float | None]
     expected: CountFiles | None = None
     in_shards: CountFiles | None = None
+    targets: EntryTargets | None = None
     _sums: dict[tuple[str, str], float] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, raw: CountFiles, thresholds: Mapping[str, Values], added: EntryNumbers | None) -> "CoverageNumbers":
-        """Return the numbers of a run: `thresholds` are rows of the table, `added` the numbers of table `entries`."""
+    def of(
+        cls,
+        raw: CountFiles,
+        thresholds: Mapping[str, Values],
+        added: EntryNumbers | None,
+        targets: EntryTargets | None = None,
+    ) -> "CoverageNumbers":
+        """Return the numbers of a run: `thresholds` are rows of the table, `added` the numbers of table `entries`.
+
+        `targets` are those of entries.
+        """
         t = {lang: row["t"] for lang, row in thresholds.items()}
         known = added or EntryNumbers()
-        return cls(raw, t, known.expected, known.in_shards)
+        return cls(raw, t, known.expected, known.in_shards, targets)
 
     def stages(self, lang: str, ids: np.ndarray) -> dict[str, tuple[np.ndarray, float]]:
         """Return by stage the counts of entries of a language, and the sum over all its entries.
@@ -61,7 +72,9 @@ class CoverageNumbers:
         """
         found = {"raw": self._raw(lang, ids)}
         if (t := self.t.get(lang)) is not None:
-            found["balanced"] = (np.minimum(found["raw"][0], t), self._balanced_sum(lang, t))
+            ts = self._thresholds(lang, t)
+            own = ts if isinstance(ts, float) else numbers_of(ts, ids)
+            found["balanced"] = (np.minimum(found["raw"][0], own), self._balanced_sum(lang, ts))
         for name, files, unit in (("expected", self.expected, EXPECTED_UNIT), ("in_shards", self.in_shards, 1)):
             if files:
                 values = files.load(lang)
@@ -73,7 +86,12 @@ class CoverageNumbers:
         values = self.raw.load(lang)
         return numbers_of(values, ids), self._sum("raw", lang, values)
 
-    def _balanced_sum(self, lang: str, t: float) -> float:
+    def _thresholds(self, lang: str, t: float) -> float | np.ndarray:
+        """Return the threshold of a language, or those of its entries where some have targets."""
+        targeted = self.targets and lang in self.targets.by_lang
+        return self.targets.thresholds(lang, t, len(self.raw.load(lang))) if targeted and self.targets else t
+
+    def _balanced_sum(self, lang: str, t: float | np.ndarray) -> float:
         key = ("balanced", lang)
         if key not in self._sums:
             self._sums[key] = float(np.minimum(self.raw.load(lang), t).sum())

@@ -7,13 +7,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.balancing.targets import EntryTargets, targets_of
 from curation.core.schemas import ENTRIES
 from curation.core.table_reader import open_table_file
 from curation.report.compared_runs import ComparedRun
 
 SHOWN_MOVES = 20
 MEASURES = ("in_shards", "expected", "balanced")
-"""What is compared: the first that all runs have. `balanced` is min(count, t)."""
+"""What is compared: the first that all runs have. `balanced` is min(count, t), with the t of the entry."""
 _NAMES = ["lang", "entry"]
 
 
@@ -38,6 +39,7 @@ def entry_moves(runs: Sequence[ComparedRun]) -> Moves | None:
     if not all(files):
         return None
     thresholds = [{row["lang"]: row["t"] for row in run.values["languages"] if row.get("t")} for run in runs]
+    targets = [next((targets_of(part) for part in run.parts("thresholds")), None) for run in runs]
     measures = [{name for name in MEASURES if _has(*each, name)} for each in zip(files, thresholds, strict=True)]
     measure = next((name for name in MEASURES if all(name in known for known in measures)), None)
     if measure is None:
@@ -46,9 +48,9 @@ def entry_moves(runs: Sequence[ComparedRun]) -> Moves | None:
     gained: list[pa.Table | None] = [None] * (len(runs) - 1)
     lost: list[pa.Table | None] = [None] * (len(runs) - 1)
     for lang in langs:
-        first = _numbers(files[0], lang, measure, thresholds[0].get(lang))
+        first = _numbers(files[0], lang, measure, thresholds[0].get(lang), targets[0])
         for k in range(len(runs) - 1):
-            other = _numbers(files[k + 1], lang, measure, thresholds[k + 1].get(lang))
+            other = _numbers(files[k + 1], lang, measure, thresholds[k + 1].get(lang), targets[k + 1])
             moved = _moved(lang, first, other)
             gained[k], lost[k] = _top(gained[k], moved, "descending"), _top(lost[k], moved, "ascending")
     return Moves(measure, [_rows(each, 1) for each in gained], [_rows(each, -1) for each in lost])
@@ -76,14 +78,17 @@ def _langs(files: Sequence[str]) -> set[str]:
     return found
 
 
-def _numbers(files: Sequence[str], lang: str, measure: str, t: float | None) -> pa.Table:
-    """Return columns `entry` and `value` (float64) of a language."""
+def _numbers(files: Sequence[str], lang: str, measure: str, t: float | None, targets: EntryTargets | None) -> pa.Table:
+    """Return columns `entry` and `value` (float64) of a language; `t` and `targets` are those of the run."""
     column = "count" if measure == "balanced" else measure
     tables = [pa.table({"entry": pa.array([], pa.string()), "value": pa.array([], pa.float64())})]
     for batch in _batches(files, lang, column):
         values = batch[column].cast(pa.float64())
         if measure == "balanced" and t is not None:
-            values = pc.min_element_wise(values, t)
+            ids = batch["entry_id"].to_numpy()
+            has_targets = targets and lang in targets.by_lang and len(ids)
+            ts = targets.thresholds(lang, t, int(ids.max()) + 1)[ids] if targets and has_targets else t
+            values = pc.min_element_wise(values, ts)
         tables.append(pa.table({"entry": batch["entry"], "value": values}))
     return pa.concat_tables(tables)
 
@@ -94,7 +99,7 @@ def _batches(files: Sequence[str], lang: str, column: str) -> Iterator[pa.Record
             for k in range(file.metadata.num_row_groups):
                 found = file.metadata.row_group(k).column(0).statistics
                 if found is None or not found.has_min_max or found.min <= lang <= found.max:
-                    for batch in file.iter_batches(row_groups=[k], columns=["lang", "entry", column]):
+                    for batch in file.iter_batches(row_groups=[k], columns=["lang", "entry_id", "entry", column]):
                         yield batch.filter(pc.equal(batch["lang"], lang))
 
 

@@ -103,7 +103,7 @@ class EntriesPlan:
         settings = self.tables.parts["balance_pairs"][-1].manifest["settings"]
         if CONCEPTS in settings:
             return None
-        return Balanced(self.tables.counts.folder, t, Unit(settings["unit"]), settings["seed"])
+        return Balanced(self.tables.counts.folder, t, Unit(settings["unit"]), settings["seed"], self.tables.targets())
 
     @property
     def inputs(self) -> list[dict[str, Any]]:

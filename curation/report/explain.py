@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.balancing.probabilities import entry_probabilities
+from curation.balancing.targets import EntryTargets
 from curation.core.schemas import ENTRY_COUNTS, THRESHOLDS
 from curation.core.table_reader import read_batches, read_rows
 from curation.matching.engines import Matcher
@@ -37,13 +38,17 @@ class Lists(Protocol):
 
 @dataclass(frozen=True)
 class MatchedEntry:
-    """An entry that a text matches; `count` is None without entry counts, `probability` without a threshold."""
+    """An entry that a text matches; `count` is None without entry counts, `probability` without a threshold.
+
+    `t` is the threshold of the entry by its target; None: that of its language.
+    """
 
     entry_id: int
     entry: str
     source: str | None
     count: int | None = None
     probability: float | None = None
+    t: float | None = None
 
 
 @dataclass(frozen=True)
@@ -84,11 +89,12 @@ def explain_text(
     counts: Mapping[int, int] | None,
     t: float | None,
     kept: Collection[str] = (),
+    targets: EntryTargets | None = None,
 ) -> Explanation:
     """Match one text, and look up the count and probability of its entries.
 
     `counts` (by entry id) and `t` are those of the language; None without a run. `kept` are the languages of the run,
-    none if it keeps all.
+    none if it keeps all. `targets` are those of entries, in these counts.
     """
     if lang not in store.languages:
         lists = ", ".join(store.languages[:20])
@@ -102,9 +108,13 @@ def explain_text(
     entries = []
     for entry_id in ids:
         count = None if counts is None else counts.get(entry_id, 0)
-        probability = None if count is None or t is None else float(entry_probabilities(np.array([count]), t)[0])
+        own = targets.of_entry(lang, entry_id, t) if targets and t is not None else None
+        wanted = t if own is None else own
+        probability = None
+        if count is not None and wanted is not None:
+            probability = float(entry_probabilities(np.array([count]), wanted)[0])
         entry, source = entry_list.texts[entry_id].as_py(), entry_list.sources[entry_id].as_py()
-        entries.append(MatchedEntry(entry_id, entry, source, count, probability))
+        entries.append(MatchedEntry(entry_id, entry, source, count, probability, own))
     return Explanation(text, lang, lang_score, entries, None if counts is None else t)
 
 
@@ -137,13 +147,15 @@ def explanation_lines(found: Explanation) -> Iterator[str]:
         yield "dropped           no entry occurs in the text (unmatched)"
         return
     if found.t is not None:
-        yield f"t                 {found.t:,.6g}: entries with fewer matches are the tail"
-    rows = [["id", "entry", "source", "count", "entry_probability"]]
+        but = ", but for those with a target (t)" if any(entry.t is not None for entry in found.entries) else ""
+        yield f"t                 {found.t:,.6g}: entries with fewer matches are the tail{but}"
+    rows = [["id", "entry", "source", "count", "t", "entry_probability"]]
     for entry in sorted(found.entries, key=lambda entry: (entry.count or 0, entry.entry_id)):
         count = "" if entry.count is None else f"{entry.count:,}"
         probability = "" if entry.probability is None else f"{entry.probability:.6g}"
-        rows.append([str(entry.entry_id), entry.entry, entry.source or "", count, probability])
-    shown = [column for column in range(5) if any(row[column] for row in rows[1:])]
+        t = "" if entry.t is None else f"{entry.t:,.6g}"
+        rows.append([str(entry.entry_id), entry.entry, entry.source or "", count, t, probability])
+    shown = [column for column in range(6) if any(row[column] for row in rows[1:])]
     widths = {column: max(len(row[column]) for row in rows) for column in shown}
     for row in rows:
         yield "  " + "  ".join(row[column].ljust(widths[column]) for column in shown).rstrip()

@@ -102,8 +102,10 @@ def merge_texts(outputs: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, An
     return shown, by_entry
 
 
-def tail_entries(counts: np.ndarray, t: float, lang: str, seed: int, number: int = TAIL_ENTRIES) -> list[int]:
-    """Return `number` entries of the tail, 0 < count < t, by keyed draws."""
+def tail_entries(
+    counts: np.ndarray, t: float | np.ndarray, lang: str, seed: int, number: int = TAIL_ENTRIES
+) -> list[int]:
+    """Return `number` entries of the tail, 0 < count < t, by keyed draws; `t` may be an array by entry_id."""
     ids = np.flatnonzero((counts > 0) & (counts < t))
     if not len(ids):
         return []

@@ -93,19 +93,20 @@ class ReportPasses:
         `languages` are those in which names of `classes` are looked up; `shards` is the path of the shards as shown.
         """
         tables, thresholds = self.tables, self.tables.thresholds()
-        wanted = wanted_entries(tables.counts, thresholds, self.seed, tables.shards.removal_lists())
+        targets = tables.targets()
+        wanted = wanted_entries(tables.counts, thresholds, self.seed, tables.shards.removal_lists(), targets)
         counted = self.count(max_tasks, wanted)
         samples = self.samples(counted.totals.samples)
         kept = CountFiles(join(self.work, "kept-counts"))
         counts_kept = saved(counted.totals.counts_kept(), kept.folder)
         counts = compare_languages(tables.counts, counts_kept, thresholds)
         expected = CountFiles(join(self.work, "expected")) if self.listed and self.listed.balanced else None
-        tails = head_tails(counts, tables.counts, kept, expected, wanted)
+        tails = head_tails(counts, tables.counts, kept, expected, wanted, targets)
         needed = needed_entries(counts, samples, tails, counted.kept_texts)
         shown = self.examples(counted.dropped)
         found = self.classes(classes, languages)
         lists = self.lists(needed, kept.folder)
-        numbers = CoverageNumbers.of(tables.counts, thresholds, counted.entries)
+        numbers = CoverageNumbers.of(tables.counts, thresholds, counted.entries, targets)
         in_shards = counted.entries.in_shards if counted.entries else None
         inputs = values.ReportInputs(
             tables.stages(),

@@ -9,6 +9,8 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from curation.balancing.counts import CountFiles, merge_partials, open_counts
+from curation.balancing.distributions import Distributions
+from curation.balancing.targets import EntryTargets, targets_of
 from curation.core import storage
 from curation.core.credentials import place
 from curation.core.errors import HeadtailError
@@ -169,6 +171,14 @@ class RunTables:
         """Return the rows of `thresholds` by language."""
         files = [file for part in self.parts["thresholds"] for file in part.files]
         return {row["lang"]: row for file in files for row in read_rows(file, THRESHOLDS).to_pylist()}
+
+    def targets(self) -> EntryTargets | None:
+        """Return the targets of entries, in counts of the first pass; None if the balance had none."""
+        return targets_of(self.parts["thresholds"][-1]) if self.parts["thresholds"] else None
+
+    def distributions(self) -> Distributions:
+        """Return the counts of each language with these targets."""
+        return Distributions.of_files(self.counts, self.targets())
 
     def second_balance(self) -> dict[str, Any] | None:
         """Return the thresholds and the shortfall of the second balance, or None if shards were not balanced again."""

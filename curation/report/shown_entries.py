@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from curation.balancing.counts import NO_COUNTS, CountFiles, save_array
+from curation.balancing.targets import EntryTargets
 from curation.core import storage
 from curation.report.head_tail import head_tail
 from curation.report.kept_texts import Wanted, tail_entries
@@ -20,19 +21,32 @@ Values = dict[str, Any]
 
 
 def wanted_entries(
-    before: CountFiles, thresholds: Mapping[str, Values], seed: int, removals: Sequence[str] = ()
+    before: CountFiles,
+    thresholds: Mapping[str, Values],
+    seed: int,
+    removals: Sequence[str] = (),
+    targets: EntryTargets | None = None,
 ) -> Wanted:
     """Return the entries of the tail that get a text each: some of each language that is shown in full.
 
-    `removals` are lists of images whose texts are not shown.
+    `removals` are lists of images whose texts are not shown, `targets` those of entries.
     """
     largest = sorted(thresholds, key=lambda lang: (-thresholds[lang]["matches"], lang))[:LANGUAGES_IN_FULL]
-    chosen = {lang: tail_entries(before.load(lang), thresholds[lang]["t"], lang, seed) for lang in largest}
+    chosen = {}
+    for lang in largest:
+        counts, t = before.load(lang), thresholds[lang]["t"]
+        ts = t if targets is None else targets.thresholds(lang, t, len(counts))
+        chosen[lang] = tail_entries(counts, ts, lang, seed)
     return Wanted({lang: ids for lang, ids in chosen.items() if ids}, seed, tuple(removals))
 
 
 def head_tails(
-    counts: Mapping[str, Values], before: CountFiles, after: CountFiles, expected: CountFiles | None, wanted: Wanted
+    counts: Mapping[str, Values],
+    before: CountFiles,
+    after: CountFiles,
+    expected: CountFiles | None,
+    wanted: Wanted,
+    targets: EntryTargets | None = None,
 ) -> dict[str, Values]:
     """Return the result of `head_tail` for each of the largest languages, with the counts of the `wanted` entries."""
     found = {}
@@ -40,7 +54,8 @@ def head_tails(
         first, then, t = before.load(lang), after.load(lang), counts[lang]["t"]
         chosen = wanted.entries.get(lang, [])
         tail = [{"entry_id": i, "before": int(first[i]), "after": int(then[i]) if i < len(then) else 0} for i in chosen]
-        found[lang] = head_tail(first, then, t, expected.load(lang) if expected else None) | {"tail_entries": tail}
+        ts = targets.thresholds(lang, t, len(first)) if targets and t is not None else None
+        found[lang] = head_tail(first, then, t, expected.load(lang) if expected else None, ts) | {"tail_entries": tail}
     return found
 
 

@@ -52,6 +52,8 @@ def _decisions(run: RunState) -> list[tuple[str, str]]:
         more = [f"unit {balance.get('unit')}", f"headroom {balance.get('headroom', 1):g}"]
         if limit := balance.get("max_per_domain"):
             more.append(f"at most {counted(limit, 'images')} of a domain")
+        if targets := balance.get("targets"):
+            more.append(f"targets of entries {str(targets)[:8]}")
         found.append(("balance", ", ".join([*goal, *more])))
     if shards := run.settings("shards"):
         if shards.get("filter"):

@@ -15,6 +15,7 @@ from curation.balancing.balance import expected_of_texts, text_probabilities
 from curation.balancing.counts import CountArrays, CountFiles, write_partial
 from curation.balancing.entry_table import EXPECTED_UNIT
 from curation.balancing.matched_batch import COUNTED_COLUMNS, MatchedBatch, read_matched
+from curation.balancing.targets import EntryTargets, with_targets
 from curation.core.choices import Unit
 from curation.core.draws import draw
 from curation.core.receipts import Receipt
@@ -179,12 +180,13 @@ class SampleDraw:
 
 @dataclass(frozen=True)
 class Balanced:
-    """The balance whose kept texts are expected: the folder of its counts, its thresholds, unit and seed."""
+    """The balance whose kept texts are expected: the folder of its counts, its thresholds, unit, seed and targets."""
 
     counts: str
     t: Mapping[str, float]
     unit: Unit
     seed: int
+    targets: EntryTargets | None = None
 
 
 def count_matches(
@@ -196,7 +198,7 @@ def count_matches(
     written as `counts.write_partial` describes. Through `repeats` go the hashes of the texts, a bucket at a time.
     """
     stats, receipt, expected = TextStats(), Receipt(task.name), CountArrays()
-    counts = CountFiles(balanced.counts if balanced else "")
+    counts = with_targets(CountFiles(balanced.counts if balanced else ""), balanced.targets if balanced else None)
     # The draw by image chooses a text by its uid and text.
     columns = None if balanced and balanced.unit is Unit.image else [*COUNTED_COLUMNS, *WORD_COLUMNS]
     for number, files in enumerate(task.buckets):

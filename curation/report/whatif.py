@@ -11,7 +11,6 @@ from typing import Any, Self
 import numpy as np
 
 from curation.balancing.counts import BucketsTask, plan_counting
-from curation.balancing.distributions import Distributions
 from curation.balancing.forecast import Expectation, ForecastGrid, add_forecasts
 from curation.balancing.forecast_table import ForecastPlan, ForecastPoints, Rates, forecast_rows, grid_with_goal
 from curation.report.run_tables import RunTables, StageTotals
@@ -43,19 +42,21 @@ class WhatIf:
         manifest = tables.parts["balance_pairs"][-1].manifest
         if CONCEPTS in manifest["settings"]:  # a forecast does not know them
             return None
-        first = FirstBalance.of_settings({**manifest["settings"], "solved_t": manifest["solved_t"]})
+        solution = {key: manifest[key] for key in ("solved_t", "yields") if key in manifest}
+        first = FirstBalance.of_settings(manifest["settings"] | solution)
         if first.goal.rule.reference not in langs:  # a tail share needs no reference language
             matches = {lang: row["matches"] for lang, row in tables.thresholds().items() if lang in langs}
             rule = replace(first.goal.rule, reference=min(langs, key=lambda lang: (-matches[lang], lang)))
             first = replace(first, goal=replace(first.goal, rule=rule))
-        return cls(tables, first, *grid_with_goal(first.goal, Distributions.of_files(tables.counts), t))
+        return cls(tables, first, *grid_with_goal(first.goal, tables.distributions(), t))
 
     @property
     def grid(self) -> ForecastGrid:
         """The grid for `forecast_buckets`."""
         matches = self.tables.matches
         counts = self.tables.counts.folder
-        return ForecastGrid(self.first.unit, self.first.seed, counts, self.ts, matches.max_texts, matches.salt)
+        merged = (matches.max_texts, matches.salt)
+        return ForecastGrid(self.first.unit, self.first.seed, counts, self.ts, *merged, self.tables.targets())
 
     @property
     def buckets(self) -> Sequence[list[str]]:
@@ -79,7 +80,7 @@ class WhatIf:
         rates, is_measured = self._rates(stages, assumed)
         goal = self.first.goal
         points = ForecastPoints(self.points, self.ts, found)
-        rows = forecast_rows(Distributions.of_files(self.tables.counts), points, ForecastPlan((), rates, {}), goal)
+        rows = forecast_rows(self.tables.distributions(), points, ForecastPlan((), rates, {}), goal)
         survive = self._survivors(stages)
         overall = [row for row in rows if row["lang"] == "all"]
         reference = goal.rule.reference

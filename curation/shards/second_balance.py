@@ -22,6 +22,7 @@ from curation.balancing.balance import DrawnBatch, curated_batch, draw_batch, te
 from curation.balancing.counts import CountArrays, CountFiles, merge_partials, save_array, write_partial
 from curation.balancing.distributions import Distributions
 from curation.balancing.matched_batch import MatchedBatch
+from curation.balancing.targets import EntryTargets, with_targets
 from curation.balancing.thresholds import BalanceGoal, ThresholdRule
 from curation.core import storage
 from curation.core.choices import Unit
@@ -42,17 +43,22 @@ CONCEPTS = "concepts"
 
 @dataclass(frozen=True)
 class FirstBalance:
-    """The settings of the first pass, as the manifest of `curated` holds them."""
+    """The settings of the first pass, as the manifest of `curated` holds them.
+
+    `targets` are those of entries, their own t in counts of survivors.
+    """
 
     unit: Unit
     seed: int
     goal: BalanceGoal
+    targets: EntryTargets | None = None
 
     @classmethod
-    def of_settings(cls, settings: Mapping[str, Any]) -> Self:
+    def of_settings(cls, settings: Mapping[str, Any], targets: EntryTargets | None = None) -> Self:
         """Return the first balance of the settings of balance_pairs and the t that it solved for."""
         asked = {name: settings[name] for name in ("t", "tail_share", "target_images", "headroom", "solved_t")}
-        return cls(Unit(settings["unit"]), settings["seed"], BalanceGoal(ThresholdRule(**settings["rule"]), **asked))
+        goal = BalanceGoal(ThresholdRule(**settings["rule"]), **asked)
+        return cls(Unit(settings["unit"]), settings["seed"], goal, targets)
 
 
 def refuse_concepts(concepts: Any) -> None:
@@ -65,12 +71,13 @@ def refuse_concepts(concepts: Any) -> None:
 
 @dataclass(frozen=True)
 class SecondDraw:
-    """How survivors are drawn: `counts` and thresholds `t` are estimated over the survivors."""
+    """How survivors are drawn: `counts` and thresholds `t` are estimated over them; `targets` are in their counts."""
 
     unit: Unit
     seed: int
     counts: CountFiles | dict[str, np.ndarray]
     t: dict[str, float]
+    targets: EntryTargets | None = None
 
 
 @dataclass(frozen=True)
@@ -113,7 +120,8 @@ def plan_second_draw(weights: Sequence[str], first: FirstBalance, folder: str) -
     for lang, weighted in merge_partials(weights):
         save_array(storage.join(folder, f"{lang}.npy"), estimated_counts(weighted))
     counts = CountFiles(folder)
-    return SecondDraw(first.unit, first.seed, counts, second_thresholds(first.goal, Distributions.of_files(counts)))
+    t = second_thresholds(first.goal, Distributions.of_files(counts, first.targets))
+    return SecondDraw(first.unit, first.seed, counts, t, first.targets)
 
 
 def draw_images(task: DrawTask, ranges: Ranges, second: SecondDraw) -> Receipt:
@@ -200,11 +208,12 @@ def draw_survivors(
     The draws u are those of the first pass: no text that it dropped comes back, and where P2 <= P1 the result is that
     of a single draw with P2.
     """
+    counts = with_targets(second.counts, second.targets)
     for batch in batches:
         matched = MatchedBatch(batch)
         first = first_probabilities(matched)
         # A language without a kept text has no estimate, and none of its texts can come back.
-        wanted = text_probabilities(matched, second.counts, second.t, unknown=1.0)
+        wanted = text_probabilities(matched, counts, second.t, unknown=1.0)
         weights = _weights(matched, second.unit)
         if second.unit == Unit.image:  # one text of an image is drawn, each with the same chance
             sizes = np.diff(matched.starts)

@@ -19,6 +19,7 @@ from curation.balancing.forecast_table import (
     write_forecasts,
 )
 from curation.balancing.solve_t import solve_goal
+from curation.balancing.targets import EntryTargets
 from curation.balancing.thresholds import BalanceGoal
 from curation.core import storage
 from curation.core.amounts import counted
@@ -37,7 +38,7 @@ STAGE = "balance_pairs"
 class Forecaster:
     """Computes how much of `matches` given thresholds keep.
 
-    Its tasks write to `folder`, which is removed after each pass.
+    Its tasks write to `folder`, which is removed after each pass. `targets` are in counts of the first pass.
     """
 
     spark: SparkSession
@@ -46,10 +47,17 @@ class Forecaster:
     unit: Unit
     seed: int
     folder: str
+    targets: EntryTargets | None = None
+
+    @property
+    def distributions(self) -> Distributions:
+        """The counts of each language, with the targets of the first pass."""
+        return Distributions.of_files(self.counts, self.targets)
 
     def expect(self, ts: Mapping[str, np.ndarray]) -> dict[str, Expectation]:
         """Return the expectations of each language, and of ALL, at each point; reads `matches` once."""
-        grid = ForecastGrid(self.unit, self.seed, self.counts.folder, ts, self.matches.max_texts, self.matches.salt)
+        merged = (self.matches.max_texts, self.matches.salt)
+        grid = ForecastGrid(self.unit, self.seed, self.counts.folder, ts, *merged, self.targets)
         tasks = plan_counting(self.matches.buckets, self.spark.sparkContext.defaultParallelism, self.folder)
         run_tasks(self.spark, partial(forecast_buckets, grid=grid), tasks, self.folder)
         expected = add_forecasts([task.output for task in tasks])
@@ -60,7 +68,7 @@ class Forecaster:
         """Return the goal with its target of images solved for t; a goal without a target is returned unchanged."""
         if goal.target_images is None:
             return goal
-        solved, found = solve_goal(goal, Distributions.of_files(self.counts), lambda ts: self.expect(ts)[ALL].images)
+        solved, found = solve_goal(goal, self.distributions, lambda ts: self.expect(ts)[ALL].images)
         note = "" if found.exact else f", the nearest below a jump to {found.next_images:,.0f}"
         t = f"t={solved.survivors_t:,.8g} of {goal.rule.reference}"
         say(STAGE, f"expects {counted(found.images, 'samples')} at {t}{note}")
@@ -70,8 +78,8 @@ class Forecaster:
         self, goal: BalanceGoal, t: Mapping[str, float], plan: ForecastPlan, table: Table, recipe: Recipe
     ) -> str:
         """Write the forecast of a grid and of the goal, whose first-pass thresholds are `t`; return it as text."""
-        grid, ts, place = grid_with_goal(goal, Distributions.of_files(self.counts), t, plan.grid)
+        grid, ts, place = grid_with_goal(goal, self.distributions, t, plan.grid)
         points = ForecastPoints(grid, ts, self.expect(ts))
-        receipt = write_forecasts(self.counts, points, plan, goal, table.begin(0))
+        receipt = write_forecasts(self.distributions, points, plan, goal, table.begin(0))
         part = table.commit(0, recipe, [receipt], 0.0)
         return forecast_text(read_rows(part.files[0], FORECASTS).to_pylist(), place, goal.rule.reference)

@@ -10,6 +10,7 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema.jobs import BalancePairsConfig, CountEntriesConfig
+from curation.balancing.targets import targets_of
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
@@ -215,6 +216,48 @@ def test_probabilities_are_handed_over(run_of_7: Path) -> None:
     found = np.load(run_of_7 / "entry_probabilities/en.npy", mmap_mode="r")
     assert len(found) == max(counts) + 1
     assert found.tolist() == [np.float32(6.5 / max(counts.get(i, 0), 6.5)) for i in range(len(found))]
+
+
+def test_targets_of_entries_decide_what_is_kept_in_however_many_buckets(
+    run_of_7: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    targets = tmp_path / "targets.csv"
+    targets.write_text("lang,entry_id,weight,t\nen,0,4,\nen,3,,2\nde,1,0.25,\n")
+    _write_table(ROWS, tmp_path / "1/matches", 1)
+    _count(tmp_path / "1")
+    common = [f"{name}={run_of_7 / name}" for name in ("matches", "entry_counts")]
+    asked = ["balance.t=6.5", "balance.headroom=0.5", f"balance.targets={targets}"]
+    _balance(tmp_path / "1", *asked)
+    _balance(tmp_path / "7", *common, *asked)
+    for name in ("thresholds", "curated"):
+        assert _read(tmp_path / "1", name) == _read(tmp_path / "7", name)
+    counts = {(row["lang"], row["entry_id"]): row["count"] for row in _read(run_of_7, "entry_counts")}
+    de = next(row["t"] for row in _read(tmp_path / "7", "thresholds") if row["lang"] == "de")
+    for lang, entry, t in (("en", 0, 52.0), ("en", 3, 4.0), ("en", 1, 13.0), ("de", 1, de / 4)):
+        found = np.load(tmp_path / f"7/entry_probabilities/{lang}.npy")
+        assert found[entry] == np.float32(t / max(counts[lang, entry], t))
+    for name, t in (("thresholds", 4.0), ("curated", 2.0)):  # in the first pass, and in survivors
+        (part,) = Table(str(tmp_path / "7" / name)).parts()
+        kept = targets_of(part)
+        assert kept is not None
+        assert kept.of_entry("en", 3, 1.0) == t
+    # Neither path nor order of the file decides; its rows do.
+    again = tmp_path / "again.csv"
+    again.write_text("lang,entry_id,t,weight\nde,1,,0.25\nen,3,2,\nen,0,,4\n")
+    capsys.readouterr()
+    _balance(tmp_path / "7", *common, *asked[:2], f"balance.targets={again}")
+    assert "is done" in capsys.readouterr().err
+    expected = sum(row["expected_images"] for row in _read(tmp_path / "7", "thresholds"))
+    _balance(tmp_path / "7", *common, *asked, "forecast=true", "forecast_grid=[6.5]")
+    goal = next(row for row in _read(tmp_path / "7", "forecasts") if row["lang"] == "all" and row["reference_t"] == 6.5)
+    assert goal["expected_images"] == pytest.approx(expected, abs=1e-6)
+    again.write_text("lang,entry_id,t\nen,3,2.5\n")
+    _balance(tmp_path / "7", *common, *asked[:2], f"balance.targets={again}")
+    assert _read(tmp_path / "7", "curated") != _read(tmp_path / "1", "curated")
+    words = tmp_path / "words.csv"
+    words.write_text("lang,entry,t\nen,dog,2.5\n")
+    with pytest.raises(HeadtailError, match="names entries by their words, and no table tells the words"):
+        _balance(tmp_path / "7", *common, f"balance.targets={words}")
 
 
 def test_several_tables_and_parts_are_read_as_one(run_of_7: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from curation.balancing.counts import CountFiles, save_array
+from curation.balancing.distributions import Distributions
 from curation.balancing.forecast import ALL, Expectation
 from curation.balancing.forecast_table import (
     FORECASTS,
@@ -36,7 +37,7 @@ def rows(tmp_path: Path) -> list[dict]:
     numbers = np.arange(3.0)
     expected = {lang: Expectation(numbers + 10, numbers, numbers * 1000, numbers / 2) for lang in [*COUNTS, ALL]}
     ts = {lang: np.array(GRID) for lang in COUNTS}
-    counts = CountFiles(str(tmp_path / "counts"))
+    counts = Distributions.of_files(CountFiles(str(tmp_path / "counts")))
     receipt = write_forecasts(
         counts, ForecastPoints(GRID, ts, expected), PLAN, balance_goal(headroom=0.5), str(tmp_path)
     )

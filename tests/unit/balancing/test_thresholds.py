@@ -95,7 +95,7 @@ def test_the_table_says_what_each_threshold_means(tmp_path: Path) -> None:
         save_array(str(tmp_path / f"{lang}.npy"), counts)
     counts, t = CountFiles(str(tmp_path)), {"de": 10.0, "en": 3.5, "fr": 8.0}
     expected = {"expected_pairs": {"de": 2.5, "en": 7.0}, "expected_images": {"de": 2.0, "en": 6.0}}
-    receipt = write_thresholds(counts, t, expected, str(tmp_path / "out"))
+    receipt = write_thresholds(Distributions.of_files(counts), t, expected, str(tmp_path / "out"))
     table = pq.read_table(receipt.outputs[0]["path"])
     assert table.schema.equals(THRESHOLDS)
     assert [tuple(row.values()) for row in table.to_pylist()] == [

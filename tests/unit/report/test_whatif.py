@@ -13,6 +13,7 @@ from curation.balancing.distributions import Distributions
 from curation.balancing.forecast import forecast_buckets
 from curation.balancing.forecast_table import Rates
 from curation.balancing.matched_batch import MatchedBatch
+from curation.balancing.targets import Counts, EntryTargets, with_targets
 from curation.balancing.thresholds import BalanceGoal, ThresholdRule
 from curation.core.choices import Others
 from curation.core.receipts import Receipt
@@ -28,7 +29,7 @@ IMAGES = make_images(400, seed=5)
 ASSUMED = Rates(1000.0, 30_000.0)
 
 
-def tables(folder: Path, reference: str = "en", share: float | None = None) -> Any:
+def tables(folder: Path, reference: str = "en", share: float | None = None, targets: EntryTargets | None = None) -> Any:
     """The tables of a run over IMAGES in four buckets, balanced to t = 20 of English or to a tail share."""
     counts = CountArrays()
     counts.add(MatchedBatch(to_batch(IMAGES)))
@@ -37,7 +38,7 @@ def tables(folder: Path, reference: str = "en", share: float | None = None) -> A
     files = CountFiles(f"{folder}/counts")
     rule = ThresholdRule(reference, Others.tail_share, {})
     goal = BalanceGoal(rule, None if share else 20.0, share, None, 1.0)
-    distributions = Distributions.of_files(files)
+    distributions = Distributions.of_files(files, targets)
     t = goal.thresholds(distributions)
     settings = {
         "seed": 3, "unit": "pair", "t": goal.t, "tail_share": share, "target_images": None, "headroom": 1.0,
@@ -51,6 +52,8 @@ def tables(folder: Path, reference: str = "en", share: float | None = None) -> A
         matched=Counter(images=len(IMAGES)),
         thresholds=lambda: rows,
         second_balance=lambda: None,
+        targets=lambda: targets,
+        distributions=lambda: distributions,
         parts={"balance_pairs": [SimpleNamespace(manifest={"settings": settings, "solved_t": None})]},
     )
 
@@ -69,7 +72,7 @@ def stage(name: str, rows_in: int, rows_out: int, seconds: float = 0.0, size: in
     return StageTotals(name, Receipt(name, rows_in, rows_out), 1, seconds, {}, bytes=size)
 
 
-def expected_images(t: dict[str, float], counts: CountFiles) -> float:
+def expected_images(t: dict[str, float], counts: Counts) -> float:
     total = 0.0
     for image in IMAGES:
         missed = 1.0
@@ -94,6 +97,16 @@ def test_the_runs_own_threshold_is_marked_and_has_the_images_of_a_loop(tmp_path:
         column = [point[name] for point in found["points"]]
         assert column == sorted(column), "more is kept at a larger t"
     assert found["points"][-1]["images"] == pytest.approx(len(IMAGES))
+
+
+def test_weights_of_entries_are_those_of_a_loop(tmp_path: Path) -> None:
+    targets = EntryTargets({"en": (np.arange(5, dtype=np.int32), np.array([0.1, 3.0, 0.5, 2.0, 9.0]))})
+    run = tables(tmp_path, targets=targets)
+    found = values(run, tmp_path)
+    t = {lang: row["t"] for lang, row in run.thresholds().items()}
+    images = expected_images(t, with_targets(run.counts, targets))
+    assert found["points"][found["place"]]["images"] == pytest.approx(images, abs=1e-3)
+    assert abs(images - expected_images(t, run.counts)) > 1
 
 
 def test_disk_and_time_are_those_of_the_run_where_it_has_them(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from curation.balancing.balance import DrawnBatch, curated_batch, draw_batch, te
 from curation.balancing.counts import CountArrays
 from curation.balancing.distributions import Distributions
 from curation.balancing.matched_batch import MatchedBatch
+from curation.balancing.targets import EntryTargets, with_targets
 from curation.core.choices import Unit
 from curation.core.draws import draw
 from curation.shards.second_balance import (
@@ -79,6 +80,23 @@ def test_with_true_counts_it_is_a_direct_draw_bit_for_bit(unit: Unit) -> None:
     again = curated_batch(matched_again, drawn_again)
     assert 100 < again.num_rows < survivors.num_rows
     assert again.equals(curated_batch(matched, drawn))
+
+
+@pytest.mark.parametrize("unit", list(Unit))
+def test_with_targets_it_is_the_direct_draw_with_these(unit: Unit) -> None:
+    """Own t are in counts of survivors: the first pass draws with t / headroom."""
+    targets = EntryTargets({"en": (np.array([0, 1, 5], np.int32), np.array([3.0, -20.0, 0.2]))})
+    first = balance_goal(t=T["en"], headroom=0.3).first_pass_targets(targets)
+    pool, surviving = MatchedBatch(_pool()), MatchedBatch(_surviving())
+    p = text_probabilities(pool, with_targets(_counts(_pool()), first), {"en": T["en"] / 0.3})
+    curated = curated_batch(pool, draw_batch(pool, p, unit, 3))
+    survivors = curated.filter(pa.array(draw(99, "sample", curated["uid"]) < 0.4))
+    wanted = text_probabilities(surviving, with_targets(_true_counts(), targets), T)
+    second, shortfall = SecondDraw(unit, 3, _true_counts(), T, targets), MissingTexts()
+    ((left, again),) = draw_survivors([survivors], second, shortfall)
+    assert shortfall.missing == 0
+    assert curated_batch(left, again).equals(curated_batch(surviving, draw_batch(surviving, wanted, unit, 3)))
+    assert not curated_batch(left, again).equals(curated_batch(*_direct(unit, 3)))
 
 
 def _estimate(survivors: pa.RecordBatch, unit: Unit) -> dict[str, np.ndarray]:

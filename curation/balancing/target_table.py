@@ -1,0 +1,246 @@
+"""The targets that a user gives: a Parquet or CSV file with a row for each entry that has one, checked row by row.
+
+| column | is |
+|---|---|
+| `lang` | the language of the entry's list |
+| `entry` or `entry_id` | the entry, as its list has it, or its place there: one of the two columns |
+| `t`, `weight` | its threshold, in counts of survivors; or the factor to that of its language. A row has one of them |
+"""
+
+import csv
+import hashlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from curation.balancing.entry_table import Words, by_language
+from curation.balancing.targets import EntryTargets
+from curation.core import storage
+from curation.core.amounts import counted
+from curation.core.bounded_parquet import ERRORS, BoundedParquet
+from curation.core.errors import HeadtailError
+from curation.core.kept_targets import TARGETS
+from curation.core.text_lists import open_list
+
+KINDS = {
+    "lang": pa.string(), "entry": pa.string(), "entry_id": pa.int32(), "t": pa.float64(), "weight": pa.float64(),
+}  # fmt: skip
+NAMES = ("entry", "entry_id")
+LEAST, MOST = 1e-9, {"t": 1e18, "weight": 1e9}
+MAX_ROWS = 50_000_000
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class TargetTable:
+    """The rows of a file: columns lang, `entry` or `entry_id`, t, weight, ordered by (lang, entry)."""
+
+    path: str
+    rows: pa.Table
+
+    @property
+    def name(self) -> str:
+        """The column that names entries."""
+        return self.rows.column_names[1]
+
+    @property
+    def langs(self) -> list[str]:
+        """The languages of the rows, sorted."""
+        return sorted(pc.unique(self.rows["lang"]).to_pylist())
+
+    @cached_property
+    def hash(self) -> str:
+        """SHA-256 in hex of the rows, whatever their order and the path and form of the file."""
+        digest = hashlib.sha256(self.name.encode())
+        for name in ("lang", self.name):
+            digest.update(b"\0\0" + "\0".join(map(str, self.rows[name].to_pylist())).encode())
+        for name in ("t", "weight"):
+            digest.update(self.rows[name].fill_null(0.0).to_numpy().astype("<f8").tobytes())
+        return digest.hexdigest()
+
+    def resolve(self, words: Words | None) -> EntryTargets:
+        """Return the targets by the ids of entries.
+
+        Raises HeadtailError for a language without an entry list, and for an entry that its list does not hold. Without
+        `words` the rows have to name ids, which are taken as they are.
+        """
+        if words is None:
+            if self.name == "entry":
+                raise HeadtailError(
+                    f"{self.path} names entries by their words, and no table tells the words of these matches: give "
+                    "entry_lists=..., or a column entry_id"
+                )
+            return EntryTargets.of_rows(self.rows.cast(TARGETS))
+        if unknown := [lang for lang in self.langs if lang not in words.languages]:
+            raise HeadtailError(
+                f"{self.path} has targets for {', '.join(unknown[:SHOWN])}, and the languages with an entry list are "
+                f"{', '.join(words.languages[:20])}: leave the others out"
+            )
+        ids = self._ids(words)
+        if not (known := ids >= 0).all():
+            lost = self.rows.filter(pa.array(~known))
+            first = zip(lost["lang"].to_pylist()[:SHOWN], lost[self.name].to_pylist()[:SHOWN], strict=True)
+            named = ", ".join(f"{lang} {str(entry)[:80]!r}" for lang, entry in first)
+            raise HeadtailError(
+                f"{self.path} has targets for {counted(len(lost), 'entries')} that the entry lists do not hold: "
+                f"{named}{', ...' if len(lost) > SHOWN else ''}: leave them out, or name them as the lists do"
+            )
+        return EntryTargets.of_rows(self.rows.set_column(1, "entry_id", pa.array(ids)).cast(TARGETS))
+
+    def _ids(self, words: Words) -> np.ndarray:
+        """Return the id of each row's entry, int32; -1 where the list has no such entry."""
+        ids = np.full(len(self.rows), -1, np.int32)
+        langs = self.rows["lang"].to_numpy(zero_copy_only=False)
+        starts = {lang: int(np.searchsorted(langs, lang)) for lang in self.langs}
+        wanted = {lang: self.rows.filter(pc.equal(self.rows["lang"], lang))[self.name] for lang in self.langs}
+        for lang, listed in words_of(words, self.langs):
+            places = pc.index_in(listed[self.name], wanted[lang].combine_chunks())
+            met = places.is_valid()
+            ids[starts[lang] + places.filter(met).to_numpy()] = listed["entry_id"].filter(met).to_numpy()
+        return ids
+
+
+def words_of(words: Words, langs: Iterable[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Yield (lang, rows of its entries) for some languages; a language may come in several batches."""
+    wanted = set(langs)
+    for batch in words:
+        yield from ((lang, rows) for lang, rows in by_language(batch) if lang in wanted)
+
+
+def read_target_table(path: str) -> TargetTable:
+    """Read and check a file of targets: CSV if its name ends in .csv or .csv.gz, else Parquet.
+
+    Raises HeadtailError, with the path, for other columns, a row without a language, entry or target or with two of
+    them, a number out of its range, an entry with two rows, and a file without rows.
+    """
+    if not storage.exists(path):
+        raise HeadtailError(f"balance.targets names {path}, and there is no such file")
+    raw = _read_csv(path) if path.endswith((".csv", ".csv.gz")) else _read_parquet(path)
+    name = "entry" if "entry" in raw.column_names else "entry_id"
+    columns = {
+        each: raw[each] if each in raw.column_names else pa.chunked_array([pa.nulls(len(raw), kind)], kind)
+        for each, kind in KINDS.items()
+        if each == name or each not in NAMES
+    }
+    rows = pa.table(columns)
+    _check_rows(path, rows, name)
+    return TargetTable(path, rows.sort_by([("lang", "ascending"), (name, "ascending")]).combine_chunks())
+
+
+def _check_columns(path: str, names: list[str]) -> None:
+    targets, entries = ({*group} & {*names} for group in (("t", "weight"), NAMES))
+    if (
+        len(entries) != 1
+        or not targets
+        or "lang" not in names
+        or set(names) - KINDS.keys()
+        or len(set(names)) < len(names)
+    ):
+        raise HeadtailError(
+            f"{path} has the columns {', '.join(names[:20]) or '(none)'}, expected lang, entry or entry_id, and t or "
+            "weight, or both of these"
+        )
+
+
+def _check_rows(path: str, rows: pa.Table, name: str) -> None:
+    if not len(rows):
+        raise HeadtailError(f"{path} holds no target")
+    given = {each: rows[each].is_valid().to_numpy() for each in rows.column_names}
+    _refuse(path, rows, ~(given["lang"] & given[name]), f"lacks lang or {name}")
+    _refuse(path, rows, given["t"] & given["weight"], "has both t and weight: leave one of them empty")
+    _refuse(path, rows, ~(given["t"] | given["weight"]), "has neither t nor weight")
+    for each, most in MOST.items():
+        values = rows[each].fill_null(1.0).to_numpy()
+        wrong = ~((values >= LEAST) & (values <= most))
+        _refuse(path, rows, wrong, f"has a {each} that is not a number from {LEAST:g} to {most:g}")
+    if name == "entry_id":
+        _refuse(path, rows, rows[name].to_numpy() < 0, "has an entry_id below 0")
+    codes = [rows[each].combine_chunks().dictionary_encode().indices.to_numpy() for each in ("lang", name)]
+    order = np.lexsort(codes)
+    twice = np.zeros(len(rows), bool)
+    twice[order[1:]] = np.logical_and.reduce([np.diff(code[order]) == 0 for code in codes])
+    _refuse(path, rows, twice, "is a second one of its entry: leave one")
+
+
+def _refuse(path: str, rows: pa.Table, wrong: np.ndarray, reason: str) -> None:
+    """Raise HeadtailError with the first row that is wrong, if there is one; rows are counted from 1."""
+    if wrong.any():
+        at = int(np.argmax(wrong))
+        row = ", ".join(f"{key} {str(value)[:80]}" for key, value in rows.slice(at, 1).to_pylist()[0].items()
+                        if value is not None)  # fmt: skip
+        more = f" ({int(wrong.sum()):,} rows are so)" if wrong.sum() > 1 else ""
+        raise HeadtailError(f"{path}: row {at + 1} ({row or 'empty'}) {reason}{more}")
+
+
+def _read_parquet(path: str) -> pa.Table:
+    with storage.open_input(path) as file:
+        try:
+            bounded = BoundedParquet(file)
+            _check_columns(path, bounded.schema.names)
+            if sum(bounded.group_rows) > MAX_ROWS:
+                raise ValueError(f"it has more than {MAX_ROWS:,} rows")
+            names = bounded.schema.names
+            schema = pa.schema([(name, KINDS[name]) for name in names])
+            batches = [
+                _cast(path, batch, schema)
+                for group in range(len(bounded.group_rows))
+                for batch in bounded.read_group(group, names, storage.ROW_GROUP_ROWS)
+            ]
+        except ERRORS as error:
+            raise HeadtailError(f"{path} is not a Parquet file of targets, or is damaged: {error}") from error
+    return pa.Table.from_batches(batches, schema)
+
+
+def _cast(path: str, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    columns = []
+    for field in schema:
+        column = batch[field.name]
+        is_text = any(test(column.type) for test in (pa.types.is_string, pa.types.is_large_string))
+        fits = is_text if pa.types.is_string(field.type) else not is_text
+        try:
+            if not fits and not pa.types.is_null(column.type):
+                raise ValueError(f"it is {column.type}")
+            columns.append(column.cast(field.type))
+        except (ValueError, pa.ArrowException) as error:
+            raise HeadtailError(f"{path}: column {field.name} is no column of {field.type}: {error}") from error
+    return pa.record_batch(columns, schema=schema)
+
+
+def _read_csv(path: str) -> pa.Table:
+    columns: dict[str, list] = {}
+    with open_list(path) as text:
+        lines = csv.reader(text, strict=True)
+        try:
+            names = [name.strip() for name in next(lines, [])]
+            _check_columns(path, names)
+            columns = {name: [] for name in names}
+            for row in lines:
+                if not row:
+                    continue
+                if len(row) != len(names):
+                    raise HeadtailError(
+                        f"{path}: line {lines.line_num} has {counted(len(row), 'fields')}, expected {len(names)}"
+                    )
+                for name, value in zip(names, row, strict=True):
+                    columns[name].append(_number(path, lines.line_num, name, value))
+                if len(columns["lang"]) > MAX_ROWS:
+                    raise HeadtailError(f"{path} has more than {MAX_ROWS:,} rows: write it as Parquet, in parts")
+        except csv.Error as error:
+            raise HeadtailError(f"{path} is no CSV file of targets: {error}") from error
+    return pa.table({name: pa.array(values, KINDS[name]) for name, values in columns.items()})
+
+
+def _number(path: str, line: int, name: str, value: str) -> str | float | int | None:
+    """Return a field as its column has it: an empty one is null."""
+    if not value:
+        return None
+    try:
+        if pa.types.is_string(KINDS[name]):
+            return value
+        return pa.scalar(int(value), KINDS[name]).as_py() if name == "entry_id" else float(value)
+    except (ValueError, OverflowError, pa.ArrowException):
+        raise HeadtailError(f"{path}: line {line} has {name} {value[:80]!r}, expected a number") from None

@@ -1,0 +1,157 @@
+"""The files of targets that users give: read, refused in a line, and resolved by the words of the lists."""
+
+import gzip
+import re
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from curation.balancing.entry_table import Words
+from curation.balancing.target_table import TargetTable, read_target_table
+from curation.core.errors import HeadtailError
+from curation.matching.entry_store import EntryStore
+
+ROWS = [
+    {"lang": "en", "entry": "robin", "t": None, "weight": 3.0},
+    {"lang": "de", "entry": "Rotkehlchen", "t": 500.0, "weight": None},
+    {"lang": "en", "entry": "auk", "t": None, "weight": 0.5},
+]
+
+
+def _parquet(path: Path, rows: list[dict[str, Any]]) -> str:
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return str(path)
+
+
+def _words(folder: Path) -> Words:
+    folder.mkdir()
+    (folder / "en.txt").write_text("cat\nrobin\nauk\n")
+    (folder / "de.txt").write_text("Hund\nKatze\nRotkehlchen\n")
+    return Words.of_lists(EntryStore.open(str(folder)), [])
+
+
+def test_rows_of_parquet_and_csv_are_the_same_targets_in_whatever_order(tmp_path: Path) -> None:
+    text = "lang,entry,weight,t\nen,auk,0.5,\nde,Rotkehlchen,,500\n\nen,robin,3,\n"
+    (tmp_path / "a.csv").write_text("\ufeff" + text)
+    (tmp_path / "b.csv.gz").write_bytes(gzip.compress(text.encode()))
+    large = pa.Table.from_pylist(ROWS[::-1]).set_column(
+        1, "entry", pa.array([r["entry"] for r in ROWS[::-1]], pa.large_string())
+    )
+    pq.write_table(large, tmp_path / "c.parquet")
+    found = [
+        read_target_table(path)
+        for path in (_parquet(tmp_path / "d.parquet", ROWS), *map(str, sorted(tmp_path.glob("[abc].*"))))
+    ]
+    assert len(found) == 4
+    assert len({each.hash for each in found}) == 1
+    words = _words(tmp_path / "lists")
+    for each in found:
+        assert each.langs == ["de", "en"]
+        assert each.resolve(words).rows().to_pylist() == [
+            {"lang": "de", "entry_id": 2, "t": 500.0, "weight": None},
+            {"lang": "en", "entry_id": 1, "t": None, "weight": 3.0},
+            {"lang": "en", "entry_id": 2, "t": None, "weight": 0.5},
+        ]
+    changed = [dict(row, weight=row["weight"] and 3.5) for row in ROWS]
+    assert read_target_table(_parquet(tmp_path / "e.parquet", changed)).hash != found[0].hash
+
+
+def test_ids_are_taken_with_and_without_words(tmp_path: Path) -> None:
+    table = read_target_table(_parquet(tmp_path / "a.parquet", [{"lang": "en", "entry_id": 2, "weight": 3}]))
+    for words in (None, _words(tmp_path / "lists")):
+        assert table.resolve(words).rows().to_pylist() == [{"lang": "en", "entry_id": 2, "t": None, "weight": 3.0}]
+
+
+def _row(**changes: Any) -> dict[str, Any]:
+    return {**ROWS[0], **changes}
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        pytest.param([_row(t=5.0)], "row 1 (lang en, entry robin, t 5.0, weight 3.0) has both t and weight", id="both"),
+        pytest.param(
+            [ROWS[1], _row(weight=None)], "row 2 (lang en, entry robin) has neither t nor weight", id="neither"
+        ),
+        pytest.param(
+            [_row(weight=0.0)], "row 1 (lang en, entry robin, weight 0.0) has a weight that is not", id="zero"
+        ),
+        pytest.param([_row(weight=-1.0)], "has a weight that is not a number from 1e-09 to 1e+09", id="negative"),
+        pytest.param([_row(weight=float("nan"))], "has a weight that is not a number", id="nan"),
+        pytest.param([_row(weight=None, t=float("inf"))], "has a t that is not a number from 1e-09 to 1e+18", id="inf"),
+        pytest.param([*ROWS, _row(weight=2.0)], "row 4 (lang en, entry robin, weight 2.0) is a second one", id="twice"),
+        pytest.param([_row(lang=None)], "row 1 (entry robin, weight 3.0) lacks lang or entry", id="no lang"),
+        pytest.param([_row(entry=None), _row(entry=None)], "lacks lang or entry (2 rows are so)", id="no entry"),
+        pytest.param([{"lang": "en", "entry_id": -1, "t": 1.0}], "has an entry_id below 0", id="negative id"),
+        pytest.param([{"lang": "en", "entry_id": 1 << 40, "t": 1.0}], "column entry_id is no column of int32", id="id"),
+        pytest.param([_row(weight="3")], "column weight is no column of double: it is string", id="text"),
+        pytest.param(
+            [{"lang": "en", "entry": "a"}], "has the columns lang, entry, expected lang, entry", id="no target"
+        ),
+        pytest.param([_row(entry_id=1)], "has the columns lang, entry, t, weight, entry_id, expected", id="both names"),
+        pytest.param([_row(wieght=1)], "has the columns lang, entry, t, weight, wieght, expected", id="unknown column"),
+        pytest.param([{"entry": "a", "t": 1.0}], "has the columns entry, t, expected lang", id="no language"),
+    ],
+)
+def test_what_is_wrong_is_one_line_with_the_file(rows: list[dict[str, Any]], line: str, tmp_path: Path) -> None:
+    path = _parquet(tmp_path / "targets.parquet", rows)
+    with pytest.raises(HeadtailError, match=re.escape(line)) as refusal:
+        read_target_table(path)
+    assert str(refusal.value).startswith(path)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "line"),
+    [
+        pytest.param("a.csv", "lang,entry,t\nen,dog\n", "line 2 has 2 fields, expected 3", id="fields"),
+        pytest.param("a.csv", "lang,entry,t\nen,dog,many\n", "line 2 has t 'many', expected a number", id="number"),
+        pytest.param("a.csv", "lang,entry_id,t\nen,1.5,2\n", "line 2 has entry_id '1.5', expected a number", id="id"),
+        pytest.param(
+            "a.csv", "lang,entry_id,t\nen,99999999999,2\n", "has entry_id '99999999999', expected", id="large id"
+        ),
+        pytest.param("a.csv", "lang,entry,t\n", "holds no target", id="no row"),
+        pytest.param("a.csv", "", "has the columns (none), expected lang", id="empty"),
+        pytest.param("a.csv", 'lang,entry,t\nen,"dog"x,2\n', "is no CSV file of targets", id="quotes"),
+        pytest.param("a.parquet", "lang,entry,t\n", "is not a Parquet file of targets", id="csv as parquet"),
+        pytest.param("none.csv", None, "and there is no such file", id="no file"),
+    ],
+)
+def test_a_file_that_is_none_is_one_line(name: str, content: str | None, line: str, tmp_path: Path) -> None:
+    path = tmp_path / name
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(HeadtailError, match=re.escape(line)) as refusal:
+        read_target_table(str(path))
+    assert str(path) in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("rows", "line"),
+    [
+        pytest.param(
+            [ROWS[0], _row(entry="wren"), _row(entry="x" * 200)],
+            f"2 entries that the entry lists do not hold: en 'wren', en '{'x' * 80}': leave",
+            id="words",
+        ),
+        pytest.param(
+            [{"lang": "de", "entry_id": 3, "t": 1.0}], "1 entry that the entry lists do not hold: de '3'", id="id"
+        ),
+        pytest.param([_row(lang="fr")], "targets for fr, and the languages with an entry list are de, en", id="lang"),
+    ],
+)
+def test_entries_that_the_lists_do_not_hold_are_refused(rows: list[dict], line: str, tmp_path: Path) -> None:
+    table = read_target_table(_parquet(tmp_path / "targets.parquet", rows))
+    with pytest.raises(HeadtailError, match=re.escape(line)) as refusal:
+        table.resolve(_words(tmp_path / "lists"))
+    assert table.path in str(refusal.value)
+
+
+def test_words_need_lists() -> None:
+    table = TargetTable("targets.csv", pa.Table.from_pylist(ROWS))
+    with pytest.raises(HeadtailError, match=r"targets.csv names entries by their words.*give entry_lists"):
+        table.resolve(None)
