@@ -86,10 +86,8 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
     solved = forecaster.solve(goal)
     t = solved.thresholds(forecaster.distributions)
     say(NAME, solved.describe(t))
-    work = join(curated.path, "_concepts")
-    joined = concepts.join(
-        forecaster.spark, matches, work, config.allow_empty
-    )  # what it refuses costs no finished part
+    work = join(curated.path, "_concepts")  # a table that is refused costs no finished part
+    joined = concepts.join(forecaster.spark, matches, work, config.allow_empty)
     thresholds_folder, curated_folder = thresholds.begin(0), curated.begin(0)
     merged = (matches.max_texts, matches.salt)
     draw = BalanceSettings(config.balance.unit, seed, counts.folder, t, *merged, forecaster.targets)

@@ -439,9 +439,7 @@ def test_concepts_are_counted_and_thin_as_well(
     kept, counts = _read(tmp_path / "7", "curated"), _read(tmp_path / "7", "concept_counts")
     for name in ("curated", "thresholds", "concept_counts"):
         assert _read(tmp_path / "1", name) == _read(tmp_path / "7", name)
-    assert [path.name for path in (tmp_path / "7" / "curated" / "part-00000").iterdir() if path.name[0] == "_"] == [
-        "_manifest.json"
-    ]
+    assert [path.name for path in (tmp_path / "7" / "curated").iterdir()] == ["part-00000"]
     plain = {row["uid"] for row in _read(run_of_7, "curated")}
     assert {row["uid"] for row in kept} < plain
     uids = {row["uid"] for row in kept}
@@ -463,6 +461,11 @@ def test_concepts_are_counted_and_thin_as_well(
     _balance(tmp_path / "7", *given[:-1], *tables)  # without names
     assert "is done" in capsys.readouterr().err
     assert {row["concept"] for row in _read(tmp_path / "7", "concept_counts")} == {None}
+    bad = pa.table({"uid": [ROWS[0]["uid"]] * 2, "concept_ids": [[1], [2]]})
+    pq.write_table(bad, tmp_path / "bad.parquet")
+    with pytest.raises(HeadtailError, match=r"^concepts.colours: several rows have the uid"):
+        _balance(tmp_path / "7", *tables, "balance.t=6.5", f"concepts.colours={tmp_path}/bad.parquet")
+    assert _read(tmp_path / "7", "curated") == kept
     all_kept = ["balance.concept_t={colours: 1e9, tags: 1e9}", "balance.combine=min", "balance.t=6.5", *tables]
     _balance(tmp_path / "7", *concepts[:2], *all_kept)
     assert _read(tmp_path / "7", "curated") == _read(run_of_7, "curated")
