@@ -28,6 +28,7 @@ from curation.core.storage import join, remove
 from curation.core.tables import Table, sum_receipts
 from curation.matching.entry_store import EntryStore
 from curation.matching.parts import MATCHLESS, MatchesTables
+from curation.spark.concepts import JoinedConcepts
 from curation.spark.domain_cap import cap_domains
 from curation.spark.forecast import Forecaster
 from curation.spark.session import open_session
@@ -65,7 +66,7 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
     recipe = recipe_of(config, matches.inputs())
     seed, limit = recipe.settings["seed"], config.balance.max_per_domain
     if config.forecast:
-        write_forecast(config, goal, matches, counts, recipe, seed)
+        write_forecast(config, goal, matches, counts, recipe, seed, concepts)
         return
     thresholds, curated = Table(config.thresholds, THRESHOLDS), Table(config.curated, CURATED)
     if (first := thresholds.done(recipe)) and (done := curated.done(recipe)) and concepts.is_done(recipe):
@@ -82,12 +83,12 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
     check_writable([*folders, *entries_to_write(config.entries)])
     report_limits(config, goal, counts)
     stage = Stage(NAME, counted(len(matches.buckets), "buckets"))
-    forecaster = open_forecaster(config, matches, counts, seed, goal.first_pass_targets(targets))
+    work = join(curated.path, "_concepts")  # a table that is refused costs no finished part
+    joined = concepts.join(open_session(NAME, **vars(config.spark)), matches, work, config.allow_empty)
+    forecaster = open_forecaster(config, matches, counts, seed, goal.first_pass_targets(targets), joined)
     solved = forecaster.solve(goal)
     t = solved.thresholds(forecaster.distributions)
     say(NAME, solved.describe(t))
-    work = join(curated.path, "_concepts")  # a table that is refused costs no finished part
-    joined = concepts.join(forecaster.spark, matches, work, config.allow_empty)
     thresholds_folder, curated_folder = thresholds.begin(0), curated.begin(0)
     merged = (matches.max_texts, matches.salt)
     draw = BalanceSettings(config.balance.unit, seed, counts.folder, t, *merged, forecaster.targets)
@@ -121,6 +122,7 @@ def write_forecast(
     counts: CountFiles,
     recipe: Recipe,
     seed: int,
+    concepts: Concepts,
 ) -> None:
     """Write and print `forecasts`: the images that the goal and a grid of thresholds would keep. Draws nothing."""
     config = with_lists(config)
@@ -129,21 +131,30 @@ def write_forecast(
     Distributions.of_files(counts).reference(goal.rule.reference)  # refused before Spark starts
     report_limits(config, goal, counts)
     say(NAME, f"starts: {counted(len(matches.buckets), 'buckets')}, a forecast")
-    forecaster = open_forecaster(config, matches, counts, seed, targets)
+    work = join(config.forecasts, "_concepts")
+    joined = concepts.join(open_session(NAME, **vars(config.spark)), matches, work, config.allow_empty)
+    forecaster = open_forecaster(config, matches, counts, seed, targets, joined)
     solved = forecaster.solve(goal)
     t = solved.thresholds(forecaster.distributions)
     say(NAME, solved.describe(t))
     sizes = EntryStore.open(config.entry_lists).list_sizes(matches.languages) if config.entry_lists else {}
     plan = ForecastPlan(tuple(config.forecast_grid), Rates(**vars(config.rates)), sizes)
     print(forecaster.forecast(solved, t, plan, Table(config.forecasts, FORECASTS), recipe))  # noqa: T201 the job's result
+    remove(work)
 
 
 def open_forecaster(
-    config: BalancePairsConfig, matches: MatchesTables, counts: CountFiles, seed: int, targets: EntryTargets | None
+    config: BalancePairsConfig,
+    matches: MatchesTables,
+    counts: CountFiles,
+    seed: int,
+    targets: EntryTargets | None,
+    joined: JoinedConcepts | None,
 ) -> Forecaster:
     """Start Spark, and return the Forecaster, which also solves a goal for t; `targets` are those of the first pass."""
     spark = open_session(NAME, **vars(config.spark))
-    return Forecaster(spark, matches, counts, config.balance.unit, seed, join(config.forecasts, "_pass"), targets)
+    more = (targets, joined.draw if joined else None)
+    return Forecaster(spark, matches, counts, config.balance.unit, seed, join(config.forecasts, "_pass"), *more)
 
 
 def report_limits(config: BalancePairsConfig, goal: BalanceGoal, counts: CountFiles) -> None:

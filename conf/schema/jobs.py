@@ -144,17 +144,11 @@ class BalancePairsConfig(JobConfig):
                     f"balance.combine={asked.combine.value} needs concepts: concepts.<name>=table.parquet"
                 )
             return
-        refused = {
-            "balance.target_images": asked.target_images is not None,
-            "balance.headroom below 1": asked.headroom < 1.0,
-            "forecast=true": self.forecast,
-        }
-        for setting_name, given in refused.items():
-            if given:
-                raise HeadtailError(
-                    f"{setting_name} knows no concepts yet: with concepts, give balance.t or balance.tail_share, and "
-                    "balance.concept_t or balance.concept_tail_share"
-                )
+        if asked.headroom < 1.0:
+            raise HeadtailError(
+                "balance.headroom below 1 leads to a second balance, which knows no concepts: leave it out, and let "
+                "thresholds count what there is before the download"
+            )
 
 
 @dataclass

@@ -49,17 +49,29 @@ def draw_concepts(
 ) -> ImageDraws:
     """Draw images by their concepts. `probabilities`, by namespace, are float64[n], NaN where it has no concept."""
     every = combine != Combine.any
-    total = np.ones(len(uids))
     kept = np.full(len(uids), every)
     for name, values in probabilities.items():
-        there = ~np.isnan(values)
+        if combine != Combine.min:
+            there = ~np.isnan(values)
+            drawn = draw(seed, f"keep by {name}", uids) < values
+            kept = kept & (drawn | ~there) if every else kept | (drawn & there)
+    return ImageDraws(combine, together(combine, len(uids), probabilities), kept)
+
+
+def together(combine: Combine, images: int, probabilities: Mapping[str, np.ndarray]) -> np.ndarray:
+    """Return the `probabilities` of ImageDraws from those by namespace.
+
+    >>> colours, tags = np.array([0.5, np.nan, np.nan]), np.array([0.2, 0.2, np.nan])
+    >>> [together(combine, 3, {"colours": colours, "tags": tags}).round(9).tolist() for combine in Combine]
+    [[0.1, 0.2, 1.0], [0.2, 0.2, 1.0], [0.6, 0.2, 0.0]]
+    """
+    total = np.ones(images)
+    for values in probabilities.values():
         if combine == Combine.min:
             np.fmin(total, values, out=total)
-            continue
-        total *= np.where(there, values if every else 1.0 - values, 1.0)
-        drawn = draw(seed, f"keep by {name}", uids) < values
-        kept = kept & (drawn | ~there) if every else kept | (drawn & there)
-    return ImageDraws(combine, total if every else 1.0 - total, kept)
+        else:
+            total *= np.where(np.isnan(values), 1.0, values if combine == Combine.product else 1.0 - values)
+    return 1.0 - total if combine == Combine.any else total
 
 
 def draw_combined(

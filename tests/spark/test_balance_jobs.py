@@ -342,12 +342,10 @@ def test_wrong_matches_are_refused_before_anything_is_written(tmp_path: Path) ->
             id="tail share of concepts above 1",
         ),
         pytest.param(
-            ["concepts.a=x", "balance.target_images=5"], "balance.target_images knows no concepts yet", id="a target"
+            ["concepts.a=x", "balance.headroom=0.5"],
+            "leads to a second balance, which knows no concepts",
+            id="headroom",
         ),
-        pytest.param(
-            ["concepts.a=x", "balance.headroom=0.5"], "balance.headroom below 1 knows no concepts yet", id="a headroom"
-        ),
-        pytest.param(["concepts.a=x", "forecast=true"], "forecast=true knows no concepts yet", id="a forecast"),
         pytest.param(["concepts.a=/no.parquet"], "/no.parquet names no file", id="no table of concepts"),
     ],
 )
@@ -466,6 +464,16 @@ def test_concepts_are_counted_and_thin_as_well(
     with pytest.raises(HeadtailError, match=r"^concepts.colours: several rows have the uid"):
         _balance(tmp_path / "7", *tables, "balance.t=6.5", f"concepts.colours={tmp_path}/bad.parquet")
     assert _read(tmp_path / "7", "curated") == kept
+    grid = ["forecast=true", "forecast_grid=[6.5]", "balance.target_images=200"]
+    capsys.readouterr()
+    _balance(tmp_path / "7", *given[:-2], *tables, *grid)
+    told = re.search(r"expects ([0-9.]+) samples at t=([0-9.]+)", capsys.readouterr().err)
+    assert told is not None
+    assert float(told[1]) == pytest.approx(200, rel=1e-3)
+    forecasts = _read(tmp_path / "7", "forecasts")
+    (at_t,) = (row for row in forecasts if row["lang"] == "all" and row["reference_t"] == 6.5)
+    assert at_t["expected_images"] == pytest.approx(expected)
+    assert [path.name for path in (tmp_path / "7" / "forecasts").iterdir()] == ["part-00000"]
     all_kept = ["balance.concept_t={colours: 1e9, tags: 1e9}", "balance.combine=min", "balance.t=6.5", *tables]
     _balance(tmp_path / "7", *concepts[:2], *all_kept)
     assert _read(tmp_path / "7", "curated") == _read(run_of_7, "curated")
