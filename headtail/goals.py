@@ -36,8 +36,9 @@ class Goal:
         The reference is the language that is given, the only one, or English. Raises HeadtailError without a match, and
         where the reference has none.
         """
-        if self.others not in list(Others):
-            raise HeadtailError(f"others must be one of {', '.join(Others)}, got {self.others!r}")
+        known = [each for each in Others if each is not Others.shares]  # which takes passes over the matches
+        if self.others not in known:
+            raise HeadtailError(f"others must be one of {', '.join(known)}, got {self.others!r}")
         if not distributions.langs:
             raise HeadtailError("no text holds an entry of the list of its language: there is nothing to balance")
         reference = self.reference or (distributions.langs[0] if len(distributions.langs) == 1 else REFERENCE)

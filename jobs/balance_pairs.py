@@ -70,7 +70,7 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
         return
     thresholds, curated = Table(config.thresholds, THRESHOLDS), Table(config.curated, CURATED)
     if (first := thresholds.done(recipe)) and (done := curated.done(recipe)) and concepts.is_done(recipe):
-        write_probabilities(counts, first, config.entry_probabilities, targets_of(first))
+        write_probabilities(counts, first, config.entry_probabilities, targets_of(first), config.balance.max_repeats)
         say(NAME, f"is done: {counted(done.receipt.rows_out, 'images')} in {curated.path}")
         return
     refuse_nothing(sum_receipts(matches.parts), "match", MATCHLESS, config.allow_empty)
@@ -109,9 +109,9 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
     receipt = write_thresholds(forecaster.distributions, t, expected, thresholds_folder)
     write_targets(forecaster.targets, thresholds_folder)
     write_targets(targets, curated_folder)
-    part = curated.commit(0, recipe, receipts, stage.seconds, solved_t=solved.solved_t)
+    part = curated.commit(0, recipe, receipts, stage.seconds, **solved.solution)
     first = thresholds.commit(0, recipe, [receipt], stage.seconds)
-    write_probabilities(counts, first, config.entry_probabilities, forecaster.targets)
+    write_probabilities(counts, first, config.entry_probabilities, forecaster.targets, config.balance.max_repeats)
     stage.end(part.receipt)
 
 

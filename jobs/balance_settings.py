@@ -9,8 +9,11 @@ from curation.balancing.entry_table import Words
 from curation.balancing.target_table import TargetTable, read_target_table
 from curation.balancing.targets import EntryTargets
 from curation.balancing.thresholds import BalanceGoal, ThresholdRule
+from curation.core.amounts import counted
+from curation.core.choices import Others
 from curation.core.errors import HeadtailError
 from curation.core.kept_targets import SETTING
+from curation.core.progress import say
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import CURATED
 from curation.core.seeds import run_seed
@@ -27,7 +30,7 @@ NAME = "balance_pairs"
 def goal_of(config: BalancePairsConfig) -> BalanceGoal:
     """Return the goal that the configuration sets."""
     asked = config.balance
-    rule = ThresholdRule(asked.reference, asked.others, asked.t_by_language)
+    rule = ThresholdRule(asked.reference, asked.others, asked.t_by_language, asked.shares)
     return BalanceGoal(rule, asked.t, asked.goal_tail_share, asked.target_images, asked.headroom)
 
 
@@ -47,12 +50,10 @@ def target_table(config: BalancePairsConfig) -> TargetTable | None:
     return read_target_table(config.balance.targets) if config.balance.targets else None
 
 
-def check_targets(config: BalancePairsConfig, store: EntryStore) -> None:
-    """Raise HeadtailError if the targets name entries that the lists do not hold."""
+def check_targets(config: BalancePairsConfig, store: EntryStore, languages: Collection[str]) -> None:
+    """Raise HeadtailError if the targets name entries that the lists of the matched `languages` do not hold."""
     if table := target_table(config):
-        langs = [lang for lang in table.langs if lang in store.languages]
-        known = Words.of_lists(store, langs) if langs else Words.of_lists(store, store.languages)
-        table.resolve(known)
+        table.resolve(Words.of_lists(store, [lang for lang in table.langs if lang in languages] or languages))
 
 
 def read_targets(config: BalancePairsConfig, matches: MatchesTables) -> EntryTargets | None:
@@ -67,13 +68,16 @@ def read_targets(config: BalancePairsConfig, matches: MatchesTables) -> EntryTar
     if words is None and config.entry_lists:
         store = EntryStore.open(with_lists(config).entry_lists)
         words = Words.of_lists(store, matches.languages) if store.hash == metadata else None
-    return table.resolve(words)
+    targets = table.resolve(words)
+    say(NAME, f"{len(targets):,} of the {counted(len(table.rows), 'rows')} of {config.balance.targets} are targets")
+    return targets
 
 
 def check_reference(config: BalancePairsConfig, languages: Collection[str]) -> None:
     """Raise HeadtailError if thresholds come from a reference language that is not one of the matched `languages`."""
     asked = config.balance
-    if asked.reference not in languages and (asked.t or asked.target_images or config.forecast):
+    needed = asked.t or asked.target_images or config.forecast or asked.others == Others.shares
+    if asked.reference not in languages and needed:
         raise HeadtailError(
             f"balance.reference={asked.reference} is not matched: set it to one of {', '.join(sorted(languages)[:20])}"
         )

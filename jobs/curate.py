@@ -85,7 +85,7 @@ def run_signals(config: CurateConfig) -> None:
     def check(_: SparkSession) -> None:
         store.check_entries(config.languages)
         balance_settings.check_reference(config, config.languages or store.languages)
-        balance_settings.check_targets(config, store)
+        balance_settings.check_targets(config, store, config.languages or store.languages)
         check_writable([config.pairs, config.matches, config.entry_counts, config.thresholds, config.curated])
 
     with on_start(check):
@@ -108,7 +108,7 @@ def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) ->
     store.check_entries(config.languages)
     balance_settings.check_reference(config, config.languages or store.languages)
     Concepts.of(config)
-    balance_settings.check_targets(config, store)
+    balance_settings.check_targets(config, store, config.languages or store.languages)
     outputs = [config.pairs, config.matches, config.entry_counts, *entries_to_write(config.entries)]
     if config.forecast:
         check_writable([*outputs, config.forecasts])

@@ -262,7 +262,11 @@ class BalanceConfig(Settings):
     )
     reference: str = setting("en", "language to which t applies")
     others: Others = setting(
-        Others.tail_share, "thresholds of other languages: same tail share as the reference, or same t"
+        Others.tail_share,
+        "thresholds of other languages: same tail share as the reference, or same t; shares: images by balance.shares",
+    )
+    shares: dict[str, float] = setting(
+        {}, "for others=shares: shares of languages, relative to each other, e.g. balance.shares.de=0.5; others have 1"
     )
     t_by_language: dict[str, float] = setting({}, "thresholds by language, e.g. balance.t_by_language.de=5000")
     targets: str = setting(
@@ -274,6 +278,13 @@ class BalanceConfig(Settings):
         "expected share of images that survive download and filters; t applies to the survivors' counts",
         above=0,
         maximum=1,
+    )
+    max_repeats: float | None = setting(
+        None,
+        "for online balancing: texts of entries below their t are used up to so many times an epoch, t / count; null: "
+        "once",
+        minimum=1,
+        maximum=1000,
     )
     max_per_domain: int | None = setting(
         None,
@@ -304,6 +315,11 @@ class BalanceConfig(Settings):
             raise HeadtailError(
                 f"balance.t_by_language contains the reference language {self.reference}: set balance.t instead"
             )
+        if self.shares and self.others is not Others.shares:
+            raise HeadtailError("balance.shares needs balance.others=shares: add it, or leave the shares out")
+        for lang, share in self.shares.items():
+            if not 1e-6 <= share <= 1e6:
+                raise HeadtailError(f"balance.shares.{lang} must be from 1e-6 to 1e6, got {share}")
         for name, t in {"t": self.t or 1.0, **{f"t_by_language.{k}": t for k, t in self.t_by_language.items()}}.items():
             if not 0 < t / self.headroom < math.inf:
                 raise HeadtailError(f"balance.{name} must be above 0 matches, and finite, got {t}")

@@ -1,6 +1,7 @@
 """Distributions of entry counts: the tail share of a threshold, and the threshold of a tail share."""
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import TypeVar
 
 import numpy as np
@@ -8,6 +9,8 @@ import numpy as np
 from curation.balancing.counts import CountFiles
 from curation.balancing.targets import EntryTargets
 from curation.core.errors import HeadtailError
+
+SMALLEST_T = 1e-9
 
 
 class Distribution:
@@ -69,6 +72,34 @@ class Distribution:
         below = self.entries_below(t)
         return float(self._cumulated[below - 1] if below else 0) + (len(self.counts) - below) * t
 
+    def t_of_capped(self, wished: float) -> float:
+        """Return the t at which `matches_capped` is `wished`; SMALLEST_T, or just above all counts, where none is.
+
+        >>> found = Distribution(np.array([2, 4, 10]))
+        >>> [found.t_of_capped(wished) for wished in (3.0, 6.0, 8.0, 16.0)], found.t_of_capped(17.0) > 10
+        ([1.0, 2.0, 3.0, 10.0], True)
+        """
+        before, slopes, capped = self._ramp
+        at = int(np.searchsorted(capped, wished, side="left"))
+        if at == len(capped):
+            return float(np.nextafter(self.counts[-1], np.inf))
+        return max(SMALLEST_T, float((wished - before[at]) / slopes[at]))
+
+    @cached_property
+    def _ramp(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """`matches_capped` up to each count: the line's value at t = 0, its slope, and its value at the count."""
+        slopes = self._slopes()
+        before = np.append(0, self._cumulated[:-1])[: len(slopes)] + self._constant()
+        return before, slopes, before + slopes * self.counts[: len(slopes)]
+
+    def _slopes(self) -> np.ndarray:
+        """Return by how much `matches_capped` grows with t up to each count."""
+        return np.arange(len(self.counts), 0, -1, dtype=np.float64)
+
+    def _constant(self) -> float:
+        """Return the part of `matches_capped` that does not depend on t."""
+        return 0.0
+
 
 class TargetedDistribution(Distribution):
     """The counts of one language some of whose entries have targets (targets.py).
@@ -115,6 +146,12 @@ class TargetedDistribution(Distribution):
             return own
         below = self._below(t)
         return own + float(self._cumulated[below - 1] if below else 0) + float(self._weights[below]) * t
+
+    def _slopes(self) -> np.ndarray:
+        return self._weights[:-1] if self._free else np.zeros(0)
+
+    def _constant(self) -> float:
+        return float(np.minimum(self._own_counts, self._own_ts).sum())
 
 
 Value = TypeVar("Value")

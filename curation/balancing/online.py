@@ -34,7 +34,8 @@ from curation.balancing.sample_texts import caption_of, matched_texts, read_json
 from curation.balancing.uid_mask import UID, UidMask
 from curation.balancing.worker_state import Positions, WorkerCounts
 
-ALT_TEXT = "alt_text"
+ALT_TEXT, REPEATED = "alt_text", "repeated"
+REPEATS = "repeats"
 _OUTCOMES = ("samples", "masked", "not_kept", "faulty", ALT_TEXT)
 
 
@@ -50,6 +51,9 @@ class OnlineBalance(PipelineStage):
     of them takes the place of its text with its weight; with the weight that is left the alt-text stays. It stays, too,
     where the caption that was drawn is missing or empty. `mask` limits the loader to a subset: a `UidMask`, or what
     makes one. Neither changes which of the other samples are kept. `counts` tells what became of the samples.
+
+    If the folder has `repeats/<lang>.npy` (`balance.max_repeats`), a sample that is kept is yielded as often as the
+    largest number of its text's entries says: 2.3 means twice, and with probability 0.3 a third time.
 
     Each draw is a hash of `seed`, the epoch, the sample's uid, and, but for captions, the rank, the worker, and the
     text: it repeats with these, in whatever order samples come. `epoch` is an object with `get_value` (OpenCLIP's
@@ -80,7 +84,10 @@ class OnlineBalance(PipelineStage):
         self._positions = Positions()
         if not hasattr(epoch, "get_value"):
             self._positions.set_epoch(int(epoch))
-        self._counts = WorkerCounts([*_OUTCOMES, *self.captions, *map(_missing, self.captions)])
+        self.repeats = os.path.join(folder, REPEATS) if REPEATS in os.listdir(folder) else None
+        self._counts = WorkerCounts(
+            [*_OUTCOMES, *([REPEATED] if self.repeats else []), *self.captions, *map(_missing, self.captions)]
+        )
         self._opened: dict[str, np.ndarray] = {}
 
     def run(self, src: Iterable[dict]) -> Iterator[dict]:
@@ -94,26 +101,31 @@ class OnlineBalance(PipelineStage):
         place = (epoch, rank, worker)
         for sample in src:
             try:
-                outcome, drawn = self._draw(sample, place)
+                outcome, drawn, copies = self._draw(sample, place)
             except Exception as error:
-                outcome, drawn = ["faulty"], None
+                outcome, drawn, copies = ["faulty"], None, 0
                 if not self.handler(error):
                     return
-            if skipped:
-                skipped -= drawn is not None
-                continue
-            for name in ("samples", *outcome):
+            if skipped:  # a state may lie between two copies of a sample
+                passed = min(skipped, copies)
+                skipped, copies = skipped - passed, copies - passed
+                outcome = []
+            else:
+                outcome = ["samples", *outcome, *[REPEATED] * (copies - 1)]
+            for name in outcome:
                 self._counts.add(worker, name)
-            if drawn is not None:
+            for _ in range(copies):
+                assert drawn is not None
                 self._positions.count(worker)
-                yield drawn
+                yield dict(drawn)
         self._positions.end(worker, skipped)
 
     def counts(self) -> dict[str, int]:
         """Return what became of the samples so far, of all workers and epochs of this process's loader.
 
         `samples` = `masked` + `not_kept` + `faulty` + `alt_text` + those of each caption. `<caption>_missing` are those
-        of `alt_text` that were to have the caption, and had none.
+        of `alt_text` that were to have the caption, and had none. `repeated` are further uses of samples, if texts are
+        repeated: they are not among `samples`.
         """
         return self._counts.total()
 
@@ -133,25 +145,32 @@ class OnlineBalance(PipelineStage):
         """
         self._positions.load(state)
 
-    def _draw(self, sample: dict, place: tuple[int, int, int]) -> tuple[list[str], dict | None]:
-        """Return what becomes of a sample, and the sample with its drawn text, or None if it is not kept."""
+    def _draw(self, sample: dict, place: tuple[int, int, int]) -> tuple[list[str], dict | None, int]:
+        """Return what becomes of a sample, and the sample with its drawn text and how often it is used.
+
+        A sample that is not kept is None, and used 0 times.
+        """
         uid = str(sample.get("__key__", "")).rsplit("/", 1)[-1]
         described = None
         if not UID.fullmatch(uid):  # the key of a set that was packed anew
             described = read_json(sample)
             uid = str(described.get("uid", uid))
         if self.mask is not None and uid not in self.mask:
-            return ["masked"], None
+            return ["masked"], None, 0
         if described is None:
             described = read_json(sample)
         text = self._keep(sample, described, uid, place)
         if text is None:
-            return ["not_kept"], None
+            return ["not_kept"], None, 0
+        repeats = self._repeats(text)
+        copies = int(repeats)
+        if repeats > copies and self._uniform("repeat", *place, uid) < repeats - copies:
+            copies += 1
         outcome, words = self._text_or_caption(described, text["text"], self._uniform("caption", place[0], uid))
         if described.get("text") != text["text"] and "entries" in described:
             described["entries"] = []
         described |= {"caption": words, "text": words, "lang": text["lang"]}
-        return outcome, {**sample, "txt": words.encode(), "json": dumps(described, ensure_ascii=False).encode()}
+        return outcome, {**sample, "txt": words.encode(), "json": dumps(described, ensure_ascii=False).encode()}, copies
 
     def _keep(self, sample: dict, described: dict, uid: str, place: tuple[int, int, int]) -> dict | None:
         """Return the text that is used, None if the sample is not kept; raises ValueError if it has no texts."""
@@ -190,12 +209,24 @@ class OnlineBalance(PipelineStage):
         p = 1.0 if tail else 1.0 - float(np.prod(1.0 - probabilities[ids].astype(np.float64)))
         return min(1.0, p / text.get("keep_probability", 1.0))
 
+    def _repeats(self, text: dict) -> float:
+        """Return how often a sample is used that is kept with a text: the largest number of the text's entries."""
+        if self.repeats is None:
+            return 1.0
+        repeats = self._array(self.repeats, text["lang"])
+        ids = np.asarray(text["entry_ids"])
+        return float(repeats[ids[ids < len(repeats)]].max(initial=1.0))
+
     def _probabilities(self, lang: str) -> np.ndarray:
-        if lang not in self._opened:
+        return self._array(self.folder, lang)
+
+    def _array(self, folder: str, lang: str) -> np.ndarray:
+        path = os.path.join(folder, f"{lang}.npy")
+        if path not in self._opened:
             if lang not in self.langs:
                 raise ValueError(f"{self.folder} has no {lang}.npy: the languages are {', '.join(self.langs)}")
-            self._opened[lang] = np.load(os.path.join(self.folder, f"{lang}.npy"), mmap_mode="r")
-        return self._opened[lang]
+            self._opened[path] = np.load(path, mmap_mode="r")
+        return self._opened[path]
 
 
 def _checked_captions(captions: Mapping[str, float]) -> dict[str, float]:

@@ -28,6 +28,17 @@ def entry_probabilities(counts: np.ndarray, t: float) -> np.ndarray:
     return np.where(counts < 0, np.minimum(1.0, -counts), probabilities) if counts.dtype.kind == "f" else probabilities
 
 
+def entry_repeats(counts: np.ndarray, t: float, most: float) -> np.ndarray:
+    """Return how often a text of each entry is used in an epoch: t / count in the tail, at least 1 and at most `most`.
+
+    >>> entry_repeats(np.array([0, 2, 5, 10, 40]), 10.0, 4.0).tolist()
+    [1.0, 4.0, 2.0, 1.0, 1.0]
+    """
+    with np.errstate(divide="ignore"):
+        wished = np.where(counts < 0, -counts, t / np.abs(counts))
+    return np.where(np.isfinite(wished), np.clip(wished, 1.0, most), 1.0)  # without a match it is not known
+
+
 def keep_probabilities(
     rows: np.ndarray, id_offsets: np.ndarray, ids: np.ndarray, counts: np.ndarray, t: float, out: np.ndarray
 ) -> None:

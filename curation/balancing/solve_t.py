@@ -5,14 +5,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from curation.balancing.distributions import Distributions
+from curation.balancing.distributions import SMALLEST_T, Distributions
 from curation.balancing.thresholds import BalanceGoal
 from curation.core.choices import Others
 from curation.core.errors import HeadtailError
 
 TOLERANCE = 1e-3
 POINTS = 32
-SMALLEST_T = 1e-9
 
 
 @dataclass(frozen=True)
@@ -40,8 +39,11 @@ def solve_goal(
     """
     assert goal.target_images is not None
     counts = distributions.reference(goal.rule.reference).counts
-    same = goal.rule.others == Others.same_t
-    largest = max(distributions.each(lambda _, found: found.counts[-1]).values()) if same else counts[-1]
+    largest = counts[-1]
+    if goal.rule.others == Others.same_t:
+        largest = max(distributions.each(lambda _, found: found.counts[-1]).values())
+    elif goal.rule.others == Others.shares:
+        largest = goal.first_pass_rule.t_of_all(distributions)
 
     def expect_samples(points: Sequence[float]) -> np.ndarray:
         ts = goal.first_pass_rule.thresholds(distributions, points)

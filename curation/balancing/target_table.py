@@ -12,6 +12,7 @@ import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from importlib.resources import files
 
 import numpy as np
 import pyarrow as pa
@@ -30,6 +31,8 @@ KINDS = {
     "lang": pa.string(), "entry": pa.string(), "entry_id": pa.int32(), "t": pa.float64(), "weight": pa.float64(),
 }  # fmt: skip
 NAMES = ("entry", "entry_id")
+EXAMPLES = ("birds",)
+"""Lists that the package holds, for the preset `domain`."""
 LEAST, MOST = 1e-9, {"t": 1e18, "weight": 1e9}
 MAX_ROWS = 50_000_000
 SHOWN = 5
@@ -37,10 +40,14 @@ SHOWN = 5
 
 @dataclass(frozen=True)
 class TargetTable:
-    """The rows of a file: columns lang, `entry` or `entry_id`, t, weight, ordered by (lang, entry)."""
+    """The rows of a file: columns lang, `entry` or `entry_id`, t, weight, ordered by (lang, entry).
+
+    Of an example (`is_example`), entries that the lists of a run do not hold are passed over.
+    """
 
     path: str
     rows: pa.Table
+    is_example: bool = False
 
     @property
     def name(self) -> str:
@@ -75,13 +82,18 @@ class TargetTable:
                     "entry_lists=..., or a column entry_id"
                 )
             return EntryTargets.of_rows(self.rows.cast(TARGETS))
-        if unknown := [lang for lang in self.langs if lang not in words.languages]:
+        unknown = [lang for lang in self.langs if lang not in words.languages]
+        if unknown and not self.is_example:
             raise HeadtailError(
                 f"{self.path} has targets for {', '.join(unknown[:SHOWN])}, and the languages with an entry list are "
                 f"{', '.join(words.languages[:20])}: leave the others out"
             )
         ids = self._ids(words)
-        if not (known := ids >= 0).all():
+        known = ids >= 0
+        if self.is_example and known.any():
+            rows = self.rows.set_column(1, "entry_id", pa.array(ids)).filter(pa.array(known))
+            return EntryTargets.of_rows(rows.cast(TARGETS))
+        if not known.all():
             lost = self.rows.filter(pa.array(~known))
             first = zip(lost["lang"].to_pylist()[:SHOWN], lost[self.name].to_pylist()[:SHOWN], strict=True)
             named = ", ".join(f"{lang} {str(entry)[:80]!r}" for lang, entry in first)
@@ -112,13 +124,17 @@ def words_of(words: Words, langs: Iterable[str]) -> Iterator[tuple[str, pa.Recor
 
 
 def read_target_table(path: str) -> TargetTable:
-    """Read and check a file of targets: CSV if its name ends in .csv or .csv.gz, else Parquet.
+    """Read and check a file of targets, or one of EXAMPLES: CSV if its name ends in .csv or .csv.gz, else Parquet.
 
     Raises HeadtailError, with the path, for other columns, a row without a language, entry or target or with two of
     them, a number out of its range, an entry with two rows, and a file without rows.
     """
+    is_example = path in EXAMPLES
+    path = str(files(__package__) / f"{path}.csv") if is_example else path
     if not storage.exists(path):
-        raise HeadtailError(f"balance.targets names {path}, and there is no such file")
+        raise HeadtailError(
+            f"balance.targets names {path}, and there is no such file: give a Parquet or CSV file, or {EXAMPLES[0]}"
+        )
     raw = _read_csv(path) if path.endswith((".csv", ".csv.gz")) else _read_parquet(path)
     name = "entry" if "entry" in raw.column_names else "entry_id"
     columns = {
@@ -128,7 +144,8 @@ def read_target_table(path: str) -> TargetTable:
     }
     rows = pa.table(columns)
     _check_rows(path, rows, name)
-    return TargetTable(path, rows.sort_by([("lang", "ascending"), (name, "ascending")]).combine_chunks())
+    ordered = rows.sort_by([("lang", "ascending"), (name, "ascending")]).combine_chunks()
+    return TargetTable(path, ordered, is_example)
 
 
 def _check_columns(path: str, names: list[str]) -> None:

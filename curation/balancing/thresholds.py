@@ -3,23 +3,26 @@
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
 
 from curation.balancing.counts import CountFiles, save_array
 from curation.balancing.distributions import Distribution, Distributions
-from curation.balancing.probabilities import entry_probabilities
+from curation.balancing.probabilities import entry_probabilities, entry_repeats
 from curation.balancing.targets import EntryTargets
 from curation.core import storage
 from curation.core.choices import Others
 from curation.core.receipts import Receipt
+from curation.core.recipes import added
 from curation.core.schemas import THRESHOLDS
 from curation.core.table_reader import read_rows
 from curation.core.tables import Part
 
 Number = TypeVar("Number", float, np.ndarray)
+REPEATS = "repeats"
+"""The folder of repeats in the folder of entry probabilities."""
 
 
 @dataclass(frozen=True)
@@ -27,20 +30,63 @@ class ThresholdRule:
     """How a threshold of the reference language becomes the thresholds of all languages.
 
     With `others=tail_share` each language gets the t at which its tail share is the reference's; with `same_t` each
-    gets the reference's t. `t_by_language` overrides both for the languages that it names. Where the goal is a tail
-    share, every language has that share, the reference among them.
+    gets the reference's t; with `shares` each gets the t that keeps, of its images, those of the reference times the
+    quotient of their `shares` (1 where none is given), or all that it has (language_shares.py). `t_by_language`
+    overrides these for the languages that it names. Where the goal is a tail share, every language has that share, the
+    reference among them; with `shares` the reference alone.
+
+    `yields` are the images that are kept for each of min(count, t), by language; 1 where they are not solved yet.
     """
 
     reference: str
     others: Others
     t_by_language: Mapping[str, float]
+    shares: Mapping[str, float] = added({}, default_factory=dict)
+    yields: Mapping[str, float] = added({}, default_factory=dict)
 
     def thresholds(self, distributions: Distributions, ts: Iterable[float]) -> dict[str, np.ndarray]:
         """Return {lang: float64 array}: every language's t for each reference t of `ts`."""
         grid = np.array(list(ts), np.float64)
         reference = distributions.reference(self.reference)
+        if self.others == Others.shares:
+            wished = self._scale(reference, grid)
+            return distributions.each(lambda lang, counts: self._of_scale(lang, counts, grid, wished))
         shares = [reference.tail_share(t) for t in grid]
         return distributions.each(lambda lang, counts: self._one(lang, counts, grid, shares))
+
+    def _scale(self, reference: Distribution, grid: np.ndarray) -> np.ndarray:
+        """Return the images that a language with a share of 1 is to keep at each reference t of `grid`.
+
+        They follow from those of the reference, which has no more above its largest count. From there on they grow as
+        t does, so that languages that have more can go on.
+        """
+        largest = float(reference.counts[-1])
+        kept = np.array([reference.matches_capped(min(t, largest)) * max(1.0, t / largest) for t in grid])
+        return kept * self.yields.get(self.reference, 1.0) / self.shares.get(self.reference, 1.0)
+
+    def _of_scale(self, lang: str, counts: Distribution, grid: np.ndarray, wished: np.ndarray) -> np.ndarray:
+        if lang in self.t_by_language:
+            return np.full(len(grid), float(self.t_by_language[lang]))
+        if lang == self.reference:
+            return grid
+        capped = wished * self.shares.get(lang, 1.0) / self.yields.get(lang, 1.0)
+        return np.array([counts.t_of_capped(one) for one in capped])
+
+    def scale(self, distributions: Distributions, t: float) -> float:
+        """Return the images that a language with a share of 1 is to keep at a reference t, where it has so many."""
+        return float(self._scale(distributions.reference(self.reference), np.array([t]))[0])
+
+    def t_of_all(self, distributions: Distributions) -> float:
+        """Return the reference t from which on all languages keep all that they have, where `others` is `shares`."""
+        reference = distributions.reference(self.reference)
+        largest = float(reference.counts[-1])
+        (unit,) = self._scale(reference, np.array([largest]))
+        most = distributions.each(
+            lambda lang, counts: (
+                counts.matches_capped(2 * counts.counts[-1]) * self.yields.get(lang, 1.0) / self.shares.get(lang, 1.0)
+            )
+        )
+        return largest * max(1.0, max(most.values()) / unit)
 
     def _one(self, lang: str, counts: Distribution, grid: np.ndarray, shares: list[float]) -> np.ndarray:
         if lang in self.t_by_language:
@@ -109,8 +155,9 @@ class BalanceGoal:
         lines = [] if langs else ["no text matches an entry: see entry_lists and languages of match_pairs"]
         if max_per_domain and (forecast or self.target_images is not None):
             lines.append("expects images without regard to balance.max_per_domain: where it drops some, fewer are kept")
-        if unmatched := sorted(set(self.rule.t_by_language) - set(langs)):
-            lines.append(f"no text matches an entry in {', '.join(unmatched)}: their balance.t_by_language is not used")
+        for name, given in (("t_by_language", self.rule.t_by_language), ("shares", self.rule.shares)):
+            if unmatched := sorted(set(given) - set(langs)):
+                lines.append(f"no text matches an entry in {', '.join(unmatched)}: their balance.{name} is not used")
         return lines
 
     def to_first_pass(self, t: float) -> float:
@@ -129,6 +176,12 @@ class BalanceGoal:
         """Return how many of `images` that are kept by the first pass are expected to survive."""
         return images * self.headroom
 
+    @property
+    def solution(self) -> dict[str, Any]:
+        """What was solved, as the manifest of `curated` has it: `solved_t`, and `yields` if languages have shares."""
+        yields = {"yields": dict(self.rule.yields)} if self.rule.yields else {}
+        return {"solved_t": self.solved_t, **yields}
+
     def of_survivors(self) -> "BalanceGoal":
         """Return the same goal for counts of the survivors themselves, which lose nothing more."""
         return replace(self, t=self.survivors_t, target_images=None, headroom=1.0, solved_t=None)
@@ -140,6 +193,9 @@ class BalanceGoal:
             return {lang: float(ts[0]) for lang, ts in found.items()}
         if self.tail_share is None:
             raise ValueError("target_images has to be solved first: there is no t yet")
+        if self.rule.others == Others.shares:
+            t = distributions.reference(self.rule.reference).t_of_share(self.tail_share)
+            return {lang: float(ts[0]) for lang, ts in self.first_pass_rule.thresholds(distributions, [t]).items()}
         return self.first_pass_rule.thresholds_of_share(distributions, self.tail_share)
 
     def describe(self, t: Mapping[str, float]) -> str:
@@ -174,15 +230,24 @@ def write_thresholds(
     return Receipt(folder, rows_in=len(rows), rows_out=len(rows), outputs=[sink.output()])
 
 
-def write_probabilities(counts: CountFiles, thresholds: Part, folder: str, targets: EntryTargets | None = None) -> None:
+def write_probabilities(
+    counts: CountFiles,
+    thresholds: Part,
+    folder: str,
+    targets: EntryTargets | None = None,
+    max_repeats: float | None = None,
+) -> None:
     """Write `<lang>.npy` for each language, unless the files of these thresholds exist: float32, indexed by entry_id.
 
     Beyond the end of an array the probability is 1. `thresholds.json`, written last, holds the id of the thresholds and
-    each language's t. `targets` are those of the first pass.
+    each language's t. `targets` are those of the first pass. With `max_repeats`, `repeats/<lang>.npy` holds the
+    repeats of the tail, float32, 1 beyond the end.
     """
     rows = [row for file in thresholds.files for row in read_rows(file, THRESHOLDS).to_pylist()]
     ts: dict[str, float] = {row["lang"]: row["t"] for row in rows}
-    description = {"id": thresholds.id, "t": ts}
+    description: dict[str, Any] = {"id": thresholds.id, "t": ts}
+    if max_repeats is not None:
+        description["max_repeats"] = max_repeats
     path = storage.join(folder, "thresholds.json")
     with suppress(FileNotFoundError):
         if storage.read_json(path) == description:
@@ -191,8 +256,11 @@ def write_probabilities(counts: CountFiles, thresholds: Part, folder: str, targe
     for name in storage.list_folder(folder):
         if name.endswith(".npy"):  # of an older run; other files in the folder stay
             storage.remove(storage.join(folder, name))
+    storage.remove(storage.join(folder, REPEATS))
     for lang, t in ts.items():
-        found = counts.load(lang)
-        probabilities = entry_probabilities(targets.effective(lang, found) if targets else found, t)
-        save_array(storage.join(folder, f"{lang}.npy"), probabilities.astype(np.float32))
+        found = targets.effective(lang, counts.load(lang)) if targets else counts.load(lang)
+        save_array(storage.join(folder, f"{lang}.npy"), entry_probabilities(found, t).astype(np.float32))
+        if max_repeats is not None:
+            repeats = entry_repeats(found, t, max_repeats).astype(np.float32)
+            save_array(storage.join(folder, REPEATS, f"{lang}.npy"), repeats)
     storage.write_json(path, description)

@@ -85,6 +85,7 @@ class Others(StrEnum):
 
     tail_share = "tail_share"
     same_t = "same_t"
+    shares = "shares"
 
 
 class Resize(StrEnum):

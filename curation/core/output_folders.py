@@ -56,7 +56,7 @@ def _is_foreign(names: Iterable[str]) -> bool:
 def _are_probabilities(names: Iterable[str]) -> bool:
     """Return whether a folder holds nothing but arrays named after languages: a stopped run of balance_pairs."""
     stems = [name.removesuffix(".npy") for name in names if not name.startswith(".")]
-    return all(stem in LANGUAGES or stem == "other" for stem in stems)
+    return all(stem in LANGUAGES or stem in ("other", "repeats") for stem in stems)
 
 
 def _refusal(path: str, names: Iterable[str]) -> str:

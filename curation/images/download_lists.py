@@ -108,7 +108,7 @@ class ListPlan:
         if sum(receipt.rows_out for receipt in sliced) != sum(receipt.rows_in for receipt in written):
             raise AssertionError(f"{self._table.path}: rows were lost between slices and lists")
         manifest = self._curated[0].manifest
-        balance = manifest["settings"] | {"solved_t": manifest["solved_t"]}
+        balance = manifest["settings"] | {key: manifest[key] for key in ("solved_t", "yields") if key in manifest}
         hand_on_targets(self._curated[0], self.folder)
         refused = Receipt("places", facts=places.drops.copy())
         return self._table.commit(0, self._recipe, [*written, refused], seconds, balance=balance)

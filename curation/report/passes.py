@@ -9,6 +9,8 @@ from curation.balancing.counts import CountFiles
 from curation.balancing.entry_table import EntryNumbers
 from curation.balancing.forecast import forecast_buckets
 from curation.balancing.forecast_table import Rates
+from curation.balancing.targets import EntryTargets
+from curation.core.amounts import counted
 from curation.core.progress import say
 from curation.core.receipts import Receipt
 from curation.core.storage import join
@@ -118,7 +120,7 @@ class ReportPasses:
             tables.second_balance(),
             tables.written(shards),
             counted.domains,
-            tables.notes,
+            [*tables.notes, *target_notes(targets)],
             tails,
             counted.tail_texts,
             counted.kept_texts,
@@ -128,7 +130,9 @@ class ReportPasses:
             coverage_values(classes, found, numbers),
             counted.crawls,
         )
-        return inputs, SearchNumbers(tables.counts, kept, in_shards)
+        return inputs, SearchNumbers(
+            tables.counts, kept, in_shards, targets, {lang: row["t"] for lang, row in thresholds.items()}
+        )
 
     def forecast(self, cores: int, assumed: Rates) -> Values | None:
         """Return the forecast of other thresholds, in tasks for so many cores; None where there is none to make."""
@@ -218,3 +222,9 @@ class ReportPasses:
         tasks = plan_entries(self.store.languages, needed, self.tables.counts.folder, kept)
         summaries = self.run(partial(read_entries, store=self.store), tasks)
         return {output["lang"]: ListSummary(**output) for receipt in summaries for output in receipt.outputs}
+
+
+def target_notes(targets: EntryTargets | None) -> list[str]:
+    """Return the note that entries have targets."""
+    told = "have a t or a weight of their own, by balance.targets: the t of a language is not theirs"
+    return [f"{counted(len(targets), 'entries')} {told}"] if targets else []

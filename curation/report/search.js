@@ -94,7 +94,8 @@
       for (const each of examples) add(add(details, "p"), "bdi", each);
     }
     for (const value of [count, of(list.kept), of(list.in_shards)]) add(row, "td", number(value), "num");
-    const chance = !count || language.t === null ? undefined : Math.min(1, language.t / count);
+    let chance = !count || language.t === null ? undefined : Math.min(1, language.t / count);
+    if (count && list.chance) chance = list.chance[line] / 1e6; // entries have targets
     add(row, "td", chance === undefined ? "–" : String(Number(chance.toPrecision(3))), "num");
     if (hasSources) add(add(row, "td"), "bdi", list.sources[LETTERS.indexOf(list.source[line])] || "–");
   };

@@ -6,7 +6,8 @@ come from the web: their JSON is safe within a script, and holds no control char
 """
 
 import string
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -14,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.balancing.counts import CountFiles
+from curation.balancing.targets import EntryTargets
 
 LETTERS = string.ascii_letters + string.digits
 """A letter stands for each source, the last one for all sources beyond."""
@@ -25,11 +27,23 @@ _CONTROLS = r"[\x00-\x1f\x7f-\x{9f}]"
 
 @dataclass(frozen=True)
 class SearchNumbers:
-    """The counts of entries by language: in texts of `matches`, in kept texts, and in captions of samples if known."""
+    """The counts of entries by language: in texts of `matches`, in kept texts, and in captions of samples if known.
+
+    `targets` are those of entries, `t` the thresholds of languages with which they stand.
+    """
 
     count: CountFiles
     kept: CountFiles
     in_shards: CountFiles | None
+    targets: EntryTargets | None = None
+    t: Mapping[str, float] = field(default_factory=dict)
+
+    def chances(self, lang: str, ids: np.ndarray, counts: np.ndarray) -> np.ndarray | None:
+        """Return the millionths of its texts that each entry keeps, int64; None if the language's t tells them."""
+        if self.targets is None or lang not in self.targets.by_lang or lang not in self.t:
+            return None
+        ts = self.targets.thresholds(lang, self.t[lang], int(ids.max(initial=-1)) + 1)[ids]
+        return np.rint(1e6 * ts / np.maximum(ts, counts)).astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -37,7 +51,8 @@ class SearchRows:
     """The entries of a language in the order of the search.
 
     `words` and `letters` (of the sources) are bodies of JSON texts. `numbers` are int64 by name: `count`, `kept`, and
-    `in_shards` where it is known; the first `counted` entries have a count.
+    `in_shards` where it is known, and `chance` (millionths) where entries have targets; the first `counted` entries
+    have a count.
     """
 
     ids: np.ndarray
@@ -57,6 +72,9 @@ class SearchRows:
         for name in ("kept", "in_shards"):
             if files := getattr(numbers, name):
                 found[name] = _of_ids(files, lang, ids[order])
+        chances = numbers.chances(lang, ids[order], found["count"])
+        if chances is not None:
+            found["chance"] = chances
         letters, sources = _lettered(batch["source"].take(pa.array(order)))
         words = json_bodies(batch["entry"].take(pa.array(order)))
         return cls(ids[order], words, letters, sources, found, int(np.count_nonzero(count)))

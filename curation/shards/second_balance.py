@@ -11,7 +11,7 @@ large a P2. With the same u the head ends too large, with a fresh u it is thinne
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -55,9 +55,10 @@ class FirstBalance:
 
     @classmethod
     def of_settings(cls, settings: Mapping[str, Any], targets: EntryTargets | None = None) -> Self:
-        """Return the first balance of the settings of balance_pairs and the t that it solved for."""
+        """Return the first balance of the settings of balance_pairs and what it solved (`solution`)."""
         asked = {name: settings[name] for name in ("t", "tail_share", "target_images", "headroom", "solved_t")}
-        goal = BalanceGoal(ThresholdRule(**settings["rule"]), **asked)
+        rule = ThresholdRule(**settings["rule"])
+        goal = BalanceGoal(replace(rule, yields=settings.get("yields", rule.yields)), **asked)
         return cls(Unit(settings["unit"]), settings["seed"], goal, targets)
 
 

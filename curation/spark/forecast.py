@@ -19,12 +19,13 @@ from curation.balancing.forecast_table import (
     grid_with_goal,
     write_forecasts,
 )
+from curation.balancing.language_shares import solve_shares
 from curation.balancing.solve_t import solve_goal
 from curation.balancing.targets import EntryTargets
 from curation.balancing.thresholds import BalanceGoal
 from curation.core import storage
 from curation.core.amounts import counted
-from curation.core.choices import Unit
+from curation.core.choices import Others, Unit
 from curation.core.progress import say
 from curation.core.recipes import Recipe
 from curation.core.table_reader import read_rows
@@ -68,13 +69,24 @@ class Forecaster:
         return expected
 
     def solve(self, goal: BalanceGoal) -> BalanceGoal:
-        """Return the goal with its target of images solved for t; a goal without a target is returned unchanged."""
+        """Return the goal with its shares of languages and its target of images solved; another one is unchanged."""
+        if goal.rule.others == Others.shares:
+            return self._solve_shares(goal)
         if goal.target_images is None:
             return goal
         solved, found = solve_goal(goal, self.distributions, lambda ts: self.expect(ts)[ALL].images)
         note = "" if found.exact else f", the nearest below a jump to {found.next_images:,.0f}"
         t = f"t={solved.survivors_t:,.8g} of {goal.rule.reference}"
         say(STAGE, f"expects {counted(found.images, 'samples')} at {t}{note}")
+        return solved
+
+    def _solve_shares(self, goal: BalanceGoal) -> BalanceGoal:
+        def expect(ts: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+            return {lang: found.images for lang, found in self.expect(ts).items() if lang != ALL}
+
+        solved, found = solve_shares(goal, self.distributions, expect)
+        near = "" if found.is_exact else f"; the farthest language is {found.distance:.1%} off"
+        say(STAGE, f"gives languages their shares of the images, in {counted(found.passes, 'passes')}{near}")
         return solved
 
     def forecast(

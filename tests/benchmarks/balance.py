@@ -13,6 +13,8 @@ fastest of each:
   every image as well, which the loop does not.
 - `ratio_concepts`: `balance_pairs` with two namespaces of concepts over one without: 3 of 1,000 ids for each image, and
   1 to 15 of 20,000 for four of five, in files in no order of uids. `ratio_concepts_any`: the same with combine=any.
+- `ratio_targets_balance`, `ratio_targets_draw`: `balance_pairs`, and our draw in memory, with a weight or a t for each
+  of the 500,000 entries, over the same without.
 - `growth`: seconds of both jobs on all texts over 4 times those on a quarter.
 - `peak_memory_gib`: driver, JVM and workers together, proportional shares of memory, during our jobs.
 
@@ -44,6 +46,7 @@ from curation.balancing.counts import CountArrays
 from curation.balancing.distributions import Distribution
 from curation.balancing.matched_batch import BATCH_IMAGES, COUNTED_COLUMNS, MatchedBatch
 from curation.balancing.probabilities import entry_probabilities
+from curation.balancing.targets import EntryTargets, with_targets
 from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED, CURATED_TEXT, MATCHES, TEXT
@@ -52,7 +55,7 @@ from curation.core.tables import Table
 from curation.spark.session import close_session, open_session
 from curation.spark.tasks import run_tasks
 from jobs import balance_pairs, count_entries
-from tests.benchmarks.generate_matches import make_batch, write_matches_table
+from tests.benchmarks.generate_matches import ENTRIES, make_batch, write_matches_table
 from tests.benchmarks.memory import PeakMemory
 
 TAIL_SHARE = 0.06
@@ -69,24 +72,23 @@ def run_count(output: Path) -> None:
     count_entries.run(compose_config("count_entries", CountEntriesConfig, [f"output={output}"]))
 
 
-def run_balance(output: Path) -> None:
-    """Our job, made to run again."""
+def run_balance(output: Path, *more: str) -> None:
+    """Our job, made to run again, with `more` settings."""
     shutil.rmtree(output / "curated", ignore_errors=True)
     shutil.rmtree(output / "thresholds", ignore_errors=True)
     balance_pairs.run(
         compose_config(
-            "balance_pairs", BalancePairsConfig, [f"output={output}", f"balance.tail_share={TAIL_SHARE}", "seed=0"]
+            "balance_pairs",
+            BalancePairsConfig,
+            [f"output={output}", f"balance.tail_share={TAIL_SHARE}", "seed=0", *more],
         )
     )
 
 
 def run_concepts(output: Path, combine: str = "product") -> None:
     """Our job with two namespaces, made to run again."""
-    shutil.rmtree(output / "curated", ignore_errors=True)
-    shutil.rmtree(output / "thresholds", ignore_errors=True)
-    given = [f"output={output}", f"balance.tail_share={TAIL_SHARE}", "seed=0", f"balance.combine={combine}"]
     tables = [f"concepts.{name}={output}/{name}_table" for name in ("colours", "tags")]
-    balance_pairs.run(compose_config("balance_pairs", BalancePairsConfig, [*given, *tables]))
+    run_balance(output, f"balance.combine={combine}", *tables)
 
 
 def write_concepts(output: Path) -> None:
@@ -103,6 +105,14 @@ def write_concepts(output: Path) -> None:
             (output / f"{name}_table").mkdir(exist_ok=True)
             rows = pa.table({"uid": uids.take(pa.array(mine)), "concept_ids": lists})
             pq.write_table(rows, output / f"{name}_table" / f"{start:05d}.parquet")
+
+
+def make_targets() -> EntryTargets:
+    """A weight of a quarter to 4, or a t, for each entry."""
+    rng = np.random.default_rng(2)
+    weights = 2.0 ** rng.integers(-2, 3, ENTRIES)
+    ids = np.arange(ENTRIES, dtype=np.int32)
+    return EntryTargets({"en": (ids, np.where(rng.random(ENTRIES) < 0.1, -100 * weights, weights))})
 
 
 def read_matches(spark: SparkSession, output: Path) -> DataFrame:
@@ -191,7 +201,7 @@ def in_memory(texts: int) -> dict[str, float]:
     probabilities = entry_probabilities(counts["en"], t["en"])
 
     def count_loop() -> np.ndarray:
-        entry_counts = np.zeros(500_000, np.int64)
+        entry_counts = np.zeros(ENTRIES, np.int64)
         for ids in lists:
             for entry_id in ids:
                 entry_counts[entry_id] += 1
@@ -219,6 +229,15 @@ def in_memory(texts: int) -> dict[str, float]:
             kept += int(matched.keep_texts(0, text_probabilities(matched, counts, t)).sum())
         return kept
 
+    targeted = with_targets(counts, make_targets())
+
+    def draw_targets_ours() -> int:
+        kept = 0
+        for batch in batches:
+            matched = MatchedBatch(batch)
+            kept += int(matched.keep_texts(0, text_probabilities(matched, targeted, t)).sum())
+        return kept
+
     def draw_images_ours() -> int:
         kept = 0
         for batch in batches:
@@ -230,7 +249,15 @@ def in_memory(texts: int) -> dict[str, float]:
     loop, ours = draw_loop(), draw_ours()
     assert abs(loop - ours) < 5 * np.sqrt(len(lists)), (loop, ours)
     assert draw_images_ours() == ours
-    sides = {"cl": count_loop, "co": count_ours, "dl": draw_loop, "do": draw_ours, "di": draw_images_ours}
+    assert draw_targets_ours() > 0
+    sides = {
+        "cl": count_loop,
+        "co": count_ours,
+        "dl": draw_loop,
+        "do": draw_ours,
+        "di": draw_images_ours,
+        "dt": draw_targets_ours,
+    }
     best = interleaved(sides, 5, time.process_time)
     return {
         "loop_count_ns": best["cl"] / len(lists) * 1e9,
@@ -238,6 +265,8 @@ def in_memory(texts: int) -> dict[str, float]:
         "loop_draw_ns": best["dl"] / len(lists) * 1e9,
         "ours_draw_ns": best["do"] / len(lists) * 1e9,
         "ours_draw_images_ns": best["di"] / len(lists) * 1e9,
+        "ours_draw_targets_ns": best["dt"] / len(lists) * 1e9,
+        "ratio_targets_draw": best["dt"] / best["do"],
         "ratio_python_loop_count": best["cl"] / best["co"],
         "ratio_python_loop_draw": best["dl"] / best["do"],
         "ratio_python_loop_draw_images": best["dl"] / best["di"],
@@ -276,6 +305,8 @@ def in_spark(folder: Path, texts: int, rounds: int) -> dict[str, float]:
     run_balance(whole)
     (part,) = Table(str(whole / "curated")).parts()
     share = part.receipt.rows_out / part.receipt.rows_in
+    targets = str(folder / "targets.parquet")
+    storage.write_rows(targets, make_targets().rows())
     sides = {
         "scan_spark": partial(scan_spark, spark, whole),
         "scan_tasks": partial(run_over_files, spark, whole, scan_task),
@@ -285,6 +316,7 @@ def in_spark(folder: Path, texts: int, rounds: int) -> dict[str, float]:
         "balance": partial(run_balance, whole),
         "concepts": partial(run_concepts, whole),
         "concepts_any": partial(run_concepts, whole, "any"),
+        "balance_targets": partial(run_balance, whole, f"balance.targets={targets}"),
         "count_quarter": partial(run_count, quarter),
         "balance_quarter": partial(run_balance, quarter),
     }
@@ -304,6 +336,7 @@ def in_spark(folder: Path, texts: int, rounds: int) -> dict[str, float]:
         "ratio_copy_balance_tasks": best["balance"] / best["copy_tasks"],
         "ratio_concepts": best["concepts"] / best["balance"],
         "ratio_concepts_any": best["concepts_any"] / best["balance"],
+        "ratio_targets_balance": best["balance_targets"] / best["balance"],
         "growth": (best["count"] + best["balance"]) / 4 / (best["count_quarter"] + best["balance_quarter"]),
         "peak_memory_gib": memory.gib,
         "peak_memory_concepts_gib": concept_memory.gib,

@@ -15,6 +15,7 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.tables import Table
+from curation.shards.second_balance import FirstBalance
 from jobs import balance_pairs, count_entries
 from jobs.answers import plan_sweep
 from jobs.sweep import run_sweep
@@ -245,8 +246,11 @@ def test_targets_of_entries_decide_what_is_kept_in_however_many_buckets(
     again = tmp_path / "again.csv"
     again.write_text("lang,entry_id,t,weight\nde,1,,0.25\nen,3,2,\nen,0,,4\n")
     capsys.readouterr()
-    _balance(tmp_path / "7", *common, *asked[:2], f"balance.targets={again}")
+    _balance(tmp_path / "7", *common, *asked[:2], f"balance.targets={again}", "balance.max_repeats=3")
     assert "is done" in capsys.readouterr().err
+    repeats = np.load(tmp_path / "7/entry_probabilities/repeats/en.npy")
+    assert repeats[0] == max(np.float32(min(3, 52 / counts["en", 0])), 1)
+    assert repeats.max() == 3
     expected = sum(row["expected_images"] for row in _read(tmp_path / "7", "thresholds"))
     _balance(tmp_path / "7", *common, *asked, "forecast=true", "forecast_grid=[6.5]")
     goal = next(row for row in _read(tmp_path / "7", "forecasts") if row["lang"] == "all" and row["reference_t"] == 6.5)
@@ -258,6 +262,20 @@ def test_targets_of_entries_decide_what_is_kept_in_however_many_buckets(
     words.write_text("lang,entry,t\nen,dog,2.5\n")
     with pytest.raises(HeadtailError, match="names entries by their words, and no table tells the words"):
         _balance(tmp_path / "7", *common, f"balance.targets={words}")
+
+
+def test_languages_keep_equal_numbers_of_images(
+    run_of_7: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = [f"{name}={run_of_7 / name}" for name in ("matches", "entry_counts")]
+    _balance(tmp_path, *common, "balance=equal_languages", "balance.reference=de", "balance.shares.fr=0.5")
+    assert "gives languages their shares of the images, in " in capsys.readouterr().err
+    images = {row["lang"]: row["expected_images"] for row in _read(tmp_path, "thresholds")}
+    assert images["en"] == pytest.approx(images["de"], rel=0.01)
+    assert images["fr"] == pytest.approx(images["de"] / 2, rel=0.01)
+    (part,) = Table(str(tmp_path / "curated")).parts()
+    assert set(part.manifest["yields"]) == {"de", "en", "fr"}
+    assert FirstBalance.of_settings(part.manifest["settings"] | {"solved_t": None}).goal.rule.shares == {"fr": 0.5}
 
 
 def test_several_tables_and_parts_are_read_as_one(run_of_7: Path, tmp_path: Path) -> None:

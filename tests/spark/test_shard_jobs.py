@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -14,6 +15,7 @@ from pyspark import SparkConf
 
 from conf.compose import compose_config
 from conf.schema.jobs import DownloadImagesConfig, HashImagesConfig, WriteShardsConfig
+from curation.balancing.targets import EntryTargets, write_targets
 from curation.core.errors import HeadtailError
 from curation.core.schemas import HOSTS
 from curation.core.tables import Table
@@ -209,15 +211,17 @@ def test_shards_are_balanced_again_by_what_arrived(
     server: ImageServer, tmp_path: Path, capsys: pytest.CaptureFixture
 ) -> None:
     rows = rows_of(server)
-    for row in rows:  # a single entry, drawn with t / headroom = 100 of 120
+    for row in rows:  # a single entry of weight 2, drawn with 2 t / headroom = 100 of 120
         row["texts"] = [row["texts"][0] | {"entry_ids": [5], "keep_probability": 100 / 120}]
-    curate(tmp_path, rows, rule={"reference": "en", "others": "same_t", "t_by_language": {}}, t=50.0, headroom=0.5)
+    rule = {"reference": "en", "others": "same_t", "t_by_language": {}}
+    curated = curate(tmp_path, rows, rule=rule, t=25.0, headroom=0.5, targets="ab" * 32)
+    write_targets(EntryTargets({"en": (np.array([5], np.int32), np.array([2.0]))}), curated.path)
     download(tmp_path)
     manifest = shard(tmp_path)
     arrived = manifest["rows_in"] - manifest["drops"]["not_downloaded"] - manifest["drops"]["duplicate_image"]
     assert manifest["rows_out"] + manifest["drops"]["not_drawn"] == arrived
     assert manifest["settings"]["second_balance"]
-    assert manifest["second_balance"]["t"] == {"en": 50.0}
+    assert manifest["second_balance"]["t"] == {"en": 25.0}
     table = pa.concat_tables([pq.read_table(path) for path in sorted((tmp_path / "shards").glob("*.parquet"))])
     # Each survivor stands for 1.2 images, so the estimated count is 1.2 times what arrived.
     assert table["keep_probability"].unique().to_pylist() == [pytest.approx(50 / (1.2 * arrived))]

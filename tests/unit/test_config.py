@@ -154,7 +154,7 @@ def test_help_has_every_setting_with_its_help_text() -> None:
         assert f"\n  {name}  " in text
         assert " ".join(declared.metadata["help"].split()) in words
     assert "integer samples, default 10000" in text
-    assert "balance=metaclip_2_5b|metaclip_400m|tail_share" in text
+    assert "balance=domain|equal_languages|metaclip_2_5b|metaclip_400m|tail_share" in text
     assert "headtail curate output=" in text
     assert max(map(len, text.splitlines())) <= 120
 

@@ -212,7 +212,7 @@ def test_a_folder_of_presets_and_files(tmp_path: Path, capsys: pytest.CaptureFix
     told = shown(capsys, *folder, "--info", "balance=mine", *GIVEN)
     assert "  balance=mine\n" in told
     assert f"  {tmp_path}\n" in told
-    with pytest.raises(HeadtailError, match="unknown preset; the presets are metaclip_2_5b"):
+    with pytest.raises(HeadtailError, match="unknown preset; the presets are domain, equal_languages, metaclip_2_5b"):
         compose_config("curate", CurateConfig, [*GIVEN, "balance=mine"])
 
 

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from conf.compose import compose_config
+from conf.schema.jobs import BalancePairsConfig
 from curation.balancing.entry_table import Words
 from curation.balancing.target_table import TargetTable, read_target_table
 from curation.core.errors import HeadtailError
@@ -149,6 +151,20 @@ def test_entries_that_the_lists_do_not_hold_are_refused(rows: list[dict], line: 
     with pytest.raises(HeadtailError, match=re.escape(line)) as refusal:
         table.resolve(_words(tmp_path / "lists"))
     assert table.path in str(refusal.value)
+
+
+def test_of_the_example_the_entries_that_the_lists_hold_are_taken(tmp_path: Path) -> None:
+    config = compose_config("balance_pairs", BalancePairsConfig, ["output=x", "balance=domain"])
+    birds = read_target_table(config.balance.targets)
+    assert len(birds.rows) == len(set(birds.rows["entry"].to_pylist())) > 150
+    words = _words(tmp_path / "lists")
+    assert birds.resolve(words).rows().to_pylist() == [
+        {"lang": "en", "entry_id": 1, "t": None, "weight": 3.0},
+        {"lang": "en", "entry_id": 2, "t": None, "weight": 3.0},
+    ]
+    (tmp_path / "lists/en.txt").write_text("cat")
+    with pytest.raises(HeadtailError, match="entries that the entry lists do not hold"):
+        birds.resolve(Words.of_lists(EntryStore.open(str(tmp_path / "lists")), []))
 
 
 def test_words_need_lists() -> None:

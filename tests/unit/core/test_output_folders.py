@@ -20,6 +20,7 @@ from curation.core.storage import write_bytes
         pytest.param(["_rows/part-00000/_manifest.json"], id="rows that are counted"),
         pytest.param(["_ranges.json"], id="downloads that begin"),
         pytest.param(["en.npy", "zh.npy", "other.npy"], id="probabilities half written"),
+        pytest.param(["en.npy", "repeats"], id="probabilities with repeats half written"),
         pytest.param(["index.html", ".work/00000.parquet"], id="a report half written"),
         pytest.param(["en.parquet", "_wikis/en.json"], id="entry lists half written"),
     ],

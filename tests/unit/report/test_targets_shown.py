@@ -22,6 +22,8 @@ from curation.matching.entry_store import EntryStore
 from curation.report.class_coverage import CoverageNumbers
 from curation.report.compare import compare
 from curation.report.explain import explain_text, explanation_lines
+from curation.report.passes import target_notes
+from curation.report.search_rows import SearchNumbers, SearchRows
 from curation.report.shown_entries import head_tails, wanted_entries
 from headtail import Balancer, EntryList
 
@@ -76,6 +78,13 @@ def test_the_report_counts_head_and_tail_by_the_thresholds_of_entries(run: Path)
     assert sorted(wanted.entries["en"]) == [0, 3]
     found = head_tails(thresholds, counts, counts, None, wanted, TARGETS)["en"]
     assert (found["tail"], found["head"]) == (2, 2)
+    words = Words.of_lists(EntryStore.open(str(run / "lists")), [])
+    (batch,) = words
+    numbers = SearchNumbers(counts, counts, None, TARGETS, {"en": T})
+    assert SearchRows.of_batch(batch, "en", numbers).numbers["chance"].tolist() == [1e6, 5e5, 5e4, 1e6]
+    assert "chance" not in SearchRows.of_batch(batch, "en", SearchNumbers(counts, counts, None)).numbers
+    assert target_notes(TARGETS)[0].startswith("2 entries have a t or a weight of their own")
+    assert target_notes(None) == []
     stages = CoverageNumbers.of(counts, thresholds, None, TARGETS).stages("en", np.array([2, 0, -1]))
     assert stages["balanced"][0].tolist() == [2.0, 40.0, 0.0]
     assert stages["balanced"][1] == 40 + 20 + 2 + 8

@@ -95,6 +95,9 @@ def test_the_first_pass_is_read_from_its_settings() -> None:
         "headroom": 0.5, "solved_t": None,
     }  # fmt: skip
     assert FirstBalance.of_settings(settings) == FirstBalance(Unit.image, 9, goal)
+    again = FirstBalance.of_settings(settings | {"yields": {"de": 0.5}}).goal
+    assert again.solution == {"solved_t": None, "yields": {"de": 0.5}}
+    assert again.of_survivors().rule.yields == {"de": 0.5}
 
 
 def test_nothing_left_is_nothing_drawn(tmp_path: Path) -> None:
