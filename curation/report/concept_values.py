@@ -1,6 +1,6 @@
 """The concepts of a balance, as the report and `explain` tell them: each namespace, and its most frequent concepts."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from curation.core.tables import Part, Table
 
 SHOWN = 20
 """Concepts of a namespace that are shown: those with most images."""
-Values = Mapping[str, Any]
+Values = dict[str, Any]
 
 
 def counts_of(path: str, balance: Part | None) -> Part | None:
