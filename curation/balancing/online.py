@@ -53,7 +53,8 @@ class OnlineBalance(PipelineStage):
     makes one. Neither changes which of the other samples are kept. `counts` tells what became of the samples.
 
     If the folder has `repeats/<lang>.npy` (`balance.max_repeats`), a sample that is kept is yielded as often as the
-    largest number of its text's entries says: 2.3 means twice, and with probability 0.3 a third time.
+    largest number of its text's entries says: 2.3 means twice, and with probability 0.3 a third time. Put a shuffle
+    behind the stage then: the uses of a sample follow each other.
 
     Each draw is a hash of `seed`, the epoch, the sample's uid, and, but for captions, the rank, the worker, and the
     text: it repeats with these, in whatever order samples come. `epoch` is an object with `get_value` (OpenCLIP's

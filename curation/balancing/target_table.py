@@ -11,7 +11,7 @@ import csv
 import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from importlib.resources import files
 
 import numpy as np
@@ -135,6 +135,16 @@ def read_target_table(path: str) -> TargetTable:
         raise HeadtailError(
             f"balance.targets names {path}, and there is no such file: give a Parquet or CSV file, or {EXAMPLES[0]}"
         )
+    found = storage.list_files([path])
+    if len(found) != 1:
+        raise HeadtailError(f"balance.targets names {path}, which holds {counted(len(found), 'files')}: give one file")
+    return _read(found[0], is_example)
+
+
+@lru_cache(maxsize=1)
+def _read(file: storage.FileInfo, is_example: bool) -> TargetTable:
+    """Read a file; the jobs of a run ask for it several times."""
+    path = file.path
     raw = _read_csv(path) if path.endswith((".csv", ".csv.gz")) else _read_parquet(path)
     name = "entry" if "entry" in raw.column_names else "entry_id"
     columns = {

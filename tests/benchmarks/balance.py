@@ -49,8 +49,8 @@ from curation.balancing.probabilities import entry_probabilities
 from curation.balancing.targets import EntryTargets, with_targets
 from curation.core import storage
 from curation.core.receipts import Receipt
-from curation.core.schemas import CURATED, CURATED_TEXT, MATCHES, TEXT
-from curation.core.table_reader import read_batches
+from curation.core.schemas import CURATED, CURATED_TEXT, MATCHES, TEXT, THRESHOLDS
+from curation.core.table_reader import read_batches, read_rows
 from curation.core.tables import Table
 from curation.spark.session import close_session, open_session
 from curation.spark.tasks import run_tasks
@@ -107,12 +107,12 @@ def write_concepts(output: Path) -> None:
             pq.write_table(rows, output / f"{name}_table" / f"{start:05d}.parquet")
 
 
-def make_targets() -> EntryTargets:
-    """A weight of a quarter to 4, or a t, for each entry."""
+def make_targets(t: float) -> EntryTargets:
+    """A weight of a quarter to 4 for each entry, or a t that is so many times the language's."""
     rng = np.random.default_rng(2)
     weights = 2.0 ** rng.integers(-2, 3, ENTRIES)
     ids = np.arange(ENTRIES, dtype=np.int32)
-    return EntryTargets({"en": (ids, np.where(rng.random(ENTRIES) < 0.1, -100 * weights, weights))})
+    return EntryTargets({"en": (ids, np.where(rng.random(ENTRIES) < 0.1, -t * weights, weights))})
 
 
 def read_matches(spark: SparkSession, output: Path) -> DataFrame:
@@ -229,7 +229,7 @@ def in_memory(texts: int) -> dict[str, float]:
             kept += int(matched.keep_texts(0, text_probabilities(matched, counts, t)).sum())
         return kept
 
-    targeted = with_targets(counts, make_targets())
+    targeted = with_targets(counts, make_targets(t["en"]))
 
     def draw_targets_ours() -> int:
         kept = 0
@@ -306,7 +306,8 @@ def in_spark(folder: Path, texts: int, rounds: int) -> dict[str, float]:
     (part,) = Table(str(whole / "curated")).parts()
     share = part.receipt.rows_out / part.receipt.rows_in
     targets = str(folder / "targets.parquet")
-    storage.write_rows(targets, make_targets().rows())
+    (row,) = read_rows(Table(str(whole / "thresholds")).files()[0], THRESHOLDS).to_pylist()
+    storage.write_rows(targets, make_targets(row["t"]).rows())
     sides = {
         "scan_spark": partial(scan_spark, spark, whole),
         "scan_tasks": partial(run_over_files, spark, whole, scan_task),

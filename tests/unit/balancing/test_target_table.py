@@ -61,6 +61,20 @@ def test_rows_of_parquet_and_csv_are_the_same_targets_in_whatever_order(tmp_path
     assert read_target_table(_parquet(tmp_path / "e.parquet", changed)).hash != found[0].hash
 
 
+def test_a_folder_of_one_file_is_read_and_of_two_refused(tmp_path: Path) -> None:
+    (tmp_path / "targets").mkdir()
+    first = read_target_table(_parquet(tmp_path / "targets/0.parquet", ROWS))
+    assert read_target_table(str(tmp_path / "targets")).hash == first.hash
+    _parquet(tmp_path / "targets/1.parquet", ROWS)
+    with pytest.raises(HeadtailError, match="targets, which holds 2 files: give one file"):
+        read_target_table(str(tmp_path / "targets"))
+
+
+def test_a_file_that_has_changed_is_read_again(tmp_path: Path) -> None:
+    found = [read_target_table(_parquet(tmp_path / "a.parquet", ROWS[:count])).hash for count in (1, 2, 3, 3)]
+    assert len(set(found)) == 3
+
+
 def test_ids_are_taken_with_and_without_words(tmp_path: Path) -> None:
     table = read_target_table(_parquet(tmp_path / "a.parquet", [{"lang": "en", "entry_id": 2, "weight": 3}]))
     for words in (None, _words(tmp_path / "lists")):
