@@ -17,7 +17,7 @@ from curation.balancing.packed_uids import PackedUids, find_rows, merged, pack_u
 from curation.core import storage
 from curation.core.beats import watch
 from curation.core.errors import HeadtailError
-from curation.core.exchange import SUFFIX, iter_slices, write_batches
+from curation.core.exchange import FAST, SUFFIX, iter_slices, write_batches
 from curation.core.receipts import Receipt
 from curation.core.schemas import MATCHES
 from curation.core.table_reader import read_batches
@@ -73,7 +73,7 @@ def join_concepts(task: JoinConceptsTask, ranges: UidRanges) -> Receipt:
     schema = pa.schema([(name, pa.list_(pa.int32())) for name in task.names])
     for number, files in zip(task.numbers, task.buckets, strict=True):
         path = joined_path(task.output, files[0].rpartition("/")[2])
-        write_batches(path, schema, _joined(task, number, files, ranges, receipt, counts))
+        write_batches(path, schema, _joined(task, number, files, ranges, receipt, counts), FAST)
     write_partial(task.counts, counts)
     receipt.rows_out = receipt.rows_in
     return receipt

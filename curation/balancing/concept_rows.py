@@ -18,7 +18,7 @@ from curation.balancing.packed_uids import PackedUids, pack_uids
 from curation.core import storage
 from curation.core.beats import watch
 from curation.core.errors import HeadtailError
-from curation.core.exchange import SUFFIX, write_batches
+from curation.core.exchange import FAST, SUFFIX, write_batches
 from curation.core.receipts import Receipt
 from curation.core.table_reader import open_table_file
 
@@ -30,6 +30,8 @@ SPLIT_BYTES = 128 << 20
 CUT_BYTES, CUT_IMAGES = 32 << 20, 1 << 20
 """A range of a bucket has about so many bytes of a table, and so many images, at most."""
 MAX_SLICES = 1 << 16
+SHORT = 32
+"""Ids of one image that are sorted by insertion."""
 ROWS = pa.schema([("high", pa.uint64()), ("low", pa.uint32()), ("ids", pa.list_(pa.int32()))])
 
 
@@ -130,7 +132,7 @@ def _write(held: list[tuple[PackedUids, pa.ListArray]], task: DealConceptsTask, 
     slices = ranges.slices_of(high)
     count = ranges.buckets * ranges.cuts
     starts, high, low, offsets, ids = _sorted_rows(
-        slices, count, high, low, lists.offsets.to_numpy(), lists.values.to_numpy().copy()
+        slices, count, high, low, lists.offsets.to_numpy(), lists.values.to_numpy()
     )
     batches = (
         pa.record_batch(
@@ -146,54 +148,55 @@ def _write(held: list[tuple[PackedUids, pa.ListArray]], task: DealConceptsTask, 
         )
         for first, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
     )
-    write_batches(f"{task.prefix}-{number:06d}{SUFFIX}", ROWS, batches)
+    write_batches(f"{task.prefix}-{number:06d}{SUFFIX}", ROWS, batches, FAST)
 
 
 @numba.njit(cache=True, nogil=True)
 def _sorted_rows(
     slices: np.ndarray, count: int, high: np.ndarray, low: np.ndarray, offsets: np.ndarray, ids: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the rows in the order of their slices, the ids of each sorted and once; `ids` is overwritten.
+    """Return the rows in the order of their slices, the ids of each sorted and once.
 
     Returns starts int64[count + 1] of the slices, high, low, offsets int64[n + 1] and ids.
     """
     rows = len(slices)
     starts = np.zeros(count + 1, np.int64)
-    sizes = np.empty(rows, np.int32)
     for row in range(rows):
         starts[slices[row] + 1] += 1
-        sizes[row] = _sort_once(ids, offsets[row], offsets[row + 1])
     for each in range(count):
         starts[each + 1] += starts[each]
     places = starts[:-1].copy()
-    order = np.empty(rows, np.int64)
+    order = np.empty(rows, np.int32)
     for row in range(rows):
         order[places[slices[row]]] = row
         places[slices[row]] += 1
     new_high, new_low = np.empty(rows, np.uint64), np.empty(rows, np.uint32)
-    new_offsets, new_ids = np.zeros(rows + 1, np.int64), np.empty(sizes.sum(), np.int32)
+    new_offsets, new_ids = np.zeros(rows + 1, np.int64), np.empty(len(ids), np.int32)
     for place in range(rows):
         row = order[place]
         new_high[place], new_low[place] = high[row], low[row]
-        at = new_offsets[place]
-        for k in range(sizes[row]):
+        at, size = new_offsets[place], offsets[row + 1] - offsets[row]
+        for k in range(size):
             new_ids[at + k] = ids[offsets[row] + k]
-        new_offsets[place + 1] = at + sizes[row]
-    return starts, new_high, new_low, new_offsets, new_ids
+        new_offsets[place + 1] = at + _sort_once(new_ids, at, at + size)
+    return starts, new_high, new_low, new_offsets, new_ids[: new_offsets[rows]]
 
 
 @numba.njit(cache=True, nogil=True)
 def _sort_once(ids: np.ndarray, start: int, end: int) -> int:
     """Sort ids[start:end] in place, move each different id to the front, and return how many there are."""
-    rising = True
-    for at in range(start + 1, end):
-        rising = rising and ids[at] > ids[at - 1]
-    if rising:
-        return end - start
-    ids[start:end].sort()
+    if end - start > SHORT:
+        ids[start:end].sort()
+    else:
+        for at in range(start + 1, end):
+            value, place = ids[at], at
+            while place > start and ids[place - 1] > value:
+                ids[place] = ids[place - 1]
+                place -= 1
+            ids[place] = value
     last = start
     for at in range(start + 1, end):
         if ids[at] != ids[last]:
             last += 1
             ids[last] = ids[at]
-    return last + 1 - start
+    return last + 1 - start if end > start else 0

@@ -13,6 +13,8 @@ from curation.core import storage
 
 SUFFIX = ".arrow"
 COMPRESSION = pa.ipc.IpcWriteOptions(compression="zstd")
+FAST = pa.ipc.IpcWriteOptions(compression="lz4")
+"""For large slices, which are read once."""
 
 
 def write_slices(path: str, table: pa.Table, receivers: np.ndarray, count: int) -> None:
@@ -29,9 +31,11 @@ def write_slices(path: str, table: pa.Table, receivers: np.ndarray, count: int) 
     )
 
 
-def write_batches(path: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch]) -> None:
+def write_batches(
+    path: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch], options: pa.ipc.IpcWriteOptions = COMPRESSION
+) -> None:
     """Write batches to an `.arrow` file, each as one slice, in their order."""
-    with storage.AtomicFile(path) as file, pa.ipc.new_file(file, schema, options=COMPRESSION) as writer:
+    with storage.AtomicFile(path) as file, pa.ipc.new_file(file, schema, options=options) as writer:
         for batch in batches:
             writer.write_batch(batch)
 
