@@ -5,7 +5,13 @@ from functools import partial
 
 from headtail.start import launch
 from conf.schema.jobs import BalancePairsConfig
-from curation.balancing.balance import BalanceSettings, balance_bucket, plan_balancing, take_expectations
+from curation.balancing.balance import (
+    BalanceSettings,
+    balance_bucket,
+    draw_by_entries,
+    plan_balancing,
+    take_expectations,
+)
 from curation.balancing.counts import CountFiles, open_counts
 from curation.balancing.distributions import Distributions
 from curation.balancing.forecast_table import FORECASTS, ForecastPlan, Rates
@@ -22,11 +28,13 @@ from curation.core.storage import join, remove
 from curation.core.tables import Table, sum_receipts
 from curation.matching.entry_store import EntryStore
 from curation.matching.parts import MATCHLESS, MatchesTables
+from curation.spark.concepts import JoinedConcepts
 from curation.spark.domain_cap import cap_domains
 from curation.spark.forecast import Forecaster
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.balance_settings import NAME, goal_of, read_targets, recipe_of
+from jobs.concept_settings import Concepts
 from jobs.entries import entries_to_write, write_counts
 from jobs.entry_lists import with_lists
 from jobs.outputs import writing
@@ -40,6 +48,7 @@ def folders_of(config: BalancePairsConfig) -> list[str]:
     if config.forecast:
         return [config.forecasts]
     tables = [config.thresholds, config.curated, config.entry_probabilities, config.forecasts]
+    tables += [config.concept_counts] if config.concepts else []
     return [*tables, *entries_to_write(config.entries)]
 
 
@@ -53,13 +62,14 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
     goal = goal_of(config)
     matches = MatchesTables([config.matches, *config.more_matches])
     counts = open_counts(config.entry_counts, matches)
+    concepts = Concepts.of(config)
     recipe = recipe_of(config, matches.inputs())
     seed, limit = recipe.settings["seed"], config.balance.max_per_domain
     if config.forecast:
-        write_forecast(config, goal, matches, counts, recipe, seed)
+        write_forecast(config, goal, matches, counts, recipe, seed, concepts)
         return
     thresholds, curated = Table(config.thresholds, THRESHOLDS), Table(config.curated, CURATED)
-    if (first := thresholds.done(recipe)) and (done := curated.done(recipe)):
+    if (first := thresholds.done(recipe)) and (done := curated.done(recipe)) and concepts.is_done(recipe):
         write_probabilities(counts, first, config.entry_probabilities, targets_of(first), config.balance.max_repeats)
         say(NAME, f"is done: {counted(done.receipt.rows_out, 'images')} in {curated.path}")
         return
@@ -69,10 +79,13 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
         check_later()
     targets = read_targets(config, matches)
     folders = [config.thresholds, config.curated, config.entry_probabilities]
+    folders += [config.concept_counts] if config.concepts else []
     check_writable([*folders, *entries_to_write(config.entries)])
     report_limits(config, goal, counts)
     stage = Stage(NAME, counted(len(matches.buckets), "buckets"))
-    forecaster = open_forecaster(config, matches, counts, seed, goal.first_pass_targets(targets))
+    work = join(curated.path, "_concepts")  # a table that is refused costs no finished part
+    joined = concepts.join(open_session(NAME, **vars(config.spark)), matches, work, config.allow_empty)
+    forecaster = open_forecaster(config, matches, counts, seed, goal.first_pass_targets(targets), joined)
     solved = forecaster.solve(goal)
     t = solved.thresholds(forecaster.distributions)
     say(NAME, solved.describe(t))
@@ -81,14 +94,17 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
     draw = BalanceSettings(config.balance.unit, seed, counts.folder, t, *merged, forecaster.targets)
     drawn_folder = join(curated_folder, "_drawn") if limit else curated_folder
     tasks = plan_balancing(matches.buckets, drawn_folder)
+    open_draw = joined.draw.open if joined else draw_by_entries
+    balance = partial(balance_bucket, settings=draw, open_draw=open_draw)
     images = Amount(sum_receipts(matches.parts).facts["images"], "images")
-    receipts = run_tasks(forecaster.spark, partial(balance_bucket, settings=draw), tasks, curated_folder, amount=images)
+    receipts = run_tasks(forecaster.spark, balance, tasks, curated_folder, amount=images)
     expected = take_expectations(receipts)
     refuse_nothing(merge_receipts(NAME, receipts), "kept image", KEEPLESS, config.allow_empty)
     if limit:
         host_form = recipe.settings.get("host_form", 1)
         receipts = [cap_domains(forecaster.spark, receipts, limit, seed, host_form, curated_folder)]
         remove(drawn_folder)
+    concepts.commit(joined, recipe, work)
     write_counts(NAME, config.entries, matches, counts, config.entry_counts, config.thresholds, recipe)
     receipt = write_thresholds(forecaster.distributions, t, expected, thresholds_folder)
     write_targets(forecaster.targets, thresholds_folder)
@@ -106,6 +122,7 @@ def write_forecast(
     counts: CountFiles,
     recipe: Recipe,
     seed: int,
+    concepts: Concepts,
 ) -> None:
     """Write and print `forecasts`: the images that the goal and a grid of thresholds would keep. Draws nothing."""
     config = with_lists(config)
@@ -114,21 +131,30 @@ def write_forecast(
     Distributions.of_files(counts).reference(goal.rule.reference)  # refused before Spark starts
     report_limits(config, goal, counts)
     say(NAME, f"starts: {counted(len(matches.buckets), 'buckets')}, a forecast")
-    forecaster = open_forecaster(config, matches, counts, seed, targets)
+    work = join(config.forecasts, "_concepts")
+    joined = concepts.join(open_session(NAME, **vars(config.spark)), matches, work, config.allow_empty)
+    forecaster = open_forecaster(config, matches, counts, seed, targets, joined)
     solved = forecaster.solve(goal)
     t = solved.thresholds(forecaster.distributions)
     say(NAME, solved.describe(t))
     sizes = EntryStore.open(config.entry_lists).list_sizes(matches.languages) if config.entry_lists else {}
     plan = ForecastPlan(tuple(config.forecast_grid), Rates(**vars(config.rates)), sizes)
     print(forecaster.forecast(solved, t, plan, Table(config.forecasts, FORECASTS), recipe))  # noqa: T201 the job's result
+    remove(work)
 
 
 def open_forecaster(
-    config: BalancePairsConfig, matches: MatchesTables, counts: CountFiles, seed: int, targets: EntryTargets | None
+    config: BalancePairsConfig,
+    matches: MatchesTables,
+    counts: CountFiles,
+    seed: int,
+    targets: EntryTargets | None,
+    joined: JoinedConcepts | None,
 ) -> Forecaster:
     """Start Spark, and return the Forecaster, which also solves a goal for t; `targets` are those of the first pass."""
     spark = open_session(NAME, **vars(config.spark))
-    return Forecaster(spark, matches, counts, config.balance.unit, seed, join(config.forecasts, "_pass"), targets)
+    more = (targets, joined.draw if joined else None)
+    return Forecaster(spark, matches, counts, config.balance.unit, seed, join(config.forecasts, "_pass"), *more)
 
 
 def report_limits(config: BalancePairsConfig, goal: BalanceGoal, counts: CountFiles) -> None:

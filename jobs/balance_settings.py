@@ -20,6 +20,7 @@ from curation.core.seeds import run_seed
 from curation.core.tables import Table
 from curation.matching.entry_store import EntryStore
 from curation.matching.parts import MatchesTables
+from jobs.concept_settings import concept_recipe
 from jobs.entries import words_beside
 from jobs.entry_lists import with_lists
 
@@ -38,6 +39,7 @@ def recipe_of(config: BalancePairsConfig, inputs: list[dict]) -> Recipe:
     limit = limit_settings(config.balance.max_per_domain, Table(config.curated, CURATED).parts())
     seed = run_seed(config.output, config.seed, [config.curated])
     settings = {"seed": seed, "unit": config.balance.unit, **recipe_settings(goal_of(config)), **limit}
+    settings |= concept_recipe(config)
     if table := target_table(config):
         settings[SETTING] = table.hash
     return Recipe(NAME, LOGIC_VERSION, settings, inputs)

@@ -20,6 +20,7 @@ from curation.images.downloads import Downloads, download_recipe
 from curation.matching.entry_store import EntryStore
 from curation.shards.origin import Origin
 from curation.shards.readme import command_anywhere
+from curation.shards.second_balance import refuse_concepts
 from curation.shards.shard_set import SIZES
 from curation.spark.session import on_start
 from curation.spark.tasks import require_single_attempts
@@ -35,6 +36,7 @@ from jobs import (
     shard_checks,
     write_shards,
 )
+from jobs.concept_settings import Concepts
 from jobs.download_settings import download_settings
 from jobs.entries import entries_to_write
 from jobs.entry_lists import lists_to_write, with_new_lists
@@ -105,6 +107,7 @@ def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) ->
     """Raise HeadtailError for what a later job of the chain would refuse after days of work of the first ones."""
     store.check_entries(config.languages)
     balance_settings.check_reference(config, config.languages or store.languages)
+    Concepts.of(config)
     balance_settings.check_targets(config, store, config.languages or store.languages)
     outputs = [config.pairs, config.matches, config.entry_counts, *entries_to_write(config.entries)]
     if config.forecast:
@@ -114,6 +117,8 @@ def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) ->
     if config.download_images:
         check_writable([config.lists, config.downloads, config.shards])
         shard_checks.check_datacomp(config, config.source.carry)
+        if config.second_balance:
+            refuse_concepts(config.concepts)
         require_single_attempts(spark)
         shard_checks.check_start(without_signals(config), spark, coming_columns(config))
 

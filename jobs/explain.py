@@ -16,6 +16,7 @@ from curation.extraction.language import DEFAULT_MODEL, DROP, UNKNOWN_BY_DEFAULT
 from curation.extraction.single_text import TextLanguage, language_of_text
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import languages_of
+from curation.report.concept_values import concept_lines
 from curation.report.explain import Explanation, Lists, explain_text, explanation_lines, read_counts, read_threshold
 from curation.report.run_lists import RunLists
 from jobs.entry_lists import STARTER, cached_lists, with_lists
@@ -43,7 +44,8 @@ def run(config: ExplainConfig) -> None:
     t = read_threshold([file for part in balanced for file in part.files], lang)
     targets = targets_of(balanced[0]) if balanced else None
     explanation = explain_text(config.text, lang, score, store, counts, t, kept_languages(pairs, settings), targets)
-    print(*explanation_lines(replace(explanation, by=by)), sep="\n")  # noqa: T201 the output of the command
+    concepts = concept_lines(config.concept_counts, next(iter(balanced), None))
+    print(*explanation_lines(replace(explanation, by=by)), *concepts, sep="\n")  # noqa: T201 the output of the command
 
 
 def lists_of(config: ExplainConfig, matching: dict[str, Any], lang: str) -> Lists:

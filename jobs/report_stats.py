@@ -17,6 +17,7 @@ from curation.core.storage import join, remove
 from curation.matching.entry_store import EntryStore
 from curation.report.class_lists import class_settings, read_class_lists
 from curation.report.class_lookup import notes_on_classes
+from curation.report.concept_values import concept_values, counts_of
 from curation.report.entry_numbers import EntriesPlan
 from curation.report.page import is_written, write_report
 from curation.report.passes import ReportPasses
@@ -43,6 +44,9 @@ def run(config: ReportStatsConfig) -> None:
     seed = run_seed(config.output, config.seed)
     classes = read_class_lists(config.benchmarks)
     recipe_of = {"seed": seed, "metadata": tables.check_metadata(store.hash)}
+    balance = next(iter(tables.parts["balance_pairs"]), None)
+    concepts = counts_of(config.concept_counts, balance)
+    recipe_of |= {"concept_counts": concepts.id} if concepts else {}
     asked = class_settings(config.benchmarks, classes) | search_settings(config.search_megabytes)
     recipe = tables.recipe(recipe_of | asked)
     words = Words.of_lists(store, tables.matches.languages)
@@ -64,7 +68,7 @@ def run(config: ReportStatsConfig) -> None:
     inputs, numbers = passes.inputs(TASKS_PER_CORE * cores, classes, words.languages, shards, price)
     forecast = passes.forecast(cores, Rates(RatesConfig.images_per_second, RatesConfig.bytes_per_image))
     report = report_values(
-        replace(inputs, forecast=forecast),
+        replace(inputs, forecast=forecast, concepts=concept_values(config.concept_counts, balance)),
         run={
             "id": recipe.id,
             "finished": datetime.now(UTC).isoformat(timespec="seconds"),

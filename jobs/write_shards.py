@@ -25,7 +25,7 @@ from curation.shards.origin import ORIGIN, Origin, matches_of
 from curation.shards.readme import CAPTIONS
 from curation.shards.sample_json import BLURRED, ENTRY_WORDS, SampleForm
 from curation.shards.scores import SCORE_COLUMNS
-from curation.shards.second_balance import FirstBalance
+from curation.shards.second_balance import CONCEPTS, FirstBalance, refuse_concepts
 from curation.shards.selection import check_inputs
 from curation.shards.shard_set import STAGE, ShardSet, describe_set, make_searchable
 from curation.shards.steps import SelectionSteps
@@ -64,6 +64,8 @@ def run(config: WriteShardsConfig, before: Origin | None = None, store: EntrySto
     balance = lists.manifest["balance"]
     first = FirstBalance.of_settings(balance, targets_of(lists, balance))
     again = first.goal.headroom < 1.0 if config.second_balance is None else config.second_balance
+    if again:
+        refuse_concepts(lists.manifest["balance"].get(CONCEPTS))
     version, recipe = recipe_of(config, shards, again, [lists.input(), *downloads.inputs()])
     if part := shards.done(recipe):
         finish_again(config, part)

@@ -21,7 +21,7 @@ from conf.schema.topics import (
     TextConfig,
     UrlsConfig,
 )
-from curation.core.choices import Cleanable, Edges, ExportFormat, Faces, Signal, SignalFilter
+from curation.core.choices import Cleanable, Combine, Edges, ExportFormat, Faces, Signal, SignalFilter
 from curation.core.errors import HeadtailError
 
 
@@ -111,12 +111,44 @@ class BalancePairsConfig(JobConfig):
     entry_lists: str = setting("", "the metadata, or starter; with it a forecast counts the entries without a match")
     rates: RatesConfig = setting(RatesConfig, "assumptions of a forecast")
     entries: str = table("entries", "table of the words of entries and their counts, for people, to write")
+    concepts: dict[str, str] = setting(
+        {},
+        "concepts of images by namespace, which balancing counts and thins as well: concepts.colours=table.parquet, "
+        "with the columns uid and concept_ids (docs/balancing.md)",
+    )
+    concept_names: dict[str, str] = setting(
+        {}, "names of the concepts by id, a list as an entry list: concept_names.colours=colours.txt"
+    )
+    concept_counts: str = table("concept_counts", "table of concepts and their counts to write", writes=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_concepts()
         for t in self.forecast_grid:
             if not 0 < t / self.balance.headroom < math.inf:
                 raise HeadtailError(f"forecast_grid: thresholds must be above 0 matches, and finite, got {t}")
+
+    def _check_concepts(self) -> None:
+        """Raise HeadtailError for settings of concepts without a table, and for goals that do not know concepts."""
+        asked = self.balance
+        named = {
+            f"balance.{name}.{key}": key for name in ("concept_t", "concept_tail_share") for key in getattr(asked, name)
+        }
+        named |= {f"concept_names.{key}": key for key in self.concept_names}
+        for setting_name, key in named.items():
+            if key not in self.concepts:
+                raise HeadtailError(f"{setting_name} needs concepts.{key}, the table of the images' concepts")
+        if not self.concepts:
+            if asked.combine != Combine.product:
+                raise HeadtailError(
+                    f"balance.combine={asked.combine.value} needs concepts: concepts.<name>=table.parquet"
+                )
+            return
+        if asked.headroom < 1.0:
+            raise HeadtailError(
+                "balance.headroom below 1 leads to a second balance, which knows no concepts: leave it out, and let "
+                "thresholds count what there is before the download"
+            )
 
 
 @dataclass
@@ -343,6 +375,7 @@ class ReportStatsConfig(JobConfig):
     entry_counts: str = table("entry_counts", "table of counts")
     thresholds: str = table("thresholds", "table of thresholds")
     curated: str = table("curated", "table of kept images")
+    concept_counts: str = table("concept_counts", "table of concepts and their counts, if there are concepts")
     lists: str = table("lists", "table of kept images in the final order")
     downloads: str = table("downloads", "folder of images and their download_status")
     shards: str = table("shards", "folder of shards")
@@ -476,6 +509,7 @@ class ExplainConfig(Settings):
     matches: str = table("matches", "table of matches of the run")
     entry_counts: str = table("entry_counts", "table of counts of the run")
     thresholds: str = table("thresholds", "table of thresholds of the run")
+    concept_counts: str = table("concept_counts", "table of concepts of the run and their counts, if there are some")
     entries: str = table("entries", "table of the words of entries of the run")
     edges: Edges = setting(Edges.script, "edge rule, if output is not given")
     lang: str = setting("", "language of the text; empty: detect it by the rules of the run, without a page")

@@ -14,6 +14,7 @@ from conf.schema.spark_values import check_heap, check_master, check_values
 from curation.core.choices import (
     BigramScore,
     Channels,
+    Combine,
     CsvEscape,
     Edges,
     Emails,
@@ -291,9 +292,22 @@ class BalanceConfig(Settings):
         unit="images",
         minimum=1,
     )
+    concept_t: dict[str, float] = setting(
+        {}, "thresholds of concepts by namespace, in images, e.g. balance.concept_t.colours=500"
+    )
+    concept_tail_share: dict[str, float] = setting(
+        {},
+        "or tail shares of concepts by namespace, e.g. balance.concept_tail_share.colours=0.1; without either: that of "
+        f"the entries, or {DEFAULT_TAIL_SHARE}",
+    )
+    combine: Combine = setting(
+        Combine.product,
+        "draws of entries and concepts: product (kept by all of them), min (one draw, the smallest probability), any",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        self._check_concepts()
         given = [name for name in ("t", "tail_share", "target_images") if getattr(self, name) is not None]
         if len(given) > 1:
             raise HeadtailError(f"{' and '.join(f'balance.{name}' for name in given)} are given: give only one of them")
@@ -309,6 +323,19 @@ class BalanceConfig(Settings):
         for name, t in {"t": self.t or 1.0, **{f"t_by_language.{k}": t for k, t in self.t_by_language.items()}}.items():
             if not 0 < t / self.headroom < math.inf:
                 raise HeadtailError(f"balance.{name} must be above 0 matches, and finite, got {t}")
+
+    def _check_concepts(self) -> None:
+        """Raise HeadtailError for thresholds of concepts that are out of range or given twice."""
+        for name, t in self.concept_t.items():
+            if not 0 < t < math.inf:
+                raise HeadtailError(f"balance.concept_t.{name} must be above 0 images, and finite, got {t}")
+            if name in self.concept_tail_share:
+                raise HeadtailError(
+                    f"balance.concept_t.{name} and balance.concept_tail_share.{name} are given: give only one of them"
+                )
+        for name, share in self.concept_tail_share.items():
+            if not 0 <= share <= 1:
+                raise HeadtailError(f"balance.concept_tail_share.{name} must be from 0 to 1, got {share}")
 
     @property
     def goal_tail_share(self) -> float | None:

@@ -6,8 +6,10 @@ smaller t keeps. The probability comes from `keep_probabilities` in probabilitie
 
 import posixpath
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numba
 import numpy as np
@@ -247,7 +249,42 @@ def plan_balancing(buckets: Sequence[Sequence[str]], folder: str) -> list[Balanc
     ]
 
 
-def balance_bucket(task: BalanceTask, settings: BalanceSettings) -> Receipt:
+class BucketDraw(Protocol):
+    """Draws the batches of a bucket, in their order, given the texts' keep probabilities by entries."""
+
+    def draw(self, matched: MatchedBatch, probabilities: np.ndarray) -> DrawnBatch:
+        """Draw a batch."""
+
+    def expect(self, matched: MatchedBatch, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return each text's expected pairs and expected images, of the batch that was drawn last."""
+
+
+@dataclass(frozen=True)
+class EntryDraw:
+    """Draws by entries alone."""
+
+    settings: BalanceSettings
+
+    def draw(self, matched: MatchedBatch, probabilities: np.ndarray) -> DrawnBatch:
+        """Draw a batch."""
+        return draw_batch(matched, probabilities, self.settings.unit, self.settings.seed)
+
+    def expect(self, matched: MatchedBatch, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return each text's expected pairs and expected images."""
+        return expected_of_texts(matched, probabilities, self.settings.unit, self.settings.seed)
+
+
+@contextmanager
+def draw_by_entries(_: BalanceTask, settings: BalanceSettings) -> Iterator[BucketDraw]:
+    """Open the draw of a bucket by entries alone; concepts.py has another one."""
+    yield EntryDraw(settings)
+
+
+OpenDraw = Callable[[BalanceTask, BalanceSettings], AbstractContextManager[BucketDraw]]
+"""Opens the draw of a bucket."""
+
+
+def balance_bucket(task: BalanceTask, settings: BalanceSettings, open_draw: OpenDraw = draw_by_entries) -> Receipt:
     """Draw one bucket of `matches` and write its bucket of `curated`.
 
     Rows of the receipt are images. Its facts are `texts_kept`, the facts of `read_matched`, and the expectations that
@@ -256,13 +293,13 @@ def balance_bucket(task: BalanceTask, settings: BalanceSettings) -> Receipt:
     receipt = Receipt(task.name)
     watch(receipt)
     counts = with_targets(CountFiles(settings.counts), settings.targets)
-    with storage.ParquetSink(task.output, CURATED) as sink:
+    with storage.ParquetSink(task.output, CURATED) as sink, open_draw(task, settings) as bucket:
         for matched in read_matched(task.files, settings.max_texts, receipt, salt=settings.salt):
             probabilities = text_probabilities(matched, counts, settings.t)
-            drawn = draw_batch(matched, probabilities, settings.unit, settings.seed)
+            drawn = bucket.draw(matched, probabilities)
             sink.write(curated_batch(matched, drawn))
             receipt.facts["texts_kept"] += int(drawn.kept.sum())
-            pairs, images = expected_of_texts(matched, probabilities, settings.unit, settings.seed)
+            pairs, images = bucket.expect(matched, probabilities)
             _expect(receipt.facts, "expected_pairs", matched, pairs)
             _expect(receipt.facts, "expected_images", matched, images)
     receipt.rows_out = sink.rows

@@ -64,6 +64,14 @@ class CountArrays:
             top = largest_id(rows, matched.id_offsets, matched.ids)
             _count(rows, matched.id_offsets, matched.ids, _grown(self._recent, lang, top + 1, np.int32))
 
+    def add_ids(self, name: str, owners: int, ids: np.ndarray) -> None:
+        """Count ids under a name that stands for a language; each of the `owners` has an id once at most."""
+        if self._recent_texts + owners > MAX_RECENT_TEXTS:
+            self._settle()
+        self._recent_texts += owners
+        if len(ids):
+            _count_from(0, ids, _grown(self._recent, name, int(ids.max()) + 1, np.int32))
+
     def add_weighted(self, matched: MatchedBatch, weights: np.ndarray) -> None:
         """Count every entry of a text with the text's int64 weight; weight 0 leaves the text out."""
         for lang, rows in matched.rows_by_lang():

@@ -75,7 +75,7 @@ def solve_target(
     if images[0] - target > TOLERANCE * target:
         raise HeadtailError(
             f"balance.target_images={target:,.10g} is less than the {images[0]:,.1f} images expected at "
-            f"t={SMALLEST_T:g}: thresholds of other languages hold them"
+            f"t={SMALLEST_T:g}: thresholds of other languages, or concepts, hold them"
         )
     while True:
         nearest = int(np.argmin(np.abs(images - target)))

@@ -65,6 +65,14 @@ class Engine(StrEnum):
     tokens = "tokens"
 
 
+class Combine(StrEnum):
+    """How balancing combines the draws of the entries and of concepts: by all of them, by the smallest, or by any."""
+
+    product = "product"
+    min = "min"
+    any = "any"
+
+
 class Unit(StrEnum):
     """The unit of a draw."""
 

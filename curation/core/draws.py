@@ -6,6 +6,7 @@ purpose: with one u for two uses, the second would depend on the first, and both
 | purpose | keys | decides |
 |---|---|---|
 | `keep` | uid, text (unit=pair); uid (unit=image) | whether balancing keeps a text, or an image |
+| `keep by NAME` | uid | whether a namespace of concepts keeps an image (combined_draw.py) |
 | `keep in epoch 3` | as for `keep` | whether a stream that is drawn anew in each epoch keeps a sample in epoch 3 |
 | `choose_text` | uid, text | the text of an image with several: the one with the smallest hash |
 | `order` | uid | the final order of samples |

@@ -4,7 +4,7 @@ A sender writes one Arrow file. Its record batch number g is the slice of receiv
 every sender's file with one seek and one read per file. Only small columns are exchanged, never image bytes.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +13,8 @@ from curation.core import storage
 
 SUFFIX = ".arrow"
 COMPRESSION = pa.ipc.IpcWriteOptions(compression="zstd")
+FAST = pa.ipc.IpcWriteOptions(compression="lz4")
+"""For large slices, which are read once."""
 
 
 def write_slices(path: str, table: pa.Table, receivers: np.ndarray, count: int) -> None:
@@ -20,10 +22,22 @@ def write_slices(path: str, table: pa.Table, receivers: np.ndarray, count: int) 
     order = np.argsort(receivers, kind="stable")
     borders = np.searchsorted(receivers[order], np.arange(count + 1))
     table = table.take(pa.array(order)).combine_chunks()
-    with storage.AtomicFile(path) as file, pa.ipc.new_file(file, table.schema, options=COMPRESSION) as writer:
-        for start, end in zip(borders[:-1].tolist(), borders[1:].tolist(), strict=True):
-            batches = table.slice(start, end - start).combine_chunks().to_batches()
-            writer.write_batch(batches[0] if batches else pa.RecordBatch.from_pylist([], table.schema))
+    parts = (
+        table.slice(start, end - start).combine_chunks().to_batches()
+        for start, end in zip(borders[:-1].tolist(), borders[1:].tolist(), strict=True)
+    )
+    write_batches(
+        path, table.schema, (part[0] if part else pa.RecordBatch.from_pylist([], table.schema) for part in parts)
+    )
+
+
+def write_batches(
+    path: str, schema: pa.Schema, batches: Iterable[pa.RecordBatch], options: pa.ipc.IpcWriteOptions = COMPRESSION
+) -> None:
+    """Write batches to an `.arrow` file, each as one slice, in their order."""
+    with storage.AtomicFile(path) as file, pa.ipc.new_file(file, schema, options=options) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
 
 
 def read_slices(folder: str, receiver: int) -> pa.Table:

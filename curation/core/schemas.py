@@ -54,6 +54,16 @@ ENTRIES = pa.schema(
     ]
 )
 """The words of the entries, and their numbers as far as they are known."""
+CONCEPT_COUNTS = pa.schema(
+    [
+        pa.field("namespace", pa.string(), nullable=False),
+        pa.field("concept_id", pa.int32(), nullable=False),
+        pa.field("concept", pa.string()),
+        pa.field("count", pa.int64(), nullable=False),
+        pa.field("kept", pa.int64(), nullable=False),
+    ]
+)
+"""Concepts of images (docs/balancing.md), and how many images have them before and after balancing."""
 THRESHOLDS = _table(
     lang=pa.string(), t=pa.float64(), tail_share=pa.float64(), entries=pa.int64(), matches=pa.int64(),
     expected_pairs=pa.float64(), expected_images=pa.float64(),

@@ -22,6 +22,7 @@ from curation.core.tables import Part, Table
 from curation.images.ranges import Ranges, list_name
 from curation.report.run_tables import RunTables
 from curation.report.stats import Balanced
+from curation.shards.second_balance import CONCEPTS
 
 LISTED = ["uid", *(f"texts.list.element.{name}" for name in ("text", "lang", "entry_ids"))]
 
@@ -95,11 +96,13 @@ class EntriesPlan:
 
     @cached_property
     def balanced(self) -> Balanced | None:
-        """The balance whose kept texts are expected, None where its thresholds are not there."""
+        """The balance whose kept texts are expected, None where its thresholds are gone, or concepts decided, too."""
         t = {lang: row["t"] for lang, row in self.tables.thresholds().items()}
         if not self.tables.parts["thresholds"] or set(self.tables.counts.langs()) - set(t):
             return None
         settings = self.tables.parts["balance_pairs"][-1].manifest["settings"]
+        if CONCEPTS in settings:
+            return None
         return Balanced(self.tables.counts.folder, t, Unit(settings["unit"]), settings["seed"], self.tables.targets())
 
     @property

@@ -69,6 +69,7 @@ _SECTIONS: tuple[tuple[str, str, Callable[[Values], str]], ...] = (
     ("Summary", "What was checked", _section("summary")),
     ("Funnel", "Every record, accounted for", _section("funnel")),
     ("Balance", "The head comes down, the tail stays", _section("balance")),
+    ("Concepts", "What images are known to show", _section("concepts")),
     ("Forecast", "What another threshold would keep", _section("forecast")),
     ("Samples", "What came out", _section("samples")),
     ("Languages", "Language by language", _languages),

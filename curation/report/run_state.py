@@ -32,7 +32,12 @@ CHAIN = {
     "report": ("report_stats", ""),
 }
 """Table -> the job that writes it, and the table that it is made from. In the order of the jobs."""
-FURTHER = {"forecasts": "balance_pairs", "entries": "match_pairs", "hosts": "download_images"}
+FURTHER = {
+    "forecasts": "balance_pairs",
+    "entries": "match_pairs",
+    "concept_counts": "balance_pairs",
+    "hosts": "download_images",
+}
 FINISHED, UNFINISHED, MISSING, OLD, CLEANED, DAMAGED = "finished", "unfinished", "-", "behind", "cleaned", "damaged"
 REPORT = "report.json"
 

@@ -248,7 +248,8 @@ class ReportInputs:
     `counts` (results of `compare_counts`), `thresholds` (rows of the table) and `lists` are by language. `samples` are
     the outputs of `read_previews`; `second_balance` and `shards` are what the methods `second_balance` and `written` of
     `RunTables` return, `domains` what `host_values` returns, `repeats` (of `texts`, `kept` texts and `images`) what
-    `repeat_values` returns, `crawls` what `crawl_values` returns. `notes` name tables that are not shown.
+    `repeat_values` returns, `crawls` what `crawl_values` returns, `concepts` what `concept_values`
+    returns. `notes` name tables that are not shown.
     """
 
     stages: Mapping[str, StageTotals]
@@ -270,6 +271,7 @@ class ReportInputs:
     benchmarks: Sequence[Values] = ()
     crawls: Values | None = None
     forecast: Values | None = None
+    concepts: Values | None = None
 
 
 def report_values(inputs: ReportInputs, run: Values, metadata: Values) -> Values:
@@ -312,6 +314,7 @@ def report_values(inputs: ReportInputs, run: Values, metadata: Values) -> Values
         "failures": failure_values(stages.values()),
         "second_balance": inputs.second_balance,
         "forecast": inputs.forecast,
+        **({"concepts": inputs.concepts} if inputs.concepts else {}),
         "never_matching": never_matching_values(lists.values()),
         "cost": cost_values(stages, inputs.price_core_hour),
     }

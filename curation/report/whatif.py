@@ -14,7 +14,7 @@ from curation.balancing.counts import BucketsTask, plan_counting
 from curation.balancing.forecast import Expectation, ForecastGrid, add_forecasts
 from curation.balancing.forecast_table import ForecastPlan, ForecastPoints, Rates, forecast_rows, grid_with_goal
 from curation.report.run_tables import RunTables, StageTotals
-from curation.shards.second_balance import FirstBalance
+from curation.shards.second_balance import CONCEPTS, FirstBalance
 
 MAX_IMAGES = 4_000_000
 """Of more matched images than this, about so many are read: two core-minutes."""
@@ -34,12 +34,14 @@ class WhatIf:
 
     @classmethod
     def make(cls, tables: RunTables) -> Self | None:
-        """Return the plan; None where nothing matched, or the thresholds of the balance are gone."""
+        """Return the plan; None where nothing matched, the thresholds are gone, or concepts decided with them."""
         t = {lang: row["t"] for lang, row in tables.thresholds().items()}
         langs = tables.counts.langs()
         if not langs or set(langs) - set(t):
             return None
         manifest = tables.parts["balance_pairs"][-1].manifest
+        if CONCEPTS in manifest["settings"]:  # a forecast does not know them
+            return None
         solution = {key: manifest[key] for key in ("solved_t", "yields") if key in manifest}
         first = FirstBalance.of_settings(manifest["settings"] | solution)
         if first.goal.rule.reference not in langs:  # a tail share needs no reference language

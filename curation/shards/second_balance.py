@@ -26,6 +26,7 @@ from curation.balancing.targets import EntryTargets, with_targets
 from curation.balancing.thresholds import BalanceGoal, ThresholdRule
 from curation.core import storage
 from curation.core.choices import Unit
+from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED
 from curation.core.table_reader import read_rows
@@ -36,6 +37,8 @@ BATCH_ROWS = 8192
 WEIGHT = 2**20
 """Weights are int64 multiples of 1 / WEIGHT, so that no order of addition can show."""
 BINS = 1000
+CONCEPTS = "concepts"
+"""The setting of balance_pairs that names tables of concepts; its draws are more than those of entries."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,14 @@ class FirstBalance:
         rule = ThresholdRule(**settings["rule"])
         goal = BalanceGoal(replace(rule, yields=settings.get("yields", rule.yields)), **asked)
         return cls(Unit(settings["unit"]), settings["seed"], goal, targets)
+
+
+def refuse_concepts(concepts: Any) -> None:
+    """Raise HeadtailError if the first pass has `concepts` in its settings: it has not drawn by entries alone."""
+    if concepts:
+        raise HeadtailError(
+            "second_balance=true knows no concepts, and the images were balanced with some (concepts): leave it out"
+        )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 from pyspark.sql import SparkSession
 
+from curation.balancing.concepts import ConceptDraw
 from curation.balancing.counts import CountFiles, plan_counting
 from curation.balancing.distributions import Distributions
 from curation.balancing.forecast import ALL, Expectation, ForecastGrid, add_forecasts, forecast_buckets
@@ -40,6 +41,7 @@ class Forecaster:
     """Computes how much of `matches` given thresholds keep.
 
     Its tasks write to `folder`, which is removed after each pass. `targets` are in counts of the first pass.
+    `concepts` draw images as well.
     """
 
     spark: SparkSession
@@ -49,6 +51,7 @@ class Forecaster:
     seed: int
     folder: str
     targets: EntryTargets | None = None
+    concepts: ConceptDraw | None = None
 
     @property
     def distributions(self) -> Distributions:
@@ -58,7 +61,7 @@ class Forecaster:
     def expect(self, ts: Mapping[str, np.ndarray]) -> dict[str, Expectation]:
         """Return the expectations of each language, and of ALL, at each point; reads `matches` once."""
         merged = (self.matches.max_texts, self.matches.salt)
-        grid = ForecastGrid(self.unit, self.seed, self.counts.folder, ts, *merged, self.targets)
+        grid = ForecastGrid(self.unit, self.seed, self.counts.folder, ts, *merged, self.targets, self.concepts)
         tasks = plan_counting(self.matches.buckets, self.spark.sparkContext.defaultParallelism, self.folder)
         run_tasks(self.spark, partial(forecast_buckets, grid=grid), tasks, self.folder)
         expected = add_forecasts([task.output for task in tasks])

@@ -11,6 +11,8 @@ fastest of each:
   on one core without Spark, on the same texts in memory, each side in its natural form: lists of ids, Arrow batches.
   Both say which texts are kept, ours by the keyed hash of every draw. `..._draw_images`: ours chooses the text of
   every image as well, which the loop does not.
+- `ratio_concepts`: `balance_pairs` with two namespaces of concepts over one without: 3 of 1,000 ids for each image, and
+  1 to 15 of 20,000 for four of five, in files in no order of uids. `ratio_concepts_any`: the same with combine=any.
 - `ratio_targets_balance`, `ratio_targets_draw`: `balance_pairs`, and our draw in memory, with a weight or a t for each
   of the 500,000 entries, over the same without.
 - `growth`: seconds of both jobs on all texts over 4 times those on a quarter.
@@ -32,6 +34,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.functions import col
 from pyspark.sql.functions import sum as sum_of
@@ -80,6 +83,28 @@ def run_balance(output: Path, *more: str) -> None:
             [f"output={output}", f"balance.tail_share={TAIL_SHARE}", "seed=0", *more],
         )
     )
+
+
+def run_concepts(output: Path, combine: str = "product") -> None:
+    """Our job with two namespaces, made to run again."""
+    tables = [f"concepts.{name}={output}/{name}_table" for name in ("colours", "tags")]
+    run_balance(output, f"balance.combine={combine}", *tables)
+
+
+def write_concepts(output: Path) -> None:
+    """Write the tables of two namespaces: files of the images of four buckets, shuffled."""
+    rng = np.random.default_rng(2)
+    files = Table(str(output / "matches")).files()
+    for start in range(0, len(files), 4):
+        uids = pa.concat_tables(pq.read_table(file, columns=["uid"]) for file in files[start : start + 4])["uid"]
+        for name, ids, sizes in (("colours", 1000, (3, 4)), ("tags", 20_000, (1, 16))):
+            mine = rng.permutation(len(uids))[: len(uids) if name == "colours" else len(uids) * 4 // 5]
+            offsets = np.append(0, np.cumsum(rng.integers(*sizes, len(mine)))).astype(np.int32)
+            found = (ids ** rng.random(offsets[-1])).astype(np.int32) - 1
+            lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(found))
+            (output / f"{name}_table").mkdir(exist_ok=True)
+            rows = pa.table({"uid": uids.take(pa.array(mine)), "concept_ids": lists})
+            pq.write_table(rows, output / f"{name}_table" / f"{start:05d}.parquet")
 
 
 def make_targets(t: float) -> EntryTargets:
@@ -270,6 +295,8 @@ def in_spark(folder: Path, texts: int, rounds: int) -> dict[str, float]:
     whole, quarter = folder / "whole", folder / "quarter"
     made = prepare(whole, texts)
     prepare(quarter, texts // 4)
+    if not (whole / "tags_table").exists():
+        write_concepts(whole)
     spark = open_session("bench", "local[2]", "1g", {})
     run_count(quarter)
     run_balance(quarter)
@@ -288,6 +315,8 @@ def in_spark(folder: Path, texts: int, rounds: int) -> dict[str, float]:
         "copy_spark": partial(copy_spark, spark, whole, share),
         "copy_tasks": partial(run_over_files, spark, whole, partial(copy_task, share=share)),
         "balance": partial(run_balance, whole),
+        "concepts": partial(run_concepts, whole),
+        "concepts_any": partial(run_concepts, whole, "any"),
         "balance_targets": partial(run_balance, whole, f"balance.targets={targets}"),
         "count_quarter": partial(run_count, quarter),
         "balance_quarter": partial(run_balance, quarter),
@@ -296,6 +325,8 @@ def in_spark(folder: Path, texts: int, rounds: int) -> dict[str, float]:
     with PeakMemory() as memory:
         run_count(whole)
         run_balance(whole)
+    with PeakMemory() as concept_memory:
+        run_concepts(whole)
     return {
         "texts": made,
         "kept_share_of_images": share,
@@ -304,9 +335,12 @@ def in_spark(folder: Path, texts: int, rounds: int) -> dict[str, float]:
         "ratio_scan_count_tasks": best["count"] / best["scan_tasks"],
         "ratio_copy_balance": best["balance"] / best["copy_spark"],
         "ratio_copy_balance_tasks": best["balance"] / best["copy_tasks"],
+        "ratio_concepts": best["concepts"] / best["balance"],
+        "ratio_concepts_any": best["concepts_any"] / best["balance"],
         "ratio_targets_balance": best["balance_targets"] / best["balance"],
         "growth": (best["count"] + best["balance"]) / 4 / (best["count_quarter"] + best["balance_quarter"]),
         "peak_memory_gib": memory.gib,
+        "peak_memory_concepts_gib": concept_memory.gib,
     }
 
 

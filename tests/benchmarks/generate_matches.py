@@ -43,8 +43,11 @@ def _write_bucket(bucket: int, folder: str, images: int, buckets: int, seed: int
     rng = np.random.default_rng([seed, bucket])
     prefixes = np.sort(rng.integers(bucket * 65536 // buckets, (bucket + 1) * 65536 // buckets, images))
     with storage.ParquetSink(path, MATCHES) as sink:
-        for start in range(0, images, storage.ROW_GROUP_ROWS):
-            batch = make_batch(rng, prefixes[start : start + storage.ROW_GROUP_ROWS])
+        # A batch ends where the prefix changes: its uids are sorted, and so are those of the file.
+        ends = np.append(np.arange(storage.ROW_GROUP_ROWS, images, storage.ROW_GROUP_ROWS), images)
+        ends = np.unique(np.searchsorted(prefixes, prefixes[ends - 1], "right"))
+        for mine in np.split(prefixes, ends[:-1]):
+            batch = make_batch(rng, mine)
             receipt.facts["texts"] += len(batch["texts"].flatten())
             sink.write(batch)
     receipt.outputs.append(sink.output())

@@ -151,6 +151,16 @@ def example_report() -> dict[str, Any]:
         "second_balance": {
             "t": dict.fromkeys(NAMES, 41.5), "missing_texts": 12.5, "missing_share": 0.021, "sufficient_headroom": 0.31,
         },
+        "concepts": {
+            "combine": "product",
+            "namespaces": [
+                {"namespace": "colours", "t": 400.0, "tail_share": 0.31, "concepts": 5, "concepts_from_t": 2,
+                 "images_with": 20_110, "images_without": 7_292, "count": 31_020, "kept": 7_480,
+                 "rows": 41_000, "rows_without_image": 20_890,
+                 "most": [{"concept_id": 3, "concept": HOSTILE[0], "count": 19_000, "kept": 2_310},
+                          {"concept_id": 17, "concept": None, "count": 900, "kept": 402}]},
+            ],
+        },
         "forecast": {
             "reference": "en", "place": 2, "kept_images": 9_812, "sampled": False, "limit": False, "measured": True,
             "images_per_second": 310.5, "bytes_per_image": 21_460.0, "survivors": 0.622,

@@ -343,6 +343,28 @@ def test_wrong_matches_are_refused_before_anything_is_written(tmp_path: Path) ->
             "forecast_grid: thresholds must be above 0 matches, and finite",
             id="negative t in a forecast",
         ),
+        pytest.param(["balance.concept_t.a=5"], "balance.concept_t.a needs concepts.a, the table", id="t of no table"),
+        pytest.param(["balance.combine=any"], "balance.combine=any needs concepts", id="nothing to combine"),
+        pytest.param(["concept_names.a=x.txt"], "concept_names.a needs concepts.a", id="names of no table"),
+        pytest.param(
+            ["concepts.a=x", "balance.concept_t.a=5", "balance.concept_tail_share.a=0.1"],
+            "balance.concept_t.a and balance.concept_tail_share.a are given: give only one",
+            id="t and tail share of concepts",
+        ),
+        pytest.param(
+            ["concepts.a=x", "balance.concept_t.a=0"], "balance.concept_t.a must be above 0", id="t of 0 for concepts"
+        ),
+        pytest.param(
+            ["concepts.a=x", "balance.concept_tail_share.a=2"],
+            "balance.concept_tail_share.a must be from 0 to 1",
+            id="tail share of concepts above 1",
+        ),
+        pytest.param(
+            ["concepts.a=x", "balance.headroom=0.5"],
+            "leads to a second balance, which knows no concepts",
+            id="headroom",
+        ),
+        pytest.param(["concepts.a=/no.parquet"], "/no.parquet names no file", id="no table of concepts"),
     ],
 )
 def test_what_cannot_be_is_told_in_a_line(run_of_7: Path, overrides: list[str], message: str) -> None:
@@ -406,3 +428,72 @@ def test_a_forecast_counts_the_entries_that_nothing_matched(run_of_7: Path, tmp_
     rows = [row for row in forecast if row["lang"] == "en"]
     assert {row["entries_without_match"] for row in rows} == {400 - counted.count("en")}
     assert [row["reference_t"] for row in rows][:3] == [1.0, 2.0, 5.0]
+
+
+def _write_concepts(path: Path, seed: int) -> str:
+    """Write concepts of most images, in an order of their own."""
+    rng = np.random.default_rng(seed)
+    uids = [ROWS[place]["uid"] for place in rng.permutation(len(ROWS))[:1000]]
+    ids = [rng.integers(0, 12, rng.integers(0, 4)).tolist() for _ in uids]
+    pq.write_table(pa.table({"uid": uids, "concept_ids": pa.array(ids, pa.list_(pa.int32()))}), path)
+    return str(path)
+
+
+def test_concepts_are_counted_and_thin_as_well(
+    run_of_7: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """1 and 7 buckets keep the same images; with concepts that keep all, those of a balance without concepts."""
+    paths = {name: _write_concepts(tmp_path / f"{name}.parquet", seed) for seed, name in enumerate(("colours", "tags"))}
+    (tmp_path / "names.txt").write_text("red\nblue\n" + "".join(f"colour {n}\n" for n in range(10)))
+    concepts = [*(f"concepts.{name}={path}" for name, path in paths.items()), "balance.concept_t.colours=30"]
+    given = [*concepts, "balance.t=6.5", f"concept_names.colours={tmp_path}/names.txt"]
+    tables = [f"{name}={run_of_7}/{name}" for name in ("matches", "entry_counts")]
+    _write_table(ROWS, tmp_path / "1" / "matches", 1)
+    _count(tmp_path / "1")
+    _balance(tmp_path / "1", *given)
+    _balance(tmp_path / "7", *given, *tables)
+    kept, counts = _read(tmp_path / "7", "curated"), _read(tmp_path / "7", "concept_counts")
+    for name in ("curated", "thresholds", "concept_counts"):
+        assert _read(tmp_path / "1", name) == _read(tmp_path / "7", name)
+    assert [path.name for path in (tmp_path / "7" / "curated").iterdir()] == ["part-00000"]
+    plain = {row["uid"] for row in _read(run_of_7, "curated")}
+    assert {row["uid"] for row in kept} < plain
+    uids = {row["uid"] for row in kept}
+    lists = {row["uid"]: set(row["concept_ids"]) for row in pq.read_table(paths["colours"]).to_pylist()}
+    found = {row["concept_id"]: row for row in counts if row["namespace"] == "colours"}
+    assert found[1]["concept"] == "blue"
+    assert found[5]["count"] == sum(5 in each for each in lists.values())
+    assert found[5]["kept"] == sum(5 in lists.get(uid, ()) for uid in uids)
+    (part,) = Table(str(tmp_path / "7" / "concept_counts")).parts()
+    numbers = part.manifest["concepts"]["colours"]
+    assert numbers["t"] == 30.0
+    assert numbers["images_with"] + numbers["images_without"] == 1200
+    assert (numbers["count"], numbers["kept"]) == tuple(
+        sum(row[key] for row in found.values()) for key in ("count", "kept")
+    )
+    expected = sum(row["expected_images"] for row in _read(tmp_path / "7", "thresholds"))
+    assert abs(len(kept) - expected) < 4 * np.sqrt(expected)
+    capsys.readouterr()
+    _balance(tmp_path / "7", *given[:-1], *tables)  # without names
+    assert "is done" in capsys.readouterr().err
+    assert {row["concept"] for row in _read(tmp_path / "7", "concept_counts")} == {None}
+    bad = pa.table({"uid": [ROWS[0]["uid"]] * 2, "concept_ids": [[1], [2]]})
+    pq.write_table(bad, tmp_path / "bad.parquet")
+    with pytest.raises(HeadtailError, match=r"^concepts.colours: several rows have the uid"):
+        _balance(tmp_path / "7", *tables, "balance.t=6.5", f"concepts.colours={tmp_path}/bad.parquet")
+    assert _read(tmp_path / "7", "curated") == kept
+    grid = ["forecast=true", "forecast_grid=[6.5]", "balance.target_images=200"]
+    capsys.readouterr()
+    _balance(tmp_path / "7", *given[:-2], *tables, *grid)
+    told = re.search(r"expects ([0-9.]+) samples at t=([0-9.]+)", capsys.readouterr().err)
+    assert told is not None
+    assert float(told[1]) == pytest.approx(200, rel=1e-3)
+    forecasts = _read(tmp_path / "7", "forecasts")
+    (at_t,) = (row for row in forecasts if row["lang"] == "all" and row["reference_t"] == 6.5)
+    assert at_t["expected_images"] == pytest.approx(expected)
+    assert [path.name for path in (tmp_path / "7" / "forecasts").iterdir()] == ["part-00000"]
+    all_kept = ["balance.concept_t={colours: 1e9, tags: 1e9}", "balance.combine=min", "balance.t=6.5", *tables]
+    _balance(tmp_path / "7", *concepts[:2], *all_kept)
+    assert _read(tmp_path / "7", "curated") == _read(run_of_7, "curated")
+    settings = Table(str(run_of_7 / "curated")).parts()[0].manifest["settings"]
+    assert not [key for key in settings if "conc" in key or key == "combine"]

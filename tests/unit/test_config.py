@@ -254,8 +254,8 @@ def test_two_tables_do_not_share_a_folder(tmp_path: Path) -> None:
 
 def test_curate_writes_the_folders_of_all_its_jobs() -> None:
     names = (
-        "pairs", "matches", "entry_counts", "thresholds", "curated", "entry_probabilities", "forecasts", "lists",
-        "hosts", "downloads", "image_signals", "shards", "report",
+        "pairs", "matches", "entry_counts", "thresholds", "curated", "entry_probabilities", "forecasts",
+        "concept_counts", "lists", "hosts", "downloads", "image_signals", "shards", "report",
     )  # fmt: skip
     assert set(written_folders(compose("pairs=/p"))) == {"/p", *(f"/runs/a/{name}" for name in names[1:])}
     only = compose_config("report_stats", ReportStatsConfig, ["output=/x", "entry_lists=/e"])

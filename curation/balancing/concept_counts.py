@@ -1,0 +1,123 @@
+"""The numbers of concepts: thresholds of namespaces, and the table `concept_counts`, counts before and after."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from curation.balancing.counts import NO_COUNTS, CountFiles, merge_partials, save_array
+from curation.balancing.distributions import Distribution
+from curation.core import storage
+from curation.core.errors import HeadtailError
+from curation.core.receipts import Receipt
+from curation.core.schemas import CONCEPT_COUNTS
+from curation.core.table_reader import read_batches
+from curation.matching.entry_lists import EntryList
+
+FILE = "concept_counts.parquet"
+BATCH = 1 << 16
+
+
+@dataclass(frozen=True)
+class ConceptGoal:
+    """What a namespace is balanced to: a threshold `t` of its counts, or the share of their sum that its tail has."""
+
+    t: float | None
+    tail_share: float | None
+
+    def threshold(self, counts: np.ndarray) -> float:
+        """Return t; 1 where no image has a concept.
+
+        >>> ConceptGoal(None, 0.5).threshold(np.array([10, 10, 20])), ConceptGoal(7.0, None).threshold(np.array([10]))
+        (10.0, 7.0)
+        """
+        if self.t is not None:
+            return self.t
+        assert self.tail_share is not None
+        return Distribution(counts).t_of_share(self.tail_share) if counts.any() else 1.0
+
+
+def add_counts(paths: Sequence[str], names: Sequence[str], folder: str) -> CountFiles:
+    """Add the counts of the files of `write_partial`, and store them as flat files by namespace."""
+    found = dict.fromkeys(names, NO_COUNTS)
+    for name, counts in merge_partials(paths):
+        found[name] = counts
+    for name, counts in found.items():
+        save_array(storage.join(folder, f"{name}.npy"), counts)
+    return CountFiles(folder)
+
+
+def describe_namespace(counts: np.ndarray, t: float, images: int, images_with: int, kept: np.ndarray) -> dict[str, Any]:
+    """Return the numbers of a namespace for the manifest; `kept` are the counts of the kept images.
+
+    `images` are those of `matches`, `images_with` those among them that have a concept of the namespace.
+    """
+    found = Distribution(counts) if counts.any() else None
+    return {
+        "t": t,
+        "tail_share": found.tail_share(t) if found else 0.0,
+        "concepts": len(found.counts) if found else 0,
+        "concepts_from_t": len(found.counts) - found.entries_below(t) if found else 0,
+        "images_with": images_with,
+        "images_without": images - images_with,
+        "count": int(counts.sum()),
+        "kept": int(kept.sum()),
+    }
+
+
+def write_concept_counts(
+    before: CountFiles, after: CountFiles, namespaces: Sequence[str], names: Mapping[str, EntryList], folder: str
+) -> Receipt:
+    """Write the table: each concept that an image has, its name, and its images before and after.
+
+    Rows are sorted by (namespace, concept_id).
+    """
+    receipt = Receipt(folder)
+    with storage.ParquetSink(storage.join(folder, FILE), CONCEPT_COUNTS) as sink:
+        for name in sorted(namespaces):
+            ids = np.flatnonzero(before[name])
+            counts, kept = before[name][ids], _padded(after[name], len(before[name]))[ids]
+            for start in range(0, len(ids), BATCH):
+                part = slice(start, start + BATCH)
+                sink.write(_rows(name, ids[part], counts[part], kept[part], names.get(name)))
+    receipt.rows_in = receipt.rows_out = sink.rows
+    receipt.outputs.append(sink.output())
+    return receipt
+
+
+def rename_concepts(file: str, names: Mapping[str, EntryList], folder: str) -> Receipt:
+    """Write the table again with other names of the concepts."""
+    receipt = Receipt(folder)
+    with storage.ParquetSink(storage.join(folder, FILE), CONCEPT_COUNTS) as sink:
+        for batch in _by_namespace(file):
+            name = batch["namespace"][0].as_py()
+            ids, counts, kept = (batch[column].to_numpy() for column in ("concept_id", "count", "kept"))
+            sink.write(_rows(name, ids, counts, kept, names.get(name)))
+    receipt.rows_in = receipt.rows_out = sink.rows
+    receipt.outputs.append(sink.output())
+    return receipt
+
+
+def _by_namespace(file: str) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of the table in batches of one namespace."""
+    for batch in read_batches(file, CONCEPT_COUNTS, batch_rows=BATCH):
+        codes = batch["namespace"].dictionary_encode().indices.to_numpy()
+        borders = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), batch.num_rows]
+        for start, end in itertools.pairwise(borders):
+            if start < end:
+                yield batch.slice(start, end - start)
+
+
+def _rows(name: str, ids: np.ndarray, counts: np.ndarray, kept: np.ndarray, names: EntryList | None) -> pa.RecordBatch:
+    if names is not None and len(ids) and ids.max() >= len(names.texts):
+        raise HeadtailError(f"concept_names.{name} has {len(names.texts):,} names, and none for the id {ids.max()}")
+    texts = pa.nulls(len(ids), pa.string()) if names is None else names.texts.take(pa.array(ids))
+    columns = [pa.repeat(name, len(ids)), pa.array(ids, pa.int32()), texts, pa.array(counts), pa.array(kept)]
+    return pa.record_batch(columns, schema=CONCEPT_COUNTS)
+
+
+def _padded(counts: np.ndarray, size: int) -> np.ndarray:
+    return np.concatenate([counts, np.zeros(size - len(counts), np.int64)])

@@ -1,0 +1,202 @@
+"""Rows of concept tables on their way to the images: dealt by uid, as files of slices, in bounded memory.
+
+The uids of a bucket of `matches` are cut into equal ranges, few enough for memory. Slice number b * cuts + c of a file
+holds the rows of range c of bucket b. The columns are the halves of the uid (packed_uids.py) and the ids, sorted, each
+once.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+import pyarrow as pa
+
+from curation.balancing.concept_tables import IDS, UID, ConceptTable, read_concepts
+from curation.balancing.packed_uids import PackedUids, pack_uids
+from curation.core import storage
+from curation.core.beats import watch
+from curation.core.errors import HeadtailError
+from curation.core.exchange import FAST, SUFFIX, write_batches
+from curation.core.receipts import Receipt
+from curation.core.table_reader import open_table_file
+
+BATCH_ROWS = 65_536
+FLUSH_BYTES = 64 << 20
+"""A task holds so many bytes of rows, and writes a file of them."""
+SPLIT_BYTES = 128 << 20
+"""A task reads so much of a file, in whole row groups."""
+CUT_BYTES, CUT_IMAGES = 32 << 20, 1 << 20
+"""A range of a bucket has about so many bytes of a table, and so many images, at most."""
+MAX_SLICES = 1 << 16
+SHORT = 32
+"""Ids of one image that are sorted by insertion."""
+ROWS = pa.schema([("high", pa.uint64()), ("low", pa.uint32()), ("ids", pa.list_(pa.int32()))])
+
+
+@dataclass(frozen=True)
+class UidRanges:
+    """The ranges of uids: those of `buckets` files of matches, each cut into `cuts`."""
+
+    buckets: int
+    cuts: int
+
+    @classmethod
+    def of(cls, tables: Sequence[ConceptTable], buckets: int, images: int) -> "UidRanges":
+        """Return the ranges for the sizes of tables, and for so many images."""
+        largest = max(sum(max(file.size, 0) for file in table.files) for table in tables)
+        wanted = max(-(-largest // (CUT_BYTES * buckets)), -(-images // (CUT_IMAGES * buckets)), 1)
+        return cls(buckets, min(wanted, max(1, MAX_SLICES // buckets)))
+
+    def slices_of(self, high: np.ndarray) -> np.ndarray:
+        """Return the range of each uid, int32, by its first 64 bits."""
+        return _slices(
+            high, np.array([self._start(bucket) for bucket in range(self.buckets + 1)], np.uint64), self.cuts
+        )
+
+    def _start(self, bucket: int) -> int:
+        """Return the first 32 bits with which the uids of a bucket begin."""
+        return -(-bucket * 65536 // self.buckets) << 16
+
+
+@numba.njit(cache=True, nogil=True)
+def _slices(high: np.ndarray, starts: np.ndarray, cuts: int) -> np.ndarray:
+    """Return bucket * cuts + cut; the bucket is that of buckets_of (curation/matching/buckets.py)."""
+    out = np.empty(len(high), np.int32)
+    buckets = np.uint64(len(starts) - 1)
+    for row in range(len(high)):
+        bucket = ((high[row] >> np.uint64(48)) * buckets) >> np.uint64(16)
+        within = (high[row] >> np.uint64(32)) - starts[bucket]
+        cut = within * np.uint64(cuts) // (starts[bucket + np.uint64(1)] - starts[bucket])
+        out[row] = bucket * np.uint64(cuts) + cut
+    return out
+
+
+@dataclass(frozen=True)
+class DealConceptsTask:
+    """A file of a namespace, or row groups `groups` of it, [first, end); the prefix of the files of slices to write."""
+
+    name: str
+    path: str
+    size: int
+    groups: tuple[int, ...]
+    prefix: str
+
+
+def plan_dealing(table: ConceptTable, folder: str) -> list[DealConceptsTask]:
+    """Return the tasks of a table: one for each file, several for a file above SPLIT_BYTES."""
+    return [
+        DealConceptsTask(table.name, file.path, table.size, groups, storage.join(folder, f"{place:06d}-{part:04d}"))
+        for place, file in enumerate(table.files)
+        for part, groups in enumerate(_split(file))
+    ]
+
+
+def _split(file: storage.FileInfo) -> list[tuple[int, ...]]:
+    parts = -(-file.size // SPLIT_BYTES)
+    if parts <= 1:
+        return [()]
+    with open_table_file(file.path, pa.schema([]), further=None) as opened:
+        groups = opened.metadata.num_row_groups
+    borders = np.unique(np.linspace(0, groups, min(parts, groups) + 1).astype(int)).tolist()
+    return list(itertools.pairwise(borders))
+
+
+def deal_concepts(task: DealConceptsTask, ranges: UidRanges) -> Receipt:
+    """Deal the rows of a file to the ranges of their uids. Raises HeadtailError for rows that mean nothing."""
+    receipt = Receipt(task.prefix)
+    watch(receipt)
+    held: list[tuple[PackedUids, pa.ListArray]] = []
+    size = files = 0
+    groups = range(*task.groups) if task.groups else None
+    for batch in read_concepts(task.name, task.path, task.size, groups, BATCH_ROWS):
+        try:
+            held.append((pack_uids(batch[UID]), batch[IDS]))
+        except ValueError as error:
+            raise HeadtailError(f"concepts.{task.name}: {task.path} cannot be joined: {error}") from error
+        receipt.rows_in += batch.num_rows
+        size += 16 * batch.num_rows + batch[IDS].nbytes
+        if size >= FLUSH_BYTES:
+            _write(held, task, ranges, files)
+            held, size, files = [], 0, files + 1
+    if held:
+        _write(held, task, ranges, files)
+    receipt.rows_out = receipt.rows_in
+    return receipt
+
+
+def _write(held: list[tuple[PackedUids, pa.ListArray]], task: DealConceptsTask, ranges: UidRanges, number: int) -> None:
+    high, low = (np.concatenate([getattr(uids, name) for uids, _ in held]) for name in ("high", "low"))
+    lists = pa.concat_arrays([ids for _, ids in held])
+    slices = ranges.slices_of(high)
+    count = ranges.buckets * ranges.cuts
+    starts, high, low, offsets, ids = _sorted_rows(
+        slices, count, high, low, lists.offsets.to_numpy(), lists.values.to_numpy()
+    )
+    batches = (
+        pa.record_batch(
+            [
+                pa.array(high[first:end]),
+                pa.array(low[first:end]),
+                pa.ListArray.from_arrays(
+                    pa.array((offsets[first : end + 1] - offsets[first]).astype(np.int32)),
+                    pa.array(ids[offsets[first] : offsets[end]]),
+                ),
+            ],
+            schema=ROWS,
+        )
+        for first, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
+    )
+    write_batches(f"{task.prefix}-{number:06d}{SUFFIX}", ROWS, batches, FAST)
+
+
+@numba.njit(cache=True, nogil=True)
+def _sorted_rows(
+    slices: np.ndarray, count: int, high: np.ndarray, low: np.ndarray, offsets: np.ndarray, ids: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows in the order of their slices, the ids of each sorted and once.
+
+    Returns starts int64[count + 1] of the slices, high, low, offsets int64[n + 1] and ids.
+    """
+    rows = len(slices)
+    starts = np.zeros(count + 1, np.int64)
+    for row in range(rows):
+        starts[slices[row] + 1] += 1
+    for each in range(count):
+        starts[each + 1] += starts[each]
+    places = starts[:-1].copy()
+    order = np.empty(rows, np.int32)
+    for row in range(rows):
+        order[places[slices[row]]] = row
+        places[slices[row]] += 1
+    new_high, new_low = np.empty(rows, np.uint64), np.empty(rows, np.uint32)
+    new_offsets, new_ids = np.zeros(rows + 1, np.int64), np.empty(len(ids), np.int32)
+    for place in range(rows):
+        row = order[place]
+        new_high[place], new_low[place] = high[row], low[row]
+        at, size = new_offsets[place], offsets[row + 1] - offsets[row]
+        for k in range(size):
+            new_ids[at + k] = ids[offsets[row] + k]
+        new_offsets[place + 1] = at + _sort_once(new_ids, at, at + size)
+    return starts, new_high, new_low, new_offsets, new_ids[: new_offsets[rows]]
+
+
+@numba.njit(cache=True, nogil=True)
+def _sort_once(ids: np.ndarray, start: int, end: int) -> int:
+    """Sort ids[start:end] in place, move each different id to the front, and return how many there are."""
+    if end - start > SHORT:
+        ids[start:end].sort()
+    else:
+        for at in range(start + 1, end):
+            value, place = ids[at], at
+            while place > start and ids[place - 1] > value:
+                ids[place] = ids[place - 1]
+                place -= 1
+            ids[place] = value
+    last = start
+    for at in range(start + 1, end):
+        if ids[at] != ids[last]:
+            last += 1
+            ids[last] = ids[at]
+    return last + 1 - start if end > start else 0

@@ -1,0 +1,116 @@
+"""The concepts that a configuration names, as balance_pairs uses them, and their part of its recipe."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyspark.sql import SparkSession
+
+from conf.schema.jobs import BalancePairsConfig
+from conf.schema.topics import DEFAULT_TAIL_SHARE
+from curation.balancing.concept_counts import ConceptGoal, rename_concepts, write_concept_counts
+from curation.balancing.concept_tables import ConceptTable, list_concepts, open_concepts, read_names
+from curation.core.amounts import counted
+from curation.core.choices import Combine
+from curation.core.errors import HeadtailError
+from curation.core.progress import say
+from curation.core.recipes import Recipe
+from curation.core.schemas import CONCEPT_COUNTS
+from curation.core.storage import join, remove
+from curation.core.tables import Table, sum_receipts
+from curation.matching.entry_lists import EntryList
+from curation.matching.parts import MatchesTables
+from curation.spark.concepts import JoinedConcepts, join_tables
+
+NAME = "balance_pairs"
+STAGE = "concept_counts"
+
+
+def goals_of(config: BalancePairsConfig) -> dict[str, ConceptGoal]:
+    """Return what each namespace is balanced to: its own t or tail share, or the tail share of the entries."""
+    asked = config.balance
+    share = DEFAULT_TAIL_SHARE if asked.goal_tail_share is None else asked.goal_tail_share
+    return {
+        name: ConceptGoal(
+            asked.concept_t.get(name),
+            None if name in asked.concept_t else asked.concept_tail_share.get(name, share),
+        )
+        for name in sorted(config.concepts)
+    }
+
+
+def concept_recipe(config: BalancePairsConfig) -> dict[str, Any]:
+    """Return the settings of concepts that decide the balance, none without concepts."""
+    if not config.concepts:
+        return {}
+    goals = goals_of(config)
+    return {
+        "concepts": {name: [vars(file) for file in files] for name, files in list_concepts(config.concepts).items()},
+        "concept_t": {name: goal.t for name, goal in goals.items() if goal.t is not None},
+        "concept_tail_share": {name: goal.tail_share for name, goal in goals.items() if goal.t is None},
+        "combine": config.balance.combine,
+    }
+
+
+@dataclass(frozen=True)
+class Concepts:
+    """The concepts of a balance: their tables, goals and names, and how namespaces are combined."""
+
+    tables: Sequence[ConceptTable]
+    goals: Mapping[str, ConceptGoal]
+    names: Mapping[str, EntryList]
+    combine: Combine
+    table: Table
+
+    @classmethod
+    def of(cls, config: BalancePairsConfig) -> "Concepts":
+        """Return the concepts of a configuration, none where it names none; raises HeadtailError for wrong tables."""
+        names = read_names(config.concept_names)
+        tables = open_concepts(config.concepts, names)
+        table = Table(config.concept_counts, CONCEPT_COUNTS)
+        return cls(tables, goals_of(config), names, config.balance.combine, table)
+
+    def recipe(self, balance: Recipe) -> Recipe:
+        """Return the recipe of the table of counts: that of the balance, and the names."""
+        names = {"names": {name: listed.hash for name, listed in self.names.items()}}
+        return Recipe(STAGE, 1, {"balance": balance.id, **names}, balance.inputs)
+
+    def is_done(self, balance: Recipe) -> bool:
+        """Return whether the counts of a balance are there; gives them the names of now, if only these have changed."""
+        if not self.tables:
+            return True
+        part = next((one for one in self.table.parts() if one.manifest["settings"].get("balance") == balance.id), None)
+        if part and part.id != (recipe := self.recipe(balance)).id:
+            receipt = rename_concepts(part.files[0], self.names, part.path)
+            self.table.commit(0, recipe, [receipt], 0.0, concepts=part.manifest["concepts"])
+        return part is not None
+
+    def join(
+        self, spark: SparkSession, matches: MatchesTables, folder: str, allow_empty: bool
+    ) -> JoinedConcepts | None:
+        """Join the tables with the images of `matches`, None without tables; writes to `folder`."""
+        if not self.tables:
+            return None
+        remove(folder)
+        images = sum_receipts(matches.parts).facts["images"]
+        joined = join_tables(spark, self.tables, self.goals, self.combine, matches.buckets, images, folder)
+        for name, t in joined.draw.t.items():
+            with_concept = joined.images_with(name)
+            if not with_concept and not allow_empty:
+                raise HeadtailError(
+                    f"concepts.{name}: no image of matches has a concept in it: its uids are of other images, or its "
+                    "lists are empty; allow_empty=true balances without it"
+                )
+            without = counted(joined.receipt.rows_out - with_concept, "images")
+            say(NAME, f"concepts.{name}: t={t:,.8g}, {counted(with_concept, 'images')}, {without} without a concept")
+        return joined
+
+    def commit(self, joined: JoinedConcepts | None, balance: Recipe, folder: str) -> None:
+        """Write the table of counts, none without concepts, and remove `folder`, where they were joined."""
+        if joined is None:
+            remove(folder)  # of a run that was stopped
+            return
+        kept = joined.kept(join(folder, "after"))
+        receipt = write_concept_counts(joined.counts, kept, list(joined.draw.t), self.names, self.table.begin(0))
+        self.table.commit(0, self.recipe(balance), [receipt], 0.0, concepts=joined.describe(kept))
+        remove(folder)
