@@ -183,7 +183,7 @@ WRONG_FILES = {
     "null: 2": "is no key",
     "languages: &a [en, *a]": "my.yaml refers to itself, or is nested without end",
     "balance: &a {t: 3, unit: *a}": "my.yaml refers to itself, or is nested without end",
-    f"languages: {'[' * 5000}": "my.yaml refers to itself, or is nested without end",
+    f"languages: {'[' * 1500}": "my.yaml refers to itself, or is nested without end",
     MANY: "my.yaml refers to itself, or is nested without end",
     "config: my.yaml": "my.yaml: a file of settings names no other one",
     "matches: ${matches}": "matches: the value refers to itself",
