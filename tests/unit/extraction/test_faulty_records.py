@@ -12,8 +12,9 @@ import pytest
 from curation.core.choices import SourceKind
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from curation.extraction import extract
+from curation.extraction import extract, urls
 from curation.extraction.extract import ExtractTask, extract_file, give_up_file
+from curation.extraction.language import LanguageRules
 from curation.sources import warc, wat
 from curation.sources.html_images import image_links
 from tests.unit.extraction.settings import ENGLISH, extraction_settings
@@ -119,7 +120,7 @@ def test_a_wat_record_at_which_the_reader_raises(tmp_path: Path, monkeypatch: py
 
 @pytest.mark.parametrize("rule", ["resolve_urls", "detect_languages"])
 def test_a_row_at_which_a_rule_raises(rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = extract.urls if rule == "resolve_urls" else extract
+    place = urls if rule == "resolve_urls" else extract
     real = getattr(place, rule)
 
     def work(values: pa.Array, *others: Any) -> Any:
@@ -132,7 +133,7 @@ def test_a_row_at_which_a_rule_raises(rule: str, tmp_path: Path, monkeypatch: py
         response(f"<img src={number}.jpg alt='a red kite {number}'>".encode(), HTML) for number in range(40)
     )
     receipt, texts = extracted(
-        tmp_path, pages, language=extract.LanguageRules(languages=(), model="lid.176.ftz", min_score=0.0)
+        tmp_path, pages, language=LanguageRules(languages=(), model="lid.176.ftz", min_score=0.0)
     )
     assert sorted(texts) == sorted(f"a red kite {number}" for number in range(40) if "7" not in str(number))
     assert receipt.drops == {"reader_error": 4}
