@@ -10,7 +10,7 @@ BUILD := --build-constraints $(TOOLS) --require-build-hashes
 CAPTIONED := build/captioned/shards
 SHARDS ?= $(CAPTIONED)
 # Files of tests are dealt out in the order of their names: those that start Spark come first, the short ones last.
-# Tests that start Spark, a cluster or other processes wait for two fifths of their time: three processes fill two cores.
+# Tests that start Spark, a cluster or other processes wait for two fifths of their time: three at once fill two cores.
 PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # Tests start some hundred processes, each of which would compile the modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
