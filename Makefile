@@ -10,7 +10,8 @@ BUILD := --build-constraints $(TOOLS) --require-build-hashes
 CAPTIONED := build/captioned/shards
 SHARDS ?= $(CAPTIONED)
 # Files of tests are dealt out in the order of their names: those that start Spark come first, the short ones last.
-PARALLEL := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Tests that start Spark, a cluster or other processes wait for two fifths of their time: three at once fill two cores.
+PARALLEL := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 # Tests start some hundred processes, each of which would compile the modules that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 LOCK := $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-find-links --no-header
@@ -30,7 +31,7 @@ help: ## show this
 run: .venv/installed ## make the sample crawl and curate it: shards and a report in build/sample-run
 	@$(BIN)/python -m tests.sample.run $(ARGS)
 
-test: .venv/installed-dev ## run all tests, two files at a time
+test: .venv/installed-dev ## run all tests, three files at a time
 	$(BIN)/python -m pytest $(PARALLEL) $(ARGS)
 
 unit: .venv/installed-dev ## run the tests of functions, which start no JVM

@@ -13,9 +13,10 @@ from curation.core.schemas import PAIRS
 from curation.core.seeds import run_seed
 from curation.core.tables import Table, check_failed_share, describe_growth, sum_receipts
 from curation.extraction.check_inputs import pairless_advice
-from curation.extraction.extract import ExtractionSettings, extract_file, give_up_file
+from curation.extraction.extract import extract_file, give_up_file
 from curation.extraction.inputs import STAGE, Inputs, bytes_of, draw_inputs, pairs_recipe
 from curation.extraction.pair_parts import PairParts, describe_given_up, places_given_up
+from curation.extraction.settings import ExtractionSettings
 from curation.spark.tasks import run_tasks
 from jobs.extraction_settings import as_begun, settings_of
 from jobs.outputs import writing

@@ -7,8 +7,8 @@ from conf.schema.jobs import ExtractPairsConfig
 from curation.core.choices import LanguageRule
 from curation.core.tables import Part
 from curation.extraction.begun import with_begun_rules
-from curation.extraction.extract import RULES, ExtractionSettings
 from curation.extraction.language import UNKNOWN_BY_DEFAULT, LanguageRules
+from curation.extraction.settings import RULES, ExtractionSettings
 from curation.extraction.text_rules import TextRules
 from curation.extraction.urls import UrlRules
 from curation.sources.caption_tables import DEFAULT_TEXTS, TableColumns

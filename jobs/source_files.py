@@ -15,9 +15,9 @@ from curation.core.schemas import PAIRS
 from curation.core.storage import FileInfo, join
 from curation.core.tables import Table, check_failed_share
 from curation.extraction.check_inputs import check_files, check_rules
-from curation.extraction.extract import ExtractionSettings
 from curation.extraction.inputs import STAGE, check_reachable, count_recipe, list_sources
 from curation.extraction.pair_parts import given_up
+from curation.extraction.settings import ExtractionSettings
 from curation.sources.caption_tables import CountTask, count_rows
 from curation.spark.environment import is_local_run
 from curation.spark.session import open_session

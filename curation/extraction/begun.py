@@ -6,8 +6,8 @@ from typing import Any
 
 from curation.core.choices import LanguageRule
 from curation.core.recipes import kept
-from curation.extraction.extract import ExtractionSettings
 from curation.extraction.language import UNKNOWN_BY_DEFAULT
+from curation.extraction.settings import ExtractionSettings
 
 
 def with_begun_rules(

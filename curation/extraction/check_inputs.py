@@ -13,9 +13,9 @@ from curation.core.remote import ONCE, open_patiently
 from curation.core.storage import list_files
 from curation.core.text_lists import check_list, read_lines
 from curation.extraction.drop_reasons import BAD
-from curation.extraction.extract import WITH_COLUMNS, ExtractionSettings
 from curation.extraction.hosts import judge_host
 from curation.extraction.language import DEFAULT_MODEL, NO_MODEL, load_model
+from curation.extraction.settings import WITH_COLUMNS, ExtractionSettings
 from curation.extraction.text_rules import all_word_lists
 from curation.extraction.user_lists import is_file, read_hosts, removals_of
 from curation.sources.source_kinds import foreign_kind

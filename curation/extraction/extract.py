@@ -17,47 +17,33 @@ import pyarrow.compute as pc
 
 from curation.core.attempts import receipt_of_given_up
 from curation.core.beats import watch
-from curation.core.choices import Entities, ImageAddresses, SourceKind
+from curation.core.choices import SourceKind
 from curation.core.credentials import cut_path
-from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from curation.core.recipes import added
 from curation.core.record_errors import READER_ERROR, RecordClock, is_of_record, line_of_error
 from curation.core.remote import open_patiently
-from curation.core.schemas import PAIRS, STORED
 from curation.core.storage import ParquetSink, is_local
-from curation.core.uids import uids_of
-from curation.extraction import drop_reasons, urls
+from curation.extraction import drop_reasons
+from curation.extraction.candidates import candidates, count
 from curation.extraction.careful_languages import decided_candidates, unpacked
 from curation.extraction.distinct import EVIDENCE, distinct_rows
-from curation.extraction.drop_reasons import EMPTY, KEPT, LANGUAGE_UNKNOWN, REMOVED
+from curation.extraction.drop_reasons import LANGUAGE_UNKNOWN
 from curation.extraction.faulty_rows import without_faulty_rows
-from curation.extraction.language import DROP, NO_MODEL, LanguageRules, detect_languages, load_model
+from curation.extraction.language import DROP, NO_MODEL, detect_languages, load_model
 from curation.extraction.language_rule import Classified, classify
-from curation.extraction.text_rules import TextRules, are_free_of_listed_words, clean_texts
-from curation.extraction.urls import UrlRules
-from curation.extraction.user_lists import removals_of
+from curation.extraction.settings import LANG_BY_COLUMN, WITH_IMAGES, ExtractionSettings
+from curation.extraction.text_rules import are_free_of_listed_words
 from curation.sources.archives import ReadLog, crawl_of_path
-from curation.sources.caption_tables import TableColumns, TableReader
+from curation.sources.caption_tables import TableReader
 from curation.sources.links import Links
 from curation.sources.row_sample import RowSample
 from curation.sources.warc import WarcReader
 from curation.sources.wat import WatReader
 from curation.sources.webdataset import ShardReader
 
-LOGIC_VERSION = 1
-RULES = {SourceKind.wat: 2, SourceKind.warc: 2, SourceKind.table: 2, SourceKind.webdataset: 2}
-"""The version of each source's rules: raise it when the same settings and inputs give other rows. A run keeps the rules
-by which it was begun (recipes.kept); docs/extraction.md has what each version means."""
-BACKSLASHES = "backslash_urls"
-"""A fact of the receipt: image links with a URL that is another one because backslashes are read as slashes."""
 BATCH_LINKS = 100_000
 MAX_FAULTY_SHARE = 0.05
 """A file counts as one that could not be read if a larger share of its records is faulty."""
-WITH_COLUMNS = (SourceKind.table, SourceKind.webdataset)
-LANG_BY_COLUMN = "lang_by"
-WITH_IMAGES = SourceKind.webdataset
-"""The source whose files hold the images, too."""
 
 
 class Reader(Protocol):
@@ -71,58 +57,6 @@ class Reader(Protocol):
     crawl: str
 
     def __iter__(self) -> Iterator[Links]: ...
-
-
-@dataclass(frozen=True)
-class ExtractionSettings:
-    """Everything that decides the rows of a file.
-
-    `columns` apply to the sources table and webdataset, `entities` to WATs. `crawl` names the crawl of files whose path
-    does not. Reading a file ends after `max_file_bytes`, uncompressed, that of a record after `record_seconds` of CPU
-    time. `rules` is the version of the source's rules. `image_addresses` and `page_metadata` apply to WARCs; by the
-    rules 1, an image has all its addresses.
-    """
-
-    source: SourceKind
-    entities: Entities
-    crawl: str
-    max_file_bytes: int
-    urls: UrlRules
-    texts: TextRules
-    language: LanguageRules
-    columns: TableColumns
-    record_seconds: float = added(60.0)
-    rules: int = added(1, default=1)
-    image_addresses: ImageAddresses = added(ImageAddresses.all, default=ImageAddresses.all)  # noqa: RUF009 a field
-    page_metadata: bool = added(False, default=False)
-
-    def __post_init__(self) -> None:
-        if self.source != SourceKind.warc or self.rules == 1:
-            object.__setattr__(self, "image_addresses", ImageAddresses.all)
-        if self.source != SourceKind.warc:
-            object.__setattr__(self, "page_metadata", False)
-        own = {*PAIRS.names, LANG_BY_COLUMN, EVIDENCE, *(STORED.names if self.source == WITH_IMAGES else [])}
-        if taken := sorted({name for name, _ in self.columns.carry} & own):
-            raise HeadtailError(
-                f"source.carry.{taken[0]}: pairs have a column {taken[0]} of their own; write another name, such as "
-                f"source.carry.source_{taken[0]}"
-            )
-        if self.columns.lang and not self.language.is_careful:
-            raise HeadtailError(
-                f"source.lang_column={self.columns.lang} is evidence for language.rule=careful, but a classifier alone "
-                f"or none decides the languages of this run (language.rule, language.model): leave the column out"
-            )
-
-    @property
-    def schema(self) -> pa.Schema:
-        """The schema of the pairs.
-
-        It is PAIRS, LANG_BY_COLUMN under the careful rule of languages, the columns that are carried along, as strings,
-        and where the image lies.
-        """
-        decided = [pa.field(LANG_BY_COLUMN, pa.string(), nullable=False)] if self.language.is_careful else []
-        carried = [pa.field(name, pa.string()) for name, _ in self.columns.carry if self.source in WITH_COLUMNS]
-        return pa.schema([*PAIRS, *decided, *carried, *(STORED if self.source == WITH_IMAGES else [])])
 
 
 @dataclass(frozen=True)
@@ -265,61 +199,6 @@ def _all_candidates(
                 yield from without_faulty_rows(links, work, halves, count_lost, receipt, log)
 
 
-def candidates(links: Links, settings: ExtractionSettings, receipt: Receipt) -> pa.RecordBatch:
-    """Return the candidates that the text and URL rules keep: uid, url, text, text_key, page_url, and `links.carry`.
-
-    The order is that of links, within a link that of text keys. Every candidate is counted into `receipt`.
-    """
-    keys, link, rank, texts = _keep_texts(links, settings.texts, receipt)
-    # Several candidates share a link: each link is resolved once, at `place_of_link` among the resolved ones.
-    resolved_links, place_of_link = np.unique(link, return_inverse=True)
-    uids, absolute, reasons = _resolve_links(links, resolved_links, settings, receipt)
-    _count_reasons(receipt.drops, drop_reasons.URL_REASONS, reasons[place_of_link])
-    kept = np.flatnonzero(reasons[place_of_link] == KEPT)
-    place, link, rank = pa.array(place_of_link[kept]), link[kept], rank[kept]
-    columns = {
-        "uid": uids.take(place),
-        "url": absolute.take(place),
-        "text": texts.take(pa.array(kept)),
-        "text_key": pa.DictionaryArray.from_arrays(pa.array(rank.astype(np.int8)), pa.array(keys)),
-        "page_url": pa.DictionaryArray.from_arrays(pa.array(links.page[link]), links.page_urls),
-    }
-    return pa.record_batch(columns | {name: values.take(pa.array(link)) for name, values in links.carry.items()})
-
-
-def _keep_texts(links: Links, rules: TextRules, receipt: Receipt) -> tuple[list[str], np.ndarray, np.ndarray, pa.Array]:
-    """Return the sorted text keys, and of each candidate with a kept text its link, its key's rank, and the text."""
-    keys = sorted(links.texts)
-    present = np.array([links.texts[key].is_valid().to_numpy(zero_copy_only=False) for key in keys])  # (key, link)
-    receipt.facts["image_links"] += len(links)
-    receipt.rows_in += int(np.maximum(present.sum(axis=0), 1).sum())
-    _count(receipt.drops, drop_reasons.NO_TEXT, int((~present.any(axis=0)).sum()))
-    link, rank = np.nonzero(present.T)
-    texts_by_key = pa.concat_arrays([links.texts[key] for key in keys])
-    texts, reasons = clean_texts(texts_by_key.take(pa.array(rank * len(links) + link)), rules)
-    _count_reasons(receipt.drops, drop_reasons.TEXT_REASONS, reasons)
-    kept = np.flatnonzero(reasons == KEPT)
-    return keys, link[kept], rank[kept], texts.take(pa.array(kept))
-
-
-def _resolve_links(
-    links: Links, rows: np.ndarray, settings: ExtractionSettings, receipt: Receipt
-) -> tuple[pa.Array, pa.Array, np.ndarray]:
-    """Return uid, absolute URL and the number of the drop reason of some links."""
-    rules, version, pages = settings.urls, settings.rules, links.page[rows]
-    given, bases = links.urls.take(pa.array(rows)), urls.join_bases(links.page_urls, links.bases, version)
-    absolute, reasons = urls.resolve_urls(given, bases, pages, rules, version)
-    if version >= urls.BROWSER_SLASHES:
-        _count(receipt.facts, BACKSLASHES, urls.count_slashed(given, bases, pages, absolute, reasons))
-    uids = uids_of(absolute)
-    if links.image_uids is not None:  # an image at hand needs no URL
-        without_url = reasons == EMPTY
-        reasons[without_url] = KEPT
-        uids = pc.if_else(pa.array(without_url), links.image_uids.take(pa.array(rows)), uids)
-    reasons[(reasons == KEPT) & removals_of(rules.removals).mask({"uid": uids})] = REMOVED
-    return uids, absolute, reasons
-
-
 def _finish(
     batches: Iterator[pa.RecordBatch],
     reader: Reader,
@@ -361,24 +240,24 @@ def _with_language(
             found = unpacked(batch[EVIDENCE].to_numpy())
             batch = batch.append_column(LANG_BY_COLUMN, found.by_strings())
             lang, scores = found.code_strings(rules.unknown), found.scores
-            _count(receipt.facts, LANGUAGE_UNKNOWN, int(found.are_unknown.sum()))
+            count(receipt.facts, LANGUAGE_UNKNOWN, int(found.are_unknown.sum()))
         else:
             lang, scores = detect_languages(batch["text"], rules.model)
         lang, score = rules.merged(lang), pa.array(scores)
         if rules.is_careful and rules.unknown == DROP:
             known = pa.array(~found.are_unknown)
-            _count(receipt.drops, LANGUAGE_UNKNOWN, rows - known.true_count)
+            count(receipt.drops, LANGUAGE_UNKNOWN, rows - known.true_count)
             batch, lang, score = batch.filter(known), lang.filter(known), score.filter(known)
             rows, scores = batch.num_rows, score.to_numpy()
         wanted = pc.is_in(lang, pa.array(rules.languages, pa.string())) if rules.languages else pa.repeat(True, rows)
         sure = pa.array(scores >= rules.min_score)
-        _count(receipt.drops, drop_reasons.LANGUAGE, rows - wanted.true_count)
-        _count(receipt.drops, drop_reasons.LANG_SCORE, pc.and_not(wanted, sure).true_count)
+        count(receipt.drops, drop_reasons.LANGUAGE, rows - wanted.true_count)
+        count(receipt.drops, drop_reasons.LANG_SCORE, pc.and_not(wanted, sure).true_count)
         keep = pc.and_(wanted, sure)
         batch, lang, score = batch.filter(keep), lang.filter(keep), score.filter(keep)
     if settings.texts.word_lists:
         clean = are_free_of_listed_words(batch["text"], lang, settings.texts.word_lists)
-        _count(receipt.drops, drop_reasons.LISTED_WORD, batch.num_rows - clean.true_count)
+        count(receipt.drops, drop_reasons.LISTED_WORD, batch.num_rows - clean.true_count)
         batch, lang, score = batch.filter(clean), lang.filter(clean), score.filter(clean)
     rows = batch.num_rows
     receipt.rows_out += rows
@@ -407,14 +286,3 @@ def source_name(path: str) -> str:
 def _failure(path: str, offset: int, error: object, receipt: Receipt) -> dict:
     records = receipt.facts["records_read"]
     return {"file": path, "offset": offset, "error": str(error), "records_read": records}
-
-
-def _count(drops: Counter[str], reason: str, count: int) -> None:
-    if count:
-        drops[reason] += count
-
-
-def _count_reasons(drops: Counter[str], names: tuple[str, ...], reasons: np.ndarray) -> None:
-    for number, count in enumerate(np.bincount(reasons, minlength=len(names)).tolist()):
-        if number:
-            _count(drops, names[number], count)

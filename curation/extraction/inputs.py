@@ -17,9 +17,10 @@ from curation.core.recipes import Recipe, recipe_settings
 from curation.core.remote import STARTING, RemoteError, is_http, look_up_host
 from curation.core.removal_lists import divide_sources
 from curation.core.storage import FileInfo, join, list_files
-from curation.extraction.extract import LOGIC_VERSION, ExtractionSettings, ExtractTask
+from curation.extraction.extract import ExtractTask
 from curation.extraction.language import DEFAULT_MODEL, NO_MODEL
 from curation.extraction.path_lists import ENDINGS, check_scheme, listed_paths
+from curation.extraction.settings import LOGIC_VERSION, ExtractionSettings
 from curation.extraction.text_rules import all_word_lists
 from curation.extraction.user_lists import is_file
 from curation.sources.archives import CRAWL_NAME

@@ -37,7 +37,7 @@ class WarcReader:
     """Read the image links of one WARC. The iteration fills `counts` and `crawl`, as that of WatReader does.
 
     `addresses` says whether an image has one link or one for each of its addresses; `with_metadata` adds the images of
-    JSON-LD and Open Graph. `rules` is the version of the rules (extract.RULES).
+    JSON-LD and Open Graph. `rules` is the version of the rules (extraction/settings.py).
     With `languages` the links have their pages and the languages that these declare; a batch then has whole pages.
     """
 

@@ -30,7 +30,8 @@ from loguru import logger
 
 from curation.core.choices import LanguageRule
 from curation.core.receipts import Receipt
-from curation.extraction.extract import candidates, iter_pairs
+from curation.extraction.candidates import candidates
+from curation.extraction.extract import iter_pairs
 from curation.extraction.language import DEFAULT_MODEL, path_of_model
 from curation.sources.archives import ReadLog
 from curation.sources.wat import WatReader

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from curation.core.tables import Table
 from curation.spark.java import java_home
 from tests.conftest import ROOT, needs_shared
 from tests.hostile_names import foreign_packages
+from tests.jobs.calls import Calls, one_process
 from tests.jobs.conftest import Sample, rows, tar_bytes
 
 BIN = Path(sys.executable).parent
@@ -57,22 +59,12 @@ def test_help_tells_type_unit_and_default() -> None:
             id="words without quotes",
         ),
         pytest.param(
-            ["build_metadata", "output=/x", "languages=en", "sources=/no"],
-            "sources=/no does not exist",
-            id="no such sources",
-        ),
-        pytest.param(
             ["count_entries", "matches=/nowhere", "entry_counts=/nowhere"], "must be given: add output=", id="no output"
         ),
         pytest.param(
             ["count_entries", "output=/nowhere"],
             "/nowhere/matches holds no complete table: run match_pairs first",
             id="no matches",
-        ),
-        pytest.param(
-            ["extract_pairs", "output=/nowhere", "source.paths=/no/such.wat.gz"],
-            "/no/such.wat.gz names no file",
-            id="no such archive",
         ),
         pytest.param(
             ["balance_pairs", "output=/x", "balance.tail_shar=0.1"],
@@ -84,12 +76,6 @@ def test_help_tells_type_unit_and_default() -> None:
             "balance.tail_share must be at most 1, got 7",
             id="tail_share of 7",
         ),
-        pytest.param(["match_pairs", "output=/x", "entry_lists=/no/lists"], "/no/lists", id="no such lists"),
-        pytest.param(
-            ["curate", "output=/x", "source.paths=/y", "entry_lists=/no/lists"],
-            "/no/lists",
-            id="no such lists for the chain",
-        ),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_1(arguments: list[str], told: str) -> None:
@@ -98,6 +84,29 @@ def test_a_mistake_is_one_line_and_exit_code_1(arguments: list[str], told: str) 
     assert told in done.stderr
     assert done.stderr.count("\n") == 1, done.stderr
     assert done.stdout == ""
+
+
+@pytest.fixture(scope="module")
+def calls() -> Iterator[Calls]:
+    """One process for mistakes that jobs find themselves: each would spend a second on its imports."""
+    with one_process() as calls:
+        yield calls
+
+
+LATER_MISTAKES = {
+    "build_metadata output=/x languages=en sources=/no": "sources=/no does not exist",
+    "extract_pairs output=/nowhere source.paths=/no/such.wat.gz": "/no/such.wat.gz names no file",
+    "match_pairs output=/x entry_lists=/no/lists": "/no/lists",
+    "curate output=/x source.paths=/y entry_lists=/no/lists": "/no/lists",
+}
+
+
+@pytest.mark.parametrize("line", LATER_MISTAKES, ids=lambda line: line.split()[0])
+def test_a_mistake_that_a_job_finds_is_one_line_too(calls: Calls, line: str) -> None:
+    told = calls.headtail(*line.split(), code=1)
+    assert told.startswith(f"headtail {line.split()[0]}: ")
+    assert LATER_MISTAKES[line] in told
+    assert told.count("\n") == 1, told
 
 
 def test_three_ways_give_the_same_rows_among_foreign_packages(finished: Path, installed: Path, tmp_path: Path) -> None:
@@ -132,21 +141,19 @@ def test_a_mistake_under_spark_submit_is_one_line_too(tmp_path: Path) -> None:
     assert "Traceback" not in told
 
 
-def test_a_list_that_no_language_is_named_by_is_refused(finished: Path, tmp_path: Path) -> None:
+def test_a_list_that_no_language_is_named_by_is_refused(calls: Calls, finished: Path, tmp_path: Path) -> None:
     entries = tmp_path / "entries-en.json"
     entries.write_text('["red"]')
     settings = [f"output={tmp_path}/run", f"pairs={finished}/pairs", f"entry_lists={entries}"]
-    done = call(str(BIN / "headtail"), "match_pairs", *settings)
-    assert done.returncode == 1
-    assert "named by the code of its language, as en.json, and 'entries-en' is none" in done.stderr
+    told = calls.headtail("match_pairs", *settings, code=1)
+    assert "named by the code of its language, as en.json, and 'entries-en' is none" in told
 
 
-def test_a_language_without_a_list_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+def test_a_language_without_a_list_is_refused_before_anything_is_read(calls: Calls, tmp_path: Path) -> None:
     (tmp_path / "en.txt").write_text("dog\n")
     given = ["output=/x", "source.paths=/y", f"entry_lists={tmp_path}", "languages=en,xx"]
-    done = call(str(BIN / "headtail"), "curate", *given)
-    assert done.returncode == 1
-    assert done.stderr.startswith("headtail curate: languages: there is no entry list of xx in ")
+    told = calls.headtail("curate", *given, code=1)
+    assert told.startswith("headtail curate: languages: there is no entry list of xx in ")
 
 
 @needs_shared

@@ -14,7 +14,8 @@ from curation.core.attempts import failure_of_given_up
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.tables import Table
-from curation.extraction.extract import ExtractionSettings, ExtractTask, extract_file
+from curation.extraction.extract import ExtractTask, extract_file
+from curation.extraction.settings import ExtractionSettings
 from jobs import extract_pairs
 
 pytestmark = pytest.mark.usefixtures("spark")

@@ -95,7 +95,7 @@ def test_a_receiver_holds_little_of_a_large_domain(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(
         domain_cap, "_trim", lambda rows, most: sorted_at_once.append(rows.num_rows) or trim(rows, most)
     )
-    rows = [{**row, "url": f"http://spam.com/{k}"} for k, row in enumerate(images(5000))]
+    rows = [{**row, "url": f"http://spam.com/{k}"} for k, row in enumerate(images(2000))]
     found, _ = run(tmp_path, rows, 10, 50, 1)
     assert len(found) == 10
     assert max(sorted_at_once) < 10 + 100 + 200

@@ -16,7 +16,7 @@ import webdataset as wds
 from curation.balancing.online import OnlineBalance
 
 EPOCHS = 6
-WORKERS = 3
+WORKERS = 2
 PROBABILITIES = {"en": [0.05, 0.4, 1.0], "de": [0.25]}
 
 
@@ -118,10 +118,19 @@ def test_over_epochs_each_text_is_kept_with_its_probability(
     assert set(seen) == set(expected)
     assert all(len({key for key, _ in epoch}) == len(epoch) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == EPOCHS
-    again = OnlineBalance(str(folder), unit, seed=5)
-    assert [_epoch(shards, again) for _ in range(2)] == epochs[:2]
-    assert _epoch(shards, OnlineBalance(str(folder), unit, seed=6)) != epochs[0]
-    assert _epoch(shards, OnlineBalance(str(folder), unit, seed=5, epoch=1)) == epochs[1]
+
+
+@pytest.mark.parametrize("unit", ["pair", "image"])
+def test_seed_and_epoch_decide_the_draws(unit: str, folder: Path, shards: list[str]) -> None:
+    def first_epochs(seed: int, count: int, epoch: int = 0) -> list[list[tuple[str, str]]]:
+        stage = OnlineBalance(str(folder), unit, seed=seed, epoch=epoch)
+        return [_epoch(shards[:WORKERS], stage) for _ in range(count)]
+
+    epochs = first_epochs(5, 2)
+    assert first_epochs(5, 2) == epochs
+    assert epochs[0] != epochs[1]
+    assert first_epochs(6, 1) != epochs[:1]
+    assert first_epochs(5, 1, epoch=1) == epochs[1:]
 
 
 def test_workers_draw_independently(folder: Path, shards: list[str]) -> None:

@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 from conf.schema.jobs import ExtractPairsConfig
-from curation.extraction.extract import ExtractionSettings
 from curation.extraction.language import NO_MODEL, LanguageRules
+from curation.extraction.settings import ExtractionSettings
 from curation.extraction.text_rules import TextRules
 from curation.extraction.urls import UrlRules
 from curation.sources.caption_tables import TableColumns

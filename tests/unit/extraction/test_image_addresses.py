@@ -8,7 +8,7 @@ from conf.compose import compose_config
 from conf.schema.jobs import ExtractPairsConfig
 from curation.core.choices import ImageAddresses
 from curation.core.recipes import kept, recipe_settings
-from curation.extraction.extract import ExtractionSettings
+from curation.extraction.settings import ExtractionSettings
 from jobs.extraction_settings import settings_of
 
 

@@ -71,8 +71,8 @@ def test_kernels_equal_the_library(model: RandomModel, tmp_path: Path) -> None:
     path = model.write(tmp_path / "model.bin")
     opened = open_model(path)
     assert isinstance(opened, KernelModel)
-    labels = len(opened.labels)
-    assert_equal_to_library(opened, path, generated_texts(300, seed=3), (1, 2, labels, labels + 3))
+    labels, texts = len(opened.labels), [text[:20_000] for text in generated_texts(300, seed=3)]
+    assert_equal_to_library(opened, path, texts, (1, 2, labels, labels + 3))
 
 
 @pytest.mark.parametrize("model", BY_LIBRARY.values(), ids=BY_LIBRARY.keys())

@@ -117,12 +117,12 @@ def test_tiny_lists(engine: Engine, entries: list[str | None], tmp_path: Path) -
     assert matcher.match(pa.array(texts)).to_pylist() == scan(texts, entries, Edges.script)
 
 
-def test_two_million_entries(tmp_path: Path) -> None:
-    words = 1_000_000
+def test_more_than_a_million_entries(tmp_path: Path) -> None:
+    words = 550_000
     entries = pa.array([*(f"w{k}" for k in range(words)), *(f"w{k} w{k + 1}" for k in range(words))])
     matcher = make_matcher(Engine.tokens, entries, Edges.script, tmp_path)
-    texts = ["w5 w6", "w999999 w1000000 x", "W7", "w1000000", f"{'w3 ' * 10} w4"]
-    expected = [[5, 6, words + 5], [999_999, 2 * words - 1], [], [], [3, 4]]
+    texts = ["w5 w6", "w549999 w550000 x", "W7", "w550000", f"{'w3 ' * 10} w4"]
+    expected = [[5, 6, words + 5], [549_999, 2 * words - 1], [], [], [3, 4]]
     assert matcher.match(pa.array(texts)).to_pylist() == expected
 
 

@@ -1,6 +1,7 @@
 """Each drop reason in the code of a stage has its meaning in the report."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -65,6 +66,7 @@ def reasons_in(tree: ast.Module) -> Iterator[str]:
                 yield from strings(*(key for each in inner if isinstance(each, ast.Dict) for key in each.keys))
 
 
+@functools.cache
 def reasons_in_code() -> dict[str, Path]:
     """The drop reasons and download statuses that the code of the stages can count, each with one of its modules."""
     found: dict[str, Path] = dict.fromkeys(Obey, ROOT / "curation/core/choices.py")

@@ -20,21 +20,19 @@ from conf.compose import compose_config
 from conf.schema.jobs import AttachConfig, ExportConfig
 from curation.core import storage
 from curation.core.errors import HeadtailError
-from curation.images.ranges import Ranges
 from curation.shards import attachments, companions, keyed_join
 from curation.shards.check import check_shard, plan_checks
 from curation.shards.joined import Joined
 from curation.shards.sample_json import SampleForm
 from jobs import attach, export
-from tests.shard_data import curated_rows
-from tests.unit.shards.test_write import NEWEST_FORM, URLS, bodies, make_shards, stored
+from tests.unit.shards.conftest import MakeSet
+from tests.unit.shards.test_write import NEWEST_FORM
 
 
 @pytest.fixture
-def shards(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
+def shards(small_set: MakeSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Path:
     """Shards of 8, 8 and 4 samples, in the form of the parameter; tasks run in this process."""
-    downloads, lists = stored(tmp_path, curated_rows(URLS[:20]), bodies(20), Ranges(1, 0))
-    make_shards(tmp_path, downloads, lists, Ranges(1, 0), size=8, form=getattr(request, "param", NEWEST_FORM))
+    small_set(tmp_path, getattr(request, "param", NEWEST_FORM))
     for job in (attach, export):
         monkeypatch.setattr(job, "open_session", lambda *_, **__: None)
         monkeypatch.setattr(job, "run_tasks", lambda _, work, tasks, *__, **___: [work(task).check() for task in tasks])

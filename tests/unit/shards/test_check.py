@@ -17,27 +17,20 @@ from curation.core import tar_writer
 from curation.core.errors import HeadtailError
 from curation.core.receipts import merge_receipts
 from curation.core.removal_lists import read_removals
-from curation.images.ranges import Ranges
 from curation.shards.cautions import cautions
 from curation.shards.check import check_shard, plan_checks
 from curation.shards.remove import plan_removing, remove_from_shard
 from curation.shards.sample_json import SampleForm
 from curation.shards.shard_set import ShardSet
 from tests.http_server import draw, many_scans, png_bomb
-from tests.shard_data import curated_rows
-from tests.unit.shards.test_write import NEWEST_FORM, URLS, bodies, make_shards, samples, stored
+from tests.unit.shards.conftest import MakeSet
+from tests.unit.shards.test_write import NEWEST_FORM, samples
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(small_set: MakeSet, tmp_path: Path) -> Path:
     """Shards of 8, 8 and 4 samples."""
-    return make_folder(tmp_path)
-
-
-def make_folder(path: Path, form: SampleForm = NEWEST_FORM) -> Path:
-    downloads, lists = stored(path, curated_rows(URLS[:20]), bodies(20), Ranges(1, 0))
-    make_shards(path, downloads, lists, Ranges(1, 0), size=8, form=form)
-    return path
+    return small_set(tmp_path)
 
 
 def problems(folder: Path) -> list[str]:
@@ -48,8 +41,10 @@ def problems(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("form", [SampleForm(1), NEWEST_FORM], ids=["old form", "new form"])
-def test_a_good_set_has_no_problem_before_and_after_a_removal(tmp_path: Path, form: SampleForm) -> None:
-    folder = make_folder(tmp_path, form)
+def test_a_good_set_has_no_problem_before_and_after_a_removal(
+    small_set: MakeSet, tmp_path: Path, form: SampleForm
+) -> None:
+    folder = small_set(tmp_path, form)
     assert problems(folder) == []
     before = [meta for meta, *_ in samples(folder)]
     shards = ShardSet(f"{folder}/shards")

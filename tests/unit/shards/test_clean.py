@@ -1,5 +1,6 @@
 """clean deletes what is used up, marks it, and touches nothing else."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -32,12 +33,19 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run with curated, lists, downloads and shards; not to be written to."""
+    folder = tmp_path_factory.mktemp("run")
+    downloads, lists = stored(folder, curated_rows(URLS), bodies(50), Ranges(4, 0), generations=2)
+    make_shards(folder, downloads, lists, Ranges(4, 0))
+    return folder
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Path:
-    """A run with curated, lists, downloads and shards."""
-    downloads, lists = stored(tmp_path, curated_rows(URLS), bodies(50), Ranges(4, 0), generations=2)
-    make_shards(tmp_path, downloads, lists, Ranges(4, 0))
-    return tmp_path
+def run(made: Path, tmp_path: Path) -> Path:
+    """A copy of the run."""
+    return Path(shutil.copytree(made, tmp_path, dirs_exist_ok=True))
 
 
 def test_images_go_and_their_status_stays_and_shards_are_as_they_were(run: Path) -> None:

@@ -1,5 +1,6 @@
 """Shards that consume the downloads: the same bytes, also after a stop, and no image is deleted that is needed."""
 
+import functools
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -33,9 +34,24 @@ SIZES = pytest.mark.parametrize(
         pytest.param(4, 1, 10, id="a shard of several files"),
         pytest.param(4, 3, 10, id="generations"),
         pytest.param(1, 1, 5, id="a file of many shards"),
-        pytest.param(16, 2, 100, id="one shard"),
+        pytest.param(8, 2, 100, id="one shard"),
     ],
 )
+Kept = Callable[[int, int, int], dict[str, str]]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
+    """The digests of shards from downloads that are kept, by ranges, generations and size; made once."""
+
+    @functools.cache
+    def make(ranges: int, generations: int, size: int) -> dict[str, str]:
+        folder = tmp_path_factory.mktemp("kept")
+        downloads, lists = stored(folder, curated_rows(URLS), bodies(), Ranges(ranges, 0), generations)
+        make_shards(folder, downloads, lists, Ranges(ranges, 0), size)
+        return digests(folder)
+
+    return make
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -79,32 +95,29 @@ def consume_shards(folder: Path, lists: Part, ranges: Ranges, size: int, stop_af
 
 @SIZES
 def test_the_bytes_are_those_of_kept_downloads_and_the_images_are_gone(
-    tmp_path: Path, ranges: int, generations: int, size: int
+    tmp_path: Path, kept: Kept, ranges: int, generations: int, size: int
 ) -> None:
-    for name in ("kept", "consumed"):
-        downloads, lists = stored(tmp_path / name, curated_rows(URLS), bodies(), Ranges(ranges, 0), generations)
-        if name == "kept":
-            make_shards(tmp_path / name, downloads, lists, Ranges(ranges, 0), size)
+    downloads, lists = stored(tmp_path, curated_rows(URLS), bodies(), Ranges(ranges, 0), generations)
     before = downloads.inputs()
-    part = consume_shards(tmp_path / "consumed", lists, Ranges(ranges, 0), size)
-    assert digests(tmp_path / "consumed") == digests(tmp_path / "kept")
-    assert images_left(tmp_path / "consumed") == set()
-    assert list(tmp_path.glob("consumed/downloads/part-*/*.parquet")), "the status stays"
+    part = consume_shards(tmp_path, lists, Ranges(ranges, 0), size)
+    assert digests(tmp_path) == kept(ranges, generations, size)
+    assert images_left(tmp_path) == set()
+    assert list(tmp_path.glob("downloads/part-*/*.parquet")), "the status stays"
     assert downloads.inputs() == before
-    assert ShardSet(f"{tmp_path}/consumed/shards").done(recipe_of(downloads, size)).id == part.id
+    assert ShardSet(f"{tmp_path}/shards").done(recipe_of(downloads, size)).id == part.id
 
 
 @SIZES
-def test_a_stopped_run_goes_on_with_what_is_left(tmp_path: Path, ranges: int, generations: int, size: int) -> None:
-    for name in ("kept", "stopped"):
-        downloads, lists = stored(tmp_path / name, curated_rows(URLS), bodies(), Ranges(ranges, 0), generations)
-        if name == "kept":
-            make_shards(tmp_path / name, downloads, lists, Ranges(ranges, 0), size)
-    for stop_after in range(len(digests(tmp_path / "kept"))):
+def test_a_stopped_run_goes_on_with_what_is_left(
+    tmp_path: Path, kept: Kept, ranges: int, generations: int, size: int
+) -> None:
+    _, lists = stored(tmp_path, curated_rows(URLS), bodies(), Ranges(ranges, 0), generations)
+    wanted = kept(ranges, generations, size)
+    for stop_after in range(len(wanted)):
         with pytest.raises(KeyboardInterrupt):
-            consume_shards(tmp_path / "stopped", lists, Ranges(ranges, 0), size, stop_after)
-    consume_shards(tmp_path / "stopped", lists, Ranges(ranges, 0), size)
-    assert digests(tmp_path / "stopped") == digests(tmp_path / "kept")
+            consume_shards(tmp_path, lists, Ranges(ranges, 0), size, stop_after)
+    consume_shards(tmp_path, lists, Ranges(ranges, 0), size)
+    assert digests(tmp_path) == wanted
 
 
 def test_kept_downloads_are_not_consumed(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Indexes beside shards equal a walk over the tars with Python's tarfile, also after samples were removed."""
 
 import json
+import shutil
 import sqlite3
 import struct
 import tarfile
@@ -21,10 +22,21 @@ from tests.unit.shards.test_check import problems
 from tests.unit.shards.test_write import URLS, bodies, make_shards, samples, stored
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shards of 25, 25 and 7 samples; not to be written to."""
+    folder = tmp_path_factory.mktemp("made")
+    downloads, lists = stored(folder, curated_rows(URLS), bodies(), Ranges(4, 0), generations=2)
+    make_shards(folder, downloads, lists, Ranges(4, 0), size=25)
+    return folder
+
+
 @pytest.fixture
-def part(tmp_path: Path) -> Part:
-    downloads, lists = stored(tmp_path, curated_rows(URLS), bodies(), Ranges(4, 0), generations=2)
-    return make_shards(tmp_path, downloads, lists, Ranges(4, 0), size=25)
+def part(made: Path, tmp_path: Path) -> Part:
+    """A copy of the shards."""
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    (part,) = ShardSet(f"{tmp_path}/shards").parts()
+    return part
 
 
 def walk(tar: Path) -> tuple[list[list[tuple[str, int, int, str]]], list[int]]:

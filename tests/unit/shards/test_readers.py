@@ -14,7 +14,8 @@ from curation.shards.check import check_shard, plan_checks
 from curation.shards.readers import DEMANDS, IMAGES, Reading, SetFolder, readings
 from curation.shards.sample_json import SampleForm
 from curation.shards.traits import MAX_NAMES, Traits
-from tests.unit.shards.test_check import make_folder, rewrite
+from tests.unit.shards.conftest import MakeSet
+from tests.unit.shards.test_check import rewrite
 from tests.unit.shards.test_write import NEWEST_FORM
 
 ALL = "reads all 20 samples"
@@ -25,8 +26,8 @@ NO_PAIRS = "cannot read the set: it takes [key, text] pairs in texts of the json
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_folder(tmp_path_factory.mktemp("base"))
+def base(small_set: MakeSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return small_set(tmp_path_factory.mktemp("base"))
 
 
 def told(folder: Path) -> dict[str, str]:
@@ -48,11 +49,11 @@ def told(folder: Path) -> dict[str, str]:
     ids=["new form", "old form"],
 )
 def test_a_set_of_jpegs_is_for_all_but_the_loaders_of_other_json(
-    tmp_path: Path, form: SampleForm, odd: dict[str, str]
+    small_set: MakeSet, tmp_path: Path, form: SampleForm, odd: dict[str, str]
 ) -> None:
     openclip = {"OpenCLIP 3.3.0": f"{ALL}: {SMALL}", "OpenCLIP (main)": f"{ALL}: {SMALL}{MAIN}"}
     usual = dict.fromkeys(DEMANDS, ALL) | openclip
-    assert told(make_folder(tmp_path, form)) == usual | odd
+    assert told(small_set(tmp_path, form)) == usual | odd
 
 
 def of_samples(change: Callable[[int, dict, dict[str, bytes]], Any], only: int | None = None) -> Callable[[Path], None]:

@@ -14,7 +14,8 @@ import pytest
 from curation.core.choices import SourceKind
 from curation.core.receipts import Receipt
 from curation.core.uids import uid_of
-from curation.extraction.extract import ExtractionSettings, ExtractTask, extract_file
+from curation.extraction.extract import ExtractTask, extract_file
+from curation.extraction.settings import ExtractionSettings
 from curation.sources import webdataset
 from curation.sources.archives import ReadLog
 from curation.sources.tar_reader import read_members
