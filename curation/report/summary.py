@@ -64,8 +64,9 @@ def _near(shards: Values | None) -> Values:
     name = "Near duplicates"
     if shards is None:
         return _badge(name, NOT_CHECKED, "no shards were written")
-    if shards.get("filters.near_duplicates"):
-        return _badge(name, YES, "removed by perceptual hash, like images with the same bytes")
+    if way := shards.get("filters.near_duplicates"):
+        how = f"embedding (cosine {shards.get('filters.near_cosine')})" if way == "embedding" else "perceptual hash"
+        return _badge(name, YES, f"removed by {how}, like images with the same bytes")
     return _badge(name, NO, "kept; only images with the same bytes were removed")
 
 
