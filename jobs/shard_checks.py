@@ -19,7 +19,7 @@ from curation.shards.origin import Origin, stage_of
 from curation.shards.scores import open_scores, stored_type
 from curation.shards.shard_set import ShardSet
 from curation.spark.sql_filter import check_filter
-from jobs.shard_settings import recipe_of
+from jobs.shard_settings import others_of, recipe_of
 from jobs.signal_rules import boxes_column, embeddings_column, filter_of
 
 
@@ -53,6 +53,7 @@ def check_start(config: WriteShardsConfig, spark: SparkSession | None = None, co
     read_removals(tuple(config.removals))
     open_captions(config.captions)
     open_benchmarks(config.benchmark_images, config.benchmark_cosine is not None)
+    others_of(config)
     scores = [field for table in open_scores(config.scores) for field in table.scores]
     scores += [pa.field(field.name, stored_type(field.type)) for field in coming]
     boxes_column(config, scores)

@@ -14,6 +14,7 @@ from curation.core.storage import list_files
 from curation.shards.benchmark_images import BenchmarkRules, open_benchmarks, version_of
 from curation.shards.caption_tables import list_captions
 from curation.shards.duplicates import UniqueRules
+from curation.shards.other_sets import OtherSets, open_others
 from curation.shards.sample_json import NEWEST, JsonForm
 from curation.shards.score_join import ScoreSettings
 from curation.shards.scores import open_scores, score_files
@@ -45,7 +46,16 @@ def selection_settings(config: WriteShardsConfig, removed: list[str]) -> Selecti
     )  # fmt: skip
     near = config.filters.near_duplicates == NearDuplicates.embedding
     cosine = config.filters.near_cosine if near else None
-    return SelectionSettings(ImageFilters(**bounds), unique, scores, config.faces, cosine)
+    return SelectionSettings(ImageFilters(**bounds), unique, scores, config.faces, cosine, others_of(config))
+
+
+def others_of(config: WriteShardsConfig) -> OtherSets:
+    """Return the other sets whose images are left out. Raises HeadtailError for one that cannot be compared."""
+    near = config.filters.near_duplicates
+    version = UniqueRules(near, ()).near_version
+    if config.shards.rstrip("/") in [path.rstrip("/") for path in config.against]:
+        raise HeadtailError(f"against: {config.shards} is the set to write: name others")
+    return open_others(config.against, near, version, config.embedding_column)
 
 
 def has_score_columns(config: WriteShardsConfig) -> bool:
@@ -96,6 +106,7 @@ def shard_settings(config: WriteShardsConfig) -> dict[str, Any]:
         more["benchmark_cosine"] = config.benchmark_cosine
     if needs_embeddings(config):
         more["embedding_column"] = config.embedding_column
+    more["against"] = list(others_of(config).named)
     more = {name: value for name, value in more.items() if value}  # recipes of before have none of them
     return {"filters": filter_recipe(config), **plain, **files, **more}
 

@@ -203,6 +203,11 @@ class WriteShardsConfig(JobConfig):
     scores: list[str] = setting(
         [], "Parquet tables with a column uid, sha256 or url; filter can use their other columns"
     )
+    against: list[str] = setting(
+        [],
+        "other finished sets of shards, or tables of hash_images: images that are in them are left out, and near "
+        "duplicates of theirs, if filters.near_duplicates is asked for",
+    )
     embedding_column: str = setting(
         "embedding", "column of scores that has the embeddings of images: lists of numbers, as score_images makes them"
     )

@@ -83,7 +83,9 @@ def _test_sets(extract: Values | None, shards: Values | None) -> Values:
     named = [str(each) for each in [*lists, (shards or {}).get("filter") or ""] if _TEST_SETS.search(str(each))]
     if shards and (tables := shards.get("benchmark_images")):
         bits = shards.get("benchmark_distance", 0)
-        named += [f"images of benchmarks ({counted(len(tables), 'files')}, perceptual hashes up to {bits} bits apart)"]
+        cosine = f", embeddings with a cosine of {least}" if (least := shards.get("benchmark_cosine")) else ""
+        near = f"perceptual hashes up to {bits} bits apart{cosine}"
+        named += [f"images of benchmarks ({counted(len(tables), 'files')}, {near})"]
     if named:
         return _badge(name, YES, f"left out: {', '.join(named)}")
     return _badge(name, NOT_CHECKED, "no list or filter names test sets")

@@ -10,10 +10,12 @@ from curation.shards.cells import CellPlans, gather_pivots
 from curation.shards.duplicates import DropTask, drop_duplicates
 from curation.shards.joined import Runner
 from curation.shards.near_images import CellsTask, DealTask, count_receivers, deal_images, search_cells
+from curation.shards.other_sets import OtherSets, deal_other_vectors, plan_other_vectors
 from curation.shards.score_join import JoinedScores
 from curation.shards.steps import PIVOTS, SURVIVORS, UNIQUE, VECTORS, SelectionSteps
 from curation.shards.vector_files import plan_vectors, write_vectors
 
+NO_OTHERS = OtherSets()
 IN_CELLS, DROPPED = "cells", "near-dropped"
 """The folders of images by plan and cell, and of the uids that are dropped."""
 
@@ -30,11 +32,11 @@ def prepare_vectors(
 
 
 def drop_near_images(
-    run: Runner, steps: SelectionSteps, plans: CellPlans, cosine: float, images: int
+    run: Runner, steps: SelectionSteps, plans: CellPlans, cosine: float, images: int, others: OtherSets = NO_OTHERS
 ) -> tuple[list[Receipt], dict[str, Any]]:
     """Drop near duplicates among the unique images; return the receipts of the last step, and facts of the search.
 
-    Reasons: near_duplicate, in_other_set.
+    `images` is the number of candidates and images of other sets. Reasons: near_duplicate, in_other_set.
     """
     ranges, receivers = steps.ranges, count_receivers(images)
     pivots = steps.folder(PIVOTS)
@@ -49,6 +51,8 @@ def drop_near_images(
         for group in range(ranges.groups)
     ]  # fmt: skip
     dealt = merge_receipts("dealt", run(partial(deal_images, ranges=ranges), deals))
+    if others.files:
+        run(deal_other_vectors, plan_other_vectors(others, steps, folders[0], receivers))
     not_compared = 0
     for plan, folder in enumerate(folders):
         is_last = plan == plans.plans - 1

@@ -15,7 +15,8 @@ from curation.shards.benchmark_images import count_hits
 from curation.shards.box_files import plan_boxes, write_boxes
 from curation.shards.cells import CellPlans
 from curation.shards.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
-from curation.shards.near_steps import drop_near_images, prepare_vectors
+from curation.shards.near_steps import NO_OTHERS, drop_near_images, prepare_vectors
+from curation.shards.other_sets import OtherSets, deal_other_keys
 from curation.shards.perceptual_hash import hash_images
 from curation.shards.score_filter import plan_filter
 from curation.shards.score_join import ScoreSettings, join_scores
@@ -37,7 +38,8 @@ NO_HEADROOM = (
 class SelectionSettings:
     """Which images become samples: bounds, duplicates and removals, score tables and an SQL expression, faces.
 
-    `near_cosine` is the cosine from which on embeddings are those of near duplicates; None: they are not compared.
+    `near_cosine` is the cosine from which on embeddings are those of near duplicates; None: they are not compared. The
+    images of `others` are left out.
     """
 
     filters: ImageFilters
@@ -45,6 +47,7 @@ class SelectionSettings:
     scores: ScoreSettings
     faces: Faces = Faces.keep
     near_cosine: float | None = None
+    others: OtherSets = NO_OTHERS
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ def select_samples(
 
     Also returns facts for the manifest: the counts of score tables, and the images of benchmarks that were found.
     """
-    ranges, expression = steps.ranges, settings.scores.expression
+    ranges, expression, others = steps.ranges, settings.scores.expression, settings.others
     select = partial(select_images, ranges=ranges, filters=settings.filters)
     selected = run_tasks(spark, select, steps.select(), steps.work)
     candidates = sum(receipt.rows_out for receipt in selected)
@@ -84,7 +87,9 @@ def select_samples(
         filter_images(spark, plan_filter(joined, expression), expression, steps.folder("passed"))
     if settings.faces != Faces.keep:
         run_tasks(spark, write_boxes, plan_boxes(joined, steps, settings.scores.boxes), steps.work)
-    plans, vectors = CellPlans.of(candidates), dict[str, int]()
+    known = run_each(partial(deal_other_keys, ranges=ranges), others.key_tasks(steps, settings.unique.near_version))
+    known_images = sum(receipt.rows_out for receipt in known)
+    plans, vectors = CellPlans.of(candidates, known_images), dict[str, int]()
     if settings.scores.vectors:
         vectors = prepare_vectors(run_each, steps, joined, settings.scores.vectors, plans)
     if versions := settings.unique.versions:
@@ -93,6 +98,8 @@ def select_samples(
     tasks = steps.key(bool(expression), settings.faces, settings.unique.benchmarks.cosine is not None)
     keyed = run_tasks(spark, key, tasks, steps.work)
     facts: dict[str, Any] = {"scores": joined.counts} if joined.counts else {}
+    if others.files:
+        facts["against"] = {"images": known_images}
     if benchmarks := settings.unique.benchmarks:
         facts["benchmarks"] = count_hits([task.hits for task in tasks], benchmarks)
     run_tasks(spark, partial(find_duplicates, ranges=ranges), steps.find(), steps.work)
@@ -101,7 +108,7 @@ def select_samples(
     unique = run_tasks(spark, drop, steps.drop(UNIQUE if cosine else SURVIVORS), steps.work)
     if not cosine:
         return chain_receipts(selected, keyed, unique), facts
-    near, found = drop_near_images(run_each, steps, plans, cosine, candidates)
+    near, found = drop_near_images(run_each, steps, plans, cosine, candidates + known_images, others)
     facts["near_duplicates"] = found | vectors
     return chain_receipts(selected, keyed, unique, near), facts
 
