@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from itertools import chain
 from types import UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -196,6 +197,8 @@ def as_hydra_reads(override: str, known: dict[str, Any]) -> str:
         return override
     if get_origin(hint) is list:
         return f"{key}=[{','.join(quoted(item) for item in value.split(','))}]"
+    if isinstance(hint, type) and issubclass(hint, Enum) and value.lower() in ("true", "false"):
+        return f"{key}={quoted(value.lower())}"
     if hint is str or (isinstance(hint, UnionType) and str in get_args(hint)):
         return f"{key}={quoted(value)}"
     return override

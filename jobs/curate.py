@@ -41,7 +41,7 @@ from jobs.download_settings import download_settings
 from jobs.entries import entries_to_write
 from jobs.entry_lists import lists_to_write, with_new_lists
 from jobs.outputs import writing
-from jobs.signal_rules import filter_of
+from jobs.signal_rules import filter_of, needs_embeddings
 from jobs.source_files import check_sources
 
 
@@ -171,7 +171,7 @@ def without_signals(config: CurateConfig) -> CurateConfig:
 
 def with_signals(config: CurateConfig) -> CurateConfig:
     """Return settings with the table of signals among the scores, if it is there and something reads it."""
-    used = bool(filter_of(config) or config.score_columns or config.faces != Faces.keep)
+    used = bool(filter_of(config) or config.score_columns or config.faces != Faces.keep or needs_embeddings(config))
     if not (config.signals and used and Table(config.image_signals).parts()):
         return without_signals(config)
     return replace(config, scores=[*without_signals(config).scores, config.image_signals])

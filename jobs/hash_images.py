@@ -1,5 +1,7 @@
 """Hash the images of benchmarks, so that write_shards can leave them out."""
 
+from functools import partial
+
 from headtail.start import launch
 from conf.schema.jobs import HashImagesConfig
 from curation.core.amounts import counted
@@ -10,9 +12,10 @@ from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
 from curation.core.storage import list_files
 from curation.core.tables import Table, sum_receipts
-from curation.shards.benchmark_files import SUFFIXES, hash_files, plan_hashing
-from curation.shards.benchmark_images import BENCHMARK_IMAGES
-from curation.shards.perceptual_hash import HASH_VERSION
+from curation.shards.benchmark_files import SUFFIXES, Embedder, hash_files, plan_hashing
+from curation.shards.benchmark_images import BENCHMARK_IMAGES, EMBEDDING_COLUMN
+from curation.shards.perceptual_hash import VERSIONS
+from curation.signals.embedding import EMBEDDING, embed_image, embedding_model
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.outputs import writing
@@ -26,18 +29,22 @@ def run(config: HashImagesConfig) -> None:
     if not config.images:
         raise HeadtailError("images is empty: give the images of a benchmark, images.imagenet=/data/imagenet/val")
     files = {name: list_files([path], SUFFIXES) for name, path in sorted(config.images.items())}
-    table = Table(config.benchmark_images, BENCHMARK_IMAGES)
+    embedder = Embedder(embed_image, EMBEDDING) if config.embeddings else None
+    table = Table(config.benchmark_images, BENCHMARK_IMAGES, (EMBEDDING_COLUMN,))
     inputs = [vars(info) for listed in files.values() for info in listed]
-    settings = {"images": {name: len(listed) for name, listed in files.items()}, "hash_version": HASH_VERSION}
-    recipe = Recipe(NAME, 1, settings, inputs)
-    if done := table.done(recipe):
+    counts = {name: len(listed) for name, listed in files.items()}
+    more = {"embedding_model": vars(embedding_model().identity)} if embedder else {}
+    recipes = [Recipe(NAME, 1, {"images": counts, "hash_version": version, **more}, inputs) for version in VERSIONS]
+    recipe = recipes[-1]
+    if done := next(filter(None, map(table.done, recipes)), None):  # a table of before stays
         say(NAME, f"is done: {counted(done.receipt.rows_out, 'images')} in {table.path}")
         return
     check_writable([table.path])
     stage = Stage(NAME, f"{counted(len(inputs), 'files')} of {counted(len(files), 'benchmarks')}")
     spark = open_session(NAME, **vars(config.spark))
     folder = table.begin(0)
-    part = table.commit(0, recipe, run_tasks(spark, hash_files, plan_hashing(files, folder), folder), stage.seconds)
+    receipts = run_tasks(spark, partial(hash_files, embedder=embedder), plan_hashing(files, folder), folder)
+    part = table.commit(0, recipe, receipts, stage.seconds)
     stage.end(part.receipt)
     refuse_nothing(sum_receipts([part]), "image", "see the reasons above", config.allow_empty)
 

@@ -19,8 +19,8 @@ from curation.shards.origin import Origin, stage_of
 from curation.shards.scores import open_scores, stored_type
 from curation.shards.shard_set import ShardSet
 from curation.spark.sql_filter import check_filter
-from jobs.shard_settings import recipe_of
-from jobs.signal_rules import boxes_column, filter_of
+from jobs.shard_settings import others_of, recipe_of
+from jobs.signal_rules import boxes_column, embeddings_column, filter_of
 
 
 def origin_of_set(config: WriteShardsConfig) -> Origin | None:
@@ -52,10 +52,12 @@ def check_start(config: WriteShardsConfig, spark: SparkSession | None = None, co
     """
     read_removals(tuple(config.removals))
     open_captions(config.captions)
-    open_benchmarks(config.benchmark_images)
+    open_benchmarks(config.benchmark_images, config.benchmark_cosine is not None)
+    others_of(config)
     scores = [field for table in open_scores(config.scores) for field in table.scores]
     scores += [pa.field(field.name, stored_type(field.type)) for field in coming]
     boxes_column(config, scores)
+    embeddings_column(config, scores)
     if (expression := filter_of(config)) and spark:
         check_filter(spark, expression, pa.schema(scores))
 

@@ -1,18 +1,20 @@
 """The settings of shards that a configuration asks for, and the recipe of the set."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from conf.schema.jobs import WriteShardsConfig
-from curation.core.choices import Faces
+from curation.core.choices import Faces, NearDuplicates
 from curation.core.errors import HeadtailError
 from curation.core.progress import say
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.removal_lists import divide_sources, read_removals
 from curation.core.storage import list_files
-from curation.shards.benchmark_images import BenchmarkRules, open_benchmarks
+from curation.shards.benchmark_images import BenchmarkRules, open_benchmarks, version_of
 from curation.shards.caption_tables import list_captions
 from curation.shards.duplicates import UniqueRules
+from curation.shards.other_sets import OtherSets, open_others
 from curation.shards.sample_json import NEWEST, JsonForm
 from curation.shards.score_join import ScoreSettings
 from curation.shards.scores import open_scores, score_files
@@ -20,7 +22,7 @@ from curation.shards.selection import ImageFilters
 from curation.shards.shard_set import STAGE, ShardSet
 from curation.shards.write import LOGIC_VERSION
 from curation.spark.selection import SelectionSettings
-from jobs.signal_rules import boxes_column, face_recipe, filter_of
+from jobs.signal_rules import boxes_column, embeddings_column, face_recipe, filter_of, needs_embeddings
 
 
 def selection_settings(config: WriteShardsConfig, removed: list[str]) -> SelectionSettings:
@@ -28,21 +30,37 @@ def selection_settings(config: WriteShardsConfig, removed: list[str]) -> Selecti
 
     Raises HeadtailError for a removal list with an invalid line.
     """
-    bounds = {name: value for name, value in vars(config.filters).items() if name != "near_duplicates"}
-    benchmarks = BenchmarkRules(open_benchmarks(config.benchmark_images), config.benchmark_distance)
-    unique = UniqueRules(config.filters.near_duplicates, (*config.removals, *removed), benchmarks)
-    hashes = read_removals(unique.removals).count("phash")
-    if hashes and not unique.by_phash:
-        say(STAGE, f"ignores {hashes:,} perceptual hashes in removals: filters.near_duplicates=true compares them")
+    bounds = {each.name: getattr(config.filters, each.name) for each in fields(ImageFilters)}
+    files = open_benchmarks(config.benchmark_images, config.benchmark_cosine is not None)
+    benchmarks = BenchmarkRules(files, config.benchmark_distance, version_of(files), config.benchmark_cosine)
+    removals = (*config.removals, *removed)
+    hashes = read_removals(removals).count("phash")
+    unique = UniqueRules(config.filters.near_duplicates, removals, benchmarks, hashes > 0)
+    if hashes and not unique.versions:
+        say(STAGE, f"ignores {hashes:,} perceptual hashes in removals: filters.near_duplicates=hash compares them")
     tables = tuple(open_scores(config.scores))
-    boxes = boxes_column(config, [field for table in tables for field in table.scores])
-    scores = ScoreSettings(tables, has_score_columns(config), filter_of(config), boxes)
-    return SelectionSettings(ImageFilters(**bounds), unique, scores, config.faces)
+    columns = [field for table in tables for field in table.scores]
+    scores = ScoreSettings(
+        tables, has_score_columns(config), filter_of(config), boxes_column(config, columns),
+        embeddings_column(config, columns),
+    )  # fmt: skip
+    near = config.filters.near_duplicates == NearDuplicates.embedding
+    cosine = config.filters.near_cosine if near else None
+    return SelectionSettings(ImageFilters(**bounds), unique, scores, config.faces, cosine, others_of(config))
+
+
+def others_of(config: WriteShardsConfig) -> OtherSets:
+    """Return the other sets whose images are left out. Raises HeadtailError for one that cannot be compared."""
+    near = config.filters.near_duplicates
+    version = UniqueRules(near, ()).near_version
+    if config.shards.rstrip("/") in [path.rstrip("/") for path in config.against]:
+        raise HeadtailError(f"against: {config.shards} is the set to write: name others")
+    return open_others(config.against, near, version, config.embedding_column)
 
 
 def has_score_columns(config: WriteShardsConfig) -> bool:
     """Return whether the side-cars get the columns of scores: by default, if neither filter nor faces use them."""
-    used = bool(filter_of(config)) or config.faces != Faces.keep
+    used = bool(filter_of(config)) or config.faces != Faces.keep or needs_embeddings(config)
     wanted = not used if config.score_columns is None else config.score_columns
     return wanted and bool(config.scores)
 
@@ -85,5 +103,19 @@ def shard_settings(config: WriteShardsConfig) -> dict[str, Any]:
     if config.benchmark_images:
         more["benchmark_images"] = [vars(file) for file in open_benchmarks(config.benchmark_images)]
         more["benchmark_distance"] = config.benchmark_distance
+        more["benchmark_cosine"] = config.benchmark_cosine
+    if needs_embeddings(config):
+        more["embedding_column"] = config.embedding_column
+    more["against"] = list(others_of(config).named)
     more = {name: value for name, value in more.items() if value}  # recipes of before have none of them
-    return {"filters": recipe_settings(config.filters), **plain, **files, **more}
+    return {"filters": filter_recipe(config), **plain, **files, **more}
+
+
+def filter_recipe(config: WriteShardsConfig) -> dict[str, Any]:
+    """Return the filters as the recipe of a set holds them: those of before as they were, true and false as such."""
+    values = recipe_settings(config.filters)
+    cosine, near = values.pop("near_cosine"), config.filters.near_duplicates
+    values["near_duplicates"] = {NearDuplicates.false: False, NearDuplicates.true: True}.get(near, str(near))
+    if near == NearDuplicates.embedding:
+        values["near_cosine"] = cosine
+    return values

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from conf.schema.jobs import CurateConfig, WriteShardsConfig
-from curation.core.choices import Faces, Resize
+from curation.core.choices import Faces, NearDuplicates, Resize
 from curation.core.errors import HeadtailError
 from curation.images.downloads import Downloads
 from curation.shards.face_boxes import find_boxes, is_ours
@@ -37,6 +37,34 @@ def boxes_column(config: WriteShardsConfig, scores: Sequence[pa.Field]) -> str:
             "give its table as scores"
         )
     return field.name
+
+
+def needs_embeddings(config: WriteShardsConfig) -> bool:
+    """Return whether the embeddings of images are compared."""
+    return config.filters.near_duplicates == NearDuplicates.embedding or config.benchmark_cosine is not None
+
+
+def embeddings_column(config: WriteShardsConfig, scores: Sequence[pa.Field]) -> str:
+    """Return the column of embeddings among the columns of scores, "" if none are compared.
+
+    Raises HeadtailError if there is no such column, or if it does not hold lists of numbers.
+    """
+    if not needs_embeddings(config):
+        return ""
+    kinds, column = {field.name: field.type for field in scores}, config.embedding_column
+    if config.benchmark_cosine is not None and not config.benchmark_images:
+        raise HeadtailError("benchmark_cosine needs benchmark_images, tables that hash_images has made")
+    if column not in kinds:
+        there = ", ".join(kinds)[:300] or "no column"
+        raise HeadtailError(
+            f"filters.near_duplicates=embedding and benchmark_cosine need the column {column}, and scores have "
+            f"{there}: run score_images with signals=[embedding] and give its table as scores, or name the column as "
+            "embedding_column"
+        )
+    kind = kinds[column]
+    if not (pa.types.is_list(kind) and pa.types.is_floating(kind.value_type)):
+        raise HeadtailError(f"embedding_column: {column} is {str(kind)[:100]}, expected lists of numbers")
+    return column
 
 
 def blur_quality(config: WriteShardsConfig) -> int | None:

@@ -206,6 +206,9 @@ class HashImagesConfig(JobConfig):
     images: dict[str, str] = setting(
         {}, "folder, tars or Parquet files with the images of each benchmark, e.g. images.imagenet=/data/imagenet/val"
     )
+    embeddings: bool = setting(
+        False, "store embeddings, too, as signals=[embedding] makes them: for benchmark_cosine, and against"
+    )
     benchmark_images: str = table("benchmark_images", "table of hashes of the images to write", writes=True)
 
 
@@ -232,8 +235,17 @@ class WriteShardsConfig(JobConfig):
     scores: list[str] = setting(
         [], "Parquet tables with a column uid, sha256 or url; filter can use their other columns"
     )
+    against: list[str] = setting(
+        [],
+        "other finished sets of shards, or tables of hash_images: images that are in them are left out, and near "
+        "duplicates of theirs, if filters.near_duplicates is asked for",
+    )
+    embedding_column: str = setting(
+        "embedding", "column of scores that has the embeddings of images: lists of numbers, as score_images makes them"
+    )
     score_columns: bool | None = setting(
-        None, "write the columns of scores into the side-cars; null: if there is no filter"
+        None,
+        "write the columns of scores into the side-cars; null: if no filter, faces or embeddings are used",
     )
     filter: str = setting(
         "", "SQL expression on columns of the side-car and the scores; an image is kept if it is true"
@@ -243,6 +255,13 @@ class WriteShardsConfig(JobConfig):
     )
     benchmark_distance: int = setting(
         4, "bits of 64 in which an image's perceptual hash may differ from a benchmark's", minimum=0, maximum=16
+    )
+    benchmark_cosine: float | None = setting(
+        None,
+        "leave out images whose embedding has at least this cosine with that of a benchmark's image, e.g. 0.95: crops "
+        "and mirrored images, too; null: embeddings of benchmarks are not compared",
+        minimum=0.5,
+        maximum=1,
     )
     signal_filters: list[SignalFilter] = setting(
         [],

@@ -24,6 +24,7 @@ from curation.core.choices import (
     ImageAddresses,
     LanguageRule,
     Layout,
+    NearDuplicates,
     Obey,
     Others,
     Resize,
@@ -458,8 +459,14 @@ class FiltersConfig(Settings):
     max_aspect_ratio: float | None = setting(None, "maximum of longer side / shorter side", minimum=1)
     min_pixels: int = setting(0, "minimum of width x height", unit="pixels", minimum=0)
     max_pixels: int | None = setting(None, "maximum of width x height", unit="pixels", minimum=1)
-    near_duplicates: bool = setting(
-        False, "keep one image of those with the same perceptual hash, not only of equal files"
+    near_duplicates: NearDuplicates = setting(
+        NearDuplicates.false,
+        "keep one image of those that look alike, not only of equal files. hash: the same perceptual hash; embedding: "
+        "embeddings of scores within near_cosine, which finds crops and mirrored images, too; true: the perceptual "
+        "hash of version 1, which is slower",
+    )
+    near_cosine: float = setting(
+        0.95, "near_duplicates=embedding: cosine from which on two images are alike", minimum=0.5, maximum=1
     )
 
 

@@ -158,6 +158,15 @@ class SignalFilter(StrEnum):
     little_text = "little_text"
 
 
+class NearDuplicates(StrEnum):
+    """How near duplicates are found: by equal perceptual hashes (true: those of the first version), or embeddings."""
+
+    false = "false"
+    true = "true"
+    hash = "hash"
+    embedding = "embedding"
+
+
 class Faces(StrEnum):
     """What becomes of images with faces: they stay as they are, are blurred there, or become no samples."""
 

@@ -15,6 +15,7 @@ purpose: with one u for two uses, the second would depend on the first, and both
 | `examples` | uid; uid, text; others | what a report shows as examples: dropped images and pairs, kept texts, entries |
 | `max_texts` | uid, text | the texts of an image that stay: the `max_texts` with the smallest hashes (seed: a salt) |
 | `days` | day | the days of page views that are fetched |
+| `pivots 0.1` | uid | the images that cells of similar ones are built around, in plan 0, draw 1 |
 
 Some purposes compare keys by their hashes, and draw nothing:
 

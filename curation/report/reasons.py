@@ -108,6 +108,7 @@ MEANINGS = {
     "no_face_boxes": "nobody has looked for faces in it, or the boxes cannot be read (faces=blur or drop)",
     "duplicate_image": "the same bytes as another image, which stays",
     "near_duplicate": "looks like another image, which stays",
+    "in_other_set": "it is, or looks like, an image of another set (against)",
     "write_shards.not_drawn": "the second balance, in the counts of what arrived, went against it",
 }
 

@@ -64,8 +64,9 @@ def _near(shards: Values | None) -> Values:
     name = "Near duplicates"
     if shards is None:
         return _badge(name, NOT_CHECKED, "no shards were written")
-    if shards.get("filters.near_duplicates"):
-        return _badge(name, YES, "removed by perceptual hash, like images with the same bytes")
+    if way := shards.get("filters.near_duplicates"):
+        how = f"embedding (cosine {shards.get('filters.near_cosine')})" if way == "embedding" else "perceptual hash"
+        return _badge(name, YES, f"removed by {how}, like images with the same bytes")
     return _badge(name, NO, "kept; only images with the same bytes were removed")
 
 
@@ -82,7 +83,9 @@ def _test_sets(extract: Values | None, shards: Values | None) -> Values:
     named = [str(each) for each in [*lists, (shards or {}).get("filter") or ""] if _TEST_SETS.search(str(each))]
     if shards and (tables := shards.get("benchmark_images")):
         bits = shards.get("benchmark_distance", 0)
-        named += [f"images of benchmarks ({counted(len(tables), 'files')}, perceptual hashes up to {bits} bits apart)"]
+        cosine = f", embeddings with a cosine of {least}" if (least := shards.get("benchmark_cosine")) else ""
+        near = f"perceptual hashes up to {bits} bits apart{cosine}"
+        named += [f"images of benchmarks ({counted(len(tables), 'files')}, {near})"]
     if named:
         return _badge(name, YES, f"left out: {', '.join(named)}")
     return _badge(name, NOT_CHECKED, "no list or filter names test sets")

@@ -1,10 +1,11 @@
 """Perceptual hashes of the images of benchmarks, which come as folders, tars or Parquet files."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -15,8 +16,8 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.images.decoding import MAX_PIXELS
 from curation.images.encoding import ImageError, check_image, image_faults, open_image
-from curation.shards.benchmark_images import BENCHMARK_IMAGES
-from curation.shards.perceptual_hash import phash
+from curation.shards.benchmark_images import BENCHMARK_IMAGES, EMBEDDING_COLUMN
+from curation.shards.perceptual_hash import QUICK, VERSION_KEY, phash
 from curation.sources.archives import ReadLog
 from curation.sources.tar_reader import read_members
 from curation.sources.webdataset import IMAGES
@@ -29,6 +30,14 @@ MAX_BYTES = 256 << 20
 """A larger member of a tar is not read, of a larger file its beginning."""
 FILES_PER_TASK = 500
 _ROWS = 64
+
+
+@dataclass(frozen=True)
+class Embedder:
+    """Makes the embedding of an image file, which raises ImageError for one that it cannot decode, and its type."""
+
+    embed: Callable[[bytes], np.ndarray]
+    kind: pa.DataType
 
 
 @dataclass(frozen=True)
@@ -55,28 +64,36 @@ def plan_hashing(files: Mapping[str, Sequence[storage.FileInfo]], folder: str) -
     ]
 
 
-def hash_files(task: HashFilesTask) -> Receipt:
-    """Write a row for each image of the files of a task. Reasons: not_an_image and the others of ImageError."""
+def hash_files(task: HashFilesTask, embedder: Embedder | None = None, version: int = QUICK) -> Receipt:
+    """Write a row for each image of the files of a task, with its embedding if `embedder` makes them.
+
+    Reasons: not_an_image and the others of ImageError.
+    """
     receipt = Receipt(f"{task.benchmark}: {task.files[0]}")
     watch(receipt)
-    rows = []
+    rows, embeddings = [], list[np.ndarray]()
     for path in task.files:
         for name, body in _images(path, receipt):
             receipt.rows_in += 1
             try:
-                rows.append((task.benchmark, name, hashlib.sha256(body).hexdigest(), _hash(body)))
+                row = (task.benchmark, name, hashlib.sha256(body).hexdigest(), _hash(body, version))
+                embeddings += [embedder.embed(body)] if embedder else []
+                rows.append(row)
             except ImageError as error:
                 receipt.drops[error.status] += 1
     receipt.rows_out = len(rows)
     columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)] if rows else [[]] * 4
-    receipt.outputs.append(storage.write_rows(task.output, pa.table(columns, schema=BENCHMARK_IMAGES)))
+    table = pa.table(columns, schema=BENCHMARK_IMAGES.with_metadata({VERSION_KEY: str(version)}))
+    if embedder:
+        table = table.append_column(EMBEDDING_COLUMN, pa.array(embeddings, embedder.kind))
+    receipt.outputs.append(storage.write_rows(task.output, table))
     return receipt.check()
 
 
-def _hash(body: bytes) -> str:
+def _hash(body: bytes, version: int) -> str:
     with image_faults():
         check_image(open_image(body), body, MAX_PIXELS)
-        return phash(body)
+        return phash(body, version)
 
 
 def _images(path: str, receipt: Receipt) -> Iterator[tuple[str, bytes]]:

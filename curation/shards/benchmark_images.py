@@ -7,7 +7,7 @@ have nothing in common are as random bits: of 2^64 pairs of them, 679,121 differ
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
@@ -19,43 +19,58 @@ from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.table_reader import read_rows, read_schema
-from curation.shards.perceptual_hash import HASH_VERSION, VERSION_KEY
+from curation.shards.perceptual_hash import IMAGEHASH, QUICK, VERSION_KEY, VERSIONS
 from curation.shards.scores import score_files
+from curation.shards.stored_vectors import from_bytes, to_vectors
+from curation.shards.whole_vectors import Known
 
 REASON = "benchmark_image"
 BENCHMARK_IMAGES = pa.schema(
     [pa.field(name, pa.string(), nullable=False) for name in ("benchmark", "image", "sha256", "phash")],
-    {VERSION_KEY: str(HASH_VERSION)},
+    {VERSION_KEY: str(QUICK)},
 )
 """An image of a benchmark: the name of the benchmark, the file, and the hashes of the file and of the picture."""
 HITS = pa.schema(
     [
         *(pa.field(name, pa.string(), nullable=False) for name in ("uid", "benchmark", "image")),
-        pa.field("distance", pa.int32(), nullable=False),
+        pa.field("distance", pa.int32()),
+        pa.field("cosine", pa.float32()),
     ]
 )
-"""A candidate that was found to be an image of a benchmark."""
+"""A candidate that was found to be an image of a benchmark: by its hash (`distance`), or its embedding (`cosine`)."""
+EMBEDDING_COLUMN = "embedding"
+"""The column of embeddings that a table of images of benchmarks may have, lists of numbers."""
 EXAMPLES = 100
+VECTORS_AT_ONCE = 2048
+"""Vectors that are compared at a time."""
 _PHASH = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True)
 class BenchmarkRules:
-    """Tables of images of benchmarks, and the bits in which the hash of a candidate may differ from theirs."""
+    """Tables of images of benchmarks, and the bits in which the hash of a candidate may differ from theirs.
+
+    `version` is that of their hashes, None without tables. `cosine` is the least one of the embeddings of a candidate
+    and of a benchmark's image; None: embeddings are not compared.
+    """
 
     files: tuple[storage.FileInfo, ...] = ()
     distance: int = 0
+    version: int | None = None
+    cosine: float | None = None
 
     def __bool__(self) -> bool:
         return bool(self.files)
 
 
-def open_benchmarks(paths: Sequence[str]) -> tuple[storage.FileInfo, ...]:
+def open_benchmarks(paths: Sequence[str], embedded: bool = False) -> tuple[storage.FileInfo, ...]:
     """Return the files of tables that hash_images has written.
 
-    Raises HeadtailError for a path without a file, another table, and hashes of another version.
+    Raises HeadtailError for a path without a file, another table, hashes of unknown or different versions, and, if the
+    images must be `embedded`, for a table without embeddings.
     """
     files = score_files(paths, "benchmark_images") if paths else []
+    expected = [str(version) for version in VERSIONS]
     for file in files:
         found = read_schema(file.path)
         if missing := [name for name in BENCHMARK_IMAGES.names if name not in found.names]:
@@ -63,36 +78,87 @@ def open_benchmarks(paths: Sequence[str]) -> tuple[storage.FileInfo, ...]:
                 f"benchmark_images: {file.path} has no column {', '.join(missing)}: hash_images makes such a table"
             )
         version = (found.metadata or {}).get(VERSION_KEY.encode(), b"").decode()
-        if version != str(HASH_VERSION):
+        if version not in expected:
             raise HeadtailError(
                 f"benchmark_images: {file.path} has perceptual hashes of version {version or 'unknown'}, expected "
-                f"{HASH_VERSION}: run hash_images again"
+                f"{storage.join_or(expected)}: run hash_images again"
+            )
+        expected = [version]
+        if embedded and EMBEDDING_COLUMN not in found.names:
+            raise HeadtailError(
+                f"benchmark_cosine: {file.path} has no column {EMBEDDING_COLUMN}: run hash_images with embeddings=true"
             )
     return tuple(files)
 
 
+def version_of(files: Sequence[storage.FileInfo]) -> int | None:
+    """Return the version of the perceptual hashes in checked tables; None without tables."""
+    return int(read_schema(files[0].path).metadata[VERSION_KEY.encode()]) if files else None
+
+
+def column_of(version: int | None) -> str:
+    """Return the name of the column of perceptual hashes of a version; removal lists call that of the first `phash`."""
+    return "phash" if version == IMAGEHASH else f"phash{version}"
+
+
 @dataclass(frozen=True)
 class BenchmarkImages:
-    """The images of all tables: `hashes` uint64[n], sorted by (benchmark, image), and the rows themselves."""
+    """The images of all tables: `hashes` uint64[n], sorted by (benchmark, image), and the rows themselves.
+
+    `vectors` int16[n, width] are those of `embedded`, the numbers of the rows that have one.
+    """
 
     hashes: np.ndarray
     rows: pa.Table
+    vectors: np.ndarray = field(default_factory=lambda: np.zeros((0, 1), np.int16))
+    embedded: np.ndarray = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def nearest(self, phashes: pa.Array, distance: int) -> tuple[np.ndarray, np.ndarray]:
         """Return for each hash the first row among the nearest ones, -1 if none is near, and the differing bits."""
         return _nearest(as_numbers(phashes), self.hashes, distance)
 
+    def most_similar(self, vectors: np.ndarray, cosine: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return for each vector the first row among those with the largest cosine, and the cosine.
+
+        The row is -1 if no cosine is at least `cosine`.
+        """
+        best, largest = np.full(len(vectors), -1, np.int64), np.full(len(vectors), -1.0)
+        for start in range(0, len(self.vectors), VECTORS_AT_ONCE):
+            block = Known(self.vectors[start : start + VECTORS_AT_ONCE])
+            for first in range(0, len(vectors), VECTORS_AT_ONCE):
+                rows, places, cosines = block.near(vectors[first : first + VECTORS_AT_ONCE], cosine)
+                order = np.lexsort((-places, cosines))  # the last one written stays
+                found = np.full(VECTORS_AT_ONCE, -1, np.int64)
+                found[rows[order]] = order
+                better = found[rows] == np.arange(len(rows))
+                mine = rows[better] + first
+                higher = cosines[better] > largest[mine]
+                best[mine[higher]] = self.embedded[start + places[better][higher]]
+                largest[mine[higher]] = cosines[better][higher]
+        return best, largest
+
 
 @lru_cache(1)
-def read_benchmarks(files: tuple[storage.FileInfo, ...]) -> BenchmarkImages:
-    """Return the images of tables."""
+def read_benchmarks(files: tuple[storage.FileInfo, ...], embedded: bool = False) -> BenchmarkImages:
+    """Return the images of tables, with their vectors if they are `embedded`."""
     # The key holds size and time: a worker process may live longer than one version of a table.
     names = ["benchmark", "image", "phash"]
-    rows = pa.concat_tables([read_rows(file.path, BENCHMARK_IMAGES, names, None) for file in files])
+    tables = []
+    for file in files:
+        table = read_rows(file.path, BENCHMARK_IMAGES, [*names, *([EMBEDDING_COLUMN] if embedded else [])], None)
+        if embedded:
+            vectors = to_vectors(table[EMBEDDING_COLUMN].combine_chunks())
+            table = table.select(names).append_column("vector", vectors)
+        tables.append(table)
+    rows = pa.concat_tables(tables)
     rows = rows.sort_by([(name, "ascending") for name in names]).combine_chunks()
     phashes = rows["phash"].combine_chunks() if rows.num_rows else pa.array([], pa.string())
     try:
-        return BenchmarkImages(as_numbers(phashes), rows)
+        if not embedded:
+            return BenchmarkImages(as_numbers(phashes), rows)
+        known = np.flatnonzero(rows["vector"].is_valid())
+        vectors = from_bytes(rows["vector"].take(pa.array(known)).to_pylist())
+        return BenchmarkImages(as_numbers(phashes), rows.select(names), vectors, known)
     except ValueError as error:
         raise HeadtailError(f"benchmark_images: a perceptual hash is not 16 hex digits ({error})") from None
 
@@ -126,30 +192,53 @@ def _nearest(hashes: np.ndarray, known: np.ndarray, distance: int) -> tuple[np.n
     return places, distances
 
 
-def drop_benchmark_images(rows: pa.Table, rules: BenchmarkRules, receipt: Receipt) -> tuple[pa.Table, pa.Table]:
-    """Return the candidates that are no image of a benchmark, and the others as HITS; `rows` have uid and phash."""
-    known = read_benchmarks(rules.files)
-    phashes = rows["phash"].combine_chunks() if rows.num_rows else pa.array([], pa.string())
+def drop_benchmark_images(
+    rows: pa.Table, rules: BenchmarkRules, receipt: Receipt, vectors: pa.Array | None = None
+) -> tuple[pa.Table, pa.Table]:
+    """Return the candidates that are no image of a benchmark, and the others as HITS.
+
+    `rows` have uid and hash; `vectors` are those of the candidates. The embeddings of those are compared that the
+    hashes do not find.
+    """
+    known = read_benchmarks(rules.files, rules.cosine is not None)
+    phashes = rows[column_of(rules.version)].combine_chunks() if rows.num_rows else pa.array([], pa.string())
     places, distances = known.nearest(phashes, rules.distance)
+    by_hash = places >= 0
+    cosines = np.zeros(len(places))
+    if vectors is not None and rules.cosine is not None:
+        asked = np.flatnonzero(~by_hash & np.asarray(vectors.is_valid()))
+        stored = from_bytes(vectors.take(pa.array(asked)).to_pylist())
+        places[asked], cosines[asked] = known.most_similar(stored, rules.cosine)
     found = places >= 0
     receipt.drops[REASON] += int(found.sum())
     taken = known.rows.take(pa.array(places[found]))
-    columns = [rows["uid"].filter(pa.array(found)), taken["benchmark"], taken["image"], pa.array(distances[found])]
+    bits = pa.array(distances[found], mask=~by_hash[found])
+    near = pa.array(cosines[found].astype(np.float32), mask=by_hash[found])
+    columns = [rows["uid"].filter(pa.array(found)), taken["benchmark"], taken["image"], bits, near]
     return rows.filter(pa.array(~found)), pa.table(columns, schema=HITS)
 
 
 def count_hits(paths: Iterable[str], rules: BenchmarkRules) -> dict[str, Any]:
     """Return what a manifest tells of hits: the method, the images of each benchmark, its hits, and some of them."""
-    benchmarks = Counter(read_benchmarks(rules.files).rows["benchmark"].to_pylist())
-    hits, examples = Counter[str](), list[dict[str, Any]]()
+    embedded = rules.cosine is not None
+    benchmarks = Counter(read_benchmarks(rules.files, embedded).rows["benchmark"].to_pylist())
+    hits, by_embedding, examples = Counter[str](), 0, list[dict[str, Any]]()
     for path in paths:
         found = read_rows(path, HITS)
         hits.update(found["benchmark"].to_pylist())
+        by_embedding += found.num_rows - found["cosine"].null_count
         examples += found.slice(0, EXAMPLES - len(examples)).to_pylist()
+    for each in examples:
+        if not embedded:
+            del each["cosine"]
+        elif each["cosine"] is not None:
+            each["cosine"] = round(each["cosine"], 4)
+    more = {"cosine": rules.cosine, "hits_by_embedding": by_embedding} if embedded else {}
     return {
-        "method": "perceptual hash",
-        "hash_version": HASH_VERSION,
+        "method": "perceptual hash and embedding" if embedded else "perceptual hash",
+        "hash_version": rules.version,
         "distance": rules.distance,
+        **more,
         "benchmarks": {name: {"images": images, "hits": hits[name]} for name, images in sorted(benchmarks.items())},
         "examples": examples,
     }

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core import storage
-from curation.core.choices import Faces
+from curation.core.choices import Faces, NearDuplicates
 from curation.core.draws import hash64
 from curation.core.exchange import read_slices, write_slices
 from curation.core.receipts import Receipt
@@ -19,10 +19,11 @@ from curation.core.schemas import CANDIDATES
 from curation.core.string_buffers import equals_previous
 from curation.core.table_reader import read_rows
 from curation.images.ranges import Ranges, list_name, top_bits
-from curation.shards.benchmark_images import BenchmarkRules, drop_benchmark_images
+from curation.shards.benchmark_images import BenchmarkRules, column_of, drop_benchmark_images
 from curation.shards.face_boxes import drop_faces
-from curation.shards.perceptual_hash import PHASHES, phashes_path
+from curation.shards.perceptual_hash import IMAGEHASH, PHASHES, QUICK, phashes_path
 from curation.shards.selection import CHOSEN, write_survivors
+from curation.shards.stored_vectors import read_vectors
 
 KEYS = pa.schema(
     [
@@ -35,6 +36,8 @@ KEYS = pa.schema(
 )
 """An image as it is compared with others; `key` is the perceptual hash if near duplicates are dropped, else the
 sha256."""
+FIXED, FIXED_PIXELS = "*", np.iinfo(np.int64).max
+"""Beginning of the uids of images of other sets, and their pixels: they come first, and stay in any case."""
 DROPPED = pa.schema([KEYS.field("uid"), pa.field("reason", pa.string(), nullable=False)])
 PASSED = pa.schema([KEYS.field("uid")])
 """The uids of the images that pass an SQL filter."""
@@ -44,19 +47,28 @@ BY_QUALITY = [("key", "ascending"), ("pixels", "descending"), ("order", "ascendi
 
 @dataclass(frozen=True)
 class UniqueRules:
-    """Which images are duplicates (`near`: equal perceptual hashes, else equal files), and what is left out before.
+    """Which images are duplicates: those with equal perceptual hashes (`near` is true or hash), else equal files.
 
-    That are the images of removal lists and of benchmarks.
+    Images of removal lists, which hold perceptual hashes if `hashes_removed`, and of benchmarks are left out before.
     """
 
-    near: bool
+    near: NearDuplicates
     removals: tuple[str, ...]
     benchmarks: BenchmarkRules = field(default_factory=BenchmarkRules)
+    hashes_removed: bool = False
 
     @property
-    def by_phash(self) -> bool:
-        """Whether perceptual hashes are compared."""
-        return self.near or bool(self.benchmarks)
+    def near_version(self) -> int | None:
+        """The version of the perceptual hashes by which duplicates are found; None: they are not."""
+        return {NearDuplicates.true: IMAGEHASH, NearDuplicates.hash: QUICK}.get(self.near)
+
+    @property
+    def versions(self) -> list[int]:
+        """The versions of the perceptual hashes that are compared."""
+        needed = {self.near_version, self.benchmarks.version} - {None}
+        if needed and self.hashes_removed:
+            needed.add(IMAGEHASH)
+        return sorted(version for version in needed if version)
 
 
 @dataclass(frozen=True)
@@ -64,8 +76,8 @@ class KeyTask:
     """A group of ranges, and the status files of each range (oldest first).
 
     Reads the folder `candidates`, the file `passed` (None: there is no SQL filter; no such file: no image passed), and
-    the folder `boxes` of faces unless `faces` is keep; writes the folder `chosen`, the file `keys`, and, if benchmarks
-    are given, the file `hits`.
+    the folder `boxes` of faces unless `faces` is keep, and the folder `vectors` ("": none are compared with those of
+    benchmarks); writes the folder `chosen`, the file `keys`, and, if benchmarks are given, the file `hits`.
     """
 
     group: int
@@ -77,6 +89,7 @@ class KeyTask:
     hits: str
     boxes: str = ""
     faces: Faces = Faces.keep
+    vectors: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,13 +131,15 @@ def key_images(task: KeyTask, ranges: Ranges, rules: UniqueRules) -> Receipt:
             rows = kept
         if task.faces != Faces.keep:
             rows = drop_faces(rows, storage.join(task.boxes, path), task.faces, receipt)
-        if rules.by_phash:
-            rows = rows.append_column("phash", _phashes(rows, task.status.get(str(number), [])))
+        for version in rules.versions:
+            hashes = _phashes(rows, task.status.get(str(number), []), version)
+            rows = rows.append_column(column_of(version), hashes)
         rows = _remove(rows, removals, receipt)
         if rules.benchmarks:
-            rows, found = drop_benchmark_images(rows, rules.benchmarks, receipt)
+            vectors = read_vectors(storage.join(task.vectors, path), rows["place"]) if task.vectors else None
+            rows, found = drop_benchmark_images(rows, rules.benchmarks, receipt, vectors)
             hits.append(found)
-        keys.append(_keys(rows, "phash" if rules.near else "sha256"))
+        keys.append(_keys(rows, column_of(rules.near_version) if rules.near_version else "sha256"))
         receipt.rows_out += rows.num_rows
         storage.write_rows(storage.join(task.chosen, path), rows.select(CHOSEN.names).cast(CHOSEN))
     table = pa.concat_tables(keys).combine_chunks()
@@ -138,6 +153,8 @@ def key_images(task: KeyTask, ranges: Ranges, rules: UniqueRules) -> Receipt:
 def find_duplicates(task: DuplicatesTask, ranges: Ranges) -> Receipt:
     """Find duplicates among the images whose key falls to this receiver, and send the dropped uids to their groups.
 
+    Reasons: duplicate_image, near_duplicate; in_other_set for an image with the key of one of another set.
+
     Of the images with one key, the image with the most pixels stays; among several with the most pixels, the first
     in the final order. Equal files have equal keys of either kind.
     """
@@ -147,8 +164,14 @@ def find_duplicates(task: DuplicatesTask, ranges: Ranges) -> Receipt:
     by_file = np.lexsort((np.arange(rows.num_rows), _one_chunk(rows["sha256"]).dictionary_encode().indices.to_numpy()))
     exact = np.zeros(rows.num_rows, bool)
     exact[by_file] = equals_previous(_one_chunk(rows["sha256"]).take(pa.array(by_file)))
-    reasons = pa.array(np.where(exact, "duplicate_image", "near_duplicate"), pa.string())
-    dropped = rows.select(["uid", "order"]).append_column(DROPPED.field("reason"), reasons).filter(pa.array(duplicate))
+    reasons = np.where(exact, "duplicate_image", "near_duplicate")
+    fixed = np.asarray(pc.starts_with(rows["uid"], FIXED))
+    if fixed.any():
+        heads = np.maximum.accumulate(np.where(duplicate, 0, np.arange(rows.num_rows)))
+        reasons = np.where(fixed[heads], "in_other_set", reasons)
+        duplicate = duplicate & ~fixed
+    told = pa.array(reasons, pa.string())
+    dropped = rows.select(["uid", "order"]).append_column(DROPPED.field("reason"), told).filter(pa.array(duplicate))
     groups = top_bits(dropped["order"].to_numpy(), ranges.groups)
     write_slices(task.dropped, dropped.select(DROPPED.names), groups, ranges.groups)
     return Receipt(f"duplicates {task.receiver}", rows_in=rows.num_rows, rows_out=rows.num_rows)
@@ -157,7 +180,7 @@ def find_duplicates(task: DuplicatesTask, ranges: Ranges) -> Receipt:
 def drop_duplicates(task: DropTask, ranges: Ranges) -> Receipt:
     """Drop the duplicates of a group, and write the survivors of each range in the final order.
 
-    Reasons: duplicate_image, near_duplicate.
+    Reasons: duplicate_image, near_duplicate, in_other_set.
     """
     dropped = read_slices(task.dropped, task.group)
     receipt = Receipt(f"samples of group {task.group}")
@@ -177,11 +200,11 @@ def _read_passed(path: str) -> pa.Array:
     return _one_chunk(read_rows(path, PASSED)["uid"]) if storage.exists(path) else pa.array([], pa.string())
 
 
-def _phashes(rows: pa.Table, status_files: list[str]) -> pa.Array:
+def _phashes(rows: pa.Table, status_files: list[str], version: int) -> pa.Array:
     """Return the perceptual hash of each row, from the file of its generation."""
     found = pa.array([None] * rows.num_rows, pa.string())
     for generation, path in enumerate(status_files):
-        hashes = read_rows(phashes_path(path), PHASHES)
+        hashes = read_rows(phashes_path(path, version), PHASHES)
         value = hashes["phash"].take(pc.index_in(rows["uid"], _one_chunk(hashes["uid"])))
         found = pc.if_else(pc.equal(rows["generation"], generation), value, found)
     return found

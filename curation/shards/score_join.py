@@ -42,13 +42,14 @@ PAYLOAD = "score "
 class ScoreSettings:
     """The score tables, whether side-cars get their columns, and the SQL expression of the filter ("": none).
 
-    `boxes` is the column of the boxes of faces ("": none).
+    `boxes` is the column of the boxes of faces, `vectors` that of embeddings ("": none).
     """
 
     tables: tuple[ScoreTable, ...]
     in_sidecars: bool
     expression: str
     boxes: str = ""
+    vectors: str = ""
 
     @property
     def every(self) -> bool:
@@ -61,7 +62,7 @@ class ScoreSettings:
         fields = [field for table in self.tables for field in table.scores]
         names = [field.name for field in fields]
         read = names if self.in_sidecars else named_in(self.expression, names) if self.expression else []
-        return pa.schema([field for field in fields if field.name in (*read, self.boxes)])
+        return pa.schema([field for field in fields if field.name in (*read, self.boxes, self.vectors)])
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The steps between downloads and shards, as lists of tasks."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from curation.core import storage
@@ -13,6 +13,10 @@ from curation.shards.selection import SelectTask
 
 SCORED, BOXES = "scored", "boxes"
 """The folders of scores, for side-cars, and of boxes of faces, by range."""
+VECTORS, PIVOTS_OF_GROUPS, PIVOTS = "vectors", "pivots", "pivots.parquet"
+"""The folders of embeddings by range and of their pivots by group, and the file of all pivots."""
+UNIQUE, SURVIVORS = "unique", "survivors"
+"""The folders of the images that stay: before near duplicates are sought by embedding, and after all steps."""
 
 
 @dataclass(frozen=True)
@@ -40,14 +44,14 @@ class SelectionSteps:
         candidates = self.folder("candidates")
         return [SelectTask(group, self.lists, self._status_of(group), candidates) for group in self._groups]
 
-    def hash(self) -> list[HashTask]:
-        """Return the tasks of `hash_images`."""
-        return [HashTask(path) for paths in self.status.values() for path in paths]
+    def hash(self, versions: Sequence[int]) -> list[HashTask]:
+        """Return the tasks of `hash_images` for each version of the hash."""
+        return [HashTask(path, version) for version in versions for paths in self.status.values() for path in paths]
 
-    def key(self, filtered: bool, faces: Faces = Faces.keep) -> list[KeyTask]:
+    def key(self, filtered: bool, faces: Faces = Faces.keep, embedded: bool = False) -> list[KeyTask]:
         """Return the tasks of `key_images`; `filtered`: an SQL filter has written the uids that pass.
 
-        Unless `faces` is keep, boxes were written.
+        Unless `faces` is keep, boxes were written; `embedded`: vectors were, and are compared with those of benchmarks.
         """
         boxes = "" if faces == Faces.keep else self.folder(BOXES)
         return [
@@ -61,6 +65,7 @@ class SelectionSteps:
                 self.file("hits", group, "parquet"),
                 boxes,
                 faces,
+                self.folder(VECTORS) if embedded else "",
             )
             for group in self._groups
         ]
@@ -70,21 +75,21 @@ class SelectionSteps:
         keys = self.folder("keys")
         return [DuplicatesTask(group, keys, self.file("dropped", group, "arrow")) for group in self._groups]
 
-    def drop(self) -> list[DropTask]:
-        """Return the tasks of `drop_duplicates`."""
-        chosen, dropped, survivors = map(self.folder, ("chosen", "dropped", "survivors"))
+    def drop(self, to: str = SURVIVORS) -> list[DropTask]:
+        """Return the tasks of `drop_duplicates`; `to` is the folder of the images that stay."""
+        chosen, dropped, survivors = map(self.folder, ("chosen", "dropped", to))
         return [DropTask(group, chosen, dropped, survivors) for group in self._groups]
 
     def weigh(self) -> list[WeighTask]:
         """Return the tasks of `weigh_images`."""
-        survivors = self.folder("survivors")
+        survivors = self.folder(SURVIVORS)
         return [
             WeighTask(group, survivors, self.lists, self.file("weights", group, "parquet")) for group in self._groups
         ]
 
     def draw(self) -> list[DrawTask]:
         """Return the tasks of `draw_images`."""
-        survivors, balanced, drawn = map(self.folder, ("survivors", "balanced", "drawn"))
+        survivors, balanced, drawn = map(self.folder, (SURVIVORS, "balanced", "drawn"))
         return [DrawTask(group, survivors, self.lists, balanced, drawn) for group in self._groups]
 
     @property

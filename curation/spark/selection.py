@@ -13,14 +13,17 @@ from curation.core.progress import say
 from curation.core.receipts import Receipt, merge_receipts
 from curation.shards.benchmark_images import count_hits
 from curation.shards.box_files import plan_boxes, write_boxes
+from curation.shards.cells import CellPlans
 from curation.shards.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
+from curation.shards.near_steps import NO_OTHERS, drop_near_images, prepare_vectors
+from curation.shards.other_sets import OtherSets, deal_other_keys
 from curation.shards.perceptual_hash import hash_images
 from curation.shards.score_filter import plan_filter
 from curation.shards.score_join import ScoreSettings, join_scores
 from curation.shards.second_balance import FirstBalance, MissingTexts, draw_images, plan_second_draw, weigh_images
 from curation.shards.selection import ImageFilters, select_images
 from curation.shards.shard_set import STAGE
-from curation.shards.steps import SelectionSteps
+from curation.shards.steps import SURVIVORS, UNIQUE, SelectionSteps
 from curation.spark.sql_filter import filter_images
 from curation.spark.tasks import run_tasks
 
@@ -33,12 +36,18 @@ NO_HEADROOM = (
 
 @dataclass(frozen=True)
 class SelectionSettings:
-    """Which images become samples: bounds, duplicates and removals, score tables and an SQL expression, faces."""
+    """Which images become samples: bounds, duplicates and removals, score tables and an SQL expression, faces.
+
+    `near_cosine` is the cosine from which on embeddings are those of near duplicates; None: they are not compared. The
+    images of `others` are left out.
+    """
 
     filters: ImageFilters
     unique: UniqueRules
     scores: ScoreSettings
     faces: Faces = Faces.keep
+    near_cosine: float | None = None
+    others: OtherSets = NO_OTHERS
 
 
 @dataclass(frozen=True)
@@ -68,26 +77,40 @@ def select_samples(
 
     Also returns facts for the manifest: the counts of score tables, and the images of benchmarks that were found.
     """
-    ranges, expression = steps.ranges, settings.scores.expression
+    ranges, expression, others = steps.ranges, settings.scores.expression, settings.others
     select = partial(select_images, ranges=ranges, filters=settings.filters)
     selected = run_tasks(spark, select, steps.select(), steps.work)
     candidates = sum(receipt.rows_out for receipt in selected)
-    joined = join_scores(partial(run_tasks, spark, folder=steps.work), steps, settings.scores, candidates)
+    run_each = partial(run_tasks, spark, folder=steps.work)
+    joined = join_scores(run_each, steps, settings.scores, candidates)
     if expression:
         filter_images(spark, plan_filter(joined, expression), expression, steps.folder("passed"))
     if settings.faces != Faces.keep:
         run_tasks(spark, write_boxes, plan_boxes(joined, steps, settings.scores.boxes), steps.work)
-    if settings.unique.by_phash:
-        run_tasks(spark, hash_images, steps.hash(), steps.work)
+    known = run_each(partial(deal_other_keys, ranges=ranges), others.key_tasks(steps, settings.unique.near_version))
+    known_images = sum(receipt.rows_out for receipt in known)
+    plans, vectors = CellPlans.of(candidates, known_images), dict[str, int]()
+    if settings.scores.vectors:
+        vectors = prepare_vectors(run_each, steps, joined, settings.scores.vectors, plans)
+    if versions := settings.unique.versions:
+        run_tasks(spark, hash_images, steps.hash(versions), steps.work)
     key = partial(key_images, ranges=ranges, rules=settings.unique)
-    tasks = steps.key(bool(expression), settings.faces)
+    tasks = steps.key(bool(expression), settings.faces, settings.unique.benchmarks.cosine is not None)
     keyed = run_tasks(spark, key, tasks, steps.work)
     facts: dict[str, Any] = {"scores": joined.counts} if joined.counts else {}
+    if others.files:
+        facts["against"] = {"images": known_images}
     if benchmarks := settings.unique.benchmarks:
         facts["benchmarks"] = count_hits([task.hits for task in tasks], benchmarks)
     run_tasks(spark, partial(find_duplicates, ranges=ranges), steps.find(), steps.work)
-    unique = run_tasks(spark, partial(drop_duplicates, ranges=ranges), steps.drop(), steps.work)
-    return chain_receipts(selected, keyed, unique), facts
+    cosine = settings.near_cosine
+    drop = partial(drop_duplicates, ranges=ranges)
+    unique = run_tasks(spark, drop, steps.drop(UNIQUE if cosine else SURVIVORS), steps.work)
+    if not cosine:
+        return chain_receipts(selected, keyed, unique), facts
+    near, found = drop_near_images(run_each, steps, plans, cosine, candidates + known_images, others)
+    facts["near_duplicates"] = found | vectors
+    return chain_receipts(selected, keyed, unique, near), facts
 
 
 def balance_again(

@@ -71,10 +71,10 @@ def prepare_write_shards(cores: int, folder: Path) -> Callable[[str], float]:
 
     def run(what: str, source: Path = folder) -> float:
         shutil.rmtree(folder / "shards", ignore_errors=True)
-        for path in source.glob("downloads/*/*.phashes"):
+        for path in source.glob("downloads/*/*.phashes*"):
             path.unlink()
         overrides = [f"output={source}", f"spark.master=local[{cores}]", "spark.driver_memory=1g"]
-        overrides += [f"shards={folder}/shards", f"filters.near_duplicates={str(what == 'near').lower()}"]
+        overrides += [f"shards={folder}/shards", f"filters.near_duplicates={'hash' if what == 'near' else 'false'}"]
         config = compose_config("write_shards", WriteShardsConfig, overrides)
         start = time.perf_counter()
         write_shards.run(config)

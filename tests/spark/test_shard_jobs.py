@@ -96,6 +96,26 @@ def test_images_of_benchmarks_are_left_out(server: ImageServer, tmp_path: Path, 
     assert {Path(hit["image"]).name for hit in manifest["benchmarks"]["examples"]} == {"3.png", "6.png"}
     with pytest.raises(HeadtailError, match="benchmark_distance was 3, is 4"):
         shard(tmp_path, f"benchmark_images=[{tmp_path}/made/benchmark_images]")
+    # A further set: what is in the first is left out, and one of two images whose embeddings are alike.
+    left = [row["uid"] for row in pq.read_table(tmp_path / "shards/00000.parquet").to_pylist()]
+    hit = sorted(hit["uid"] for hit in manifest["benchmarks"]["examples"])
+    vectors = [[1.0, 0.0], [0.99, 0.1], [0.0, 1.0]]
+    pq.write_table(pa.table({"uid": [*hit, left[0]], "mine": vectors}), tmp_path / "embeddings.parquet")
+    asked = [f"scores=[{tmp_path}/embeddings.parquet]", "embedding_column=mine", "filters.near_duplicates=embedding"]
+    other = f"shards={tmp_path}/other"
+    write_shards.run(compose_config("write_shards", WriteShardsConfig, [f"output={tmp_path}", other, *asked]))
+    found = json.loads((tmp_path / "other/_manifest.json").read_text())
+    assert found["drops"] == {"near_duplicate": 1, "not_downloaded": 2}
+    assert found["near_duplicates"] == {
+        "method": "embedding", "cosine": 0.95, "plans": 1, "compared": 3,
+        "images_with_embedding": 3, "images_without_embedding": 7,
+    }  # fmt: skip
+    assert "mine" not in pq.read_schema(tmp_path / "other/00000.parquet").names
+    further = [f"output={tmp_path}", f"shards={tmp_path}/further", f"against=[{tmp_path}/shards]"]
+    write_shards.run(compose_config("write_shards", WriteShardsConfig, further))
+    found = json.loads((tmp_path / "further/_manifest.json").read_text())
+    assert (found["drops"], found["rows_out"]) == ({"in_other_set": 8, "not_downloaded": 2}, 2)
+    assert found["against"] == {"images": 8}
 
 
 def test_a_drawn_seed_is_in_no_file_of_the_shards(server: ImageServer, tmp_path: Path) -> None:

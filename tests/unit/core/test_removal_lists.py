@@ -11,7 +11,7 @@ from curation.core.errors import HeadtailError
 from curation.core.removal_lists import read_removals
 from curation.core.uids import uid_of
 from curation.images.ranges import Ranges
-from curation.shards.perceptual_hash import phash
+from curation.shards.perceptual_hash import IMAGEHASH, phash
 from curation.shards.remove import plan_removing, remove_from_shard
 from curation.shards.shard_set import ShardSet
 from tests.http_server import draw
@@ -38,7 +38,7 @@ def write_list(folder: Path, images: dict[str, bytes]) -> str:
         "",
         f"  {URLS[1]}  ",
         hashlib.sha256(images[URLS[2]]).hexdigest().upper(),
-        phash(images[URLS[3]]),
+        phash(images[URLS[3]], IMAGEHASH),
         WITH_HASH,
     ]
     path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())

@@ -3,6 +3,7 @@
 from typing import Any
 
 from conf.schema.topics import FiltersConfig
+from curation.core.choices import NearDuplicates
 from curation.shards.benchmark_images import BenchmarkRules
 from curation.shards.duplicates import UniqueRules
 from curation.shards.selection import ImageFilters
@@ -17,9 +18,9 @@ def image_filters(**changes: Any) -> ImageFilters:
 
 
 def unique_rules(
-    near: bool = FiltersConfig().near_duplicates,
+    near: bool | str = False,
     removals: tuple[str, ...] = (),
     benchmarks: BenchmarkRules = NO_BENCHMARKS,
 ) -> UniqueRules:
     """Rules of duplicates, removals and images of benchmarks."""
-    return UniqueRules(near, removals, benchmarks)
+    return UniqueRules(NearDuplicates(str(near).lower()), removals, benchmarks, bool(removals))

@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,12 @@ import pytest
 from PIL import Image
 
 from curation.core.errors import HeadtailError
-from curation.core.storage import list_files
-from curation.images.ranges import Ranges
-from curation.shards.benchmark_files import FILES_PER_TASK, SUFFIXES, hash_files, plan_hashing
+from curation.core.schemas import CANDIDATES
+from curation.core.storage import list_files, write_rows
+from curation.core.table_reader import read_rows
+from curation.images.ranges import Ranges, list_name
+from curation.shards import benchmark_images
+from curation.shards.benchmark_files import FILES_PER_TASK, SUFFIXES, Embedder, hash_files, plan_hashing
 from curation.shards.benchmark_images import (
     BENCHMARK_IMAGES,
     BenchmarkImages,
@@ -22,11 +26,15 @@ from curation.shards.benchmark_images import (
     open_benchmarks,
     read_benchmarks,
 )
-from curation.shards.perceptual_hash import phash
-from curation.shards.steps import SelectionSteps
+from curation.shards.duplicates import key_images
+from curation.shards.perceptual_hash import QUICK, hash_images, phash
+from curation.shards.selection import select_images
+from curation.shards.steps import VECTORS, SelectionSteps
+from curation.shards.stored_vectors import VECTORS_SCHEMA, to_vectors
+from curation.shards.whole_vectors import whole_vectors
 from tests.http_server import draw
 from tests.shard_data import curated_rows
-from tests.unit.shards.settings import unique_rules
+from tests.unit.shards.settings import image_filters, unique_rules
 from tests.unit.shards.test_write import URLS, select, stored
 
 
@@ -38,11 +46,11 @@ def photo(seed: int, size: tuple[int, int] = (320, 240), kind: str = "JPEG", **o
     return out.getvalue()
 
 
-def table(folder: Path, name: str = "birds") -> tuple:
+def table(folder: Path, name: str = "birds", embedder: Embedder | None = None) -> tuple:
     """Hash the files of a folder, as the job does; returns the files of the table."""
     tasks = plan_hashing({name: list_files([str(folder)], SUFFIXES)}, f"{folder}-hashes")
     for task in tasks:
-        hash_files(task).check()
+        hash_files(task, embedder).check()
     return open_benchmarks([f"{folder}-hashes"])
 
 
@@ -53,7 +61,7 @@ def test_images_are_found_resized_and_recompressed_and_others_are_not(tmp_path: 
     bodies = {URLS[seed]: photo(seed, quality=60) for seed in range(20)}
     ranges = Ranges(4, 0)
     downloads, lists = stored(tmp_path, curated_rows(URLS[:20]), bodies, ranges)
-    rules = unique_rules(benchmarks=BenchmarkRules(table(tmp_path / "birds"), 4))
+    rules = unique_rules(benchmarks=BenchmarkRules(table(tmp_path / "birds"), 4, QUICK))
     steps = SelectionSteps(ranges, lists.path, f"{tmp_path}/work", downloads.status_files(ranges))
     receipt = select(steps, rules=rules)
     assert receipt.drops == {"benchmark_image": 2}
@@ -64,6 +72,75 @@ def test_images_are_found_resized_and_recompressed_and_others_are_not(tmp_path: 
     assert all(example["distance"] <= 4 for example in facts["examples"])
     assert facts["benchmarks"] == {"birds": {"images": 2, "hits": 2}}
     assert (facts["method"], facts["distance"]) == ("perceptual hash", 4)
+
+
+def test_images_are_found_by_their_embeddings_too(tmp_path: Path) -> None:
+    draw_vector = np.random.default_rng(0)
+    (tmp_path / "birds").mkdir()
+    of_body = {}
+    for seed in (3, 107, 108):
+        body = photo(seed, (500, 375), "PNG")
+        (tmp_path / f"birds/{seed}.png").write_bytes(body)
+        of_body[body] = draw_vector.random(8).astype(np.float16)
+    (tmp_path / "birds/plain.png").write_bytes(body := photo(109, kind="PNG"))
+    of_body[body] = np.zeros(8, np.float16)  # an image without a direction is found by its hash only
+    embedder = Embedder(of_body.__getitem__, pa.list_(pa.float16(), 8))
+    files = table(tmp_path / "birds", embedder=embedder)
+    urls = [*URLS[:6], *URLS[7:9]]
+    bodies = {url: photo(seed, quality=60) for seed, url in enumerate(urls)}
+    ranges = Ranges(4, 0)
+    downloads, lists = stored(tmp_path, curated_rows(urls), bodies, ranges)
+    near, far = of_body[photo(107, (500, 375), "PNG")] * 3, draw_vector.random(8)
+    near[0] += np.float16(0.1)
+    given = dict.fromkeys(urls, far) | {urls[1]: near, urls[2]: of_body[photo(108, (500, 375), "PNG")], urls[5]: None}
+    rules = unique_rules(benchmarks=BenchmarkRules(files, 4, QUICK, 0.98))
+    steps = SelectionSteps(ranges, lists.path, f"{tmp_path}/work", downloads.status_files(ranges))
+    for task in steps.select():
+        select_images(task, ranges, image_filters())
+    for number in range(ranges.count):
+        listed = read_rows(f"{steps.folder('candidates')}/{list_name(number)}", CANDIDATES)["url"].to_pylist()
+        vectors = to_vectors(pa.array([given[url] for url in listed], pa.list_(pa.float64())))
+        write_rows(f"{steps.folder(VECTORS)}/{list_name(number)}", pa.table([vectors], VECTORS_SCHEMA))
+    for task in steps.hash(rules.versions):
+        hash_images(task)
+    tasks = steps.key(filtered=False, embedded=True)
+    drops = [key_images(task, ranges, rules).check().drops for task in tasks]
+    assert sum(drops, Counter()) == {"benchmark_image": 3}
+    facts = count_hits([task.hits for task in tasks], rules.benchmarks)
+    uids = {row["uid"]: row["url"] for row in curated_rows(urls)}
+    found = {uids[each["uid"]]: (each["image"], each["distance"] is None, each["cosine"]) for each in facts["examples"]}
+    cosine = found[urls[1]][2]
+    assert found == {
+        urls[1]: ("107.png", True, cosine),
+        urls[2]: ("108.png", True, 1.0),
+        urls[3]: ("3.png", False, None),
+    }
+    assert 0.98 < cosine < 1
+    assert facts["benchmarks"] == {"birds": {"images": 4, "hits": 3}}
+    assert (facts["method"], facts["hits_by_embedding"]) == ("perceptual hash and embedding", 2)
+
+
+def test_the_most_similar_are_those_of_a_plain_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(benchmark_images, "VECTORS_AT_ONCE", 7)
+    draw_vector = np.random.default_rng(1)
+    known = whole_vectors(draw_vector.random((40, 6)))[0]
+    known[33] = known[11]
+    vectors = np.concatenate([whole_vectors(draw_vector.random((20, 6)))[0], known[[11, 33, 5]]])
+    places, cosines = BenchmarkImages(np.zeros(0, np.uint64), pa.table({}), known, np.arange(40)).most_similar(
+        vectors, 0.97
+    )
+    unit = [each / np.linalg.norm(each, axis=1, keepdims=True) for each in (vectors.astype(float), known.astype(float))]
+    exact = unit[0] @ unit[1].T
+    best = exact.round(9).argmax(axis=1)
+    assert places.tolist() == [place if exact[row, place] >= 0.97 else -1 for row, place in enumerate(best)]
+    assert cosines[places >= 0] == pytest.approx(exact.max(axis=1)[places >= 0])
+    assert 3 < (places >= 0).sum() < 20
+
+
+def test_a_table_without_embeddings_is_refused_where_they_are_compared(tmp_path: Path) -> None:
+    pq.write_table(BENCHMARK_IMAGES.empty_table(), tmp_path / "a.parquet")
+    with pytest.raises(HeadtailError, match="no column embedding: run hash_images with embeddings=true"):
+        open_benchmarks([str(tmp_path / "a.parquet")], embedded=True)
 
 
 @pytest.mark.parametrize("distance", [0, 1, 4, 16])
@@ -100,7 +177,7 @@ def test_folders_tars_and_tables_give_the_same_hashes(tmp_path: Path) -> None:
     structs = pa.StructArray.from_arrays([column, pa.array(list(files))], ["bytes", "path"])
     pq.write_table(pa.table({"image": structs}), tmp_path / "structs/a.parquet")
     found = {name: read_benchmarks(table(tmp_path / name)).rows for name in ("folder", "tar", "bytes", "structs")}
-    expected = sorted(phash(body) for body in files.values())
+    expected = sorted(phash(body, QUICK) for body in files.values())
     assert {name: sorted(rows["phash"].to_pylist()) for name, rows in found.items()} == dict.fromkeys(found, expected)
     assert found["tar"]["image"].to_pylist() == [f"00000.tar/{name}" for name in files]
     assert found["structs"]["image"].to_pylist() == ["a.parquet/0", "a.parquet/1", "a.parquet/2"]
@@ -132,8 +209,8 @@ def test_many_images_are_several_tasks() -> None:
     ("schema", "told"),
     [
         (pa.schema([("phash", pa.string())]), "has no column benchmark, image, sha256: hash_images makes"),
-        (BENCHMARK_IMAGES.remove_metadata(), "of version unknown, expected 1: run hash_images again"),
-        (BENCHMARK_IMAGES.with_metadata({"phash_version": "7"}), "of version 7, expected 1"),
+        (BENCHMARK_IMAGES.remove_metadata(), "of version unknown, expected 1 or 2: run hash_images again"),
+        (BENCHMARK_IMAGES.with_metadata({"phash_version": "7"}), "of version 7, expected 1 or 2"),
     ],
     ids=["columns", "no-version", "other-version"],
 )
