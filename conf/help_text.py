@@ -25,6 +25,7 @@ EXAMPLES = {
     "balance_pairs": "output=/data/run balance.t=20000",
     "download_images": "output=/data/run download.size=256 download.contact=me@example.org",
     "score_images": "output=/data/run signals=faces",
+    "cluster_images": "output=/data/run embeddings=/data/clip/embeddings fine=1024 coarse=4",
     "hash_images": "output=/data/benchmarks images.imagenet=/data/imagenet/val images.food101=/data/food101",
     "write_shards": "output=/data/run samples_per_shard=5000",
     "report_stats": "output=/data/run entry_lists=/data/entries",

@@ -30,6 +30,7 @@ JOBS = (
     "balance_pairs",
     "download_images",
     "score_images",
+    "cluster_images",
     "hash_images",
     "write_shards",
     "report_stats",

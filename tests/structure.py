@@ -31,6 +31,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "curation.balancing": ("curation.core", "curation.matching"),
     "metadata.sources": ("curation.core", "curation.matching"),
     "curation.shards": ("curation.core", "curation.sources", "curation.balancing", "curation.images"),
+    "curation.clusters": ("curation.core", "curation.balancing", "curation.shards"),
     "metadata.lists": ("curation.core", "curation.matching", "metadata.sources"),
     "curation.report": (
         "curation.core", "curation.matching", "curation.balancing", "curation.images", "curation.shards",

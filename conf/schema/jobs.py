@@ -21,7 +21,7 @@ from conf.schema.topics import (
     TextConfig,
     UrlsConfig,
 )
-from curation.core.choices import Cleanable, Combine, Edges, ExportFormat, Faces, Signal, SignalFilter
+from curation.core.choices import Cleanable, ClusteredTexts, Combine, Edges, ExportFormat, Faces, Signal, SignalFilter
 from curation.core.errors import HeadtailError
 
 
@@ -197,6 +197,45 @@ class ScoreImagesConfig(JobConfig):
             raise HeadtailError("signals=[python] and signal_models.<name>=package.module:function are given together")
         if (Signal.onnx in self.signals) != bool(self.onnx.model):
             raise HeadtailError("signals=[onnx] and onnx.model, the path of an ONNX file, are given together")
+
+
+@dataclass
+class ClusterImagesConfig(JobConfig):
+    """Settings of cluster_images."""
+
+    embeddings: list[str] = setting(
+        [],
+        "Parquet tables with a uid or url and a vector, clip-retrieval folders, or image_signals; empty: vectors are "
+        "made of the entries of texts, without a model",
+    )
+    vectors: str = setting("", "column of the vectors in embeddings; empty: the only one of lists of numbers")
+    texts: ClusteredTexts = setting(
+        ClusteredTexts.curated,
+        "table of texts whose entries are clustered where no embeddings are given, and which name the clusters: "
+        "curated or matches",
+    )
+    curated: str = table("curated", "table of kept images, to read")
+    matches: str = table("matches", "table of matches, to read")
+    more_matches: list[str] = setting([], "further tables of matches that entry_counts and curated were made of")
+    entry_counts: str = table("entry_counts", "table of counts, for the weights of entries, to read")
+    entries: str = table("entries", "table of the words of entries, to read")
+    clusters: str = table("clusters", "table of clusters to write, with centers.npy and hierarchy.json", writes=True)
+    fine: int = setting(1024, "fine clusters", minimum=1, maximum=65_536)
+    coarse: int = setting(4, "coarse clusters: groups of fine ones, one for each data expert", minimum=1, maximum=32)
+    balanced: bool = setting(True, "look for clusters of like size; false: plain k-means")
+    sample_images: int = setting(
+        262_144,
+        "images in whose vectors centres are looked for; the driver holds them, at two bytes a number",
+        unit="images",
+        minimum=1,
+    )
+    rounds: int = setting(20, "rounds of k-means", minimum=1, maximum=1000)
+    centers: str = setting("", "folder of another table of clusters, whose centres are taken; empty: look for centres")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.coarse > self.fine:
+            raise HeadtailError(f"coarse={self.coarse} clusters cannot be made of fine={self.fine}: set coarse lower")
 
 
 @dataclass

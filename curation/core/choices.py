@@ -138,6 +138,13 @@ class Cleanable(StrEnum):
     downloads = "downloads"
 
 
+class ClusteredTexts(StrEnum):
+    """The images that are clustered by the entries of their texts, and whose texts name clusters."""
+
+    curated = "curated"
+    matches = "matches"
+
+
 class Signal(StrEnum):
     """A signal of images, in the order of the columns."""
 

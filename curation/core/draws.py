@@ -14,6 +14,7 @@ purpose: with one u for two uses, the second would depend on the first, and both
 | `domain_cap` | uid | the images of a domain that stay: the `max_per_domain` with the smallest hashes |
 | `examples` | uid; uid, text; others | what a report shows as examples: dropped images and pairs, kept texts, entries |
 | `max_texts` | uid, text | the texts of an image that stay: the `max_texts` with the smallest hashes (seed: a salt) |
+| `clusters` | uid; start, fine centre | the vectors in which centres are looked for; the first coarse centres |
 | `days` | day | the days of page views that are fetched |
 | `pivots 0.1` | uid | the images that cells of similar ones are built around, in plan 0, draw 1 |
 
@@ -26,6 +27,7 @@ Some purposes compare keys by their hashes, and draw nothing:
 | `duplicates` | sha256 or perceptual hash of an image | of the run | the task that compares images with the same hash |
 | `domain_cap` | domain | of the run | the task that compares the images of a domain |
 | `spread` | text, sha256 or domain | 0 | the task of a report that counts equal ones |
+| `projection` | lang, entry id, part | 0 | the direction of an entry in vectors of entries |
 | `export` | text | random, of one job | the pair of a curated image, to export the DataComp uid of the pair |
 
 u = top 53 bits of the hash / 2^53. A key is hashed with wyhash (final version 4.2; published implementations give the

@@ -93,6 +93,11 @@ HOSTS = pa.schema(
     ]
 )
 """What a host forbids: the status of each file, null if it was not asked for, and the file's rules for us."""
+CLUSTERS = _table(
+    uid=pa.string(), fine=pa.int32(), coarse=pa.int32(), distance=pa.float32(),
+    concept_ids=pa.list_(pa.field("element", pa.int32(), nullable=False)),
+)  # fmt: skip
+"""The clusters of an image; `concept_ids` holds its fine cluster, for balancing."""
 _SAMPLE_FACTS = (
     "sha256", "source_bytes", "original_width", "original_height", "width", "height", "ext", "bytes",
 )  # fmt: skip

@@ -43,8 +43,8 @@ def layout_files(path: str) -> list[str]:
     return parts if all(storage.exists(part) for part in parts) else [path]
 
 
-def divide(files: Sequence[FileInfo]) -> tuple[list[FileInfo], dict[str, list[Vectors]]]:
-    """Return the Parquet files of a table, and the vectors of each by its path.
+def divide(files: Sequence[FileInfo], setting: str = "scores") -> tuple[list[FileInfo], dict[str, list[Vectors]]]:
+    """Return the Parquet files of a table, and the vectors of each by its path; `setting` names it, for messages.
 
     Raises HeadtailError for an array without a table, and for one that cannot be read.
     """
@@ -57,12 +57,12 @@ def divide(files: Sequence[FileInfo]) -> tuple[list[FileInfo], dict[str, list[Ve
         table = by_name.get(_name_of(file.path))
         if table is None:
             raise HeadtailError(
-                f"scores: {file.path} has no Parquet file of its name, which would say whose its rows are"
+                f"{setting}: {file.path} has no Parquet file of its name, which would say whose its rows are"
             )
         try:
             members = npz_members(file.path) if file.path.endswith(".npz") else [""]
         except ValueError as error:
-            raise HeadtailError(f"scores: {file.path} cannot be read: {error}") from error
+            raise HeadtailError(f"{setting}: {file.path} cannot be read: {error}") from error
         found[table] = [Vectors(member or EMBEDDING, file.path, member) for member in members]
     return tables, found
 
@@ -76,17 +76,17 @@ def _name_of(path: str) -> str:
     return posixpath.splitext(path)[0]
 
 
-def other_key(path: str, names: Sequence[str]) -> str | None:
+def other_key(path: str, names: Sequence[str], setting: str = "scores") -> str | None:
     """Return the key of a table of DataComp or clip-retrieval, by its first rows; None for any other table."""
-    if "uid" in names and any(_OTHER_UID.fullmatch(value) for value in _first(path, "uid")):
+    if "uid" in names and any(_OTHER_UID.fullmatch(value) for value in _first(path, "uid", setting)):
         return next((name for name in ("sha256", "url") if name in names), "uid")
     if IMAGE_PATH in names and not {"uid", "sha256"} & set(names):
-        ours = any(score_key(IMAGE_PATH, value) for value in _first(path, IMAGE_PATH))
+        ours = any(score_key(IMAGE_PATH, value) for value in _first(path, IMAGE_PATH, setting))
         return IMAGE_PATH if ours or "url" not in names else "url"
     return None
 
 
-def _first(path: str, column: str) -> list[str]:
+def _first(path: str, column: str, setting: str) -> list[str]:
     try:
         with storage.open_input(path) as file:
             bounded = BoundedParquet(file)
@@ -96,7 +96,7 @@ def _first(path: str, column: str) -> list[str]:
     except ERRORS as error:
         if isinstance(error, FileNotFoundError):
             raise
-        raise HeadtailError(f"scores: {path} cannot be read: {error}") from error
+        raise HeadtailError(f"{setting}: {path} cannot be read: {error}") from error
     return [value for value in batch[column].to_pylist() if isinstance(value, str)] if batch else []
 
 

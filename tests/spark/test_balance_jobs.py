@@ -9,14 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from conf.compose import compose_config
-from conf.schema.jobs import BalancePairsConfig, CountEntriesConfig
+from conf.schema.jobs import BalancePairsConfig, ClusterImagesConfig, CountEntriesConfig
 from curation.balancing.targets import targets_of
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.tables import Table
 from curation.shards.second_balance import FirstBalance
-from jobs import balance_pairs, count_entries
+from jobs import balance_pairs, cluster_images, count_entries
 from jobs.answers import plan_sweep
 from jobs.sweep import run_sweep
 from tests.matches_data import Image, make_images, write_matches
@@ -497,3 +497,50 @@ def test_concepts_are_counted_and_thin_as_well(
     assert _read(tmp_path / "7", "curated") == _read(run_of_7, "curated")
     settings = Table(str(run_of_7 / "curated")).parts()[0].manifest["settings"]
     assert not [key for key in settings if "conc" in key or key == "combine"]
+
+
+def _cluster(output: Path, *overrides: str) -> None:
+    settings = [f"output={output}", "seed=0", "fine=12", "coarse=3", "sample_images=300", "rounds=6", *overrides]
+    cluster_images.run(compose_config("cluster_images", ClusterImagesConfig, settings))
+
+
+def test_clusters_of_entries_do_not_depend_on_buckets(run_of_7: Path, tmp_path: Path) -> None:
+    _write_table(ROWS, tmp_path / "matches", 1)
+    _count(tmp_path)
+    _balance(tmp_path, "balance.t=6.5")
+    found = []
+    for output in (run_of_7, tmp_path):
+        _cluster(output)
+        rows = sorted(_read(output, "clusters"), key=lambda row: row["uid"])
+        found.append((rows, [(output / "clusters" / name).read_bytes() for name in ("centers.npy", "hierarchy.json")]))
+    assert found[0] == found[1]
+    assert {row["uid"] for row in found[0][0]} == {row["uid"] for row in _read(run_of_7, "curated")}
+    assert {row["coarse"] for row in found[0][0]} == {0, 1, 2}
+
+
+def test_clusters_of_embeddings_grow_with_the_centres_that_are_there(
+    run_of_7: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second half of the images comes later, in a second file; a table of its own takes the centres, too."""
+    uids = [row["uid"] for row in _read(run_of_7, "curated")]
+    vectors, half = np.random.default_rng(0).normal(size=(len(uids), 8)), len(uids) // 2
+    (tmp_path / "clip").mkdir()
+    given = [f"embeddings={tmp_path}/clip", f"curated={run_of_7}/curated"]
+    for number, rows in enumerate((slice(0, half), slice(half, None))):
+        table = pa.table({"uid": uids[rows], "clip": vectors[rows].tolist()})
+        pq.write_table(table, tmp_path / f"clip/{number}.parquet")
+        _cluster(tmp_path / "run", *given)
+        centres = (tmp_path / "run/clusters/centers.npy").read_bytes()
+        assert len(_read(tmp_path / "run", "clusters")) == (half if number == 0 else len(uids))
+    assert "adds 1 input to the 1 in" in capsys.readouterr().err
+    _cluster(tmp_path / "run", *given)
+    assert f"is done: {len(uids):,} images" in capsys.readouterr().err
+    _cluster(tmp_path / "other", *given, f"centers={tmp_path}/run/clusters")
+    assert (tmp_path / "other/clusters/centers.npy").read_bytes() == centres
+    assert _read(tmp_path / "other", "clusters") == _read(tmp_path / "run", "clusters")
+    with pytest.raises(
+        HeadtailError, match=r"finished, with other settings \(fine was 12, is 20\): set overwrite=true"
+    ):
+        _cluster(tmp_path / "run", *given, "fine=20")
+    with pytest.raises(HeadtailError, match=r"centers=.* is of embeddings, and this call clusters by entries"):
+        _cluster(run_of_7, f"centers={tmp_path}/run/clusters")
