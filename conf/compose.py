@@ -20,7 +20,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from conf.near_names import unknown_preset, unknown_setting
+from conf.near_names import bare_place, unknown_preset, unknown_setting
 from conf.presets import option_names, preset_topics
 from conf.repeated import refuse_repeated
 from conf.settings import settings_of
@@ -131,6 +131,8 @@ def _check_override(job: str, override: str, known: dict[str, Any], presets: str
     if not equals and key[:1] != "~":
         cut = "]" in override or "}" in override
         hint = ": write a list without blanks, or put the whole setting in quotes: 'languages=[en, de]'" if cut else ""
+        if not hint and (meant := bare_place(override, known)):
+            hint = f": did you mean {meant}={override}?"
         raise HeadtailError(f"{override!r} is not of the form key=value{hint}")
     if key[:1] == "~":
         raise HeadtailError(f"{override}: a setting cannot be deleted; leave it out, or give it another value")

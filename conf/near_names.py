@@ -16,6 +16,7 @@ PLACES = {"source": "source.paths", "spark": "spark.master", "language": "langua
 TABLE_FORMATS = ("parquet", "csv", "tsv", "json", "jsonl", "ndjson", "pandas")
 """Formats of files that are read with the preset `source=table`."""
 _LANGUAGE = re.compile("[a-z]{2,3}")
+_INPUT = re.compile(r"\.\w+$|[*]|^CC-MAIN")
 _PLACE = re.compile(r"[/.*\[:]|^CC-MAIN")
 
 
@@ -45,10 +46,22 @@ def unknown_setting(key: str, job: str, known: Mapping[str, Any]) -> str:
     elif not (_sure(key, known) or other_names(key, known)) and (
         jobs := [name for name in _jobs_with(key) if name != job]
     ):
-        told += f": {job} has none of this name, {', '.join(jobs[:SHOWN])} has"
+        told += f": {job} has none of this name, {', '.join(jobs[:SHOWN])} {'has' if len(jobs) == 1 else 'have'}"
     if near:
         return f"{told}{';' if ':' in told else ':'} did you mean {' or '.join(near[:SHOWN])}?"
     return told if ":" in told else f"{told}: headtail {job} --help lists the settings"
+
+
+def bare_place(value: str, known: Mapping[str, Any]) -> str:
+    """Return the setting that a path or name without a key may be meant for; "" if the job has none.
+
+    >>> known = {"output": (str, None), "source.paths": (list[str], None)}
+    >>> [bare_place(value, known) for value in ("captions.parquet", "CC-MAIN-2024-51", "/data/run", "run")]
+    ['source.paths', 'source.paths', 'output', 'output']
+    """
+    if "source.paths" in known and _INPUT.search(value):
+        return "source.paths"
+    return "output" if "output" in known else ""
 
 
 def _names(known: Mapping[str, Any]) -> list[str]:

@@ -1,6 +1,6 @@
 """What other tools call our settings: the names that people type before they have read ours."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 
 SOURCE = ("source.paths",)
 SIZE = ("balance.target_images",)
@@ -27,6 +27,8 @@ SETTINGS = {
     "n": ("source.limit",),
     "max_rows": ("source.limit",),
     "rows": ("source.limit",),
+    "limit": ("rows",),
+    "head": ("rows",),
     "metadata": ("entry_lists",),
     "words": ("entry_lists",),
     "vocabulary": ("entry_lists",),
@@ -64,6 +66,18 @@ VALUES = {
     ("balance", "off"): ("balance.t=1e9",),
 }
 """Presets and settings that a value of a topic stands for."""
+JOBS = {
+    "sweep": ("curate -m balance.t=...",),
+    "multirun": ("curate -m balance.t=...",),
+    "run": ("curate",),
+    "status": ("show",),
+    "ls": ("show",),
+    "info": ("show",),
+    "head": ("show",),
+    "diff": ("compare",),
+    "fetch": ("download_images", "fetch_sources"),
+}
+"""Jobs that a name stands for."""
 
 
 def other_names(key: str, known: Container[str]) -> list[str]:
@@ -74,6 +88,21 @@ def other_names(key: str, known: Container[str]) -> list[str]:
     (['download.size'], ['source=wat source.paths'], [])
     """
     return [text for text in SETTINGS.get(key.lower(), ()) if _setting(text) in known]
+
+
+def other_job(name: str) -> list[str]:
+    """Return the jobs that a name stands for elsewhere, as they are typed."""
+    return list(JOBS.get(name.lower(), ()))
+
+
+def jobs_with_word(name: str, jobs: Iterable[str]) -> list[str]:
+    """Return the jobs of which a name is a word, in singular or plural.
+
+    >>> jobs_with_word("shard", ["write_shards", "check_shards", "explain"]), jobs_with_word("", ["explain"])
+    (['write_shards', 'check_shards'], [])
+    """
+    word = name.lower().removesuffix("s")
+    return [job for job in jobs if word in {each.removesuffix("s") for each in job.split("_")}]
 
 
 def _setting(text: str) -> str:

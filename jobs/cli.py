@@ -102,11 +102,13 @@ def _unknown_job(job: str, arguments: list[str]) -> str:
     """Return the line for a first argument that is no job: the job that it stands for, if there is one."""
     import difflib  # only a mistake needs it
 
+    from conf.other_words import jobs_with_word, other_job
+
     named = next((word for word in (job.lstrip("-").replace("-", "_"), *arguments) if word in JOBS), "")
     if named:
         return f"unknown job {job!r}: write headtail {named} key=value ..."
-    if near := difflib.get_close_matches(job, JOBS, 1):
-        return f"unknown job {job!r}: did you mean {near[0]}? headtail lists the jobs"
+    if near := other_job(job) or jobs_with_word(job, JOBS) or difflib.get_close_matches(job, JOBS, 1):
+        return f"unknown job {job!r}: did you mean {' or '.join(near)}? headtail lists the jobs"
     if "=" in job:
         return f"the job is missing before {job!r}: the jobs are {', '.join(JOBS)}"
     return f"unknown job {job!r}: the jobs are {', '.join(JOBS)}"

@@ -92,8 +92,9 @@ def with_keys(overrides: list[str], kind: Any) -> list[str]:
     given = [each for each, is_bare in zip(overrides, bare, strict=True) if is_bare]
     if len(given) > len(names):
         last, further = given[len(names) - 1 : len(names) + 1]
+        run = "" if "output" in several or "output" not in _names(kind) else "; a run is named by output=..."
         raise HeadtailError(
-            f"{names[-1]} is given twice, as {last!r} and {further!r}: put quotes around a value with blanks"
+            f"{names[-1]} is given twice, as {last!r} and {further!r}: put quotes around a value with blanks{run}"
         )
     free = iter(names)
     return [f"{next(free)}={each}" if is_bare else each for each, is_bare in zip(overrides, bare, strict=True)]

@@ -199,13 +199,18 @@ class BalanceGoal:
         return self.first_pass_rule.thresholds_of_share(distributions, self.tail_share)
 
     def describe(self, t: Mapping[str, float]) -> str:
-        """Return the goal and the first pass's thresholds `t` that it led to, for the stage's line."""
+        """Return the goal and the first pass's thresholds `t` that it led to, for the stage's line.
+
+        >>> BalanceGoal(ThresholdRule("en", Others.same_t, {}), None, None, 3_000, 1.0, 0.25).describe({"en": 0.25})
+        'target_images=3,000, t=0.25 for en, 1 language; a t below 1 thins rare entries like frequent ones'
+        """
         name = next(name for name in ("t", "tail_share", "target_images") if getattr(self, name) is not None)
         asked = f"{name}={getattr(self, name):,.10g}"
         found = t.get(self.rule.reference)
         first = "first pass " if self.headroom < 1.0 else ""  # else it is the only one
         came = f", {first}t={found:,.8g} for {self.rule.reference}" if found not in (None, self.t) else ""
-        return f"{asked}{came}, {len(t)} {'language' if len(t) == 1 else 'languages'}"
+        even = "; a t below 1 thins rare entries like frequent ones" if any(each < 1 for each in t.values()) else ""
+        return f"{asked}{came}, {len(t)} {'language' if len(t) == 1 else 'languages'}{even}"
 
 
 def write_thresholds(

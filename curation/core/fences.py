@@ -47,9 +47,11 @@ class Fence:
         Raises HeadtailError if another run has replaced the token, or if this machine does not see the file.
         """
         if self._current_token() is None:
+            absolute = self.path.startswith("/") or "://" in self.path
             raise HeadtailError(
                 f"{host_name()} does not see {self.path}, which the driver has written: inputs and outputs must lie on "
                 "storage that all machines share"
+                + ("" if absolute else "; workers start in folders of their own, so give whole paths: output=/...")
             )
         self.check()
         with storage.before_renaming(self.check):

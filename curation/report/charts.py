@@ -83,8 +83,10 @@ def cumulative(language: dict[str, Any]) -> Plot:
         at = min(max(curve["threshold"] / width, 0), 1)
         plot.paths.append(("marker", f"M{at * WIDTH:.2f} 0V{HEIGHT}"))
         side = "left-of" if at > 0.5 else "right-of"
-        side += " low" if at < 0.15 else ""  # below the first label of the axis
-        plot.labels.append(Label(f"note {side}", f"t = {number(round(t, 2))}", left=at * 100, strong="tail | head"))
+        # Labels of the axis stand above their lines, so there is room below the highest line.
+        below_line = (1 - ticks(top / 1.04)[-1] / top) * 100 if at < 0.15 else None
+        text = f"t = {number(round(t, 2))}"
+        plot.labels.append(Label(f"note {side}", text, left=at * 100, top=below_line, strong="tail | head"))
     return plot
 
 

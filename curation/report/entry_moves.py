@@ -79,17 +79,21 @@ def _langs(files: Sequence[str]) -> set[str]:
 
 
 def _numbers(files: Sequence[str], lang: str, measure: str, t: float | None, targets: EntryTargets | None) -> pa.Table:
-    """Return columns `entry` and `value` (float64) of a language; `t` and `targets` are those of the run."""
+    """Return columns `entry`, `value` (float64) and `whole` of a language; `whole` is the value before a cap at t.
+
+    `t` and `targets` are those of the run.
+    """
     column = "count" if measure == "balanced" else measure
-    tables = [pa.table({"entry": pa.array([], pa.string()), "value": pa.array([], pa.float64())})]
+    number = pa.array([], pa.float64())
+    tables = [pa.table({"entry": pa.array([], pa.string()), "value": number, "whole": number})]
     for batch in _batches(files, lang, column):
-        values = batch[column].cast(pa.float64())
+        whole = values = batch[column].cast(pa.float64())
         if measure == "balanced" and t is not None:
             ids = batch["entry_id"].to_numpy()
             has_targets = targets and lang in targets.by_lang and len(ids)
             ts = targets.thresholds(lang, t, int(ids.max()) + 1)[ids] if targets and has_targets else t
-            values = pc.min_element_wise(values, ts)
-        tables.append(pa.table({"entry": batch["entry"], "value": values}))
+            values = pc.min_element_wise(whole, ts)
+        tables.append(pa.table({"entry": batch["entry"], "value": values, "whole": whole}))
     return pa.concat_tables(tables)
 
 
@@ -104,22 +108,28 @@ def _batches(files: Sequence[str], lang: str, column: str) -> Iterator[pa.Record
 
 
 def _moved(lang: str, first: pa.Table, other: pa.Table) -> pa.Table:
-    """Return the entries of a language with other numbers: lang, entry, before, after, change."""
+    """Return the entries of a language with other numbers: lang, entry, before, after, change, and `whole` of both."""
     joined = first.join(other, "entry", join_type="full outer", left_suffix="", right_suffix=" after")
-    before, after = (pc.fill_null(joined[name], 0.0) for name in ("value", "value after"))
+    before, after, one, two = (
+        pc.fill_null(joined[name], 0.0) for name in ("value", "value after", "whole", "whole after")
+    )
     langs = pa.array([lang]).take(pa.nulls(joined.num_rows, pa.int32()).fill_null(0))
     change = pc.subtract(after, before)
-    table = pa.table({"lang": langs, "entry": joined["entry"], "before": before, "after": after, "change": change})
+    numbers = {"before": before, "after": after, "change": change, "whole": pc.add(one, two)}
+    table = pa.table({"lang": langs, "entry": joined["entry"], **numbers})
     return table.filter(pc.not_equal(change, 0.0))
 
 
 def _top(best: pa.Table | None, more: pa.Table, order: str) -> pa.Table:
-    """Return the SHOWN_MOVES rows of two tables with the largest or smallest change; ties in the order of words."""
+    """Return the SHOWN_MOVES rows of two tables with the largest or smallest change.
+
+    Another t moves each entry above it by the same number, so ties have the largest `whole` first, then words in order.
+    """
     rows = more if best is None else pa.concat_tables([best, more])
-    keys = [("change", order), *((name, "ascending") for name in _NAMES)]
+    keys = [("change", order), ("whole", "descending"), *((name, "ascending") for name in _NAMES)]
     return rows.take(pc.sort_indices(rows, sort_keys=keys)[:SHOWN_MOVES])
 
 
 def _rows(table: pa.Table | None, sign: int) -> list[dict[str, Any]]:
-    rows = [] if table is None else table.drop_columns("change").to_pylist()
+    rows = [] if table is None else table.drop_columns(["change", "whole"]).to_pylist()
     return [row for row in rows if (row["after"] - row["before"]) * sign > 0]

@@ -111,6 +111,9 @@ def alerts(report: Values) -> list[str]:
         named = ", ".join(f"{row['name']} ({row[key]:,})" for row in few[:8])
         more = f" and {len(few) - 8} more" if len(few) > 8 else ""
         found.append(f"Fewer than {FEW_SAMPLES:,} {unit}: {named}{more}.")
+    if even := [f"{row['name']} (t = {row['t']:.2g})" for row in report["languages"] if (row["t"] or 1) < 1]:
+        more = f" and {len(even) - 8} more" if len(even) > 8 else ""
+        found.append(f"With a t below 1, rare entries are thinned like frequent ones: {', '.join(even[:8])}{more}.")
     if poor := [row["task"] for row in report["benchmarks"] if row["alert"]]:
         named = ", ".join(poor[:3]) + (f" and {len(poor) - 3} more" if len(poor) > 3 else "")
         found.append(f"A tenth or more of the classes of benchmarks have no text or sample: {named}.")

@@ -45,6 +45,8 @@ def test_help_tells_type_unit_and_default() -> None:
     ("arguments", "told"),
     [
         pytest.param(["curat"], "unknown job 'curat': did you mean curate?", id="job with a typo"),
+        pytest.param(["report"], "unknown job 'report': did you mean report_stats? ", id="a word of a job"),
+        pytest.param(["sweep"], "did you mean curate -m balance.t=...? ", id="another word for a job"),
         pytest.param(["dance"], "unknown job 'dance': the jobs are curate, ", id="no such job"),
         pytest.param(
             ["run", "curate", "output=/x"], "unknown job 'run': write headtail curate key=", id="a verb before"
@@ -55,7 +57,7 @@ def test_help_tells_type_unit_and_default() -> None:
         pytest.param(["output=/x"], "the job is missing before 'output=/x': the jobs are curate, ", id="no job"),
         pytest.param(
             ["explain", "a", "dog"],
-            "text is given twice, as 'a' and 'dog': put quotes around a value with blanks",
+            "'a' and 'dog': put quotes around a value with blanks; a run is named by output=...",
             id="words without quotes",
         ),
         pytest.param(

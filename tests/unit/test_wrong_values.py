@@ -4,7 +4,7 @@ import pytest
 
 from conf.compose import compose_config
 from conf.other_words import SETTINGS, VALUES, other_names
-from conf.schema.jobs import CleanConfig, CurateConfig
+from conf.schema.jobs import CleanConfig, CurateConfig, EstimateConfig, ShowConfig
 from conf.settings import settings_of
 from curation.core.errors import HeadtailError
 
@@ -90,6 +90,8 @@ NEAR = {
     "matching=en": "did you mean languages=en?",
     "spark=cluster": "did you mean spark=standalone or spark=yarn or spark=k8s?",
     "balance=none": "did you mean balance.t=1e9?",
+    "captions.parquet": "'captions.parquet' is not of the form key=value: did you mean source.paths=captions.parquet?",
+    "run": "'run' is not of the form key=value: did you mean output=run?",
     "nonsense=x": "unknown setting 'nonsense': headtail curate --help lists the settings",
 }
 
@@ -100,6 +102,11 @@ def test_what_is_nearly_right_is_answered_with_the_right_name(override: str) -> 
         compose_config("curate", CurateConfig, [*GIVEN, override])
     assert NEAR[override] in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_jobs_that_have_a_setting_are_named() -> None:
+    with pytest.raises(HeadtailError, match=r"estimate has none of this name, extract_pairs, match_pairs, .* have"):
+        compose_config("estimate", EstimateConfig, ["output=/runs/a"])
 
 
 @pytest.mark.parametrize("override", CASES, ids=lambda each: each.encode("ascii", "replace").decode())
@@ -136,7 +143,8 @@ def test_a_contact_is_an_address_or_a_url(contact: str) -> None:
 
 def test_each_setting_that_other_words_stand_for_exists() -> None:
     known = settings_of(CurateConfig)
-    for key in SETTINGS:
+    assert other_names("limit", settings_of(ShowConfig)) == ["rows"]
+    for key in SETTINGS.keys() - {"limit", "head"}:  # of show, which has `rows`
         assert key not in known
         assert len(other_names(key, known)) == len(SETTINGS[key]), key
     for topic, value in VALUES:

@@ -48,6 +48,16 @@ def test_a_machine_that_does_not_see_the_folder_is_named(tmp_path: Path) -> None
         fence.held().__enter__()
 
 
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [("run/.writer", "so give whole paths: output=/..."), ("/no/.writer", "share"), ("memory://no/.writer", "share")],
+)
+def test_a_relative_path_that_a_machine_does_not_see_is_to_be_absolute(path: str, told: str) -> None:
+    with pytest.raises(HeadtailError) as error:
+        Fence(path).held().__enter__()
+    assert str(error.value).endswith(told)
+
+
 def test_what_goes_wrong_in_writing_names_the_file(tmp_path: Path) -> None:
     with (
         pytest.raises(HeadtailError, match=rf"{tmp_path}/a: No space left on device$"),

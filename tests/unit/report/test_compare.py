@@ -108,10 +108,11 @@ def test_entries_that_moved_most_are_those_of_a_loop_whatever_their_ids(tmp_path
         return min(counts.get(key, 0), t) if key[0] == "en" else counts.get(key, 0)  # thresholds are of en alone
 
     moves = {key: (value(first, key, 50), value(second, key, 30)) for key in first | second}
-    order = sorted(moves, key=lambda key: (moves[key][0] - moves[key][1], key))
+    whole = {key: first.get(key, 0) + second.get(key, 0) for key in moves}
+    order = sorted(moves, key=lambda key: (moves[key][0] - moves[key][1], -whole[key], key))
     gained = [(*key, *moves[key]) for key in order if moves[key][1] > moves[key][0]][:20]
     assert [tuple(row.values()) for row in found.gained[0]] == gained
-    order = sorted(moves, key=lambda key: (moves[key][1] - moves[key][0], key))
+    order = sorted(moves, key=lambda key: (moves[key][1] - moves[key][0], -whole[key], key))
     lost = [(*key, *moves[key]) for key in order if moves[key][1] < moves[key][0]][:20]
     assert [tuple(row.values()) for row in found.lost[0]] == lost
 

@@ -47,12 +47,15 @@ def test_alerts() -> None:
     report = example_report()
     report["downloads"]["statuses"][0]["count"] = 4_000
     report["domains"]["rows"][0]["images_kept"] = 491
+    report["languages"][0]["t"] = 0.182
     found = "\n".join(alerts(report))
     assert "Only 41% of the images could be downloaded." in found
     assert "example.org has 5% of the kept images." in found
     assert "b.test" not in found
     assert "Thai (" in found
     assert "Reading failed at 2 places" in found
+    name = report["languages"][0]["name"]
+    assert f"With a t below 1, rare entries are thinned like frequent ones: {name} (t = 0.18)." in found
     report["domains"]["rows"][0]["images_kept"] = 490
     assert "example.org" not in "\n".join(alerts(report))
 
