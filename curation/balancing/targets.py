@@ -77,10 +77,16 @@ class EntryTargets:
         """
         if lang not in self.by_lang:
             return counts
-        values = self.values(lang, len(counts))
+        ids, values = self.by_lang[lang]
+        end = int(np.searchsorted(ids, len(counts)))
+        ids, values = ids[:end], values[:end]
+        found = counts.astype(np.float64)
+        found[ids] /= values
+        is_own = values < 0
+        own = ids[is_own]
         with np.errstate(divide="ignore"):
-            ratios = np.maximum(-values / counts, _SMALLEST)  # 0 would be no own t
-        return np.where(values < 0, -ratios, counts / np.abs(values))
+            found[own] = np.minimum(values[is_own] / counts[own], -_SMALLEST)  # 0 would be no own t
+        return found
 
     def relative(self, lang: str, counts: np.ndarray, t: float) -> np.ndarray:
         """Return the counts that are to t, the threshold of the language, what these are to those of the entries."""
