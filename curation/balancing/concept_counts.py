@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from curation.balancing.counts import NO_COUNTS, CountFiles, merge_partials, save_array
 from curation.balancing.distributions import Distribution
+from curation.balancing.weighted_ids import UNITS
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
@@ -40,13 +41,16 @@ class ConceptGoal:
         return Distribution(counts).t_of_share(self.tail_share) if counts.any() else 1.0
 
 
-def add_counts(paths: Sequence[str], names: Sequence[str], folder: str) -> CountFiles:
-    """Add the counts of the files of `write_partial`, and store them as flat files by namespace."""
-    found = dict.fromkeys(names, NO_COUNTS)
+def add_counts(paths: Sequence[str], weighted: Mapping[str, bool], folder: str) -> CountFiles:
+    """Add the counts of the files of `write_partial`, and store them as flat files by namespace.
+
+    `weighted` has each namespace; the counts of one with weights are their sums, float64.
+    """
+    found = dict.fromkeys(weighted, NO_COUNTS)
     for name, counts in merge_partials(paths):
         found[name] = counts
     for name, counts in found.items():
-        save_array(storage.join(folder, f"{name}.npy"), counts)
+        save_array(storage.join(folder, f"{name}.npy"), counts / UNITS if weighted[name] else counts)
     return CountFiles(folder)
 
 
@@ -63,15 +67,15 @@ def describe_namespace(counts: np.ndarray, t: float, images: int, images_with: i
         "concepts_from_t": len(found.counts) - found.entries_below(t) if found else 0,
         "images_with": images_with,
         "images_without": images - images_with,
-        "count": int(counts.sum()),
-        "kept": int(kept.sum()),
+        "count": round(counts.sum().item()),
+        "kept": round(kept.sum().item()),
     }
 
 
 def write_concept_counts(
     before: CountFiles, after: CountFiles, namespaces: Sequence[str], names: Mapping[str, EntryList], folder: str
 ) -> Receipt:
-    """Write the table: each concept that an image has, its name, and its images before and after.
+    """Write the table: each concept that an image has, its name, and its images before and after, or their weights.
 
     Rows are sorted by (namespace, concept_id).
     """
@@ -115,9 +119,14 @@ def _rows(name: str, ids: np.ndarray, counts: np.ndarray, kept: np.ndarray, name
     if names is not None and len(ids) and ids.max() >= len(names.texts):
         raise HeadtailError(f"concept_names.{name} has {len(names.texts):,} names, and none for the id {ids.max()}")
     texts = pa.nulls(len(ids), pa.string()) if names is None else names.texts.take(pa.array(ids))
-    columns = [pa.repeat(name, len(ids)), pa.array(ids, pa.int32()), texts, pa.array(counts), pa.array(kept)]
+    columns = [
+        pa.repeat(name, len(ids)),
+        pa.array(ids, pa.int32()),
+        texts,
+        *(pa.array(np.rint(each).astype(np.int64)) for each in (counts, kept)),
+    ]
     return pa.record_batch(columns, schema=CONCEPT_COUNTS)
 
 
 def _padded(counts: np.ndarray, size: int) -> np.ndarray:
-    return np.concatenate([counts, np.zeros(size - len(counts), np.int64)])
+    return np.concatenate([counts, np.zeros(size - len(counts), counts.dtype)])

@@ -4,14 +4,14 @@ A bucket's file has a column for each namespace, a list of ids for each image of
 list is empty where an image has no row, or no concept. The count of a concept is the number of images that have it.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numba
 import numpy as np
 import pyarrow as pa
 
-from curation.balancing.concept_rows import ROWS, UidRanges
+from curation.balancing.concept_rows import UidRanges, ids_type, rows_schema
 from curation.balancing.counts import CountArrays, write_partial
 from curation.balancing.packed_uids import PackedUids, find_rows, merged, pack_uids
 from curation.core import storage
@@ -31,12 +31,15 @@ BATCH_IMAGES = 1 << 16
 class JoinConceptsTask:
     """Some buckets: the numbers and the files of each, `folders` of the slices by namespace, and the files to write.
 
+    `weighted` says which namespaces have weights.
+
     `output` is the folder of the joined buckets, `counts` the file of the counts.
     """
 
     numbers: tuple[int, ...]
     buckets: tuple[tuple[str, ...], ...]
     names: tuple[str, ...]
+    weighted: tuple[bool, ...]
     folders: tuple[str, ...]
     output: str
     counts: str
@@ -48,16 +51,20 @@ def joined_path(folder: str, bucket: str) -> str:
 
 
 def plan_joining(
-    buckets: Sequence[Sequence[str]], names: Sequence[str], folders: Sequence[str], output: str
+    buckets: Sequence[Sequence[str]], weighted: Mapping[str, bool], folders: Sequence[str], output: str
 ) -> list[JoinConceptsTask]:
-    """Return tasks that cover all buckets, few enough for the driver to add their counts."""
+    """Return tasks that cover all buckets, few enough for the driver to add their counts.
+
+    `weighted` has each namespace, in the order of `folders`.
+    """
     size = -(-len(buckets) // MAX_TASKS)
     tasks = []
     for start in range(0, len(buckets), size):
         mine = tuple(map(tuple, buckets[start : start + size]))
         numbers = tuple(range(start, start + len(mine)))
         counts = storage.join(output, "counts", f"{start:06d}.parquet")
-        tasks.append(JoinConceptsTask(numbers, mine, tuple(names), tuple(folders), output, counts))
+        named = (tuple(weighted), tuple(weighted.values()), tuple(folders))
+        tasks.append(JoinConceptsTask(numbers, mine, *named, output, counts))
     return tasks
 
 
@@ -70,7 +77,7 @@ def join_concepts(task: JoinConceptsTask, ranges: UidRanges) -> Receipt:
     """
     receipt, counts = Receipt(task.counts), CountArrays()
     watch(receipt)
-    schema = pa.schema([(name, pa.list_(pa.int32())) for name in task.names])
+    schema = pa.schema([(name, ids_type(each)) for name, each in zip(task.names, task.weighted, strict=True)])
     for number, files in zip(task.numbers, task.buckets, strict=True):
         path = joined_path(task.output, files[0].rpartition("/")[2])
         write_batches(path, schema, _joined(task, number, files, ranges, receipt, counts), FAST)
@@ -92,7 +99,8 @@ def _joined(
         receipt.rows_in += len(images)
         columns = []
         for place, (name, folder) in enumerate(zip(task.names, task.folders, strict=True)):
-            rows = pa.Table.from_batches(iter_slices(folder, slice_number), ROWS).combine_chunks()
+            schema = rows_schema(task.weighted[place])
+            rows = pa.Table.from_batches(iter_slices(folder, slice_number), schema).combine_chunks()
             uids = PackedUids(rows["high"].to_numpy(), rows["low"].to_numpy())
             owners, twice = find_rows(images, uids)
             if twice >= 0:
@@ -100,7 +108,7 @@ def _joined(
                     f"concepts.{name}: several rows have the uid {uids.text(twice)}: give each image one row with all "
                     "its concepts"
                 )
-            lists = rows["ids"].combine_chunks() if rows.num_rows else pa.array([], ROWS.field("ids").type)
+            lists = rows["ids"].combine_chunks() if rows.num_rows else pa.array([], schema.field("ids").type)
             offsets, ids = _of_images(owners, lists.offsets.to_numpy(), lists.values.to_numpy())
             counts.add_ids(name, len(images), ids)
             receipt.facts[f"with {place}"] += int((np.diff(offsets) > 0).sum())
@@ -116,7 +124,7 @@ def _of_images(owners: np.ndarray, offsets: np.ndarray, ids: np.ndarray) -> tupl
     for image in range(len(owners)):
         row = owners[image]
         starts[image + 1] = starts[image] + (offsets[row + 1] - offsets[row] if row >= 0 else 0)
-    out = np.empty(starts[-1], np.int32)
+    out = np.empty(starts[-1], ids.dtype)
     for image in range(len(owners)):
         row = owners[image]
         if row >= 0:

@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from curation.balancing.concept_tables import IDS, UID, ConceptTable, read_concepts
 from curation.balancing.packed_uids import PackedUids, pack_uids
+from curation.balancing.weighted_ids import BITS
 from curation.core import storage
 from curation.core.beats import watch
 from curation.core.errors import HeadtailError
@@ -32,7 +33,16 @@ CUT_BYTES, CUT_IMAGES = 32 << 20, 1 << 20
 MAX_SLICES = 1 << 16
 SHORT = 32
 """Ids of one image that are sorted by insertion."""
-ROWS = pa.schema([("high", pa.uint64()), ("low", pa.uint32()), ("ids", pa.list_(pa.int32()))])
+
+
+def ids_type(weighted: bool) -> pa.DataType:
+    """Return the type of the ids of an image; those with weights are packed (weighted_ids.py)."""
+    return pa.list_(pa.int64() if weighted else pa.int32())
+
+
+def rows_schema(weighted: bool) -> pa.Schema:
+    """Return the columns of a slice."""
+    return pa.schema([("high", pa.uint64()), ("low", pa.uint32()), ("ids", ids_type(weighted))])
 
 
 @dataclass(frozen=True)
@@ -80,6 +90,7 @@ class DealConceptsTask:
     name: str
     path: str
     size: int
+    weighted: bool
     groups: tuple[int, ...]
     prefix: str
 
@@ -87,7 +98,9 @@ class DealConceptsTask:
 def plan_dealing(table: ConceptTable, folder: str) -> list[DealConceptsTask]:
     """Return the tasks of a table: one for each file, several for a file above SPLIT_BYTES."""
     return [
-        DealConceptsTask(table.name, file.path, table.size, groups, storage.join(folder, f"{place:06d}-{part:04d}"))
+        DealConceptsTask(
+            table.name, file.path, table.size, table.weighted, groups, storage.join(folder, f"{place:06d}-{part:04d}")
+        )
         for place, file in enumerate(table.files)
         for part, groups in enumerate(_split(file))
     ]
@@ -110,7 +123,7 @@ def deal_concepts(task: DealConceptsTask, ranges: UidRanges) -> Receipt:
     held: list[tuple[PackedUids, pa.ListArray]] = []
     size = files = 0
     groups = range(*task.groups) if task.groups else None
-    for batch in read_concepts(task.name, task.path, task.size, groups, BATCH_ROWS):
+    for batch in read_concepts(task.name, task.path, task.size, task.weighted, groups, BATCH_ROWS):
         try:
             held.append((pack_uids(batch[UID]), batch[IDS]))
         except ValueError as error:
@@ -132,8 +145,9 @@ def _write(held: list[tuple[PackedUids, pa.ListArray]], task: DealConceptsTask, 
     slices = ranges.slices_of(high)
     count = ranges.buckets * ranges.cuts
     starts, high, low, offsets, ids = _sorted_rows(
-        slices, count, high, low, lists.offsets.to_numpy(), lists.values.to_numpy()
+        slices, count, high, low, lists.offsets.to_numpy(), lists.values.to_numpy(), BITS if task.weighted else 0
     )
+    schema = rows_schema(task.weighted)
     batches = (
         pa.record_batch(
             [
@@ -144,18 +158,18 @@ def _write(held: list[tuple[PackedUids, pa.ListArray]], task: DealConceptsTask, 
                     pa.array(ids[offsets[first] : offsets[end]]),
                 ),
             ],
-            schema=ROWS,
+            schema=schema,
         )
         for first, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
     )
-    write_batches(f"{task.prefix}-{number:06d}{SUFFIX}", ROWS, batches, FAST)
+    write_batches(f"{task.prefix}-{number:06d}{SUFFIX}", schema, batches, FAST)
 
 
 @numba.njit(cache=True, nogil=True)
 def _sorted_rows(
-    slices: np.ndarray, count: int, high: np.ndarray, low: np.ndarray, offsets: np.ndarray, ids: np.ndarray
+    slices: np.ndarray, count: int, high: np.ndarray, low: np.ndarray, offsets: np.ndarray, ids: np.ndarray, shift: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the rows in the order of their slices, the ids of each sorted and once.
+    """Return the rows in the order of their slices, the ids of each sorted and once; an id is shifted by `shift` bits.
 
     Returns starts int64[count + 1] of the slices, high, low, offsets int64[n + 1] and ids.
     """
@@ -171,20 +185,23 @@ def _sorted_rows(
         order[places[slices[row]]] = row
         places[slices[row]] += 1
     new_high, new_low = np.empty(rows, np.uint64), np.empty(rows, np.uint32)
-    new_offsets, new_ids = np.zeros(rows + 1, np.int64), np.empty(len(ids), np.int32)
+    new_offsets, new_ids = np.zeros(rows + 1, np.int64), np.empty(len(ids), ids.dtype)
     for place in range(rows):
         row = order[place]
         new_high[place], new_low[place] = high[row], low[row]
         at, size = new_offsets[place], offsets[row + 1] - offsets[row]
         for k in range(size):
             new_ids[at + k] = ids[offsets[row] + k]
-        new_offsets[place + 1] = at + _sort_once(new_ids, at, at + size)
+        new_offsets[place + 1] = at + _sort_once(new_ids, at, at + size, shift)
     return starts, new_high, new_low, new_offsets, new_ids[: new_offsets[rows]]
 
 
 @numba.njit(cache=True, nogil=True)
-def _sort_once(ids: np.ndarray, start: int, end: int) -> int:
-    """Sort ids[start:end] in place, move each different id to the front, and return how many there are."""
+def _sort_once(ids: np.ndarray, start: int, end: int, shift: int) -> int:
+    """Sort ids[start:end] in place, move each different id to the front, and return how many there are.
+
+    Of several of one id, which differ in the bits below `shift`, the largest stays.
+    """
     if end - start > SHORT:
         ids[start:end].sort()
     else:
@@ -196,7 +213,7 @@ def _sort_once(ids: np.ndarray, start: int, end: int) -> int:
             ids[place] = value
     last = start
     for at in range(start + 1, end):
-        if ids[at] != ids[last]:
+        if ids[at] >> shift != ids[last] >> shift:
             last += 1
-            ids[last] = ids[at]
+        ids[last] = ids[at]
     return last + 1 - start if end > start else 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from curation.balancing.weighted_ids import pack
 from curation.core import storage
 from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
@@ -20,16 +21,17 @@ MAX_CONCEPTS = 1 << 24
 """Ids are below this: counts are arrays by id."""
 LOOKED_AT = 16
 """Files of a table that are opened before the work begins."""
-UID, IDS = "uid", "concept_ids"
+UID, IDS, WEIGHTS = "uid", "concept_ids", "weights"
 
 
 @dataclass(frozen=True)
 class ConceptTable:
-    """The concepts of one namespace: its files, and how many ids it may have."""
+    """The concepts of one namespace: its files, how many ids it may have, and whether these have weights."""
 
     name: str
     files: tuple[storage.FileInfo, ...]
     size: int = MAX_CONCEPTS
+    weighted: bool = False
 
 
 def list_concepts(concepts: Mapping[str, str]) -> dict[str, list[storage.FileInfo]]:
@@ -68,26 +70,34 @@ def open_concepts(concepts: Mapping[str, str], names: Mapping[str, EntryList]) -
         raise HeadtailError(f"concept_names.{unknown[0]}: there is no concepts.{unknown[0]}, the table of its ids")
     tables = []
     for name, files in list_concepts(concepts).items():
-        for file in files[:LOOKED_AT]:
-            check_columns(name, file.path, read_schema(file.path))
+        schemas = [read_schema(file.path) for file in files[:LOOKED_AT]]
+        weighted = WEIGHTS in schemas[0].names
+        for file, schema in zip(files, schemas, strict=False):
+            check_columns(name, file.path, schema, weighted)
         size = len(names[name].texts) if name in names else MAX_CONCEPTS
         if size > MAX_CONCEPTS:
             raise HeadtailError(f"concept_names.{name} has {size:,} names, more than {MAX_CONCEPTS:,}")
-        tables.append(ConceptTable(name, tuple(files), size))
+        tables.append(ConceptTable(name, tuple(files), size, weighted))
     return tables
 
 
-def check_columns(name: str, path: str, schema: pa.Schema) -> None:
-    """Raise HeadtailError if a file has not the columns uid (string) and concept_ids (lists of whole numbers)."""
+def check_columns(name: str, path: str, schema: pa.Schema, weighted: bool) -> None:
+    """Raise HeadtailError if a file has not the columns uid (string) and concept_ids (lists of whole numbers).
+
+    `weighted`: the first file of the table has the column weights (lists of floating-point numbers), and so must all.
+    """
     faults = []
-    for column, expected in ((UID, "string"), (IDS, "lists of whole numbers")):
+    kinds = {UID: (_is_text, "string"), IDS: (_is_ids, "lists of whole numbers")}
+    if weighted:
+        kinds[WEIGHTS] = (_is_weights, "lists of floating-point numbers")
+    elif WEIGHTS in schema.names:
+        faults.append(f"{WEIGHTS} is unexpected: files before it have none")
+    for column, (is_right, expected) in kinds.items():
         count = schema.names.count(column)
         if count != 1:
             faults.append(f"{column} is {'missing' if not count else 'there several times'}")
-        elif not (_is_text if column == UID else _is_ids)(schema.field(column).type):
+        elif not is_right(schema.field(column).type):
             faults.append(f"{column} is {str(schema.field(column).type)[:100]}, expected {expected}")
-    if "weights" in schema.names:
-        faults.append("weights are not used yet: leave the column out")
     if faults:
         raise HeadtailError(f"concepts.{name}: {path} has other columns than expected: {'; '.join(faults)}")
 
@@ -98,23 +108,34 @@ def _is_text(kind: pa.DataType) -> bool:
     return pa.types.is_string(kind) or pa.types.is_large_string(kind)
 
 
+def _is_list(kind: pa.DataType) -> bool:
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
 def _is_ids(kind: pa.DataType) -> bool:
-    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    return lists and pa.types.is_integer(kind.value_type)
+    return _is_list(kind) and pa.types.is_integer(kind.value_type)
 
 
-def read_concepts(name: str, path: str, size: int, groups: range | None, batch_rows: int) -> Iterator[pa.RecordBatch]:
+def _is_weights(kind: pa.DataType) -> bool:
+    return _is_list(kind) and pa.types.is_floating(kind.value_type)
+
+
+def read_concepts(
+    name: str, path: str, size: int, weighted: bool, groups: range | None, batch_rows: int
+) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a file, or of some of its row groups, in bounded memory: uid string, concept_ids list<int32>.
 
-    Raises HeadtailError for a file that is damaged, for a null among uids or ids, and for an id below 0 or not below
-    `size`. A null in place of a list is an image without concepts.
+    With weights the ids are list<int64>, packed with them (weighted_ids.py). Raises HeadtailError for a file that is
+    damaged, for a null among uids, ids or weights, for an id below 0 or not below `size`, and for a weight that is not
+    above 0 and at most 1. A null in place of a list is an image without concepts.
     """
+    columns = [UID, IDS, *([WEIGHTS] if weighted else [])]
     with storage.open_input(path) as file:
         try:
             bounded = BoundedParquet(file)
-            check_columns(name, path, bounded.schema)
+            check_columns(name, path, bounded.schema, weighted)
             for group in groups or range(len(bounded.group_rows)):
-                for batch in bounded.read_group(group, [UID, IDS], batch_rows):
+                for batch in bounded.read_group(group, columns, batch_rows):
                     yield _checked(batch, size)
         except HeadtailError:
             raise
@@ -126,22 +147,32 @@ def read_concepts(name: str, path: str, size: int, groups: range | None, batch_r
 
 def _checked(batch: pa.RecordBatch, size: int) -> pa.RecordBatch:
     """Return the rows with the types of ours; raises ValueError for rows that mean nothing."""
-    uids, lists = batch[UID], batch[IDS]
+    uids = batch[UID]
     if uids.type != pa.string():
         uids = uids.cast(pa.string())
-    if not pa.types.is_list(lists.type):
-        lists = lists.cast(pa.list_(lists.type.value_type))
     if uids.null_count:
         raise ValueError("a uid is null")
-    ids = lists.flatten()
-    if ids.null_count:
-        raise ValueError("a list of concept_ids holds a null")
-    values = ids.to_numpy()
+    counts, values = _flat(batch[IDS], IDS)
     if len(values) and (values.min() < 0 or values.max() >= size):
         wrong = values[(values < 0) | (values >= size)][0]
         raise ValueError(f"the id {wrong} is not one of 0 to {size - 1:,}, the ids that have a name or may have one")
+    ids = values.astype(np.int32, copy=False)
+    if WEIGHTS in batch.schema.names:
+        weights_counts, weights = _flat(batch[WEIGHTS], WEIGHTS)
+        if not np.array_equal(counts, weights_counts):
+            raise ValueError("an image has another number of weights than of concept_ids")
+        ids = pack(ids, weights)
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    return pa.record_batch([uids, pa.ListArray.from_arrays(pa.array(offsets), pa.array(ids))], names=[UID, IDS])
+
+
+def _flat(lists: pa.Array, column: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return the number of values of each row, and all values."""
+    if not pa.types.is_list(lists.type):
+        lists = lists.cast(pa.list_(lists.type.value_type))
+    flat = lists.flatten()
+    if flat.null_count:
+        raise ValueError(f"a list of {column} holds a null")
     counts = np.diff(lists.offsets.to_numpy())
     counts[lists.is_null().to_numpy(zero_copy_only=False)] = 0
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    plain = pa.ListArray.from_arrays(pa.array(offsets), pa.array(values.astype(np.int32, copy=False)))
-    return pa.record_batch([uids, plain], names=[UID, IDS])
+    return counts, flat.to_numpy()

@@ -13,6 +13,7 @@ from curation.balancing.concept_join import joined_path
 from curation.balancing.counts import CountArrays, CountFiles, write_partial
 from curation.balancing.matched_batch import MatchedBatch
 from curation.balancing.probabilities import keep_probabilities
+from curation.balancing.weighted_ids import keep_weighted
 from curation.core import storage
 from curation.core.choices import Combine
 
@@ -68,7 +69,9 @@ class BucketConcepts:
         mine, self._held = self._held.slice(0, images), self._held.slice(images)
         found = {}
         for name in mine.column_names:
-            lists = pa.concat_arrays(mine[name].chunks) if images else pa.array([], pa.list_(pa.int32()))
+            lists = (
+                pa.concat_arrays(mine[name].chunks) if images else pa.array([], self._joined.schema.field(name).type)
+            )
             offsets = lists.offsets.to_numpy()
             found[name] = (offsets - offsets[0], lists.flatten().to_numpy())
         return found
@@ -121,11 +124,15 @@ class ConceptBucket:
 def concept_probabilities(offsets: np.ndarray, ids: np.ndarray, counts: np.ndarray, t: float) -> np.ndarray:
     """Return the keep probability of each image by its concepts, float64[n]: NaN without a concept.
 
-    The ids of image i are ids[offsets[i]:offsets[i + 1]].
+    The ids of image i are ids[offsets[i]:offsets[i + 1]]. With weights w (int64, weighted_ids.py) it is
+    1 - prod(1 - w t / max(count, t)), and counts are sums of weights.
 
     >>> concept_probabilities(np.array([0, 2, 2]), np.array([0, 1], np.int32), np.array([20, 40]), 10.0).tolist()
     [0.625, nan]
     """
     out = np.full(len(offsets) - 1, np.nan)
+    if ids.dtype == np.int64:
+        keep_weighted(offsets, ids, counts, t, out)
+        return out
     keep_probabilities(np.flatnonzero(np.diff(offsets)), offsets, ids, counts, t, out)
     return out

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 
 from curation.balancing.matched_batch import COUNTED_COLUMNS, MatchedBatch, read_matched
 from curation.balancing.probabilities import largest_id
+from curation.balancing.weighted_ids import BITS, add_units
 from curation.core import storage
 from curation.core.beats import watch
 from curation.core.errors import HeadtailError
@@ -65,7 +66,14 @@ class CountArrays:
             _count(rows, matched.id_offsets, matched.ids, _grown(self._recent, lang, top + 1, np.int32))
 
     def add_ids(self, name: str, owners: int, ids: np.ndarray) -> None:
-        """Count ids under a name that stands for a language; each of the `owners` has an id once at most."""
+        """Count ids under a name that stands for a language; each of the `owners` has an id once at most.
+
+        Ids with weights (int64, weighted_ids.py) are counted by these, in their units.
+        """
+        if ids.dtype == np.int64:
+            if len(ids):
+                add_units(ids, self._total(name, int(ids.max() >> BITS) + 1))
+            return
         if self._recent_texts + owners > MAX_RECENT_TEXTS:
             self._settle()
         self._recent_texts += owners

@@ -27,6 +27,7 @@ class JoinedConcepts:
     counts: CountFiles
     receipt: Receipt
     rows: Mapping[str, int]
+    weighted: Mapping[str, bool]
 
     def images_with(self, name: str) -> int:
         """Return how many images have a concept of a namespace."""
@@ -39,7 +40,7 @@ class JoinedConcepts:
     def kept(self, folder: str) -> CountFiles:
         """Return the counts of the kept images, after the draw, in flat files in `folder`."""
         names = [name for name in storage.list_folder(self.draw.kept) if name.endswith(".parquet")]
-        return add_counts([storage.join(self.draw.kept, name) for name in names], list(self.draw.t), folder)
+        return add_counts([storage.join(self.draw.kept, name) for name in names], self.weighted, folder)
 
     def describe(self, kept: CountFiles) -> dict[str, dict]:
         """Return the numbers of each namespace for the manifest."""
@@ -77,10 +78,11 @@ def join_tables(
         rows[name] = sum(receipt.rows_out for receipt in receipts[done : done + len(mine)])
         done += len(mine)
     joined = storage.join(folder, "joined")
-    joining = plan_joining(buckets, list(dealt), list(dealt.values()), joined)
+    weighted = {table.name: table.weighted for table in tables}
+    joining = plan_joining(buckets, weighted, list(dealt.values()), joined)
     total = merge_receipts("concepts", run_tasks(spark, partial(join_concepts, ranges=ranges), joining, folder))
     storage.remove(storage.join(folder, "dealt"))
-    counts = add_counts([task.counts for task in joining], list(dealt), storage.join(folder, "counts"))
+    counts = add_counts([task.counts for task in joining], weighted, storage.join(folder, "counts"))
     t = {name: goals[name].threshold(np.asarray(counts[name])) for name in dealt}
     draw = ConceptDraw(t, combine, counts.folder, joined, storage.join(folder, "kept"))
-    return JoinedConcepts(draw, counts, total, rows)
+    return JoinedConcepts(draw, counts, total, rows, weighted)

@@ -12,7 +12,7 @@ fastest of each:
   Both say which texts are kept, ours by the keyed hash of every draw. `..._draw_images`: ours chooses the text of
   every image as well, which the loop does not.
 - `ratio_concepts`: `balance_pairs` with two namespaces of concepts over one without: 3 of 1,000 ids for each image, and
-  1 to 15 of 20,000 for four of five, in files in no order of uids. `ratio_concepts_any`: the same with combine=any.
+  1 to 6 of 20,000 for four of five, in files in no order of uids. `ratio_concepts_any`: the same with combine=any.
 - `ratio_targets_balance`, `ratio_targets_draw`: `balance_pairs`, and our draw in memory, with a weight or a t for each
   of the 500,000 entries, over the same without.
 - `growth`: seconds of both jobs on all texts over 4 times those on a quarter.
@@ -97,7 +97,7 @@ def write_concepts(output: Path) -> None:
     files = Table(str(output / "matches")).files()
     for start in range(0, len(files), 4):
         uids = pa.concat_tables(pq.read_table(file, columns=["uid"]) for file in files[start : start + 4])["uid"]
-        for name, ids, sizes in (("colours", 1000, (3, 4)), ("tags", 20_000, (1, 16))):
+        for name, ids, sizes in (("colours", 1000, (3, 4)), ("tags", 20_000, (1, 7))):
             mine = rng.permutation(len(uids))[: len(uids) if name == "colours" else len(uids) * 4 // 5]
             offsets = np.append(0, np.cumsum(rng.integers(*sizes, len(mine)))).astype(np.int32)
             found = (ids ** rng.random(offsets[-1])).astype(np.int32) - 1

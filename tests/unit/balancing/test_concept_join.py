@@ -63,13 +63,15 @@ def _join(tables: dict[str, str], buckets: list[list[str]], folder: Path, cuts: 
     """Deal and join; returns the folder of the joined buckets and the receipt."""
     ranges = UidRanges(len(buckets), cuts)
     folders = []
+    weighted = {}
     for table in open_concepts(tables, {}):
+        weighted[table.name] = table.weighted
         folders.append(str(folder / "dealt" / table.name))
         for task in plan_dealing(table, folders[-1]):
             deal_concepts(task, ranges)
-    tasks = plan_joining(buckets, sorted(tables), folders, str(folder / "joined"))
+    tasks = plan_joining(buckets, weighted, folders, str(folder / "joined"))
     receipt = merge_receipts("joined", [join_concepts(task, ranges) for task in tasks])
-    add_counts([task.counts for task in tasks], sorted(tables), str(folder / "counts"))
+    add_counts([task.counts for task in tasks], weighted, str(folder / "counts"))
     return tasks[0].output, receipt
 
 
@@ -171,7 +173,9 @@ def test_buckets_are_drawn_alike_and_kept_concepts_counted(combine: Combine, tmp
         tasks = plan_balancing(files, str(folder / "curated"))
         receipts = [balance_bucket(task, settings, draw.open) for task in tasks]
         rows.append([row for task in tasks for row in read_rows(task.output, CURATED).to_pylist()])
-        kept = add_counts([str(folder / "kept" / task.name) for task in tasks], list(tables), str(folder / "after"))
+        kept = add_counts(
+            [str(folder / "kept" / task.name) for task in tasks], dict.fromkeys(tables, False), str(folder / "after")
+        )
         uids = {row["uid"] for row in rows[-1]}
         for name, given in concepts.items():
             counted = Counter(n for uid in uids for n in set(given.get(uid, ())))
@@ -203,7 +207,15 @@ HOSTILE = {
     "no ids": ({"uid": ["a" * 24]}, "concept_ids is missing"),
     "numbers": ({"uid": ["a" * 24], "concept_ids": [3]}, "concept_ids is int64, expected lists of whole numbers"),
     "numeric uids": ({"uid": [3], "concept_ids": [[3]]}, "uid is int64, expected string"),
-    "weights": ({"uid": ["a" * 24], "concept_ids": [[3]], "weights": [[0.5]]}, "weights are not used yet"),
+    "whole weights": (
+        {"uid": ["a" * 24], "concept_ids": [[3]], "weights": [[1]]},
+        "weights is list<element: int64>, expected lists of floating-point numbers",
+    ),
+    "weight above 1": ({"uid": ["a" * 24], "concept_ids": [[3]], "weights": [[1.5]]}, "a weight is not above 0"),
+    "weight of 0": ({"uid": ["a" * 24], "concept_ids": [[3]], "weights": [[0.0]]}, "a weight is not above 0"),
+    "no weight": ({"uid": ["a" * 24], "concept_ids": [[3]], "weights": [[float("nan")]]}, "a weight is not above 0"),
+    "null weight": ({"uid": ["a" * 24], "concept_ids": [[3]], "weights": [[None, 0.5]]}, "weights holds a null"),
+    "two weights": ({"uid": ["a" * 24], "concept_ids": [[3]], "weights": [[0.5, 0.5]]}, "another number of weights"),
     "negative": ({"uid": ["a" * 24], "concept_ids": [[3, -1]]}, "the id -1 is not one of 0 to 16,777,215"),
     "too large": ({"uid": ["a" * 24], "concept_ids": [[1 << 24]]}, "the id 16777216 is not one of"),
     "null id": ({"uid": ["a" * 24], "concept_ids": [[3, None]]}, "a list of concept_ids holds a null"),
@@ -246,6 +258,39 @@ def test_other_forms_of_lists_are_read(tmp_path: Path) -> None:
     assert _read_joined(folder, files, "fixed")[:4] == [[1, 2], [1], [3, 4, 5], []]
 
 
+def test_weights_are_counted_and_thin(tmp_path: Path) -> None:
+    """A count is the sum of weights, of an id named twice the larger; a concept's own draw keeps min(count, t)."""
+    rng = np.random.default_rng(5)
+    ids = [rng.integers(0, 6, rng.integers(1, 5)).tolist() for _ in ROWS]
+    weights = [(rng.integers(1, 65, len(each)) / 64).tolist() for each in ids]
+    order = rng.permutation(len(ROWS))
+    columns = {"uid": [row["uid"] for row in ROWS], "concept_ids": ids, "weights": weights}
+    rows = pa.table(columns).take(pa.array(order))
+    pq.write_table(rows, tmp_path / "table.parquet", row_group_size=100)
+    files = _files(ROWS, tmp_path / "matches", 3)
+    folder, receipt = _join({"tags": str(tmp_path / "table.parquet")}, files, tmp_path)
+    assert receipt.facts["with 0"] == len(ROWS)
+    largest = [
+        {n: max(w for m, w in zip(each, its, strict=True) if m == n) for n in each}
+        for each, its in zip(ids, weights, strict=True)
+    ]
+    counts = [sum(each.get(n, 0.0) for each in largest) for n in range(6)]
+    assert np.load(tmp_path / "counts" / "tags.npy").tolist() == counts
+    draw = ConceptDraw({"tags": 60.0}, Combine.product, str(tmp_path / "counts"), folder, "")
+    found: list[float] = []
+    for (file,) in files:
+        with draw.read(file.rpartition("/")[2]) as concepts:
+            found += concepts.together(len(read_rows(file, MATCHES))).tolist()
+    missed = [np.prod([1 - w * min(1.0, 60 / counts[n]) for n, w in each.items()]) for each in largest]
+    assert found == pytest.approx([1 - each for each in missed], abs=1e-12)
+    mixed = pa.table({"uid": [ROWS[0]["uid"]], "concept_ids": [[1]]})
+    (tmp_path / "both").mkdir()
+    for number, table in enumerate((mixed, rows)):
+        pq.write_table(table, tmp_path / "both" / f"{number}.parquet")
+    with pytest.raises(HeadtailError, match="weights is unexpected: files before it have none"):
+        open_concepts({"tags": str(tmp_path / "both")}, {})
+
+
 def test_matches_that_are_not_sorted_are_refused(tmp_path: Path) -> None:
     write_matches(ROWS[:9][::-1], tmp_path / "bucket-00000")
     with pytest.raises(HeadtailError, match="is not sorted by uid"):
@@ -259,7 +304,7 @@ def test_names_are_those_of_the_ids(tmp_path: Path) -> None:
     names = read_names({"colours": str(tmp_path / "names.txt")})
     for name, values in (("before", [4, 0, 2, 1]), ("after", [3, 0, 1])):
         save_array(str(tmp_path / name / "colours.npy"), np.array(values))
-    counts = [add_counts([], [], str(tmp_path / name)) for name in ("before", "after")]
+    counts = [add_counts([], {}, str(tmp_path / name)) for name in ("before", "after")]
     write_concept_counts(*counts, ["colours"], names, str(tmp_path / "table"))
     rows = read_rows(str(tmp_path / "table" / "concept_counts.parquet"), CONCEPT_COUNTS)
     assert rows.drop_columns("namespace").to_pylist() == [

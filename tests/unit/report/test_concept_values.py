@@ -21,7 +21,7 @@ BEFORE, AFTER = np.arange(70), np.arange(70) // 3
 def counts(tmp_path: Path) -> str:
     for name, values in (("before", BEFORE), ("after", AFTER)):
         save_array(str(tmp_path / name / "colours.npy"), values)
-    both = [add_counts([], [], str(tmp_path / name)) for name in ("before", "after")]
+    both = [add_counts([], {}, str(tmp_path / name)) for name in ("before", "after")]
     table = Table(str(tmp_path / "concept_counts"), CONCEPT_COUNTS)
     receipt = write_concept_counts(*both, ["colours"], {}, table.begin(0))
     numbers = describe_namespace(BEFORE, 50.0, 400, 300, AFTER)

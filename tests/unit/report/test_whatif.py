@@ -167,3 +167,10 @@ def test_the_chart_marks_the_run_and_the_table_has_all_thresholds() -> None:
     assert 'id="whatif-t"' in render(report), "a single threshold is no fault"
     del report["forecast"]
     assert 'id="forecast"' not in render(report), "a report of before has none"
+
+
+def test_a_balance_with_concepts_has_no_forecast(tmp_path: Path) -> None:
+    run = tables(tmp_path)
+    assert WhatIf.make(run)
+    run.parts["balance_pairs"][0].manifest["settings"]["concepts"] = {"colours": []}
+    assert WhatIf.make(run) is None
