@@ -14,6 +14,7 @@ from curation.core.outputs import check_writable
 from curation.core.progress import Stage, say
 from curation.core.seeds import is_drawn, run_seed
 from curation.core.storage import join, remove
+from curation.core.tables import Table
 from curation.matching.entry_store import EntryStore
 from curation.report.class_lists import class_settings, read_class_lists
 from curation.report.class_lookup import notes_on_classes
@@ -25,6 +26,7 @@ from curation.report.run_paths import RunPaths
 from curation.report.run_tables import STAGE, RunTables, check_files
 from curation.report.search_files import SearchPlan, search_settings
 from curation.report.values import report_values
+from curation.signals.presets import count_faces
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.entries import entries_to_write
@@ -48,7 +50,10 @@ def run(config: ReportStatsConfig) -> None:
     concepts = counts_of(config.concept_counts, balance)
     recipe_of |= {"concept_counts": concepts.id} if concepts else {}
     asked = class_settings(config.benchmarks, classes) | search_settings(config.search_megabytes)
-    recipe = tables.recipe(recipe_of | asked)
+    signals = Table(config.image_signals).parts()
+    faces = count_faces(signals)
+    more = {"image_signals": [part.id for part in signals]} if faces else {}
+    recipe = tables.recipe(recipe_of | asked | more)
     words = Words.of_lists(store, tables.matches.languages)
     for note in (*tables.notes, *notes_on_classes(classes, words.languages)):
         say(STAGE, note)
@@ -76,6 +81,7 @@ def run(config: ReportStatsConfig) -> None:
         },
         metadata={"id": store.hash},
     )
+    report |= {"faces": faces} if faces else {}
     search = SearchPlan(words, numbers, passes.pool() if config.search_megabytes else {})
     searched = search.write(config.report, report, config.search_megabytes, config.entries)
     write_report(config.report, paths.report(report), searched)

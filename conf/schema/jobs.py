@@ -170,6 +170,16 @@ class ScoreImagesConfig(JobConfig):
 
     downloads: str = table("downloads", "folder of images and their download_status, to read")
     image_signals: str = table("image_signals", "table of signals of images to write", writes=True)
+    lists: str = table("lists", "table of kept images in the final order, to read with only_written")
+    only_written: bool = setting(
+        False,
+        "score only images that would become samples by filters and removals: neither small ones nor duplicate files; "
+        "the others have no row",
+    )
+    filters: FiltersConfig = setting(FiltersConfig, "bounds on images")
+    removals: list[str] = setting(
+        [], "images to leave out, or removal lists: one uid, URL, sha256 or perceptual hash per line"
+    )
     signals: list[Signal] = setting(
         [],
         "signals to compute of each stored image, e.g. [faces,nsfw]: faces, nsfw, embedding, text, "
@@ -437,6 +447,7 @@ class ReportStatsConfig(JobConfig):
     lists: str = table("lists", "table of kept images in the final order")
     downloads: str = table("downloads", "folder of images and their download_status")
     shards: str = table("shards", "folder of shards")
+    image_signals: str = table("image_signals", "table of signals of images, if there is one")
     entry_lists: str = setting(MISSING, "the metadata that match_pairs used, or starter")
     report: str = table("report", "folder of the report, to write", writes=True)
     benchmarks: list[str] = setting(
@@ -476,6 +487,7 @@ class CurateConfig(
         MISSING, "the metadata: a folder of {lang}.json or {lang}.txt, or one such file; starter: made for this run"
     )
     lists: str = table("lists", "table of kept images in the final order")
+    image_signals: str = table("image_signals", "table of signals of images to write", writes=True)
     languages: list[str] = setting([], "languages to keep and to match, e.g. [en]; empty: all that have an entry list")
     download_images: bool = setting(True, "download images and write shards; false: report on the balanced table")
 

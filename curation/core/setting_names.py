@@ -51,7 +51,12 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "targets": "balance.targets",
         "host_form": "the form in which hosts are compared",
     },
-    "score_images": {"models": "the models of signals", "python": "signal_models"},
+    "score_images": {
+        "models": "the models of signals",
+        "python": "signal_models",
+        "only_written.filters.": "filters.",
+        "only_written.removals": "removals",
+    },
     "download_images": {
         "image.rules": "the version of the rules of download.resize=original",
         "image.": "download.",

@@ -80,7 +80,8 @@ class DealCandidatesTask:
 class DealScoresTask:
     """A file of scores, the number of its table, and the prefix of the slices to write; schemas are as hex digits.
 
-    `vectors` are columns in arrays beside the file.
+    `vectors` are columns in arrays beside the file. Of the column `raw` ("": none) the bytes stand for a row's content,
+    which is faster for embeddings; of the others it is Python's text.
     """
 
     path: str
@@ -92,6 +93,7 @@ class DealScoresTask:
     receipt: str
     buckets: int
     vectors: tuple[Vectors, ...] = ()
+    raw: str = ""
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,10 @@ def join_scores(run: Runner, steps: SelectionSteps, settings: ScoreSettings, ima
         for group, mine in enumerate(files)
     ]
     dealt_keys = run(deal_candidates, deals)
-    given = run(deal_scores, [task for number, table in read for task in _plan(number, table, wanted, rows, buckets)])
+    given = run(
+        deal_scores,
+        [task for number, table in read for task in _plan(number, table, wanted, rows, buckets, settings.vectors)],
+    )
     made = storage.join(folder, f"of-{digest_of(dealt_keys)}")
     fitted, joined = run_join(run, keys, rows, made, buckets, len(files), every=settings.every)
     groups = [ScoreFiles(mine, joined.of(group), schema, tables) for group, mine in enumerate(files)]
@@ -173,13 +178,16 @@ def _counts(number: int, table: ScoreTable, dealt: Receipt, fitted: Receipt, wri
     return {"key": table.key, "columns": table.scores.names, **counts}
 
 
-def _plan(number: int, table: ScoreTable, wanted: pa.Schema, folder: str, buckets: int) -> Iterator[DealScoresTask]:
+def _plan(
+    number: int, table: ScoreTable, wanted: pa.Schema, folder: str, buckets: int, raw: str
+) -> Iterator[DealScoresTask]:
     columns = tuple(name for name in table.scores.names if name in wanted.names)
     for place, file in enumerate(table.files):
         name = f"{number:03d}-{place:06d}"
         paths = (storage.join(folder, name), storage.join(folder, "receipts", f"{name}.json"))
         vectors = tuple(each for each in table.vectors.get(file.path, ()) if each.column in columns)
-        yield DealScoresTask(file.path, table.key, number, columns, _hex(wanted), *paths, buckets, vectors)
+        mine = raw if raw in columns else ""
+        yield DealScoresTask(file.path, table.key, number, columns, _hex(wanted), *paths, buckets, vectors, mine)
 
 
 def _hex(schema: pa.Schema) -> str:
@@ -252,8 +260,13 @@ def _deal(batch: pa.RecordBatch, task: DealScoresTask, schema: pa.Schema, given:
         else pa.nulls(len(mine), field.type)
         for field in schema
     ]
-    own = [column.to_pylist() for field, column in zip(schema, columns, strict=True) if field.name in task.columns]
-    rows = [repr(row).encode() for row in zip(*own, strict=True)]
+    mine_only = [
+        (field.name, column) for field, column in zip(schema, columns, strict=True) if field.name in task.columns
+    ]
+    own = [column.to_pylist() for name, column in mine_only if name != task.raw]
+    rows = [repr(row).encode() for row in (zip(*own, strict=True) if own else [()] * len(mine))]
+    if task.raw:
+        rows = [row + data for row, data in zip(rows, _bytes_of(dict(mine_only)[task.raw]), strict=True)]
     tables, sizes = np.full(len(mine), task.table, np.int16), np.array([*map(len, rows)], np.int32)
     heads = [mine, tables, [*map(order_of, rows)], sizes]
     arrays = [pa.array(values, kind) for values, kind in zip(heads, given.types, strict=False)]
@@ -261,6 +274,14 @@ def _deal(batch: pa.RecordBatch, task: DealScoresTask, schema: pa.Schema, given:
         pa.RecordBatch.from_arrays([*arrays, *columns], schema=given), buckets_of(mine, task.buckets), int(sizes.sum())
     )
     return len(mine)
+
+
+def _bytes_of(lists: pa.ListArray) -> Iterator[bytes]:
+    """Yield the numbers of each list as bytes; none for a null."""
+    values, offsets = lists.values.to_numpy(zero_copy_only=False), lists.offsets.to_numpy()
+    known = np.asarray(lists.is_valid())  # a null may have numbers, which mean nothing
+    for start, end, is_known in zip(offsets[:-1].tolist(), offsets[1:].tolist(), known.tolist(), strict=True):
+        yield values[start:end].tobytes() if is_known else b""
 
 
 def write_scores(task: ScoredTask) -> Receipt:

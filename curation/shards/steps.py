@@ -1,11 +1,12 @@
 """The steps between downloads and shards, as lists of tasks."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from curation.core import storage
 from curation.core.choices import Faces
-from curation.images.ranges import Ranges
+from curation.images.ranges import Ranges, list_name
 from curation.shards.duplicates import DropTask, DuplicatesTask, KeyTask
 from curation.shards.perceptual_hash import HashTask
 from curation.shards.second_balance import DrawTask, WeighTask
@@ -79,6 +80,14 @@ class SelectionSteps:
         """Return the tasks of `drop_duplicates`; `to` is the folder of the images that stay."""
         chosen, dropped, survivors = map(self.folder, ("chosen", "dropped", to))
         return [DropTask(group, chosen, dropped, survivors) for group in self._groups]
+
+    def survivors_of_status(self) -> dict[str, tuple[str, ...]]:
+        """Return the files of survivors that may hold images of each status file."""
+        found = defaultdict[str, list[str]](list)
+        for number, paths in self.status.items():
+            for path in paths:
+                found[path].append(storage.join(self.folder(SURVIVORS), list_name(int(number))))
+        return {path: tuple(files) for path, files in found.items()}
 
     def weigh(self) -> list[WeighTask]:
         """Return the tasks of `weigh_images`."""

@@ -9,6 +9,7 @@ from typing import Any
 from curation.core.amounts import counted
 from curation.core.choices import SignalFilter
 from curation.core.receipts import Receipt
+from curation.core.tables import Part, sum_receipts
 
 LEAVES_OUT = "leaves_out "
 """Beginning of the facts of a receipt that count, by preset, the images that would be left out."""
@@ -60,6 +61,15 @@ def count_presets(row: Mapping[str, Any], facts: Counter[str]) -> None:
     for preset, threshold in PRESETS.items():
         if threshold.column in row:
             facts[f"{LEAVES_OUT}{preset}"] += not threshold.passes(row)
+
+
+def count_faces(parts: Sequence[Part]) -> dict[str, int]:
+    """Return how many images were scored for faces, and how many have one; empty if none were, or none were counted."""
+    receipt = sum_receipts(parts) if parts else Receipt("")
+    name = f"{LEAVES_OUT}{SignalFilter.no_faces}"
+    if name not in receipt.facts or receipt.facts[COUNTED] != receipt.rows_out:
+        return {}
+    return {"images": receipt.rows_out, "with_face": receipt.facts[name]}
 
 
 def presets_text(receipt: Receipt, columns: Sequence[str]) -> str:

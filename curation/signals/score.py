@@ -1,10 +1,10 @@
 """Scores the images of a downloaded list: each image is read once and decoded once for all models."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from functools import cache, partial
+from typing import Any, BinaryIO
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +14,7 @@ from curation.core.choices import Signal
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import added
+from curation.core.table_reader import read_rows
 from curation.images.decoding import decode_image
 from curation.images.encoding import ImageError
 from curation.images.status import images_path, read_status
@@ -47,11 +48,15 @@ class SignalSettings:
 
 @dataclass(frozen=True)
 class ScoreTask:
-    """The status file of a downloaded list, the file to write, and that of its receipt."""
+    """The status file of a downloaded list, the file to write, and that of its receipt.
+
+    `only` are files with the uids of the images that are scored; None: all are.
+    """
 
     status: str
     output: str
     receipt: str
+    only: tuple[str, ...] | None = None
 
 
 def open_models(settings: SignalSettings) -> tuple[Model, ...]:
@@ -96,7 +101,8 @@ def signals_schema(models: Sequence[Model]) -> pa.Schema:
 def score_images(task: ScoreTask, settings: SignalSettings, identities: Sequence[Identity]) -> Receipt:
     """Write the signals of the images that a list has stored, one row each, unless a stopped run has written them.
 
-    Images that cannot be decoded have no row. Reasons: not_an_image, vector_image, too_many_pixels, undecodable.
+    Images that cannot be decoded have no row. Reasons: not_an_image, vector_image, too_many_pixels, undecodable;
+    not_written for images that are not among those of the task.
     Raises HeadtailError if the models of this machine are not those of `identities`.
     """
     if storage.exists(task.receipt):
@@ -104,8 +110,12 @@ def score_images(task: ScoreTask, settings: SignalSettings, identities: Sequence
             return Receipt.from_json(file.read().decode()).moved_to(task.output.rpartition("/")[0])
     models = _kept_models(settings, tuple(identities))
     schema, receipt = signals_schema(models), Receipt(task.output)
+    images = stored_images(task.status)
+    if task.only is not None:
+        images = _wanted(images, task.only, receipt)
+    bodies = ((uid, read()) for uid, read in images)
     with storage.ParquetSink(task.output, schema) as sink:
-        for batch in _batches(score_each(stored_images(task.status), models, receipt), schema):
+        for batch in _batches(score_each(bodies, models, receipt), schema):
             sink.write(batch)
     receipt.rows_out = sink.rows
     receipt.outputs.append(sink.output())
@@ -113,15 +123,32 @@ def score_images(task: ScoreTask, settings: SignalSettings, identities: Sequence
     return receipt
 
 
-def stored_images(status: str) -> Iterator[tuple[str, bytes]]:
-    """Yield the uid and the file of each image that a list has stored, in the final order."""
+def stored_images(status: str) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Yield the uid of each image that a list has stored, in the final order, and what reads its file."""
     rows = read_status([status], ["status", "offset", "bytes"])
     rows = rows.filter(pc.equal(rows["status"], "success"))
     columns = (rows[name].to_pylist() for name in ("uid", "offset", "bytes"))
     with storage.open_input(images_path(status)) as file:
         for uid, offset, size in zip(*columns, strict=True):
-            file.seek(offset)
-            yield uid, file.read(size)
+            yield uid, partial(_read, file, offset, size)
+
+
+def _read(file: BinaryIO, offset: int, size: int) -> bytes:
+    file.seek(offset)
+    return file.read(size)
+
+
+def _wanted(
+    images: Iterator[tuple[str, Callable[[], bytes]]], only: Sequence[str], receipt: Receipt
+) -> Iterator[tuple[str, Callable[[], bytes]]]:
+    """Yield the images whose uids the files have; the receipt counts the others."""
+    uids = {uid for path in only for uid in read_rows(path, pa.schema([UID]), ["uid"], None)["uid"].to_pylist()}
+    for uid, read in images:
+        if uid in uids:
+            yield uid, read
+        else:
+            receipt.rows_in += 1
+            receipt.drops["not_written"] += 1
 
 
 def score_each(

@@ -1,6 +1,7 @@
 """The table of signals: a part for each generation of downloads, a file for each list of the generation."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
@@ -47,20 +48,34 @@ class SignalsTable(Table):
         return self.part_path(number)
 
 
-def signals_recipe(settings: SignalSettings, identities: Sequence[Identity], downloads: Downloads) -> Recipe:
-    """Return the recipe of the table, with the generations of downloads as inputs."""
+def signals_recipe(
+    settings: SignalSettings,
+    identities: Sequence[Identity],
+    downloads: Downloads,
+    only_written: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """Return the recipe of the table, with the generations of downloads as inputs.
+
+    `only_written` are the settings by which images are left out; None: all are scored.
+    """
     values = recipe_settings(settings) | {"models": recipe_settings(tuple(identities))}
+    if only_written is not None:
+        values["only_written"] = dict(only_written)
     values.pop("provider")  # hardware is no part of a recipe: values are rounded
     if values["onnx"]:
         values["onnx"].pop("model")  # a model may move: its hash is among `models`
     return Recipe(STAGE, LOGIC_VERSION, values, downloads.inputs())
 
 
-def plan_scoring(generation: Part, folder: str) -> list[ScoreTask]:
-    """Return a task for each list of a generation; its receipt is hidden from readers of the table."""
+def plan_scoring(generation: Part, folder: str, only: Mapping[str, tuple[str, ...]] | None = None) -> list[ScoreTask]:
+    """Return a task for each list of a generation; its receipt is hidden from readers of the table.
+
+    `only` has the files of the uids that are scored, by status file; None: all are.
+    """
     tasks = []
     for status in generation.files:
         name = status.rpartition("/")[2]
         receipt = f"_{name.removesuffix('.parquet')}.json"
-        tasks.append(ScoreTask(status, storage.join(folder, name), storage.join(folder, receipt)))
+        wanted = None if only is None else only.get(status, ())
+        tasks.append(ScoreTask(status, storage.join(folder, name), storage.join(folder, receipt), wanted))
     return tasks

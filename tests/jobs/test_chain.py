@@ -172,10 +172,23 @@ def test_images_with_faces_are_left_out_by_a_filter_over_signals(
     faces = blurred.receipt.rows_out - shards.receipt.rows_out  # without duplicates
     assert blurred.manifest["facts"]["blurred_images"] == faces > 0
     assert f"Faces are blurred in {faces} image" in (run / "report/index.html").read_text()
+    values = json.loads((run / "report/report.json").read_text())
+    assert values["faces"] == {"images": signals.num_rows, "with_face": len(with_face)}
+    assert f"found a face in {len(with_face)} of the" in (run / "report/index.html").read_text()
     before = manifests(run, *STAGES, "image_signals")
     sample.curate(run, *settings)
     assert manifests(run, *STAGES, "image_signals") == before
     assert "score_images     is done" in capsys.readouterr().err
+    only = [f"output={run}", "signals=[faces]", "only_written=true", "filters.min_side=50", f"image_signals={run}/only"]
+    score_images.run(compose_config("score_images", ScoreImagesConfig, only))
+    (fewer,) = Table(str(run / "only")).parts()
+    uids = rows(run, "only")["uid"]
+    assert rows(run, "only").equals(signals.filter(pc.is_in(signals["uid"], uids)))
+    assert 0 < fewer.receipt.drops["not_written"] == scored.rows_in - fewer.receipt.rows_out
+    by_uid = {row["uid"]: row for row in rows(run, "downloads").to_pylist() if row["status"] == "success"}
+    wanted = {row["sha256"] for row in by_uid.values() if min(row["original_width"], row["original_height"]) >= 50}
+    assert sorted(by_uid[uid]["sha256"] for uid in uids.to_pylist()) == sorted(wanted)
+    assert not (run / "only/.work").exists()
     part = run / "image_signals/part-00000"
     bytes_before = {path.name: path.read_bytes() for path in part.glob("*.parquet")}
     (receipt,) = part.glob("_range-*.json")

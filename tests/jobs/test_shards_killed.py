@@ -15,6 +15,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -54,6 +56,15 @@ def steps(folder: Path, *more: str) -> list[tuple[str, tuple[str, ...]]]:
     ]
 
 
+def write_scores(path: Path, urls: list[str]) -> list[str]:
+    """Write boxes of faces, and embeddings, some of which are alike; return the settings that use them."""
+    embeddings = np.random.default_rng(0).normal(size=(len(urls), 8))
+    embeddings[::3][:-1] = embeddings[1::3][: len(urls[::3]) - 1] + 0.01
+    boxes = [[[0.1, 0.1, 0.6, 0.7]] * (number % 2) for number in range(len(urls))]
+    pq.write_table(pa.table({"url": urls, "face_bboxes": boxes, "embedding": list(embeddings)}), path)
+    return [f"scores=[{path}]", "faces=blur", "filters.near_duplicates=embedding"]
+
+
 def digests(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.glob("shards/*.tar"))}
 
@@ -69,15 +80,16 @@ def test_killed_jobs_end_like_undisturbed_ones(server: ImageServer, tmp_path: Pa
     rows = curated_rows([server.url(f"image/{k}.jpg" if k % 9 else f"gone/{k}") for k in range(IMAGES)])
     for name in ("undisturbed", "killed"):
         curate(tmp_path / name, rows)
+    scores = write_scores(tmp_path / "scores.parquet", [row["url"] for row in rows])
     seconds = {}
-    for job, settings in steps(tmp_path / "undisturbed"):
+    for job, settings in steps(tmp_path / "undisturbed", *scores):
         began = time.monotonic()
         process = start(job, *settings)
         assert process.wait() == 0, process.stderr.read()
         seconds[job] = time.monotonic() - began
     moments = random.Random(KILLS)
     # Bytes are the same, too, where the shards consume the downloads.
-    for job, settings in steps(tmp_path / "killed", "keep_downloads=false"):
+    for job, settings in steps(tmp_path / "killed", *scores, "keep_downloads=false"):
         told = b""
         for attempt in range(KILLS // 2 + 1):
             server.hits.clear()
@@ -101,6 +113,8 @@ def test_killed_jobs_end_like_undisturbed_ones(server: ImageServer, tmp_path: Pa
     killed, whole = (
         json.loads((tmp_path / name / "shards/_manifest.json").read_text()) for name in ("killed", "undisturbed")
     )
-    for key in ("rows_in", "rows_out", "drops", "settings"):
+    assert whole["drops"]["near_duplicate"] > 50
+    assert whole["facts"]["blurred_images"] > 50
+    for key in ("rows_in", "rows_out", "drops", "settings", "facts", "near_duplicates"):
         assert killed[key] == whole[key]
     assert not list((tmp_path / "killed" / "shards").glob(".[!n]*"))

@@ -2,6 +2,7 @@
 
 import io
 from collections import Counter
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,15 @@ def test_images_of_every_kind_are_scored_or_counted(tmp_path: Path) -> None:
         for box in boxes:
             assert 0 <= box["left"] < box["right"] <= 1
             assert 0 <= box["top"] < box["bottom"] <= 1
+
+
+def test_only_the_named_images_are_scored(tmp_path: Path) -> None:
+    task = write_list(tmp_path, BODIES)
+    for name, uids in (("a", ["face", "bomb"]), ("b", ["gif", "elsewhere"])):
+        pq.write_table(pa.table({"uid": uids, "place": [0, 1]}), tmp_path / name)
+    receipt = run(replace(task, only=(f"{tmp_path}/a", f"{tmp_path}/b")))
+    assert receipt.drops == {"not_written": len(BODIES) - 3, "too_many_pixels": 1}
+    assert pq.read_table(task.output)["uid"].to_pylist() == ["face", "gif"]
 
 
 def test_images_of_every_kind_go_through_every_model(tmp_path: Path) -> None:
