@@ -51,6 +51,7 @@ check-training: build/training/installed ## train OpenCLIP on the samples of `ma
 	PYTHONPATH=. build/training/bin/python tests/training/check_online.py $(SHARDS)
 	PYTHONPATH=. build/training/bin/python tests/training/check_training.py $(SHARDS)
 	PYTHONPATH=. build/training/bin/python tests/training/check_croissant.py $(SHARDS)
+	$(if $(filter $(CAPTIONED),$(SHARDS)),PYTHONPATH=. build/training/bin/python tests/training/check_experts.py $(CAPTIONED)/../experts)
 
 evidence: build/training/installed ## curate a small web with known truth, train OpenCLIP on it: docs/evidence.md (needs npm)
 	@$(BIN)/python -m tests.evidence all $(ARGS)

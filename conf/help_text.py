@@ -28,6 +28,7 @@ EXAMPLES = {
     "cluster_images": "output=/data/run embeddings=/data/clip/embeddings fine=1024 coarse=4",
     "hash_images": "output=/data/benchmarks images.imagenet=/data/imagenet/val images.food101=/data/food101",
     "write_shards": "output=/data/run samples_per_shard=5000",
+    "expert_weights": "clusters=/data/run/clusters tasks=imagenet1k encoder=my_package.clip:encode_texts",
     "report_stats": "output=/data/run entry_lists=/data/entries",
     "check_shards": "/data/run/shards",
     "remove_samples": "shards=/data/run/shards uids=optouts.txt",

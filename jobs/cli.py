@@ -33,6 +33,7 @@ JOBS = (
     "cluster_images",
     "hash_images",
     "write_shards",
+    "expert_weights",
     "report_stats",
     "check_shards",
     "remove_samples",
@@ -50,7 +51,7 @@ JOBS = (
     "build_metadata",
     "fetch_sources",
 )
-NO_LOG = frozenset(("caption_stats", "compare", "explain", "estimate", "show", "explore"))
+NO_LOG = frozenset(("caption_stats", "compare", "expert_weights", "explain", "estimate", "show", "explore"))
 """Jobs that print an answer, and write nothing into the folder of a run."""
 USAGE = "headtail <job> --help shows the settings of a job, --debug shows stack traces of errors. The jobs:"
 

@@ -5,24 +5,32 @@ from dataclasses import fields
 from typing import Any
 
 from conf.schema.jobs import WriteShardsConfig
-from curation.core.choices import Faces, NearDuplicates
+from curation.core.choices import Faces, NearDuplicates, ShardsBy
 from curation.core.errors import HeadtailError
 from curation.core.progress import say
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.removal_lists import divide_sources, read_removals
 from curation.core.storage import list_files
+from curation.core.tables import Part
+from curation.matching.entry_store import EntryStore
 from curation.shards.benchmark_images import BenchmarkRules, open_benchmarks, version_of
 from curation.shards.caption_tables import list_captions
 from curation.shards.duplicates import UniqueRules
+from curation.shards.entry_words import copy_words
+from curation.shards.origin import matches_of
 from curation.shards.other_sets import OtherSets, open_others
-from curation.shards.sample_json import NEWEST, JsonForm
+from curation.shards.sample_json import NEWEST, JsonForm, SampleForm
 from curation.shards.score_join import ScoreSettings
 from curation.shards.scores import open_scores, score_files
 from curation.shards.selection import ImageFilters
 from curation.shards.shard_set import STAGE, ShardSet
 from curation.shards.write import LOGIC_VERSION
 from curation.spark.selection import SelectionSettings
+from jobs.entries import find_words
 from jobs.signal_rules import boxes_column, embeddings_column, face_recipe, filter_of, needs_embeddings
+
+SAMPLELESS = "see download_status, filters, filter, removals"
+"""Where to look if no image becomes a sample."""
 
 
 def selection_settings(config: WriteShardsConfig, removed: list[str]) -> SelectionSettings:
@@ -75,6 +83,7 @@ def recipe_of(
         for version in range(1, NEWEST + 1)
     }
     newest = "captions need" if config.captions else "faces=blur needs" if config.faces == Faces.blur else ""
+    newest = newest or ("clusters need" if config.clusters else "")
     if newest and config.json_version == 1:
         raise HeadtailError(f"{newest} json_version=2: json_version=1 has no place for what it writes")
     asked = NEWEST if newest else config.json_version
@@ -99,6 +108,8 @@ def shard_settings(config: WriteShardsConfig) -> dict[str, Any]:
         "captions": captions,
         "syn_json": config.syn_json,
         "score_columns": has_score_columns(config),
+        "clusters": bool(config.clusters),
+        "by": "" if config.by == ShardsBy.none else config.by.value,
     }
     if config.benchmark_images:
         more["benchmark_images"] = [vars(file) for file in open_benchmarks(config.benchmark_images)]
@@ -119,3 +130,11 @@ def filter_recipe(config: WriteShardsConfig) -> dict[str, Any]:
     if near == NearDuplicates.embedding:
         values["near_cosine"] = cosine
     return values
+
+
+def form_of(config: WriteShardsConfig, version: int, lists: Part, store: EntryStore | None, work: str) -> SampleForm:
+    """Return the form of the samples' json; the newer ones hold the words of entries, which are copied to `work`."""
+    if version == 1:
+        return SampleForm(version)
+    words = copy_words(find_words(STAGE, config.entries, matches_of(lists), store), work)
+    return SampleForm(version, words, bool(config.clusters))

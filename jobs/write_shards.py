@@ -6,7 +6,7 @@ from headtail.start import launch
 from conf.schema.jobs import WriteShardsConfig
 from curation.balancing.targets import targets_of
 from curation.core.amounts import counted
-from curation.core.choices import Faces
+from curation.core.choices import Faces, ShardsBy
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
 from curation.core.progress import Amount, Stage, say
@@ -17,13 +17,13 @@ from curation.images.ranges import Ranges
 from curation.matching.entry_store import EntryStore
 from curation.shards.caption_join import join_captions, refuse_same_keys, with_samples
 from curation.shards.caption_tables import by_datacomp, open_captions
+from curation.shards.clustered import refuse_clustered
 from curation.shards.consume import check_images_left, write_set
 from curation.shards.datacomp_keys import pairs_with_uids
-from curation.shards.entry_words import copy_words
 from curation.shards.join_text import captions_text
-from curation.shards.origin import ORIGIN, Origin, matches_of
+from curation.shards.origin import ORIGIN, Origin
 from curation.shards.readme import CAPTIONS
-from curation.shards.sample_json import BLURRED, ENTRY_WORDS, SampleForm
+from curation.shards.sample_json import BLURRED, ENTRY_WORDS
 from curation.shards.scores import SCORE_COLUMNS
 from curation.shards.second_balance import CONCEPTS, FirstBalance, refuse_concepts
 from curation.shards.selection import check_inputs
@@ -33,14 +33,11 @@ from curation.shards.write import ShardSize, plan_shard_tasks
 from curation.spark.selection import choose_samples
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
-from jobs.entries import find_words
+from jobs.clustered_shards import with_clusters, write_clustered
 from jobs.outputs import writing
 from jobs.shard_checks import check_start, origin_of_set
-from jobs.shard_settings import recipe_of, selection_settings
+from jobs.shard_settings import SAMPLELESS, form_of, recipe_of, selection_settings
 from jobs.signal_rules import blur_quality
-
-SAMPLELESS = "see download_status, filters, filter, removals"
-"""Where to look if no image becomes a sample."""
 
 
 def folders_of(config: WriteShardsConfig) -> list[str]:
@@ -55,6 +52,11 @@ def run(config: WriteShardsConfig, before: Origin | None = None, store: EntrySto
     `before` is the origin of the finished set; None: its manifest or the tables tell. `store` are the entry lists, for
     the words that no table has.
     """
+    config = with_clusters(config)
+    if config.by == ShardsBy.coarse:
+        write_clustered(config, before, store)
+        return
+    refuse_clustered(config.shards)
     lists = Table(config.lists, LISTS, STORED.names).require("download_images")[0]
     downloads = Downloads(config.downloads)
     downloads.require("download_images")
@@ -132,13 +134,6 @@ def finish_again(config: WriteShardsConfig, part: Part) -> None:
         refuse_same_keys(part.manifest.get(CAPTIONS, {}))
     if config.energon_sqlite:
         make_searchable(part)
-
-
-def form_of(config: WriteShardsConfig, version: int, lists: Part, store: EntryStore | None, work: str) -> SampleForm:
-    """Return the form of the samples' json; the newer ones hold the words of entries, which are copied to `work`."""
-    if version == 1:
-        return SampleForm(version)
-    return SampleForm(version, copy_words(find_words(STAGE, config.entries, matches_of(lists), store), work))
 
 
 if __name__ == "__main__":

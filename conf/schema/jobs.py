@@ -21,7 +21,17 @@ from conf.schema.topics import (
     TextConfig,
     UrlsConfig,
 )
-from curation.core.choices import Cleanable, ClusteredTexts, Combine, Edges, ExportFormat, Faces, Signal, SignalFilter
+from curation.core.choices import (
+    Cleanable,
+    ClusteredTexts,
+    Combine,
+    Edges,
+    ExportFormat,
+    Faces,
+    ShardsBy,
+    Signal,
+    SignalFilter,
+)
 from curation.core.errors import HeadtailError
 
 
@@ -350,6 +360,57 @@ class WriteShardsConfig(JobConfig):
     energon_sqlite: bool = setting(
         False, "write .nv-meta/index.sqlite, with which Megatron-Energon finds samples by key; up to 10 million samples"
     )
+    clusters: str = setting(
+        "", "table of cluster_images: its fine and coarse clusters come into the json and the side-cars; empty: none"
+    )
+    by: ShardsBy = setting(
+        ShardsBy.none,
+        "coarse: write a set of shards for each coarse cluster of clusters, in folders below shards, to train data "
+        "experts; none: one set",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.by == ShardsBy.coarse and not self.clusters:
+            raise HeadtailError("by=coarse needs clusters, the table of cluster_images: clusters=/data/run/clusters")
+        if self.by == ShardsBy.coarse and not self.keep_downloads:
+            raise HeadtailError("by=coarse and keep_downloads=false cannot be combined: several sets read one download")
+        if self.clusters and self.score_columns is False:
+            raise HeadtailError("clusters are columns of side-cars: score_columns=false cannot be given with them")
+
+
+@dataclass
+class ExpertWeightsConfig(Settings):
+    """Settings of expert_weights."""
+
+    clusters: str = setting(MISSING, "folder of the table of clusters that the shards of the experts were divided by")
+    classes: list[str] = setting(
+        ["clip-benchmark"],
+        "class names: clip-benchmark (included) and JSON files of your own, of tasks with their names",
+    )
+    tasks: list[str] = setting([], "tasks of classes to compute; empty: all")
+    templates: list[str] = setting(
+        [], "prompts, with {} for the name of a class; empty: a photo of a {}. for an encoder, and {} for entries"
+    )
+    encoder: str = setting(
+        "",
+        "where embeddings were clustered: package.module:function, which takes a list of texts and returns a vector of "
+        "each",
+    )
+    temperature: float = setting(
+        0.1, "how far weights reach: exp(-squared distance / temperature); lower: only the nearest centres", above=0
+    )
+    weights: str = setting("", "JSON file to write the weights to; empty: they are printed only")
+    output: str = setting("", "folder of the run, where entries were clustered")
+    matches: str = table("matches", "table of matches of the run")
+    more_matches: list[str] = setting([], "further tables of matches that entry_counts was made of")
+    entry_counts: str = table("entry_counts", "table of counts of the run")
+    entries: str = table("entries", "table of the words of entries of the run")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not all("{}" in template for template in self.templates):
+            raise HeadtailError('templates must each hold {} for the name of a class, such as "a photo of a {}."')
 
 
 @dataclass
@@ -490,6 +551,13 @@ class CurateConfig(
     image_signals: str = table("image_signals", "table of signals of images to write", writes=True)
     languages: list[str] = setting([], "languages to keep and to match, e.g. [en]; empty: all that have an entry list")
     download_images: bool = setting(True, "download images and write shards; false: report on the balanced table")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.clusters or self.by != ShardsBy.none:
+            raise HeadtailError(
+                "curate makes no clusters: run cluster_images after it, then write_shards with clusters and by"
+            )
 
 
 @dataclass

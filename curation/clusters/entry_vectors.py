@@ -145,5 +145,6 @@ def read_entry_vectors(source: MatchedFile, vectors: EntryVectors, receipt: Rece
         units, good = vectors.units(entries)
         receipt.rows_in += len(uids)
         receipt.rows_out += int(good.sum())
-        receipt.drops["no_vector"] += len(uids) - int(good.sum())
+        if not good.all():
+            receipt.drops["no_vector"] += int((~good).sum())
         yield VectorBatch(uids.filter(pa.array(good)), units[good])

@@ -88,6 +88,7 @@ def gather(paths: Sequence[str], wanted: int) -> Sample:
     Raises HeadtailError for vectors of several lengths.
     """
     rows = pa.concat_tables([read_rows(path, SAMPLE) for path in paths]) if paths else SAMPLE.empty_table()
+    rows = rows.set_column(2, "unit", rows["unit"].cast(pa.large_binary()))  # together they may pass 2 GiB
     rows = rows.take(pc.sort_indices(rows, [(name, "ascending") for name in SAMPLE.names])).slice(0, wanted)
     sizes = pc.unique(pc.binary_length(rows["unit"])).to_pylist()
     if len(sizes) > 1:
@@ -95,5 +96,11 @@ def gather(paths: Sequence[str], wanted: int) -> Sample:
             f"embeddings: vectors of {sizes[0] // 2:,} and of {sizes[1] // 2:,} numbers: give those of one encoder"
         )
     width = sizes[0] // 2 if sizes else 0
-    units = np.frombuffer(b"".join(rows["unit"].to_pylist()), np.int16).reshape(rows.num_rows, width)
+    units = np.zeros((rows.num_rows, width), np.int16)
+    start = 0
+    for chunk in rows["unit"].chunks:
+        if len(chunk):
+            data = np.frombuffer(chunk.buffers()[2], np.int16, len(chunk) * width, chunk.offset * 2 * width)
+            units[start : start + len(chunk)] = data.reshape(-1, width)
+            start += len(chunk)
     return Sample(rows["uid"].combine_chunks(), units)

@@ -172,9 +172,10 @@ def _usable(keys: pa.Array, rows: np.ndarray, kind: str, receipt: Receipt) -> Ve
     named = np.array([uid is not None for uid in uids], bool)
     units, good = whole_units(rows)
     receipt.rows_in += len(uids)
-    receipt.drops["no_uid"] += int((~named).sum())
-    receipt.drops["no_vector"] += int((named & ~good).sum())
     kept = named & good
+    for reason, dropped in (("no_uid", ~named), ("no_vector", named & ~good)):
+        if count := int(dropped.sum()):
+            receipt.drops[reason] += count
     receipt.rows_out += int(kept.sum())
     return VectorBatch(pa.array(uids, pa.string()).filter(pa.array(kept)), units[kept])
 

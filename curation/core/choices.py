@@ -182,6 +182,13 @@ class Faces(StrEnum):
     drop = "drop"
 
 
+class ShardsBy(StrEnum):
+    """How samples are divided into sets of shards: one set of all, or one for each coarse cluster."""
+
+    none = "none"
+    coarse = "coarse"
+
+
 class Layout(StrEnum):
     """The order of a model's input: channels before or behind height and width."""
 

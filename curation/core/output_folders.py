@@ -17,7 +17,7 @@ from curation.core.run_folders import is_table
 
 _OURS = re.compile(
     r"_manifest\.json|_seed\.json|_ranges\.json|_waiting|_rows|_pass|_wikis|\.lease|\.work(-\w+)?|part-\d{5,}"
-    r"|report\.json|thresholds\.json|dumps|pageviews|wordnet"
+    r"|coarse-\d{1,2}|report\.json|thresholds\.json|dumps|pageviews|wordnet"
 )
 """Names that tables, shards, reports, entry lists and fetched sources have in their folders, finished or not."""
 _MAX_CHILDREN = 100

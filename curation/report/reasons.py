@@ -105,6 +105,8 @@ MEANINGS = {
     "filter": "the filter expression does not hold for it",
     "benchmark_image": "it is an image of a benchmark",
     "face": "it shows a face (faces=drop)",
+    "other_cluster": "it is in the set of another cluster (by=coarse)",
+    "no_cluster": "the table of clusters has no row of it (by=coarse)",
     "no_face_boxes": "nobody has looked for faces in it, or the boxes cannot be read (faces=blur or drop)",
     "duplicate_image": "the same bytes as another image, which stays",
     "near_duplicate": "looks like another image, which stays",

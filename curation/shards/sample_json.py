@@ -21,6 +21,8 @@ CAPTION = "caption_"
 """Beginning of the columns of rows, and of the keys, that hold the captions of a joined set."""
 BLURRED = "blurred_faces"
 """Key, and column of side-cars: how many boxes of faces are blurred in the image, where a set has blurred faces."""
+CLUSTER_IDS = ("fine", "coarse")
+"""Keys in sets with clusters, and columns of their table: the clusters of the image, -1 for an image without."""
 _IMAGE = ("width", "height", "original_width", "original_height", "sha256")
 _FIRST_FORM = ("uid", "url", "text", "lang", "keep_probability", "texts", *_IMAGE)
 
@@ -34,10 +36,14 @@ class JsonForm:
 
 @dataclass(frozen=True)
 class SampleForm:
-    """How a shard's samples are described: the version, and the file with the words of entries ("": not known)."""
+    """How a shard's samples are described: the version, and the file with the words of entries ("": not known).
+
+    `clusters`: the json has the ids of clusters, which are among the scores.
+    """
 
     version: int
     words: str = ""
+    clusters: bool = False
 
 
 def version_of(manifest: Mapping[str, Any]) -> int:
@@ -49,7 +55,8 @@ def sample_json(row: Mapping[str, Any], version: int, captions: Sequence[str] = 
     """Return the json of a sample as UTF-8, with the same keys in the same order for all samples of a set.
 
     `row` has the columns of a sample, `texts`, in form 2 `entries` (the words of the entries of the kept text), and
-    `captions`, columns of which null becomes ""; in a set whose faces are blurred also `blurred_faces`.
+    `captions`, columns of which null becomes ""; in a set whose faces are blurred also `blurred_faces`, in one with
+    clusters CLUSTER_IDS.
     """
     if version == 1:
         return msgspec.json.encode({name: row[name] for name in _FIRST_FORM})
@@ -65,6 +72,7 @@ def sample_json(row: Mapping[str, Any], version: int, captions: Sequence[str] = 
         "entries": [word for word in row["entries"] if word is not None],
         **{name: row[name] for name in _IMAGE},
         **({BLURRED: row[BLURRED]} if BLURRED in row else {}),
+        **{name: row[name] for name in CLUSTER_IDS if name in row},
         **{name: row[name] or "" for name in captions},
     }
     return msgspec.json.encode(described)

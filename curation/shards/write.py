@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.core import storage
 from curation.core.beats import moved
@@ -28,12 +29,13 @@ from curation.shards.entry_words import with_words
 from curation.shards.face_boxes import read_boxes_of
 from curation.shards.indexes import TarIndex
 from curation.shards.sample_captions import SYN_JSON, CaptionFiles, SampleCaptions, Texts, syn_json
-from curation.shards.sample_json import SampleForm, sample_json
+from curation.shards.sample_json import CLUSTER_IDS, SampleForm, sample_json
 from curation.shards.selection import CHOSEN
 from curation.shards.steps import BOXES, SCORED, SelectionSteps
 
 LOGIC_VERSION = 1
 MIN_DIGITS = 5
+_IDS = pa.schema([(name, pa.int32()) for name in CLUSTER_IDS])
 DRAWN = ["text", "lang", "keep_probability", "texts"]
 """Columns that the second balance makes anew."""
 
@@ -185,7 +187,7 @@ def write_shard(task: ShardTask) -> Receipt:
     each = iter(captions) if captions else None
     with storage.AtomicFile(task.tar) as file, storage.ParquetSink(task.sidecar, _sidecar_schema(task)) as sink:
         for piece in task.pieces:
-            rows = _read_piece(piece)
+            rows = _with_clusters(_read_piece(piece), piece) if task.form.clusters else _read_piece(piece)
             blurred = BlurredImages(_boxes_of(piece), task.blur) if task.blur else None
             for data in _members(with_words(rows, task.form), task, piece.tars, index, each, blurred):
                 digest.update(data)
@@ -223,6 +225,15 @@ def _read_piece(piece: PieceFiles) -> pa.Table:
     texts = read_rows(piece.texts, CURATED, DRAWN, ("order", *STORED.names)).take(chosen["row"])
     schema = pa.schema([*CANDIDATES, texts.schema.field("texts")])
     return pa.table([(texts if name in DRAWN else rows)[name] for name in schema.names], schema)
+
+
+def _with_clusters(rows: pa.Table, piece: PieceFiles) -> pa.Table:
+    """Return the samples of a piece with the ids of their clusters, which are among the scores; -1: it has none."""
+    places = read_rows(piece.survivors, CHOSEN, ["place"]).slice(piece.start, piece.end - piece.start)["place"]
+    ids = read_rows(piece.scores, _IDS, _IDS.names, None)
+    for name in CLUSTER_IDS:
+        rows = rows.append_column(name, pc.fill_null(ids[name].take(places), -1))
+    return rows
 
 
 def _sidecar_schema(task: ShardTask) -> pa.Schema:

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from conf.compose import compose_config
-from conf.schema.jobs import BalancePairsConfig, ReportStatsConfig
+from conf.schema.jobs import BalancePairsConfig, ClusterImagesConfig, ExpertWeightsConfig, ReportStatsConfig
 from curation.core.cleaned import mark_cleaned
 from curation.core.tables import Table
-from jobs import balance_pairs, report_stats
+from jobs import balance_pairs, cluster_images, expert_weights, report_stats
 from tests.conftest import ROOT
 from tests.jobs.conftest import Sample, rows
 from tests.shared_runs import SESSION
@@ -110,3 +110,33 @@ def test_a_finished_report_stays_finished_when_its_lists_are_cleaned(
     asked = [f"output={run}", "seed=0", f"entry_lists={sample.folder}/entries", *SESSION]
     report_stats.run(compose_config("report_stats", ReportStatsConfig, asked))
     assert "is done: " in capsys.readouterr().err
+
+
+def test_entries_name_clusters_and_weigh_their_experts(
+    finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A task whose classes are the names of a fine cluster asks the expert of its coarse cluster most."""
+    tables = [f"{name}={finished}/{name}" for name in ("curated", "matches", "entry_counts", "entries")]
+    given = [f"output={tmp_path}", *tables, "seed=0", "fine=24", "coarse=2"]
+    cluster_images.run(compose_config("cluster_images", ClusterImagesConfig, given))
+    told = json.loads((tmp_path / "clusters/hierarchy.json").read_text())
+    words = {row["entry"] for row in entries_of(finished).values()}
+    named = [name for names in told["fine_names"] for name in names]
+    assert len(told["fine_names"]) == 24
+    assert len(named) > 48
+    assert {*named, *(name for names in told["coarse_names"] for name in names)} <= words
+    english = {row["entry"] for (lang, _), row in entries_of(finished).items() if lang == "en"}
+    tasks = {
+        f"fine {fine}": mine
+        for fine, names in enumerate(told["fine_names"])
+        if len(mine := [name for name in names if name in english]) == len(names) > 3
+    }
+    (tmp_path / "tasks.json").write_text(json.dumps(tasks))
+    weighing = [f"clusters={tmp_path}/clusters", f"output={tmp_path}", f"classes=[{tmp_path}/tasks.json]"]
+    more = [f"weights={tmp_path}/weights.json", "temperature=0.02", *tables[1:]]
+    expert_weights.run(compose_config("expert_weights", ExpertWeightsConfig, [*weighing, *more]))
+    weights = json.loads((tmp_path / "weights.json").read_text())["weights"]
+    assert weights.keys() == tasks.keys() != set()
+    right = [weights[task]["en"][told["coarse_of_fine"][int(task.split()[1])]] for task in tasks]
+    assert sum(right) / len(right) > 0.6
+    assert capsys.readouterr().out.count("fine ") == len(tasks)

@@ -532,7 +532,7 @@ def test_clusters_of_embeddings_grow_with_the_centres_that_are_there(
         _cluster(tmp_path / "run", *given)
         centres = (tmp_path / "run/clusters/centers.npy").read_bytes()
         assert len(_read(tmp_path / "run", "clusters")) == (half if number == 0 else len(uids))
-    assert "adds 1 input to the 1 in" in capsys.readouterr().err
+    assert "adds 1 inputs to the 1 in" in capsys.readouterr().err
     _cluster(tmp_path / "run", *given)
     assert f"is done: {len(uids):,} images" in capsys.readouterr().err
     _cluster(tmp_path / "other", *given, f"centers={tmp_path}/run/clusters")

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import re
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,13 +13,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from braceexpand import braceexpand
 from pyspark import SparkConf
 
 from conf.compose import compose_config
 from conf.schema.jobs import DownloadImagesConfig, HashImagesConfig, WriteShardsConfig
 from curation.balancing.targets import EntryTargets, write_targets
+from curation.clusters.clusters_table import ClustersTable
+from curation.clusters.hierarchy import Hierarchy, write_hierarchy
+from curation.clusters.whole_numbers import whole_units
+from curation.core import storage
 from curation.core.errors import HeadtailError
-from curation.core.schemas import HOSTS
+from curation.core.receipts import Receipt
+from curation.core.recipes import Recipe
+from curation.core.schemas import CLUSTERS, HOSTS
 from curation.core.tables import Table
 from curation.spark.tasks import require_single_attempts
 from jobs import download_images, hash_images, write_shards
@@ -77,6 +86,71 @@ def test_lists_and_buckets_do_not_show_in_the_tars(server: ImageServer, tmp_path
     assert len(json.loads((tmp_path / "eight/lists/part-00000/_manifest.json").read_text())["files"]) == 8
     assert found[0] == found[1]
     assert len(found[0]) == 7
+    sets = [clustered(tmp_path / name) for name in ("one", "eight")]
+    assert sets[0] == sets[1]
+    kept = [row["uid"] for row in samples(tmp_path / "one/shards")]
+    assert sorted(uid for row in sets[0].values() for uid in row) == sorted(uid for uid in kept if cluster_of(uid) < 3)
+    with pytest.raises(HeadtailError, match=r"shards holds a set of shards, and by=coarse writes one for each"):
+        shard(tmp_path / "one", "by=coarse", f"clusters={tmp_path}/one/clusters", "samples_per_shard=17")
+    with pytest.raises(HeadtailError, match=r"experts holds coarse-0, a set of one cluster"):
+        shard(tmp_path / "one", f"shards={tmp_path}/one/experts")
+
+
+def cluster_of(uid: str) -> int:
+    """Return the fine cluster of an image, 0 to 3; that of 3 is in no table."""
+    return int(uid[5], 16) % 4
+
+
+def samples(folder: Path) -> list[dict]:
+    """Return the json of all samples of a set, in order."""
+    found = []
+    for path in sorted(folder.glob("*.tar")):
+        with tarfile.open(path) as archive:
+            found += [json.load(archive.extractfile(each)) for each in archive if each.name.endswith(".json")]  # type: ignore[arg-type]
+    return found
+
+
+def clustered(folder: Path) -> dict[str, list[str]]:
+    """Write the run of a folder by coarse cluster; return the uids of each set, in order."""
+    table = ClustersTable(f"{folder}/clusters")
+    hierarchy = Hierarchy(whole_units(np.eye(3))[0], (0, 1, 0), (5, 3, 2), {"coarse_names": [["cat", "`|"], ["car"]]})
+    uids = [row["uid"] for row in pq.read_table(Table(f"{folder}/curated").files()).to_pylist()]
+    rows = [
+        {"uid": uid, "fine": fine, "coarse": hierarchy.coarse[fine], "distance": 0.5, "concept_ids": [fine]}
+        for uid in uids
+        if (fine := cluster_of(uid)) < 3
+    ]
+    path = f"{table.begin(0)}/00000.parquet"
+    output = storage.write_rows(path, pa.Table.from_pylist(rows, CLUSTERS))
+    table.commit(0, Recipe("cluster_images", 1, {}), [Receipt("c", len(rows), len(rows), outputs=[output])], 0)
+    write_hierarchy(table.path, hierarchy, [["cat"], ["car"], []])
+    given = [f"output={folder}", f"clusters={table.path}", f"shards={folder}/experts", "samples_per_shard=9"]
+    for _ in range(2):  # the second call finds nothing to do
+        write_shards.run(compose_config("write_shards", WriteShardsConfig, [*given, "by=coarse"]))
+    found = {}
+    for number in (0, 1):
+        mine = folder / f"experts/coarse-{number}"
+        manifest, rows = json.loads((mine / "_manifest.json").read_text()), samples(mine)
+        assert {row["coarse"] for row in rows} == {number}
+        assert [row["fine"] for row in rows] == [cluster_of(row["uid"]) for row in rows]
+        assert sum(json.loads((mine / "sizes.json").read_text()).values()) == len(rows) == manifest["rows_out"]
+        assert manifest["drops"]["no_cluster"] > 0 < manifest["drops"]["other_cluster"]
+        side_cars = pq.read_table([str(path) for path in sorted(mine.glob("*.parquet"))])
+        assert side_cars["coarse"].to_pylist() == [number] * len(rows)
+        found[f"coarse-{number}"] = [row["uid"] for row in rows]
+    readme = (folder / "experts/README.md").read_text()
+    assert "| `cat` |" in readme
+    for number, (data, factors) in enumerate(
+        re.findall(r"--train-data '(\S+)'\s+\\\s+--train-data-up\S+ (\S+)", readme)
+    ):
+        named = [sorted(braceexpand(part)) for part in data.split("::")]
+        assert named == [
+            sorted(f"{path.parent.name}/{path.name}" for path in (folder / f"experts/coarse-{each}").glob("*.tar"))
+            for each in (number, 1 - number)
+        ]
+        assert factors == "1::0.02"
+    assert number == 1
+    return found
 
 
 def test_images_of_benchmarks_are_left_out(server: ImageServer, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

@@ -11,11 +11,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from conf.compose import compose_config
-from conf.schema.jobs import ReportStatsConfig, WriteShardsConfig
+from conf.schema.jobs import ClusterImagesConfig, ReportStatsConfig, WriteShardsConfig
 from curation.core.errors import HeadtailError
 from curation.core.tables import Part
 from curation.spark.session import close_session
-from jobs import report_stats, write_shards
+from jobs import cluster_images, report_stats, write_shards
 from tests.sample.run import LOCAL, OUTPUT, SAMPLE, settings
 from tests.training.script_captions import LONG, SHORT, captions_of
 
@@ -39,7 +39,17 @@ def main() -> None:
     write_shards.run(compose_config("write_shards", WriteShardsConfig, [*places, *joined, *more]))
     told = [*places, f"report={FOLDER}/report", f"entries={FOLDER}/entries", f"entry_lists={SAMPLE}/entries"]
     report_stats.run(compose_config("report_stats", ReportStatsConfig, told))
+    write_experts([f"output={OUTPUT}", LOCAL, "overwrite=true"])
     close_session()
+
+
+def write_experts(places: list[str]) -> None:
+    """Cluster the samples by their entries, and write a set for each of two coarse clusters (check_experts.py)."""
+    folder = [f"clusters={FOLDER}/clusters"]
+    few = ["fine=24", "coarse=2"]
+    cluster_images.run(compose_config("cluster_images", ClusterImagesConfig, [*places, *folder, *few]))
+    by = ["by=coarse", f"shards={FOLDER}/experts", "samples_per_shard=40"]
+    write_shards.run(compose_config("write_shards", WriteShardsConfig, [*places, *folder, *by]))
 
 
 def write_captions(images: pa.Table, folder: Path) -> dict[str, Path]:

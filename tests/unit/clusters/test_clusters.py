@@ -154,3 +154,14 @@ def test_a_stopped_part_goes_on_with_its_recipe_alone(tmp_path: Path) -> None:
     table.commit(0, other, [], 0, centres="made before")
     with pytest.raises(HeadtailError, match=r"was made with the centres made before, and .* holds now: set overwrite"):
         table.check_centres("now")
+
+
+def test_vectors_of_two_encoders_are_no_sample(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"uid": UIDS[:2], "v": [[1.0, 2.0]] * 2}), tmp_path / "a.parquet")
+    pq.write_table(pa.table({"uid": UIDS[2:4], "v": [[1.0, 2.0, 3.0]] * 2}), tmp_path / "b.parquet")
+    files = open_vector_files(list_vectors([str(tmp_path)]), "")
+    tasks = [SampleTask(Source(file=file), f"{tmp_path}/s/{number}") for number, file in enumerate(files)]
+    for task in tasks:
+        draw_sample(task, Draw(0, 1.0), None)
+    with pytest.raises(HeadtailError, match=r"vectors of \d and of \d numbers: give those of one encoder"):
+        gather([task.output for task in tasks], 10)
