@@ -28,8 +28,8 @@ from curation.shards.stored_vectors import from_bytes, read_vectors
 RECEIVER_IMAGES = 25_000
 """Images of a task on average: about 50 MB of vectors with 1,024 numbers."""
 MAX_RECEIVERS = 1024
-CHUNK_IMAGES = 50_000
-"""Vectors that a task holds: a task with more reads its slices several times."""
+CHUNK_BYTES = 48 << 20
+"""Vectors that a task holds, a few times over: a task with more reads its slices several times."""
 IN_CELL = pa.schema(
     [
         pa.field("cell", pa.int64(), nullable=False),
@@ -178,14 +178,18 @@ def _add(out: SliceWriter, batch: pa.RecordBatch, cells: np.ndarray, receivers: 
 
 
 def _chunks(task: CellsTask) -> Iterator[pa.Table]:
-    """Yield the images of a receiver by cell and quality, CHUNK_IMAGES at a time."""
-    heads = [batch.select(_HEADS) for batch in iter_slices(task.images, task.receiver)]
+    """Yield the images of a receiver by cell and quality, CHUNK_BYTES at a time."""
+    heads, stored_bytes = list[pa.RecordBatch](), 0
+    for batch in iter_slices(task.images, task.receiver):
+        heads.append(batch.select(_HEADS))
+        stored_bytes += batch["vector"].nbytes
     sizes = [batch.num_rows for batch in heads]
+    at_once = max(1, CHUNK_BYTES * sum(sizes) // max(1, stored_bytes))
     everything = pa.Table.from_batches(heads, pa.schema([IN_CELL.field(name) for name in _HEADS]))
     places = pc.sort_indices(everything, _BY_QUALITY).to_numpy().astype(np.int64)
     starts = np.cumsum([0, *sizes])
-    for start in range(0, len(places), CHUNK_IMAGES):
-        wanted = places[start : start + CHUNK_IMAGES]
+    for start in range(0, len(places), at_once):
+        wanted = places[start : start + at_once]
         stored = np.sort(wanted)
         parts = []
         for number, batch in enumerate(iter_slices(task.images, task.receiver)):

@@ -20,29 +20,62 @@ _UNIT = 1 << 12
 """What stands for 1 in whole numbers; products of 255, a row and a column of them are exact in float64."""
 _END, _TAIL = b"\xff\xd9", 64
 """The last marker of a JPEG, and the bytes among which it is sought: OpenCV fills in what is cut off."""
+_FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
+"""The markers of frame headers."""
 _LOBES = 3
 """The filter is Pillow's LANCZOS."""
 
 
 def quick_hash(data: bytes) -> str:
     """Return the hash of an image file as 16 hex digits. Raises what Pillow raises for a file that it cannot decode."""
-    with Image.open(io.BytesIO(data)) as image:
-        width, height = image.size
-        scale = _scale(min(width, height)) if image.format == "JPEG" else 1
-        grey = _decoded(data, scale) if image.format == "JPEG" else None
-        if grey is None or grey.shape != (-(-height // scale), -(-width // scale)):
-            if scale > 1:
-                image.draft("L", (width // scale, height // scale))
-            grey = np.asarray(image.convert("L"))
-            scale = round(width / grey.shape[1])
-    columns = _waves(grey.shape[1], width / scale)
-    low = (_waves(grey.shape[0], height / scale) @ grey.astype(np.float64) @ columns.T).ravel()
+    grey, width, height = _quickly(data) or _by_pillow(data)
+    columns = _waves(grey.shape[1], width)
+    low = (_waves(grey.shape[0], height) @ grey.astype(np.float64) @ columns.T).ravel()
     middle = np.sort(low)[31:33]
-    return np.packbits(low * 2 > middle.sum()).tobytes().hex()
+    return np.packbits(low * 2 > middle[0] + middle[1]).tobytes().hex()
+
+
+def jpeg_size(data: bytes) -> tuple[int, int] | None:
+    """Return width and height of a JPEG, out of its frame header; None for what is no JPEG, or an unusual one.
+
+    >>> jpeg_size(b"\\xff\\xd8" + b"\\xff\\xe0\\x00\\x04ab" + b"\\xff\\xc0\\x00\\x0b\\x08\\x00\\x02\\x01\\x00")
+    (256, 2)
+    """
+    if data[:2] != b"\xff\xd8":
+        return None
+    at = 2
+    while data[at : at + 1] == b"\xff" and at + 9 <= len(data):
+        if data[at + 1] in _FRAMES:
+            return int.from_bytes(data[at + 7 : at + 9]), int.from_bytes(data[at + 5 : at + 7])
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return None
 
 
 def _scale(side: int) -> int:
     return next((scale for scale in (8, 4, 2) if side >= scale * MIN_SIDE), 1)
+
+
+def _quickly(data: bytes) -> tuple[np.ndarray, float, float] | None:
+    """Return the grey pixels of a JPEG, at a scale, and the width and height that the image has of them."""
+    size = jpeg_size(data)
+    if size is None or 0 in size:
+        return None
+    scale = _scale(min(size))
+    grey = _decoded(data, scale)
+    if grey is None or grey.shape != (-(-size[1] // scale), -(-size[0] // scale)):
+        return None
+    return grey, size[0] / scale, size[1] / scale
+
+
+def _by_pillow(data: bytes) -> tuple[np.ndarray, float, float]:
+    with Image.open(io.BytesIO(data)) as image:
+        width, height = image.size
+        scale = _scale(min(width, height)) if image.format in ("JPEG", "MPO") else 1
+        if scale > 1:
+            image.draft("L", (width // scale, height // scale))
+        grey = np.asarray(image.convert("L"))
+    used = round(width / grey.shape[1])  # a draft may have another scale
+    return grey, width / used, height / used
 
 
 def _decoded(data: bytes, scale: int) -> np.ndarray | None:

@@ -25,7 +25,7 @@ from conf.schema.jobs import (
 )
 from conf.schema.topics import MAX_ENTRY_CHARACTERS, MetadataConfig
 from conf.settings import settings_of
-from curation.core.choices import Edges
+from curation.core.choices import Edges, NearDuplicates
 from curation.core.errors import HeadtailError
 from curation.matching import entry_lists
 from curation.report.estimate import Assumptions
@@ -33,6 +33,7 @@ from jobs import cli, curate
 from jobs.cli import JOBS
 from jobs.flags import read_flags, with_keys
 from jobs.outputs import check_folders, written_folders
+from jobs.shard_settings import filter_recipe
 
 GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz", "entry_lists=/lists"]
 
@@ -200,6 +201,26 @@ def test_a_setting_that_jobs_of_curate_declare_differently_has_a_help_text_for_a
     own = {*CurateConfig.__annotations__, *ReportStatsConfig.__annotations__}
     assert several <= own
     assert several >= {"pairs", "lists", "languages"}
+
+
+@pytest.mark.parametrize(
+    ("value", "near", "stored"),
+    [
+        ("true", NearDuplicates.true, True),
+        ("True", NearDuplicates.true, True),
+        ("false", NearDuplicates.false, False),
+        ("hash", NearDuplicates.hash, "hash"),
+        ("embedding", NearDuplicates.embedding, "embedding"),
+    ],
+)
+def test_near_duplicates_take_true_and_false_as_before(value: str, near: NearDuplicates, stored: object) -> None:
+    """Recipes of finished sets hold true or false, and no cosine."""
+    config = compose(f"filters.near_duplicates={value}")
+    assert config.filters.near_duplicates is near
+    recipe = filter_recipe(config)
+    assert recipe["near_duplicates"] == stored
+    assert type(recipe["near_duplicates"]) is type(stored)
+    assert ("near_cosine" in recipe) == (value == "embedding")
 
 
 @pytest.mark.parametrize("preset", ["metaclip_400m", "metaclip_2_5b", "tail_share"])
