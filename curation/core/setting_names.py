@@ -57,6 +57,10 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "only_written.filters.": "filters.",
         "only_written.removals": "removals",
     },
+    "cluster_images": {
+        "entries": "the matches whose entries are clustered",
+        "centres": "the centres that centers names",
+    },
     "download_images": {
         "image.rules": "the version of the rules of download.resize=original",
         "image.": "download.",
@@ -82,7 +86,7 @@ OLD_VALUES: Mapping[str, Mapping[str, Any]] = {
     "count_rows": {"csv_escape": "auto", "rules": 1},
     "count_articles": {"rules": 1},
     "download_images": {"image.formats": "all", "image.rules": 1},
-    "write_shards": {"json_version": 1, "syn_json": False, "score_columns": False},
+    "write_shards": {"json_version": 1, "syn_json": False, "score_columns": False, "clusters": False, "by": "none"},
 }
 """Stage -> the name of a setting that its recipe leaves out at this value (recipes.added)."""
 
