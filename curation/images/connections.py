@@ -4,6 +4,7 @@ The resolver returns addresses, and a connection goes to one of these addresses.
 a name server cannot give another answer after the check.
 """
 
+import functools
 import http.client
 import ipaddress
 import socket
@@ -20,7 +21,9 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 SocketAddress = tuple[int, tuple]
 """An address family, and an address of this family as `socket.connect` takes it."""
 
-CACHE_SECONDS = 300.0
+CACHE_SECONDS = 60.0
+MAX_NAMES = 1 << 16
+"""Host names that a cache holds; it loses the older half beyond that."""
 GIVE_UP_SECONDS = 10.0
 CONNECT_SHARE = 0.5
 """Share of the time left that one address may take to connect, unless it is the last one."""
@@ -37,7 +40,8 @@ class FetchError(Exception):
 class Resolver:
     """Resolves host names to permitted addresses, in its own threads, since `getaddrinfo` has no timeout.
 
-    Answers are cached for five minutes. A name that does not resolve is cached after the second failure, so that one
+    Answers are cached for a minute, and only permitted addresses are: a name that turns to another address gains
+    nothing. A name that does not resolve is cached after the second failure, so that one
     retry asks the name server again. A look-up that a URL has left goes on, and its answer serves the next attempt;
     after GIVE_UP_SECONDS the name counts as one that does not resolve until the answer comes.
     """
@@ -62,7 +66,7 @@ class Resolver:
             except TimeoutError:
                 answer = FetchError("dns", "the name server took too long")
                 if self._lookups.open_seconds((host, port)) > GIVE_UP_SECONDS:
-                    self._cached[host, port] = (time.monotonic() + CACHE_SECONDS, answer)
+                    self._store((host, port), answer)
         if isinstance(answer, FetchError):
             raise FetchError(answer.status, str(answer))
         return answer
@@ -70,9 +74,19 @@ class Resolver:
     def _keep(self, name: Hashable, answer: list[SocketAddress] | FetchError) -> None:
         """Cache an answer; that a name does not resolve only after the second failure."""
         if not isinstance(answer, FetchError) or answer.status != "dns" or name in self._failed:
-            self._cached[name] = (time.monotonic() + CACHE_SECONDS, answer)
+            self._failed.discard(name)
+            self._store(name, answer)
         else:
+            if len(self._failed) >= MAX_NAMES:
+                self._failed.clear()
             self._failed.add(name)
+
+    def _store(self, name: Hashable, answer: list[SocketAddress] | FetchError) -> None:
+        self._cached.pop(name, None)  # the youngest is last
+        if len(self._cached) >= MAX_NAMES:
+            for old in list(self._cached)[: MAX_NAMES // 2]:
+                self._cached.pop(old, None)  # another thread may have done it
+        self._cached[name] = (time.monotonic() + CACHE_SECONDS, answer)
 
     def _look_up(self, host: str, port: int) -> list[SocketAddress] | FetchError:
         try:
@@ -88,6 +102,12 @@ class Resolver:
         """Whether an address, given as text with or without a scope id after %, may be contacted."""
         address = ipaddress.ip_address(text.split("%")[0])
         return any(address in network for network in self._allowed) or is_public(address)
+
+
+@functools.cache
+def shared_resolver(allowed_networks: tuple[str, ...], threads: int) -> Resolver:
+    """Return the resolver of this process for these networks: the lists that it fetches share the answers."""
+    return Resolver(allowed_networks, threads)
 
 
 class _BoundedSocket(socket.socket):

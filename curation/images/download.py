@@ -18,6 +18,7 @@ from curation.core.fences import WRITER, Fence
 from curation.core.receipts import Receipt
 from curation.core.schemas import DOWNLOAD_STATUS, STORED
 from curation.core.tar_writer import TarWriter
+from curation.images.connections import shared_resolver
 from curation.images.download_rows import DownloadTask, new_rows
 from curation.images.encoding import ImageSettings
 from curation.images.fetch import Fetched, Fetcher, FetchSettings
@@ -124,7 +125,8 @@ def _check_reached(out: str, outcomes: list[Outcome], whole_list: bool) -> None:
 
 def _download(rows: pa.Table, settings: DownloadSettings, folder: str, spool: Spool, hosts: Hosts) -> list[Outcome]:
     """Fetch the images of rows, or read them from their shards, into the spool; one outcome per row."""
-    fetcher = Fetcher(settings.fetch, settings.threads, folder)
+    resolver = shared_resolver(settings.fetch.allow_private_hosts, settings.threads)
+    fetcher = Fetcher(settings.fetch, settings.threads, folder, resolver=resolver)
     places = rows.select(STORED.names).to_pylist() if STORED.names[0] in rows.column_names else None
 
     def fetch(row: int, url: str) -> Fetched:

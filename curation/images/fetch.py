@@ -110,12 +110,19 @@ class Fetcher:
     """Fetches URLs, called by many threads. The threads share resolved addresses and the waiting times of hosts.
 
     Large bodies are unnamed files in `folder`, by default in the temporary folder of the system. `accept` is the Accept
-    header.
+    header. `resolver` may be one that others use, too; its networks are those of the settings.
     """
 
-    def __init__(self, settings: FetchSettings, threads: int, folder: str | None = None, accept: str = IMAGES) -> None:
+    def __init__(
+        self,
+        settings: FetchSettings,
+        threads: int,
+        folder: str | None = None,
+        accept: str = IMAGES,
+        resolver: Resolver | None = None,
+    ) -> None:
         self.settings, self._folder, self._accept = settings, folder, accept
-        self._resolver = Resolver(settings.allow_private_hosts, threads)
+        self._resolver = resolver or Resolver(settings.allow_private_hosts, threads)
         self._not_before: dict[str, float] = {}
         self._tls = _tls_context()
         contact = f"; contact {settings.contact}" if settings.contact else ""

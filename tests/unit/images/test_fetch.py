@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from curation.core.addresses import is_public
-from curation.images import fetch
-from curation.images.connections import Resolver
+from curation.images import connections, fetch
+from curation.images.connections import FetchError, Resolver
 from curation.images.fetch import MEMORY_BYTES, Fetcher, _retry_after, opted_out
 from tests.http_server import ImageServer, draw
 from tests.unit.images.settings import fetch_settings
@@ -203,6 +203,63 @@ def test_a_name_that_does_not_resolve_is_asked_for_twice(monkeypatch: pytest.Mon
     one = fetcher(retries=1, timeout_seconds=5)
     for _ in range(3):
         assert (one.fetch("http://gone.example/a.jpg").status, len(asked)) == ("dns", 2)
+
+
+def test_a_cached_name_leads_to_no_private_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = ["127.0.0.1"]
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _, *a, **b: real(told[-1], *a, **b))
+    clock = [time.monotonic()]
+    monkeypatch.setattr(connections.time, "monotonic", lambda: clock[0])
+    shared = Resolver(LOOPBACK, 4)
+
+    def found() -> str:
+        try:
+            return str(shared.resolve("turns.example", 80, clock[0] + 9)[0][1][0])
+        finally:
+            while shared._lookups.open_seconds(("turns.example", 80)):  # its thread ends
+                clock[0] += 1e-3
+                time.sleep(1e-3)
+
+    assert found() == "127.0.0.1"
+    told.append("127.0.0.2")  # a private address that is not allowed
+    clock[0] += connections.CACHE_SECONDS - 1
+    assert found() == "127.0.0.1"  # the address that was judged, not the name's new one
+    clock[0] += 2
+    with pytest.raises(FetchError) as refused:
+        found()
+    assert refused.value.status == "private_address"
+    told.append("127.0.0.1")  # the refusal has the same life
+    with pytest.raises(FetchError):
+        found()
+    clock[0] += connections.CACHE_SECONDS + 1
+    assert found() == "127.0.0.1"
+    assert connections.CACHE_SECONDS <= 60
+
+
+def test_names_are_cached_in_bounds_and_shared_by_the_lists_of_a_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Counter[str]()
+
+    def lookup(host: str, *_: Any, **__: Any) -> list[tuple]:
+        asked[host] += 1
+        return [(socket.AF_INET, 1, 6, "", ("127.0.0.1", 80))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", lookup)
+    monkeypatch.setattr(connections, "MAX_NAMES", 10)
+    connections.shared_resolver.cache_clear()
+    for _ in range(2):
+        connections.shared_resolver(LOOPBACK, 3).resolve("a.example", 80, time.monotonic() + 5)
+    assert asked == {"a.example": 1}
+    other = connections.shared_resolver((), 3)  # another run's networks: nothing of the answer is taken over
+    with pytest.raises(FetchError, match=r"127\.0\.0\.1"):
+        other.resolve("a.example", 80, time.monotonic() + 5)
+    one = connections.shared_resolver(LOOPBACK, 3)
+    for number in range(40):
+        one.resolve(f"h{number}.example", 80, time.monotonic() + 5)
+        assert len(one._cached) <= 10
+    one.resolve("h39.example", 80, time.monotonic() + 5)
+    assert asked["h39.example"] == 1
+    connections.shared_resolver.cache_clear()
 
 
 def test_retries_happen_only_where_the_reason_can_pass(server: ImageServer) -> None:
