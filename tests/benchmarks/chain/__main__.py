@@ -16,8 +16,8 @@ balancing loop.
 - `same`: pairs and entries of both sides, and the kept images beside the number that the counts make expected. The
   draws themselves differ: ours are keyed hashes, theirs a generator's.
 
-Arguments: files=16 small=2 megabytes=50 rounds=1 cores=2 folder=(a temporary one; the archives of a given one stay).
-The last line is one JSON object.
+Arguments: files=8 small=2 megabytes=100 rounds=1 cores=2 folder=(a temporary one; in a given one the archives stay,
+and all else if a step fails). The last line is one JSON object.
 """
 
 import json
@@ -108,7 +108,7 @@ def told(small: Cost, large: Cost, gigabytes: float, table_bytes: int) -> dict[s
 
 def measure(folder: Path, files: int, small: int, megabytes: int, rounds: int, cores: int) -> dict[str, object]:
     """Make the inputs, warm up, take the sides in turn; the cheapest round of each counts."""
-    crawl, lists, work = folder / "crawl", write_entries(folder / "entries"), folder / "work"
+    crawl, lists, work = folder / f"crawl-{megabytes}", write_entries(folder / "entries"), folder / "work"
     warm = write_crawl(folder / "warm", 1, 2, 1)
     wats = write_crawl(crawl, files, megabytes, cores)
     sides: dict[str, Callable[..., Cost]] = {"ours": run_ours, "peers": run_peers}
@@ -147,7 +147,7 @@ def measure(folder: Path, files: int, small: int, megabytes: int, rounds: int, c
 def main(arguments: list[str]) -> None:
     """Bind everything to the same cores, and measure."""
     given = dict(argument.split("=", 1) for argument in arguments)
-    defaults = {"files": 16, "small": 2, "megabytes": 50, "rounds": 1, "cores": 2}
+    defaults = {"files": 8, "small": 2, "megabytes": 100, "rounds": 1, "cores": 2}
     if unknown := given.keys() - {*defaults, "folder"}:
         sys.exit(f"chain: no such argument: {', '.join(sorted(unknown))}")
     asked = {name: int(given.get(name, value)) for name, value in defaults.items()}
@@ -159,10 +159,8 @@ def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="headtail-chain-") as temporary:
         folder = Path(given.get("folder", temporary))
         folder.mkdir(exist_ok=True)
-        try:
-            figures = measure(folder, **asked)
-        finally:
-            shutil.rmtree(folder / "work", ignore_errors=True)
+        figures = measure(folder, **asked)
+        shutil.rmtree(folder / "work")
     print(json.dumps(figures))
 
 

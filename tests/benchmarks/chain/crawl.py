@@ -37,19 +37,21 @@ def common_images(words: dict[str, list[str]]) -> list[dict[str, str]]:
 
 
 def _write(number: int, folder: Path, megabytes: int) -> dict[str, int]:
-    words = vocabulary()
-    return write_wat(folder / f"{number:03d}.wat.gz", megabytes, SEED + number, words, common_images(words))
+    told = folder / f"{number:03d}.json"
+    if not told.exists():
+        words = vocabulary()
+        path = folder / f"{number:03d}.wat.gz"
+        counts = write_wat(path, megabytes, SEED + number, words, common_images(words))
+        told.write_text(json.dumps(counts))
+    return json.loads(told.read_text())
 
 
 def write_crawl(folder: Path, files: int, megabytes: int, processes: int) -> list[Path]:
     """Write WATs of so many megabytes each, unless an earlier run has left them; return their paths in order."""
     folder.mkdir(exist_ok=True)
-    written = folder / f"{files}-{megabytes}.json"
-    if not written.exists():
-        with ProcessPoolExecutor(processes) as pool:
-            counts = list(pool.map(partial(_write, folder=folder, megabytes=megabytes), range(files)))
-        written.write_text(json.dumps({name: sum(each[name] for each in counts) for name in counts[0]}))
-    print(f"crawl: {files} WATs, {written.read_text()}", flush=True)
+    with ProcessPoolExecutor(processes) as pool:
+        counts = list(pool.map(partial(_write, folder=folder, megabytes=megabytes), range(files)))
+    print(f"{files} WATs: { {name: sum(each[name] for each in counts) for name in counts[0]} }", flush=True)
     return [folder / f"{number:03d}.wat.gz" for number in range(files)]
 
 
