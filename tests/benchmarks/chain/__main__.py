@@ -129,7 +129,7 @@ def measure(folder: Path, files: int, small: int, megabytes: int, rounds: int, c
                 if cost.core_seconds < best.get((name, count), Cost(float("inf"))).core_seconds:
                     best[name, count] = cost
                 sizes[name] = bytes_in(places[name] / "run")
-            same = compare(places["ours"] / "run", places["peers"] / "run", t)
+            same = compare(places["ours"] / "run", places["peers"] / "run", lists / "en.json", t)
             print(f"{count} WATs: {same}", flush=True)
     gigabytes = (files - small) * megabytes / 1000
     figures = {name: told(best[name, small], best[name, files], gigabytes, sizes[name]) for name in sides}
