@@ -154,9 +154,10 @@ def _used_by_children() -> float:
 
 def _used_by_living(before: set[int], unwaited: UnwaitedProcesses) -> float:
     """Return the CPU seconds of new processes, of the children that they have waited for, and of those unwaited."""
-    living = set(descendants(os.getpid())) - before
-    ticks = sum(_stat_of(pid)[1] for pid in living)
-    return (ticks + sum(used for pid, used in dict(unwaited.ticks).items() if pid not in living)) / TICKS
+    seen = dict(unwaited.ticks)
+    pids = seen.keys() | (set(descendants(os.getpid())) - before)
+    # A process may end between the two looks.
+    return sum(max(_stat_of(pid)[1], seen.get(pid, 0)) for pid in pids) / TICKS
 
 
 def _wait_for_others(before: set[int]) -> set[int]:
