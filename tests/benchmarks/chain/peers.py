@@ -14,7 +14,7 @@ Both loops are written from what the papers say (arXiv 2309.16671).
 import json
 import random
 import sys
-from functools import partial
+from collections import Counter
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -57,12 +57,13 @@ def match(folder: Path, entries: str, model: str, cores: int) -> None:
     for number, entry in enumerate(names):
         automaton.add_word(f" {entry} ", number)
     automaton.make_automaton()
-    _shared.update(automaton=automaton, model=fasttext.load_model(model), entries=len(names), folder=folder / "matched")
+    _shared.update(automaton=automaton, model=fasttext.load_model(model), folder=folder / "matched")
     (folder / "matched").mkdir()
     counts = np.zeros(len(names), np.int64)
     with get_context("fork").Pool(cores) as pool:
         for found in pool.imap_unordered(match_file, sorted((folder / "pairs").glob("*.parquet"))):
-            counts += found
+            for number, count in found.items():
+                counts[number] += count
     np.save(folder / "counts.npy", counts)
 
 
@@ -70,10 +71,10 @@ _shared: dict = {}
 """What the processes of the pool have from the one that forked them."""
 
 
-def match_file(path: Path) -> np.ndarray:
+def match_file(path: Path) -> Counter[int]:
     """Match one file of pairs; return its counts."""
     automaton, model = _shared["automaton"], _shared["model"]
-    counts = [0] * _shared["entries"]
+    counts: Counter[int] = Counter()
     urls, texts, lists = [], [], []
     pairs = pq.read_table(path, columns=["url", "alt"])
     for url, alt in zip(pairs["url"].to_pylist(), pairs["alt"].to_pylist(), strict=True):
@@ -88,28 +89,27 @@ def match_file(path: Path) -> np.ndarray:
             urls.append(url)
             texts.append(text)
             lists.append(sorted(ids))
-            for number in ids:
-                counts[number] += 1
+            counts.update(ids)
     pq.write_table(pa.table([urls, texts, lists], schema=SCHEMA), _shared["folder"] / path.name, compression="zstd")
-    return np.array(counts, np.int64)
+    return counts
 
 
 def balance(folder: Path, t: float, cores: int) -> None:
     """Write the distinct URLs of the kept pairs."""
     counts = np.load(folder / "counts.npy")
-    probabilities = (t / np.maximum(counts, t)).tolist()
+    _shared.update(probabilities=(t / np.maximum(counts, t)).tolist())
     kept: set[str] = set()
     with get_context("fork").Pool(cores) as pool:
         files = enumerate(sorted((folder / "matched").glob("*.parquet")))
-        for urls in pool.imap_unordered(partial(balance_file, probabilities=probabilities), files):
+        for urls in pool.imap_unordered(balance_file, files):
             kept.update(urls)
     (folder / "kept.txt").write_text("".join(f"{url}\n" for url in sorted(kept)))
 
 
-def balance_file(numbered: tuple[int, Path], probabilities: list[float]) -> list[str]:
+def balance_file(numbered: tuple[int, Path]) -> list[str]:
     """Draw for each entry of each text; return the URLs that are kept."""
     number, path = numbered
-    draw = random.Random(number).random
+    draw, probabilities = random.Random(number).random, _shared["probabilities"]
     matched = pq.read_table(path, columns=["url", "entry_ids"])
     kept = []
     for url, ids in zip(matched["url"].to_pylist(), matched["entry_ids"].to_pylist(), strict=True):
