@@ -42,7 +42,7 @@ lint: .venv/installed-dev ## check style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy headtail curation metadata jobs conf
 
-bench: .venv/installed-dev ## run one benchmark, NAME=extract|extract_memory|language|language_accuracy|match|balance|shards|attach|captions|signals|near_images|photographs|report|explore|search|metadata|metadata_scale|starter|pools|scale|startup
+bench: .venv/installed-dev $(if $(filter chain,$(NAME)),build/peers/installed) ## run one benchmark, NAME=extract|extract_memory|language|language_accuracy|match|balance|shards|attach|captions|signals|clusters|near_images|photographs|report|explore|search|metadata|metadata_scale|starter|pools|scale|startup|chain
 	$(BIN)/python -m tests.benchmarks.$(NAME) $(ARGS)
 
 check-training: build/training/installed ## train OpenCLIP on the samples of `make run`, SHARDS=folder on others (7 GB, once)
@@ -85,6 +85,12 @@ clean: ## delete what make made
 .venv/installed-dev: requirements-dev.lock .venv/installed
 	@echo 'installing the tools of the tests into .venv (about 0.2 GB more, once)'
 	@$(call sync,requirements-dev.lock)
+	@touch $@
+
+build/peers/installed: tests/benchmarks/chain/requirements.txt requirements-dev.lock .venv/installed
+	@echo 'installing the peers of the benchmark into build/peers (0.8 GB, once)'
+	@$(UV) venv --quiet --clear --python $(BIN)/python build/peers
+	@VIRTUAL_ENV=$(CURDIR)/build/peers $(UV) pip install --quiet --require-hashes --constraint requirements-dev.lock -r $<
 	@touch $@
 
 build/training/installed: tests/training/requirements.txt .venv/installed

@@ -11,6 +11,7 @@ import json
 import random
 import sys
 import zlib
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 WORDS = {
@@ -41,10 +42,23 @@ PATHS = (
     ("LINK@/href", 5),
 )
 SEED = 20240518
+VOCABULARY = {lang: words.split() for lang, words in WORDS.items()}
+COMMON_SHARE = 0.4
+"""Of the image links, where there are common images."""
 
 
-def write_wat(path: Path, megabytes: int, seed: int = SEED) -> dict[str, int]:
-    """Write about so many uncompressed megabytes (10^6 bytes); return counts: links, image_links, plain_bytes."""
+def write_wat(
+    path: Path,
+    megabytes: int,
+    seed: int = SEED,
+    vocabulary: Mapping[str, Sequence[str]] = VOCABULARY,
+    common: Sequence[dict[str, str]] = (),
+) -> dict[str, int]:
+    """Write about so many uncompressed megabytes (10^6 bytes); return counts: links, image_links, plain_bytes.
+
+    Texts are words of a language's `vocabulary`, each as likely as it is often there. `common` are image links that
+    pages share, the first ones the most often.
+    """
     rng = random.Random(seed)
     counts = {"links": 0, "image_links": 0, "pages": 0, "plain_bytes": 0}
     pool: list[str] = []
@@ -57,16 +71,23 @@ def write_wat(path: Path, megabytes: int, seed: int = SEED) -> dict[str, int]:
 
         put(_record("warcinfo", "", b"Software-Info: ia-web-commons\r\nisPartOf: CC-MAIN-2024-22\r\n"))
         while counts["plain_bytes"] < megabytes * 1_000_000:
-            _put_page(rng, pool, counts, put)
+            _put_page(rng, pool, counts, put, vocabulary, common)
     return counts
 
 
-def _put_page(rng: random.Random, pool: list[str], counts: dict[str, int], put) -> None:  # noqa: ANN001
+def _put_page(
+    rng: random.Random,
+    pool: list[str],
+    counts: dict[str, int],
+    put: Callable[[bytes], None],
+    vocabulary: Mapping[str, Sequence[str]],
+    common: Sequence[dict[str, str]],
+) -> None:
     lang = rng.choices(list(LANGUAGE_WEIGHTS), LANGUAGE_WEIGHTS.values())[0]
-    words = WORDS[lang].split()
+    words = vocabulary[lang]
     host = f"www.{_slug(rng, 2)}.{rng.choice(('com', 'org', 'net', 'de', 'fr', 'ru', 'jp'))}"
     page_url = f"https://{host}/{_slug(rng, 3)}/{rng.randrange(10**6)}.html"
-    links = [_link(rng, host, words, pool, counts) for _ in range(rng.randrange(20, 341))]
+    links = [_link(rng, host, words, pool, counts, common) for _ in range(rng.randrange(20, 341))]
     head = {
         "Metas": [{"name": "viewport", "content": "width=device-width"}] * 2,
         "Title": _words(rng, words, 8),
@@ -94,12 +115,21 @@ def _put_page(rng: random.Random, pool: list[str], counts: dict[str, int], put) 
     counts["links"] += len(links)
 
 
-def _link(rng: random.Random, host: str, words: list[str], pool: list[str], counts: dict[str, int]) -> dict[str, str]:
+def _link(
+    rng: random.Random,
+    host: str,
+    words: Sequence[str],
+    pool: list[str],
+    counts: dict[str, int],
+    common: Sequence[dict[str, str]],
+) -> dict[str, str]:
     path = rng.choices([name for name, _ in PATHS], [weight for _, weight in PATHS])[0]
     if path != "IMG@/src":
         url = f"https://{host}/{_slug(rng, 5)}/{_slug(rng, 6)}?id={rng.randrange(10**8)}&ref={_slug(rng, 2)}"
         return {"path": path, "url": url, "text": _words(rng, words, 5)}
     counts["image_links"] += 1
+    if common and rng.random() < COMMON_SHARE:
+        return common[int(len(common) * rng.random() ** 3)]
     draw = rng.random()
     name = f"{_slug(rng, 4)}/{rng.randrange(10**9)}"
     if draw < 0.20:
@@ -140,7 +170,7 @@ def _record(kind: str, page_url: str, body: bytes) -> bytes:
     )
 
 
-def _words(rng: random.Random, words: list[str], most: int) -> str:
+def _words(rng: random.Random, words: Sequence[str], most: int) -> str:
     return " ".join(rng.choices(words, k=rng.randrange(2, most + 1)))
 
 

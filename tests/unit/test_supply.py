@@ -32,7 +32,7 @@ def test_make_installs_and_builds_with_hashes() -> None:
     assert build[1] == "--build-constraints $(TOOLS) --require-build-hashes"
     commands = re.findall(r"(?:-m pip install|\$\(UV\) (?:pip (?:install|sync)|build)\b)[^&;\n]*", makefile)
     own = [command for command in commands if "tests/training" not in command]
-    assert len(own) == 4
+    assert len(own) == 5
     assert [command for command in own if "--require-hashes" not in command and "$(BUILD)" not in command] == []
 
 
