@@ -42,8 +42,6 @@ def solve_goal(
     largest = counts[-1]
     if goal.rule.others == Others.same_t:
         largest = max(distributions.each(lambda _, found: found.counts[-1]).values())
-    elif goal.rule.others == Others.shares:
-        largest = goal.first_pass_rule.t_of_all(distributions)
 
     def expect_samples(points: Sequence[float]) -> np.ndarray:
         ts = goal.first_pass_rule.thresholds(distributions, points)
