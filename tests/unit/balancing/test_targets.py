@@ -22,6 +22,7 @@ from curation.core.draws import keep
 from curation.core.kept_targets import TARGETS
 from curation.core.schemas import CURATED
 from curation.core.table_reader import read_rows
+from curation.report.head_tail import head_tail
 from tests.matches_data import make_images, to_batch, write_matches
 from tests.unit.balancing.settings import balance_goal, threshold_rule
 
@@ -118,6 +119,19 @@ def test_shares_thresholds_and_sums_equal_loops() -> None:
             reached = [sum(n for _, n in free[: k + 1]) / found.shared_matches for k in range(len(free))]
             nearest = min(range(len(free)), key=lambda k: abs(reached[k] - share))
             assert found.t_of_share(share) == free[nearest][0]
+
+
+def test_the_tail_is_the_same_wherever_it_is_counted() -> None:
+    counts = np.arange(1, 201)
+    values = np.resize([0.3, 1.1, 7.0, -49.0, 1.0], 200)
+    targets = EntryTargets({"en": (np.arange(200, dtype=np.int32), values)})
+    found = Distributions(["en"], lambda _: counts, targets)["en"]
+    for t in found.counts.tolist():  # as the t of a tail share is
+        assert targets.tail("en", counts, t).sum() == found.entries_below(t)
+        assert (targets.relative("en", counts, t) < t).sum() == found.entries_below(t)
+        shown = head_tail(counts, counts, t, None, targets.tail("en", counts, t))
+        assert (shown["tail"], shown["head"]) == (found.entries_below(t), 200 - found.entries_below(t))
+    assert (targets.relative("en", counts * 0, np.inf) == 0).all()
 
 
 def test_where_all_entries_have_a_t_of_their_own_the_languages_t_is_that_of_the_counts() -> None:
