@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from curation.balancing.distributions import SMALLEST_T, Distributions
+from curation.balancing.distributions import Distributions
 from curation.balancing.solve_t import solve_target
 from curation.balancing.thresholds import BalanceGoal
 
@@ -55,7 +55,9 @@ class Reach:
     def of_pass(cls, goal: BalanceGoal, distributions: Distributions, expect: Expect) -> "Reach":
         """Return what a pass tells; languages with a t of their own keep it."""
         fixed = goal.first_pass_rule.t_by_language
-        ends = distributions.each(lambda _, counts: np.array([SMALLEST_T, np.nextafter(counts.counts[-1], np.inf)]))
+        ends = distributions.each(
+            lambda _, counts: np.array([distributions.smallest_t, np.nextafter(counts.counts[-1], np.inf)])
+        )
         found = expect({lang: np.full(2, fixed[lang]) if lang in fixed else ts for lang, ts in ends.items()})
         images = {lang: found[lang] if lang in found else np.zeros(2) for lang in ends}
         matches = distributions.each(lambda lang, counts: counts.matches_capped(ends[lang][1]))
@@ -117,11 +119,12 @@ def _with_t(goal: BalanceGoal, distributions: Distributions, reach: Reach) -> Ba
             lambda lang, counts: rule.yields.get(lang, 1.0) * np.array([counts.matches_capped(t) for t in ts[lang]])
         )
         images = np.clip(np.sum(list(each.values()), axis=0), reach.least, reach.most)
-        ends = [at <= SMALLEST_T, at > largest]
+        ends = [at <= distributions.smallest_t, at > largest]
         return goal.expected_samples(np.select(ends, [reach.least, reach.most], images))
 
     counts = distributions.reference(rule.reference).counts
-    return replace(goal, solved_t=solve_target(goal.target_images, counts, largest, expect_samples).t)
+    found = solve_target(goal.target_images, counts, largest, expect_samples, distributions.smallest_t)
+    return replace(goal, solved_t=found.t)
 
 
 def _distance(

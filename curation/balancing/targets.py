@@ -36,6 +36,11 @@ class EntryTargets:
     def __len__(self) -> int:
         return sum(len(ids) for ids, _ in self.by_lang.values())
 
+    @property
+    def largest_weight(self) -> float:
+        """The largest weight of an entry, at least 1, which is that of entries without a target."""
+        return max(1.0, *(float(values.max(initial=1.0)) for _, values in self.by_lang.values()))
+
     @classmethod
     def of_rows(cls, rows: pa.Table) -> "EntryTargets":
         """Return the targets of rows as TARGETS has them; an entry has at most one row."""

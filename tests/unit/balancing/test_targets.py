@@ -171,6 +171,21 @@ def test_a_forecast_is_the_sum_of_the_probabilities_and_a_target_is_met(unit: st
         assert images[ALL].pairs[0] == pytest.approx(p.sum(), abs=1e-6)
 
 
+@pytest.mark.parametrize("weight", [1e-9, 1.0, 1e9])
+def test_of_equal_weights_only_the_ratios_matter(weight: float) -> None:
+    counts = {"en": np.array([600, 390, 10]), "de": np.array([2000])}
+    ids = {lang: np.arange(len(values), dtype=np.int32) for lang, values in counts.items()}
+    targets = EntryTargets({lang: (each, np.full(len(each), weight)) for lang, each in ids.items()})
+    distributions = Distributions(counts, counts.__getitem__, targets)
+
+    def expect(ts: dict[str, np.ndarray]) -> np.ndarray:
+        return sum(np.minimum(each[:, None], weight * ts[k]).sum(axis=0) for k, each in counts.items())
+
+    goal = balance_goal(threshold_rule(others=Others.same_t), target_images=0.01)
+    assert solve_goal(goal, distributions, expect)[1].exact
+    assert distributions["en"].t_of_capped(1e-3) * weight * 3 == pytest.approx(1e-3)
+
+
 def test_the_share_that_is_kept_of_each_entry_follows_its_target() -> None:
     """Of an entry in texts of its own, keeps are binomial: over 2,000 seeds its mean lies within 5 deviations of
     min(1, target / count). With 7 entries a right build fails for one list of seeds in 250,000."""
