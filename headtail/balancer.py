@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.balancing.probabilities import keep_probabilities
-from curation.balancing.targets import EntryTargets, with_targets
+from curation.balancing.targets import EntryTargets
 from curation.core.choices import Unit
 from curation.core.draws import draw, keep
 from curation.core.errors import HeadtailError
@@ -59,6 +59,8 @@ class Balancer:
         self.counts = check_counts(counts)
         Goal(t).check()
         self._targets = targets
+        # Not computed at the first batch: `datasets` hashes the object, and its hash must not change by use.
+        self._effective = {k: targets.effective(k, each) for k, each in self.counts.items()} if targets else self.counts
         self.t = {name: float(t[name] if isinstance(t, Mapping) else t) for name in self.counts if _has(t, name)}
         self.unit = check_unit(unit)
         self.names = RowNames(text, url, uid, lang)
@@ -112,11 +114,10 @@ class Balancer:
         encoded = langs.dictionary_encode()
         codes = encoded.indices.to_numpy()
         matched = np.diff(offsets) > 0
-        counts = with_targets(self.counts, self._targets)
         for code, lang in enumerate(encoded.dictionary.to_pylist()):
             members = np.flatnonzero((codes == code) & matched).astype(np.int32)
             if lang in self.t:
-                keep_probabilities(members, offsets, flat, counts[lang], self.t[lang], out)
+                keep_probabilities(members, offsets, flat, self._effective[lang], self.t[lang], out)
             else:
                 out[members] = 1.0  # an entry without a count is in the tail
         return out, ids

@@ -73,7 +73,7 @@ class Distribution:
         return float(self._cumulated[below - 1] if below else 0) + (len(self.counts) - below) * t
 
     def t_of_capped(self, wished: float) -> float:
-        """Return the t at which `matches_capped` is `wished`; SMALLEST_T, or just above all counts, where none is.
+        """Return the t at which `matches_capped` is `wished`; next to 0, or just above all counts, where none is.
 
         >>> found = Distribution(np.array([2, 4, 10]))
         >>> [found.t_of_capped(wished) for wished in (3.0, 6.0, 8.0, 16.0)], found.t_of_capped(17.0) > 10
@@ -83,7 +83,11 @@ class Distribution:
         at = int(np.searchsorted(capped, wished, side="left"))
         if at == len(capped):
             return float(np.nextafter(self.counts[-1], np.inf))
-        return max(SMALLEST_T, float((wished - before[at]) / slopes[at]))
+        return max(self._smallest_t, float((wished - before[at]) / slopes[at]))
+
+    @property
+    def _smallest_t(self) -> float:
+        return SMALLEST_T
 
     @cached_property
     def _ramp(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -116,6 +120,7 @@ class TargetedDistribution(Distribution):
         own = values < 0
         self._own_counts, self._own_ts = counts[own], -values[own]
         self._free = not own.all()
+        self._largest_weight = float(values.max())
         if self._free:
             counts, values = counts[~own], values[~own]
         effective = counts / np.abs(values) if self._free else counts.astype(np.float64)
@@ -147,6 +152,10 @@ class TargetedDistribution(Distribution):
         below = self._below(t)
         return own + float(self._cumulated[below - 1] if below else 0) + float(self._weights[below]) * t
 
+    @property
+    def _smallest_t(self) -> float:
+        return SMALLEST_T / max(1.0, self._largest_weight)
+
     def _slopes(self) -> np.ndarray:
         return self._weights[:-1] if self._free else np.zeros(0)
 
@@ -169,6 +178,8 @@ class Distributions:
         self.langs = sorted(langs)
         self._load = load
         self._targets = targets
+        self.smallest_t = SMALLEST_T / (targets.largest_weight if targets else 1.0)
+        """The t at which next to nothing is kept, of entries with the largest weight as well."""
 
     @classmethod
     def of_files(cls, counts: CountFiles, targets: EntryTargets | None = None) -> "Distributions":

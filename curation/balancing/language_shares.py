@@ -6,7 +6,8 @@ images in all. An image counts for the language of the text that it is kept with
 
 Counts do not tell images: a text of several entries is counted for each, and kept once. So a language's images are the
 sum of min(count, t) times its yield. A pass over `matches` tells the images at given thresholds, and so the yields
-there; passes are repeated until the images are as the law says.
+there; passes are repeated until the images are as the law says. A number of images in all is refused by a pass alone,
+the first one, which tells the images at the smallest t and above all counts: sums by yields are estimates.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from curation.balancing.distributions import Distributions
-from curation.balancing.solve_t import solve_goal
+from curation.balancing.solve_t import solve_target
 from curation.balancing.thresholds import BalanceGoal
 
 TOLERANCE = 5e-3
@@ -38,6 +39,32 @@ class SharesFound:
         return self.distance <= TOLERANCE
 
 
+@dataclass(frozen=True)
+class Reach:
+    """The images at the smallest t, `least`, and with t above all counts, `most`, by a pass over `matches`.
+
+    `yields` are those of the languages with t above all counts. The images of one language are no bounds: with a lower
+    t of other languages, more images have a text of this one alone.
+    """
+
+    least: float
+    most: float
+    yields: Mapping[str, float]
+
+    @classmethod
+    def of_pass(cls, goal: BalanceGoal, distributions: Distributions, expect: Expect) -> "Reach":
+        """Return what a pass tells; languages with a t of their own keep it."""
+        fixed = goal.first_pass_rule.t_by_language
+        ends = distributions.each(
+            lambda _, counts: np.array([distributions.smallest_t, np.nextafter(counts.counts[-1], np.inf)])
+        )
+        found = expect({lang: np.full(2, fixed[lang]) if lang in fixed else ts for lang, ts in ends.items()})
+        images = {lang: found[lang] if lang in found else np.zeros(2) for lang in ends}
+        matches = distributions.each(lambda lang, counts: counts.matches_capped(ends[lang][1]))
+        least, most = (float(sum(each[at] for each in images.values())) for at in (0, 1))
+        return cls(least, most, {lang: float(each[1]) / matches[lang] for lang, each in images.items()})
+
+
 def solve_shares(goal: BalanceGoal, distributions: Distributions, expect: Expect) -> tuple[BalanceGoal, SharesFound]:
     """Return the goal with the yields at which the languages have their shares, and its target solved if it has one.
 
@@ -45,8 +72,10 @@ def solve_shares(goal: BalanceGoal, distributions: Distributions, expect: Expect
     """
     rule = replace(goal.rule, yields={})
     tried: list[tuple[Mapping[str, float], Mapping[str, float]]] = []
-    for number in range(1, MAX_PASSES + 1):
-        candidate = _with_t(replace(goal, rule=rule), distributions)
+    reach = None if goal.target_images is None else Reach.of_pass(goal, distributions, expect)
+    for number in range(1 if reach is None else 2, MAX_PASSES + 1):
+        candidate = replace(goal, rule=rule)
+        candidate = candidate if reach is None else _with_t(candidate, distributions, reach)
         t = candidate.thresholds(distributions)
         expected = expect({lang: np.array([one]) for lang, one in t.items()})
         images = {lang: float(values[0]) for lang, values in expected.items()}
@@ -56,7 +85,11 @@ def solve_shares(goal: BalanceGoal, distributions: Distributions, expect: Expect
         if found.is_exact or number == MAX_PASSES:
             return candidate, found
         tried.append(({lang: rule.yields.get(lang, 1.0) for lang in t}, yields))
-        rule = replace(rule, yields={lang: _next(lang, tried[-2:]) for lang, value in yields.items() if value > 0})
+        wanted = {lang: _next(lang, tried[-2:]) for lang, value in yields.items() if value > 0}
+        if reach is not None:  # a step that goes too far would lead beyond all counts, and back
+            for lang in wanted:
+                wanted[lang] = max(wanted[lang], min(yields[lang], reach.yields[lang]))
+        rule = replace(rule, yields=wanted)
     raise AssertionError("the last pass returns")
 
 
@@ -73,19 +106,25 @@ def _next(lang: str, tried: Sequence[tuple[Mapping[str, float], Mapping[str, flo
     return float(np.exp((found[1] - slope * assumed[1]) / (1.0 - slope)))
 
 
-def _with_t(goal: BalanceGoal, distributions: Distributions) -> BalanceGoal:
-    """Return the goal with its target, if it has one, solved by the yields as they are: without a pass."""
-    if goal.target_images is None:
-        return goal
-    rule = goal.rule
+def _with_t(goal: BalanceGoal, distributions: Distributions, reach: Reach) -> BalanceGoal:
+    """Return the goal with its target solved by the yields as they are: without a pass."""
+    assert goal.target_images is not None
+    rule = goal.first_pass_rule
 
-    def estimate(ts: Mapping[str, np.ndarray]) -> np.ndarray:
+    largest = rule.t_of_all(distributions)
+
+    def expect_samples(points: Sequence[float]) -> np.ndarray:
+        ts, at = rule.thresholds(distributions, points), np.array(points)
         each = distributions.each(
             lambda lang, counts: rule.yields.get(lang, 1.0) * np.array([counts.matches_capped(t) for t in ts[lang]])
         )
-        return np.sum(list(each.values()), axis=0)
+        images = np.clip(np.sum(list(each.values()), axis=0), reach.least, reach.most)
+        ends = [at <= distributions.smallest_t, at > largest]
+        return goal.expected_samples(np.select(ends, [reach.least, reach.most], images))
 
-    return solve_goal(goal, distributions, estimate)[0]
+    counts = distributions.reference(rule.reference).counts
+    found = solve_target(goal.target_images, counts, largest, expect_samples, distributions.smallest_t)
+    return replace(goal, solved_t=found.t)
 
 
 def _distance(

@@ -240,7 +240,7 @@ def _checked_captions(captions: Mapping[str, float]) -> dict[str, float]:
         ends[name] = fsum(captions[each] for each in (*ends, name))
     if ends and max(ends.values()) > 1 + 1e-9:
         raise ValueError(f"captions: the weights add up to {max(ends.values()):g}, expected at most 1")
-    names = [*_OUTCOMES, *ends, *map(_missing, ends)]
+    names = [*_OUTCOMES, REPEATED, *ends, *map(_missing, ends)]
     if twice := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"captions: {', '.join(twice)} is the name of one of the counts: give the key another name")
     return ends

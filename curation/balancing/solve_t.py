@@ -42,30 +42,33 @@ def solve_goal(
     largest = counts[-1]
     if goal.rule.others == Others.same_t:
         largest = max(distributions.each(lambda _, found: found.counts[-1]).values())
-    elif goal.rule.others == Others.shares:
-        largest = goal.first_pass_rule.t_of_all(distributions)
 
     def expect_samples(points: Sequence[float]) -> np.ndarray:
         ts = goal.first_pass_rule.thresholds(distributions, points)
         return goal.expected_samples(expect(ts))
 
-    found = solve_target(goal.target_images, counts, float(largest), expect_samples)
+    found = solve_target(goal.target_images, counts, float(largest), expect_samples, distributions.smallest_t)
     return replace(goal, solved_t=found.t), found
 
 
 def solve_target(
-    target: float, counts: np.ndarray, largest: float, expect: Callable[[Sequence[float]], np.ndarray]
+    target: float,
+    counts: np.ndarray,
+    largest: float,
+    expect: Callable[[Sequence[float]], np.ndarray],
+    smallest: float = SMALLEST_T,
 ) -> Solution:
     """Return the reference t at which `target` images are expected.
 
     `counts` are the sorted counts above 0 of the reference language. `largest` is the count above which a larger t
-    keeps no more: the largest count of the reference, or of all languages where they have the same t. `expect` returns
-    the expected images at ascending reference thresholds, in one pass over the data; they never fall as t rises. Raises
-    HeadtailError where the target is above the images of `matches`, or below those expected at the smallest t.
+    keeps no more: the largest count of the reference, or of all languages where they have the same t. `smallest` is
+    the smallest t that is tried. `expect` returns the expected images at ascending reference thresholds, in one pass
+    over the data; they never fall as t rises. Raises HeadtailError where the target is above the images of `matches`,
+    or below those expected at the smallest t.
     """
     jumps = np.unique(counts).astype(np.float64)
     top = float(np.nextafter(largest, np.inf))
-    ts = np.geomspace(SMALLEST_T, top, POINTS)
+    ts = np.geomspace(smallest, top, POINTS)
     images = expect(ts.tolist())
     if target > images[-1] * (1 + 1e-12):
         raise HeadtailError(
@@ -75,7 +78,7 @@ def solve_target(
     if images[0] - target > TOLERANCE * target:
         raise HeadtailError(
             f"balance.target_images={target:,.10g} is less than the {images[0]:,.1f} images expected at "
-            f"t={SMALLEST_T:g}: thresholds of other languages, or concepts, hold them"
+            f"t={smallest:g}: thresholds of other languages, targets of entries, or concepts hold them"
         )
     while True:
         nearest = int(np.argmin(np.abs(images - target)))

@@ -35,6 +35,10 @@ EXAMPLES = ("birds",)
 """Lists that the package holds, for the preset `domain`."""
 LEAST, MOST = 1e-9, {"t": 1e18, "weight": 1e9}
 MAX_ROWS = 50_000_000
+MAX_TEXT_BYTES = 4096
+"""Maximum size of an entry or a language: a value of megabytes, which rows repeat, takes next to nothing in a file."""
+MAX_BYTES = 4 << 30
+"""Maximum size of all rows in memory: 27 million with entries of 20 bytes take 1.4 GB."""
 SHOWN = 5
 
 
@@ -212,11 +216,14 @@ def _read_parquet(path: str) -> pa.Table:
                 raise ValueError(f"it has more than {MAX_ROWS:,} rows")
             names = bounded.schema.names
             schema = pa.schema([(name, KINDS[name]) for name in names])
-            batches = [
-                _cast(path, batch, schema)
-                for group in range(len(bounded.group_rows))
-                for batch in bounded.read_group(group, names, storage.ROW_GROUP_ROWS)
-            ]
+            batches: list[pa.RecordBatch] = []
+            size = 0
+            for group in range(len(bounded.group_rows)):
+                for batch in bounded.read_group(group, names, storage.ROW_GROUP_ROWS):
+                    batches.append(_cast(path, batch, schema))
+                    size += batches[-1].nbytes
+                    if size > MAX_BYTES:
+                        raise ValueError(f"its rows take more than {MAX_BYTES:,} bytes")
         except ERRORS as error:
             raise HeadtailError(f"{path} is not a Parquet file of targets, or is damaged: {error}") from error
     return pa.Table.from_batches(batches, schema)
@@ -231,6 +238,8 @@ def _cast(path: str, batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch
         try:
             if not fits and not pa.types.is_null(column.type):
                 raise ValueError(f"it is {column.type}")
+            if is_text and (longest := pc.max(pc.binary_length(column)).as_py() or 0) > MAX_TEXT_BYTES:
+                raise ValueError(f"a value has {longest:,} bytes, expected at most {MAX_TEXT_BYTES:,}")
             columns.append(column.cast(field.type))
         except (ValueError, pa.ArrowException) as error:
             raise HeadtailError(f"{path}: column {field.name} is no column of {field.type}: {error}") from error
@@ -245,6 +254,7 @@ def _read_csv(path: str) -> pa.Table:
             names = [name.strip() for name in next(lines, [])]
             _check_columns(path, names)
             columns = {name: [] for name in names}
+            size = 0
             for row in lines:
                 if not row:
                     continue
@@ -254,8 +264,9 @@ def _read_csv(path: str) -> pa.Table:
                     )
                 for name, value in zip(names, row, strict=True):
                     columns[name].append(_number(path, lines.line_num, name, value))
-                if len(columns["lang"]) > MAX_ROWS:
-                    raise HeadtailError(f"{path} has more than {MAX_ROWS:,} rows: write it as Parquet, in parts")
+                size += sum(map(len, row))
+                if len(columns["lang"]) > MAX_ROWS or size > MAX_BYTES:
+                    raise HeadtailError(f"{path} has more than {MAX_ROWS:,} rows, or {MAX_BYTES:,} characters")
         except csv.Error as error:
             raise HeadtailError(f"{path} is no CSV file of targets: {error}") from error
     return pa.table({name: pa.array(values, KINDS[name]) for name, values in columns.items()})
@@ -267,6 +278,11 @@ def _number(path: str, line: int, name: str, value: str) -> str | float | int | 
         return None
     try:
         if pa.types.is_string(KINDS[name]):
+            if len(value.encode()) > MAX_TEXT_BYTES:
+                raise HeadtailError(
+                    f"{path}: line {line} has {name} of {len(value.encode()):,} bytes, expected at most "
+                    f"{MAX_TEXT_BYTES:,}"
+                )
             return value
         return pa.scalar(int(value), KINDS[name]).as_py() if name == "entry_id" else float(value)
     except (ValueError, OverflowError, pa.ArrowException):

@@ -36,6 +36,11 @@ class EntryTargets:
     def __len__(self) -> int:
         return sum(len(ids) for ids, _ in self.by_lang.values())
 
+    @property
+    def largest_weight(self) -> float:
+        """The largest weight of an entry, at least 1, which is that of entries without a target."""
+        return max(1.0, *(float(values.max(initial=1.0)) for _, values in self.by_lang.values()))
+
     @classmethod
     def of_rows(cls, rows: pa.Table) -> "EntryTargets":
         """Return the targets of rows as TARGETS has them; an entry has at most one row."""
@@ -88,9 +93,23 @@ class EntryTargets:
             found[own] = np.minimum(values[is_own] / counts[own], -_SMALLEST)  # 0 would be no own t
         return found
 
+    def tail(self, lang: str, counts: np.ndarray, t: float) -> np.ndarray:
+        """Return whether each entry id is below its threshold: count < own t, or count / weight < t, as forecasts do.
+
+        The product weight * t is rounded in another way, so it must not decide.
+        """
+        values = self.values(lang, len(counts))
+        return np.where(values < 0, counts < -values, counts / np.abs(values) < t)
+
     def relative(self, lang: str, counts: np.ndarray, t: float) -> np.ndarray:
         """Return the counts that are to t, the threshold of the language, what these are to those of the entries."""
-        return counts if lang not in self.by_lang else counts * (t / self.thresholds(lang, t, len(counts)))
+        if lang not in self.by_lang:
+            return counts
+        values = self.values(lang, len(counts))
+        with np.errstate(invalid="ignore"):  # t is infinite where there is none
+            of_own = counts * (t / -values)
+        of_own = np.where(counts < -values, np.minimum(of_own, np.nextafter(t, 0.0)), np.maximum(of_own, t))
+        return np.where(values < 0, np.where(counts > 0, of_own, 0.0), counts / np.abs(values))
 
     def of_entry(self, lang: str, entry_id: int, t: float) -> float | None:
         """Return the threshold of an entry that has a target, given that of the language; None if it has none."""

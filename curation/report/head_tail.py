@@ -20,20 +20,20 @@ def head_tail(
     after: np.ndarray,
     t: float | None,
     expected: np.ndarray | None,
-    ts: np.ndarray | None = None,
+    below: np.ndarray | None = None,
 ) -> Values:
     """Return the numbers of one language; counts are int64 by entry_id, `expected` in units of 1 / EXPECTED_UNIT.
 
     `unequal` has the Gini coefficient, the effective number of entries and the share of the TOP largest, over the
-    entries with a match, before and after. Entries that are named have entry_id, before and after. `ts` are the
-    thresholds by entry_id, where some have targets.
+    entries with a match, before and after. Entries that are named have entry_id, before and after. `below`
+    is whether each entry_id is below its threshold, where some have targets.
     """
     after = np.concatenate([after, np.zeros(len(before) - len(after), np.int64)])
     counted = np.flatnonzero(before)
     first, then = before[counted], after[counted]
     is_tail = np.zeros(len(first), bool)
     if t is not None:
-        is_tail = first < (t if ts is None else ts[counted])
+        is_tail = first < t if below is None else below[counted]
     return {
         "tail": None if t is None else int(is_tail.sum()),
         "head": None if t is None else int((~is_tail).sum()),

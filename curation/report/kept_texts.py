@@ -103,10 +103,10 @@ def merge_texts(outputs: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, An
 
 
 def tail_entries(
-    counts: np.ndarray, t: float | np.ndarray, lang: str, seed: int, number: int = TAIL_ENTRIES
+    counts: np.ndarray, is_tail: np.ndarray, lang: str, seed: int, number: int = TAIL_ENTRIES
 ) -> list[int]:
-    """Return `number` entries of the tail, 0 < count < t, by keyed draws; `t` may be an array by entry_id."""
-    ids = np.flatnonzero((counts > 0) & (counts < t))
+    """Return `number` entries of the tail with a match, by keyed draws; counts and `is_tail` are by entry_id."""
+    ids = np.flatnonzero((counts > 0) & is_tail)
     if not len(ids):
         return []
     draws = draw(seed, "examples", pa.array(np.char.add(f"{lang} ", ids.astype(str)).tolist()))

@@ -35,8 +35,8 @@ def wanted_entries(
     chosen = {}
     for lang in largest:
         counts, t = before.load(lang), thresholds[lang]["t"]
-        ts = t if targets is None else targets.thresholds(lang, t, len(counts))
-        chosen[lang] = tail_entries(counts, ts, lang, seed)
+        is_tail = counts < t if targets is None else targets.tail(lang, counts, t)
+        chosen[lang] = tail_entries(counts, is_tail, lang, seed)
     return Wanted({lang: ids for lang, ids in chosen.items() if ids}, seed, tuple(removals))
 
 
@@ -54,8 +54,10 @@ def head_tails(
         first, then, t = before.load(lang), after.load(lang), counts[lang]["t"]
         chosen = wanted.entries.get(lang, [])
         tail = [{"entry_id": i, "before": int(first[i]), "after": int(then[i]) if i < len(then) else 0} for i in chosen]
-        ts = targets.thresholds(lang, t, len(first)) if targets and t is not None else None
-        found[lang] = head_tail(first, then, t, expected.load(lang) if expected else None, ts) | {"tail_entries": tail}
+        below = targets.tail(lang, first, t) if targets and t is not None else None
+        found[lang] = head_tail(first, then, t, expected.load(lang) if expected else None, below) | {
+            "tail_entries": tail
+        }
     return found
 
 

@@ -1,6 +1,7 @@
 """Shares of languages: the images of each are as the law says, by forecasts that equal an enumeration."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema.jobs import BalancePairsConfig
+from curation.balancing.balance import text_probabilities
 from curation.balancing.counts import BucketsTask, CountArrays, save_array
 from curation.balancing.distributions import Distribution, Distributions
 from curation.balancing.forecast import ALL, ForecastGrid, add_forecasts, forecast_buckets
@@ -89,6 +91,46 @@ def test_each_language_keeps_its_share_of_the_images_or_all(
         assert solved.solution["yields"] == solved.rule.yields
         if goal.headroom == 1:  # the second balance, in the same counts, finds the same thresholds
             assert solved.of_survivors().thresholds(distributions) == pytest.approx(t)
+
+
+def _expect_texts(
+    matched: MatchedBatch, counts: Mapping[str, np.ndarray], ts: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Return the sum of the probabilities of each language's texts."""
+    points = [{lang: float(t[at]) for lang, t in ts.items()} for at in range(len(ts["en"]))]
+    p = [text_probabilities(matched, counts, point) for point in points]
+    codes = {lang: matched.codes == code for code, lang in enumerate(matched.langs)}
+    return {lang: np.array([one[codes[lang]].sum() for one in p]) for lang in ts}
+
+
+@pytest.mark.parametrize("own", [{}, {"de": 3.0}], ids=["shares", "own t"])
+def test_a_number_is_refused_only_where_the_images_themselves_do_not_give_it(own: dict[str, float]) -> None:
+    for seed in (1, 4):
+        matched = MatchedBatch(to_batch(make_images(120, seed, entries=20)))
+        arrays = CountArrays()
+        arrays.add(matched)
+        counts = dict(arrays.items())
+        distributions = Distributions(counts, counts.__getitem__)
+
+        expect = partial(_expect_texts, matched, counts)
+        rule = threshold_rule(others=Others.shares, shares={"fr": 0.25}, t_by_language=own)
+        least, most = (
+            sum(float(images[0]) for images in expect({k: np.array([own.get(k, t)]) for k in counts}).values())
+            for t in (1e-9, 1e9)
+        )
+        for part in (0.01, 0.5, 0.7, 0.9, 0.97, 1.0):
+            goal = balance_goal(rule, target_images=least + part * (most - least))
+            solved, found = solve_shares(goal, distributions, expect)
+            t = {lang: np.array([one]) for lang, one in solved.thresholds(distributions).items()}
+            assert found.is_exact
+            assert sum(float(images[0]) for images in expect(t).values()) == pytest.approx(
+                goal.target_images, rel=2 * TOLERANCE
+            )
+        with pytest.raises(HeadtailError, match="more than matches can give: at most"):
+            solve_shares(balance_goal(rule, target_images=most * 1.001), distributions, expect)
+        if own:
+            with pytest.raises(HeadtailError, match="less than the"):
+                solve_shares(balance_goal(rule, target_images=least * 0.99), distributions, expect)
 
 
 def _wish(goal: object) -> dict[str, object]:

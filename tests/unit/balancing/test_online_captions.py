@@ -147,9 +147,10 @@ def test_entries_are_those_of_the_text_or_none(folder: str) -> None:
         ({"a": 0}, "the weight of a must be above 0 and at most 1, got 0"),
         ({"a": "0.1"}, "the weight of a must be above 0 and at most 1, got '0.1'"),
         ({"alt_text": 0.1}, "alt_text is the name of one of the counts"),
+        ({"repeated": 0.1}, "repeated is the name of one of the counts"),
         ({"a": 0.1, "a_missing": 0.1}, "a_missing is the name of one of the counts"),
     ],
-    ids=["more than all", "nothing", "a string", "a count", "a count of another"],
+    ids=["more than all", "nothing", "a string", "a count", "a count of repeats", "a count of another"],
 )
 def test_impossible_captions_are_refused(captions: dict, message: str, folder: str) -> None:
     with pytest.raises(ValueError, match=message):

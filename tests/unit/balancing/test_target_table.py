@@ -11,6 +11,7 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema.jobs import BalancePairsConfig
+from curation.balancing import target_table
 from curation.balancing.entry_table import Words
 from curation.balancing.target_table import TargetTable, read_target_table
 from curation.core.errors import HeadtailError
@@ -59,6 +60,24 @@ def test_rows_of_parquet_and_csv_are_the_same_targets_in_whatever_order(tmp_path
         ]
     changed = [dict(row, weight=row["weight"] and 3.5) for row in ROWS]
     assert read_target_table(_parquet(tmp_path / "e.parquet", changed)).hash != found[0].hash
+
+
+def test_long_entries_and_rows_that_take_too_much_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [_row(entry="é" * 2048), _row(entry="a" * 4097)]
+    path = _parquet(tmp_path / "a.parquet", rows)
+    with pytest.raises(HeadtailError, match="column entry is no column of string: a value has 4,097 bytes, expected"):
+        read_target_table(path)
+    (tmp_path / "a.csv").write_text("lang,entry,t\n" + "".join(f"en,{row['entry']},1\n" for row in rows))
+    with pytest.raises(HeadtailError, match="line 3 has entry of 4,097 bytes, expected at most 4,096"):
+        read_target_table(str(tmp_path / "a.csv"))
+    path = _parquet(tmp_path / "b.parquet", rows[:1])
+    assert len(read_target_table(path).rows) == 1
+    monkeypatch.setattr(target_table, "MAX_BYTES", 4000)
+    with pytest.raises(HeadtailError, match=r"b\.parquet is not a Parquet file of targets, .* more than 4,000 bytes"):
+        target_table._read_parquet(path)
+    (tmp_path / "b.csv").write_text("lang,entry,t\n" + f"en,{'a' * 4000},1\n")
+    with pytest.raises(HeadtailError, match="or 4,000 characters"):
+        read_target_table(str(tmp_path / "b.csv"))
 
 
 def test_a_folder_of_one_file_is_read_and_of_two_refused(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from curation.core.draws import keep
 from curation.core.kept_targets import TARGETS
 from curation.core.schemas import CURATED
 from curation.core.table_reader import read_rows
+from curation.report.head_tail import head_tail
 from tests.matches_data import make_images, to_batch, write_matches
 from tests.unit.balancing.settings import balance_goal, threshold_rule
 
@@ -120,6 +121,19 @@ def test_shares_thresholds_and_sums_equal_loops() -> None:
             assert found.t_of_share(share) == free[nearest][0]
 
 
+def test_the_tail_is_the_same_wherever_it_is_counted() -> None:
+    counts = np.arange(1, 201)
+    values = np.resize([0.3, 1.1, 7.0, -49.0, 1.0], 200)
+    targets = EntryTargets({"en": (np.arange(200, dtype=np.int32), values)})
+    found = Distributions(["en"], lambda _: counts, targets)["en"]
+    for t in found.counts.tolist():  # as the t of a tail share is
+        assert targets.tail("en", counts, t).sum() == found.entries_below(t)
+        assert (targets.relative("en", counts, t) < t).sum() == found.entries_below(t)
+        shown = head_tail(counts, counts, t, None, targets.tail("en", counts, t))
+        assert (shown["tail"], shown["head"]) == (found.entries_below(t), 200 - found.entries_below(t))
+    assert (targets.relative("en", counts * 0, np.inf) == 0).all()
+
+
 def test_where_all_entries_have_a_t_of_their_own_the_languages_t_is_that_of_the_counts() -> None:
     counts = np.array([0, 3, 8, 40])
     targets = EntryTargets({"en": (np.arange(4, dtype=np.int32), np.full(4, -5.0))})
@@ -155,6 +169,21 @@ def test_a_forecast_is_the_sum_of_the_probabilities_and_a_target_is_met(unit: st
     assert len(kept) == receipt.rows_out
     if unit == "pair":
         assert images[ALL].pairs[0] == pytest.approx(p.sum(), abs=1e-6)
+
+
+@pytest.mark.parametrize("weight", [1e-9, 1.0, 1e9])
+def test_of_equal_weights_only_the_ratios_matter(weight: float) -> None:
+    counts = {"en": np.array([600, 390, 10]), "de": np.array([2000])}
+    ids = {lang: np.arange(len(values), dtype=np.int32) for lang, values in counts.items()}
+    targets = EntryTargets({lang: (each, np.full(len(each), weight)) for lang, each in ids.items()})
+    distributions = Distributions(counts, counts.__getitem__, targets)
+
+    def expect(ts: dict[str, np.ndarray]) -> np.ndarray:
+        return sum(np.minimum(each[:, None], weight * ts[k]).sum(axis=0) for k, each in counts.items())
+
+    goal = balance_goal(threshold_rule(others=Others.same_t), target_images=0.01)
+    assert solve_goal(goal, distributions, expect)[1].exact
+    assert distributions["en"].t_of_capped(1e-3) * weight * 3 == pytest.approx(1e-3)
 
 
 def test_the_share_that_is_kept_of_each_entry_follows_its_target() -> None:

@@ -87,6 +87,6 @@ def test_images_that_left_the_shards_are_shown_by_no_text() -> None:
 
 def test_tail_entries_are_below_t() -> None:
     counts = np.array([0, 1, 5, 9, 10, 200])
-    assert tail_entries(counts, 10, "en", 0, 20) == [1, 2, 3]
-    assert len(tail_entries(counts, 10, "en", 0, 2)) == 2
-    assert tail_entries(counts, 1, "en", 0, 20) == []
+    assert tail_entries(counts, counts < 10, "en", 0, 20) == [1, 2, 3]
+    assert len(tail_entries(counts, counts < 10, "en", 0, 2)) == 2
+    assert tail_entries(counts, counts < 1, "en", 0, 20) == []
