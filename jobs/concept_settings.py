@@ -17,7 +17,7 @@ from curation.core.progress import say
 from curation.core.recipes import Recipe
 from curation.core.schemas import CONCEPT_COUNTS
 from curation.core.storage import join, remove
-from curation.core.tables import Table, sum_receipts
+from curation.core.tables import Table, refuse_other_stage, sum_receipts
 from curation.matching.entry_lists import EntryList
 from curation.matching.parts import MatchesTables
 from curation.spark.concepts import JoinedConcepts, join_tables
@@ -64,10 +64,15 @@ class Concepts:
 
     @classmethod
     def of(cls, config: BalancePairsConfig) -> "Concepts":
-        """Return the concepts of a configuration, none where it names none; raises HeadtailError for wrong tables."""
+        """Return the concepts of a configuration, none where it names none.
+
+        Raises HeadtailError for wrong tables, and where `concept_counts` is the table of another job.
+        """
         names = read_names(config.concept_names)
         tables = open_concepts(config.concepts, names)
         table = Table(config.concept_counts, CONCEPT_COUNTS)
+        if tables:
+            refuse_other_stage(table.parts(), Recipe(STAGE, 1, {}, []))
         return cls(tables, goals_of(config), names, config.balance.combine, table)
 
     def recipe(self, balance: Recipe) -> Recipe:
