@@ -47,6 +47,18 @@ def read_batches(
         yield from file.iter_batches(batch_rows, columns=columns)
 
 
+@contextmanager
+def open_foreign_file(path: str) -> Iterator[BoundedParquet]:
+    """Open a Parquet file that others may have written; raises HeadtailError where it is damaged or claims too much."""
+    with open_input(path) as file:
+        try:
+            yield BoundedParquet(file)
+        except HeadtailError:
+            raise
+        except PARQUET_ERRORS as error:
+            raise HeadtailError(f"{path} is not a Parquet file, or is damaged: {error}") from error
+
+
 def read_foreign_batches(
     path: str, schema: pa.Schema, columns: Sequence[str], batch_rows: int, further: Iterable[str] | None = ()
 ) -> Iterator[pa.RecordBatch]:

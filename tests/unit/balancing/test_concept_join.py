@@ -15,7 +15,7 @@ from curation.balancing import concept_rows
 from curation.balancing.balance import BalanceSettings, balance_bucket, plan_balancing, text_probabilities
 from curation.balancing.concept_counts import add_counts, rename_concepts, write_concept_counts
 from curation.balancing.concept_join import join_concepts, joined_path, plan_joining, uids_by_range
-from curation.balancing.concept_rows import UidRanges, deal_concepts, plan_dealing
+from curation.balancing.concept_rows import UidRanges, deal_concepts, measure_concepts, plan_dealing, plan_measuring
 from curation.balancing.concept_tables import open_concepts, read_names
 from curation.balancing.concepts import ConceptDraw
 from curation.balancing.counts import CountArrays, CountFiles, save_array
@@ -101,6 +101,22 @@ def test_join_gives_each_image_its_concepts(
         assert np.load(tmp_path / "counts" / f"{name}.npy").tolist() == [counts[n] for n in range(12)]
         assert receipt.facts[f"with {number}"] == sum(map(bool, wanted))
         assert receipt.facts[f"joined {number}"] == sum(row["uid"] in given for row in ROWS)
+
+
+def test_ranges_follow_values_not_compressed_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small file of many equal lists is cut as finely as its ids in memory need."""
+    monkeypatch.setattr(concept_rows, "CUT_BYTES", 1 << 20)
+    uids = pa.array([f"{n:024x}" for n in range(3000)])
+    offsets = pa.array(np.arange(len(uids) + 1, dtype=np.int32) * 400)
+    ids = pa.ListArray.from_arrays(offsets, pa.array(np.tile(np.arange(400, dtype=np.int32), len(uids))))
+    pq.write_table(pa.table({"uid": uids, "concept_ids": ids}), tmp_path / "table.parquet", row_group_size=1000)
+    assert (tmp_path / "table.parquet").stat().st_size < 1 << 18
+    (table,) = open_concepts({"colours": str(tmp_path / "table.parquet")}, {})
+    (task,) = plan_measuring(table)
+    size = measure_concepts(task).facts["bytes"]
+    assert size == len(uids) * (16 + 4 * 400)
+    assert UidRanges.of([size], 1, 1) == UidRanges(1, 5)
+    assert measure_concepts(replace(task, weighted=True)).facts["bytes"] == len(uids) * (16 + 8 * 400)
 
 
 def test_join_sees_each_image_of_several_tables_once(tmp_path: Path) -> None:
