@@ -13,7 +13,7 @@ import numba
 import numpy as np
 import pyarrow as pa
 
-from curation.balancing.concept_tables import IDS, UID, ConceptTable, read_concepts
+from curation.balancing.concept_tables import IDS, UID, ConceptTable, open_concept_file, read_concepts
 from curation.balancing.packed_uids import PackedUids, pack_uids
 from curation.balancing.weighted_ids import BITS
 from curation.core import storage
@@ -21,7 +21,6 @@ from curation.core.beats import watch
 from curation.core.errors import HeadtailError
 from curation.core.exchange import FAST, SUFFIX, write_batches
 from curation.core.receipts import Receipt
-from curation.core.table_reader import open_foreign_file, open_table_file
 
 BATCH_ROWS = 65_536
 FLUSH_BYTES = 64 << 20
@@ -117,7 +116,7 @@ def measure_concepts(task: MeasureConceptsTask) -> Receipt:
     receipt = Receipt(task.paths[0])
     watch(receipt)
     for path in task.paths:
-        with open_foreign_file(path) as opened:
+        with open_concept_file(task.name, path) as opened:
             ids = opened.count_values(IDS)
             receipt.facts["bytes"] += ROW_BYTES * sum(opened.group_rows) + ids * (8 if task.weighted else 4)
     return receipt
@@ -142,16 +141,16 @@ def plan_dealing(table: ConceptTable, folder: str) -> list[DealConceptsTask]:
             table.name, file.path, table.size, table.weighted, groups, storage.join(folder, f"{place:06d}-{part:04d}")
         )
         for place, file in enumerate(table.files)
-        for part, groups in enumerate(_split(file))
+        for part, groups in enumerate(_split(table.name, file))
     ]
 
 
-def _split(file: storage.FileInfo) -> list[tuple[int, ...]]:
+def _split(name: str, file: storage.FileInfo) -> list[tuple[int, ...]]:
     parts = -(-file.size // SPLIT_BYTES)
     if parts <= 1:
         return [()]
-    with open_table_file(file.path, pa.schema([]), further=None) as opened:
-        groups = opened.metadata.num_row_groups
+    with open_concept_file(name, file.path) as opened:
+        groups = len(opened.group_rows)
     borders = np.unique(np.linspace(0, groups, min(parts, groups) + 1).astype(int)).tolist()
     return list(itertools.pairwise(borders))
 

@@ -92,6 +92,12 @@ def read_schema(path: str) -> pa.Schema:
         return file.schema_arrow
 
 
+def foreign_schema(path: str) -> pa.Schema:
+    """Return the Arrow schema of a Parquet file that others may have written; raises HeadtailError if it is damaged."""
+    with open_foreign_file(path) as file:
+        return file.schema
+
+
 def check_file(path: str, schema: pa.Schema, further: Iterable[str] | None = ()) -> None:
     """Raise HeadtailError if the columns of a file differ from the schema, or if the file was cleaned."""
     try:

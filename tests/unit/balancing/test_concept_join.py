@@ -25,7 +25,7 @@ from curation.core.choices import Combine, Unit
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import CONCEPT_COUNTS, CURATED, MATCHES
-from curation.core.table_reader import read_rows
+from curation.core.table_reader import foreign_schema, read_rows
 from curation.matching.buckets import buckets_of
 from tests.matches_data import Image, make_images, to_batch, write_matches
 
@@ -248,6 +248,24 @@ def test_hostile_tables_are_refused(columns: dict[str, list], line: str, tmp_pat
         _deal(str(tmp_path / "table.parquet"), str(tmp_path / "dealt"))
     assert str(error.value).startswith("concepts.colours: ")
     assert "\n" not in str(error.value)
+
+
+def test_a_damaged_footer_is_one_line_wherever_a_file_is_opened_first(tmp_path: Path) -> None:
+    path = Path(_write_concepts(_concepts(3), tmp_path / "table", 1)) / "0.parquet"
+    (table,) = open_concepts({"colours": str(path)}, {})
+    data = path.read_bytes()
+    path.write_bytes(data[:-200] + b"\xff" * 192 + data[-8:])
+    large = replace(table, files=(replace(table.files[0], size=concept_rows.SPLIT_BYTES + 1),))
+    (measuring,) = plan_measuring(table)
+    for read in (
+        partial(open_concepts, {"colours": str(path)}, {}),
+        partial(measure_concepts, measuring),
+        partial(plan_dealing, large, str(tmp_path)),
+    ):
+        with pytest.raises(HeadtailError, match=f"^concepts.colours: {path} cannot be read: [^\n]+$"):
+            read()
+    with pytest.raises(HeadtailError, match=f"^{path} is not a Parquet file, or is damaged: [^\n]+$"):
+        foreign_schema(str(path))
 
 
 def test_an_image_that_is_named_twice_is_refused(tmp_path: Path) -> None:
