@@ -6,7 +6,7 @@ once.
 """
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numba
@@ -31,8 +31,8 @@ CUT_BYTES, CUT_IMAGES = 32 << 20, 1 << 20
 """A range of a bucket has about so many bytes of a table, and so many images, at most."""
 ROW_BYTES = 16
 """A row in memory without its ids."""
-MEASURED_FILES = 128
-"""A task reads the footers of so many files."""
+TASK_FILES = 128
+"""A task opens at most so many files."""
 MAX_SLICES = 1 << 16
 SHORT = 32
 """Ids of one image that are sorted by insertion."""
@@ -101,10 +101,10 @@ class MeasureConceptsTask:
 
 def plan_measuring(table: ConceptTable) -> list[MeasureConceptsTask]:
     """Return tasks that cover the files of a table."""
-    paths = [file.path for file in table.files]
+    paths = tuple(file.path for file in table.files)
     return [
-        MeasureConceptsTask(table.name, tuple(paths[start : start + MEASURED_FILES]), table.weighted)
-        for start in range(0, len(paths), MEASURED_FILES)
+        MeasureConceptsTask(table.name, paths[start : start + TASK_FILES], table.weighted)
+        for start in range(0, len(paths), TASK_FILES)
     ]
 
 
@@ -124,10 +124,10 @@ def measure_concepts(task: MeasureConceptsTask) -> Receipt:
 
 @dataclass(frozen=True)
 class DealConceptsTask:
-    """A file of a namespace, or row groups `groups` of it, [first, end); the prefix of the files of slices to write."""
+    """Files of a namespace, or row groups `groups` of one, [first, end); the prefix of the files of slices to write."""
 
     name: str
-    path: str
+    paths: tuple[str, ...]
     size: int
     weighted: bool
     groups: tuple[int, ...]
@@ -135,14 +135,38 @@ class DealConceptsTask:
 
 
 def plan_dealing(table: ConceptTable, folder: str) -> list[DealConceptsTask]:
-    """Return the tasks of a table: one for each file, several for a file above SPLIT_BYTES."""
+    """Return the tasks of a table: small files together up to SPLIT_BYTES, several for a file above it.
+
+    A task writes all slices, most of them empty where it has few rows: one for each small file would write more of
+    them than rows.
+    """
     return [
         DealConceptsTask(
-            table.name, file.path, table.size, table.weighted, groups, storage.join(folder, f"{place:06d}-{part:04d}")
+            table.name,
+            tuple(file.path for file in files),
+            table.size,
+            table.weighted,
+            groups,
+            storage.join(folder, f"{place:06d}-{part:04d}"),
         )
-        for place, file in enumerate(table.files)
-        for part, groups in enumerate(_split(table.name, file))
+        for place, files in enumerate(_gathered(table.files))
+        for part, groups in enumerate(_split(table.name, files[0]) if len(files) == 1 else [()])
     ]
+
+
+def _gathered(files: Iterable[storage.FileInfo]) -> Iterator[list[storage.FileInfo]]:
+    """Yield the files in their order, those beside each other together: TASK_FILES and SPLIT_BYTES at most, or one."""
+    held: list[storage.FileInfo] = []
+    size = 0
+    for file in files:
+        more = max(file.size, 0)
+        if held and (len(held) == TASK_FILES or size + more > SPLIT_BYTES):
+            yield held
+            held, size = [], 0
+        held.append(file)
+        size += more
+    if held:
+        yield held
 
 
 def _split(name: str, file: storage.FileInfo) -> list[tuple[int, ...]]:
@@ -156,22 +180,23 @@ def _split(name: str, file: storage.FileInfo) -> list[tuple[int, ...]]:
 
 
 def deal_concepts(task: DealConceptsTask, ranges: UidRanges) -> Receipt:
-    """Deal the rows of a file to the ranges of their uids. Raises HeadtailError for rows that mean nothing."""
+    """Deal the rows of files to the ranges of their uids. Raises HeadtailError for rows that mean nothing."""
     receipt = Receipt(task.prefix)
     watch(receipt)
     held: list[tuple[PackedUids, pa.ListArray]] = []
     size = files = 0
     groups = range(*task.groups) if task.groups else None
-    for batch in read_concepts(task.name, task.path, task.size, task.weighted, groups, BATCH_ROWS):
-        try:
-            held.append((pack_uids(batch[UID]), batch[IDS]))
-        except ValueError as error:
-            raise HeadtailError(f"concepts.{task.name}: {task.path} cannot be joined: {error}") from error
-        receipt.rows_in += batch.num_rows
-        size += ROW_BYTES * batch.num_rows + batch[IDS].nbytes
-        if size >= FLUSH_BYTES:
-            _write(held, task, ranges, files)
-            held, size, files = [], 0, files + 1
+    for path in task.paths:
+        for batch in read_concepts(task.name, path, task.size, task.weighted, groups, BATCH_ROWS):
+            try:
+                held.append((pack_uids(batch[UID]), batch[IDS]))
+            except ValueError as error:
+                raise HeadtailError(f"concepts.{task.name}: {path} cannot be joined: {error}") from error
+            receipt.rows_in += batch.num_rows
+            size += ROW_BYTES * batch.num_rows + batch[IDS].nbytes
+            if size >= FLUSH_BYTES:
+                _write(held, task, ranges, files)
+                held, size, files = [], 0, files + 1
     if held:
         _write(held, task, ranges, files)
     receipt.rows_out = receipt.rows_in

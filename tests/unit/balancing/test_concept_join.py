@@ -119,6 +119,19 @@ def test_ranges_follow_values_not_compressed_bytes(tmp_path: Path, monkeypatch: 
     assert measure_concepts(replace(task, weighted=True)).facts["bytes"] == len(uids) * (16 + 8 * 400)
 
 
+def test_small_files_are_dealt_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (table,) = open_concepts({"colours": _write_concepts(_concepts(4), tmp_path / "table", 1)}, {})
+    sizes = [9, 1, 1, 1, 6, 5, 5, -1, 12]
+    files = tuple(replace(table.files[0], size=size) for size in sizes)
+    monkeypatch.setattr(concept_rows, "SPLIT_BYTES", 10)
+    monkeypatch.setattr(concept_rows, "TASK_FILES", 3)
+    tasks = plan_dealing(replace(table, files=files), str(tmp_path / "dealt"))
+    assert [len(task.paths) for task in tasks] == [2, 3, 3, 1, 1]
+    assert len({task.prefix for task in tasks}) == 5
+    assert [task.groups for task in tasks] == [()] * 3 + [(0, 4), (4, 9)]
+    assert deal_concepts(tasks[2], UidRanges(2, 1)).rows_out == 3 * pq.read_metadata(tasks[2].paths[0]).num_rows
+
+
 def test_join_sees_each_image_of_several_tables_once(tmp_path: Path) -> None:
     first, second = _files(ROWS[:300], tmp_path / "a", 4), _files(ROWS[200:], tmp_path / "b", 4)
     both = [[*one, *other] for one, other in zip(first, second, strict=True)]
