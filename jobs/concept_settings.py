@@ -111,11 +111,9 @@ class Concepts:
         return joined
 
     def commit(self, joined: JoinedConcepts | None, balance: Recipe, folder: str) -> None:
-        """Write the table of counts, none without concepts, and remove `folder`, where they were joined."""
+        """Write the table of counts, none without concepts; `folder` is where they were joined."""
         if joined is None:
-            remove(folder)  # of a run that was stopped
             return
         kept = joined.kept(join(folder, "after"))
         receipt = write_concept_counts(joined.counts, kept, list(joined.draw.t), self.names, self.table.begin(0))
         self.table.commit(0, self.recipe(balance), [receipt], 0.0, concepts=joined.describe(kept))
-        remove(folder)
