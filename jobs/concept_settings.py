@@ -1,7 +1,10 @@
 """The concepts that a configuration names, as balance_pairs uses them, and their part of its recipe."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from posixpath import basename
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -16,7 +19,7 @@ from curation.core.errors import HeadtailError
 from curation.core.progress import say
 from curation.core.recipes import Recipe
 from curation.core.schemas import CONCEPT_COUNTS
-from curation.core.storage import join, remove
+from curation.core.storage import FileInfo, join, remove
 from curation.core.tables import Table, refuse_other_stage, sum_receipts
 from curation.matching.entry_lists import EntryList
 from curation.matching.parts import MatchesTables
@@ -45,11 +48,21 @@ def concept_recipe(config: BalancePairsConfig) -> dict[str, Any]:
         return {}
     goals = goals_of(config)
     return {
-        "concepts": {name: [vars(file) for file in files] for name, files in list_concepts(config.concepts).items()},
+        "concepts": {name: _state(files) for name, files in list_concepts(config.concepts).items()},
         "concept_t": {name: goal.t for name, goal in goals.items() if goal.t is not None},
         "concept_tail_share": {name: goal.tail_share for name, goal in goals.items() if goal.t is None},
         "combine": config.balance.combine,
     }
+
+
+def _state(files: Sequence[FileInfo]) -> dict[str, Any]:
+    """Return the number and the size of files, and a hash of their names without folders, sizes and versions.
+
+    A manifest lists no files of concepts: a table may have 100,000 of them.
+    """
+    known = sorted((basename(file.path), file.size, file.version) for file in files)
+    size = sum(max(file.size, 0) for file in files)
+    return {"files": len(files), "bytes": size, "sha256": hashlib.sha256(json.dumps(known).encode()).hexdigest()}
 
 
 @dataclass(frozen=True)
