@@ -11,7 +11,13 @@ from pyspark.sql import SparkSession
 
 from conf.schema.jobs import BalancePairsConfig
 from conf.schema.topics import DEFAULT_TAIL_SHARE
-from curation.balancing.concept_counts import ConceptGoal, rename_concepts, write_concept_counts
+from curation.balancing.concept_counts import (
+    ConceptGoal,
+    counts_path,
+    remove_others,
+    rename_concepts,
+    write_concept_counts,
+)
 from curation.balancing.concept_tables import ConceptTable, list_concepts, open_concepts, read_names
 from curation.core.amounts import counted
 from curation.core.choices import Combine
@@ -99,8 +105,10 @@ class Concepts:
             return True
         part = next((one for one in self.table.parts() if one.manifest["settings"].get("balance") == balance.id), None)
         if part and part.id != (recipe := self.recipe(balance)).id:
-            receipt = rename_concepts(part.files[0], self.names, part.path)
-            self.table.commit(0, recipe, [receipt], 0.0, concepts=part.manifest["concepts"])
+            receipt = rename_concepts(part.files[0], self.names, counts_path(part.path, recipe.id))
+            part = self.table.commit(0, recipe, [receipt], 0.0, concepts=part.manifest["concepts"])
+        if part:
+            remove_others(part.path, part.files)
         return part is not None
 
     def join(
@@ -127,6 +135,7 @@ class Concepts:
         """Write the table of counts, none without concepts; `folder` is where they were joined."""
         if joined is None:
             return
-        kept = joined.kept(join(folder, "after"))
-        receipt = write_concept_counts(joined.counts, kept, list(joined.draw.t), self.names, self.table.begin(0))
-        self.table.commit(0, self.recipe(balance), [receipt], 0.0, concepts=joined.describe(kept))
+        kept, recipe = joined.kept(join(folder, "after")), self.recipe(balance)
+        path = counts_path(self.table.begin(0), recipe.id)
+        receipt = write_concept_counts(joined.counts, kept, list(joined.draw.t), self.names, path)
+        self.table.commit(0, recipe, [receipt], 0.0, concepts=joined.describe(kept))

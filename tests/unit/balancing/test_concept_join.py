@@ -352,16 +352,16 @@ def test_names_are_those_of_the_ids(tmp_path: Path) -> None:
     for name, values in (("before", [4, 0, 2, 1]), ("after", [3, 0, 1])):
         save_array(str(tmp_path / name / "colours.npy"), np.array(values))
     counts = [add_counts([], {}, str(tmp_path / name)) for name in ("before", "after")]
-    write_concept_counts(*counts, ["colours"], names, str(tmp_path / "table"))
-    rows = read_rows(str(tmp_path / "table" / "concept_counts.parquet"), CONCEPT_COUNTS)
+    write_concept_counts(*counts, ["colours"], names, str(tmp_path / "table.parquet"))
+    rows = read_rows(str(tmp_path / "table.parquet"), CONCEPT_COUNTS)
     assert rows.drop_columns("namespace").to_pylist() == [
         {"concept_id": 0, "concept": "red", "count": 4, "kept": 3},
         {"concept_id": 2, "concept": None, "count": 2, "kept": 1},
         {"concept_id": 3, "concept": "green", "count": 1, "kept": 0},
     ]
-    rename = partial(rename_concepts, str(tmp_path / "table" / "concept_counts.parquet"), folder=str(tmp_path / "new"))
+    rename = partial(rename_concepts, str(tmp_path / "table.parquet"), path=str(tmp_path / "new.parquet"))
     rename({})
-    again = read_rows(str(tmp_path / "new" / "concept_counts.parquet"), CONCEPT_COUNTS)
+    again = read_rows(str(tmp_path / "new.parquet"), CONCEPT_COUNTS)
     assert again["concept"].null_count == 3
     assert again.drop_columns("concept") == rows.drop_columns("concept")
     with pytest.raises(HeadtailError, match=r"concept_names.colours has 3 names, and none for the id 3"):

@@ -4,13 +4,17 @@ import json
 import os
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from conf.compose import compose_config
 from conf.schema.jobs import BalancePairsConfig
+from curation.balancing.concept_counts import counts_path, write_concept_counts
+from curation.balancing.counts import CountFiles, save_array
 from curation.core.errors import HeadtailError
 from curation.core.recipes import Recipe
 from curation.core.tables import Table
@@ -53,3 +57,32 @@ def test_the_recipe_has_a_hash_of_files_and_no_list(tmp_path: Path) -> None:
     os.utime(tmp_path / "moved" / "1.parquet", (1e9, 1e9))
     (tmp_path / "moved" / "1.parquet").rename(tmp_path / "moved" / "3.parquet")
     assert state("moved") != first
+
+
+def test_a_stop_between_table_and_manifest_leaves_the_names_of_the_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names that change, and change back after a kill, are those of the configuration."""
+    balance = Recipe("balance_pairs", 1, {}, [])
+    found = {}
+    for name in ("red", "rouge"):
+        (tmp_path / f"{name}.txt").write_text(f"{name}\n")
+        found[name] = Concepts.of(_config(tmp_path, f"concept_names.colours={tmp_path}/{name}.txt"))
+    save_array(str(tmp_path / "counts" / "colours.npy"), np.array([3]))
+    counts, recipe, table = CountFiles(str(tmp_path / "counts")), found["red"].recipe(balance), found["red"].table
+    path = counts_path(table.begin(0), recipe.id)
+    receipt = write_concept_counts(counts, counts, ["colours"], found["red"].names, path)
+    table.commit(0, recipe, [receipt], 0.0, concepts={})
+
+    def names() -> list[str]:
+        return pq.read_table(table.parts()[0].path).column("concept").to_pylist()
+
+    monkeypatch.setattr(Table, "commit", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        found["rouge"].is_done(balance)
+    monkeypatch.undo()
+    assert found["red"].is_done(balance)
+    assert names() == ["red"]
+    assert found["rouge"].is_done(balance)
+    assert names() == ["rouge"]
+    assert [Path(file).exists() for file in (path, *table.files())] == [False, True]
