@@ -41,6 +41,8 @@ from jobs.outputs import writing
 
 KEEPLESS = "a higher threshold keeps more: see balance.t, balance.tail_share, balance.target_images"
 """Where to look if balancing keeps no image."""
+WORK = "_concepts"
+"""The folder in which concepts are joined, in that of the table that is written."""
 
 
 def folders_of(config: BalancePairsConfig) -> list[str]:
@@ -69,8 +71,10 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
         write_forecast(config, goal, matches, counts, recipe, seed, concepts)
         return
     thresholds, curated = Table(config.thresholds, THRESHOLDS), Table(config.curated, CURATED)
+    work = join(curated.path, WORK)  # a table that is refused costs no finished part
     if (first := thresholds.done(recipe)) and (done := curated.done(recipe)) and concepts.is_done(recipe):
         write_probabilities(counts, first, config.entry_probabilities, targets_of(first), config.balance.max_repeats)
+        remove_work(config)
         say(NAME, f"is done: {counted(done.receipt.rows_out, 'images')} in {curated.path}")
         return
     refuse_nothing(sum_receipts(matches.parts), "match", MATCHLESS, config.allow_empty)
@@ -83,7 +87,6 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
     check_writable([*folders, *entries_to_write(config.entries)])
     report_limits(config, goal, counts)
     stage = Stage(NAME, counted(len(matches.buckets), "buckets"))
-    work = join(curated.path, "_concepts")  # a table that is refused costs no finished part
     joined = concepts.join(open_session(NAME, **vars(config.spark)), matches, work, config.allow_empty)
     forecaster = open_forecaster(config, matches, counts, seed, goal.first_pass_targets(targets), joined)
     solved = forecaster.solve(goal)
@@ -105,6 +108,7 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
         receipts = [cap_domains(forecaster.spark, receipts, limit, seed, host_form, curated_folder)]
         remove(drawn_folder)
     concepts.commit(joined, recipe, work)
+    remove_work(config)
     write_counts(NAME, config.entries, matches, counts, config.entry_counts, config.thresholds, recipe)
     receipt = write_thresholds(forecaster.distributions, t, expected, thresholds_folder)
     write_targets(forecaster.targets, thresholds_folder)
@@ -113,6 +117,12 @@ def run(config: BalancePairsConfig, check_later: Callable[[], None] = lambda: No
     first = thresholds.commit(0, recipe, [receipt], stage.seconds)
     write_probabilities(counts, first, config.entry_probabilities, forecaster.targets, config.balance.max_repeats)
     stage.end(part.receipt)
+
+
+def remove_work(config: BalancePairsConfig) -> None:
+    """Remove the concepts that a stopped run has joined, those of a stopped forecast, too."""
+    for folder in (config.curated, config.forecasts):
+        remove(join(folder, WORK))
 
 
 def write_forecast(
@@ -131,7 +141,7 @@ def write_forecast(
     Distributions.of_files(counts).reference(goal.rule.reference)  # refused before Spark starts
     report_limits(config, goal, counts)
     say(NAME, f"starts: {counted(len(matches.buckets), 'buckets')}, a forecast")
-    work = join(config.forecasts, "_concepts")
+    work = join(config.forecasts, WORK)
     joined = concepts.join(open_session(NAME, **vars(config.spark)), matches, work, config.allow_empty)
     forecaster = open_forecaster(config, matches, counts, seed, targets, joined)
     solved = forecaster.solve(goal)

@@ -1,14 +1,23 @@
 """The concepts that a configuration names, as balance_pairs uses them, and their part of its recipe."""
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from posixpath import basename
 from typing import Any
 
 from pyspark.sql import SparkSession
 
 from conf.schema.jobs import BalancePairsConfig
 from conf.schema.topics import DEFAULT_TAIL_SHARE
-from curation.balancing.concept_counts import ConceptGoal, rename_concepts, write_concept_counts
+from curation.balancing.concept_counts import (
+    ConceptGoal,
+    counts_path,
+    remove_others,
+    rename_concepts,
+    write_concept_counts,
+)
 from curation.balancing.concept_tables import ConceptTable, list_concepts, open_concepts, read_names
 from curation.core.amounts import counted
 from curation.core.choices import Combine
@@ -16,8 +25,8 @@ from curation.core.errors import HeadtailError
 from curation.core.progress import say
 from curation.core.recipes import Recipe
 from curation.core.schemas import CONCEPT_COUNTS
-from curation.core.storage import join, remove
-from curation.core.tables import Table, sum_receipts
+from curation.core.storage import FileInfo, join, remove
+from curation.core.tables import Table, refuse_other_stage, sum_receipts
 from curation.matching.entry_lists import EntryList
 from curation.matching.parts import MatchesTables
 from curation.spark.concepts import JoinedConcepts, join_tables
@@ -45,11 +54,21 @@ def concept_recipe(config: BalancePairsConfig) -> dict[str, Any]:
         return {}
     goals = goals_of(config)
     return {
-        "concepts": {name: [vars(file) for file in files] for name, files in list_concepts(config.concepts).items()},
+        "concepts": {name: _state(files) for name, files in list_concepts(config.concepts).items()},
         "concept_t": {name: goal.t for name, goal in goals.items() if goal.t is not None},
         "concept_tail_share": {name: goal.tail_share for name, goal in goals.items() if goal.t is None},
         "combine": config.balance.combine,
     }
+
+
+def _state(files: Sequence[FileInfo]) -> dict[str, Any]:
+    """Return the number and the size of files, and a hash of their names without folders, sizes and versions.
+
+    A manifest lists no files of concepts: a table may have 100,000 of them.
+    """
+    known = sorted((basename(file.path), file.size, file.version) for file in files)
+    size = sum(max(file.size, 0) for file in files)
+    return {"files": len(files), "bytes": size, "sha256": hashlib.sha256(json.dumps(known).encode()).hexdigest()}
 
 
 @dataclass(frozen=True)
@@ -64,10 +83,15 @@ class Concepts:
 
     @classmethod
     def of(cls, config: BalancePairsConfig) -> "Concepts":
-        """Return the concepts of a configuration, none where it names none; raises HeadtailError for wrong tables."""
+        """Return the concepts of a configuration, none where it names none.
+
+        Raises HeadtailError for wrong tables, and where `concept_counts` is the table of another job.
+        """
         names = read_names(config.concept_names)
         tables = open_concepts(config.concepts, names)
         table = Table(config.concept_counts, CONCEPT_COUNTS)
+        if tables:
+            refuse_other_stage(table.parts(), Recipe(STAGE, 1, {}, []))
         return cls(tables, goals_of(config), names, config.balance.combine, table)
 
     def recipe(self, balance: Recipe) -> Recipe:
@@ -81,8 +105,10 @@ class Concepts:
             return True
         part = next((one for one in self.table.parts() if one.manifest["settings"].get("balance") == balance.id), None)
         if part and part.id != (recipe := self.recipe(balance)).id:
-            receipt = rename_concepts(part.files[0], self.names, part.path)
-            self.table.commit(0, recipe, [receipt], 0.0, concepts=part.manifest["concepts"])
+            receipt = rename_concepts(part.files[0], self.names, counts_path(part.path, recipe.id))
+            part = self.table.commit(0, recipe, [receipt], 0.0, concepts=part.manifest["concepts"])
+        if part:
+            remove_others(part.path, part.files)
         return part is not None
 
     def join(
@@ -106,11 +132,10 @@ class Concepts:
         return joined
 
     def commit(self, joined: JoinedConcepts | None, balance: Recipe, folder: str) -> None:
-        """Write the table of counts, none without concepts, and remove `folder`, where they were joined."""
+        """Write the table of counts, none without concepts; `folder` is where they were joined."""
         if joined is None:
-            remove(folder)  # of a run that was stopped
             return
-        kept = joined.kept(join(folder, "after"))
-        receipt = write_concept_counts(joined.counts, kept, list(joined.draw.t), self.names, self.table.begin(0))
-        self.table.commit(0, self.recipe(balance), [receipt], 0.0, concepts=joined.describe(kept))
-        remove(folder)
+        kept, recipe = joined.kept(join(folder, "after")), self.recipe(balance)
+        path = counts_path(self.table.begin(0), recipe.id)
+        receipt = write_concept_counts(joined.counts, kept, list(joined.draw.t), self.names, path)
+        self.table.commit(0, recipe, [receipt], 0.0, concepts=joined.describe(kept))

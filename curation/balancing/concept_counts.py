@@ -18,7 +18,8 @@ from curation.core.schemas import CONCEPT_COUNTS
 from curation.core.table_reader import read_batches
 from curation.matching.entry_lists import EntryList
 
-FILE = "concept_counts.parquet"
+FILE = "concept_counts"
+"""How the names of files of the table begin."""
 BATCH = 1 << 16
 
 
@@ -73,14 +74,14 @@ def describe_namespace(counts: np.ndarray, t: float, images: int, images_with: i
 
 
 def write_concept_counts(
-    before: CountFiles, after: CountFiles, namespaces: Sequence[str], names: Mapping[str, EntryList], folder: str
+    before: CountFiles, after: CountFiles, namespaces: Sequence[str], names: Mapping[str, EntryList], path: str
 ) -> Receipt:
     """Write the table: each concept that an image has, its name, and its images before and after, or their weights.
 
     Rows are sorted by (namespace, concept_id).
     """
-    receipt = Receipt(folder)
-    with storage.ParquetSink(storage.join(folder, FILE), CONCEPT_COUNTS) as sink:
+    receipt = Receipt(path)
+    with storage.ParquetSink(path, CONCEPT_COUNTS) as sink:
         for name in sorted(namespaces):
             ids = np.flatnonzero(before[name])
             counts, kept = before[name][ids], _padded(after[name], len(before[name]))[ids]
@@ -92,10 +93,25 @@ def write_concept_counts(
     return receipt
 
 
-def rename_concepts(file: str, names: Mapping[str, EntryList], folder: str) -> Receipt:
-    """Write the table again with other names of the concepts."""
-    receipt = Receipt(folder)
-    with storage.ParquetSink(storage.join(folder, FILE), CONCEPT_COUNTS) as sink:
+def counts_path(folder: str, part_id: str) -> str:
+    """Return the path of the table in the folder of a part with this id.
+
+    Tables with other names of concepts lie side by side until the manifest names the new one.
+    """
+    return storage.join(folder, f"{FILE}-{part_id[:16]}.parquet")
+
+
+def remove_others(folder: str, files: Sequence[str]) -> None:
+    """Remove the tables with other names of concepts from the folder of a part whose files are `files`."""
+    for name in storage.list_folder(folder):
+        if name.startswith(FILE) and (path := storage.join(folder, name)) not in files:
+            storage.remove(path)
+
+
+def rename_concepts(file: str, names: Mapping[str, EntryList], path: str) -> Receipt:
+    """Write the table again, to `path`, with other names of the concepts."""
+    receipt = Receipt(path)
+    with storage.ParquetSink(path, CONCEPT_COUNTS) as sink:
         for batch in _by_namespace(file):
             name = batch["namespace"][0].as_py()
             ids, counts, kept = (batch[column].to_numpy() for column in ("concept_id", "count", "kept"))

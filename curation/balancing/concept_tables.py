@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,6 @@ from curation.balancing.weighted_ids import pack
 from curation.core import storage
 from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
-from curation.core.table_reader import read_schema
 from curation.matching.entry_lists import ENDINGS, EntryList, read_entries
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -70,15 +70,28 @@ def open_concepts(concepts: Mapping[str, str], names: Mapping[str, EntryList]) -
         raise HeadtailError(f"concept_names.{unknown[0]}: there is no concepts.{unknown[0]}, the table of its ids")
     tables = []
     for name, files in list_concepts(concepts).items():
-        schemas = [read_schema(file.path) for file in files[:LOOKED_AT]]
-        weighted = WEIGHTS in schemas[0].names
-        for file, schema in zip(files, schemas, strict=False):
-            check_columns(name, file.path, schema, weighted)
+        weighted = None
+        for file in files[:LOOKED_AT]:
+            with open_concept_file(name, file.path) as opened:
+                weighted = WEIGHTS in opened.schema.names if weighted is None else weighted
+                check_columns(name, file.path, opened.schema, weighted)
         size = len(names[name].texts) if name in names else MAX_CONCEPTS
         if size > MAX_CONCEPTS:
             raise HeadtailError(f"concept_names.{name} has {size:,} names, more than {MAX_CONCEPTS:,}")
-        tables.append(ConceptTable(name, tuple(files), size, weighted))
+        tables.append(ConceptTable(name, tuple(files), size, bool(weighted)))
     return tables
+
+
+@contextmanager
+def open_concept_file(name: str, path: str) -> Iterator[BoundedParquet]:
+    """Open a file of a namespace; raises HeadtailError for what cannot be read while it is open, ValueErrors, too."""
+    with storage.open_input(path) as file:
+        try:
+            yield BoundedParquet(file)
+        except (HeadtailError, FileNotFoundError):
+            raise
+        except (*ERRORS, TypeError) as error:
+            raise HeadtailError(f"concepts.{name}: {path} cannot be read: {error}") from error
 
 
 def check_columns(name: str, path: str, schema: pa.Schema, weighted: bool) -> None:
@@ -130,19 +143,11 @@ def read_concepts(
     above 0 and at most 1. A null in place of a list is an image without concepts.
     """
     columns = [UID, IDS, *([WEIGHTS] if weighted else [])]
-    with storage.open_input(path) as file:
-        try:
-            bounded = BoundedParquet(file)
-            check_columns(name, path, bounded.schema, weighted)
-            for group in groups or range(len(bounded.group_rows)):
-                for batch in bounded.read_group(group, columns, batch_rows):
-                    yield _checked(batch, size)
-        except HeadtailError:
-            raise
-        except FileNotFoundError:
-            raise
-        except (*ERRORS, TypeError) as error:
-            raise HeadtailError(f"concepts.{name}: {path} cannot be read: {error}") from error
+    with open_concept_file(name, path) as bounded:
+        check_columns(name, path, bounded.schema, weighted)
+        for group in groups or range(len(bounded.group_rows)):
+            for batch in bounded.read_group(group, columns, batch_rows):
+                yield _checked(batch, size)
 
 
 def _checked(batch: pa.RecordBatch, size: int) -> pa.RecordBatch:

@@ -16,7 +16,7 @@ from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.storage import FileInfo
-from curation.core.table_reader import read_schema
+from curation.core.table_reader import foreign_schema
 from curation.shards.score_layouts import Vectors, divide, other_key, score_key
 from curation.shards.scores import LOOKED_AT, score_files
 from curation.shards.vector_rows import open_vectors
@@ -60,7 +60,7 @@ def open_vector_files(files: Sequence[FileInfo], column: str) -> list[VectorFile
     for number, file in enumerate(tables):
         beside = {each.column: each for each in arrays.get(file.path, ())}
         if number < LOOKED_AT:
-            schema = read_schema(file.path)
+            schema = foreign_schema(file.path)
             key = _key_of(file.path, schema)
             name = _column_of(file.path, schema, list(beside), column)
         found.append(VectorFile(file.path, key, name, beside.get(name)))

@@ -99,6 +99,16 @@ class BoundedParquet:
         if held:
             yield _joined(held)
 
+    def count_values(self, column: str) -> int:
+        """Return how many values a column has by the footer, those in its lists counted singly; 0 where it is not."""
+        paths = [path for path in self._leaves if path == column or path.startswith(f"{column}.")]
+        total = 0
+        for group in range(len(self.group_rows)):
+            self._probe(group, paths)
+            described = self.metadata.row_group(group)
+            total += sum(max(described.column(self._leaves[path]).num_values, 0) for path in paths)
+        return total
+
     def _plan(self, group: int, columns: Sequence[str], batch_rows: int) -> int:
         """Read the column chunks of a row group into memory and return how many rows may be decoded at once."""
         described = self.metadata.row_group(group)

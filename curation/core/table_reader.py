@@ -47,6 +47,18 @@ def read_batches(
         yield from file.iter_batches(batch_rows, columns=columns)
 
 
+@contextmanager
+def open_foreign_file(path: str) -> Iterator[BoundedParquet]:
+    """Open a Parquet file that others may have written; raises HeadtailError where it is damaged or claims too much."""
+    with open_input(path) as file:
+        try:
+            yield BoundedParquet(file)
+        except HeadtailError:
+            raise
+        except PARQUET_ERRORS as error:
+            raise HeadtailError(f"{path} is not a Parquet file, or is damaged: {error}") from error
+
+
 def read_foreign_batches(
     path: str, schema: pa.Schema, columns: Sequence[str], batch_rows: int, further: Iterable[str] | None = ()
 ) -> Iterator[pa.RecordBatch]:
@@ -78,6 +90,12 @@ def read_schema(path: str) -> pa.Schema:
     """Return the Arrow schema of a Parquet file, where the columns decide how it is read."""
     with open_table_file(path, pa.schema([]), further=None) as file:
         return file.schema_arrow
+
+
+def foreign_schema(path: str) -> pa.Schema:
+    """Return the Arrow schema of a Parquet file that others may have written; raises HeadtailError if it is damaged."""
+    with open_foreign_file(path) as file:
+        return file.schema
 
 
 def check_file(path: str, schema: pa.Schema, further: Iterable[str] | None = ()) -> None:

@@ -18,7 +18,7 @@ import pyarrow as pa
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from curation.core.table_reader import read_rows, read_schema
+from curation.core.table_reader import foreign_schema, read_rows, read_schema
 from curation.shards.perceptual_hash import IMAGEHASH, QUICK, VERSION_KEY, VERSIONS
 from curation.shards.scores import score_files
 from curation.shards.stored_vectors import from_bytes, to_vectors
@@ -72,7 +72,7 @@ def open_benchmarks(paths: Sequence[str], embedded: bool = False) -> tuple[stora
     files = score_files(paths, "benchmark_images") if paths else []
     expected = [str(version) for version in VERSIONS]
     for file in files:
-        found = read_schema(file.path)
+        found = foreign_schema(file.path)
         if missing := [name for name in BENCHMARK_IMAGES.names if name not in found.names]:
             raise HeadtailError(
                 f"benchmark_images: {file.path} has no column {', '.join(missing)}: hash_images makes such a table"

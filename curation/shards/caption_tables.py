@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from curation.core.table_reader import open_table_file, read_schema
+from curation.core.table_reader import foreign_schema, open_foreign_file
 from curation.shards.attachments import Attached, check_caption_columns, read_captions
 from curation.shards.companion_set import NAME
 from curation.shards.companions import deal
@@ -71,7 +70,7 @@ def open_captions(captions: Mapping[str, str]) -> list[CaptionTable]:
     for name, files in list_captions(captions).items():
         key = ""
         for file in files[:LOOKED_AT]:
-            schema = read_schema(file.path)
+            schema = foreign_schema(file.path)
             key = key or next((each for each in KEYS if each in schema.names), "")
             expected = {key: f"{key}, the key of files before it" if key else f"{storage.join_or(KEYS)}, the key"}
             if missing := [column for column in (key, "caption") if column not in schema.names]:
@@ -103,8 +102,8 @@ def _split(file: storage.FileInfo) -> list[tuple[int, ...]]:
     parts = -(-file.size // SPLIT_BYTES)
     if parts <= 1:
         return [()]
-    with open_table_file(file.path, pa.schema([]), further=None) as opened:
-        groups = opened.metadata.num_row_groups
+    with open_foreign_file(file.path) as opened:
+        groups = len(opened.group_rows)
     borders = np.linspace(0, groups, min(parts, groups) + 1).astype(int).tolist()
     return list(itertools.pairwise(borders))
 

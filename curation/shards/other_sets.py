@@ -16,7 +16,7 @@ from curation.core.draws import hash64
 from curation.core.errors import HeadtailError
 from curation.core.exchange import write_slices
 from curation.core.receipts import Receipt
-from curation.core.table_reader import read_rows, read_schema
+from curation.core.table_reader import foreign_schema, read_rows, read_schema
 from curation.core.tables import Part
 from curation.images.ranges import Ranges, top_bits
 from curation.shards.benchmark_files import HashFilesTask, hash_files
@@ -121,7 +121,7 @@ def _files_of(part: Part, near: NearDuplicates, version: int | None, column: str
 
 
 def _checked_table(path: str, near: NearDuplicates, version: int | None) -> OtherFile:
-    schema, embedded = read_schema(path), near == NearDuplicates.embedding
+    schema, embedded = foreign_schema(path), near == NearDuplicates.embedding
     needed = ["sha256", *(["phash"] if version else []), *([EMBEDDING_COLUMN] if embedded else [])]
     if missing := [name for name in needed if name not in schema.names]:
         raise HeadtailError(

@@ -1,5 +1,6 @@
 """Concepts on the cluster: two lists of tasks before the draw, which deal and join their tables."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -9,7 +10,7 @@ from pyspark.sql import SparkSession
 
 from curation.balancing.concept_counts import ConceptGoal, add_counts, describe_namespace
 from curation.balancing.concept_join import join_concepts, plan_joining
-from curation.balancing.concept_rows import UidRanges, deal_concepts, plan_dealing
+from curation.balancing.concept_rows import UidRanges, deal_concepts, measure_concepts, plan_dealing, plan_measuring
 from curation.balancing.concept_tables import ConceptTable
 from curation.balancing.concepts import ConceptDraw
 from curation.balancing.counts import CountFiles
@@ -55,6 +56,13 @@ class JoinedConcepts:
         }
 
 
+def measure_tables(spark: SparkSession, tables: Sequence[ConceptTable], folder: str) -> list[int]:
+    """Return the bytes that the rows of each table take in memory."""
+    plans = [plan_measuring(table) for table in tables]
+    receipts = iter(run_tasks(spark, measure_concepts, [task for plan in plans for task in plan], folder))
+    return [sum(receipt.facts["bytes"] for receipt in itertools.islice(receipts, len(plan))) for plan in plans]
+
+
 def join_tables(
     spark: SparkSession,
     tables: Sequence[ConceptTable],
@@ -68,7 +76,7 @@ def join_tables(
 
     `images` is about the number of images. Raises HeadtailError for a table whose rows mean nothing.
     """
-    ranges = UidRanges.of(tables, len(buckets), images)
+    ranges = UidRanges.of(measure_tables(spark, tables, folder), len(buckets), images)
     dealt = {table.name: storage.join(folder, "dealt", table.name) for table in tables}
     tasks = {table.name: plan_dealing(table, dealt[table.name]) for table in tables}
     dealing = [one for each in tasks.values() for one in each]

@@ -474,8 +474,12 @@ def test_concepts_are_counted_and_thin_as_well(
     expected = sum(row["expected_images"] for row in _read(tmp_path / "7", "thresholds"))
     assert abs(len(kept) - expected) < 4 * np.sqrt(expected)
     capsys.readouterr()
+    stopped = [tmp_path / "7" / table / "_concepts" for table in ("curated", "forecasts")]
+    for folder in stopped:
+        (folder / "dealt").mkdir(parents=True)
     _balance(tmp_path / "7", *given[:-1], *tables)  # without names
     assert "is done" in capsys.readouterr().err
+    assert not [folder for folder in stopped if folder.exists()]
     assert {row["concept"] for row in _read(tmp_path / "7", "concept_counts")} == {None}
     bad = pa.table({"uid": [ROWS[0]["uid"]] * 2, "concept_ids": [[1], [2]]})
     pq.write_table(bad, tmp_path / "bad.parquet")

@@ -15,7 +15,7 @@ from curation.balancing import concept_rows
 from curation.balancing.balance import BalanceSettings, balance_bucket, plan_balancing, text_probabilities
 from curation.balancing.concept_counts import add_counts, rename_concepts, write_concept_counts
 from curation.balancing.concept_join import join_concepts, joined_path, plan_joining, uids_by_range
-from curation.balancing.concept_rows import UidRanges, deal_concepts, plan_dealing
+from curation.balancing.concept_rows import UidRanges, deal_concepts, measure_concepts, plan_dealing, plan_measuring
 from curation.balancing.concept_tables import open_concepts, read_names
 from curation.balancing.concepts import ConceptDraw
 from curation.balancing.counts import CountArrays, CountFiles, save_array
@@ -25,7 +25,7 @@ from curation.core.choices import Combine, Unit
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import CONCEPT_COUNTS, CURATED, MATCHES
-from curation.core.table_reader import read_rows
+from curation.core.table_reader import foreign_schema, read_rows
 from curation.matching.buckets import buckets_of
 from tests.matches_data import Image, make_images, to_batch, write_matches
 
@@ -101,6 +101,35 @@ def test_join_gives_each_image_its_concepts(
         assert np.load(tmp_path / "counts" / f"{name}.npy").tolist() == [counts[n] for n in range(12)]
         assert receipt.facts[f"with {number}"] == sum(map(bool, wanted))
         assert receipt.facts[f"joined {number}"] == sum(row["uid"] in given for row in ROWS)
+
+
+def test_ranges_follow_values_not_compressed_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small file of many equal lists is cut as finely as its ids in memory need."""
+    monkeypatch.setattr(concept_rows, "CUT_BYTES", 1 << 20)
+    uids = pa.array([f"{n:024x}" for n in range(3000)])
+    offsets = pa.array(np.arange(len(uids) + 1, dtype=np.int32) * 400)
+    ids = pa.ListArray.from_arrays(offsets, pa.array(np.tile(np.arange(400, dtype=np.int32), len(uids))))
+    pq.write_table(pa.table({"uid": uids, "concept_ids": ids}), tmp_path / "table.parquet", row_group_size=1000)
+    assert (tmp_path / "table.parquet").stat().st_size < 1 << 18
+    (table,) = open_concepts({"colours": str(tmp_path / "table.parquet")}, {})
+    (task,) = plan_measuring(table)
+    size = measure_concepts(task).facts["bytes"]
+    assert size == len(uids) * (16 + 4 * 400)
+    assert UidRanges.of([size], 1, 1) == UidRanges(1, 5)
+    assert measure_concepts(replace(task, weighted=True)).facts["bytes"] == len(uids) * (16 + 8 * 400)
+
+
+def test_small_files_are_dealt_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (table,) = open_concepts({"colours": _write_concepts(_concepts(4), tmp_path / "table", 1)}, {})
+    sizes = [9, 1, 1, 1, 6, 5, 5, -1, 12]
+    files = tuple(replace(table.files[0], size=size) for size in sizes)
+    monkeypatch.setattr(concept_rows, "SPLIT_BYTES", 10)
+    monkeypatch.setattr(concept_rows, "TASK_FILES", 3)
+    tasks = plan_dealing(replace(table, files=files), str(tmp_path / "dealt"))
+    assert [len(task.paths) for task in tasks] == [2, 3, 3, 1, 1]
+    assert len({task.prefix for task in tasks}) == 5
+    assert [task.groups for task in tasks] == [()] * 3 + [(0, 4), (4, 9)]
+    assert deal_concepts(tasks[2], UidRanges(2, 1)).rows_out == 3 * pq.read_metadata(tasks[2].paths[0]).num_rows
 
 
 def test_join_sees_each_image_of_several_tables_once(tmp_path: Path) -> None:
@@ -234,6 +263,24 @@ def test_hostile_tables_are_refused(columns: dict[str, list], line: str, tmp_pat
     assert "\n" not in str(error.value)
 
 
+def test_a_damaged_footer_is_one_line_wherever_a_file_is_opened_first(tmp_path: Path) -> None:
+    path = Path(_write_concepts(_concepts(3), tmp_path / "table", 1)) / "0.parquet"
+    (table,) = open_concepts({"colours": str(path)}, {})
+    data = path.read_bytes()
+    path.write_bytes(data[:-200] + b"\xff" * 192 + data[-8:])
+    large = replace(table, files=(replace(table.files[0], size=concept_rows.SPLIT_BYTES + 1),))
+    (measuring,) = plan_measuring(table)
+    for read in (
+        partial(open_concepts, {"colours": str(path)}, {}),
+        partial(measure_concepts, measuring),
+        partial(plan_dealing, large, str(tmp_path)),
+    ):
+        with pytest.raises(HeadtailError, match=f"^concepts.colours: {path} cannot be read: [^\n]+$"):
+            read()
+    with pytest.raises(HeadtailError, match=f"^{path} is not a Parquet file, or is damaged: [^\n]+$"):
+        foreign_schema(str(path))
+
+
 def test_an_image_that_is_named_twice_is_refused(tmp_path: Path) -> None:
     for number in range(2):
         (tmp_path / "table").mkdir(exist_ok=True)
@@ -305,16 +352,16 @@ def test_names_are_those_of_the_ids(tmp_path: Path) -> None:
     for name, values in (("before", [4, 0, 2, 1]), ("after", [3, 0, 1])):
         save_array(str(tmp_path / name / "colours.npy"), np.array(values))
     counts = [add_counts([], {}, str(tmp_path / name)) for name in ("before", "after")]
-    write_concept_counts(*counts, ["colours"], names, str(tmp_path / "table"))
-    rows = read_rows(str(tmp_path / "table" / "concept_counts.parquet"), CONCEPT_COUNTS)
+    write_concept_counts(*counts, ["colours"], names, str(tmp_path / "table.parquet"))
+    rows = read_rows(str(tmp_path / "table.parquet"), CONCEPT_COUNTS)
     assert rows.drop_columns("namespace").to_pylist() == [
         {"concept_id": 0, "concept": "red", "count": 4, "kept": 3},
         {"concept_id": 2, "concept": None, "count": 2, "kept": 1},
         {"concept_id": 3, "concept": "green", "count": 1, "kept": 0},
     ]
-    rename = partial(rename_concepts, str(tmp_path / "table" / "concept_counts.parquet"), folder=str(tmp_path / "new"))
+    rename = partial(rename_concepts, str(tmp_path / "table.parquet"), path=str(tmp_path / "new.parquet"))
     rename({})
-    again = read_rows(str(tmp_path / "new" / "concept_counts.parquet"), CONCEPT_COUNTS)
+    again = read_rows(str(tmp_path / "new.parquet"), CONCEPT_COUNTS)
     assert again["concept"].null_count == 3
     assert again.drop_columns("concept") == rows.drop_columns("concept")
     with pytest.raises(HeadtailError, match=r"concept_names.colours has 3 names, and none for the id 3"):

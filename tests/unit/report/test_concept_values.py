@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from curation.balancing.concept_counts import add_counts, describe_namespace, write_concept_counts
+from curation.balancing.concept_counts import add_counts, counts_path, describe_namespace, write_concept_counts
 from curation.balancing.counts import save_array
 from curation.core.recipes import Recipe
 from curation.core.schemas import CONCEPT_COUNTS
@@ -23,7 +23,7 @@ def counts(tmp_path: Path) -> str:
         save_array(str(tmp_path / name / "colours.npy"), values)
     both = [add_counts([], {}, str(tmp_path / name)) for name in ("before", "after")]
     table = Table(str(tmp_path / "concept_counts"), CONCEPT_COUNTS)
-    receipt = write_concept_counts(*both, ["colours"], {}, table.begin(0))
+    receipt = write_concept_counts(*both, ["colours"], {}, counts_path(table.begin(0), "abc"))
     numbers = describe_namespace(BEFORE, 50.0, 400, 300, AFTER)
     table.commit(0, Recipe("concept_counts", 1, {"balance": "abc"}), [receipt], 0.0, concepts={"colours": numbers})
     return table.path

@@ -274,7 +274,7 @@ def test_a_stopped_join_goes_on_and_other_samples_are_joined_anew(
     monkeypatch.undo()
     monkeypatch.setattr(keyed_join, "BUCKET_KEYS", 6)
     path.rename(tmp_path / "moved.parquet")  # what was dealt is not read again
-    monkeypatch.setattr(caption_tables, "read_schema", lambda path: pq.read_schema(path.replace("/c.", "/moved.")))
+    monkeypatch.setattr(caption_tables, "foreign_schema", lambda path: pq.read_schema(path.replace("/c.", "/moved.")))
     shutil.copy(tmp_path / "moved.parquet", path)
     taken: list[int] = []
     slices = keyed_join.iter_slices

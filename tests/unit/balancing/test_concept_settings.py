@@ -1,0 +1,88 @@
+"""Concepts of a configuration: what they refuse, their recipe, and the names of their counts."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from conf.compose import compose_config
+from conf.schema.jobs import BalancePairsConfig
+from curation.balancing.concept_counts import counts_path, write_concept_counts
+from curation.balancing.counts import CountFiles, save_array
+from curation.core.errors import HeadtailError
+from curation.core.recipes import Recipe
+from curation.core.tables import Table
+from jobs.concept_settings import Concepts, concept_recipe
+
+
+def _config(folder: Path, *given: str) -> BalancePairsConfig:
+    """Return a configuration with one table of concepts, which is written if it is not there."""
+    if not (path := folder / "colours.parquet").exists():
+        rows = {"uid": ["a" * 24], "concept_ids": pa.array([[1, 0]], pa.list_(pa.int32()))}
+        pq.write_table(pa.table(rows), path)
+    return compose_config("balance_pairs", BalancePairsConfig, [f"output={folder}", f"concepts.colours={path}", *given])
+
+
+def test_counts_of_concepts_replace_no_table_of_another_job(tmp_path: Path) -> None:
+    Table(str(tmp_path / "other")).commit(0, Recipe("entry_counts", 1, {}, []), [], 0.0)
+    with pytest.raises(HeadtailError, match="other/part-00000 is of a table of entry_counts, and concept_counts would"):
+        Concepts.of(_config(tmp_path, f"concept_counts={tmp_path}/other"))
+    assert Concepts.of(_config(tmp_path)).tables
+
+
+def test_the_recipe_has_a_hash_of_files_and_no_list(tmp_path: Path) -> None:
+    """A table may be moved, and be of any number of files; one that is touched is another table."""
+    rows = pa.table({"uid": ["a" * 24], "concept_ids": pa.array([[1, 0]], pa.list_(pa.int32()))})
+    for number in range(3):
+        (tmp_path / "table").mkdir(exist_ok=True)
+        pq.write_table(rows, tmp_path / "table" / f"{number}.parquet")
+        os.utime(tmp_path / "table" / f"{number}.parquet", (1e9, 1e9))
+
+    def state(folder: str) -> dict[str, Any]:
+        return concept_recipe(_config(tmp_path, f"concepts.colours={tmp_path}/{folder}"))["concepts"]["colours"]
+
+    first = state("table")
+    assert len(json.dumps(first)) < 200
+    assert first["files"] == 3
+    (tmp_path / "table").rename(tmp_path / "moved")
+    assert state("moved") == first
+    os.utime(tmp_path / "moved" / "1.parquet", (2e9, 2e9))
+    assert state("moved") != first
+    os.utime(tmp_path / "moved" / "1.parquet", (1e9, 1e9))
+    (tmp_path / "moved" / "1.parquet").rename(tmp_path / "moved" / "3.parquet")
+    assert state("moved") != first
+
+
+def test_a_stop_between_table_and_manifest_leaves_the_names_of_the_manifest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names that change, and change back after a kill, are those of the configuration."""
+    balance = Recipe("balance_pairs", 1, {}, [])
+    found = {}
+    for name in ("red", "rouge"):
+        (tmp_path / f"{name}.txt").write_text(f"{name}\n")
+        found[name] = Concepts.of(_config(tmp_path, f"concept_names.colours={tmp_path}/{name}.txt"))
+    save_array(str(tmp_path / "counts" / "colours.npy"), np.array([3]))
+    counts, recipe, table = CountFiles(str(tmp_path / "counts")), found["red"].recipe(balance), found["red"].table
+    path = counts_path(table.begin(0), recipe.id)
+    receipt = write_concept_counts(counts, counts, ["colours"], found["red"].names, path)
+    table.commit(0, recipe, [receipt], 0.0, concepts={})
+
+    def names() -> list[str]:
+        return pq.read_table(table.parts()[0].path).column("concept").to_pylist()
+
+    monkeypatch.setattr(Table, "commit", Mock(side_effect=KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        found["rouge"].is_done(balance)
+    monkeypatch.undo()
+    assert found["red"].is_done(balance)
+    assert names() == ["red"]
+    assert found["rouge"].is_done(balance)
+    assert names() == ["rouge"]
+    assert [Path(file).exists() for file in (path, *table.files())] == [False, True]
