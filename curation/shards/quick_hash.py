@@ -90,7 +90,7 @@ def _decoded(data: bytes, scale: int) -> np.ndarray | None:
         return None
 
 
-@lru_cache(256)
+@lru_cache(16)
 def _waves(pixels: int, size: float) -> np.ndarray:
     """Return whole numbers of shape (8, pixels): the cosines of the hash over pixels, of which `size` are the image."""
     step = size / _CELLS

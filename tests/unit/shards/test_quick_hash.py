@@ -90,3 +90,8 @@ def test_a_damaged_file_is_an_error() -> None:
         quick_hash(encoded(picture(3))[:-2000])  # OpenCV would fill the rest with grey
     with pytest.raises(OSError, match="identify"):
         quick_hash(b"no image")
+
+
+def test_sides_that_a_hostile_web_site_chooses_fill_no_memory() -> None:
+    longest = 65_535  # pixels of the side of a JPEG
+    assert (module._waves.cache_info().maxsize or longest) * 8 * 8 * longest < 128 << 20
