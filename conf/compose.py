@@ -174,6 +174,10 @@ def _kinds(hint: Any) -> tuple[Any, ...]:
     return (hint, *get_args(hint)[-1 if get_origin(hint) is dict else 0 :])
 
 
+_TRUTHS = dict.fromkeys(("1", "yes", "y", "on"), "true") | dict.fromkeys(("0", "no", "n", "off"), "false")
+"""Further words for true and false, which settings take that are nothing but true or false."""
+
+
 def as_hydra_reads(override: str, known: dict[str, Any]) -> str:
     """Return an override with the quotes and brackets that Hydra's grammar requires around texts and lists."""
     key, _, value = override.partition("=")
@@ -199,8 +203,11 @@ def as_hydra_reads(override: str, known: dict[str, Any]) -> str:
         return override
     if get_origin(hint) is list:
         return f"{key}=[{','.join(quoted(item) for item in value.split(','))}]"
-    if isinstance(hint, type) and issubclass(hint, Enum) and value.lower() in ("true", "false"):
-        return f"{key}={quoted(value.lower())}"
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        word = value.lower()
+        word = _TRUTHS.get(word, word) if "true" in hint.__members__ else word
+        if word in ("true", "false"):
+            return f"{key}={quoted(word)}"
     if hint is str or (isinstance(hint, UnionType) and str in get_args(hint)):
         return f"{key}={quoted(value)}"
     return override

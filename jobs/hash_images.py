@@ -21,11 +21,16 @@ from curation.spark.tasks import run_tasks
 from jobs.outputs import writing
 
 NAME = "hash_images"
+EMBEDDINGS = "embedding_model"
+"""The setting in the recipe of a table with embeddings."""
 
 
 @writing(NAME, lambda config: [config.benchmark_images])
 def run(config: HashImagesConfig) -> None:
-    """Write `benchmark_images`, unless it exists and was made from these files."""
+    """Write `benchmark_images`, unless it exists and was made from these files.
+
+    Raises HeadtailError if a table with embeddings would become one without, and `overwrite` is false.
+    """
     if not config.images:
         raise HeadtailError("images is empty: give the images of a benchmark, images.imagenet=/data/imagenet/val")
     files = {name: list_files([path], SUFFIXES) for name, path in sorted(config.images.items())}
@@ -33,12 +38,18 @@ def run(config: HashImagesConfig) -> None:
     table = Table(config.benchmark_images, BENCHMARK_IMAGES, (EMBEDDING_COLUMN,))
     inputs = [vars(info) for listed in files.values() for info in listed]
     counts = {name: len(listed) for name, listed in files.items()}
-    more = {"embedding_model": vars(embedding_model().identity)} if embedder else {}
+    more = {EMBEDDINGS: vars(embedding_model().identity)} if embedder else {}
     recipes = [Recipe(NAME, 1, {"images": counts, "hash_version": version, **more}, inputs) for version in VERSIONS]
     recipe = recipes[-1]
-    if done := next(filter(None, map(table.done, recipes)), None):  # a table of before stays
+    accepted = [recipe] if config.overwrite else recipes  # a table of before stays
+    if done := next(filter(None, map(table.done, accepted)), None):
         say(NAME, f"is done: {counted(done.receipt.rows_out, 'images')} in {table.path}")
         return
+    if not embedder and not config.overwrite and any(EMBEDDINGS in part.manifest["settings"] for part in table.parts()):
+        raise HeadtailError(
+            f"{table.path} has embeddings: set embeddings=true to keep them, overwrite=true to make the table without "
+            "them, or another path"
+        )
     check_writable([table.path])
     stage = Stage(NAME, f"{counted(len(inputs), 'files')} of {counted(len(files), 'benchmarks')}")
     spark = open_session(NAME, **vars(config.spark))

@@ -18,7 +18,7 @@ from curation.core.progress import Amount, Stage, say
 from curation.core.removal_lists import divide_sources
 from curation.core.schemas import LISTS, STORED
 from curation.core.storage import join, list_files, remove
-from curation.core.tables import Table, sum_receipts
+from curation.core.tables import Part, Table, sum_receipts
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges
 from curation.shards.duplicates import UniqueRules
@@ -81,11 +81,17 @@ def say_presets(table: SignalsTable, columns: list[str]) -> None:
 
 
 def only_recipe(config: ScoreImagesConfig) -> dict[str, Any] | None:
-    """Return the settings that decide which images are scored; None: all are."""
+    """Return the settings, and the id of the lists, that decide which images are scored; None: all are."""
     if not config.only_written:
         return None
     values, files = divide_sources(config.removals)
-    return {"filters": vars(filters_of(config)), "removals": [*map(vars, list_files(files)), *values]}
+    removals = [*map(vars, list_files(files)), *values]
+    return {"filters": vars(filters_of(config)), "removals": removals, "lists": lists_of(config).id}
+
+
+def lists_of(config: ScoreImagesConfig) -> Part:
+    """Return the table of kept images; raises HeadtailError if there is none."""
+    return Table(config.lists, LISTS, STORED.names).require("download_images")[0]
 
 
 def filters_of(config: ScoreImagesConfig) -> ImageFilters:
@@ -97,7 +103,7 @@ def written_images(
     spark: SparkSession, config: ScoreImagesConfig, downloads: Downloads, work: str
 ) -> dict[str, tuple[str, ...]]:
     """Return the files of the uids that become samples by bounds, removal lists and equal files, by status file."""
-    lists = Table(config.lists, LISTS, STORED.names).require("download_images")[0]
+    lists = lists_of(config)
     ranges = Ranges(**lists.manifest["settings"])
     steps = SelectionSteps(ranges, lists.path, work, downloads.status_files(ranges))
     unique = UniqueRules(NearDuplicates.false, tuple(config.removals))

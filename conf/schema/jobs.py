@@ -296,8 +296,8 @@ class WriteShardsConfig(JobConfig):
     )
     against: list[str] = setting(
         [],
-        "other finished sets of shards, or tables of hash_images: images that are in them are left out, and near "
-        "duplicates of theirs, if filters.near_duplicates is asked for",
+        "other finished sets of shards, or tables of hash_images: equal files are left out; with "
+        "filters.near_duplicates also near duplicates by embedding, or instead images with an equal perceptual hash",
     )
     embedding_column: str = setting(
         "embedding", "column of scores that has the embeddings of images: lists of numbers, as score_images makes them"

@@ -56,6 +56,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "python": "signal_models",
         "only_written.filters.": "filters.",
         "only_written.removals": "removals",
+        "only_written.lists": "the lists of only_written",
     },
     "cluster_images": {
         "entries": "the matches whose entries are clustered",

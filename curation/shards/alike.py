@@ -6,6 +6,7 @@ like the next, does not collapse into one.
 """
 
 from collections.abc import Sequence
+from hashlib import blake2b
 
 import numpy as np
 
@@ -25,6 +26,7 @@ class Staying:
         self._blocks: list[tuple[Known, list[str]]] = []
         self._bytes = 0
         self._gone: set[str] = set()
+        self._fixed: set[bytes] = set()
         self.not_compared = 0
         """Images that stay without being compared with the later ones: the cell has too many that differ."""
 
@@ -55,17 +57,20 @@ class Staying:
             np.int64,
         )  # fmt: skip
         mine = vectors[asked]
+        is_set = np.array([fixed[number] for number in asked.tolist()], bool)
         first: dict[int, str] = {}
+        free = np.flatnonzero(~is_set)
         for known, names in self._blocks:
-            rows, places, _ = known.near(mine, self._cosine)
-            for row, place in zip(rows.tolist(), places.tolist(), strict=True):
-                first.setdefault(row, names[place])
+            rows, places, _ = known.near(mine[free], self._cosine)
+            found_rows, pairs = np.unique(rows, return_index=True)
+            first |= zip(free[found_rows].tolist(), (names[place] for place in places[pairs].tolist()), strict=True)
+            free = np.delete(free, found_rows)
         better: dict[int, list[int]] = {}
-        rows, places, _ = Known(mine).near(mine, self._cosine)
-        for row, place in zip(rows.tolist(), places.tolist(), strict=True):
+        rows, places, _ = Known(mine).near(mine[free], self._cosine)
+        for row, place in zip(free[rows].tolist(), places.tolist(), strict=True):
             if place < row:
                 better.setdefault(row, []).append(place)
-        kept: list[int] = []
+        held: list[int] = []
         stays = np.zeros(len(asked), bool)
         for row, number in enumerate(asked.tolist()):
             led = found[start + number]
@@ -78,8 +83,16 @@ class Staying:
                 self._gone.add(uids[number])
             else:
                 stays[row] = True
-                kept.append(row)
-        self._hold(mine[kept], [uids[asked[row]] for row in kept])
+                if not fixed[number] or self._is_new(mine[row]):
+                    held.append(row)
+        self._hold(mine[held], [uids[asked[row]] for row in held])
+
+    def _is_new(self, vector: np.ndarray) -> bool:
+        """Return whether no image of another set had this vector; a set may hold one picture many times."""
+        key = blake2b(vector.tobytes(), digest_size=16).digest()
+        is_new = key not in self._fixed
+        self._fixed.add(key)
+        return is_new
 
     def _hold(self, vectors: np.ndarray, uids: list[str]) -> None:
         size = vectors.shape[1] * 4

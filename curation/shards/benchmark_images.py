@@ -81,7 +81,7 @@ def open_benchmarks(paths: Sequence[str], embedded: bool = False) -> tuple[stora
         if version not in expected:
             raise HeadtailError(
                 f"benchmark_images: {file.path} has perceptual hashes of version {version or 'unknown'}, expected "
-                f"{storage.join_or(expected)}: run hash_images again"
+                f"{storage.join_or(expected)}: run hash_images again with overwrite=true"
             )
         expected = [version]
         if embedded and EMBEDDING_COLUMN not in found.names:

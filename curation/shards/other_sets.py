@@ -25,7 +25,7 @@ from curation.shards.cells import Cells
 from curation.shards.duplicates import FIXED, FIXED_PIXELS, KEYS
 from curation.shards.keyed_join import SliceWriter
 from curation.shards.near_images import IN_CELL, add_images
-from curation.shards.perceptual_hash import VERSION_KEY
+from curation.shards.perceptual_hash import QUICK, VERSION_KEY
 from curation.shards.scores import score_files
 from curation.shards.shard_set import STAGE, ShardSet
 from curation.shards.steps import PIVOTS, SelectionSteps
@@ -130,9 +130,10 @@ def _checked_table(path: str, near: NearDuplicates, version: int | None) -> Othe
         )
     found = (schema.metadata or {}).get(VERSION_KEY.encode(), b"").decode()
     if version and found != str(version):
+        advice = "run hash_images again with overwrite=true" if version == QUICK else "set filters.near_duplicates=hash"
         raise HeadtailError(
             f"against: {path} has perceptual hashes of version {found or 'unknown'}, and "
-            f"filters.near_duplicates={near} compares version {version}: run hash_images again"
+            f"filters.near_duplicates={near} compares version {version}: {advice}"
         )
     return OtherFile(path, EMBEDDING_COLUMN if embedded else "")
 

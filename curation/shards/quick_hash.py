@@ -90,7 +90,7 @@ def _decoded(data: bytes, scale: int) -> np.ndarray | None:
         return None
 
 
-@lru_cache(256)
+@lru_cache(16)
 def _waves(pixels: int, size: float) -> np.ndarray:
     """Return whole numbers of shape (8, pixels): the cosines of the hash over pixels, of which `size` are the image."""
     step = size / _CELLS
@@ -100,7 +100,8 @@ def _waves(pixels: int, size: float) -> np.ndarray:
     weights = np.where(np.abs(distances) < _LOBES, np.sinc(distances) * np.sinc(distances / _LOBES), 0)
     weights /= weights.sum(axis=1, keepdims=True)
     angles = np.pi * np.arange(_WAVES)[:, np.newaxis] * (2 * np.arange(_CELLS) + 1) / (2 * _CELLS)
-    return np.rint(np.cos(angles) @ weights * _UNIT)
+    sums = np.rint(np.cumsum(np.cos(angles) @ weights * _UNIT, axis=1))  # so that each wave but the first adds up to 0
+    return np.diff(sums, axis=1, prepend=0)
 
 
 @lru_cache(1)

@@ -46,10 +46,10 @@ class Known:
 
     def __init__(self, vectors: np.ndarray) -> None:
         self._vectors = vectors.astype(np.float32)
-        self._lengths = lengths_of(vectors)
+        self._squares = squares_of(vectors)
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        return len(self._squares)
 
     def near(self, vectors: np.ndarray, cosine: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the pairs of a vector and a known one whose cosine is at least `cosine`, above 0: places and cosines.
@@ -59,11 +59,12 @@ class Known:
         if not len(vectors) or not len(self):
             return np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0)
         products = self._products(vectors)
-        lengths = lengths_of(vectors)
-        rows, places = np.nonzero(products >= cosine * lengths.min() * self._lengths.min())
-        cosines = products[rows, places] / np.maximum(lengths[rows] * self._lengths[places], 1.0)
-        found = cosines >= cosine
-        return rows[found], places[found], cosines[found]
+        squares = squares_of(vectors)
+        least = cosine * np.sqrt(squares.min() * self._squares.min())
+        rows, places = np.nonzero(products >= least * (1 - 1e-9))  # no pair is lost by rounding
+        mine, both = products[rows, places].astype(np.float64), squares[rows] * self._squares[places]
+        found = (mine > 0) & (mine * mine >= cosine * cosine * both)  # whole numbers: equal vectors have exactly 1
+        return rows[found], places[found], mine[found] / np.sqrt(both[found])
 
     def nearest(self, vectors: np.ndarray) -> np.ndarray:
         """Return the place of the known vector with the largest product, for each vector; of equal ones the first."""
@@ -82,6 +83,6 @@ def several_widths(widths: Iterable[int]) -> str:
     return f"embeddings of {sizes} numbers cannot be compared: give those of one model"
 
 
-def lengths_of(vectors: np.ndarray) -> np.ndarray:
-    """Return the lengths of vectors of whole numbers, float64."""
-    return np.sqrt(np.einsum("ij,ij->i", vectors, vectors, dtype=np.int64).astype(np.float64))
+def squares_of(vectors: np.ndarray) -> np.ndarray:
+    """Return the squared lengths of vectors of whole numbers, float64: exact, and so are products of two of them."""
+    return np.einsum("ij,ij->i", vectors, vectors, dtype=np.int64).astype(np.float64)

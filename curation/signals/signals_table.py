@@ -56,7 +56,7 @@ def signals_recipe(
 ) -> Recipe:
     """Return the recipe of the table, with the generations of downloads as inputs.
 
-    `only_written` are the settings by which images are left out; None: all are scored.
+    `only_written` are the settings and the lists by which images are left out; None: all are scored.
     """
     values = recipe_settings(settings) | {"models": recipe_settings(tuple(identities))}
     if only_written is not None:

@@ -209,7 +209,10 @@ def test_many_images_are_several_tasks() -> None:
     ("schema", "told"),
     [
         (pa.schema([("phash", pa.string())]), "has no column benchmark, image, sha256: hash_images makes"),
-        (BENCHMARK_IMAGES.remove_metadata(), "of version unknown, expected 1 or 2: run hash_images again"),
+        (
+            BENCHMARK_IMAGES.remove_metadata(),
+            "of version unknown, expected 1 or 2: run hash_images again with overwrite=true",
+        ),
         (BENCHMARK_IMAGES.with_metadata({"phash_version": "7"}), "of version 7, expected 1 or 2"),
     ],
     ids=["columns", "no-version", "other-version"],

@@ -65,6 +65,17 @@ def test_cosines_of_whole_vectors_are_near_those_of_the_embeddings_and_exact() -
     assert np.abs(unit @ unit.T - exact).max() < 3e-4
 
 
+@pytest.mark.parametrize("width", [3, 100])
+def test_a_cosine_of_1_finds_all_identical_vectors_beside_any_others(width: int) -> None:
+    whole = whole_vectors(np.random.default_rng(width).normal(size=(200, width)))[0]
+    for first, last in ((0, 200), (0, 1), (7, 9)):
+        rows, places, cosines = Known(whole).near(whole[first:last], 1.0)
+        assert rows.tolist() == [place - first for place in places.tolist()] == list(range(last - first))
+        assert set(cosines.tolist()) == {1.0}
+    opposite = Known(whole).near(-whole[:1], 1.0)[0]
+    assert not len(opposite)
+
+
 @pytest.mark.parametrize("block", [3, 512])
 def test_of_similar_images_the_best_stays_as_in_a_plain_loop(monkeypatch: pytest.MonkeyPatch, block: int) -> None:
     monkeypatch.setattr(alike, "BLOCK", block)
@@ -98,6 +109,23 @@ def test_leaders_beyond_the_bound_are_counted(monkeypatch: pytest.MonkeyPatch) -
     assert staying.take(list("abcde"), [""] * 5, whole) == ["", "", "", "c", "b"]
     assert staying.not_compared == 1
     assert staying.take(["f"], [""], whole[2:3]) == [""]
+
+
+def test_equal_images_of_another_set_are_neither_searched_nor_held_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(alike, "LEADER_BYTES", 2 * 4 * 2)  # two vectors
+    monkeypatch.setattr(alike, "BLOCK", 3)
+    searched: list[int] = []
+
+    def near(self: Known, vectors: np.ndarray, cosine: float, plain: Any = Known.near) -> Any:
+        searched.append(len(vectors))
+        return plain(self, vectors, cosine)
+
+    monkeypatch.setattr(Known, "near", near)
+    whole = whole_vectors(np.array([[1.0, 0]] * 8 + [[0, 1]]))[0]
+    staying = Staying(COSINE)
+    assert staying.take([f"*0.{row}" for row in range(9)], [""] * 9, whole, [True] * 9) == [""] * 9
+    assert (sum(searched), staying.not_compared) == (0, 0)
+    assert staying.take(["a", "b"], ["", ""], whole[[8, 0]], [False] * 2) == ["*0.8", "*0.0"]
 
 
 class Search:

@@ -129,8 +129,11 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path, near: str, version: 
 def test_hashes_of_another_version_and_side_cars_without_embeddings_are_refused(tmp_path: Path) -> None:
     old = BENCHMARK_IMAGES.with_metadata({VERSION_KEY: "1"}).empty_table()
     pq.write_table(old, tmp_path / "a.parquet")
-    with pytest.raises(HeadtailError, match=r"hashes of version 1, and .* compares version 2"):
+    with pytest.raises(HeadtailError, match=r"hashes of version 1, and .* compares version 2: .* overwrite=true"):
         open_others([f"{tmp_path}/a.parquet"], NearDuplicates.hash, QUICK, "embedding")
+    pq.write_table(BENCHMARK_IMAGES.empty_table(), tmp_path / "new.parquet")
+    with pytest.raises(HeadtailError, match=r"compares version 1: set filters.near_duplicates=hash"):
+        open_others([f"{tmp_path}/new.parquet"], NearDuplicates.true, IMAGEHASH, "embedding")
     path = first_set(tmp_path / "first")
     with pytest.raises(HeadtailError, match="no column vector: write that set with score_columns=true"):
         open_others([path], NearDuplicates.embedding, None, "vector")

@@ -50,6 +50,13 @@ def test_the_hash_is_the_same_in_every_version_of_the_libraries() -> None:
     assert quick_hash(encoded(image, "PNG")) == PINNED
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("grey", [255, 128, 10])
+def test_an_image_of_one_colour_has_one_hash_in_all_sizes(kind: str, grey: int) -> None:
+    sizes = [(64, 64), (100, 80), (333, 250), (640, 480), (1000, 700), (65, 999), (517, 131)]
+    assert len({quick_hash(encoded(Image.new("L", size, grey), kind)) for size in sizes}) == 1
+
+
 @pytest.mark.parametrize("size", [(600, 450), (1301, 1024), (97, 131), (1300, 9), (8, 8)], ids=str)
 def test_pillow_decodes_what_opencv_does_not(size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
     data = encoded(picture(1, size), quality=90)
@@ -83,3 +90,8 @@ def test_a_damaged_file_is_an_error() -> None:
         quick_hash(encoded(picture(3))[:-2000])  # OpenCV would fill the rest with grey
     with pytest.raises(OSError, match="identify"):
         quick_hash(b"no image")
+
+
+def test_sides_that_a_hostile_web_site_chooses_fill_no_memory() -> None:
+    longest = 65_535  # pixels of the side of a JPEG
+    assert (module._waves.cache_info().maxsize or longest) * 8 * 8 * longest < 128 << 20
