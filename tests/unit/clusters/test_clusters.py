@@ -156,6 +156,40 @@ def test_a_stopped_part_goes_on_with_its_recipe_alone(tmp_path: Path) -> None:
         table.check_centres("now")
 
 
+@pytest.mark.parametrize("fault", ["damaged", "gone", "others"])
+def test_clusters_are_made_again_where_their_centres_are_not_there(fault: str, tmp_path: Path) -> None:
+    table, made = ClustersTable(str(tmp_path)), hierarchy()
+    recipe = Recipe("cluster_images", 1, {}, [{"path": "a"}])
+    table.begin_or_resume(0, recipe)
+    made = replace(made, facts={"recipe": recipe.id})
+    write_hierarchy(table.path, made, [[] for _ in range(12)])
+    table.commit(0, recipe, [], 0, centres=made.id)
+    calls: list[str] = []
+    table.remove_without_centres(recipe, lambda: calls.append("check"))
+    assert (len(table.parts()), calls) == (1, [])
+    if fault == "damaged":
+        (tmp_path / CENTRES).write_bytes((tmp_path / CENTRES).read_bytes()[:-9])
+    elif fault == "gone":
+        (tmp_path / HIERARCHY).unlink()
+    else:
+        others = replace(made, centres=made.centres[::-1], facts={})
+        write_hierarchy(table.path, others, [[] for _ in range(12)])
+    with pytest.raises(HeadtailError, match="would replace it"):
+        table.remove_without_centres(replace(recipe, stage="score_images"), lambda: None)
+    assert not table.has_centres_of(recipe)
+    table.remove_without_centres(recipe, lambda: calls.append("check"))
+    assert (table.parts(), calls) == ([], ["check"])
+
+
+def test_inputs_that_are_not_named_are_kept_by_no_setting(tmp_path: Path) -> None:
+    table = ClustersTable(str(tmp_path))
+    recipe = Recipe("cluster_images", 1, {}, [{"path": "a"}, {"path": "b"}])
+    table.begin_or_resume(0, recipe)
+    table.commit(0, recipe, [], 0)
+    with pytest.raises(HeadtailError, match="such as b: set overwrite=true to make the table from the named inputs"):
+        table.plan_parts(replace(recipe, inputs=[{"path": "a"}]), 1, False)
+
+
 def test_vectors_of_two_encoders_are_no_sample(tmp_path: Path) -> None:
     pq.write_table(pa.table({"uid": UIDS[:2], "v": [[1.0, 2.0]] * 2}), tmp_path / "a.parquet")
     pq.write_table(pa.table({"uid": UIDS[2:4], "v": [[1.0, 2.0, 3.0]] * 2}), tmp_path / "b.parquet")
