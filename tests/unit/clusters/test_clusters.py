@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from conf.compose import compose_config
+from conf.schema.jobs import ClusterImagesConfig
 from curation.clusters.assign import AssignTask, Given, assign_clusters
 from curation.clusters.clusters_table import ClustersTable
 from curation.clusters.fit import Fit
@@ -20,6 +22,7 @@ from curation.clusters.vector_files import list_vectors, open_vector_files
 from curation.clusters.whole_numbers import nearest, whole_units
 from curation.core.errors import HeadtailError
 from curation.core.recipes import Recipe
+from jobs.cluster_sources import find_centres, sources_of
 from tests.unit.clusters.test_fit import heaps
 
 UNITS, HEAP = heaps([120, 80, 60, 40, 30, 20], 12)
@@ -135,6 +138,18 @@ def test_vectors_of_another_encoder_are_refused(tmp_path: Path) -> None:
         assign_clusters(
             AssignTask(Source(file=file), f"{tmp_path}/o", f"{tmp_path}/r"), Given(str(tmp_path / "c"), made.id, None)
         )
+
+
+def test_given_centres_of_another_encoder_are_refused_before_they_name_clusters(tmp_path: Path) -> None:
+    write_hierarchy(f"{tmp_path}/other", hierarchy(), [[] for _ in range(12)])
+    pq.write_table(pa.table({"uid": UIDS[:1], "v": [[1.0, 2.0]]}), tmp_path / "a.parquet")
+    given = [f"output={tmp_path}/run", f"embeddings=[{tmp_path}/a.parquet]", f"centers={tmp_path}/other"]
+    config = compose_config("cluster_images", ClusterImagesConfig, given)
+    found = sources_of(config)
+    table = ClustersTable(config.clusters)
+    with pytest.raises(HeadtailError, match=r"vectors of 2 numbers, and centers=.*other has 12: give those of one"):
+        find_centres(config, found, table, found.recipe, lambda task, tasks: [task(each) for each in tasks])
+    assert not Path(config.clusters, HIERARCHY).exists()
 
 
 def test_a_stopped_part_goes_on_with_its_recipe_alone(tmp_path: Path) -> None:
