@@ -138,7 +138,6 @@ def find_centres(
     facts: dict[str, Any] = {MADE_BY: recipe.id, FROM: ENTRIES if sources.weights else EMBEDDINGS}
     if sources.weights:
         facts[METADATA] = sources.weights.metadata
-    storage.remove(table.work())
     sample = _draw(config, sources, table, recipe, run)
     if config.centers:
         hierarchy = read_hierarchy(config.centers)

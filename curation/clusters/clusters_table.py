@@ -47,7 +47,11 @@ class ClustersTable(Table):
     adds = False
 
     def begin_or_resume(self, number: int, recipe: Recipe) -> str:
-        """Return the folder of a part: with the finished files of a stopped run of this recipe, else emptied."""
+        """Return the folder of a part: with the finished files of a stopped run of this recipe, else emptied.
+
+        The work folder of a stopped run is deleted.
+        """
+        storage.remove(self.work())
         mark = storage.join(self.part_path(number), RECIPE)
         if storage.exists(mark) and storage.read_json(mark) == {"id": recipe.id}:
             return self.part_path(number)

@@ -160,8 +160,10 @@ def test_a_stopped_part_goes_on_with_its_recipe_alone(tmp_path: Path) -> None:
     write_hierarchy(table.path, replace(hierarchy(), facts={"recipe": recipe.id}), [[] for _ in range(12)])
     assert table.has_centres_of(recipe)
     (Path(folder) / "00000.parquet").write_bytes(b"")
+    (tmp_path / "clusters/.work/names").mkdir(parents=True)
     assert table.begin_or_resume(0, recipe) == folder
     assert (Path(folder) / "00000.parquet").exists()
+    assert not (tmp_path / "clusters/.work").exists()
     other = Recipe("cluster_images", 1, {"fine": 5})
     table.begin_or_resume(0, other)
     assert not (Path(folder) / "00000.parquet").exists()
