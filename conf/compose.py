@@ -33,6 +33,12 @@ Config = TypeVar("Config")
 HYDRAS_TOPICS = ("help", "hydra_help", "hydra_logging", "job_logging", "launcher", "output", "sweeper")
 """Topics of Hydra's own that no job uses. To read them takes a third of the time of a composition: they are read only
 where an override names a setting of Hydra's."""
+SWITCHES = {
+    word: now
+    for now, words in {"true": "true yes y on 1", "false": "false no n off 0"}.items()
+    for word in words.split()
+}
+"""What a switch takes for true and false; a setting that was one before it got further choices takes it still."""
 _stored: dict[str, type] = {}
 """The class of settings of each job that Hydra's store holds."""
 
@@ -199,8 +205,8 @@ def as_hydra_reads(override: str, known: dict[str, Any]) -> str:
         return override
     if get_origin(hint) is list:
         return f"{key}=[{','.join(quoted(item) for item in value.split(','))}]"
-    if isinstance(hint, type) and issubclass(hint, Enum) and value.lower() in ("true", "false"):
-        return f"{key}={quoted(value.lower())}"
+    if isinstance(hint, type) and issubclass(hint, Enum) and (word := SWITCHES.get(value.lower())):
+        return f"{key}={quoted(word)}" if word in hint.__members__ or value.lower() == word else override
     if hint is str or (isinstance(hint, UnionType) and str in get_args(hint)):
         return f"{key}={quoted(value)}"
     return override

@@ -208,6 +208,11 @@ def test_a_setting_that_jobs_of_curate_declare_differently_has_a_help_text_for_a
     [
         ("true", NearDuplicates.true, True),
         ("True", NearDuplicates.true, True),
+        ("1", NearDuplicates.true, True),
+        ("Yes", NearDuplicates.true, True),
+        ("on", NearDuplicates.true, True),
+        ("0", NearDuplicates.false, False),
+        ("off", NearDuplicates.false, False),
         ("false", NearDuplicates.false, False),
         ("hash", NearDuplicates.hash, "hash"),
         ("embedding", NearDuplicates.embedding, "embedding"),
