@@ -24,6 +24,8 @@ def run(config: ClusterImagesConfig) -> None:
     """Write `clusters`: look for centres, unless the table has some or they are given, and give each image its own."""
     table, sources = ClustersTable(config.clusters, CLUSTERS), sources_of(config)
     recipe = sources.recipe
+    if config.overwrite:
+        table.remove_without_centres(recipe, sources.check)
     parts, plans = table.plan_parts(recipe, max(len(recipe.inputs), 1), config.overwrite)
     if not plans:
         say(STAGE, f"is done: {counted(sum_receipts(parts).rows_out, 'images')} in {table.path}")

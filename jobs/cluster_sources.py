@@ -133,15 +133,19 @@ def find_centres(
 ) -> None:
     """Look for centres in a sample, name them by entries, and write them; given centres are copied.
 
-    Raises HeadtailError where no image has a vector.
+    Raises HeadtailError where no image has a vector, and where given centres are of vectors of another length.
     """
     facts: dict[str, Any] = {MADE_BY: recipe.id, FROM: ENTRIES if sources.weights else EMBEDDINGS}
     if sources.weights:
         facts[METADATA] = sources.weights.metadata
-    storage.remove(table.work())
     sample = _draw(config, sources, table, recipe, run)
     if config.centers:
         hierarchy = read_hierarchy(config.centers)
+        if (width := sample.units.shape[1]) != (expected := hierarchy.centres.shape[1]):
+            raise HeadtailError(
+                f"embeddings: vectors of {width:,} numbers, and centers={config.centers} has {expected:,}: give those "
+                "of one encoder"
+            )
     else:
         fine = Fit(config.fine, config.rounds, config.balanced)
         hierarchy = make_hierarchy(sample.units, fine, replace(fine, count=config.coarse), recipe.settings["seed"])

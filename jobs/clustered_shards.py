@@ -37,7 +37,6 @@ from curation.shards.origin import ORIGIN, Origin
 from curation.shards.readme import CAPTIONS
 from curation.shards.sample_json import BLURRED, ENTRY_WORDS
 from curation.shards.scores import SCORE_COLUMNS
-from curation.shards.second_balance import FirstBalance
 from curation.shards.selection import check_inputs
 from curation.shards.shard_set import README, SIZES, STAGE, ShardSet, make_searchable
 from curation.shards.steps import SelectionSteps
@@ -46,7 +45,7 @@ from curation.spark.selection import choose_samples
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.shard_checks import check_start, origin_of_set
-from jobs.shard_settings import SAMPLELESS, form_of, recipe_of, selection_settings
+from jobs.shard_settings import SAMPLELESS, form_of, recipe_of, second_balance_of, selection_settings
 from jobs.signal_rules import blur_quality
 
 
@@ -64,9 +63,8 @@ def write_clustered(config: WriteShardsConfig, before: Origin | None, store: Ent
     hierarchy = read_hierarchy(config.clusters)
     folder, sets = ShardSet(config.shards), ClusteredSets(config.shards, hierarchy.coarse_count)
     sets.refuse_strangers()
-    first = FirstBalance.of_settings(lists.manifest["balance"])
-    again = first.goal.headroom < 1.0 if config.second_balance is None else config.second_balance
-    version, recipe = recipe_of(config, folder, again, [lists.input(), *downloads.inputs()])
+    second = second_balance_of(config, lists)
+    version, recipe = recipe_of(config, folder, second is not None, [lists.input(), *downloads.inputs()])
     if sets.done(recipe):
         say(STAGE, f"is done: {counted(len(sets.sets), 'sets')} in {folder.path}")
         finish(config, sets, hierarchy)
@@ -90,7 +88,7 @@ def write_clustered(config: WriteShardsConfig, before: Origin | None, store: Ent
     check_start(config, spark)
     steps = SelectionSteps(ranges, lists.path, folder.work_folder(recipe), status)
     run = partial(run_tasks, spark, folder=steps.work)
-    chosen = choose_samples(spark, steps, settings, first if again else None)
+    chosen = choose_samples(spark, steps, settings, second)
     divided = run(divide_range, plan_dividing(steps, chosen.receipt, len(sets.sets)))
     mine = selections(chosen.receipt, divided, len(sets.sets))
     whole = Receipt(STAGE, mine[0].rows_in, sum(each.rows_out for each in mine), chosen.receipt.drops)

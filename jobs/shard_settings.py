@@ -5,6 +5,7 @@ from dataclasses import fields
 from typing import Any
 
 from conf.schema.jobs import WriteShardsConfig
+from curation.balancing.targets import targets_of
 from curation.core.choices import Faces, NearDuplicates, ShardsBy
 from curation.core.errors import HeadtailError
 from curation.core.progress import say
@@ -22,6 +23,7 @@ from curation.shards.other_sets import OtherSets, open_others
 from curation.shards.sample_json import NEWEST, JsonForm, SampleForm
 from curation.shards.score_join import ScoreSettings
 from curation.shards.scores import open_scores, score_files
+from curation.shards.second_balance import CONCEPTS, FirstBalance, refuse_concepts
 from curation.shards.selection import ImageFilters
 from curation.shards.shard_set import STAGE, ShardSet
 from curation.shards.write import LOGIC_VERSION
@@ -71,6 +73,19 @@ def has_score_columns(config: WriteShardsConfig) -> bool:
     used = bool(filter_of(config)) or config.faces != Faces.keep or needs_embeddings(config)
     wanted = not used if config.score_columns is None else config.score_columns
     return wanted and bool(config.scores)
+
+
+def second_balance_of(config: WriteShardsConfig, lists: Part) -> FirstBalance | None:
+    """Return the first balance, with the targets of entries, by which survivors are drawn again; None: they are not.
+
+    Raises HeadtailError if they should be, and concepts had a part in the first balance.
+    """
+    balance = lists.manifest["balance"]
+    first = FirstBalance.of_settings(balance, targets_of(lists, balance))
+    again = first.goal.headroom < 1.0 if config.second_balance is None else config.second_balance
+    if again:
+        refuse_concepts(balance.get(CONCEPTS))
+    return first if again else None
 
 
 def recipe_of(

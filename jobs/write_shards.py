@@ -4,7 +4,6 @@ from functools import partial
 
 from headtail.start import launch
 from conf.schema.jobs import WriteShardsConfig
-from curation.balancing.targets import targets_of
 from curation.core.amounts import counted
 from curation.core.choices import Faces, ShardsBy
 from curation.core.outcomes import refuse_nothing
@@ -25,7 +24,6 @@ from curation.shards.origin import ORIGIN, Origin
 from curation.shards.readme import CAPTIONS
 from curation.shards.sample_json import BLURRED, ENTRY_WORDS
 from curation.shards.scores import SCORE_COLUMNS
-from curation.shards.second_balance import CONCEPTS, FirstBalance, refuse_concepts
 from curation.shards.selection import check_inputs
 from curation.shards.shard_set import STAGE, ShardSet, describe_set, make_searchable
 from curation.shards.steps import SelectionSteps
@@ -36,7 +34,7 @@ from curation.spark.tasks import run_tasks
 from jobs.clustered_shards import with_clusters, write_clustered
 from jobs.outputs import writing
 from jobs.shard_checks import check_start, origin_of_set
-from jobs.shard_settings import SAMPLELESS, form_of, recipe_of, selection_settings
+from jobs.shard_settings import SAMPLELESS, form_of, recipe_of, second_balance_of, selection_settings
 from jobs.signal_rules import blur_quality
 
 
@@ -63,12 +61,8 @@ def run(config: WriteShardsConfig, before: Origin | None = None, store: EntrySto
     ranges = Ranges(**lists.manifest["settings"])
     status = downloads.status_files(ranges)
     shards = ShardSet(config.shards)
-    balance = lists.manifest["balance"]
-    first = FirstBalance.of_settings(balance, targets_of(lists, balance))
-    again = first.goal.headroom < 1.0 if config.second_balance is None else config.second_balance
-    if again:
-        refuse_concepts(lists.manifest["balance"].get(CONCEPTS))
-    version, recipe = recipe_of(config, shards, again, [lists.input(), *downloads.inputs()])
+    second = second_balance_of(config, lists)
+    version, recipe = recipe_of(config, shards, second is not None, [lists.input(), *downloads.inputs()])
     if part := shards.done(recipe):
         finish_again(config, part)
         return
@@ -91,7 +85,7 @@ def run(config: WriteShardsConfig, before: Origin | None = None, store: EntrySto
     spark = open_session(STAGE, **vars(config.spark))
     check_start(config, spark)
     steps = SelectionSteps(ranges, lists.path, shards.work_folder(recipe), status)
-    chosen = choose_samples(spark, steps, settings, first if again else None)
+    chosen = choose_samples(spark, steps, settings, second)
     selection, facts = chosen.receipt, chosen.facts
     if not config.allow_empty:
         shards.refuse_to_empty(selection, steps.work)

@@ -1,15 +1,15 @@
 """The table of clusters: a part for each set of inputs, and beside the parts the centres that all of them have."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from curation.clusters.assign import AssignTask
-from curation.clusters.hierarchy import HIERARCHY
+from curation.clusters.hierarchy import read_hierarchy
 from curation.clusters.sources import Source
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.recipes import Recipe, added
-from curation.core.tables import Table
+from curation.core.tables import MANIFEST, Table, refuse_other_stage
 
 STAGE = "cluster_images"
 LOGIC_VERSION = 1
@@ -44,8 +44,14 @@ class ClusterSettings:
 class ClustersTable(Table):
     """A table of clusters. A file is finished if its receipt exists; a stopped run goes on with the same recipe."""
 
+    adds = False
+
     def begin_or_resume(self, number: int, recipe: Recipe) -> str:
-        """Return the folder of a part: with the finished files of a stopped run of this recipe, else emptied."""
+        """Return the folder of a part: with the finished files of a stopped run of this recipe, else emptied.
+
+        The work folder of a stopped run is deleted.
+        """
+        storage.remove(self.work())
         mark = storage.join(self.part_path(number), RECIPE)
         if storage.exists(mark) and storage.read_json(mark) == {"id": recipe.id}:
             return self.part_path(number)
@@ -54,9 +60,27 @@ class ClustersTable(Table):
         return self.part_path(number)
 
     def has_centres_of(self, recipe: Recipe) -> bool:
-        """Return whether the centres that lie there are those that this recipe looked for, before it was stopped."""
-        path = storage.join(self.path, HIERARCHY)
-        return storage.exists(path) and storage.read_json(path).get(MADE_BY) == recipe.id
+        """Return whether the centres that lie there are whole, and those that this recipe looked for before."""
+        try:
+            return read_hierarchy(self.path).facts.get(MADE_BY) == recipe.id
+        except HeadtailError:
+            return False
+
+    def remove_without_centres(self, recipe: Recipe, check: Callable[[], None]) -> None:
+        """Delete all parts if the centres beside them are gone or damaged, or are not those that they were made with.
+
+        `check` is called before, and raises HeadtailError if the parts could not be made again.
+        """
+        parts = self.parts()
+        refuse_other_stage(parts, recipe)
+        try:
+            self.check_centres(read_hierarchy(self.path).id)
+        except HeadtailError:
+            if parts:
+                check()
+            for part in parts:
+                storage.remove(storage.join(part.path, MANIFEST))
+                storage.remove(part.path)
 
     def check_centres(self, found: str) -> None:
         """Raise HeadtailError if a finished part has other centres than those with the id `found`."""

@@ -112,7 +112,9 @@ def read_hierarchy(folder: str) -> Hierarchy:
             f"{folder} holds no clusters: run cluster_images, or name the folder of its table"
         ) from error
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise HeadtailError(f"{path} or {CENTRES} beside it is damaged: {error}") from error
+        raise HeadtailError(
+            f"{path} or {CENTRES} beside it is damaged ({error}): make the clusters again with overwrite=true"
+        ) from error
     found = Hierarchy(loaded(values.reshape(len(coarse), -1)), coarse, sizes, described)
     if found.id != expected:
         raise HeadtailError(f"{path} is not of the {CENTRES} beside it: make the clusters again with overwrite=true")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.clusters.whole_numbers import MAX_WIDTH, whole_units
 from curation.core import storage
@@ -144,20 +145,20 @@ class _Reading:
 
 
 def _width(lists: pa.Array) -> int:
-    """Return the numbers of the first vector that is there; 0: none is."""
-    widths = lists.drop_null().value_lengths()
-    return widths[0].as_py() if len(widths) else 0
+    """Return the numbers of the first vector that is there and has some; 0: none has."""
+    widths = lists.drop_null().value_lengths().to_numpy(zero_copy_only=False)
+    return int(next(iter(widths[widths > 0]), 0))
 
 
 def rows_of(lists: pa.Array, width: int) -> np.ndarray:
-    """Return vectors as float64 of shape (rows, width); a null, and a vector that holds one, is not finite.
+    """Return vectors as float64 of shape (rows, width); a null, and a vector that is empty or holds one, is not finite.
 
     Raises ValueError for vectors of another width, and of too many numbers.
     """
     if not 0 <= width <= MAX_WIDTH:
         raise ValueError(f"vectors of {width:,} numbers, expected 1 to {MAX_WIDTH:,}")
     found = np.full((len(lists), width), np.nan)
-    there = lists.is_valid()
+    there = pc.fill_null(pc.greater(pc.list_value_length(lists), 0), False)
     mine = lists.filter(there)
     widths = mine.value_lengths().to_numpy(zero_copy_only=False)
     if (widths != width).any():

@@ -143,7 +143,10 @@ class Table:
     """A folder of parts whose files hold the columns of `schema`.
 
     `further` names columns that may stand beside them; None allows any. A table without a schema is not checked.
+    `adds` tells whether the job that writes the table has the setting `add`, for messages.
     """
+
+    adds = True
 
     def __init__(self, path: str, schema: pa.Schema | None = None, further: Iterable[str] | None = ()) -> None:
         self.path, self.schema, self.further = path.rstrip("/"), schema, further
@@ -321,10 +324,10 @@ class Table:
                         storage.remove(storage.join(part.path, MANIFEST))
                         storage.remove(part.path)
                 return self.plan_parts(recipe, per_part, overwrite, add, retry)
+            keep = f"add=true to keep them{f' and add {len(fresh):,} more' if fresh else ''}, "
             raise HeadtailError(
                 f"{self.path} holds {counted(len(known), 'inputs')}, {len(missing):,} of which this call does not "
-                f"name, such as {missing[0]}: set add=true to keep them"
-                f"{f' and add {len(fresh):,} more' if fresh else ''}, overwrite=true to make the table from "
+                f"name, such as {missing[0]}: set {keep if self.adds else ''}overwrite=true to make the table from "
                 "the named inputs alone, or another path"
             )
         taken = {int(part.path[-5:]) for part in parts}

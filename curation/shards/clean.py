@@ -16,6 +16,7 @@ from curation.core.table_reader import read_schema
 from curation.core.tables import Part, Table
 from curation.images.downloads import Downloads
 from curation.images.status import images_path
+from curation.shards.clustered import clustered_sets
 from curation.shards.shard_set import ShardSet
 
 STAGE = "clean"
@@ -50,13 +51,15 @@ class CleanPlan:
         """List the files of a table; `paths` are those of all tables.
 
         Raises HeadtailError if the table does not exist, or if a part of it is still needed: no finished table was made
-        from it.
+        from it, or `shards` holds sets by cluster, where it would be made from it.
         """
         parts = table_of(name, paths).parts()
         if not parts:
             raise HeadtailError(f"{paths[name]} holds no complete table: there is nothing to clean")
         consumer = CONSUMERS.get(name)
         taker = table_of(consumer, paths) if consumer else ShardSet(paths["shards"])
+        if not consumer:
+            _refuse_clustered(taker.path)
         used = {entry.get("id") for part in taker.parts() for entry in part.inputs()}
         for part in parts:
             made_from = part.outcome() if name is Cleanable.downloads else part.input()
@@ -103,6 +106,15 @@ def table_of(name: Cleanable, paths: Mapping[str, str]) -> Table:
 def deletable(name: Cleanable, part: Part) -> list[str]:
     """Return the paths of the files of a part that cleaning deletes, whether they are still there or not."""
     return [images_path(file) for file in part.files] if name is Cleanable.downloads else part.files
+
+
+def _refuse_clustered(shards: str) -> None:
+    """Raise HeadtailError if a folder of shards holds sets by cluster: each of them has inputs of its own."""
+    if names := clustered_sets(shards):
+        raise HeadtailError(
+            f"{shards} holds sets by cluster (by=coarse): once write_shards has finished all, name one of them, "
+            f"shards={storage.join(shards, names[-1])}"
+        )
 
 
 def _columns(part: Part) -> list[str]:

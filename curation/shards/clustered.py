@@ -136,9 +136,15 @@ def recipe_of_set(recipe: Recipe, number: int) -> Recipe:
     return replace(recipe, settings={**recipe.settings, "coarse": number})
 
 
+def clustered_sets(path: str) -> list[str]:
+    """Return the names of the sets by cluster in a folder, by number."""
+    names = [name for name in storage.list_folder(path) if _SET.fullmatch(name)]
+    return sorted(names, key=lambda name: int(name.partition("-")[2]))
+
+
 def refuse_clustered(path: str) -> None:
     """Raise HeadtailError if a folder for one set of shards holds sets by cluster."""
-    if found := [name for name in storage.list_folder(path) if _SET.fullmatch(name)]:
+    if found := clustered_sets(path):
         raise HeadtailError(
             f"{path} holds {found[0]}, a set of one cluster (by=coarse): give this set another path for shards"
         )

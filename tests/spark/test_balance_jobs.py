@@ -539,8 +539,12 @@ def test_clusters_of_embeddings_grow_with_the_centres_that_are_there(
     assert "adds 1 inputs to the 1 in" in capsys.readouterr().err
     _cluster(tmp_path / "run", *given)
     assert f"is done: {len(uids):,} images" in capsys.readouterr().err
-    _cluster(tmp_path / "other", *given, f"centers={tmp_path}/run/clusters")
-    assert (tmp_path / "other/clusters/centers.npy").read_bytes() == centres
+    given_centres = f"centers={tmp_path}/run/clusters"
+    for overwrite in ("false", "true"):  # the second call finds damaged centres
+        _cluster(tmp_path / "other", *given, given_centres, f"overwrite={overwrite}")
+        assert (tmp_path / "other/clusters/centers.npy").read_bytes() == centres
+        if overwrite == "false":
+            (tmp_path / "other/clusters/centers.npy").write_bytes(b"")
     assert _read(tmp_path / "other", "clusters") == _read(tmp_path / "run", "clusters")
     with pytest.raises(
         HeadtailError, match=r"finished, with other settings \(fine was 12, is 20\): set overwrite=true"

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from conf.compose import compose_config
+from conf.schema.jobs import ClusterImagesConfig
 from curation.clusters.assign import AssignTask, Given, assign_clusters
 from curation.clusters.clusters_table import ClustersTable
 from curation.clusters.fit import Fit
@@ -20,6 +22,7 @@ from curation.clusters.vector_files import list_vectors, open_vector_files
 from curation.clusters.whole_numbers import nearest, whole_units
 from curation.core.errors import HeadtailError
 from curation.core.recipes import Recipe
+from jobs.cluster_sources import find_centres, sources_of
 from tests.unit.clusters.test_fit import heaps
 
 UNITS, HEAP = heaps([120, 80, 60, 40, 30, 20], 12)
@@ -137,6 +140,18 @@ def test_vectors_of_another_encoder_are_refused(tmp_path: Path) -> None:
         )
 
 
+def test_given_centres_of_another_encoder_are_refused_before_they_name_clusters(tmp_path: Path) -> None:
+    write_hierarchy(f"{tmp_path}/other", hierarchy(), [[] for _ in range(12)])
+    pq.write_table(pa.table({"uid": UIDS[:1], "v": [[1.0, 2.0]]}), tmp_path / "a.parquet")
+    given = [f"output={tmp_path}/run", f"embeddings=[{tmp_path}/a.parquet]", f"centers={tmp_path}/other"]
+    config = compose_config("cluster_images", ClusterImagesConfig, given)
+    found = sources_of(config)
+    table = ClustersTable(config.clusters)
+    with pytest.raises(HeadtailError, match=r"vectors of 2 numbers, and centers=.*other has 12: give those of one"):
+        find_centres(config, found, table, found.recipe, lambda task, tasks: [task(each) for each in tasks])
+    assert not Path(config.clusters, HIERARCHY).exists()
+
+
 def test_a_stopped_part_goes_on_with_its_recipe_alone(tmp_path: Path) -> None:
     table = ClustersTable(str(tmp_path / "clusters"))
     recipe = Recipe("cluster_images", 1, {"fine": 4})
@@ -145,8 +160,10 @@ def test_a_stopped_part_goes_on_with_its_recipe_alone(tmp_path: Path) -> None:
     write_hierarchy(table.path, replace(hierarchy(), facts={"recipe": recipe.id}), [[] for _ in range(12)])
     assert table.has_centres_of(recipe)
     (Path(folder) / "00000.parquet").write_bytes(b"")
+    (tmp_path / "clusters/.work/names").mkdir(parents=True)
     assert table.begin_or_resume(0, recipe) == folder
     assert (Path(folder) / "00000.parquet").exists()
+    assert not (tmp_path / "clusters/.work").exists()
     other = Recipe("cluster_images", 1, {"fine": 5})
     table.begin_or_resume(0, other)
     assert not (Path(folder) / "00000.parquet").exists()
@@ -154,6 +171,40 @@ def test_a_stopped_part_goes_on_with_its_recipe_alone(tmp_path: Path) -> None:
     table.commit(0, other, [], 0, centres="made before")
     with pytest.raises(HeadtailError, match=r"was made with the centres made before, and .* holds now: set overwrite"):
         table.check_centres("now")
+
+
+@pytest.mark.parametrize("fault", ["damaged", "gone", "others"])
+def test_clusters_are_made_again_where_their_centres_are_not_there(fault: str, tmp_path: Path) -> None:
+    table, made = ClustersTable(str(tmp_path)), hierarchy()
+    recipe = Recipe("cluster_images", 1, {}, [{"path": "a"}])
+    table.begin_or_resume(0, recipe)
+    made = replace(made, facts={"recipe": recipe.id})
+    write_hierarchy(table.path, made, [[] for _ in range(12)])
+    table.commit(0, recipe, [], 0, centres=made.id)
+    calls: list[str] = []
+    table.remove_without_centres(recipe, lambda: calls.append("check"))
+    assert (len(table.parts()), calls) == (1, [])
+    if fault == "damaged":
+        (tmp_path / CENTRES).write_bytes((tmp_path / CENTRES).read_bytes()[:-9])
+    elif fault == "gone":
+        (tmp_path / HIERARCHY).unlink()
+    else:
+        others = replace(made, centres=made.centres[::-1], facts={})
+        write_hierarchy(table.path, others, [[] for _ in range(12)])
+    with pytest.raises(HeadtailError, match="would replace it"):
+        table.remove_without_centres(replace(recipe, stage="score_images"), lambda: None)
+    assert not table.has_centres_of(recipe)
+    table.remove_without_centres(recipe, lambda: calls.append("check"))
+    assert (table.parts(), calls) == ([], ["check"])
+
+
+def test_inputs_that_are_not_named_are_kept_by_no_setting(tmp_path: Path) -> None:
+    table = ClustersTable(str(tmp_path))
+    recipe = Recipe("cluster_images", 1, {}, [{"path": "a"}, {"path": "b"}])
+    table.begin_or_resume(0, recipe)
+    table.commit(0, recipe, [], 0)
+    with pytest.raises(HeadtailError, match="such as b: set overwrite=true to make the table from the named inputs"):
+        table.plan_parts(replace(recipe, inputs=[{"path": "a"}]), 1, False)
 
 
 def test_vectors_of_two_encoders_are_no_sample(tmp_path: Path) -> None:

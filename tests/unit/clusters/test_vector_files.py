@@ -89,6 +89,16 @@ def test_an_array_that_is_cut_off_is_refused(tmp_path: Path) -> None:
         read(tmp_path)
 
 
+def test_an_empty_list_is_no_vector_wherever_it_stands(tmp_path: Path) -> None:
+    for lists in ([[], [], [3.0, 4.0], [], None], [[3.0, 4.0], [], [], [], []]):
+        uids, units, receipt = read(write(tmp_path / "a.parquet", uid=UIDS, v=pa.array(lists, pa.list_(pa.float32()))))
+        assert uids == [UIDS[lists.index([3.0, 4.0])]]
+        assert units.tolist() == [[2400, 3200]]
+        assert receipt.drops["no_vector"] == 4
+    uids, units, receipt = read(write(tmp_path / "a.parquet", uid=UIDS, v=pa.array([[]] * 5, pa.list_(pa.float32()))))
+    assert (uids, receipt.drops["no_vector"]) == ([], 5)
+
+
 def test_what_is_no_table_of_vectors_is_refused(tmp_path: Path) -> None:
     two = write(tmp_path / "two.parquet", uid=UIDS, a=ROWS.tolist(), b=ROWS.tolist())
     with pytest.raises(HeadtailError, match=r"two\.parquet has 2 columns of lists of numbers, .*: a, b; vectors="):

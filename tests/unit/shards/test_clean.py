@@ -90,6 +90,15 @@ def test_what_no_finished_shards_were_made_from_is_kept(run: Path, name: Cleanab
         CleanPlan.make(name, paths(run))
 
 
+def test_of_sets_by_cluster_one_is_to_be_named(run: Path) -> None:
+    for number in (0, 2, 10):
+        shutil.copytree(run / "shards", run / f"experts/coarse-{number}")
+    by_cluster = paths(run) | {"shards": f"{run}/experts"}
+    with pytest.raises(HeadtailError, match=r"experts holds sets by cluster .*, shards=.*experts/coarse-10$"):
+        CleanPlan.make(Cleanable.downloads, by_cluster)
+    assert CleanPlan.make(Cleanable.downloads, by_cluster | {"shards": f"{run}/experts/coarse-10"}).count == 8
+
+
 def test_a_generation_that_came_after_the_shards_is_kept(run: Path) -> None:
     downloads = Downloads(f"{run}/downloads")
     recipe = Recipe("download_images", 1, {}, [])
