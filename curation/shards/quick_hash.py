@@ -22,6 +22,8 @@ _END, _TAIL = b"\xff\xd9", 64
 """The last marker of a JPEG, and the bytes among which it is sought: OpenCV fills in what is cut off."""
 _FRAMES = {*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC}
 """The markers of frame headers."""
+_CACHED_SIDE = 1024
+"""Pixels of the longest side whose waves are kept; web sites choose sides, and those of 65,535 pixels take 4 MB."""
 _LOBES = 3
 """The filter is Pillow's LANCZOS."""
 
@@ -90,9 +92,12 @@ def _decoded(data: bytes, scale: int) -> np.ndarray | None:
         return None
 
 
-@lru_cache(16)
 def _waves(pixels: int, size: float) -> np.ndarray:
     """Return whole numbers of shape (8, pixels): the cosines of the hash over pixels, of which `size` are the image."""
+    return _cached_waves(pixels, size) if pixels <= _CACHED_SIDE else _new_waves(pixels, size)
+
+
+def _new_waves(pixels: int, size: float) -> np.ndarray:
     step = size / _CELLS
     reach = max(step, 1.0)
     centres = (np.arange(_CELLS)[:, np.newaxis] + 0.5) * step
@@ -102,6 +107,9 @@ def _waves(pixels: int, size: float) -> np.ndarray:
     angles = np.pi * np.arange(_WAVES)[:, np.newaxis] * (2 * np.arange(_CELLS) + 1) / (2 * _CELLS)
     sums = np.rint(np.cumsum(np.cos(angles) @ weights * _UNIT, axis=1))  # so that each wave but the first adds up to 0
     return np.diff(sums, axis=1, prepend=0)
+
+
+_cached_waves = lru_cache(256)(_new_waves)
 
 
 @lru_cache(1)

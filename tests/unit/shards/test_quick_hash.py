@@ -93,5 +93,8 @@ def test_a_damaged_file_is_an_error() -> None:
 
 
 def test_sides_that_a_hostile_web_site_chooses_fill_no_memory() -> None:
-    longest = 65_535  # pixels of the side of a JPEG
-    assert (module._waves.cache_info().maxsize or longest) * 8 * 8 * longest < 128 << 20
+    module._cached_waves.cache_clear()
+    for side in (100, 1024, 1025, 65_535):  # those of a JPEG
+        assert module._waves(side, side).shape == (8, side)
+    assert module._cached_waves.cache_info().currsize == 2
+    assert (module._cached_waves.cache_info().maxsize or 1 << 20) * 8 * 8 * module._CACHED_SIDE <= 16 << 20
