@@ -119,6 +119,7 @@ def test_images_like_those_of_another_set_are_left_out_by_embedding(tmp_path: Pa
         ("embedding", None, "has no column sha256, embedding, .* with embeddings=true"),
         ("hash", QUICK, "has no column sha256, and is"),
     ],
+    ids=["false", "embedding", "hash"],
 )
 def test_what_cannot_be_compared_is_refused(tmp_path: Path, near: str, version: int | None, told: str) -> None:
     pq.write_table(pa.table({"phash": ["0" * 16]}), tmp_path / "a.parquet")
