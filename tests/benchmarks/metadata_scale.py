@@ -11,10 +11,8 @@ import multiprocessing
 import os
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
-from typing import Self
 
 import pyarrow.parquet as pq
 import yaml
@@ -25,7 +23,7 @@ from metadata.lists.write import plan_wikis
 from metadata.spark.gather import gather_terms, set_partitions
 from metadata.spark.write_lists import write_wiki_lists
 from tests.benchmarks.english_ngrams import RANGES, write_range
-from tests.benchmarks.memory import PeakMemory, descendants
+from tests.benchmarks.memory import PeakDisk, PeakMemory, core_seconds
 from tests.unit.metadata.settings import list_rules
 
 METRICS = ("shuffleWriteBytes", "diskBytesSpilled", "memoryBytesSpilled")
@@ -56,14 +54,15 @@ def build(files: list[str], folder: Path, preset: dict, master: str, memory: str
     """Run the steps of `build_metadata` behind its partial counts."""
     rows = sum(pq.read_metadata(file).num_rows for file in files)
     rules, scratch = list_rules(**preset), folder / "spark"
+    scratch.mkdir(parents=True, exist_ok=True)
     with PeakMemory() as peak, PeakDisk(scratch) as disk:
         spark = open_session("bench", master, memory, {"spark.local.dir": str(scratch)})
-        start, before = time.monotonic(), _cpu_seconds()
+        start, before = time.monotonic(), core_seconds()
         set_partitions(spark, rows)
         terms = gather_terms(spark, files, [], ["en"], rules)
         gathered = time.monotonic()
         receipts = write_wiki_lists(spark, terms.terms, plan_wikis({}, terms.rows, rules), rules, str(folder / "lists"))
-        seconds, used = time.monotonic() - start, _cpu_seconds() - before
+        seconds, used = time.monotonic() - start, core_seconds() - before
         stages = stage_metrics(spark)
         partitions = int(spark.conf.get("spark.sql.shuffle.partitions") or 0)
         close_session()
@@ -106,47 +105,6 @@ def stage_metrics(spark: SparkSession) -> list[dict]:
         if row["tasks"]:
             found.append(row | {name: getattr(stage, name)() for name in METRICS})
     return found
-
-
-def _cpu_seconds() -> float:
-    """Processor seconds of this process and of all that it started, ended ones included."""
-    ticks = 0
-    for pid in descendants(os.getpid()):
-        try:
-            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        ticks += sum(map(int, fields[11:15]))
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
-class PeakDisk:
-    """Samples the bytes below a folder while something runs; `bytes` is their peak."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.bytes = folder, 0
-        self._stop = threading.Event()
-
-    def __enter__(self) -> Self:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(1):
-            self.bytes = max(self.bytes, sum(map(_size, self.folder.rglob("*"))))
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_blocks * 512
-    except OSError:
-        return 0
 
 
 if __name__ == "__main__":

@@ -9,14 +9,12 @@ one JSON object.
 """
 
 import json
-import os
 import shutil
 import sys
 import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -37,7 +35,7 @@ from curation.matching.entry_store import EntryStore
 from curation.spark import tasks as spark_tasks
 from jobs import balance_pairs, count_entries, report_stats
 from tests.benchmarks.generate_matches import ENTRIES, make_batch
-from tests.benchmarks.memory import PeakMemory, descendants
+from tests.benchmarks.memory import PeakMemory, core_seconds
 
 BUCKETS = 64
 
@@ -77,15 +75,6 @@ def timed(seconds: Counter[str], *args: Any, **options: Any) -> list[Receipt]:
         return spark_tasks.run_tasks(*args, **options)
     finally:
         seconds[function.__name__] += core_seconds() - before
-
-
-def core_seconds() -> float:
-    """Return the time that this process, its descendants, and those of them that have ended were at work."""
-    ticks = 0
-    for pid in descendants(os.getpid()):
-        with suppress(OSError):
-            ticks += sum(map(int, Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:15]))
-    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def write_run(run: Path, lists: Path, images: int, entries: int, domains: int) -> None:

@@ -34,7 +34,8 @@ from curation.matching.entry_store import EntryStore
 from curation.spark.java import java_home
 from tests.benchmarks.chain.agreement import compare
 from tests.benchmarks.chain.crawl import write_crawl, write_entries
-from tests.benchmarks.chain.process_tree import Cost, bytes_in, run
+from tests.benchmarks.chain.process_tree import Cost, run
+from tests.benchmarks.memory import bytes_in
 
 ROOT = Path(__file__).parents[3]
 PEERS = ROOT / "build/peers/bin/python"

@@ -5,13 +5,11 @@ import os
 import resource
 import signal
 import subprocess
-import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Self
 
-from tests.benchmarks.memory import PeakMemory, descendants
+from tests.benchmarks.memory import PeakDisk, PeakMemory, Sampler, cpu_ticks, descendants
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PR_SET_CHILD_SUBREAPER = 36
@@ -39,74 +37,24 @@ class Cost:
         )
 
 
-class PeakBytes:
-    """Samples the size of all files in a folder, temporary ones included."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.bytes = folder, 0
-        self._stop = threading.Event()
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.5):
-            self.bytes = max(self.bytes, bytes_in(self.folder))
-
-
-def bytes_in(folder: Path) -> int:
-    """Return the size of all files in a folder."""
-    total = 0
-    for root, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.lstat(os.path.join(root, name)).st_size
-            except OSError:  # it is gone already
-                continue
-    return total
-
-
-class UnwaitedProcesses:
+class UnwaitedProcesses(Sampler):
     """Samples the CPU time of processes whose parent ignores their end, as Spark's daemon does that of its workers.
 
     The kernel adds the time of such a process to nobody's. `ticks` holds the last that was seen of each, by pid; a
     process that works for less than the interval is missed.
     """
 
+    seconds = 0.2
+
     def __init__(self, before: set[int]) -> None:
         self.before, self.ticks = before, dict[int, int]()
-        self._stop = threading.Event()
 
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.2):
-            for pid in set(descendants(os.getpid())) - self.before:
-                parent, ticks = _stat_of(pid)
-                if parent and _ignores_children(parent):
-                    self.ticks[pid] = ticks
-
-
-def _stat_of(pid: int) -> tuple[int, int]:
-    """Return the parent of a process, and its CPU ticks with those of the children that it has waited for."""
-    try:
-        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return 0, 0
-    return int(fields[1]), sum(int(each) for each in fields[11:15])
+    def look(self) -> None:
+        """Look at all new processes once."""
+        for pid in set(descendants(os.getpid())) - self.before:
+            parent, ticks = cpu_ticks(pid)
+            if parent and _ignores_children(parent):
+                self.ticks[pid] = ticks
 
 
 def _ignores_children(pid: int) -> bool:
@@ -127,7 +75,7 @@ def run(command: list[str], folder: Path, environment: dict[str, str], log: Path
     before = set(descendants(os.getpid()))
     used, started = _used_by_children(), time.monotonic()
     marks: list[tuple[str, float]] = []
-    with log.open("w") as errors, PeakBytes(folder) as disk, UnwaitedProcesses(before) as unwaited:
+    with log.open("w") as errors, PeakDisk(folder) as disk, UnwaitedProcesses(before) as unwaited:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, text=True, env=environment)
         assert process.stdout
         with PeakMemory(process.pid) as memory:
@@ -157,7 +105,7 @@ def _used_by_living(before: set[int], unwaited: UnwaitedProcesses) -> float:
     seen = dict(unwaited.ticks)
     pids = seen.keys() | (set(descendants(os.getpid())) - before)
     # A process may end between the two looks.
-    return sum(max(_stat_of(pid)[1], seen.get(pid, 0)) for pid in pids) / TICKS
+    return sum(max(cpu_ticks(pid)[1], seen.get(pid, 0)) for pid in pids) / TICKS
 
 
 def _wait_for_others(before: set[int]) -> set[int]:
