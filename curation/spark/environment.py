@@ -5,6 +5,7 @@ What a shell, a notebook or another Spark has left in the environment must not d
 
 import os
 import pwd
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -51,6 +52,20 @@ def prepare_environment(master: str, python: str | None) -> None:
         os.environ.pop("SPARK_LOCAL_HOSTNAME", None)
     else:
         os.environ.setdefault("PYSPARK_PYTHON", python or sys.executable)
+
+
+def given_settings() -> set[str]:
+    """Return the names of the settings in spark-defaults.conf, which Spark reads after `prepare_environment`.
+
+    Lines are like those of Java's properties: a name, then blanks, `=` or `:`, then the value; `#` begins a comment.
+    """
+    folder = os.environ.get("SPARK_CONF_DIR", os.path.join(os.environ.get("SPARK_HOME", ""), "conf"))
+    try:
+        lines = Path(folder, "spark-defaults.conf").read_text(errors="replace").splitlines()
+    except OSError:
+        return set()
+    lines = [line for line in map(str.strip, lines) if line[:1] not in ("", "#", "!")]
+    return {re.split(r"[\s=:]", line, maxsplit=1)[0] for line in lines}
 
 
 def _choose_spark(local: bool) -> None:

@@ -23,7 +23,7 @@ from curation.core.errors import HeadtailError, shows_stacks
 from curation.core.imports import absent
 from curation.core.progress import say, waiting
 from curation.spark.class_archive import archive_options
-from curation.spark.environment import LOOPBACK, is_local_master, name_user, prepare_environment
+from curation.spark.environment import LOOPBACK, given_settings, is_local_master, name_user, prepare_environment
 from curation.spark.faults import fault_line, is_local
 from curation.spark.java import started_java
 from curation.spark.jvm import LOG_LEVEL, OPTION_VARIABLES, start_jvm, with_cure
@@ -91,8 +91,11 @@ def open_session(
     """
     submitted = "PYSPARK_GATEWAY_PORT" in os.environ
     given = _submitted_settings() if submitted else {}
+    if starts := not submitted and SparkContext._gateway is None:
+        prepare_environment(conf.get("spark.master", _with_attempts(master or "local[*]")), python)
+    named = given.keys() if submitted else given_settings()
     ours = {"spark.app.name": f"headtail {name}"}
-    ours |= {key: value for key, value in (fallbacks or {}).items() if key not in given} | SETTINGS
+    ours |= {key: value for key, value in (fallbacks or {}).items() if key not in named} | SETTINGS
     if given.get(PY_FILES) or conf.get(PY_FILES):  # spark-submit sets it, empty, for each job in Python
         del ours[DAEMON]  # workers may find headtail only in these files, which they see when their first task begins
     if submitted:
@@ -111,8 +114,6 @@ def open_session(
     if ui:
         ours["spark.ui.enabled"] = "true"
     settings = {**ours, "spark.ui.showConsoleProgress": "false", **conf}
-    if starts := not submitted and SparkContext._gateway is None:
-        prepare_environment(settings["spark.master"], python)
     builder = SparkSession.builder
     for key, value in settings.items():
         builder = builder.config(key, value)

@@ -258,9 +258,12 @@ def test_a_local_run_uses_its_own_spark_python_and_address(
 
 def test_on_a_cluster_the_settings_of_its_spark_and_its_python_count(clean: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "conf").mkdir()
+    defaults = "# sizes\n\nspark.executor.cores  1\n spark.executor.memory=2g\nspark.authenticate: true\n"
+    (tmp_path / "conf" / "spark-defaults.conf").write_text(defaults)
     clean.setenv("SPARK_HOME", str(tmp_path))
     environment.prepare_environment("spark://a:7077", None)
     assert os.environ["SPARK_CONF_DIR"] == str(tmp_path / "conf")
+    assert environment.given_settings() == {"spark.executor.cores", "spark.executor.memory", "spark.authenticate"}
     assert os.environ["PYSPARK_PYTHON"] == "/usr/bin/python2"
     assert os.environ["SPARK_LOCAL_IP"] == "10.9.9.9"
 
