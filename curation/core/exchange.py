@@ -12,10 +12,10 @@ import pyarrow as pa
 from curation.core import storage
 
 SUFFIX = ".arrow"
-# A slice is small, and each core has a task of its own: to give the columns of a slice to threads doubles its CPU time.
+# Slices are small, and each core has a task of its own: to give the columns of a slice to threads doubles its CPU time.
 COMPRESSION = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
 FAST = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
-"""For large slices, which are read once."""
+"""For large slices, and other files that are read once."""
 READING = pa.ipc.IpcReadOptions(use_threads=False)
 
 
