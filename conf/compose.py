@@ -1,17 +1,15 @@
 """Builds a job's configuration with Hydra; a user's mistake becomes one line."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields, is_dataclass
 from enum import Enum
+from functools import reduce
 from itertools import chain
 from types import UnionType
-from typing import Any, TypeVar, cast, get_args, get_origin, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_origin
 
-from hydra import compose, initialize_config_module
-from hydra.core.config_store import ConfigStore
-from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException, HydraException
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import (
@@ -20,6 +18,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from conf.chosen_presets import with_presets
 from conf.near_names import bare_place, unknown_preset, unknown_setting
 from conf.presets import option_names, preset_topics
 from conf.repeated import refuse_repeated
@@ -29,12 +28,6 @@ from conf.wrong_values import KINDS, grouped_number, unreadable, wrong_value
 from curation.core.errors import HeadtailError
 
 Config = TypeVar("Config")
-
-HYDRAS_TOPICS = ("help", "hydra_help", "hydra_logging", "job_logging", "launcher", "output", "sweeper")
-"""Topics of Hydra's own that no job uses. To read them takes a third of the time of a composition: they are read only
-where an override names a setting of Hydra's."""
-_stored: dict[str, type] = {}
-"""The class of settings of each job that Hydra's store holds."""
 
 
 def compose_config(job: str, kind: type[Config], overrides: list[str], presets: str = "") -> Config:
@@ -83,27 +76,30 @@ def _refuse_file(job: str, kind: type, path: str, settings: list[str], presets: 
 
 def _compose(job: str, kind: type, overrides: list[str], presets: str) -> DictConfig:
     known = settings_of(kind)
+    values: list[str] = []
+    choices: list[str] = []
     for override in overrides:
         _check_override(job, override, known, presets)
-    name = f"{job}_with_hydras" if any(each.lstrip("+~").startswith("hydra") for each in overrides) else job
-    if presets:
-        overrides = [*overrides, f"hydra.searchpath=[{quoted(f'file://{os.path.abspath(presets)}')}]"]
-    _store_schema(job, kind)
-    GlobalHydra.instance().clear()
-    with _as_lines(overrides, known), initialize_config_module("conf", version_base="1.3"):
-        return compose(name, [as_hydra_reads(override, known) for override in overrides])
+        is_value = _declared(override.partition("=")[0].lstrip("+"), known)
+        (values if is_value else choices).append(override)
+    with _as_lines(overrides, known):
+        given = OverridesParser.create().parse_overrides([as_hydra_reads(override, known) for override in values])
+        composed = with_presets(job, kind, choices, presets)
+        for each in given:
+            _set_value(composed, each)
+    return composed
 
 
-def _store_schema(job: str, kind: type) -> None:
-    """Store the class of a job's settings where Hydra looks for it, unless it lies there."""
-    if _stored.get(job) is not kind:
-        store = ConfigStore.instance()
-        store.store(name=f"{job}_schema", node=kind)
-        defaults = [f"{job}_schema", *default_presets(kind), "_self_"]
-        unused = [{f"override hydra/{topic}": None} for topic in HYDRAS_TOPICS]
-        store.store(name=f"{job}_with_hydras", node={"defaults": defaults})
-        store.store(name=job, node={"defaults": [*defaults, *unused]})
-        _stored[job] = kind
+def _set_value(composed: DictConfig, override: Override) -> None:
+    """Set the value that an override gives, as Hydra does after it has composed the presets."""
+    key = override.key_or_group
+    if override.is_sweep_override():
+        raise HydraException(f"{key} has several values")
+    value = override.value()
+    is_one = not isinstance(value, list | dict)
+    if override.is_add() and is_one and OmegaConf.select(composed, key) is not None:
+        raise HeadtailError(f"+{key}: the setting exists, write {key}= without the +")
+    OmegaConf.update(composed, key, value, merge=True, force_add=override.is_add() or override.is_force_add())
 
 
 @contextmanager
@@ -115,15 +111,6 @@ def _as_lines(overrides: list[str], known: dict[str, Any]) -> Iterator[None]:
         raise
     except (HydraException, ConfigCompositionException, OmegaConfBaseException) as error:
         raise HeadtailError(_unreadable(overrides, known) or _message(error, overrides, known)) from error
-
-
-def default_presets(kind: Any) -> list[dict[str, str]]:
-    """Return the default presets of a job as entries of Hydra's defaults list."""
-    hints = get_type_hints(kind)
-    topics = [hints[declared.name] for declared in fields(kind) if is_dataclass(hints[declared.name])]
-    chosen = {topic.topic: topic.preset for topic in topics if topic.preset} | kind.presets
-    # A preset that follows another topic is optional: not every preset of `balance` has a namesake in `matching`.
-    return [{f"optional {topic}" if "${" in name else topic: name} for topic, name in chosen.items()]
 
 
 def _check_override(job: str, override: str, known: dict[str, Any], presets: str) -> None:
@@ -215,7 +202,11 @@ def as_hydra_reads(override: str, known: dict[str, Any]) -> str:
 
 def _check_missing(composed: DictConfig, known: dict[str, Any]) -> None:
     missing = set()
+    raw: Any = OmegaConf.to_container(composed)
     for name in known:
+        held = reduce(lambda topic, key: topic[key], name.split("."), raw)
+        if not isinstance(held, str) or not (held in ("", MISSING) or "${" in held):
+            continue  # to resolve what holds a value takes longer than all else here
         try:
             value = OmegaConf.select(composed, name, throw_on_missing=True)
         except MissingMandatoryValue:

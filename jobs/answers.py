@@ -10,7 +10,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
-from conf.compose import as_hydra_reads, check_number, compose_config, compose_settings, default_presets
+from conf.chosen_presets import default_presets
+from conf.compose import as_hydra_reads, check_number, compose_config, compose_settings
 from conf.help_lines import text_width, wrapped
 from conf.help_text import settings_help
 from conf.presets import preset_topics

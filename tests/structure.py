@@ -174,7 +174,7 @@ def _imported(syntax: ast.Module, folder: str) -> Iterator[tuple[int, str, str]]
 
     Relative imports start at `folder`, the dotted name of the folder that holds the file.
     """
-    for node in ast.walk(syntax):
+    for node in _statements(syntax):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield node.lineno, alias.name, ""
@@ -184,6 +184,14 @@ def _imported(syntax: ast.Module, folder: str) -> Iterator[tuple[int, str, str]]
             base = ".".join([*start, node.module] if node.module else start)
             for alias in node.names:
                 yield node.lineno, base, alias.name
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the statements within a node, wherever they stand; expressions, which are far more, hold none."""
+    for block in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for inner in getattr(node, block, ()):
+            yield inner
+            yield from _statements(inner)
 
 
 def reachable(graph: Mapping[str, set[str]]) -> dict[str, set[str]]:

@@ -226,7 +226,8 @@ class OnlineBalance(PipelineStage):
         if path not in self._opened:
             if lang not in self.langs:
                 raise ValueError(f"{self.folder} has no {lang}.npy: the languages are {', '.join(self.langs)}")
-            self._opened[path] = np.load(path, mmap_mode="r")
+            # As a plain array: numpy runs Python for each access to a memmap.
+            self._opened[path] = np.asarray(np.load(path, mmap_mode="r"))
         return self._opened[path]
 
 

@@ -12,6 +12,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import asdict
+from functools import cache
 from importlib.metadata import version
 from itertools import count
 from typing import Any, Self
@@ -423,8 +424,13 @@ def versions() -> dict[str, str]:
     """Return the versions of Python and of the main packages, for the manifest."""
     # On a cluster, pyspark comes without the metadata of a distribution.
     spark = sys.modules.get("pyspark")
-    found = {name: version(name) for name in ("headtail", "pyarrow", "numpy")}
-    return {"python": platform.python_version(), **found, "pyspark": spark.__version__ if spark else "none"}
+    return {"python": platform.python_version(), **_installed(), "pyspark": spark.__version__ if spark else "none"}
+
+
+@cache
+def _installed() -> dict[str, str]:
+    """Return the versions of installed packages: to look them up takes as long as to write a small table."""
+    return {name: version(name) for name in ("headtail", "pyarrow", "numpy")}
 
 
 def sum_receipts(parts: Iterable[Part]) -> Receipt:

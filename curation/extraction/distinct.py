@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core.draws import hash64
+from curation.core.exchange import COMPRESSION, FAST, READING
 from curation.core.kernel_types import signed
 from curation.extraction.drop_reasons import SAME_TEXT
 
@@ -161,8 +162,7 @@ class _LaidBy:
             if self._path is None:
                 folder = self._open.enter_context(tempfile.TemporaryDirectory(prefix="headtail-distinct-"))
                 self._path = Path(folder) / "rows.arrow"
-                options = pa.ipc.IpcWriteOptions(compression="lz4")
-                self._writer = pa.ipc.new_stream(str(self._path), batch.schema, options=options)
+                self._writer = pa.ipc.new_stream(str(self._path), batch.schema, options=FAST)
             if self._writer:
                 self._writer.write_batch(batch)
 
@@ -171,7 +171,7 @@ class _LaidBy:
             self._writer.close()
             self._writer = None
             with pa.OSFile(str(self._path)) as file:
-                yield from pa.ipc.open_stream(file)
+                yield from pa.ipc.open_stream(file, options=READING)
             self._open.close()
             self._path = None
 
@@ -199,9 +199,8 @@ class _Files:
         for lot in np.unique(lots).tolist():
             if lot not in self._paths:
                 self._paths[lot] = self._folder / f"{lot}.arrow"
-                options = pa.ipc.IpcWriteOptions(compression="zstd")
                 self._writers[lot] = self._open.enter_context(
-                    pa.ipc.new_stream(str(self._paths[lot]), batch.schema, options=options)
+                    pa.ipc.new_stream(str(self._paths[lot]), batch.schema, options=COMPRESSION)
                 )
             self._writers[lot].write_batch(batch.take(pa.array(np.flatnonzero(lots == lot))))
 
@@ -210,7 +209,7 @@ class _Files:
             writer.close()
         for lot in sorted(self._paths):
             with pa.OSFile(str(self._paths[lot])) as file:
-                yield iter(pa.ipc.open_stream(file))
+                yield iter(pa.ipc.open_stream(file, options=READING))
 
     def close(self) -> None:
         self._open.close()

@@ -8,6 +8,7 @@ from typing import IO
 
 import pyarrow as pa
 
+from curation.core.exchange import FAST, READING
 from curation.matching.blocks import HELD_BYTES, halves, sort_rows
 from curation.matching.match import MATCHED
 from curation.matching.merging import align, collapse
@@ -16,7 +17,6 @@ PIECE_BYTES = 1 << 20
 """The rows of a run that are in memory while runs are merged."""
 MAX_RUNS = 32
 """So many runs are merged into one."""
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
 
 
 def iter_sorted(
@@ -60,7 +60,7 @@ def _merge(stack: ExitStack, runs: list[IO[bytes]]) -> IO[bytes]:
 
 def _write(stack: ExitStack, batches: Iterable[pa.RecordBatch]) -> IO[bytes]:
     file = stack.enter_context(tempfile.TemporaryFile(prefix="headtail-run-"))  # noqa: SIM115  # the stack closes it
-    with pa.ipc.new_stream(file, MATCHED, options=_OPTIONS) as writer:
+    with pa.ipc.new_stream(file, MATCHED, options=FAST) as writer:
         for piece in _pieces(batches):
             writer.write_batch(piece)
     return file
@@ -68,7 +68,7 @@ def _write(stack: ExitStack, batches: Iterable[pa.RecordBatch]) -> IO[bytes]:
 
 def _read(run: IO[bytes]) -> Iterator[pa.RecordBatch]:
     run.seek(0)
-    with pa.ipc.open_stream(run) as reader:
+    with pa.ipc.open_stream(run, options=READING) as reader:
         yield from reader
 
 

@@ -53,10 +53,10 @@ def _samples() -> list[dict[str, Any]]:
 def test_repeats_equal_the_law_over_epochs(folder: str) -> None:
     """Uses of a text in an epoch are the floor or the ceiling of the wished number. Over 2,000 epochs their sum lies
     within 5 standard deviations: with 10 texts a right build fails for one seed in 170,000."""
-    stage, epochs = OnlineBalance(folder, seed=3), 2000
+    stage, epochs, samples = OnlineBalance(folder, seed=3), 2000, _samples()
     uses: Counter[str] = Counter()
     for _ in range(epochs):
-        uses.update(sample["txt"].decode() for sample in stage.run(_samples()))
+        uses.update(sample["txt"].decode() for sample in stage.run(samples))
     for name, wished in WISHED.items():
         part = wished % 1.0
         deviation = math.sqrt(part * (1 - part) * epochs)

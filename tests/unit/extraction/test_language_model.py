@@ -10,8 +10,6 @@ from curation.core.errors import HeadtailError
 from curation.extraction.language import DEFAULT_MODEL, load_model, path_of_model
 from curation.extraction.language_model import KernelModel, LanguageModel, open_model
 from curation.extraction.library_model import LibraryModel
-from tests import real_texts
-from tests.conftest import SHARED, needs_shared
 from tests.fasttext_models import HIERARCHICAL_SOFTMAX, NEGATIVE_SAMPLING, ONE_VS_ALL, SOFTMAX, RandomModel
 from tests.language_texts import generated_texts
 
@@ -96,14 +94,6 @@ def test_default_model_equals_the_library() -> None:
     assert len(model.labels) == 176
     long = ["x" * 100_000, "дом " * 25_000, "a b\0" * 20_000, "</s>" * 20_000, "\n" * 100_000]
     assert_equal_to_library(model, path_of_model(DEFAULT_MODEL), [*generated_texts(4000, seed=4), *long])
-
-
-@needs_shared
-def test_default_model_equals_the_library_on_real_texts() -> None:
-    texts = [text for sentences in real_texts.sentences().values() for text in sentences[:20]]
-    captions = real_texts.lines(SHARED / "languages" / "wit-captions-11-half.tsv.gz")
-    texts += [line.split("\t")[1] for line in captions[::9]] + real_texts.wat_texts() + real_texts.captions()[::20]
-    assert_equal_to_library(load_model(DEFAULT_MODEL), path_of_model(DEFAULT_MODEL), texts, (5,))
 
 
 def test_slices_and_empty_arrays(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ from curation.core.choices import SourceKind
 from curation.core.receipts import Receipt
 from curation.extraction.extract import ExtractTask, extract_file
 from curation.sources.caption_tables import TableColumns
-from tests.conftest import SHARED, needs_shared
 from tests.unit.extraction.settings import ENGLISH, extraction_settings, table_columns
 
 ROWS = [
@@ -126,23 +125,3 @@ def test_a_damaged_row_group_costs_its_rows_only(tmp_path: Path) -> None:
     assert "row group 0" in receipt.failures[0]["error"]
     path.write_bytes(bytes(data[:-10]))
     assert extract(path)[0].failures
-
-
-@needs_shared
-@pytest.mark.parametrize(
-    ("name", "columns", "candidates", "pairs", "images"),
-    [
-        pytest.param(
-            "laion-10000.parquet", table_columns(url="URL", texts=(("alt", "TEXT"),)), 10_000, 9_999, 9_998, id="LAION"
-        ),
-        pytest.param("cc3m-validation.tsv", table_columns(names=("text", "url")), 15_833, 15_833, 15_833, id="CC3M"),
-        pytest.param("coco-val2017.tsv.gz", table_columns(names=("text", "url")), 25_014, 25_008, 5_000, id="COCO"),
-    ],
-)
-def test_published_tables(
-    tmp_path: Path, name: str, columns: TableColumns, candidates: int, pairs: int, images: int
-) -> None:
-    (tmp_path / name).symlink_to(SHARED / "captions" / name)
-    receipt, rows = extract(tmp_path / name, columns)
-    assert (receipt.rows_in, len(rows), len({row["uid"] for row in rows})) == (candidates, pairs, images)
-    assert len({(row["uid"], row["text"]) for row in rows}) == pairs

@@ -3,7 +3,6 @@
 import gzip
 import hashlib
 import io
-import random
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -191,33 +190,6 @@ def test_hostile_headers(tmp_path: Path) -> None:
         receipt, rows = extract(tmp_path / "b.tar")
         assert [row["text"] for row in rows] == ["long name"]
         assert "ends within a member" in receipt.failures[0]["error"]
-
-
-def test_no_damage_loses_what_stood_before_it(tmp_path: Path) -> None:
-    samples = [img2dataset_sample(n, f"http://h.org/{n}.jpg", f"kite {n}") for n in range(12)]
-    data = write_tar(tmp_path / "a.tar", joined(samples))
-    ends = [data.index(f"{n:09d}.jpg".encode()) for n in range(1, 12)]
-    draw = random.Random(3)
-    for _ in range(200):
-        damaged = bytearray(data)
-        at = draw.randrange(len(data) - 20_000 if draw.random() < 0.2 else ends[-1])
-        size = draw.choice((1, 8, 600))
-        match draw.randrange(4):
-            case 0:
-                del damaged[at:]
-            case 1:
-                damaged[at : at + size] = draw.randbytes(size)
-            case 2:
-                del damaged[at : at + size]
-            case 3:
-                damaged[at:at] = data[:size]
-        (tmp_path / "b.tar").write_bytes(damaged)
-        output = str(tmp_path / "out.parquet")
-        receipt = extract_file(ExtractTask(str(tmp_path / "b.tar"), output), SETTINGS)
-        whole = sum(end <= at for end in ends)
-        found = pq.read_table(output, columns=["text"])["text"].to_pylist()
-        assert found[:whole] == [f"kite {n}" for n in range(whole)], at
-        assert receipt.check()
 
 
 def test_places_are_those_of_tarfile(tmp_path: Path) -> None:

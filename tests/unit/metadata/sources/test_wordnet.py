@@ -16,7 +16,6 @@ from metadata.sources.wordnet import (
     read_names,
     shipped_wordnet,
 )
-from tests.conftest import SHARED, needs_shared
 
 DATABASE = Path("/usr/share/wordnet")
 needs_database = pytest.mark.skipif(not DATABASE.is_dir(), reason="the package wordnet-base is not installed")
@@ -94,18 +93,6 @@ def test_debians_wordnet() -> None:
     assert names.receipt.check().rows_out == 117_659
     assert len(names.counts) == 86_571
     assert names.counts["mr. moto"] == 1
-
-
-@needs_shared
-def test_real_tab_files() -> None:
-    found = list_wordnets([str(SHARED / "wordnet")])
-    assert set(found) == {"ar", "zh", "fr", "it", "ja", "th"}
-    read = {lang: read_names(lang, [file.path for file in files], first_only=True) for lang, files in found.items()}
-    for lang, names in read.items():
-        names.receipt.check()
-        assert len(names.counts) > 2000, lang
-        assert not any(set(name) & set("\t\n_\u200e") for name in names.counts)
-    assert "œuvre" in read["fr"].counts
 
 
 def test_the_shipped_names_are_those_of_the_whole_database_with_its_licence() -> None:

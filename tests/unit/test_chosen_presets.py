@@ -1,0 +1,51 @@
+"""Hydra composes each choice of presets once; values are set on a copy, as Hydra sets them."""
+
+from unittest import mock
+
+import pytest
+from hydra import compose, initialize_config_module
+from omegaconf import OmegaConf
+
+from conf import chosen_presets
+from conf.compose import as_hydra_reads, compose_settings
+from conf.schema.jobs import CurateConfig
+from conf.settings import settings_of
+from jobs.answers import plan_sweep
+
+GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz,/b", "entry_lists=/lists"]
+
+OVERRIDES = {
+    "nothing": [],
+    "values": [*GIVEN, "balance.t=5", "languages=[en,de]", "balance.unit=image", "seed=null"],
+    "presets and values": ["balance.t=5", "balance=metaclip_400m", "source=table", *GIVEN, "source.carry.a=b"],
+    "a preset that follows another": ["balance=metaclip_2_5b", "matching.edges=script"],
+    "names of dicts": ["spark.conf.spark.a.b=1", "+spark.conf.spark.c=x y", "spark.conf={spark.d: 2}", "spark=yarn"],
+    "further values": ["++seed=5", "+balance.t_by_language={de: 3}", "balance.t_by_language.en=4"],
+    "interpolations": ["output=${oc.env:HOME}/x", "pairs=${output}/other", "matches=${pairs}"],
+    "Hydra's own": ["hydra.job.name=x", "balance=tail_share", "output=/x"],
+}
+
+
+@pytest.mark.parametrize("name", OVERRIDES)
+def test_settings_are_those_that_hydra_composes_at_once(name: str) -> None:
+    given = OVERRIDES[name]
+    composed = compose_settings("curate", CurateConfig, given)
+    with initialize_config_module("conf", version_base="1.3"):
+        wanted = compose("curate_with_hydras", [as_hydra_reads(each, settings_of(CurateConfig)) for each in given])
+    assert OmegaConf.to_yaml(composed) == OmegaConf.to_yaml(wanted)
+    assert composed == wanted
+    assert OmegaConf.is_struct(composed)
+
+
+def test_what_is_set_does_not_stay() -> None:
+    assert compose_settings("curate", CurateConfig, ["balance.t=5", "spark.conf.a=b"]).balance.t == 5
+    again = compose_settings("curate", CurateConfig, [])
+    assert (again.balance.t, again.spark.conf) == (None, {})
+
+
+def test_a_sweep_composes_its_presets_once() -> None:
+    chosen_presets._pickled.cache_clear()
+    with mock.patch.object(chosen_presets, "compose", side_effect=chosen_presets.compose) as composed:
+        swept = plan_sweep("curate", CurateConfig, [*GIVEN, "balance=tail_share", "balance.t=5,6,7"], "")
+    assert [variant.balance.t for variant in swept.variants.values()] == [5, 6, 7]
+    assert composed.call_count == 1
