@@ -1,8 +1,6 @@
 """A local server that costs little, so that what is measured is the client."""
 
 import asyncio
-import datetime
-import ipaddress
 import multiprocessing
 import ssl
 from dataclasses import dataclass
@@ -10,11 +8,6 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 HOSTS = 8
 """Ports that the server listens on: clients take each for a host of its own."""
@@ -36,23 +29,6 @@ def with_comment(picture: bytes, number: int) -> bytes:
     """Return the JPEG with a comment that makes it a file of its own."""
     comment = b"%015d" % number
     return picture[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + picture[2:]
-
-
-def write_certificate(path: Path) -> Path:
-    """Write a certificate of 127.0.0.1 that signs itself, with its key; clients trust it by SSL_CERT_FILE."""
-    key, address = ec.generate_private_key(ec.SECP256R1()), ipaddress.ip_address("127.0.0.1")
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(address)]), False)
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(certificate.public_bytes(Encoding.PEM) + secret)
-    return path
 
 
 class ImageHost:

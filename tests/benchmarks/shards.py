@@ -24,9 +24,10 @@ from curation.core.tables import Table
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges
 from tests.benchmarks.downloads import Fetching, laion_pictures, measure_downloads
-from tests.benchmarks.image_host import ImageHost, Manners, write_certificate
+from tests.benchmarks.image_host import ImageHost, Manners
 from tests.benchmarks.shard_inputs import pictures, write_downloads
 from tests.benchmarks.sides import Side, peak_mib
+from tests.certificate import write_certificate
 
 
 def prepare_write_shards(cores: int, folder: Path) -> Callable[[str], float]:
@@ -103,7 +104,7 @@ def main() -> None:
         found = {} if asked.downloads else measure_shards(asked.folder, asked.images, asked.rounds)
         certificate = write_certificate(asked.folder / "certificate.pem") if asked.tls else None
         if certificate:
-            os.environ["SSL_CERT_FILE"] = str(certificate)
+            os.environ["SSL_CERT_FILE"] = str(certificate)  # both sides trust it
         faces = laion_pictures() if asked.laion else list(pictures(64, 640, 88, seed=1))
         fetching = Fetching(asked.folder, asked.urls, asked.side, asked.threads)
         with ImageHost(faces, Manners(asked.delay, certificate, asked.closing)) as host:
