@@ -53,7 +53,7 @@ class HostConnections:
     def take(self, host: str, wanted: Connection, fresh: bool) -> Connection | None:
         """Return an open idle connection that leads where `wanted` would; None if there is none, or with `fresh`.
 
-        The caller then connects `wanted`. An idle connection of the host is closed for it.
+        The caller then connects `wanted`, and the host has no idle connection any more.
         """
         while found := self._pop(host):
             kept, since = found
@@ -61,8 +61,6 @@ class HostConnections:
             if young and not fresh and kept.leads_to(wanted) and kept.is_quiet():
                 return kept
             kept.close()
-            if fresh:
-                break
         return None
 
     def keep(self, host: str, connection: Connection) -> None:

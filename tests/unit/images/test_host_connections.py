@@ -34,6 +34,8 @@ def chunked(*headers: bytes) -> bytes:
 
 END = b"<end>"
 """The server closes the connection, without having said so."""
+LATE = b"<late>"
+"""The server sends what follows when the test sets `late`."""
 WAIT = b"<wait>"
 """The server says nothing for a second."""
 
@@ -51,6 +53,7 @@ class CountingServer:
         self.peak = self._accepted = 0
         self._open: set[int] = set()
         self.changed, self.stopped = threading.Condition(), threading.Event()
+        self.late, self.sent = threading.Event(), threading.Event()
         self._socket = socket.create_server(address, backlog=64)
         self._tls = None
         if certificate:
@@ -84,7 +87,11 @@ class CountingServer:
                         self._leave(number)  # the client may connect anew before this thread goes on
                         answer += END
                     waits, ends = answer.endswith(WAIT), answer.endswith(END)
-                    connection.sendall(answer.removesuffix(WAIT).removesuffix(END))
+                    answer, _, late = answer.removesuffix(WAIT).removesuffix(END).partition(LATE)
+                    connection.sendall(answer)
+                    if late and self.late.wait(5):
+                        connection.sendall(late)
+                        self.sent.set()
                     if waits:
                         self.stopped.wait(1)
                     if waits or ends:
@@ -217,6 +224,26 @@ def test_a_kept_connection_that_fails_is_no_failure_of_the_image(server: Countin
     with fetcher() as one:
         assert [outcome(one.fetch(server.url())) for _ in range(3)] == [expected] * 3
     assert server.counts() == [2, 2, 1]  # the kept one fails, and a new one serves this image and the next
+
+
+def test_an_answer_that_nobody_asked_for_is_not_taken_for_the_next_one(server: CountingServer) -> None:
+    server.script = lambda path, _: ok(body=path.encode()) + LATE + ok(body=b"another image")
+    with fetcher() as one:
+        assert outcome(one.fetch(server.url("1.jpg")))[5] == b"/1.jpg"
+        server.late.set()
+        assert server.sent.wait(5)
+        assert outcome(one.fetch(server.url("2.jpg")))[5] == b"/2.jpg"
+
+
+def test_an_image_tries_one_kept_connection(server: CountingServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("curation.images.fetch.RETRY_PAUSE_SECONDS", 0.01)
+    together = threading.Barrier(3, timeout=5)
+    server.script = lambda path, _: END if path == "/bad.jpg" else ok(body=b"%d" % together.wait())
+    with fetcher(retries=1) as one, ThreadPoolExecutor(3) as pool:
+        assert [found.status for found in pool.map(one.fetch, [server.url()] * 3)] == ["success"] * 3
+        assert one.fetch(server.url("bad.jpg")).status == "connection"
+        assert server.wait_for_open(0)
+    assert sorted(server.counts()) == [1, 1, 1, 1, 2]
 
 
 def test_a_kept_connection_that_hangs_takes_no_time_from_the_image(server: CountingServer) -> None:
