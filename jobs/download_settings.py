@@ -15,6 +15,7 @@ def download_settings(config: DownloadImagesConfig) -> DownloadSettings:
         fetch=FetchSettings(
             timeout_seconds=chosen.timeout_seconds,
             retries=chosen.retries,
+            connections_per_host=chosen.connections_per_host,
             max_bytes=chosen.max_bytes,
             user_agent_token=chosen.user_agent_token,
             contact=chosen.contact,

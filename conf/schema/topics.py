@@ -365,6 +365,9 @@ class DownloadConfig(Settings):
         10_000, "images per download list, the unit of resume; fixed by the first run", unit="images", minimum=1
     )
     threads: int = setting(32, "parallel connections of a task", minimum=1, maximum=1024)
+    connections_per_host: int = setting(
+        16, "connections that a task has to one host at most, idle ones included", minimum=1, maximum=1024
+    )
     timeout_seconds: float = setting(
         20.0, "time limit per image, including name lookup, redirects and retries", unit="s", minimum=0.1
     )

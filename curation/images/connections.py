@@ -6,12 +6,14 @@ a name server cannot give another answer after the check.
 
 import functools
 import http.client
+import io
 import ipaddress
+import select
 import socket
 import ssl
 import time
 from collections.abc import Hashable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from curation.core.addresses import is_literal, is_public
 from curation.core.codings import CHUNKED, coding_names
@@ -25,6 +27,8 @@ CACHE_SECONDS = 60.0
 MAX_NAMES = 1 << 16
 """Host names that a cache holds; it loses the older half beyond that."""
 GIVE_UP_SECONDS = 10.0
+BODILESS = (204, 304)
+"""Answers without a body, behind which some servers send one."""
 CONNECT_SHARE = 0.5
 """Share of the time left that one address may take to connect, unless it is the last one."""
 
@@ -110,18 +114,25 @@ def shared_resolver(allowed_networks: tuple[str, ...], threads: int) -> Resolver
     return Resolver(allowed_networks, threads)
 
 
+class SealedError(OSError):
+    """More bytes are wanted than have been read from a sealed socket."""
+
+
 class _BoundedSocket(socket.socket):
     """A socket whose reads together end at `deadline` and return at most `room` bytes.
 
     A server that sends one byte at a time cannot pass the deadline. A server that sends headers, interim answers or
     chunk extensions without end, all of which http.client reads, cannot pass the limit. A TLS handshake does not call
-    `recv_into`; the timeout of the socket bounds it.
+    `recv_into`; the timeout of the socket bounds it. While it is `sealed`, reads raise SealedError.
     """
 
     deadline = float("inf")
     room = 0
+    sealed = False
 
     def recv_into(self, *arguments: Any) -> int:
+        if self.sealed:
+            raise SealedError
         self.settimeout(remaining(self.deadline))
         count = super().recv_into(*arguments)
         self.room -= count
@@ -142,11 +153,40 @@ def remaining(deadline: float) -> float:
     return min(left, 3600.0)
 
 
+class _Reader(io.BufferedReader):
+    """The bytes of one answer. When it is closed, `surplus` says whether bytes were read that follow the answer."""
+
+    surplus = False
+
+    def __init__(self, raw: io.RawIOBase, sock: _BoundedSocket) -> None:
+        super().__init__(raw)
+        self._socket = sock
+
+    def close(self) -> None:
+        """Drop the bytes that are left."""
+        if not self.closed:
+            self._socket.sealed = True
+            try:
+                self.surplus = bool(self.peek(1))
+            except SealedError:
+                self.surplus = False
+            except OSError:  # the socket has timed out
+                self.surplus = True
+            finally:
+                self._socket.sealed = False
+        super().close()
+
+
 class Response(http.client.HTTPResponse):
     """An HTTP response whose header values have no blanks around them, and are one line (RFC 9110, 5.5).
 
     `http.client` keeps blanks at their end, and knows no `Transfer-Encoding` but the word `chunked` alone.
     """
+
+    def __init__(self, sock: _BoundedSocket, *arguments: Any, **named: Any) -> None:
+        super().__init__(sock, *arguments, **named)
+        self._socket = sock
+        self.fp = self._reader = _Reader(self.fp.detach(), sock)
 
     def begin(self) -> None:
         """Read the status and the headers."""
@@ -159,15 +199,38 @@ class Response(http.client.HTTPResponse):
         if transfer[-1:] == [CHUNKED] and not self.chunked:
             self.chunked, self.chunk_left, self.length = True, None, None
 
+    def leaves_open(self) -> bool:
+        """Whether the connection can take another request, as all of this answer has arrived, and nothing else has.
+
+        Call it while no read of the answer has failed. What has arrived of the body is read.
+        """
+        lengths, transfers = (self.headers.get_all(name, []) for name in ("Content-Length", "Transfer-Encoding"))
+        # An end of the body that two readers may take for different ones is no end.
+        bounded = not lengths and len(transfers) == 1 if self.chunked else len(lengths) == 1 and not transfers
+        if self.will_close or self.version != 11 or not bounded or self.status < 200 or self.status in BODILESS:
+            return False
+        self._socket.sealed = True
+        try:
+            while self.read(1 << 16):
+                pass
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            self._socket.sealed = False
+        return self.isclosed() and not self.length and not self._reader.surplus
+
 
 class Connection(http.client.HTTPConnection):
     """An HTTP connection to one of the given addresses, with TLS if `context` is given.
 
-    It ends at `deadline` (of `time.monotonic`), or when more than `room` bytes have arrived.
+    A request ends at `deadline` (of `time.monotonic`), or when more than `room` bytes have arrived. `reused` says
+    whether the request is a further one.
     """
 
     TLS_SOCKET: ClassVar[type[ssl.SSLSocket]] = _TlsSocket
     response_class = Response
+    sock: Any
+    """A _BoundedSocket once it is connected, else None."""
 
     def __init__(
         self,
@@ -180,6 +243,8 @@ class Connection(http.client.HTTPConnection):
     ) -> None:
         super().__init__(host, port)
         self._addresses, self._deadline, self._room, self._context = addresses, deadline, room, context
+        self._connected: SocketAddress | None = None
+        self.reused = False
         if context:
             self.default_port = http.client.HTTPS_PORT  # else `Host:` names the port, and some servers refuse that
 
@@ -199,6 +264,7 @@ class Connection(http.client.HTTPConnection):
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 self.sock = self._wrap(sock)
                 self.sock.deadline, self.sock.room = self._deadline, self._room
+                self._connected = family, address
                 return
             except OSError as error:
                 sock.close()
@@ -211,3 +277,25 @@ class Connection(http.client.HTTPConnection):
         sock.settimeout(remaining(self._deadline))
         # Certificates and server names of TLS have no dot at the end (RFC 6066, section 3).
         return self._context.wrap_socket(sock, server_hostname=self.host.removesuffix("."))
+
+    def getresponse(self) -> Response:
+        """Return the answer, whose body is still to be read."""
+        return cast(Response, super().getresponse())
+
+    def leads_to(self, other: "Connection") -> bool:
+        """Whether this connection leads to an address of the other one, with the same scheme, host and port."""
+        ours, theirs = ((each.host, each.port, each._context is None) for each in (self, other))
+        return ours == theirs and self._connected in other._addresses
+
+    def is_quiet(self) -> bool:
+        """Whether the open connection has not ended, and nothing has arrived since the last answer."""
+        poll = select.poll()
+        poll.register(self.sock, select.POLLIN)
+        pending = self._context is not None and self.sock.pending()
+        return not pending and not poll.poll(0)
+
+    def reuse(self, other: "Connection") -> None:
+        """Take over deadline and room of a connection that this one, which is open, serves instead of."""
+        self.reused = True
+        self.sock.deadline, self.sock.room = other._deadline, other._room
+        self.sock.settimeout(min(max(1e-3, other._deadline - time.monotonic()), 3600.0))  # 0 would mean: do not wait

@@ -126,7 +126,6 @@ def _check_reached(out: str, outcomes: list[Outcome], whole_list: bool) -> None:
 def _download(rows: pa.Table, settings: DownloadSettings, folder: str, spool: Spool, hosts: Hosts) -> list[Outcome]:
     """Fetch the images of rows, or read them from their shards, into the spool; one outcome per row."""
     resolver = shared_resolver(settings.fetch.allow_private_hosts, settings.threads)
-    fetcher = Fetcher(settings.fetch, settings.threads, folder, resolver=resolver)
     places = rows.select(STORED.names).to_pylist() if STORED.names[0] in rows.column_names else None
 
     def fetch(row: int, url: str) -> Fetched:
@@ -134,7 +133,8 @@ def _download(rows: pa.Table, settings: DownloadSettings, folder: str, spool: Sp
             return take_image(places[row], settings.fetch.max_bytes, folder)
         return hosts.verdict(url) or fetcher.fetch(url)
 
-    return run_worker(rows["url"].combine_chunks(), fetch, settings.image, settings.threads, spool, folder)
+    with Fetcher(settings.fetch, settings.threads, folder, resolver=resolver) as fetcher:
+        return run_worker(rows["url"].combine_chunks(), fetch, settings.image, settings.threads, spool, folder)
 
 
 def _write_images(status_path: str, rows: pa.Table, outcomes: list[Outcome], spool: Spool) -> None:

@@ -4,6 +4,9 @@ Each request, also after a redirect, is checked: the scheme is http or https, an
 internet: private, loopback and link-local addresses are refused. The address is checked after the name was resolved,
 and the connection goes to this address, so a second answer of the name server has no effect. Time, redirects and bytes
 are bounded. Proxies of the environment are not used, since addresses cannot be checked behind a proxy.
+
+A connection whose answer was read wholly serves the next request to the same scheme, host, port and address. If it
+fails then, the request is sent once more on a new connection, with the time that it had, and only that counts.
 """
 
 import contextlib
@@ -16,15 +19,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from tempfile import SpooledTemporaryFile
-from typing import IO
-from urllib.parse import urljoin, urlsplit
+from typing import IO, Self
+from urllib.parse import SplitResult, urljoin, urlsplit
 
 from curation.core.backslashes import with_slashes
 from curation.core.choices import Obey
 from curation.core.codings import DamagedError, TooLargeError, codings_in, undo_codings
 from curation.core.errors import PROJECT, HeadtailError
 from curation.core.host_names import FORBIDDEN, ascii_host, host_of_parts
-from curation.images.connections import Connection, FetchError, Resolver
+from curation.images.connections import Connection, FetchError, Resolver, Response
+from curation.images.host_connections import HostConnections
 from curation.images.robots import target_of
 
 MAX_REDIRECTS = 5
@@ -51,7 +55,8 @@ allowed, a file may exist again."""
 class FetchSettings:
     """How to fetch one image.
 
-    `timeout_seconds` bounds the total time of an image: name resolution, redirects, body, pauses and retries. `contact`
+    `timeout_seconds` bounds the total time of an image: name resolution, redirects, body, pauses and retries, but not
+    the wait for one of the `connections_per_host` that a fetcher may have to a host at a time. `contact`
     is the operator's e-mail address or URL, empty if none is given; servers get it in the User-Agent header. `opt_out`
     holds the directives of X-Robots-Tag that forbid the use, in lower case; if it is empty, the header is ignored.
     `obey` are further ways to forbid it, values of `Obey`; the fetcher itself looks at tdm_reservation.
@@ -60,6 +65,7 @@ class FetchSettings:
 
     timeout_seconds: float
     retries: int
+    connections_per_host: int
     max_bytes: int
     user_agent_token: str
     contact: str
@@ -106,9 +112,28 @@ class Fetched:
                 self.body, self.source_bytes, self.sha256 = body, size, digest.hexdigest()
 
 
-class Fetcher:
-    """Fetches URLs, called by many threads. The threads share resolved addresses and the waiting times of hosts.
+class _StaleError(Exception):
+    """A connection that was used before has failed, perhaps because the server had closed it."""
 
+
+@dataclass
+class _Limits:
+    """When an image and its attempt must end, and whether it needs new connections since a kept one has failed."""
+
+    image: float
+    attempt: float
+    fresh: bool = False
+
+    def put_off(self, seconds: float) -> None:
+        """Leave out time that is not the image's."""
+        self.image += seconds
+        self.attempt += seconds
+
+
+class Fetcher:
+    """Fetches URLs, called by many threads, in a `with` block.
+
+    The threads share resolved addresses, connections and the waiting times of hosts.
     Large bodies are unnamed files in `folder`, by default in the temporary folder of the system. `accept` is the Accept
     header. `resolver` may be one that others use, too; its networks are those of the settings.
     """
@@ -123,70 +148,118 @@ class Fetcher:
     ) -> None:
         self.settings, self._folder, self._accept = settings, folder, accept
         self._resolver = resolver or Resolver(settings.allow_private_hosts, threads)
+        self._connections = HostConnections(settings.connections_per_host, threads)
         self._not_before: dict[str, float] = {}
         self._tls = _tls_context()
         contact = f"; contact {settings.contact}" if settings.contact else ""
         self._agent = f"Mozilla/5.0 (compatible; {settings.user_agent_token}; +{PROJECT}{contact})"
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connections.close()
+
     def fetch(self, url: str) -> Fetched:
         """Fetch one URL; raises nothing because of a host or a URL: `status` says why it failed."""
         start = time.monotonic()
-        deadline = start + self.settings.timeout_seconds
+        limits = _Limits(start + self.settings.timeout_seconds, start)
         result = Fetched("timeout")
         for attempt in range(self.settings.retries + 1):
             left = self.settings.retries + 1 - attempt
             # The attempts share the time, so an attempt that hangs leaves time for the next one.
-            until = time.monotonic() + (deadline - time.monotonic()) / left
+            limits.attempt = time.monotonic() + (limits.image - time.monotonic()) / left
             result = Fetched("timeout", attempts=attempt + 1)
             try:
-                self._attempt(url, until, result)
+                self._attempt(url, limits, result)
                 result.status = "success"
                 break
             except FetchError as error:
                 result.status, result.error = error.status, str(error)[:ERROR_CHARACTERS] or None
                 pause = max(RETRY_PAUSE_SECONDS, error.retry_after)
-                if error.status not in TRANSIENT or left == 1 or time.monotonic() + pause >= deadline:
+                if error.status not in TRANSIENT or left == 1 or time.monotonic() + pause >= limits.image:
                     break
                 time.sleep(pause)
         result.seconds = time.monotonic() - start
         return result
 
-    def _attempt(self, url: str, deadline: float, result: Fetched) -> None:
+    def _attempt(self, url: str, limits: _Limits, result: Fetched) -> None:
         with _as_fetch_error():
             for hop in range(MAX_REDIRECTS + 1):
                 result.redirects = hop
-                location = self._request(url, deadline, result)
+                location = self._request(url, limits, result)
                 if location is None:
                     return
                 url = urljoin(url, with_slashes(location))
             raise FetchError("redirects", f"more than {MAX_REDIRECTS} redirects")
 
-    def _request(self, url: str, deadline: float, result: Fetched) -> str | None:
+    def _request(self, url: str, limits: _Limits, result: Fetched) -> str | None:
         """Return the location of a redirect, or None if `result` has the body."""
         parts = urlsplit(with_slashes(url))
         if parts.scheme not in ("http", "https"):
             raise FetchError("scheme", f"{parts.scheme or 'no'} URL")
         host, port = host_to_ask(host_of_parts(parts)), parts.port or (443 if parts.scheme == "https" else 80)
         key = f"{host.removesuffix('.')}:{port}"
+        self._check_pause(key)
+        addresses = self._resolver.resolve(host, port, limits.attempt)
+        room, tls = self.settings.max_bytes + HEAD_BYTES, self._tls if parts.scheme == "https" else None
+        with self._connections.turn(key) as waited:
+            limits.put_off(waited)
+            self._check_pause(key)
+            new = Connection(host, port, addresses, limits.attempt, room, tls)
+            kept = self._connections.take(key, new, limits.fresh)
+            if kept is None:
+                return self._ask(new, parts, key, result)
+            start, before = time.monotonic(), (result.http_status, result.content_type)
+            try:
+                kept.reuse(new)
+                return self._ask(kept, parts, key, result)
+            except _StaleError:
+                limits.fresh = True
+            limits.put_off(time.monotonic() - start)
+            result.http_status, result.content_type = before
+            new = Connection(host, port, addresses, limits.attempt, room, tls)
+            return self._ask(new, parts, key, result)
+
+    def _check_pause(self, key: str) -> None:
         wait = self._not_before.get(key, 0.0) - time.monotonic()
         if wait > 0:
             raise FetchError("busy", "host asked to be left alone", retry_after=wait)
-        addresses = self._resolver.resolve(host, port, deadline)
-        room = self.settings.max_bytes + HEAD_BYTES
-        connection = Connection(host, port, addresses, deadline, room, self._tls if parts.scheme == "https" else None)
+
+    def _ask(self, connection: Connection, parts: SplitResult, key: str, result: Fetched) -> str | None:
+        """Send a request and take its answer, as `_request` does; keep the connection if it can serve another one.
+
+        Raises _StaleError if a connection was used before and fails, unless an answer has begun and takes too long.
+        """
+        response: Response | None = None
+        whole = False
         try:
             headers = {"User-Agent": self._agent, "Accept": self._accept, "Accept-Encoding": "identity"}
             connection.request("GET", target_of(parts), headers=headers)
             response = connection.getresponse()
+            if connection.reused and _may_be_late(response):
+                raise _StaleError
             result.http_status = response.status
             if response.status in REDIRECTS and (location := response.getheader("Location")):
                 # http.client decodes headers as Latin-1, but some servers send UTF-8 here.
                 with contextlib.suppress(UnicodeError):
                     location = location.encode("latin-1").decode()
+                whole = True
                 return location
             self._read(response, key, result)
+            whole = True
+        except (OSError, http.client.HTTPException, FetchError) as error:
+            whole = isinstance(error, FetchError) and error.status == "http_error"
+            if connection.reused and (response is None or _has_broken(error)):
+                raise _StaleError from error
+            raise
         finally:
-            connection.close()
+            if whole and response and response.leaves_open():
+                self._connections.keep(key, connection)
+            else:
+                connection.close()
+                if response:  # which has the socket if the server is to close it
+                    response.close()
         return None
 
     def _read(self, response: http.client.HTTPResponse, key: str, result: Fetched) -> None:
@@ -234,6 +307,18 @@ class Fetcher:
 
     def _new_file(self) -> IO[bytes]:
         return SpooledTemporaryFile(MEMORY_BYTES, dir=self._folder)
+
+
+def _may_be_late(response: Response) -> bool:
+    """Whether an answer may come from a server that was about to close: it had waited for long, or stopped writing."""
+    return response.status == http.client.REQUEST_TIMEOUT or (response.length is None and not response.chunked)
+
+
+def _has_broken(error: Exception) -> bool:
+    """Whether a connection has ended within an answer."""
+    if isinstance(error, FetchError):
+        return error.status == "truncated"
+    return not isinstance(error, TimeoutError)
 
 
 @contextlib.contextmanager

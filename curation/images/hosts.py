@@ -146,8 +146,7 @@ def ask_hosts(
     origins = sorted(set(given["origin"].to_pylist()))
     receipt = Receipt(task.output, rows_in=len(origins))
     plain = replace(settings, max_bytes=MAX_BYTES, opt_out=(), obey=())
-    fetcher = Fetcher(plain, threads, accept="text/plain,*/*;q=0.5")
-    with ThreadPoolExecutor(threads) as pool:
+    with Fetcher(plain, threads, accept="text/plain,*/*;q=0.5") as fetcher, ThreadPoolExecutor(threads) as pool:
         rows = list(pool.map(partial(_ask, fetcher, [file for file in FILES if file in settings.obey]), origins))
     answers = {row.get(file.value) for row in rows for file in FILES} - {None}
     if detect_outage and len(rows) >= MIN_JUDGED and answers <= UNREACHED:

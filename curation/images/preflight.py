@@ -38,7 +38,7 @@ ADVICE = {
     "timeout": "hosts do not answer in time: lower download.threads or raise download.timeout_seconds",
     "connection": "connections fail: check that the machines can reach the internet, or lower download.threads",
     "private_address": "host names lead to private networks: name the permitted ones in urls.allow_private_hosts",
-    "busy": "hosts are busy or limit requests: lower download.threads, and run again later with "
+    "busy": "hosts are busy or limit requests: lower download.connections_per_host, and run again later with "
     "download.retry_failed=true",
     "opted_out": "hosts forbid the use with a directive of download.opt_out",
     **{way.value: f"hosts forbid the use, and download.obey names {way.value}" for way in Obey},

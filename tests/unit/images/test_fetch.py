@@ -1,6 +1,5 @@
 """The fetcher against a server that misbehaves: status, limits, permitted addresses, opt-outs."""
 
-import datetime
 import gzip
 import hashlib
 import ipaddress
@@ -17,15 +16,12 @@ from random import Random
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from curation.core.addresses import is_public
 from curation.images import connections, fetch
 from curation.images.connections import FetchError, Resolver
 from curation.images.fetch import MEMORY_BYTES, Fetcher, _retry_after, opted_out
+from tests.certificate import write_certificate
 from tests.http_server import ImageServer, draw
 from tests.unit.images.settings import fetch_settings
 
@@ -453,19 +449,7 @@ def test_no_answer_raises_anything(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def tls_server(tmp_path: Path) -> Iterator[tuple[ImageServer, Path]]:
     """The server behind TLS, with a self-signed certificate for 127.0.0.1."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path / "certificate.pem"
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(certificate.public_bytes(Encoding.PEM) + secret)
+    path = write_certificate(tmp_path / "certificate.pem")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(path)
     with ImageServer() as server:
