@@ -297,7 +297,7 @@ class WriteShardsConfig(JobConfig):
     against: list[str] = setting(
         [],
         "other finished sets of shards, or tables of hash_images: equal files are left out; with "
-        "filters.near_duplicates also near duplicates by embedding, or instead images with an equal perceptual hash",
+        "filters.near_duplicates also near duplicates by embedding, or images with an equal perceptual hash",
     )
     embedding_column: str = setting(
         "embedding", "column of scores that has the embeddings of images: lists of numbers, as score_images makes them"
