@@ -450,6 +450,11 @@ class AttachConfig(Settings):
     data: list[str] = setting(
         MISSING, "captions (Parquet), tars of DataCompDR, or embeddings (folder of clip-retrieval, or Parquet)"
     )
+    array: str = setting(
+        "",
+        "array of the .npz files beside Parquet files of the same names in the folders data: l14_img of DataComp's "
+        "metadata; empty: none is read",
+    )
     overwrite: bool = setting(False, "make companions again that were made from other shards or files")
     allow_empty: bool = setting(False, "accept that nothing fits an image")
     spark: SparkConfig = setting(SparkConfig, "Spark session")
