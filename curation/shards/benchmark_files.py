@@ -28,6 +28,8 @@ ENDINGS = tuple(f".{kind}" for kind in IMAGES)
 SUFFIXES = (*ENDINGS, *SEVERAL)
 MAX_BYTES = 256 << 20
 """A larger member of a tar is not read, of a larger file its beginning."""
+MAX_PAGE_BYTES = 1 << 30
+"""Maximum size of a page of a Parquet file: pyarrow writes up to 1,024 images into one, unless row groups are small."""
 FILES_PER_TASK = 500
 _ROWS = 64
 
@@ -113,7 +115,7 @@ def _images(path: str, receipt: Receipt) -> Iterator[tuple[str, bytes]]:
             ]
         elif path.lower().endswith(".parquet"):
             try:
-                for number, body in enumerate(_cells(path, BoundedParquet(file, MAX_BYTES))):
+                for number, body in enumerate(_cells(path, BoundedParquet(file, MAX_PAGE_BYTES))):
                     yield f"{name}/{number}", body or b""
             except ERRORS as error:
                 raise HeadtailError(f"{path} cannot be read: {error}") from error

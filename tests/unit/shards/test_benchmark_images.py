@@ -303,7 +303,7 @@ def test_images_in_a_table_are_read_in_bounded_memory(tmp_path: Path, monkeypatc
     (tmp_path / "birds").mkdir()
     pq.write_table(pa.table({"image": structs, "text": ["a"] * 90}), path := tmp_path / "birds/a.parquet")
     assert read_benchmarks(table(tmp_path / "birds")).rows.num_rows == 90
-    monkeypatch.setattr(benchmark_files, "MAX_BYTES", 1000)
+    monkeypatch.setattr(benchmark_files, "MAX_PAGE_BYTES", 1000)
     with pytest.raises(HeadtailError, match=r"a\.parquet cannot be read: a page of [\d,]+ bytes, more than 1,000"):
         table(tmp_path / "birds")
     twice = pa.Table.from_arrays([pa.array(bodies), pa.array(bodies)], ["image", "image"])
