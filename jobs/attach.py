@@ -12,6 +12,7 @@ from curation.core.progress import Stage, say
 from curation.core.receipts import merge_receipts
 from curation.core.storage import exists, join, list_files, remove
 from curation.core.tables import Part
+from curation.shards.array_attachments import array_files
 from curation.shards.companion_set import begin, companion_folder, is_done, publish, recipe_of
 from curation.shards.companions import (
     CompanionTask,
@@ -36,8 +37,8 @@ def run(config: AttachConfig) -> None:
     """Write companion tars of the same names, numbers and order as the shards; no image is read."""
     (part,) = ShardSet(config.shards).require("write_shards")
     folder = companion_folder(config.shards, config.name)
-    files, inputs = files_of(config.data)
-    recipe = recipe_of(part, inputs)
+    files, inputs = files_of(config.data, config.array)
+    recipe = recipe_of(part, inputs, config.array)
     if is_done(folder, recipe, config.overwrite):
         say(NAME, f"is done: {folder}")
         return
@@ -55,9 +56,12 @@ def run(config: AttachConfig) -> None:
     ]
     run_each(deal_samples, deals)
     given = [
-        DealRowsTask(path, metadata, join(rows, f"{number:06d}"), join(steps, "dealt", f"{number:06d}.json"), buckets)
+        DealRowsTask(
+            path, metadata, join(rows, f"{number:06d}"), join(steps, "dealt", f"{number:06d}.json"), buckets,
+            config.array,
+        )
         for number, (path, metadata) in enumerate(files)
-    ]
+    ]  # fmt: skip
     dealt = merge_receipts(NAME, run_each(deal_rows, given))
     fitted, joined = run_join(run_each, samples, rows, steps, buckets, len(part.files))
     receipts = run_each(write_companion, plan_companions(part, folder, joined, work))
@@ -87,12 +91,18 @@ def plan_companions(part: Part, folder: str, joined: JoinedFiles, work: str) -> 
     return tasks
 
 
-def files_of(data: list[str]) -> tuple[list[tuple[str, str]], list[dict]]:
-    """Return the files to attach, each with the file of its keys or "", and all of them as inputs of a recipe."""
+def files_of(data: list[str], array: str = "") -> tuple[list[tuple[str, str]], list[dict]]:
+    """Return the files to attach, each with the file of its keys or "", and all of them as inputs of a recipe.
+
+    With `array`, that of `.npz` files is attached.
+    """
     found: list[tuple[str, str]] = []
     inputs: list[dict] = []
     for path in data:
-        if exists(join(path, "img_emb")):
+        if array:
+            arrays = list_files([path], (".parquet", ".npz"))
+            found += [(file.path, file.table) for file in array_files(arrays, array)]
+        elif exists(join(path, "img_emb")):
             arrays = list_files([join(path, "img_emb")], (".npy",))
             inputs += [vars(file) for file in list_files([join(path, "metadata")], (".parquet",))]
             for file in arrays:

@@ -1,38 +1,30 @@
 """Score the downloaded images by models: faces, NSFW, embeddings, or a model of yours."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import pyarrow as pa
-from pyspark.sql import SparkSession
 
 from headtail.start import launch
 from conf.schema.jobs import ScoreImagesConfig
 from curation.core.amounts import counted
-from curation.core.choices import NearDuplicates, Signal
+from curation.core.choices import Signal
 from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
 from curation.core.progress import Amount, Stage, say
-from curation.core.removal_lists import divide_sources
-from curation.core.schemas import LISTS, STORED
-from curation.core.storage import join, list_files, remove
-from curation.core.tables import Part, Table, sum_receipts
+from curation.core.storage import join, remove
+from curation.core.tables import sum_receipts
 from curation.images.downloads import Downloads
-from curation.images.ranges import Ranges
-from curation.shards.duplicates import UniqueRules
-from curation.shards.score_join import ScoreSettings
-from curation.shards.selection import ImageFilters
-from curation.shards.steps import SelectionSteps
 from curation.signals.onnx import CPU, OnnxSettings, check_columns
 from curation.signals.presets import presets_text
 from curation.signals.score import SignalSettings, open_models, score_images, signals_schema
 from curation.signals.signals_table import STAGE, SignalsTable, plan_scoring, signals_recipe
-from curation.spark.selection import SelectionSettings, select_samples
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.outputs import writing
+from jobs.written_images import only_written, written_images
 
 WORK = ".work"
 """The folder in the table in which images are selected for `only_written`."""
@@ -48,7 +40,8 @@ def run(config: ScoreImagesConfig) -> None:
     identities = [model.identity for model in models]
     schema = signals_schema(models)
     table, columns = SignalsTable(config.image_signals, schema), schema.names
-    plans = table.plan(signals_recipe(settings, identities, downloads, only_recipe(config)), config.overwrite)
+    only = only_written(config, columns)
+    plans = table.plan(signals_recipe(settings, identities, downloads, only.recipe if only else None), config.overwrite)
     if not plans:
         remove(join(table.path, WORK))  # of a run that was stopped at its very end
         say(STAGE, f"is done: {counted(sum_receipts(table.parts()).rows_out, 'images')} in {table.path}")
@@ -58,14 +51,14 @@ def run(config: ScoreImagesConfig) -> None:
     check_writable([table.path])
     spark = open_session(STAGE, **vars(config.spark))
     work = join(table.path, WORK)
-    only = written_images(spark, config, downloads, work) if config.only_written else None
+    written = written_images(spark, config, downloads, work, only) if only else None
     for number, recipe in plans:
         generation = generations[recipe.inputs[0]["id"]]
         images = generation.receipt.rows_out
         lists = counted(len(generation.files), "lists")
         stage = Stage(STAGE, f"{lists} of {counted(images, 'images')} for {', '.join(settings.signals)}")
         folder = table.begin_or_resume(number, recipe)
-        tasks = plan_scoring(generation, folder, only)
+        tasks = plan_scoring(generation, folder, written)
         score = partial(score_images, settings=settings, identities=identities)
         receipts = run_tasks(spark, score, tasks, folder, amount=Amount(images, "images"))
         stage.end(table.commit(number, recipe, receipts, stage.seconds).receipt)
@@ -78,37 +71,6 @@ def say_presets(table: SignalsTable, columns: list[str]) -> None:
     """Say what each named threshold would leave out of the scored images."""
     if text := presets_text(sum_receipts(table.parts()), columns):
         say(STAGE, text)
-
-
-def only_recipe(config: ScoreImagesConfig) -> dict[str, Any] | None:
-    """Return the settings, and the id of the lists, that decide which images are scored; None: all are."""
-    if not config.only_written:
-        return None
-    values, files = divide_sources(config.removals)
-    removals = [*map(vars, list_files(files)), *values]
-    return {"filters": vars(filters_of(config)), "removals": removals, "lists": lists_of(config).id}
-
-
-def lists_of(config: ScoreImagesConfig) -> Part:
-    """Return the table of kept images; raises HeadtailError if there is none."""
-    return Table(config.lists, LISTS, STORED.names).require("download_images")[0]
-
-
-def filters_of(config: ScoreImagesConfig) -> ImageFilters:
-    """Return the bounds on images."""
-    return ImageFilters(**{each.name: getattr(config.filters, each.name) for each in fields(ImageFilters)})
-
-
-def written_images(
-    spark: SparkSession, config: ScoreImagesConfig, downloads: Downloads, work: str
-) -> dict[str, tuple[str, ...]]:
-    """Return the files of the uids that become samples by bounds, removal lists and equal files, by status file."""
-    lists = lists_of(config)
-    ranges = Ranges(**lists.manifest["settings"])
-    steps = SelectionSteps(ranges, lists.path, work, downloads.status_files(ranges))
-    unique = UniqueRules(NearDuplicates.false, tuple(config.removals))
-    select_samples(spark, steps, SelectionSettings(filters_of(config), unique, ScoreSettings((), False, "")))
-    return steps.survivors_of_status()
 
 
 def columns_of(config: ScoreImagesConfig) -> list[pa.Field]:

@@ -183,12 +183,20 @@ class ScoreImagesConfig(JobConfig):
     lists: str = table("lists", "table of kept images in the final order, to read with only_written")
     only_written: bool = setting(
         False,
-        "score only images that would become samples by filters and removals: neither small ones nor duplicate files; "
-        "the others have no row",
+        "score only images that would become samples by filters, removals and filter: neither small ones nor duplicate "
+        "files; the others have no row",
     )
     filters: FiltersConfig = setting(FiltersConfig, "bounds on images")
     removals: list[str] = setting(
         [], "images to leave out, or removal lists: one uid, URL, sha256 or perceptual hash per line"
+    )
+    filter: str = setting(
+        "",
+        "the filter of write_shards: with only_written, its parts that know no signal leave images out (parts are what "
+        "`and` joins)",
+    )
+    scores: list[str] = setting(
+        [], "Parquet tables with a column uid, sha256 or url; filter can use their other columns"
     )
     signals: list[Signal] = setting(
         [],
@@ -217,6 +225,8 @@ class ScoreImagesConfig(JobConfig):
             raise HeadtailError("signals=[python] and signal_models.<name>=package.module:function are given together")
         if (Signal.onnx in self.signals) != bool(self.onnx.model):
             raise HeadtailError("signals=[onnx] and onnx.model, the path of an ONNX file, are given together")
+        if type(self) is ScoreImagesConfig and not self.only_written and (self.filter or self.scores):
+            raise HeadtailError("filter and scores need only_written=true: all images are scored without it")
 
 
 @dataclass
@@ -297,7 +307,7 @@ class WriteShardsConfig(JobConfig):
     against: list[str] = setting(
         [],
         "other finished sets of shards, or tables of hash_images: equal files are left out; with "
-        "filters.near_duplicates also near duplicates by embedding, or instead images with an equal perceptual hash",
+        "filters.near_duplicates also near duplicates by embedding, or images with an equal perceptual hash",
     )
     embedding_column: str = setting(
         "embedding", "column of scores that has the embeddings of images: lists of numbers, as score_images makes them"
@@ -440,6 +450,11 @@ class AttachConfig(Settings):
     data: list[str] = setting(
         MISSING, "captions (Parquet), tars of DataCompDR, or embeddings (folder of clip-retrieval, or Parquet)"
     )
+    array: str = setting(
+        "",
+        "array of the .npz files beside Parquet files of the same names in the folders data: l14_img of DataComp's "
+        "metadata; empty: none is read",
+    )
     overwrite: bool = setting(False, "make companions again that were made from other shards or files")
     allow_empty: bool = setting(False, "accept that nothing fits an image")
     spark: SparkConfig = setting(SparkConfig, "Spark session")
@@ -549,6 +564,11 @@ class CurateConfig(
     )
     lists: str = table("lists", "table of kept images in the final order")
     image_signals: str = table("image_signals", "table of signals of images to write", writes=True)
+    filter: str = setting(
+        "",
+        "SQL expression on columns of the side-car, the scores and the signals; an image is kept if it is true; with "
+        "only_written, its parts that know no signal (`and` joins parts) are decided before the scoring",
+    )
     languages: list[str] = setting([], "languages to keep and to match, e.g. [en]; empty: all that have an entry list")
     download_images: bool = setting(True, "download images and write shards; false: report on the balanced table")
 

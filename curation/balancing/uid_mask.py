@@ -74,13 +74,20 @@ def _chunks_of_npy(path: str) -> Iterator[np.ndarray]:
 
 
 def _chunks_of_parquet(path: str) -> Iterator[np.ndarray]:
-    from pyarrow import parquet  # the loader needs pyarrow for such a file only
+    from curation.core.bounded_parquet import ERRORS, BoundedParquet  # with pyarrow, for such a file only
 
-    with parquet.ParquetFile(path) as file:
-        if "uid" not in file.schema_arrow.names:
-            raise ValueError(f"{path} has the columns {', '.join(file.schema_arrow.names)[:300]}, expected uid")
-        for batch in file.iter_batches(CHUNK, columns=["uid"]):
-            yield _as_bytes(batch["uid"].to_pylist())
+    try:
+        with open(path, "rb") as file:
+            bounded = BoundedParquet(file)
+            if bounded.schema.names.count("uid") != 1:
+                raise ValueError(f"it has the columns {', '.join(bounded.schema.names)[:300]}, expected uid")
+            for group in range(len(bounded.group_rows)):
+                for batch in bounded.read_group(group, ["uid"], CHUNK):
+                    yield _as_bytes(batch["uid"].to_pylist())
+    except ERRORS as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 def _as_bytes(values: Any) -> np.ndarray:

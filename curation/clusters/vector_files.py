@@ -20,7 +20,7 @@ from curation.core.storage import FileInfo
 from curation.core.table_reader import foreign_schema
 from curation.shards.score_layouts import Vectors, divide, other_key, score_key
 from curation.shards.scores import LOOKED_AT, score_files
-from curation.shards.vector_rows import open_vectors
+from curation.shards.vector_rows import is_vector, open_vectors
 
 SETTING = "embeddings"
 KEYS = ("uid", "url")
@@ -92,12 +92,6 @@ def _column_of(path: str, schema: pa.Schema, arrays: Sequence[str], wanted: str)
     return names[0]
 
 
-def is_vector(kind: pa.DataType) -> bool:
-    """Return whether a column's values are lists of floating-point numbers."""
-    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    return lists and pa.types.is_floating(kind.value_type)
-
-
 def count_rows(path: str) -> int:
     """Return the rows of a Parquet file, by its footer."""
     with _Reading(path), storage.open_input(path) as file:
@@ -123,8 +117,9 @@ def read_vectors(source: VectorFile, receipt: Receipt) -> Iterator[VectorBatch]:
                     yield _usable(batch[source.key], rows_of(batch[source.column], width), source.key, receipt)
             return
         with open_vectors(array.path, array.member, sum(bounded.group_rows)) as vectors:
+            step = min(BATCH_ROWS, vectors.at_once)
             for group in range(len(bounded.group_rows)):
-                for batch in bounded.read_group(group, columns, BATCH_ROWS):
+                for batch in bounded.read_group(group, columns, step):
                     lists = vectors.read(batch.num_rows)
                     width = width or _width(lists)
                     yield _usable(batch[source.key], rows_of(lists, width), source.key, receipt)

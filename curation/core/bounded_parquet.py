@@ -32,8 +32,8 @@ STEP_BYTES = 32 << 20
 """Maximum size of the rows that are decoded at once, if there are several: batches are joined from such steps."""
 MAX_PAGE_BYTES = 64 << 20
 """Maximum size of a decompressed page. Most writers make pages of 1 MB; DuckDB writes up to 100,000 rows in one."""
-MAX_HELD_BYTES = 256 << 20
-"""Maximum size of the pages that are held at once: the largest page and the dictionary of each column."""
+MAX_HELD_PAGES = 4
+"""Maximum size of the pages that are held at once, in largest pages: a page and the dictionary of each column."""
 MAX_FOOTER_BYTES = 8 << 20
 """Maximum size of a footer, which takes about 200 bytes for each column of each row group."""
 MAX_DELTA_VALUES = 1 << 22
@@ -49,9 +49,13 @@ ERRORS = (OSError, ValueError, LookupError, OverflowError, MemoryError, pa.Arrow
 
 
 class BoundedParquet:
-    """An open Parquet file. Opening and reading raise one of `ERRORS` for what cannot be read or is too large."""
+    """An open Parquet file. Opening and reading raise one of `ERRORS` for what cannot be read or is too large.
 
-    def __init__(self, file: BinaryIO) -> None:
+    `page_bytes` is the maximum size of a page: a file of images has larger ones than a table of texts.
+    """
+
+    def __init__(self, file: BinaryIO, page_bytes: int = MAX_PAGE_BYTES) -> None:
+        self._page_bytes = page_bytes
         self.bytes = size = _size_after_check(file)
         self._source = _Source(file, size)
         self._file = pq.ParquetFile(self._source, pre_buffer=False, thrift_container_size_limit=1 << 20)
@@ -73,13 +77,13 @@ class BoundedParquet:
     def read_group(self, group: int, columns: Sequence[str], batch_rows: int) -> Iterator[pa.RecordBatch]:
         """Yield the rows of a row group: batches of `batch_rows`, of fewer where they would pass BATCH_BYTES.
 
-        `columns` are names of columns, each once in the file. Columns that are dictionaries by the Arrow schema in the
-        footer are decoded. Texts within lists and structs are dictionaries, and batches with such columns are those of
-        Arrow: only who knows their rows can decode them in bounded memory.
+        `columns` are names of columns, each once in the file, or of a field of structs (`image.bytes`). Columns that
+        are dictionaries by the Arrow schema in the footer are decoded. Texts within lists and structs are dictionaries,
+        and batches with such columns are those of Arrow: only who knows their rows can decode them in bounded memory.
         """
         step = self._plan(group, columns, batch_rows)
         batches = map(_decoded, self._file.iter_batches(step, row_groups=[group], columns=list(columns)))
-        if not set(columns) <= self._leaves.keys():
+        if not set(columns) <= self._leaves.keys() & set(self.schema.names):
             yield from batches
             return
         held: list[pa.RecordBatch] = []
@@ -126,14 +130,14 @@ class BoundedParquet:
                 at = chunk.dictionary_page_offset
             data = self._source.read_chunk(at, chunk.total_compressed_size)
             column = self.metadata.schema.column(index)
-            if column.max_repetition_level or path not in self.schema.names:
-                need = _need_of_nested(chunk, column, data, described.num_rows)
+            if column.max_repetition_level or path not in (*self.schema.names, *columns):
+                need = _need_of_nested(chunk, column, data, described.num_rows, self._page_bytes)
             else:
-                need = _need(chunk, column, data, batch_rows)
+                need = _need(chunk, column, data, batch_rows, self._page_bytes)
             row_bytes, held_bytes = row_bytes + need.row_bytes, held_bytes + need.held_bytes
             nested_bytes += need.nested_bytes
-        if held_bytes > MAX_HELD_BYTES:
-            raise ValueError(f"its pages take {held_bytes:,} bytes at once, more than {MAX_HELD_BYTES:,}")
+        if held_bytes > (most := MAX_HELD_PAGES * self._page_bytes):
+            raise ValueError(f"its pages take {held_bytes:,} bytes at once, more than {most:,}")
         if nested_bytes > MAX_NESTED_BYTES:
             raise ValueError(f"its lists and structs take {nested_bytes:,} bytes, more than {MAX_NESTED_BYTES:,}")
         return max(1, min(batch_rows, STEP_BYTES // max(row_bytes, 1)))
@@ -171,14 +175,14 @@ class _Need:
     nested_bytes: int = 0
 
 
-def _need(chunk: Any, column: Any, data: bytes, batch_rows: int) -> _Need:
+def _need(chunk: Any, column: Any, data: bytes, batch_rows: int, page_bytes: int) -> _Need:
     """Return the memory that a column chunk needs; raises ValueError where a page claims too much."""
     texts = chunk.physical_type == "BYTE_ARRAY"
     width = max(column.length, 1) if chunk.physical_type == "FIXED_LEN_BYTE_ARRAY" else 8
     row, largest, dictionary_bytes, longest = width, 0, 0, 0
     for page in read_pages(data, chunk.num_values):
-        if page.size > MAX_PAGE_BYTES:
-            raise ValueError(f"a page of {page.size:,} bytes, more than {MAX_PAGE_BYTES:,}")
+        if page.size > page_bytes:
+            raise ValueError(f"a page of {page.size:,} bytes, more than {page_bytes:,}")
         if page.kind == DICTIONARY:
             if page.values * (4 if texts else 1) > page.size:
                 raise ValueError(f"a dictionary of {page.values:,} values in {page.size:,} bytes")
@@ -200,13 +204,13 @@ def _need(chunk: Any, column: Any, data: bytes, batch_rows: int) -> _Need:
     return _Need(row + 8, 2 * largest + dictionary_bytes)
 
 
-def _need_of_nested(chunk: Any, column: Any, data: bytes, rows: int) -> _Need:
+def _need_of_nested(chunk: Any, column: Any, data: bytes, rows: int, page_bytes: int) -> _Need:
     """Return the memory that a column chunk within lists or structs needs; raises ValueError where it is too much."""
     width = max(column.length, 1) if chunk.physical_type == "FIXED_LEN_BYTE_ARRAY" else 8
     values = size = largest = 0
     for page in read_pages(data, chunk.num_values):
-        if page.size > MAX_PAGE_BYTES:
-            raise ValueError(f"a page of {page.size:,} bytes, more than {MAX_PAGE_BYTES:,}")
+        if page.size > page_bytes:
+            raise ValueError(f"a page of {page.size:,} bytes, more than {page_bytes:,}")
         if page.encoding == DELTA_BYTE_ARRAY:  # each value may repeat all of the one before
             raise ValueError("lists or structs with texts of the encoding DELTA_BYTE_ARRAY are not read")
         largest, size = max(largest, page.size), size + page.size

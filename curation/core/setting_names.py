@@ -57,6 +57,9 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "only_written.filters.": "filters.",
         "only_written.removals": "removals",
         "only_written.lists": "the lists of only_written",
+        "only_written.filter": "filter by columns that are no signals",
+        "only_written.scores": "scores",
+        "only_written.equal_files": "whether equal files are scored",
     },
     "cluster_images": {
         "entries": "the matches whose entries are clustered",

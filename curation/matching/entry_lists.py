@@ -23,13 +23,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
 from curation.core.text_marks import encoding_of
 
 MAX_CHARACTERS = 256
 """Longer entries are dropped, as in Meta CLIP 2."""
+MAX_BYTES = 1 << 30
+"""Maximum size of a Parquet list in memory."""
+BATCH_ROWS = 65_536
 LICENCE = "licence"
 """Key in the metadata of a Parquet list's schema: the licence of the list, where its source hands one on."""
 ENDINGS = (".json", ".txt", ".parquet", ".json.gz", ".txt.gz")
@@ -65,7 +68,7 @@ def read_entries(path: str) -> EntryList:
     """Read one local list of any of the formats; raises HeadtailError on a file that is no such list."""
     try:
         raw, sources, scores = _read_parquet(path) if path.endswith(".parquet") else (_read_plain(path), None, None)
-    except (ValueError, OSError, EOFError, KeyError, pa.ArrowException) as error:
+    except (*ERRORS, EOFError) as error:
         raise HeadtailError(f"{path} is no entry list: {error}") from error
     texts, drops = clean_entries(raw)
     size = len(texts)
@@ -147,13 +150,29 @@ def _is_json_list(data: str) -> bool:
 
 
 def _read_parquet(path: str) -> tuple[pa.StringArray, pa.StringArray | None, pa.DoubleArray | None]:
-    # Not through table_reader: users make these lists, and a column may have any type that can be cast.
-    table = pq.read_table(path)
+    # Not by a schema: users make these lists, and a column may have any type that can be cast.
+    with open(path, "rb") as file:
+        bounded = BoundedParquet(file)
+        names = bounded.schema.names
+        if "text" not in names:
+            raise ValueError(f"expected a column text, found {', '.join(names)[:300]}")
+        schema = pa.schema([each for each in _COLUMNS if each.name in names])
+        if twice := [name for name in schema.names if names.count(name) > 1]:
+            raise ValueError(f"it has several columns of the name {', '.join(twice)}")
+        batches: list[pa.RecordBatch] = []
+        size = 0
+        for group in range(len(bounded.group_rows)):
+            for batch in bounded.read_group(group, schema.names, BATCH_ROWS):
+                columns = [batch[each.name].cast(each.type) for each in schema]
+                batches.append(pa.RecordBatch.from_arrays(columns, schema=schema))
+                size += batches[-1].nbytes
+                if size > MAX_BYTES:
+                    raise ValueError(f"its entries take more than {MAX_BYTES:,} bytes")
+    table = pa.Table.from_batches(batches, schema)
+    texts, sources, scores = (
+        table[each.name].combine_chunks() if each.name in schema.names else None for each in _COLUMNS
+    )
+    return texts, sources, scores
 
-    def column(name: str, kind: pa.DataType) -> pa.Array | None:
-        return table[name].cast(kind).combine_chunks() if name in table.column_names else None
 
-    texts = column("text", pa.string())
-    if texts is None:
-        raise ValueError(f"expected a column text, found {', '.join(table.column_names)}")
-    return texts, column("source", pa.string()), column("score", pa.float64())
+_COLUMNS = pa.schema([("text", pa.string()), ("source", pa.string()), ("score", pa.float64())])

@@ -21,7 +21,6 @@ from typing import Any, Self
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from curation.core import storage
 from curation.core.amounts import are, counted
@@ -31,6 +30,7 @@ from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES, OTHER
 from curation.core.ownership import is_own_file, make_own_folder, without_others
 from curation.core.remote import open_patiently
+from curation.core.table_reader import foreign_schema
 from curation.matching import trie
 from curation.matching.cache_folders import compiled_folder, file_digest, lock, user_cache
 from curation.matching.engines import AhoCorasickMatcher, Matcher, TokenMatcher
@@ -151,7 +151,7 @@ class EntryStore:
     def licence(self, lang: str) -> str:
         """Return the licence that a Parquet list names in the metadata of its schema; "" if it names none."""
         local = str(self._local(lang))
-        facts = pq.read_schema(local).metadata if local.endswith(".parquet") else None
+        facts = foreign_schema(local).metadata if local.endswith(".parquet") else None
         return (facts or {}).get(LICENCE.encode(), b"").decode(errors="replace")
 
     def list_sizes(self, languages: Collection[str]) -> dict[str, int]:

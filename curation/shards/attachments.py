@@ -138,9 +138,9 @@ def _checked(schema: pa.Schema, key: str, value: str) -> list[str]:
     if twice := [name for name in (key, value, *notes) if schema.names.count(name) > 1]:
         raise ValueError(f"it has several columns of the name {', '.join(twice)}")
     for name in (key, *notes):
-        _check_type(schema, name, "a string", _is_text)
+        _check_type(schema, name, "a string", is_text)
     if value == "caption":
-        _check_type(schema, value, "a string or a list of strings", lambda kind: _is_text(_item(kind) or kind))
+        _check_type(schema, value, "a string or a list of strings", lambda kind: is_text(_item(kind) or kind))
     else:
         _check_type(schema, value, "a list of floats", lambda kind: pa.types.is_floating(_item(kind) or kind))
         _check_type(schema, value, "a list of floats", lambda kind: _item(kind) is not None)
@@ -153,7 +153,8 @@ def _check_type(schema: pa.Schema, name: str, expected: str, is_right: Callable[
         raise ValueError(f"{name} is a column of the type {str(kind)[:100]}, expected {expected}")
 
 
-def _is_text(kind: pa.DataType) -> bool:
+def is_text(kind: pa.DataType) -> bool:
+    """Return whether a column holds strings."""
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
@@ -217,11 +218,12 @@ def _vectors(column: pa.Array) -> Iterator[bytes | None]:
             yield None
         else:
             vector = part.to_numpy(zero_copy_only=False)
-            yield _npy_head(length, vector.dtype.str) + vector.tobytes()
+            yield npy_head(length, vector.dtype.str) + vector.tobytes()
 
 
 @lru_cache
-def _npy_head(length: int, kind: str) -> bytes:
+def npy_head(length: int, kind: str) -> bytes:
+    """Return what stands before the numbers in the file of a vector."""
     file = io.BytesIO()
     np.lib.format.write_array_header_1_0(file, {"descr": kind, "fortran_order": False, "shape": (length,)})
     return file.getvalue()
@@ -240,7 +242,7 @@ def _of_npy(file: BinaryIO, metadata: str, facts: Counter[str]) -> Iterator[Atta
     row_bytes = shape[1] * kind.itemsize
     if not 0 < row_bytes <= MAX_VECTOR_BYTES or math.prod(shape) * kind.itemsize != size:
         raise ValueError(f"its header claims the shape {shape}, and {size:,} bytes follow")
-    head = _npy_head(shape[1], kind.str)
+    head = npy_head(shape[1], kind.str)
     with storage.open_input(metadata) as keys:
         bounded = BoundedParquet(keys)
         if sum(bounded.group_rows) != shape[0] or bounded.schema.names.count("image_path") != 1:

@@ -7,11 +7,11 @@ from pathlib import PurePosixPath
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+import pyarrow.compute as pc
 
 from curation.core import storage
 from curation.core.beats import watch
-from curation.core.bounded_parquet import ERRORS
+from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.images.decoding import MAX_PIXELS
@@ -28,6 +28,8 @@ ENDINGS = tuple(f".{kind}" for kind in IMAGES)
 SUFFIXES = (*ENDINGS, *SEVERAL)
 MAX_BYTES = 256 << 20
 """A larger member of a tar is not read, of a larger file its beginning."""
+MAX_PAGE_BYTES = 1 << 30
+"""Maximum size of a page of a Parquet file: pyarrow writes up to 1,024 images into one, unless row groups are small."""
 FILES_PER_TASK = 500
 _ROWS = 64
 
@@ -113,7 +115,7 @@ def _images(path: str, receipt: Receipt) -> Iterator[tuple[str, bytes]]:
             ]
         elif path.lower().endswith(".parquet"):
             try:
-                for number, body in enumerate(_cells(path, pq.ParquetFile(file))):
+                for number, body in enumerate(_cells(path, BoundedParquet(file, MAX_PAGE_BYTES))):
                     yield f"{name}/{number}", body or b""
             except ERRORS as error:
                 raise HeadtailError(f"{path} cannot be read: {error}") from error
@@ -121,16 +123,24 @@ def _images(path: str, receipt: Receipt) -> Iterator[tuple[str, bytes]]:
             yield name, file.read(MAX_BYTES)
 
 
-def _cells(path: str, file: pq.ParquetFile) -> Iterator[bytes | None]:
+def _cells(path: str, file: BoundedParquet) -> Iterator[bytes | None]:
     """Yield the images of a table: those of its first column of bytes, or of structs with bytes (Hugging Face)."""
-    for field in file.schema_arrow:
-        kind = field.type
+    column, is_struct = _column_of_images(path, file.schema)
+    for group in range(len(file.group_rows)):
+        for batch in file.read_group(group, [column], _ROWS):
+            cells = batch.column(0)
+            yield from (pc.struct_field(cells, "bytes") if is_struct else cells).to_pylist()
+
+
+def _column_of_images(path: str, schema: pa.Schema) -> tuple[str, bool]:
+    """Return the name of the column of images, and whether it is a field of structs."""
+    for field in schema:
+        kind, is_struct = field.type, pa.types.is_struct(field.type)
+        if is_struct and kind.get_field_index("bytes") >= 0:
+            kind = kind.field("bytes").type
+        kind = kind.value_type if pa.types.is_dictionary(kind) else kind
         if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-            for batch in file.iter_batches(_ROWS, columns=[field.name]):
-                yield from batch.column(0).to_pylist()
-            return
-        if pa.types.is_struct(kind) and kind.get_field_index("bytes") >= 0:
-            for batch in file.iter_batches(_ROWS, columns=[f"{field.name}.bytes"]):
-                yield from (cell["bytes"] if cell else None for cell in batch.column(0).to_pylist())
-            return
+            if schema.names.count(field.name) > 1:
+                raise HeadtailError(f"{path} has several columns of the name {field.name}: leave one")
+            return (f"{field.name}.bytes" if is_struct else field.name), is_struct
     raise HeadtailError(f"{path} has no column of images: expected bytes, or structs with a field bytes")

@@ -6,7 +6,7 @@ have nothing in common are as random bits: of 2^64 pairs of them, 679,121 differ
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -14,14 +14,17 @@ from typing import Any
 import numba
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from curation.core.table_reader import foreign_schema, read_rows, read_schema
+from curation.core.schemas import check_schema
+from curation.core.table_reader import foreign_schema, read_foreign_batches, read_rows
 from curation.shards.perceptual_hash import IMAGEHASH, QUICK, VERSION_KEY, VERSIONS
 from curation.shards.scores import score_files
 from curation.shards.stored_vectors import from_bytes, to_vectors
+from curation.shards.vector_rows import is_vector
 from curation.shards.whole_vectors import Known
 
 REASON = "benchmark_image"
@@ -43,7 +46,15 @@ EMBEDDING_COLUMN = "embedding"
 EXAMPLES = 100
 VECTORS_AT_ONCE = 2048
 """Vectors that are compared at a time."""
+BATCH_ROWS = 1024
+MAX_NAME_BYTES = 1 << 16
+"""Maximum size of the name of a benchmark, and of a file."""
+MAX_BYTES = 4 << 30
+"""Maximum size of all images of benchmarks in memory: two million with embeddings, 40 million without."""
 _PHASH = re.compile(r"[0-9a-f]{16}")
+_NAMES = ["benchmark", "image", "phash"]
+_HASHES = pa.schema([BENCHMARK_IMAGES.field(name) for name in _NAMES])
+_EMBEDDED = _HASHES.append(pa.field("vector", pa.binary()))
 
 
 @dataclass(frozen=True)
@@ -67,7 +78,7 @@ def open_benchmarks(paths: Sequence[str], embedded: bool = False) -> tuple[stora
     """Return the files of tables that hash_images has written.
 
     Raises HeadtailError for a path without a file, another table, hashes of unknown or different versions, and, if the
-    images must be `embedded`, for a table without embeddings.
+    images must be `embedded`, for a table without embeddings. Reads the schemas only.
     """
     files = score_files(paths, "benchmark_images") if paths else []
     expected = [str(version) for version in VERSIONS]
@@ -77,7 +88,8 @@ def open_benchmarks(paths: Sequence[str], embedded: bool = False) -> tuple[stora
             raise HeadtailError(
                 f"benchmark_images: {file.path} has no column {', '.join(missing)}: hash_images makes such a table"
             )
-        version = (found.metadata or {}).get(VERSION_KEY.encode(), b"").decode()
+        check_schema(found, BENCHMARK_IMAGES, f"benchmark_images: {file.path}", None)
+        version = (found.metadata or {}).get(VERSION_KEY.encode(), b"").decode(errors="replace")
         if version not in expected:
             raise HeadtailError(
                 f"benchmark_images: {file.path} has perceptual hashes of version {version or 'unknown'}, expected "
@@ -88,12 +100,17 @@ def open_benchmarks(paths: Sequence[str], embedded: bool = False) -> tuple[stora
             raise HeadtailError(
                 f"benchmark_cosine: {file.path} has no column {EMBEDDING_COLUMN}: run hash_images with embeddings=true"
             )
+        if embedded and not is_vector(kind := found.field(EMBEDDING_COLUMN).type):
+            raise HeadtailError(
+                f"benchmark_cosine: {EMBEDDING_COLUMN} of {file.path} is {str(kind)[:100]}, expected lists of "
+                "floating-point numbers"
+            )
     return tuple(files)
 
 
 def version_of(files: Sequence[storage.FileInfo]) -> int | None:
     """Return the version of the perceptual hashes in checked tables; None without tables."""
-    return int(read_schema(files[0].path).metadata[VERSION_KEY.encode()]) if files else None
+    return int(foreign_schema(files[0].path).metadata[VERSION_KEY.encode()]) if files else None
 
 
 def column_of(version: int | None) -> str:
@@ -140,34 +157,70 @@ class BenchmarkImages:
 
 @lru_cache(1)
 def read_benchmarks(files: tuple[storage.FileInfo, ...], embedded: bool = False) -> BenchmarkImages:
-    """Return the images of tables, with their vectors if they are `embedded`."""
+    """Return the images of tables, with their vectors if they are `embedded`.
+
+    Raises HeadtailError for a table that cannot be read, and for images that take more than MAX_BYTES.
+    """
     # The key holds size and time: a worker process may live longer than one version of a table.
-    names = ["benchmark", "image", "phash"]
-    tables = []
+    batches: list[pa.RecordBatch] = []
+    size = 0
     for file in files:
-        table = read_rows(file.path, BENCHMARK_IMAGES, [*names, *([EMBEDDING_COLUMN] if embedded else [])], None)
-        if embedded:
-            vectors = to_vectors(table[EMBEDDING_COLUMN].combine_chunks())
-            table = table.select(names).append_column("vector", vectors)
-        tables.append(table)
-    rows = pa.concat_tables(tables)
-    rows = rows.sort_by([(name, "ascending") for name in names]).combine_chunks()
+        for batch in _read_images(file.path, embedded):
+            batches.append(batch)
+            size += batch.nbytes
+            if size > MAX_BYTES:
+                raise HeadtailError(
+                    f"benchmark_images: the images take more than {MAX_BYTES:,} bytes in memory, up to {file.path}"
+                )
+    rows = pa.Table.from_batches(batches, _EMBEDDED if embedded else _HASHES)
+    rows = rows.sort_by([(name, "ascending") for name in _NAMES]).combine_chunks()
     phashes = rows["phash"].combine_chunks() if rows.num_rows else pa.array([], pa.string())
+    if not embedded:
+        return BenchmarkImages(as_numbers(phashes), rows)
+    known = np.flatnonzero(rows["vector"].is_valid())
+    vectors = from_bytes(rows["vector"].take(pa.array(known)).to_pylist())
+    return BenchmarkImages(as_numbers(phashes), rows.select(_NAMES), vectors, known)
+
+
+def _read_images(path: str, embedded: bool) -> Iterator[pa.RecordBatch]:
+    """Yield the images of a file, in bounded memory; raises HeadtailError for a row that hash_images never writes."""
+    columns = [*_NAMES, *([EMBEDDING_COLUMN] if embedded else [])]
+    for batch in read_foreign_batches(path, BENCHMARK_IMAGES, columns, BATCH_ROWS, None):
+        _check_images(path, batch)
+        arrays = [batch[name] for name in _NAMES]
+        if embedded:
+            yield pa.RecordBatch.from_arrays([*arrays, to_vectors(batch[EMBEDDING_COLUMN])], schema=_EMBEDDED)
+        else:
+            yield pa.RecordBatch.from_arrays(arrays, schema=_HASHES)
+
+
+def _check_images(path: str, batch: pa.RecordBatch) -> None:
+    for name in _NAMES:
+        if batch[name].null_count:
+            raise HeadtailError(f"benchmark_images: {path} has a row without {name}: hash_images makes such a table")
+        longest = pc.max(pc.binary_length(batch[name])).as_py() or 0
+        if longest > MAX_NAME_BYTES:
+            raise HeadtailError(
+                f"benchmark_images: {path} has a value of {longest:,} bytes in {name}, more than {MAX_NAME_BYTES:,}"
+            )
     try:
-        if not embedded:
-            return BenchmarkImages(as_numbers(phashes), rows)
-        known = np.flatnonzero(rows["vector"].is_valid())
-        vectors = from_bytes(rows["vector"].take(pa.array(known)).to_pylist())
-        return BenchmarkImages(as_numbers(phashes), rows.select(names), vectors, known)
+        batch.select(_NAMES).validate(full=True)
+        as_numbers(batch["phash"])
+    except pa.ArrowInvalid as error:
+        raise HeadtailError(f"benchmark_images: {path} holds damaged texts: {error}") from None
     except ValueError as error:
-        raise HeadtailError(f"benchmark_images: a perceptual hash is not 16 hex digits ({error})") from None
+        raise HeadtailError(f"benchmark_images: {path}: a perceptual hash is not 16 hex digits ({error})") from None
 
 
 def as_numbers(phashes: pa.Array) -> np.ndarray:
     """Return perceptual hashes of 16 hex digits as uint64; raises ValueError for another text."""
-    if strange := next((text for text in phashes.to_pylist() if not _PHASH.fullmatch(text or "")), None):
-        raise ValueError(repr(strange)[:80])
-    return np.array([int(text, 16) for text in phashes.to_pylist()], np.uint64)
+    numbers = np.zeros(len(phashes), np.uint64)
+    for start in range(0, len(phashes), BATCH_ROWS):
+        for place, text in enumerate(phashes.slice(start, BATCH_ROWS).to_pylist(), start):
+            if not _PHASH.fullmatch(text or ""):
+                raise ValueError(repr(text)[:80])
+            numbers[place] = int(text, 16)
+    return numbers
 
 
 _ONES, _PAIRS = np.uint64(0x5555555555555555), np.uint64(0x3333333333333333)

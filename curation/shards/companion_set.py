@@ -28,10 +28,11 @@ def companion_folder(shards: str, name: str) -> str:
     return storage.join(shards, FOLDER, name)
 
 
-def recipe_of(part: Part, inputs: Sequence[dict]) -> dict[str, Any]:
-    """Return what decides the companion tars: the shards, and the files that are attached."""
+def recipe_of(part: Part, inputs: Sequence[dict], array: str = "") -> dict[str, Any]:
+    """Return what decides the companion tars: the shards, the attached files, and the array of `.npz` files."""
     shards = {entry["tar"]: entry["tar_sha256"] for entry in part.manifest["files"]}
-    recipe = {"stage": STAGE, "logic_version": LOGIC_VERSION, "shards": shards}
+    recipe: dict[str, Any] = {"stage": STAGE, "logic_version": LOGIC_VERSION, "shards": shards}
+    recipe |= {"array": array} if array else {}  # recipes of before have none
     whole = json.dumps({**recipe, "inputs": list(inputs)}, sort_keys=True)
     cut = without_folders([cut_input(dict(entry)) for entry in inputs])
     return {"id": hashlib.sha256(whole.encode()).hexdigest()[:32], **recipe, "inputs": cut}

@@ -18,6 +18,7 @@ from curation.core.receipts import Receipt
 from curation.core.schemas import SAMPLES
 from curation.core.table_reader import read_rows
 from curation.core.tar_writer import COMPANION_NAME, end, member
+from curation.shards.array_attachments import ArrayFile, read_array
 from curation.shards.attachments import Attached, Place, read_attached
 from curation.shards.joined import Joined
 from curation.shards.keyed_join import SliceWriter, buckets_of, done_once, given_schema, order_of, write_keys
@@ -39,13 +40,17 @@ class DealSamplesTask:
 
 @dataclass(frozen=True)
 class DealRowsTask:
-    """A file of rows, the file of its keys if it has none itself, and the prefix of the files of slices to write."""
+    """A file of rows, the file of its keys if it has none itself, and the prefix of the files of slices to write.
+
+    `array` is the array of an `.npz` file.
+    """
 
     path: str
     metadata: str
     prefix: str
     receipt: str
     buckets: int
+    array: str = ""
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,11 @@ def deal_samples(task: DealSamplesTask) -> Receipt:
 def deal_rows(task: DealRowsTask) -> Receipt:
     """Write the rows of a file as slices for the buckets."""
     receipt = Receipt(task.path)
-    deal(read_attached(task.path, task.metadata, receipt.facts), task.prefix, task.buckets)
+    if task.array:
+        rows = read_array(ArrayFile(task.path, task.metadata), task.array, receipt.facts)
+    else:
+        rows = read_attached(task.path, task.metadata, receipt.facts)
+    deal(rows, task.prefix, task.buckets)
     receipt.rows_in = receipt.facts["rows"]
     receipt.drops["faulty_row"] = receipt.facts["faulty_rows"]
     receipt.rows_out = receipt.rows_in - receipt.drops["faulty_row"]

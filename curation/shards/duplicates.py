@@ -35,9 +35,11 @@ KEYS = pa.schema(
     ]
 )
 """An image as it is compared with others; `key` is the perceptual hash if near duplicates are dropped, else the
-sha256."""
+sha256. With perceptual hashes an image may have a second row, for other sets alone: OF_FILE and its sha256."""
+OF_FILE = "file "
 FIXED, FIXED_PIXELS = "*", np.iinfo(np.int64).max
 """Beginning of the uids of images of other sets, and their pixels: they come first, and stay in any case."""
+IN_OTHER_SET = "in_other_set"
 DROPPED = pa.schema([KEYS.field("uid"), pa.field("reason", pa.string(), nullable=False)])
 PASSED = pa.schema([KEYS.field("uid")])
 """The uids of the images that pass an SQL filter."""
@@ -49,13 +51,15 @@ BY_QUALITY = [("key", "ascending"), ("pixels", "descending"), ("order", "ascendi
 class UniqueRules:
     """Which images are duplicates: those with equal perceptual hashes (`near` is true or hash), else equal files.
 
-    Images of removal lists, which hold perceptual hashes if `hashes_removed`, and of benchmarks are left out before.
+    Images of removal lists, which hold perceptual hashes if `hashes_removed`, and of benchmarks are left out before. If
+    there are other sets (`others`), files are compared with theirs, beside the perceptual hashes.
     """
 
     near: NearDuplicates
     removals: tuple[str, ...]
     benchmarks: BenchmarkRules = field(default_factory=BenchmarkRules)
     hashes_removed: bool = False
+    others: bool = False
 
     @property
     def near_version(self) -> int | None:
@@ -140,6 +144,9 @@ def key_images(task: KeyTask, ranges: Ranges, rules: UniqueRules) -> Receipt:
             rows, found = drop_benchmark_images(rows, rules.benchmarks, receipt, vectors)
             hits.append(found)
         keys.append(_keys(rows, column_of(rules.near_version) if rules.near_version else "sha256"))
+        if rules.near_version and rules.others:
+            of_files = pc.binary_join_element_wise(OF_FILE, rows["sha256"], "")
+            keys.append(_keys(rows.append_column("file", of_files), "file"))
         receipt.rows_out += rows.num_rows
         storage.write_rows(storage.join(task.chosen, path), rows.select(CHOSEN.names).cast(CHOSEN))
     table = pa.concat_tables(keys).combine_chunks()
@@ -158,7 +165,17 @@ def find_duplicates(task: DuplicatesTask, ranges: Ranges) -> Receipt:
     Of the images with one key, the image with the most pixels stays; among several with the most pixels, the first
     in the final order. Equal files have equal keys of either kind.
     """
-    rows = read_slices(task.keys, task.receiver).sort_by(BY_QUALITY)
+    rows = read_slices(task.keys, task.receiver)
+    of_file = pc.starts_with(rows["key"], OF_FILE)
+    found = pa.concat_tables([_duplicates(rows.filter(pc.invert(of_file))), _in_others(rows.filter(of_file))])
+    groups = top_bits(found["order"].to_numpy(), ranges.groups)
+    write_slices(task.dropped, found.select(DROPPED.names), groups, ranges.groups)
+    return Receipt(f"duplicates {task.receiver}", rows_in=rows.num_rows, rows_out=rows.num_rows)
+
+
+def _duplicates(rows: pa.Table) -> pa.Table:
+    """Return uid, order and reason of the images that an image with their key stands before."""
+    rows = rows.sort_by(BY_QUALITY)
     duplicate = equals_previous(_one_chunk(rows["key"]))
     # The reason is duplicate_image if the same file stands before the image, among the files of its key.
     by_file = np.lexsort((np.arange(rows.num_rows), _one_chunk(rows["sha256"]).dictionary_encode().indices.to_numpy()))
@@ -168,13 +185,23 @@ def find_duplicates(task: DuplicatesTask, ranges: Ranges) -> Receipt:
     fixed = np.asarray(pc.starts_with(rows["uid"], FIXED))
     if fixed.any():
         heads = np.maximum.accumulate(np.where(duplicate, 0, np.arange(rows.num_rows)))
-        reasons = np.where(fixed[heads], "in_other_set", reasons)
+        reasons = np.where(fixed[heads], IN_OTHER_SET, reasons)
         duplicate = duplicate & ~fixed
     told = pa.array(reasons, pa.string())
-    dropped = rows.select(["uid", "order"]).append_column(DROPPED.field("reason"), told).filter(pa.array(duplicate))
-    groups = top_bits(dropped["order"].to_numpy(), ranges.groups)
-    write_slices(task.dropped, dropped.select(DROPPED.names), groups, ranges.groups)
-    return Receipt(f"duplicates {task.receiver}", rows_in=rows.num_rows, rows_out=rows.num_rows)
+    return _dropped(rows, told).filter(pa.array(duplicate))
+
+
+def _in_others(rows: pa.Table) -> pa.Table:
+    """Return uid, order and reason of the images whose file another set has."""
+    fixed = pc.starts_with(rows["uid"], FIXED)
+    mine = rows.filter(pc.invert(fixed))
+    known = _one_chunk(rows["key"].filter(fixed))
+    mine = mine.filter(pc.is_in(mine["key"], known))
+    return _dropped(mine, pa.array([IN_OTHER_SET] * mine.num_rows, pa.string()))
+
+
+def _dropped(rows: pa.Table, reasons: pa.Array) -> pa.Table:
+    return rows.select(["uid", "order"]).append_column(DROPPED.field("reason"), reasons)
 
 
 def drop_duplicates(task: DropTask, ranges: Ranges) -> Receipt:
@@ -183,6 +210,8 @@ def drop_duplicates(task: DropTask, ranges: Ranges) -> Receipt:
     Reasons: duplicate_image, near_duplicate, in_other_set.
     """
     dropped = read_slices(task.dropped, task.group)
+    others = pc.equal(dropped["reason"], IN_OTHER_SET)  # an image may have two reasons: the first counts
+    dropped = pa.concat_tables([dropped.filter(others), dropped.filter(pc.invert(others))])
     receipt = Receipt(f"samples of group {task.group}")
     for number in ranges.in_group(task.group):
         rows = read_rows(storage.join(task.chosen, list_name(number)), CHOSEN)

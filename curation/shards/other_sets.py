@@ -3,26 +3,27 @@
 They take part in the search for duplicates as images that stay in any case.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from curation.core import storage
 from curation.core.choices import NearDuplicates
 from curation.core.draws import hash64
 from curation.core.errors import HeadtailError
-from curation.core.exchange import write_slices
 from curation.core.receipts import Receipt
-from curation.core.table_reader import foreign_schema, read_rows, read_schema
+from curation.core.table_reader import foreign_schema, read_foreign_batches
 from curation.core.tables import Part
 from curation.images.ranges import Ranges, top_bits
+from curation.shards.attachments import is_text
 from curation.shards.benchmark_files import HashFilesTask, hash_files
 from curation.shards.benchmark_images import EMBEDDING_COLUMN
 from curation.shards.cells import Cells
-from curation.shards.duplicates import FIXED, FIXED_PIXELS, KEYS
+from curation.shards.duplicates import FIXED, FIXED_PIXELS, KEYS, OF_FILE
 from curation.shards.keyed_join import SliceWriter
 from curation.shards.near_images import IN_CELL, add_images
 from curation.shards.perceptual_hash import QUICK, VERSION_KEY
@@ -30,6 +31,11 @@ from curation.shards.scores import score_files
 from curation.shards.shard_set import STAGE, ShardSet
 from curation.shards.steps import PIVOTS, SelectionSteps
 from curation.shards.stored_vectors import to_vectors
+from curation.shards.vector_rows import is_vector
+
+BATCH_ROWS = 1024
+_DIGITS = {"sha256": "^[0-9a-f]{64}$", "phash": "^[0-9a-f]{16}$"}
+"""Other values are no hashes, and equal none of a candidate."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,7 @@ class OtherSets:
         hashes = steps.folder("other-hashes")
         return [
             OtherKeysTask(
-                number, file, version, storage.join(steps.folder("keys"), f"other-{number:06d}.arrow"),
+                number, file, version, storage.join(steps.folder("keys"), f"other-{number:06d}"),
                 storage.join(hashes, f"{number:06d}.parquet"),
             )
             for number, file in enumerate(self.files)
@@ -65,15 +71,16 @@ class OtherSets:
 
 @dataclass(frozen=True)
 class OtherKeysTask:
-    """A file of another set, its number, and the file of slices to write: keys by the version of a hash, or sha256.
+    """A file of another set, its number, and the prefix of the slices to write.
 
-    `hashes` is where hashes that are computed here are written.
+    Keys are sha256, and perceptual hashes if there is a `version` of them. `hashes` is where hashes that are computed
+    here are written.
     """
 
     number: int
     file: OtherFile
     version: int | None
-    output: str
+    prefix: str
     hashes: str
 
 
@@ -110,11 +117,14 @@ def open_others(paths: Sequence[str], near: NearDuplicates, version: int | None,
 
 def _files_of(part: Part, near: NearDuplicates, version: int | None, column: str) -> list[OtherFile]:
     embedded = near == NearDuplicates.embedding
-    if embedded and part.files and column not in read_schema(part.files[0]).names:
+    schema = foreign_schema(part.files[0]) if part.files else None
+    if embedded and schema and column not in schema.names:
         raise HeadtailError(
             f"against: the side-cars in {part.path} have no column {column}: write that set with score_columns=true, "
             "or give a table of hash_images with embeddings=true"
         )
+    if schema:
+        _check_types(part.files[0], schema, ["sha256"], column if embedded else "")
     tars = [storage.join(part.path, entry["tar"]) for entry in part.manifest["files"]]
     mine = zip(part.files, tars, strict=True)
     return [OtherFile(path, column if embedded else "", tar if version else "") for path, tar in mine]
@@ -128,7 +138,8 @@ def _checked_table(path: str, near: NearDuplicates, version: int | None) -> Othe
             f"against: {path} has no column {', '.join(missing)}, and is no finished set of shards: hash_images makes "
             f"such a table{' with embeddings=true' if embedded else ''}"
         )
-    found = (schema.metadata or {}).get(VERSION_KEY.encode(), b"").decode()
+    _check_types(path, schema, needed[: 2 if version else 1], EMBEDDING_COLUMN if embedded else "")
+    found = (schema.metadata or {}).get(VERSION_KEY.encode(), b"").decode(errors="replace")
     if version and found != str(version):
         advice = "run hash_images again with overwrite=true" if version == QUICK else "set filters.near_duplicates=hash"
         raise HeadtailError(
@@ -138,27 +149,61 @@ def _checked_table(path: str, near: NearDuplicates, version: int | None) -> Othe
     return OtherFile(path, EMBEDDING_COLUMN if embedded else "")
 
 
+def _check_types(path: str, schema: pa.Schema, texts: Sequence[str], vectors: str) -> None:
+    """Raise HeadtailError if columns of a file do not hold what is compared; `vectors` is a column's name, or empty."""
+    for name in [*texts, *([vectors] if vectors else [])]:
+        if schema.names.count(name) != 1:
+            raise HeadtailError(f"against: {path} has several columns {name}, or none: expected one")
+        kind, is_right = schema.field(name).type, is_vector if name == vectors else is_text
+        if not is_right(kind):
+            expected = "lists of floating-point numbers" if name == vectors else "string"
+            raise HeadtailError(f"against: {name} of {path} is {str(kind)[:100]}, expected {expected}")
+
+
 def deal_other_keys(task: OtherKeysTask, ranges: Ranges) -> Receipt:
-    """Send the keys of the images of a file to the tasks that compare them with those of candidates."""
-    path, column = task.file.path, "phash" if task.version else "sha256"
-    if task.version and task.file.tar:
-        made = HashFilesTask("against", (task.file.tar,), task.hashes)
-        if not storage.exists(task.hashes):
-            hash_files(made, version=task.version)
-        path = task.hashes
-    rows = read_rows(path, pa.schema([]), [column, "sha256"] if task.version else [column], None).combine_chunks()
-    keys = rows[column].combine_chunks().cast(pa.string())
-    count = rows.num_rows
+    """Send the keys of the images of a file to the tasks that compare them with those of candidates.
+
+    Reason: faulty_row, a sha256 that is none.
+    """
+    receipt = Receipt(task.prefix)
+    out = SliceWriter(task.prefix, KEYS, ranges.groups)
+    for keys in _keys_in(task.file.path, "sha256", receipt):
+        of_files = pc.binary_join_element_wise(OF_FILE, keys, "") if task.version else keys
+        _add_keys(out, task.number, of_files, ranges)
+    if task.version:
+        path = task.file.path
+        if task.file.tar:
+            path = task.hashes
+            if not storage.exists(path):
+                hash_files(HashFilesTask("against", (task.file.tar,), path), version=task.version)
+        for keys in _keys_in(path, "phash", Receipt(path)):
+            _add_keys(out, task.number, keys, ranges)
+    out.close()
+    return receipt
+
+
+def _keys_in(path: str, column: str, receipt: Receipt) -> Iterator[pa.Array]:
+    """Yield the hashes in a column, those of a batch each once; the receipt counts the rows."""
+    for batch in read_foreign_batches(path, pa.schema([]), [column], BATCH_ROWS, None):
+        given = batch[column].cast(pa.string())
+        keys = given.filter(pc.fill_null(pc.match_substring_regex(given, _DIGITS[column]), False))
+        receipt.rows_in += len(given)
+        receipt.rows_out += len(keys)
+        receipt.drops["faulty_row"] += len(given) - len(keys)
+        yield keys.unique()
+
+
+def _add_keys(out: SliceWriter, number: int, keys: pa.Array, ranges: Ranges) -> None:
+    count = len(keys)
     columns = [
         keys,
-        rows["sha256"],
+        pa.array([""] * count),
         pa.array(np.full(count, FIXED_PIXELS)),
         _numbers(count),
-        _names(task.number, count),
+        _names(number, count),
     ]
-    receivers = top_bits(hash64(ranges.seed, "duplicates", keys), ranges.groups)
-    write_slices(task.output, pa.table(columns, KEYS), receivers, ranges.groups)
-    return Receipt(task.output, count, count)
+    batch = pa.RecordBatch.from_arrays(columns, schema=KEYS)
+    out.add(batch, top_bits(hash64(ranges.seed, "duplicates", keys), ranges.groups), batch.nbytes)
 
 
 def plan_other_vectors(others: OtherSets, steps: SelectionSteps, folder: str, receivers: int) -> list[OtherVectorsTask]:
@@ -173,17 +218,16 @@ def deal_other_vectors(task: OtherVectorsTask) -> Receipt:
     """Send the images of a file to the tasks of their cells under the first plan; those without a vector are left."""
     receipt = Receipt(task.prefix)
     cells, out = Cells.read(task.pivots, 0), SliceWriter(task.prefix, IN_CELL, task.receivers)
-    lists = read_rows(task.file.path, pa.schema([]), [task.file.embeddings], None)[task.file.embeddings]
     done = 0
-    for chunk in lists.chunks:
-        vectors = to_vectors(chunk)
+    for batch in read_foreign_batches(task.file.path, pa.schema([]), [task.file.embeddings], BATCH_ROWS, None):
+        vectors = to_vectors(batch[task.file.embeddings])
         known = vectors.is_valid()
         vectors = vectors.filter(known)
         count = len(vectors)
-        names = _names(task.number, len(chunk), done).filter(known)
+        names = _names(task.number, batch.num_rows, done).filter(known)
         heads = [pa.array(np.full(count, FIXED_PIXELS)), _numbers(count), names, pa.array([""] * count)]
         add_images(out, cells, heads, vectors, task.receivers)
-        done += len(chunk)
+        done += batch.num_rows
     out.close()
     receipt.rows_in = receipt.rows_out = done
     return receipt

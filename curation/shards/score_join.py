@@ -232,8 +232,9 @@ def deal_scores(task: DealScoresTask) -> Receipt:
             arrays = {
                 each.column: stack.enter_context(open_vectors(each.path, each.member, rows)) for each in task.vectors
             }
+            step = min([BATCH_ROWS, *(array.at_once for array in arrays.values())])
             for group in range(len(bounded.group_rows)):
-                for batch in bounded.read_group(group, [task.key, *columns], BATCH_ROWS):
+                for batch in bounded.read_group(group, [task.key, *columns], step):
                     for name, array in arrays.items():
                         batch = batch.append_column(name, array.read(batch.num_rows))
                     receipt.rows_in += batch.num_rows

@@ -10,7 +10,7 @@ import pyarrow as pa
 from curation.core.errors import HeadtailError
 from curation.core.schemas import SAMPLES
 from curation.core.storage import FileInfo, join_or, list_files, list_folder
-from curation.core.table_reader import read_schema
+from curation.core.table_reader import foreign_schema
 from curation.core.tables import Table
 from curation.shards.score_layouts import IMAGE_PATH, Vectors, divide, layout_files, other_key
 from curation.shards.vector_rows import VECTOR
@@ -49,13 +49,13 @@ def open_scores(paths: Iterable[str]) -> list[ScoreTable]:
     tables = []
     for path in paths:
         files, vectors = divide(score_files([path]))
-        other = other_key(files[0].path, read_schema(files[0].path).names)
+        other = other_key(files[0].path, foreign_schema(files[0].path).names)
         key = other or ""
         passed_over = {*KEYS, *SAMPLES.names, IMAGE_PATH} if other else {*KEYS}
         scores: dict[str, pa.DataType] = {}
         for file in files[:LOOKED_AT]:
             fields = [
-                each for each in read_schema(file.path)
+                each for each in foreign_schema(file.path)
                 if not other or each.name == other or each.name not in passed_over
             ]  # fmt: skip
             schema = pa.schema([*fields, *(pa.field(each.column, VECTOR) for each in vectors.get(file.path, ()))])

@@ -16,8 +16,8 @@ SCORED, BOXES = "scored", "boxes"
 """The folders of scores, for side-cars, and of boxes of faces, by range."""
 VECTORS, PIVOTS_OF_GROUPS, PIVOTS = "vectors", "pivots", "pivots.parquet"
 """The folders of embeddings by range and of their pivots by group, and the file of all pivots."""
-UNIQUE, SURVIVORS = "unique", "survivors"
-"""The folders of the images that stay: before near duplicates are sought by embedding, and after all steps."""
+CHOSEN_FOLDER, UNIQUE, SURVIVORS = "chosen", "unique", "survivors"
+"""The folders of the images that stay: before duplicates are sought, and near ones by embedding; after all steps."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class SelectionSteps:
                 self._status_of(group),
                 self.folder("candidates"),
                 self.file("passed", group, "parquet") if filtered else None,
-                self.folder("chosen"),
+                self.folder(CHOSEN_FOLDER),
                 self.file("keys", group, "arrow"),
                 self.file("hits", group, "parquet"),
                 boxes,
@@ -78,15 +78,15 @@ class SelectionSteps:
 
     def drop(self, to: str = SURVIVORS) -> list[DropTask]:
         """Return the tasks of `drop_duplicates`; `to` is the folder of the images that stay."""
-        chosen, dropped, survivors = map(self.folder, ("chosen", "dropped", to))
+        chosen, dropped, survivors = map(self.folder, (CHOSEN_FOLDER, "dropped", to))
         return [DropTask(group, chosen, dropped, survivors) for group in self._groups]
 
-    def survivors_of_status(self) -> dict[str, tuple[str, ...]]:
-        """Return the files of survivors that may hold images of each status file."""
+    def survivors_of_status(self, name: str = SURVIVORS) -> dict[str, tuple[str, ...]]:
+        """Return the files in the folder of a step, that of survivors, that may hold images of each status file."""
         found = defaultdict[str, list[str]](list)
         for number, paths in self.status.items():
             for path in paths:
-                found[path].append(storage.join(self.folder(SURVIVORS), list_name(int(number))))
+                found[path].append(storage.join(self.folder(name), list_name(int(number))))
         return {path: tuple(files) for path, files in found.items()}
 
     def weigh(self) -> list[WeighTask]:

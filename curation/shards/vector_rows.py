@@ -14,7 +14,15 @@ from curation.core import storage
 
 VECTOR_BYTES = 1 << 20
 """Bytes of one vector at most."""
+AT_ONCE_BYTES = 64 << 20
+"""Bytes of the vectors that are read at once, as float32, if there are several."""
 VECTOR = pa.list_(pa.field("element", pa.float32()))
+
+
+def is_vector(kind: pa.DataType) -> bool:
+    """Return whether a column's values are lists of floating-point numbers."""
+    lists = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return lists and pa.types.is_floating(kind.value_type)
 
 
 class VectorRows:
@@ -36,12 +44,22 @@ class VectorRows:
         if not 0 < self._width * kind.itemsize <= VECTOR_BYTES:
             raise ValueError(f"vectors of {self._width:,} numbers, expected up to {VECTOR_BYTES // kind.itemsize:,}")
 
-    def read(self, count: int) -> pa.Array:
-        """Return the next vectors as lists of float32."""
+    @property
+    def at_once(self) -> int:
+        """How many vectors may be read at once."""
+        return max(1, AT_ONCE_BYTES // (self._width * max(4, self._kind.itemsize)))
+
+    def take(self, count: int) -> np.ndarray:
+        """Return the next vectors as they are, of shape (count, numbers)."""
         data = self._file.read(count * self._width * self._kind.itemsize)
         values = np.frombuffer(data, self._kind) if len(data) % self._kind.itemsize == 0 else np.zeros(0)
         if len(values) != count * self._width:
             raise ValueError("its array is cut off")
+        return values.reshape(count, self._width)
+
+    def read(self, count: int) -> pa.Array:
+        """Return the next vectors as lists of float32."""
+        values = self.take(count).ravel()
         offsets = np.arange(0, len(values) + 1, self._width, dtype=np.int32)
         return pa.ListArray.from_arrays(offsets, pa.array(values.astype(np.float32)), type=VECTOR)
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -94,7 +94,7 @@ def select_samples(
         vectors = prepare_vectors(run_each, steps, joined, settings.scores.vectors, plans)
     if versions := settings.unique.versions:
         run_tasks(spark, hash_images, steps.hash(versions), steps.work)
-    key = partial(key_images, ranges=ranges, rules=settings.unique)
+    key = partial(key_images, ranges=ranges, rules=replace(settings.unique, others=bool(others.files)))
     tasks = steps.key(bool(expression), settings.faces, settings.unique.benchmarks.cosine is not None)
     keyed = run_tasks(spark, key, tasks, steps.work)
     facts: dict[str, Any] = {"scores": joined.counts} if joined.counts else {}

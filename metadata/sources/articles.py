@@ -9,8 +9,9 @@ from curation.core.beats import watch
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
 from curation.core.recipes import added
+from curation.core.schemas import check_schema
 from curation.core.storage import ParquetSink
-from curation.core.table_reader import check_file, read_foreign_batches, read_schema
+from curation.core.table_reader import foreign_schema, read_foreign_batches
 from metadata.sources.dumps import Site, read_pages, read_site
 from metadata.sources.ngrams import COUNTS, count_ngrams
 from metadata.sources.variants import Variants
@@ -100,12 +101,12 @@ def read_articles(
 
 def check_articles(path: str) -> None:
     """Raise HeadtailError if a Parquet file is no table of articles."""
-    check_file(path, articles_schema(path), further=None)
+    check_schema(foreign_schema(path), articles_schema(path), path, further=None)
 
 
 def articles_schema(path: str) -> pa.Schema:
     """Return the schema that a table of articles must have: `text`, a string of either Arrow type."""
-    found = read_schema(path)
+    found = foreign_schema(path)
     large = "text" in found.names and found.field("text").type == pa.large_string()
     return pa.schema([pa.field("text", pa.large_string() if large else pa.string())])
 

@@ -180,13 +180,17 @@ def test_images_with_faces_are_left_out_by_a_filter_over_signals(
     assert manifests(run, *STAGES, "image_signals") == before
     assert "score_images     is done" in capsys.readouterr().err
     only = [f"output={run}", "signals=[faces]", "only_written=true", "filters.min_side=50", f"image_signals={run}/only"]
+    only.append("filter=face_count < 9 and lang in ('en', 'de')")
     score_images.run(compose_config("score_images", ScoreImagesConfig, only))
     (fewer,) = Table(str(run / "only")).parts()
     uids = rows(run, "only")["uid"]
     assert rows(run, "only").equals(signals.filter(pc.is_in(signals["uid"], uids)))
     assert 0 < fewer.receipt.drops["not_written"] == scored.rows_in - fewer.receipt.rows_out
     by_uid = {row["uid"]: row for row in rows(run, "downloads").to_pylist() if row["status"] == "success"}
-    wanted = {row["sha256"] for row in by_uid.values() if min(row["original_width"], row["original_height"]) >= 50}
+    large = {row["uid"] for row in by_uid.values() if min(row["original_width"], row["original_height"]) >= 50}
+    asked = {row["uid"] for row in rows(run, "lists").to_pylist() if row["lang"] in ("en", "de")}
+    assert asked & by_uid.keys() < by_uid.keys()
+    wanted = {by_uid[uid]["sha256"] for uid in large & asked}
     assert sorted(by_uid[uid]["sha256"] for uid in uids.to_pylist()) == sorted(wanted)
     assert not (run / "only/.work").exists()
     part = run / "image_signals/part-00000"

@@ -28,6 +28,7 @@ from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import CLUSTERS, HOSTS
 from curation.core.tables import Table
+from curation.shards.benchmark_images import BENCHMARK_IMAGES
 from curation.spark.tasks import require_single_attempts
 from jobs import download_images, hash_images, write_shards
 from tests.http_server import ImageServer, draw
@@ -185,11 +186,18 @@ def test_images_of_benchmarks_are_left_out(server: ImageServer, tmp_path: Path, 
         "images_with_embedding": 3, "images_without_embedding": 7,
     }  # fmt: skip
     assert "mine" not in pq.read_schema(tmp_path / "other/00000.parquet").names
-    further = [f"output={tmp_path}", f"shards={tmp_path}/further", f"against=[{tmp_path}/shards]"]
+    # The other table has the file of one hit with a perceptual hash of nothing here.
+    (digest,) = [
+        row["sha256"] for row in pq.read_table(tmp_path / "other/00000.parquet").to_pylist() if row["uid"] in hit
+    ]
+    known = pa.table([["b"], ["a.png"], [digest], ["f0" * 8]], schema=BENCHMARK_IMAGES)
+    pq.write_table(known, tmp_path / "known.parquet")
+    others = f"against=[{tmp_path}/shards,{tmp_path}/known.parquet]"
+    further = [f"output={tmp_path}", f"shards={tmp_path}/further", others, "filters.near_duplicates=hash"]
     write_shards.run(compose_config("write_shards", WriteShardsConfig, further))
     found = json.loads((tmp_path / "further/_manifest.json").read_text())
-    assert (found["drops"], found["rows_out"]) == ({"in_other_set": 8, "not_downloaded": 2}, 2)
-    assert found["against"] == {"images": 8}
+    assert (found["drops"], found["rows_out"]) == ({"in_other_set": 9, "not_downloaded": 2}, 1)
+    assert found["against"] == {"images": 9}
 
 
 def test_a_drawn_seed_is_in_no_file_of_the_shards(server: ImageServer, tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from conf.compose import compose_config
 from conf.schema.jobs import AttachConfig, ExportConfig
 from curation.core import storage
 from curation.core.errors import HeadtailError
-from curation.shards import attachments, companions, keyed_join
+from curation.shards import attachments, companions, keyed_join, vector_rows
 from curation.shards.check import check_shard, plan_checks
 from curation.shards.joined import Joined
 from curation.shards.sample_json import SampleForm
@@ -139,6 +139,54 @@ def test_embeddings_and_members_of_other_tars_are_copied(shards: Path, tmp_path:
     wanted = [f"{row['uid']}.{extension}" for row in rows[:3] for extension in ("syn.json", "pth.gz")]
     assert list(members(shards)) == wanted
     assert members(shards)[wanted[1]] == b"no pickle"
+
+
+@pytest.mark.parametrize("key", ["sha256", "url"])
+def test_an_array_beside_the_metadata_of_datacomp_is_attached_by_row(
+    shards: Path, tmp_path: Path, key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vector_rows, "AT_ONCE_BYTES", 50)  # three vectors
+    rows = rows_of(shards)[:13]
+    (folder := tmp_path / "metadata").mkdir()
+    vectors = np.arange(52, dtype=np.float16).reshape(13, 4)
+    for name, part in (("0a", slice(0, 9)), ("0b", slice(9, 13))):
+        theirs = [f"{number:032x}" for number in range(9)][: len(rows[part])]
+        pq.write_table(pa.table({"uid": theirs, key: [row[key] for row in rows[part]]}), folder / f"{name}.parquet")
+        np.savez_compressed(folder / f"{name}.npz", l14_img=vectors[part], b32_txt=-vectors[part])
+    counts = run(shards, folder, "array=l14_img")
+    assert (counts["rows"], counts["faulty_rows"], counts["samples_with"]) == (13, 0, 13)
+    found = {name: np.load(io.BytesIO(data), allow_pickle=False) for name, data in members(shards).items()}
+    assert found.keys() == {f"{row['uid']}.npy" for row in rows}
+    together = np.stack([found[f"{row['uid']}.npy"] for row in rows])
+    assert together.dtype == np.float16
+    assert np.array_equal(together, vectors)
+    before = hashes(shards / "captions/x")
+    run(shards, folder, "array=l14_img")
+    assert hashes(shards / "captions/x") == before
+    with pytest.raises(HeadtailError, match="set overwrite=true"):
+        run(shards, folder, "array=b32_txt")
+    with pytest.raises(HeadtailError, match=r"0a\.parquet has no array l14: its \.npz file has l14_img, b32_txt"):
+        run(shards, folder, "array=l14")
+    with pytest.raises(HeadtailError, match=r"0b\.parquet has no array l14_img: no \.npz file of its name"):
+        run(shards, folder / "0b.parquet", "array=l14_img")
+
+
+@pytest.mark.parametrize(
+    ("array", "table", "told"),
+    [
+        pytest.param(np.array([[{}]], object), {"uid": ["a" * 24]}, "Python objects|type object", id="objects"),
+        pytest.param(np.zeros((2, 3)), {"uid": ["a" * 24]}, r"an array of shape \(2, 3\)", id="other rows"),
+        pytest.param(np.zeros((1, 3), int), {"uid": ["a" * 24]}, "type int64, expected 1 rows", id="no floats"),
+        pytest.param(np.zeros((1, 1 << 18)), {"uid": ["a" * 24]}, "vectors of 262,144 numbers", id="long"),
+        pytest.param(np.zeros((1, 3)), {"id": ["a" * 24]}, "are id, expected one of uid, sha256, url", id="no key"),
+    ],
+)
+def test_hostile_npz_files_are_refused(shards: Path, tmp_path: Path, array: np.ndarray, table: dict, told: str) -> None:
+    (tmp_path / "metadata").mkdir()
+    np.savez(tmp_path / "metadata/a.npz", v=array, allow_pickle=True)
+    pq.write_table(pa.table(table), tmp_path / "metadata/a.parquet")
+    with pytest.raises(HeadtailError, match=rf"a\.npz cannot be attached: .*({told})"):
+        run(shards, tmp_path / "metadata", "array=v")
 
 
 @pytest.mark.parametrize("kind", ["objects", "claims more"])

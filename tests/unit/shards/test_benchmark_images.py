@@ -3,7 +3,9 @@
 import io
 import tarfile
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,15 +13,17 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
+from curation.core import bounded_parquet
 from curation.core.errors import HeadtailError
 from curation.core.schemas import CANDIDATES
 from curation.core.storage import list_files, write_rows
 from curation.core.table_reader import read_rows
 from curation.images.ranges import Ranges, list_name
-from curation.shards import benchmark_images
+from curation.shards import benchmark_files, benchmark_images
 from curation.shards.benchmark_files import FILES_PER_TASK, SUFFIXES, Embedder, hash_files, plan_hashing
 from curation.shards.benchmark_images import (
     BENCHMARK_IMAGES,
+    EMBEDDING_COLUMN,
     BenchmarkImages,
     BenchmarkRules,
     count_hits,
@@ -238,3 +242,75 @@ def test_a_hash_that_is_none_is_refused(tmp_path: Path, phash: str) -> None:
     pq.write_table(rows, tmp_path / "a.parquet")
     with pytest.raises(HeadtailError, match="a perceptual hash is not 16 hex digits"):
         read_benchmarks(open_benchmarks([str(tmp_path / "a.parquet")]))
+
+
+def rows_of(count: int = 2, **columns: Any) -> pa.Table:
+    """Images of a benchmark, with other columns than hash_images writes."""
+    names = {"benchmark": ["birds"] * count, "image": ["a.jpg"] * count}
+    names |= {"sha256": ["0" * 64] * count, "phash": ["0" * 16] * count}
+    return pa.table(names | columns).replace_schema_metadata(BENCHMARK_IMAGES.metadata)
+
+
+def same(value: str, count: int) -> pa.Array:
+    """One value of a dictionary, named by all rows."""
+    return pa.DictionaryArray.from_arrays(pa.array([0] * count, pa.int32()), [value]).cast(pa.string())
+
+
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        pytest.param(
+            lambda: rows_of(300, image=same("x" * 500_000, 300)), "a value of 500,000 bytes in image", id="long names"
+        ),
+        pytest.param(lambda: rows_of(image=["a.jpg", None]), "has a row without image", id="null"),
+        pytest.param(lambda: rows_of(phash=["0" * 16, None]), "has a row without phash", id="no hash"),
+        pytest.param(
+            lambda: rows_of(benchmark=pa.array([b"a\xff"] * 2).view(pa.string())), "holds damaged texts", id="no UTF-8"
+        ),
+        pytest.param(lambda: rows_of(image=[1, 2]), "image is int64, expected string", id="numbers"),
+        pytest.param(
+            lambda: rows_of(phash=[["0" * 16]] * 2), r"phash is list<.*string>, expected string", id="lists of hashes"
+        ),
+        pytest.param(lambda: rows_of(embedding=[0.5, 0.5]), "embedding of .* is double, expected lists", id="number"),
+        pytest.param(
+            lambda: rows_of(embedding=[[[0.5]], [[0.5]]]), "embedding of .* is list<.*>, expected lists", id="deep"
+        ),
+        pytest.param(
+            lambda: rows_of(300, embedding=[[0.5] * 9] * 300), "its lists and structs take", id="a huge row group"
+        ),
+        pytest.param(
+            lambda: rows_of(2000, embedding=[[0.5] * 9] * 2000), "take more than 50,000 bytes in memory", id="many"
+        ),
+    ],
+)
+def test_a_table_that_is_made_to_exhaust_memory_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, made: Callable[[], pa.Table], told: str
+) -> None:
+    table = made()
+    monkeypatch.setattr(bounded_parquet, "MAX_NESTED_BYTES", 10_000 if table.num_rows == 300 else 1 << 20)
+    monkeypatch.setattr(benchmark_images, "MAX_BYTES", 50_000)
+    if EMBEDDING_COLUMN not in table.column_names:
+        table = table.append_column(EMBEDDING_COLUMN, pa.array([[0.5]] * len(table)))
+    pq.write_table(table, tmp_path / "a.parquet", dictionary_pagesize_limit=1 << 20)
+    with pytest.raises(HeadtailError, match=told):
+        read_benchmarks(open_benchmarks([f"{tmp_path}/a.parquet"], embedded=True), embedded=True)
+
+
+def test_images_in_a_table_are_read_in_bounded_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bounded_parquet, "MAX_NESTED_BYTES", 100)  # fields of structs are no lists: their sum is free
+    bodies = [draw(seed) for seed in range(3)] * 30
+    structs = pa.StructArray.from_arrays([pa.array(bodies), pa.array(["x" * 9] * 90)], ["bytes", "path"])
+    (tmp_path / "birds").mkdir()
+    pq.write_table(pa.table({"image": structs, "text": ["a"] * 90}), path := tmp_path / "birds/a.parquet")
+    assert read_benchmarks(table(tmp_path / "birds")).rows.num_rows == 90
+    monkeypatch.setattr(benchmark_files, "MAX_PAGE_BYTES", 1000)
+    with pytest.raises(HeadtailError, match=r"a\.parquet cannot be read: a page of [\d,]+ bytes, more than 1,000"):
+        table(tmp_path / "birds")
+    twice = pa.Table.from_arrays([pa.array(bodies), pa.array(bodies)], ["image", "image"])
+    for made, told in [
+        (twice, "several columns of the name image"),
+        (pa.table({"image": ["a"]}), "no column of images"),
+    ]:
+        pq.write_table(made, path)
+        with pytest.raises(HeadtailError, match=told):
+            table(tmp_path / "birds")

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +12,12 @@ import pytest
 
 from curation.core.choices import NearDuplicates
 from curation.core.errors import HeadtailError
+from curation.core.exchange import read_slices
 from curation.core.receipts import Receipt
 from curation.images.ranges import Ranges
 from curation.shards.benchmark_images import BENCHMARK_IMAGES
 from curation.shards.cells import CellPlans, gather_pivots
-from curation.shards.duplicates import drop_duplicates
+from curation.shards.duplicates import OF_FILE, drop_duplicates
 from curation.shards.near_steps import drop_near_images
 from curation.shards.other_sets import OtherSets, deal_other_keys, open_others
 from curation.shards.perceptual_hash import IMAGEHASH, QUICK, VERSION_KEY
@@ -26,6 +28,7 @@ from tests.unit.shards.settings import unique_rules
 from tests.unit.shards.test_benchmark_images import photo
 from tests.unit.shards.test_near_images import run
 from tests.unit.shards.test_write import URLS, make_shards, select, stored
+from tests.unit.sources.test_hostile_tables import counted_memory
 
 RANGES = Ranges(4, 0)
 VECTOR = pa.list_(pa.float16(), 3)
@@ -47,7 +50,7 @@ def steps_of(folder: Path, images: dict[str, bytes | str]) -> SelectionSteps:
 
 
 def selected(steps: SelectionSteps, others: OtherSets, near: str) -> Receipt:
-    rules = unique_rules(near=near)
+    rules = replace(unique_rules(near=near), others=True)
     for task in others.key_tasks(steps, rules.near_version):
         for _ in range(2):  # a run that was stopped computes no hash twice
             deal_other_keys(task, RANGES).check()
@@ -138,3 +141,61 @@ def test_hashes_of_another_version_and_side_cars_without_embeddings_are_refused(
     path = first_set(tmp_path / "first")
     with pytest.raises(HeadtailError, match="no column vector: write that set with score_columns=true"):
         open_others([path], NearDuplicates.embedding, None, "vector")
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        pytest.param({"sha256": [1, 2]}, "sha256 of .* is int64, expected string", id="numbers"),
+        pytest.param({"sha256": [["a"], []]}, "sha256 of .* is list<.*>, expected string", id="lists"),
+        pytest.param({"phash": [{"a": 1}] * 2}, "phash of .* is struct<.*>, expected string", id="structs"),
+        pytest.param({"embedding": [1.0, 2.0]}, "embedding of .* is double, expected lists", id="no vectors"),
+        pytest.param({"embedding": [["a"], []]}, "embedding of .* is list<.*>, expected lists", id="texts"),
+    ],
+)
+def test_columns_of_other_types_are_refused(tmp_path: Path, columns: dict, told: str) -> None:
+    given = {"sha256": ["0" * 64] * 2, "phash": ["0" * 16] * 2} | columns
+    pq.write_table(pa.table(given).replace_schema_metadata(BENCHMARK_IMAGES.metadata), tmp_path / "a.parquet")
+    near = NearDuplicates.embedding if "embedding" in columns else NearDuplicates.hash
+    with pytest.raises(HeadtailError, match=f"against: {told}"):
+        open_others([f"{tmp_path}/a.parquet"], near, QUICK if near == NearDuplicates.hash else None, "embedding")
+
+
+def test_a_table_that_is_made_to_exhaust_memory_is_read_in_little(tmp_path: Path) -> None:
+    """One value of half a megabyte, and one hash, in 2,000 rows each: 1 GB as texts."""
+    rows = 2_000
+    places = pa.array([0] * rows, pa.int32())
+    shas = pa.concat_arrays([pa.DictionaryArray.from_arrays(places, [value]) for value in ("x" * 500_000, "0" * 64)])
+    known = pa.table({"sha256": shas, "phash": ["0" * 16, None] * rows})
+    path = tmp_path / "known.parquet"
+    pq.write_table(
+        known.replace_schema_metadata(BENCHMARK_IMAGES.metadata),
+        path,
+        dictionary_pagesize_limit=1 << 30,
+    )
+    steps = steps_of(tmp_path, {URLS[1]: photo(1)})
+    (task,) = open_others([str(path)], NearDuplicates.hash, QUICK, "").key_tasks(steps, QUICK)
+    with counted_memory() as pool:
+        receipt = deal_other_keys(task, RANGES).check()
+    assert pool.max_memory() < 400 << 20
+    assert (receipt.rows_in, receipt.rows_out, receipt.drops) == (2 * rows, rows, {"faulty_row": rows})
+    kept = [row for receiver in range(RANGES.groups) for row in read_slices(steps.folder("keys"), receiver).to_pylist()]
+    assert {row["key"] for row in kept} == {"0" * 16, f"{OF_FILE}{'0' * 64}"}
+    assert len(kept) < 20, "a hash that is there a thousand times is sent once in a batch"
+
+
+def test_a_file_that_another_set_has_in_another_form_is_left_out(tmp_path: Path) -> None:
+    """The other set resized or blurred it: its perceptual hash is another one, its sha256 that of the file as sent."""
+    bodies = {URLS[seed]: photo(seed, quality=90) for seed in range(3)}
+    bodies |= {URLS[7]: photo(7), URLS[8]: photo(7)}
+    digests = [hashlib.sha256(body).hexdigest() for body in bodies.values()]
+    rows = [
+        ["a"] * 3,
+        ["1.jpg", "2.jpg", "7.jpg"],
+        [digests[1], digests[2], digests[3]],
+        ["1" * 16, "2" * 16, "7" * 16],
+    ]
+    pq.write_table(pa.table(rows, schema=BENCHMARK_IMAGES), tmp_path / "known.parquet")
+    others = open_others([f"{tmp_path}/known.parquet"], NearDuplicates.hash, QUICK, "")
+    receipt = selected(steps_of(tmp_path, bodies), others, "hash")
+    assert (receipt.drops, receipt.rows_out) == ({"in_other_set": 4}, 1)
