@@ -151,6 +151,7 @@ def example_report() -> dict[str, Any]:
         "second_balance": {
             "t": dict.fromkeys(NAMES, 41.5), "missing_texts": 12.5, "missing_share": 0.021, "sufficient_headroom": 0.31,
         },
+        "targets": [{"lang": "en", "entries": 186, "weights": 180, "own_t": 6}],
         "concepts": {
             "combine": "product",
             "namespaces": [
