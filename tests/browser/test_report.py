@@ -117,6 +117,14 @@ def test_a_tab_shows_its_language(page: Any) -> None:
     assert "French" in shown(page, ".panel")[0].text
 
 
+def answered(browser: Any) -> None:
+    """Wait until the search has drawn all of its answer."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    busy = "return document.getElementById('find-rows').getAttribute('aria-busy')"
+    WebDriverWait(browser, 10, 0.01).until(lambda _: browser.execute_script(busy) == "false")
+
+
 def typed(browser: Any, query: str, how: str = "begin with") -> list[str]:
     """The entries that the search shows for a text."""
     from selenium.webdriver.common.keys import Keys
@@ -126,6 +134,7 @@ def typed(browser: Any, query: str, how: str = "begin with") -> list[str]:
     field.clear()
     field.send_keys(query or f"x{Keys.BACKSPACE}")
     Select(browser.find_element("id", "find-how")).select_by_visible_text(how)
+    answered(browser)
     script = "return [...document.querySelectorAll('#find-rows th')].map(head => head.firstChild.textContent)"
     return browser.execute_script(script)
 
@@ -151,6 +160,7 @@ def test_the_search_finds_entries_in_the_page_and_in_the_file_of_a_language(page
     assert shown(page, "#find-more") == []
 
     Select(page.find_element("id", "find-lang")).select_by_visible_text("English")
+    answered(page)
     shown(page, "#find-rows summary")[0].click()
     assert shown(page, "#find-rows details p")[0].text == HOSTILE[0]
     (more,) = shown(page, "#find-more")
