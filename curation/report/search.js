@@ -74,19 +74,19 @@
     return { total, lines };
   };
 
-  // The first texts that hold an entry of the page, by its line.
-  const examplesOf = (language, line) => {
-    if (!language.examples) {
-      language.examples = new Map();
-      language.held.forEach((lines, number) => {
+  // The first texts that hold an entry of a part, by its line.
+  const examplesOf = (part, line) => {
+    if (!part.examples) {
+      part.examples = new Map();
+      part.list.held.forEach((lines, number) => {
         for (const each of lines) {
-          const known = language.examples.get(each);
-          if (!known) language.examples.set(each, [number]);
+          const known = part.examples.get(each);
+          if (!known) part.examples.set(each, [number]);
           else if (known.length < EXAMPLES) known.push(number);
         }
       });
     }
-    return (language.examples.get(line) ?? []).map((number) => language.texts[number]);
+    return (part.examples.get(line) ?? []).map((number) => part.list.texts[number]);
   };
 
   const add = (parent, name, content, kind) => {
@@ -105,7 +105,7 @@
     head.scope = "row";
     add(head, "bdi", list.words.slice(part.starts[line], part.starts[line + 1] - 1)).lang = language.lang;
     if (!lang.value) add(head, "code", ` ${language.lang}`, "soft");
-    const examples = part === language.parts[0] ? examplesOf(language, line) : [];
+    const examples = examplesOf(part, line);
     if (examples.length) {
       const details = add(head, "details", undefined, "small");
       add(details, "summary", examples.length === 1 ? "a text" : `${examples.length} texts`);

@@ -40,6 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         counts[len(words) // 2 :] = 0
         save_array(f"{path}/counts/{lang}.npy", counts)
     counts, texts = CountFiles(f"{path}/counts"), [PoolText(0.5, "en", text, [0]) for text in HOSTILE]
+    texts.append(PoolText(0.6, "en", HOSTILE[0], [len(WORDS["en"]) - 1]))
     search = SearchPlan(batches, SearchNumbers(counts, counts, None), {"en": texts})
     write_report(str(path), report, search.write(str(path), report, 10, ""))
     return path
@@ -170,6 +171,8 @@ def test_the_search_finds_entries_in_the_page_and_in_the_file_of_a_language(page
     page.execute_async_script("const done = arguments[0]; setTimeout(done, 50)")
     assert typed(page, "word 59") == ["word 59"]
     assert status.text == "1 entry."
+    shown(page, "#find-rows summary")[0].click()
+    assert shown(page, "#find-rows details p")[0].text == HOSTILE[0]
     assert len(typed(page, "word")) == 50
     assert status.text == "60 entries. The 50 most frequent are shown."
     assert requests(page) == [f"file://{folder}/entries/en.js"]
