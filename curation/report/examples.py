@@ -55,9 +55,9 @@ class Example:
         """Return the example as report.json has it: masked, cut, and without the secrets of its address."""
         shown = {
             "text": masked_beginning(self.text, MAX_CHARS),
-            "lang": self.lang,
+            "lang": self.lang[:MAX_CHARS],
             "url": masked_beginning(cut_path(self.url), MAX_CHARS),
-            "note": self.note,
+            "note": self.note[:MAX_CHARS],
         }
         return {name: value for name, value in shown.items() if value}
 

@@ -272,7 +272,9 @@ def _stages() -> list[dict[str, Any]]:
             "stage": stage, "label": label, "does": does, "unit": unit, "rows_in": rows_in, "rows_out": rows_out,
             "drops": [
                 {"reason": reason, "meaning": m, "count": count,
-                 "examples": [{"text": HOSTILE[0], "lang": "en"}, {"url": HOSTILE[1], "note": "HTTP 404"}]}
+                 "examples": [
+                     {"text": HOSTILE[0], "lang": "en", "note": "0.35"}, {"url": HOSTILE[1], "note": "HTTP 404"},
+                 ]}
                 for reason, (count, m) in drops.items()
             ],
             "facts": {}, "parts": 1, "seconds": 12.4, "settings": {"balance.t": None, "language.model": HOSTILE[0]},
