@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
+from curation.core import storage
 from curation.core.dropped import EXAMPLES, DroppedRow, dropped_path, read_dropped
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
@@ -16,14 +17,18 @@ _UID = re.compile(r"[0-9a-f]{24}")
 
 @dataclass(frozen=True)
 class DroppedTask:
-    """Files of pairs, which may be gone, beside which the examples lie."""
+    """Files of examples to read."""
 
     files: list[str]
 
 
 def plan_dropped(parts: Sequence[Part], max_tasks: int) -> list[DroppedTask]:
-    """Return at most `max_tasks` tasks for the files of pairs."""
-    files = [file for part in parts for file in part.files]
+    """Return at most `max_tasks` tasks for the examples beside the files of pairs, which may be gone themselves."""
+    files = []
+    for part in parts:
+        names = set(storage.list_folder(part.path))
+        listed = map(dropped_path, part.files)
+        files += [path for path in listed if path.rpartition("/")[2] in names]
     size = max(1, -(-len(files) // max_tasks))
     return [DroppedTask(files[start : start + size]) for start in range(0, len(files), size)]
 
@@ -36,7 +41,7 @@ def read_kept_examples(task: DroppedTask) -> Receipt:
     receipt, found = Receipt(f"examples of {len(task.files)} files"), list[Example]()
     for file in task.files:
         try:
-            listed = read_dropped(dropped_path(file))
+            listed = read_dropped(file)
         except (HeadtailError, OSError) as error:
             receipt.failures.append({"file": file, "offset": 0, "error": str(error), "records_read": 0})
             continue

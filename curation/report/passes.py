@@ -206,8 +206,10 @@ class ReportPasses:
         look = partial(pair_examples, store=self.store, languages=sorted(self.tables.matches.languages), seed=self.seed)
         unmatched = self.run(look, plan_pairs(self.tables.parts["extract_pairs"], self.seed))
         kept = self.run(read_kept_examples, plan_dropped(self.tables.parts["extract_pairs"], max_tasks))
-        for failure in (each for receipt in [*unmatched, *kept] for each in receipt.failures):
-            say(STAGE, f"shows no examples of {failure['file']}: {failure['error']}")
+        for failures in (_failures(unmatched), _failures(kept)):
+            for failure in failures[:1]:
+                more = f" and of {counted(len(failures) - 1, 'files')} more" if failures[1:] else ""
+                say(STAGE, f"shows no examples of {failure['file']}{more}: {failure['error']}")
         every = [Example(**output) for receipt in [*dropped, *unmatched, *kept] for output in receipt.outputs]
         every += shard_examples(self.tables.parts["write_shards"])
         found = smallest(without_removed(every, self.tables.shards.removal_lists()))
@@ -227,6 +229,10 @@ class ReportPasses:
         tasks = plan_entries(self.store.languages, needed, self.tables.counts.folder, kept)
         summaries = self.run(partial(read_entries, store=self.store), tasks)
         return {output["lang"]: ListSummary(**output) for receipt in summaries for output in receipt.outputs}
+
+
+def _failures(receipts: Sequence[Receipt]) -> list[dict[str, Any]]:
+    return [failure for receipt in receipts for failure in receipt.failures]
 
 
 def target_notes(targets: EntryTargets | None) -> list[str]:

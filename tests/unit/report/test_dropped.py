@@ -20,7 +20,7 @@ def write_examples(path: Path, reason: str, texts: list[str]) -> str:
     rows = [DroppedRow(drawn, UID, "http://a/", text) for drawn, text in zip(draws.tolist(), texts, strict=True)]
     dropped.offer(reason, draws, lambda at: [rows[k] for k in at.tolist()])
     write_dropped(dropped_path(str(path)), dropped)
-    return str(path)
+    return dropped_path(str(path))
 
 
 @pytest.mark.parametrize("max_tasks", [1, 7])
@@ -36,6 +36,8 @@ def test_the_smallest_of_all_files_whatever_the_tasks(tmp_path: Path, max_tasks:
     assert {(one.stage, one.reason, one.uid) for one in found} == {("extract_pairs", "short_text", UID)}
     assert len(tasks) <= max_tasks
     assert len(found) == EXAMPLES
+    assert sum(len(task.files) for task in tasks) == len(files) - 1
+    assert plan_dropped([Part(f"{tmp_path}/gone", part.manifest)], max_tasks) == []
 
 
 def test_texts_of_a_hostile_file_are_masked_and_hidden_ones_left_out(tmp_path: Path) -> None:
@@ -45,18 +47,18 @@ def test_texts_of_a_hostile_file_are_masked_and_hidden_ones_left_out(tmp_path: P
     nothing = [{"draw": 0.5, "uid": "no uid"}]
     listed = {"short_text": rows, "email": rows, "no such reason": rows, "no_text": nothing}
     Path(dropped_path(str(file))).write_text(json.dumps(listed))
-    outputs = read_kept_examples(DroppedTask([str(file)])).outputs
+    outputs = read_kept_examples(DroppedTask([dropped_path(str(file))])).outputs
     assert [output["reason"] for output in outputs] == ["short_text", "no such reason"]
     assert Example(**outputs[0]).value() == shown | {"text": "mail [email] now"}
 
 
 def test_a_damaged_file_does_not_end_the_report(tmp_path: Path) -> None:
     good = write_examples(tmp_path / "a.parquet", "short_text", ["x"])
-    bad = tmp_path / "b.parquet"
-    Path(dropped_path(str(bad))).write_text("{")
-    receipt = read_kept_examples(DroppedTask([str(bad), good])).check()
+    bad = dropped_path(f"{tmp_path}/b.parquet")
+    Path(bad).write_text("{")
+    receipt = read_kept_examples(DroppedTask([bad, good])).check()
     assert [output["text"] for output in receipt.outputs] == ["x"]
-    assert [failure["file"] for failure in receipt.failures] == [str(bad)]
+    assert [failure["file"] for failure in receipt.failures] == [bad]
 
 
 @pytest.mark.parametrize(
