@@ -13,7 +13,7 @@ class Receipt:
 
     `facts` are further counts, summed over tasks (records_read, bytes_read, ...). `failures` are rows {file, offset,
     error, records_read}, one for each input that could not be read to its end. `outputs` are {path, rows, bytes}, one
-    for each file written.
+    for each file written. `examples` are some of the dropped rows, {reason, draw, uid}.
     """
 
     task: str
@@ -24,6 +24,7 @@ class Receipt:
     failures: list[dict] = field(default_factory=list)
     outputs: list[dict] = field(default_factory=list)
     seconds: float = 0.0
+    examples: list[dict] = field(default_factory=list)
 
     def check(self) -> Self:
         """Return self; raises AssertionError if rows_in != rows_out + sum(drops).
@@ -50,6 +51,7 @@ class Receipt:
             self.failures + other.failures,
             self.outputs + other.outputs,
             self.seconds + other.seconds,
+            self.examples + other.examples,
         )
 
     def followed_by(self, other: Self) -> Self:
@@ -74,7 +76,8 @@ class Receipt:
 
     def to_json(self) -> str:
         """Return the receipt as a compact JSON object."""
-        return json.dumps(vars(self), separators=(",", ":"))
+        values = vars(self) if self.examples else {name: vars(self)[name] for name in vars(self) if name != "examples"}
+        return json.dumps(values, separators=(",", ":"))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
@@ -97,4 +100,5 @@ def merge_receipts(name: str, receipts: Iterable[Receipt]) -> Receipt:
         total.failures.extend(receipt.failures)
         total.outputs.extend(receipt.outputs)
         total.seconds += receipt.seconds
+        total.examples.extend(receipt.examples)
     return total.check()

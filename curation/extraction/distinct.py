@@ -4,7 +4,7 @@ import itertools
 import secrets
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -28,16 +28,20 @@ MAX_ROWS = 1 << 20
 EVIDENCE = "#evidence"
 WAITING_BITS = 4
 """Bits of the hash that divide the rows beyond a full table."""
+SeeRepeats = Callable[[pa.RecordBatch, np.ndarray], None]
+"""Gets a batch and the places of its rows that are known already."""
 _ODD = np.uint64(0x9E3779B97F4A7C15)
 
 
-def distinct_rows(batches: Iterable[pa.RecordBatch], drops: Counter[str], level: int = 0) -> Iterator[pa.RecordBatch]:
+def distinct_rows(
+    batches: Iterable[pa.RecordBatch], drops: Counter[str], level: int = 0, see_repeats: SeeRepeats | None = None
+) -> Iterator[pa.RecordBatch]:
     """Yield the distinct rows in batches of about BATCH_ROWS; `drops` counts the others as same_text.
 
     The order is that of first occurrence, except for rows that wait in local files. `level` counts how often the rows
-    have waited already.
+    have waited already. `see_repeats` is called with the others.
     """
-    with Distinct(level) as distinct:
+    with Distinct(level, see_repeats) as distinct:
         for batch in batches:
             if repeats := distinct.add(batch):
                 drops[SAME_TEXT] += repeats
@@ -48,7 +52,7 @@ def distinct_rows(batches: Iterable[pa.RecordBatch], drops: Counter[str], level:
                     yield from distinct.take()
         yield from distinct.take()
         for waiting in distinct.waiting():
-            yield from distinct_rows(waiting, drops, level + 1)
+            yield from distinct_rows(waiting, drops, level + 1, see_repeats)
 
 
 class Distinct:
@@ -62,7 +66,8 @@ class Distinct:
     on it: rows that wait are divided by other hashes.
     """
 
-    def __init__(self, level: int = 0) -> None:
+    def __init__(self, level: int = 0, see_repeats: SeeRepeats | None = None) -> None:
+        self._see_repeats = see_repeats
         self._slots = np.full(START_SLOTS, -1, np.int32)
         self._hashes = np.empty((START_SLOTS // 2, 2), np.uint64)
         self._ranks = np.empty(START_SLOTS // 2, np.int8)
@@ -102,7 +107,12 @@ class Distinct:
             self.held_bytes += self._batches[-1].nbytes
         if len(beyond):
             self._files.write(batch.take(pa.array(beyond)))
-        return rows - len(new) - len(beyond)
+        repeats = rows - len(new) - len(beyond)
+        if self._see_repeats and repeats:
+            known = np.ones(rows, bool)
+            known[new] = known[beyond] = False
+            self._see_repeats(batch, np.flatnonzero(known))
+        return repeats
 
     def waiting(self) -> Iterator[Iterator[pa.RecordBatch]]:
         """Yield the rows in local files as disjoint lots, repeats included, and free the memory of the held rows."""

@@ -19,15 +19,17 @@ from curation.core.attempts import receipt_of_given_up
 from curation.core.beats import watch
 from curation.core.choices import SourceKind
 from curation.core.credentials import cut_path
+from curation.core.dropped import dropped_path, write_dropped
 from curation.core.receipts import Receipt
 from curation.core.record_errors import READER_ERROR, RecordClock, is_of_record, line_of_error
 from curation.core.remote import open_patiently
-from curation.core.storage import ParquetSink, is_local
+from curation.core.storage import ParquetSink, is_local, remove
 from curation.extraction import drop_reasons
 from curation.extraction.candidates import candidates, count
 from curation.extraction.careful_languages import decided_candidates, unpacked
 from curation.extraction.distinct import EVIDENCE, distinct_rows
 from curation.extraction.drop_reasons import LANGUAGE_UNKNOWN
+from curation.extraction.dropped import DroppedCandidates
 from curation.extraction.faulty_rows import without_faulty_rows
 from curation.extraction.language import DROP, NO_MODEL, detect_languages, load_model
 from curation.extraction.language_rule import Classified, classify
@@ -68,12 +70,18 @@ class ExtractTask:
     sample: RowSample | None = None
 
 
-def extract_file(task: ExtractTask, settings: ExtractionSettings) -> Receipt:
-    """Write the pairs of an input file and account for every candidate."""
+def extract_file(task: ExtractTask, settings: ExtractionSettings, seed: int | None = None) -> Receipt:
+    """Write the pairs of an input file and account for every candidate.
+
+    With a seed, some of the dropped candidates are written beside the pairs, as examples for the report.
+    """
     receipt = Receipt(task.input)
+    dropped = None if seed is None else DroppedCandidates(settings, seed)
     with ParquetSink(task.output, settings.schema) as sink:
-        for batch in iter_pairs(task.input, settings, receipt, task.sample):
+        for batch in iter_pairs(task.input, settings, receipt, task.sample, dropped):
             sink.write(batch)
+    if dropped:
+        write_dropped(dropped_path(task.output), dropped.examples)
     receipt.outputs.append(sink.output())
     return receipt.check()
 
@@ -81,6 +89,7 @@ def extract_file(task: ExtractTask, settings: ExtractionSettings) -> Receipt:
 def give_up_file(task: ExtractTask, settings: ExtractionSettings) -> Receipt:
     """Write an empty file of pairs for an input file that has ended its process twice, and tell so in the receipt."""
     receipt = receipt_of_given_up(task.input)
+    remove(dropped_path(task.output))
     with ParquetSink(task.output, settings.schema) as sink:
         pass
     receipt.outputs.append(sink.output())
@@ -88,11 +97,16 @@ def give_up_file(task: ExtractTask, settings: ExtractionSettings) -> Receipt:
 
 
 def iter_pairs(
-    path: str, settings: ExtractionSettings, receipt: Receipt, sample: RowSample | None = None
+    path: str,
+    settings: ExtractionSettings,
+    receipt: Receipt,
+    sample: RowSample | None = None,
+    dropped: DroppedCandidates | None = None,
 ) -> Iterator[pa.RecordBatch]:
     """Yield the pairs of one input file (schema PAIRS), and account for them in `receipt`.
 
-    What can be read is yielded; where reading ends early or parts are damaged, `receipt.failures` tells.
+    What can be read is yielded; where reading ends early or parts are damaged, `receipt.failures` tells. The candidates
+    that are dropped are offered to `dropped`.
     """
     started = time.perf_counter()
     log = ReadLog(settings.max_file_bytes, clock=RecordClock(settings.record_seconds))
@@ -107,8 +121,9 @@ def iter_pairs(
     with file, log.clock.running():
         reader = _reader(file, log, path, settings, sample)
         try:
-            kept = _all_candidates(reader, settings, receipt, log)
-            yield from _finish(distinct_rows(kept, receipt.drops), reader, path, settings, receipt, log)
+            kept = _all_candidates(reader, settings, receipt, log, dropped)
+            distinct = distinct_rows(kept, receipt.drops, see_repeats=dropped.add_repeats if dropped else None)
+            yield from _finish(distinct, reader, path, settings, receipt, log, dropped)
         except Exception as error:  # of the reader itself, not of one of its records
             if not is_of_record(error):
                 raise
@@ -157,7 +172,7 @@ def _reader(file: BinaryIO, log: ReadLog, path: str, settings: ExtractionSetting
 
 
 def _all_candidates(
-    reader: Reader, settings: ExtractionSettings, receipt: Receipt, log: ReadLog
+    reader: Reader, settings: ExtractionSettings, receipt: Receipt, log: ReadLog, dropped: DroppedCandidates | None
 ) -> Iterator[pa.RecordBatch]:
     """Yield the candidates of all links, without those at which a rule raises an error.
 
@@ -171,13 +186,13 @@ def _all_candidates(
         receipt.drops["reader_error"] += lost
 
     def work(links: Links, counted: Receipt) -> pa.RecordBatch:
-        return candidates(links, settings, counted)
+        return candidates(links, settings, counted, dropped)
 
     def halves(links: Links) -> list[Links]:
         return list(links.slices((len(links) + 1) // 2))
 
     def classified(links: Links, counted: Receipt) -> tuple[pa.RecordBatch, Classified]:
-        rows = candidates(links, settings, counted)
+        rows = candidates(links, settings, counted, dropped)
         return rows, classify(rows["text"], load_model(settings.language.model))
 
     def read(links: Links) -> Iterator[tuple[pa.RecordBatch, Classified]]:
@@ -206,6 +221,7 @@ def _finish(
     settings: ExtractionSettings,
     receipt: Receipt,
     log: ReadLog,
+    dropped: DroppedCandidates | None,
 ) -> Iterator[pa.RecordBatch]:
     """Add language, crawl and file; drop the rows that the language rules refuse, or at which they raise an error."""
 
@@ -213,7 +229,7 @@ def _finish(
         receipt.drops["reader_error"] += batch.num_rows
 
     def work(batch: pa.RecordBatch, counted: Receipt) -> pa.RecordBatch:
-        return _with_language(batch, reader, path, settings, counted)
+        return _with_language(batch, reader, path, settings, counted, dropped)
 
     def halves(batch: pa.RecordBatch) -> list[pa.RecordBatch]:
         middle = batch.num_rows // 2
@@ -227,7 +243,12 @@ def _finish(
 
 
 def _with_language(
-    batch: pa.RecordBatch, reader: Reader, path: str, settings: ExtractionSettings, receipt: Receipt
+    batch: pa.RecordBatch,
+    reader: Reader,
+    path: str,
+    settings: ExtractionSettings,
+    receipt: Receipt,
+    dropped: DroppedCandidates | None,
 ) -> pa.RecordBatch:
     """Return the rows of the settings' schema; the rows that go are counted into `receipt`."""
     rules, schema = settings.language, settings.schema
@@ -247,12 +268,18 @@ def _with_language(
         if rules.is_careful and rules.unknown == DROP:
             known = pa.array(~found.are_unknown)
             count(receipt.drops, LANGUAGE_UNKNOWN, rows - known.true_count)
+            if dropped:
+                dropped.add_of_language(LANGUAGE_UNKNOWN, batch, found.are_unknown, lang)
             batch, lang, score = batch.filter(known), lang.filter(known), score.filter(known)
             rows, scores = batch.num_rows, score.to_numpy()
         wanted = pc.is_in(lang, pa.array(rules.languages, pa.string())) if rules.languages else pa.repeat(True, rows)
         sure = pa.array(scores >= rules.min_score)
         count(receipt.drops, drop_reasons.LANGUAGE, rows - wanted.true_count)
         count(receipt.drops, drop_reasons.LANG_SCORE, pc.and_not(wanted, sure).true_count)
+        if dropped:
+            unwanted, unsure = ~np.asarray(wanted), np.asarray(pc.and_not(wanted, sure))
+            dropped.add_of_language(drop_reasons.LANGUAGE, batch, unwanted, lang)
+            dropped.add_of_language(drop_reasons.LANG_SCORE, batch, unsure, lang, scores)
         keep = pc.and_(wanted, sure)
         batch, lang, score = batch.filter(keep), lang.filter(keep), score.filter(keep)
     if settings.texts.word_lists:

@@ -221,6 +221,9 @@ def _balance(facts: CardFacts) -> str:
     kept = f" {stage['rows_out']:,} of {stage['rows_in']:,} images stayed." if stage else ""
     if setting("balance_pairs", "targets"):
         kept = f" A list of targets gave some entries a t of their own.{kept}"
+    if concepts := facts.report.get("concepts"):
+        named = ", ".join(row["namespace"] for row in concepts["namespaces"])
+        kept = f" Concepts of images ({named}) decided as well, combined by {concepts['combine']}.{kept}"
     again = " After the download it was done again, on what had arrived." if facts.report["second_balance"] else ""
     return (
         f"Balancing: an entry with more than t texts keeps each of them with the probability t / count, and a text "

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from curation.core.errors import HeadtailError
 from curation.core.schemas import CONCEPT_COUNTS
 from curation.core.table_reader import read_batches
 from curation.core.tables import Part, Table
@@ -51,16 +52,27 @@ def most_frequent(part: Part) -> dict[str, list[dict[str, Any]]]:
     return {name: rows.drop_columns("namespace").to_pylist() for name, rows in found.items()}
 
 
+def concept_texts(path: str, balance: Part | None) -> Iterator[str]:
+    """Yield a text on each namespace of a balance; raises HeadtailError for a damaged manifest of the counts."""
+    if (part := counts_of(path, balance)) is None:
+        return
+    try:
+        for name, found in sorted(part.manifest["concepts"].items()):
+            yield (
+                f"{name}: t {found['t']:,.6g}, {found['images_with']:,} images with one of {found['concepts']:,} "
+                f"concepts, {found['images_without']:,} without; counted {found['count']:,} times before and "
+                f"{found['kept']:,} after the draw"
+            )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise HeadtailError(f"the manifest of {part.path} tells no numbers of concepts ({error})") from error
+
+
 def concept_lines(path: str, balance: Part | None) -> Iterator[str]:
     """Yield a line for each namespace of the balance that a text's image is drawn by as well."""
-    if (part := counts_of(path, balance)) is None:
+    texts = list(concept_texts(path, balance))
+    if not texts:
         return
     assert balance is not None
     combine = balance.manifest["settings"]["combine"]
-    for name, found in sorted(part.manifest["concepts"].items()):
-        yield (
-            f"concepts          {name}: t {found['t']:,.6g}, {found['images_with']:,} images with one of "
-            f"{found['concepts']:,} concepts, {found['images_without']:,} without; counted {found['count']:,} times "
-            f"before and {found['kept']:,} after the draw"
-        )
+    yield from (f"concepts          {text}" for text in texts)
     yield f"combine           {combine}: keep_probability is that of the entries; the concepts of the image decide, too"

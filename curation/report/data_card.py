@@ -10,11 +10,14 @@ from curation.report.card_facts import CardFacts, protocol
 from curation.report.card_texts import BIASES, LIMITS, REMOVAL, RIGHTS, USES, people
 from curation.report.class_coverage import divergence_text
 from curation.report.numbers import byte_size, number, percent
+from curation.report.target_values import target_text
 from curation.shards.readme import shard_readme
 
 TASKS = ("image-to-text", "text-to-image", "zero-shot-image-classification")
 TAGS = ("clip", "image-text", "metaclip", "webdataset", "croissant", "headtail")
 SHOWN_LANGUAGES, SHOWN_TASKS = 30, 40
+SHOWN_CONCEPTS, SHOWN_CHARS = 5, 80
+"""Concepts of a namespace that are named, and characters of a name."""
 _HUB_LANGUAGE = re.compile(r"[a-z]{2,3}")
 _FILES = "| file | content |"
 """Where the README of the shards begins to explain their files."""
@@ -85,6 +88,7 @@ def _text(facts: CardFacts) -> str:
         ("How it was made", _list(protocol(facts))),
         ("From records to samples", _funnel(facts)),
         ("Languages", _languages(facts)),
+        ("Concepts and targets", "\n\n".join(filter(None, (_concepts(facts), _targets(facts))))),
         ("Benchmarks", _benchmarks(facts)),
         ("Licence and rights", f"{_licence(facts)}\n\n{RIGHTS}\n\n{REMOVAL}"),
         ("People", _list(people(facts.faces))),
@@ -136,6 +140,38 @@ def _languages(facts: CardFacts) -> str:
     ]  # fmt: skip
     more = f"And {len(rows) - SHOWN_LANGUAGES:,} more languages." if len(rows) > SHOWN_LANGUAGES else ""
     return _table(["Language", "Code", "Samples", "Share", "t", "Matches", "Entries met"], cells, more) if rows else ""
+
+
+def _concepts(facts: CardFacts) -> str:
+    concepts = facts.report.get("concepts")
+    if not concepts:
+        return ""
+    cells = [
+        [markdown(row["namespace"]), number(round(row["t"], 2)), number(row["concepts"]),
+         number(row["concepts_from_t"]), number(row["images_with"]), number(row["images_without"]),
+         number(row["count"]), number(row["kept"]), _most(row["most"])]
+        for row in concepts["namespaces"]
+    ]  # fmt: skip
+    told = (
+        "Concepts are ids that images have in tables of the publisher; each namespace thins its own from t images on. "
+        "Before and after the draw an image counts once for each of its concepts."
+    )
+    images = ["Images with one", "Without", "Before", "After"]
+    return f"{told}\n\n{_table(['Namespace', 't', 'Concepts', 'From t on', *images, 'Most frequent'], cells)}"
+
+
+def _most(rows: Sequence[Values]) -> str:
+    """Return the first concepts of a namespace with the images that were kept of each."""
+    names = [str(row["concept_id"] if row["concept"] is None else row["concept"])[:SHOWN_CHARS] for row in rows]
+    shown = zip(names[:SHOWN_CONCEPTS], rows, strict=False)
+    return ", ".join(f"{markdown(name)} ({number(row['kept'])})" for name, row in shown) or "–"
+
+
+def _targets(facts: CardFacts) -> str:
+    rows = facts.report.get("targets", [])
+    told = "Entries with a target of their own, a weight that multiplies the t of their language or a t instead of it:"
+    more = f"\n- and {len(rows) - SHOWN_LANGUAGES:,} more languages" if len(rows) > SHOWN_LANGUAGES else ""
+    return f"{told}\n\n{_list([target_text(row) for row in rows[:SHOWN_LANGUAGES]])}{more}" if rows else ""
 
 
 def _benchmarks(facts: CardFacts) -> str:

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from curation.core.choices import Engine, Obey
 from curation.core.credentials import cut_path
 from curation.core.draws import draw
+from curation.core.dropped import EXAMPLES
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.removal_lists import read_removals
@@ -26,8 +27,7 @@ from curation.matching.entry_store import EntryStore
 from curation.matching.match import match_batch
 from curation.report.personal import MAX_READ, masked_beginning
 
-EXAMPLES = 10
-SILENT = frozenset({"removed", "opted_out", *Obey, "email", "listed_word", "private_host", "private_address"})
+SILENT = frozenset({"removed", "opted_out", *Obey, "email", "listed_word", "private_host", "private_address", "face"})
 MAX_CHARS = 300
 PAIR_FILES, PAIR_ROWS = 8, 2_000
 """Files of pairs that are looked into, and rows that are drawn from a row group of each."""
@@ -46,28 +46,29 @@ class Example:
     url: str = ""
     note: str = ""
 
+    @property
+    def content(self) -> tuple[str, ...]:
+        """What is shown: examples of equal content are one."""
+        return self.uid, self.text, self.lang, self.url, self.note
+
     def value(self) -> dict[str, str]:
         """Return the example as report.json has it: masked, cut, and without the secrets of its address."""
         shown = {
             "text": masked_beginning(self.text, MAX_CHARS),
-            "lang": self.lang,
+            "lang": self.lang[:MAX_CHARS],
             "url": masked_beginning(cut_path(self.url), MAX_CHARS),
-            "note": self.note,
+            "note": self.note[:MAX_CHARS],
         }
         return {name: value for name, value in shown.items() if value}
 
 
 def smallest(examples: Iterable[Example]) -> list[Example]:
-    """Return at most EXAMPLES of each reason that may be shown: those with the smallest draws."""
-    by_reason: dict[tuple[str, str], list[Example]] = defaultdict(list)
-    for example in examples:
+    """Return at most EXAMPLES of each reason that may be shown: those with the smallest draws, none twice."""
+    by_reason: dict[tuple[str, str], dict[tuple[str, ...], Example]] = defaultdict(dict)
+    for example in sorted(examples, key=lambda one: (one.draw, one.content)):
         if example.reason not in SILENT:
-            by_reason[example.stage, example.reason].append(example)
-    return [
-        example
-        for found in by_reason.values()
-        for example in sorted(found, key=lambda one: (one.draw, one.uid, one.text))[:EXAMPLES]
-    ]
+            by_reason[example.stage, example.reason].setdefault(example.content, example)
+    return [example for found in by_reason.values() for example in [*found.values()][:EXAMPLES]]
 
 
 def without_removed(examples: Sequence[Example], removals: Sequence[str]) -> list[Example]:
@@ -165,7 +166,7 @@ def plan_texts(examples: Iterable[Example], buckets: Sequence[Sequence[str]]) ->
 
 def read_texts(task: TextsTask) -> Receipt:
     """Return the examples, each with the first text of its image. Rows are images; reads row groups that hold one."""
-    wanted = {example["uid"]: example for example in task.examples}
+    wanted = {example["uid"] for example in task.examples}
     found: dict[str, dict[str, Any]] = {}
     for path in task.files:
         rows = read_rows_of(
@@ -173,8 +174,8 @@ def read_texts(task: TextsTask) -> Receipt:
         )
         for row in rows:
             text = row["texts"][0]
-            found.setdefault(row["uid"], wanted[row["uid"]] | {"text": text["text"][:MAX_READ], "lang": text["lang"]})
-    outputs = [found[uid] for uid in sorted(found)]
+            found.setdefault(row["uid"], {"text": text["text"][:MAX_READ], "lang": text["lang"]})
+    outputs = [example | found[example["uid"]] for example in task.examples if example["uid"] in found]
     return Receipt(task.files[0], len(outputs), len(outputs), outputs=outputs)
 
 

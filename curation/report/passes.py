@@ -20,6 +20,7 @@ from curation.report.class_coverage import CoverageNumbers, coverage_values
 from curation.report.class_lists import ClassList
 from curation.report.class_lookup import find_classes, plan_classes
 from curation.report.crawls import count_crawls, crawl_values, join_links, plan_crawls, plan_links, read_links
+from curation.report.dropped import plan_dropped, read_kept_examples, shard_examples
 from curation.report.entry_numbers import EntriesPlan, count_captions
 from curation.report.examples import (
     Example,
@@ -40,6 +41,7 @@ from curation.report.search_rows import SearchNumbers
 from curation.report.shown_entries import compare_languages, head_tails, needed_entries, saved, wanted_entries
 from curation.report.spread import Exchanges
 from curation.report.stats import SampleDraw, count_curated, count_downloads, count_matches, count_shards
+from curation.report.target_values import target_values
 from curation.report.whatif import WhatIf
 
 Runner = Callable[..., list[Receipt]]
@@ -105,7 +107,7 @@ class ReportPasses:
         expected = CountFiles(join(self.work, "expected")) if self.listed and self.listed.balanced else None
         tails = head_tails(counts, tables.counts, kept, expected, wanted, targets)
         needed = needed_entries(counts, samples, tails, counted.kept_texts)
-        shown = self.examples(counted.dropped)
+        shown = self.examples(counted.dropped, max_tasks)
         found = self.classes(classes, languages)
         lists = self.lists(needed, kept.folder)
         numbers = CoverageNumbers.of(tables.counts, thresholds, counted.entries, targets)
@@ -129,6 +131,7 @@ class ReportPasses:
             price_core_hour,
             coverage_values(classes, found, numbers),
             counted.crawls,
+            targets=target_values(targets),
         )
         return inputs, SearchNumbers(
             tables.counts, kept, in_shards, targets, {lang: row["t"] for lang, row in thresholds.items()}
@@ -198,13 +201,17 @@ class ReportPasses:
         previews = self.run(read_previews, plan_previews(drawn))
         return values.sort_as_drawn((output for receipt in previews for output in receipt.outputs), drawn)
 
-    def examples(self, dropped: Sequence[Receipt]) -> list[Example]:
-        """Return examples of what was dropped: those of `dropped`, and those of pairs without a match."""
+    def examples(self, dropped: Sequence[Receipt], max_tasks: int) -> list[Example]:
+        """Return examples of what was dropped: those of `dropped`, those that jobs kept, and pairs without a match."""
         look = partial(pair_examples, store=self.store, languages=sorted(self.tables.matches.languages), seed=self.seed)
         unmatched = self.run(look, plan_pairs(self.tables.parts["extract_pairs"], self.seed))
-        for failure in (each for receipt in unmatched for each in receipt.failures):
-            say(STAGE, f"shows no examples of {failure['file']}: {failure['error']}")
-        every = [Example(**output) for receipt in [*dropped, *unmatched] for output in receipt.outputs]
+        kept = self.run(read_kept_examples, plan_dropped(self.tables.parts["extract_pairs"], max_tasks))
+        for failures in (_failures(unmatched), _failures(kept)):
+            for failure in failures[:1]:
+                more = f" and of {counted(len(failures) - 1, 'files')} more" if failures[1:] else ""
+                say(STAGE, f"shows no examples of {failure['file']}{more}: {failure['error']}")
+        every = [Example(**output) for receipt in [*dropped, *unmatched, *kept] for output in receipt.outputs]
+        every += shard_examples(self.tables.parts["write_shards"])
         found = smallest(without_removed(every, self.tables.shards.removal_lists()))
         without = [example for example in found if not (example.text or example.url)]
         texts = self.run(read_texts, plan_texts(without, self.tables.matches.buckets))
@@ -222,6 +229,10 @@ class ReportPasses:
         tasks = plan_entries(self.store.languages, needed, self.tables.counts.folder, kept)
         summaries = self.run(partial(read_entries, store=self.store), tasks)
         return {output["lang"]: ListSummary(**output) for receipt in summaries for output in receipt.outputs}
+
+
+def _failures(receipts: Sequence[Receipt]) -> list[dict[str, Any]]:
+    return [failure for receipt in receipts for failure in receipt.failures]
 
 
 def target_notes(targets: EntryTargets | None) -> list[str]:

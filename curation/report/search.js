@@ -1,14 +1,31 @@
 // The search of the page. The frequent entries are in the page (#find-data), the others of a language in
-// entries/<lang>.js, which is loaded when the reader asks for it. Texts are set as text, never as HTML.
+// entries/<lang>.js, which is loaded when the reader asks for it. Texts are set as text, never as HTML. Searching and
+// drawing are cut into slices, so that no key waits for the answer to the one before.
 "use strict";
 (() => {
   const SHOWN = 50, EXAMPLES = 3;
+  const SLICE_MS = 8, STEP_MATCHES = 4096, STEP_ROWS = 10;
   const LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
   const byId = (id) => document.getElementById(id);
   const lang = byId("find-lang"), text = byId("find-text"), how = byId("find-how");
   const status = byId("find-status"), more = byId("find-more"), rows = byId("find-rows");
   const hasSources = rows.parentNode.querySelector("thead .mini") !== null;
-  let languages = null;
+  let languages = null, turn = 0;
+
+  // Do the steps of a generator in slices of time; a new key ends them. A slice ends, too, where a step yields true.
+  const inSlices = (steps) => {
+    const mine = turn += 1;
+    rows.setAttribute("aria-busy", "true");
+    const slice = () => {
+      const end = performance.now() + SLICE_MS;
+      while (mine === turn) {
+        const { done, value } = steps.next();
+        if (done) return rows.setAttribute("aria-busy", "false");
+        if (value || performance.now() > end) return setTimeout(slice);
+      }
+    };
+    slice();
+  };
 
   // The places in a text where its lines begin, and one more for the end.
   const startsOf = (lines) => {
@@ -42,8 +59,8 @@
     status.textContent = `entries/${code}.js ${reason}.`;
   };
 
-  // The number of lines of a part that match, and the first of them.
-  const find = (part, query, isPrefix) => {
+  // The number of lines of a part that match, and the first of them; yields now and then.
+  const find = function* (part, query, isPrefix) {
     const starts = part.foldedStarts, lines = [];
     if (!query) return { total: starts.length - 1, lines: [...Array(Math.min(SHOWN, starts.length - 1)).keys()] };
     const needle = isPrefix ? "\n" + query : query;
@@ -52,23 +69,24 @@
       while (starts[line + 1] < at + (isPrefix ? 1 : 0)) line += 1;
       if (lines.length < SHOWN) lines.push(line);
       total += 1;
+      if (total % STEP_MATCHES === 0) yield;
     }
     return { total, lines };
   };
 
-  // The first texts that hold an entry of the page, by its line.
-  const examplesOf = (language, line) => {
-    if (!language.examples) {
-      language.examples = new Map();
-      language.held.forEach((lines, number) => {
+  // The first texts that hold an entry of a part, by its line.
+  const examplesOf = (part, line) => {
+    if (!part.examples) {
+      part.examples = new Map();
+      part.list.held.forEach((lines, number) => {
         for (const each of lines) {
-          const known = language.examples.get(each);
-          if (!known) language.examples.set(each, [number]);
+          const known = part.examples.get(each);
+          if (!known) part.examples.set(each, [number]);
           else if (known.length < EXAMPLES) known.push(number);
         }
       });
     }
-    return (language.examples.get(line) ?? []).map((number) => language.texts[number]);
+    return (part.examples.get(line) ?? []).map((number) => part.list.texts[number]);
   };
 
   const add = (parent, name, content, kind) => {
@@ -87,7 +105,7 @@
     head.scope = "row";
     add(head, "bdi", list.words.slice(part.starts[line], part.starts[line + 1] - 1)).lang = language.lang;
     if (!lang.value) add(head, "code", ` ${language.lang}`, "soft");
-    const examples = part === language.parts[0] ? examplesOf(language, line) : [];
+    const examples = examplesOf(part, line);
     if (examples.length) {
       const details = add(head, "details", undefined, "small");
       add(details, "summary", examples.length === 1 ? "a text" : `${examples.length} texts`);
@@ -100,22 +118,20 @@
     if (hasSources) add(add(row, "td"), "bdi", list.sources[LETTERS.indexOf(list.source[line])] || "–");
   };
 
-  const show = () => {
-    open();
+  const answer = function* () {
     const query = text.value.trim().toLowerCase(), isPrefix = how.value === "prefix";
     const chosen = lang.value ? [languages.get(lang.value)] : [...languages.values()];
     let total = 0;
     const found = [];
     for (const language of chosen) {
       for (const part of lang.value ? language.parts : language.parts.slice(0, 1)) {
-        const { total: here, lines } = find(part, query, isPrefix);
+        const { total: here, lines } = yield* find(part, query, isPrefix);
         total += here;
         for (const line of lines) found.push({ language, part, line, count: part.list.count[line] ?? 0 });
+        yield;
       }
     }
     found.sort((a, b) => b.count - a.count);
-    rows.textContent = "";
-    found.slice(0, SHOWN).forEach(addRow);
     const most = total > SHOWN ? ` The ${SHOWN} most frequent are shown.` : "";
     status.textContent = `${number(total)} ${total === 1 ? "entry" : "entries"}.${most}`;
     const waiting = lang.value && chosen[0].bytes && chosen[0].parts.length === 1;
@@ -124,6 +140,16 @@
       const size = (chosen[0].bytes / 1e6).toPrecision(2);
       more.textContent = `Load ${number(chosen[0].left)} more ${chosen[0].name} entries (${Number(size)} MB)`;
     }
+    rows.textContent = "";
+    for (let at = 0; at < Math.min(found.length, SHOWN); at += STEP_ROWS) {
+      if (at) yield true; // the browser lays out these rows before it gets more
+      found.slice(at, Math.min(at + STEP_ROWS, SHOWN)).forEach(addRow);
+    }
+  };
+
+  const show = () => {
+    open();
+    inSlices(answer());
   };
 
   more.addEventListener("click", () => {

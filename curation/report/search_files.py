@@ -26,6 +26,8 @@ MEGABYTES = 10.0
 """The default of the setting `search_megabytes`: reports of before have no other recipe."""
 EXAMPLES_SHARE = 0.2
 """Of the bytes within the page, those for texts as examples, where there is no room for all."""
+FILE_TEXTS_BYTES = 2_000_000
+"""Of the bytes of a file, at most so many are for texts as examples."""
 HEAD_BYTES = 1_000
 """More than a language takes beside its entries: its names, its sources, its t."""
 _MOST_PLACE = len("99999999,")
@@ -94,7 +96,8 @@ class SearchPlan:
             left, size = len(rows.ids) - cut, 0
             if left and folder and _FILE.fullmatch(f"{lang}.js"):
                 entries = {"id": values["run"]["id"], "lang": lang}
-                content = f"headtailEntries({_object(entries, rows.json(cut, len(rows.ids)))});\n".encode()
+                held = _texts(self.pool.get(lang, ()), rows.ids[cut:], FILE_TEXTS_BYTES)
+                content = f"headtailEntries({_object(entries, rows.json(cut, len(rows.ids)), held)});\n".encode()
                 storage.write_bytes(storage.join(folder, f"{lang}.js"), content)
                 size = len(content)
             head = {"lang": lang, "name": known[lang]["name"], "t": known[lang]["t"], "left": left, "bytes": size}

@@ -4,10 +4,13 @@ from datetime import datetime
 from shlex import quote
 from typing import Any
 
+from curation.balancing.targets import targets_of
 from curation.core.amounts import byte_size, counted
 from curation.core.errors import HeadtailError
 from curation.report.aligned_text import aligned, cut, one_line
+from curation.report.concept_values import concept_texts
 from curation.report.run_state import CLEANED, DAMAGED, FURTHER, MISSING, RunState, TableState
+from curation.report.target_values import target_text, target_values
 
 SHOWN_LANGUAGES = 10
 HEADER = ["table", "state", "parts", "rows", "files", "bytes", "written"]
@@ -55,11 +58,27 @@ def _decisions(run: RunState) -> list[tuple[str, str]]:
         if targets := balance.get("targets"):
             more.append(f"targets of entries {str(targets)[:8]}")
         found.append(("balance", ", ".join([*goal, *more])))
+        found += _beside_entries(run)
     if shards := run.settings("shards"):
         if shards.get("filter"):
             found.append(("filter", str(shards["filter"])))
         if shards.get("second_balance"):
             found.append(("", "balanced again after the download"))
+    return found
+
+
+def _beside_entries(run: RunState) -> list[tuple[str, str]]:
+    """Return the targets of entries and the concepts of images that decided as well, as (topic, text)."""
+    balance = run.tables["curated"].parts[-1]
+    found: list[tuple[str, str]] = []
+    try:
+        if rows := target_values(targets_of(balance)):
+            more = [f"{counted(len(rows) - SHOWN_LANGUAGES, 'languages')} more"] if len(rows) > SHOWN_LANGUAGES else []
+            found.append(("targets", ", ".join([*map(target_text, rows[:SHOWN_LANGUAGES]), *more])))
+        texts = concept_texts(run.tables["concept_counts"].path, balance)
+        found += [("concepts", text) for text in texts]
+    except (HeadtailError, OSError) as error:
+        found.append(("damaged", str(error)))
     return found
 
 

@@ -249,7 +249,7 @@ class ReportInputs:
     the outputs of `read_previews`; `second_balance` and `shards` are what the methods `second_balance` and `written` of
     `RunTables` return, `domains` what `host_values` returns, `repeats` (of `texts`, `kept` texts and `images`) what
     `repeat_values` returns, `crawls` what `crawl_values` returns, `concepts` what `concept_values`
-    returns. `notes` name tables that are not shown.
+    returns, `targets` what `target_values` returns. `notes` name tables that are not shown.
     """
 
     stages: Mapping[str, StageTotals]
@@ -272,6 +272,7 @@ class ReportInputs:
     crawls: Values | None = None
     forecast: Values | None = None
     concepts: Values | None = None
+    targets: Sequence[Values] = ()
 
 
 def report_values(inputs: ReportInputs, run: Values, metadata: Values) -> Values:
@@ -315,6 +316,7 @@ def report_values(inputs: ReportInputs, run: Values, metadata: Values) -> Values
         "second_balance": inputs.second_balance,
         "forecast": inputs.forecast,
         **({"concepts": inputs.concepts} if inputs.concepts else {}),
+        **({"targets": list(inputs.targets)} if inputs.targets else {}),
         "never_matching": never_matching_values(lists.values()),
         "cost": cost_values(stages, inputs.price_core_hour),
     }

@@ -19,7 +19,8 @@ from curation.core.schemas import CANDIDATES
 from curation.core.string_buffers import equals_previous
 from curation.core.table_reader import read_rows
 from curation.images.ranges import Ranges, list_name, top_bits
-from curation.shards.benchmark_images import BenchmarkRules, column_of, drop_benchmark_images
+from curation.shards.benchmark_images import REASON, BenchmarkRules, column_of, drop_benchmark_images
+from curation.shards.dropped import add_examples
 from curation.shards.face_boxes import drop_faces
 from curation.shards.perceptual_hash import IMAGEHASH, PHASHES, QUICK, phashes_path
 from curation.shards.selection import CHOSEN, write_survivors
@@ -130,8 +131,10 @@ def key_images(task: KeyTask, ranges: Ranges, rules: UniqueRules) -> Receipt:
         rows = rows.append_column("place", pa.array(np.arange(rows.num_rows, dtype=np.int32)))
         receipt.rows_in += rows.num_rows
         if passed is not None:
-            kept = rows.filter(pc.is_in(rows["uid"], passed))
+            passes = pc.is_in(rows["uid"], passed)
+            kept = rows.filter(passes)
             receipt.drops["filter"] += rows.num_rows - kept.num_rows
+            add_examples(receipt, "filter", rows["uid"].filter(pc.invert(passes)), ranges.seed)
             rows = kept
         if task.faces != Faces.keep:
             rows = drop_faces(rows, storage.join(task.boxes, path), task.faces, receipt)
@@ -142,6 +145,7 @@ def key_images(task: KeyTask, ranges: Ranges, rules: UniqueRules) -> Receipt:
         if rules.benchmarks:
             vectors = read_vectors(storage.join(task.vectors, path), rows["place"]) if task.vectors else None
             rows, found = drop_benchmark_images(rows, rules.benchmarks, receipt, vectors)
+            add_examples(receipt, REASON, found["uid"], ranges.seed)
             hits.append(found)
         keys.append(_keys(rows, column_of(rules.near_version) if rules.near_version else "sha256"))
         if rules.near_version and rules.others:
@@ -217,7 +221,11 @@ def drop_duplicates(task: DropTask, ranges: Ranges) -> Receipt:
         rows = read_rows(storage.join(task.chosen, list_name(number)), CHOSEN)
         receipt.rows_in += rows.num_rows
         place = pc.index_in(rows["uid"], _one_chunk(dropped["uid"]))
-        receipt.drops.update(dropped["reason"].take(place.drop_null()).to_pylist())
+        found = dropped["reason"].take(place.drop_null())
+        receipt.drops.update(found.to_pylist())
+        gone = rows["uid"].filter(place.is_valid())
+        for name in found.unique().to_pylist():
+            add_examples(receipt, name, gone.filter(pc.equal(found, name)), ranges.seed)
         kept = rows.filter(place.is_null())
         receipt.outputs.append(write_survivors(task.survivors, number, kept))
         receipt.rows_out += kept.num_rows

@@ -31,6 +31,7 @@ from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED
 from curation.core.table_reader import read_rows
 from curation.images.ranges import Ranges, list_name
+from curation.shards.dropped import add_examples
 from curation.shards.selection import CHOSEN, read_list, write_survivors
 
 BATCH_ROWS = 8192
@@ -138,7 +139,9 @@ def draw_images(task: DrawTask, ranges: Ranges, second: SecondDraw) -> Receipt:
         for matched, drawn in draw_survivors(_curated(task, number, images), second, missing):
             rows.append(curated_batch(matched, drawn))
             kept.append(drawn.chosen >= 0)
-        left = images.filter(pa.array(np.concatenate(kept)))
+        stays = pa.array(np.concatenate(kept))
+        left = images.filter(stays)
+        add_examples(receipt, "not_drawn", images["uid"].filter(pc.invert(stays)), ranges.seed)
         storage.write_rows(storage.join(task.drawn, list_name(number)), pa.Table.from_batches(rows, CURATED))
         drawn_rows = pa.array(np.arange(left.num_rows, dtype=np.int32))
         left = left.set_column(left.column_names.index("row"), CHOSEN.field("row"), drawn_rows)

@@ -14,6 +14,7 @@ from curation.core.table_reader import check_file, read_rows
 from curation.core.tables import Part
 from curation.images.ranges import Ranges, list_name
 from curation.images.status import read_status
+from curation.shards.dropped import add_examples
 
 LISTED = ["uid", "url", "text", "lang", "keep_probability", "order"]
 CHOSEN = pa.schema(
@@ -65,7 +66,8 @@ def select_images(task: SelectTask, ranges: Ranges, filters: ImageFilters) -> Re
     for number in ranges.in_group(task.group):
         listed = read_list(task.lists, number, LISTED)
         receipt.rows_in += listed.num_rows
-        rows = _join(listed, read_status(task.status.get(str(number), [])), task.group, receipt)
+        status = read_status(task.status.get(str(number), []))
+        rows = _join(listed, status, task.group, receipt, ranges.seed)
         rows = _filter(rows, filters, receipt)
         receipt.rows_out += rows.num_rows
         storage.write_rows(storage.join(task.candidates, list_name(number)), rows)
@@ -83,13 +85,14 @@ def write_survivors(folder: str, number: int, rows: pa.Table) -> dict[str, Any]:
     return {"range": number, **output, "largest": pc.max(rows["bytes"]).as_py() or 0}
 
 
-def _join(listed: pa.Table, status: pa.Table, group: int, receipt: Receipt) -> pa.Table:
+def _join(listed: pa.Table, status: pa.Table, group: int, receipt: Receipt, seed: int) -> pa.Table:
     place = pc.index_in(listed["uid"], status["uid"].combine_chunks())
     count = listed.num_rows
     listed = listed.append_column("row", pa.array(np.arange(count, dtype=np.int32)))
     listed = listed.append_column("group", pa.array(np.full(count, group, np.int32)))
     attempted = place.is_valid()
     receipt.drops["not_attempted"] += _count_false(attempted)
+    add_examples(receipt, "not_attempted", listed["uid"].filter(pc.invert(attempted)), seed)
     listed, status = listed.filter(attempted), status.take(place.filter(attempted))
     downloaded = pc.equal(status["status"], "success")
     receipt.drops["not_downloaded"] += _count_false(downloaded)

@@ -14,6 +14,7 @@ from curation.core.receipts import Receipt, merge_receipts
 from curation.shards.benchmark_images import count_hits
 from curation.shards.box_files import plan_boxes, write_boxes
 from curation.shards.cells import CellPlans
+from curation.shards.dropped import EXAMPLES_KEY, smallest, uids_by_reason
 from curation.shards.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
 from curation.shards.near_steps import NO_OTHERS, drop_near_images, prepare_vectors
 from curation.shards.other_sets import OtherSets, deal_other_keys
@@ -64,10 +65,13 @@ def choose_samples(
 ) -> Chosen:
     """Select among the images; if `first` is given, the balance of before, balance those again that are left."""
     selection, facts = select_samples(spark, steps, settings)
-    if not (first and selection.rows_out):
-        return Chosen(selection, steps.lists, facts)
-    selection, facts["second_balance"] = balance_again(spark, steps, first, selection)
-    return Chosen(selection, steps.folder("drawn"), facts)
+    texts = steps.lists
+    if first and selection.rows_out:
+        selection, facts["second_balance"] = balance_again(spark, steps, first, selection)
+        texts = steps.folder("drawn")
+    if examples := uids_by_reason(selection):
+        facts[EXAMPLES_KEY] = examples
+    return Chosen(selection, texts, facts)
 
 
 def select_samples(
@@ -133,8 +137,9 @@ def balance_again(
 
 
 def chain_receipts(*steps: Sequence[Receipt]) -> Receipt:
-    """Return one receipt for consecutive steps: rows in of the first, rows out and outputs of the last, all reasons."""
+    """Return one receipt for consecutive steps: rows in of the first, rows out and outputs of the last, all drops."""
     receipts = [merge_receipts(STAGE, step) for step in steps]
     drops = sum((receipt.drops for receipt in receipts), Counter())
     last = receipts[-1]
-    return Receipt(STAGE, receipts[0].rows_in, last.rows_out, drops, outputs=last.outputs).check()
+    examples = smallest(each for receipt in receipts for each in receipt.examples)
+    return Receipt(STAGE, receipts[0].rows_in, last.rows_out, drops, outputs=last.outputs, examples=examples).check()

@@ -151,6 +151,7 @@ def example_report() -> dict[str, Any]:
         "second_balance": {
             "t": dict.fromkeys(NAMES, 41.5), "missing_texts": 12.5, "missing_share": 0.021, "sufficient_headroom": 0.31,
         },
+        "targets": [{"lang": "en", "entries": 186, "weights": 180, "own_t": 6}],
         "concepts": {
             "combine": "product",
             "namespaces": [
@@ -271,7 +272,9 @@ def _stages() -> list[dict[str, Any]]:
             "stage": stage, "label": label, "does": does, "unit": unit, "rows_in": rows_in, "rows_out": rows_out,
             "drops": [
                 {"reason": reason, "meaning": m, "count": count,
-                 "examples": [{"text": HOSTILE[0], "lang": "en"}, {"url": HOSTILE[1], "note": "HTTP 404"}]}
+                 "examples": [
+                     {"text": HOSTILE[0], "lang": "en", "note": "0.35"}, {"url": HOSTILE[1], "note": "HTTP 404"},
+                 ]}
                 for reason, (count, m) in drops.items()
             ],
             "facts": {}, "parts": 1, "seconds": 12.4, "settings": {"balance.t": None, "language.model": HOSTILE[0]},

@@ -40,6 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         counts[len(words) // 2 :] = 0
         save_array(f"{path}/counts/{lang}.npy", counts)
     counts, texts = CountFiles(f"{path}/counts"), [PoolText(0.5, "en", text, [0]) for text in HOSTILE]
+    texts.append(PoolText(0.6, "en", HOSTILE[0], [len(WORDS["en"]) - 1]))
     search = SearchPlan(batches, SearchNumbers(counts, counts, None), {"en": texts})
     write_report(str(path), report, search.write(str(path), report, 10, ""))
     return path
@@ -117,6 +118,14 @@ def test_a_tab_shows_its_language(page: Any) -> None:
     assert "French" in shown(page, ".panel")[0].text
 
 
+def answered(browser: Any) -> None:
+    """Wait until the search has drawn all of its answer."""
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    busy = "return document.getElementById('find-rows').getAttribute('aria-busy')"
+    WebDriverWait(browser, 10, 0.01).until(lambda _: browser.execute_script(busy) == "false")
+
+
 def typed(browser: Any, query: str, how: str = "begin with") -> list[str]:
     """The entries that the search shows for a text."""
     from selenium.webdriver.common.keys import Keys
@@ -126,6 +135,7 @@ def typed(browser: Any, query: str, how: str = "begin with") -> list[str]:
     field.clear()
     field.send_keys(query or f"x{Keys.BACKSPACE}")
     Select(browser.find_element("id", "find-how")).select_by_visible_text(how)
+    answered(browser)
     script = "return [...document.querySelectorAll('#find-rows th')].map(head => head.firstChild.textContent)"
     return browser.execute_script(script)
 
@@ -151,6 +161,7 @@ def test_the_search_finds_entries_in_the_page_and_in_the_file_of_a_language(page
     assert shown(page, "#find-more") == []
 
     Select(page.find_element("id", "find-lang")).select_by_visible_text("English")
+    answered(page)
     shown(page, "#find-rows summary")[0].click()
     assert shown(page, "#find-rows details p")[0].text == HOSTILE[0]
     (more,) = shown(page, "#find-more")
@@ -160,6 +171,8 @@ def test_the_search_finds_entries_in_the_page_and_in_the_file_of_a_language(page
     page.execute_async_script("const done = arguments[0]; setTimeout(done, 50)")
     assert typed(page, "word 59") == ["word 59"]
     assert status.text == "1 entry."
+    shown(page, "#find-rows summary")[0].click()
+    assert shown(page, "#find-rows details p")[0].text == HOSTILE[0]
     assert len(typed(page, "word")) == 50
     assert status.text == "60 entries. The 50 most frequent are shown."
     assert requests(page) == [f"file://{folder}/entries/en.js"]

@@ -15,7 +15,7 @@ import pytest
 from conf.compose import compose_config
 from conf.schema.jobs import BalancePairsConfig, CardConfig, CompareConfig, RemoveSamplesConfig, ReportStatsConfig
 from curation.core.errors import HeadtailError
-from curation.report.examples import MAX_CHARS
+from curation.report.examples import MAX_CHARS, SILENT
 from curation.report.personal import masked, masked_beginning
 from jobs import balance_pairs, card, compare, remove_samples, report_stats
 from tests.jobs.conftest import Sample, rows
@@ -29,6 +29,11 @@ def report(finished: Path) -> dict[str, Any]:
 
 def texts_of(run: Path, table: str) -> list[dict[str, Any]]:
     return [text for row in rows(run, table).to_pylist() for text in row["texts"]]
+
+
+def texts_of_images(run: Path, table: str) -> list[str]:
+    """The first text of each image."""
+    return [row["texts"][0]["text"] for row in rows(run, table).to_pylist()]
 
 
 def run_report(run: Path, sample: Sample, *more: str) -> None:
@@ -266,6 +271,17 @@ def test_examples_are_of_their_reasons(finished: Path, report: dict[str, Any]) -
     shown = {(one["url"], one["note"]) for one in stages["write_shards"]["not_downloaded"]["examples"]}
     assert len(shown) == 10
     assert shown <= failed
+    for stage in ("extract_pairs", "write_shards"):
+        without = {reason for reason, drop in stages[stage].items() if not drop.get("examples")}
+        assert without <= SILENT | {"reader_error"}
+        assert len(stages[stage]) > len(without)
+    paired = {row["text"] for row in rows(finished, "pairs").to_pylist()}
+    repeats = {one["text"] for one in stages["extract_pairs"]["same_text"]["examples"]}
+    assert repeats <= {masked(text) for text in paired}
+    blank = stages["extract_pairs"]["blank_text"]["examples"]
+    assert all(one["url"].startswith("http") and not one.get("text", "").strip() for one in blank)
+    twins = [one["text"] for one in stages["write_shards"]["duplicate_image"]["examples"]]
+    assert set(twins) <= {masked(text) for text in texts_of_images(finished, "matches")}
 
 
 def test_the_report_names_no_folder_of_the_machine(finished: Path, sample: Sample) -> None:

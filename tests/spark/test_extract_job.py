@@ -102,12 +102,12 @@ def test_a_file_that_ends_its_process_is_met_again_only_if_asked(
     met = tmp_path / "met"
     met.touch()
 
-    def deadly(task: ExtractTask, settings: ExtractionSettings) -> Receipt:
+    def deadly(task: ExtractTask, settings: ExtractionSettings, seed: int) -> Receipt:
         if task.input.endswith("1.jsonl"):
             with open(met, "a") as file:
                 file.write("x")
             os._exit(1)
-        return extract_file(task, settings)
+        return extract_file(task, settings, seed)
 
     with monkeypatch.context() as patch:
         patch.setattr(extract_pairs, "extract_file", deadly)

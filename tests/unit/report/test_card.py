@@ -116,6 +116,12 @@ def test_numbers_are_those_of_the_report(facts: CardFacts) -> None:
         assert f"| {row['samples']:,} |" in body
     assert "6,001 images of the web" in body
     assert "∞ (8.05)" in body
+    assert "\n| colours | 400 | 5 | 2 | 20,110 | 7,292 | 31,020 | 7,480 | " in body
+    assert f"{markdown(HOSTILE[0][:80])} (2,310), 17 (402) |" in body
+    assert "\n- 186 entries of en (180 with a weight, 6 with a t)\n" in body
+    assert "Concepts of images (colours) decided as well, combined by product." in body
+    plain = {name: value for name, value in facts.report.items() if name not in ("concepts", "targets")}
+    assert "Concepts" not in data_card(replace(facts, report=plain))
     assert "X-Robots-Tag (noai) was obeyed" in body
     assert croissant(facts)["rai:dataPreprocessingProtocol"] == protocol(facts)
 

@@ -96,7 +96,7 @@ def test_a_hostile_text_stays_short_and_alone_wherever_it_stands() -> None:
     hostile = "\u202e\x00\ud800<b onclick=x>" + "long " * 20_000
     report = copy.deepcopy(example_report())
     drop = report["stages"][1]["drops"][0]
-    drop["examples"] = [{"text": hostile, "lang": "en"}, {"url": hostile, "note": "HTTP 404"}]
+    drop["examples"] = [{"text": hostile, "lang": hostile, "note": "0.35"}, {"url": hostile, "note": hostile}]
     language = report["entries"][0]
     for key in ("gained", "fallen", "around_t", "tail_entries", "top_before", "top_after"):
         language[key][0] = language[key][0] | {"entry": hostile, "text": hostile}

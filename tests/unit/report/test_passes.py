@@ -4,8 +4,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from curation.core.dropped import DroppedExamples, DroppedRow, dropped_path, write_dropped
 from curation.core.receipts import Receipt
 from curation.matching.entry_store import EntryStore
 from curation.report.class_lists import ClassList
@@ -44,8 +46,18 @@ def test_the_sums_are_those_of_the_manifests(folder: Path, tmp_path: Path, max_t
     assert counted.domains["images"] == totals.matches.texts_per_image.total()
     assert counted.entries is None
     assert set(counted.tail_texts) <= {(lang, i) for lang, ids in wanted.entries.items() for i in ids}
-    dropped = {example.stage for example in passes.examples(counted.dropped)}
+    dropped = {example.stage for example in passes.examples(counted.dropped, max_tasks)}
     assert dropped == {"match_pairs", "balance_pairs", "download_images", "write_shards"}
+    kept = DroppedExamples(0)
+    kept.offer("short_text", np.array([0.5]), lambda _: [DroppedRow(0.5, "", text="ab")])
+    path = dropped_path(tables.parts["extract_pairs"][-1].files[-1])
+    write_dropped(path, kept)
+    uids = sorted({each.uid for each in passes.examples(counted.dropped, max_tasks) if each.stage == "balance_pairs"})
+    tables.parts["write_shards"][0].manifest["examples"] = {"filter": uids[:2]}
+    examples = [each for each in passes.examples(counted.dropped, max_tasks) if each.reason in ("short_text", "filter")]
+    assert [each.text for each in examples if each.stage == "extract_pairs"] == ["ab"]
+    assert [each.uid for each in examples if each.text and each.stage == "write_shards"] == uids[:2]
+    Path(path).unlink()
     listed = passes.lists([("en", 1)], "")
     assert {lang: each.entries for lang, each in listed.items()} == store.list_sizes(store.languages)
     assert list(listed["en"].texts) == ["1"]

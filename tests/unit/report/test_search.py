@@ -18,6 +18,7 @@ from curation.balancing.counts import CountFiles, save_array
 from curation.core.draws import draw
 from curation.core.schemas import CURATED, ENTRIES
 from curation.core.storage import ParquetSink
+from curation.report import search_files
 from curation.report.page import render
 from curation.report.search_examples import PoolTask, PoolText, merge_pool, read_pool
 from curation.report.search_files import MEGABYTES, Search, SearchPlan, search_settings
@@ -172,6 +173,26 @@ def test_examples_name_the_places_of_their_entries_within_their_room(tmp_path: P
     assert "nothing that matched" not in german["texts"]
     assert 1 < len(german["texts"]) == len(german["held"]) < 40
     assert len(search.data.encode()) <= 10_000
+    within, beside = lists_of(search, tmp_path / "report")["de"]
+    assert len(words) + len(beside["words"].split("\n")) == 40
+    held = {
+        (word, text)
+        for one in (within, beside)
+        for text, places in zip(one["texts"], one["held"], strict=True)
+        for word in map(one["words"].split("\n").__getitem__, places)
+    }
+    assert ("Wort 0", HOSTILE[2]) in held, "entry 0 lies in the file"
+    assert (beside["words"].split("\n")[-1], "nothing that matched") in held
+    assert {word for word, _ in held} > set(beside["words"].split("\n"))
+
+
+def test_the_room_for_examples_in_a_file_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(search_files, "FILE_TEXTS_BYTES", 500)
+    texts = [PoolText(k / 100, "de", "long " * 20, [k]) for k in range(40)]
+    search = plan(tmp_path, {"de": texts}).write(f"{tmp_path}/report", report(), 0.004, "")
+    assert search
+    *_, beside = lists_of(search, tmp_path / "report")["de"]
+    assert len(beside["texts"]) == 4
 
 
 def test_the_pool_covers_each_kept_entry_twice_where_it_can(tmp_path: Path) -> None:

@@ -8,12 +8,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from conf.schema.jobs import ShowConfig
 from curation.balancing.entry_table import EntryNumbers, Words, write_entries
+from curation.balancing.targets import EntryTargets, write_targets
 from curation.core import storage
 from curation.core.cleaned import mark_cleaned
 from curation.core.errors import HeadtailError
@@ -21,7 +23,7 @@ from curation.core.lease_files import Lease
 from curation.core.owners import Owner
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
-from curation.core.schemas import ENTRY_COUNTS, MATCHES, THRESHOLDS
+from curation.core.schemas import CONCEPT_COUNTS, ENTRY_COUNTS, MATCHES, THRESHOLDS
 from curation.core.tables import Part, Table
 from curation.matching.entry_store import EntryStore
 from curation.report.aligned_text import places
@@ -171,6 +173,28 @@ def test_the_state_names_tables_decisions_and_what_comes_next(run: Path, capsys:
     assert "t 20,000, unit pair" in told
     assert "languages: en" in told
     assert told.endswith("next      headtail download_images")
+
+
+def test_targets_and_concepts_are_told(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert not [line for line in shown(capsys, 300, run) if line.startswith(("targets", "concepts"))]
+    path = run / "curated/part-00000/_manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["settings"] |= {"targets": "ab" * 32, "concepts": {"colours": []}, "combine": "min"}
+    path.write_text(json.dumps(manifest))
+    assert any(re.match("damaged .*/_targets/targets.parquet is gone", line) for line in shown(capsys, 300, run))
+    write_targets(EntryTargets({"en": (np.array([0, 2], np.int32), np.array([4.0, -2.0]))}), str(path.parent))
+    counts = Table(str(run / "concept_counts"))
+    receipt = Receipt("x", outputs=[storage.write_rows(f"{counts.begin(0)}/a.parquet", CONCEPT_COUNTS.empty_table())])
+    recipe = Recipe("concept_counts", 1, {"balance": manifest["id"]})
+    numbers = {"t": 50.0, "images_with": 300, "concepts": 69, "images_without": 100, "count": 9_000, "kept": 800}
+    counts.commit(0, recipe, [receipt], 0.0, concepts={"col\x1b[2Jours": numbers})
+    told = shown(capsys, 300, run)
+    assert "targets   2 entries of en (1 with a weight, 1 with a t)" in told
+    (line,) = [line for line in told if line.startswith("concepts ")]
+    assert "ours: t 50, 300 images with one of 69 concepts, 100 without; counted 9,000 times" in line
+    assert "\x1b" not in line
+    counts.commit(0, recipe, [receipt], 0.0, concepts={"colours": {"t": "x"}})
+    assert any(re.match("damaged .*concept_counts.* tells no numbers", line) for line in shown(capsys, 300, run))
 
 
 def test_a_run_without_images_is_told_what_makes_them(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

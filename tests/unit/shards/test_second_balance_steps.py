@@ -13,8 +13,10 @@ from curation.balancing.matched_batch import MatchedBatch
 from curation.core import storage
 from curation.core.choices import Unit
 from curation.core.draws import draw
+from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import CURATED
 from curation.images.ranges import Ranges
+from curation.shards.dropped import uids_by_reason
 from curation.shards.second_balance import (
     FirstBalance,
     MissingTexts,
@@ -82,6 +84,10 @@ def test_the_steps_draw_what_one_draw_over_all_survivors_does(tmp_path: Path, un
         assert (np.diff(order.to_numpy().astype(object)) > 0).all()
     assert found == expected
     assert sum(receipt.drops["not_drawn"] for receipt in receipts) == left.num_rows - len(expected)
+    gone = sorted({row["uid"] for row in left.to_pylist()} - set(expected))
+    shown = np.argsort(draw(0, "examples", pa.array(gone)))[:10]
+    examples = merge_receipts("all", [Receipt("one", examples=receipt.examples) for receipt in receipts])
+    assert uids_by_reason(examples) == {"not_drawn": [gone[place] for place in shown.tolist()]}
     merged = MissingTexts()
     for receipt in receipts:
         merged.merge(receipt.facts)

@@ -1,0 +1,79 @@
+"""Examples that jobs kept of what they dropped, as the report reads them from files and manifests."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from curation.core.dropped import DroppedExamples, DroppedRow, dropped_path, write_dropped
+from curation.core.tables import Part
+from curation.report.dropped import DroppedTask, plan_dropped, read_kept_examples, shard_examples
+from curation.report.examples import EXAMPLES, Example, smallest
+
+UID = "0123456789abcdef01234567"
+
+
+def write_examples(path: Path, reason: str, texts: list[str]) -> str:
+    dropped, draws = DroppedExamples(0), np.linspace(0.1, 0.9, len(texts))
+    rows = [DroppedRow(drawn, UID, "http://a/", text) for drawn, text in zip(draws.tolist(), texts, strict=True)]
+    dropped.offer(reason, draws, lambda at: [rows[k] for k in at.tolist()])
+    write_dropped(dropped_path(str(path)), dropped)
+    return dropped_path(str(path))
+
+
+@pytest.mark.parametrize("max_tasks", [1, 7])
+def test_the_smallest_of_all_files_whatever_the_tasks(tmp_path: Path, max_tasks: int) -> None:
+    files = [f"{k:05d}.parquet" for k in range(9)]
+    for k, name in enumerate(files[:-1]):  # the last one has no examples
+        write_examples(tmp_path / name, "short_text", [f"{k} {n}" for n in range(12)] + ["in all files"])
+    part = Part(str(tmp_path), {"files": [{"path": name} for name in files]})
+    tasks = plan_dropped([part], max_tasks)
+    receipts = [read_kept_examples(task).check() for task in tasks]
+    found = smallest(Example(**output) for receipt in receipts for output in receipt.outputs)
+    assert [one.text for one in found] == [*(f"{k} 0" for k in range(8)), *(f"{k} 1" for k in range(2))]
+    assert {(one.stage, one.reason, one.uid) for one in found} == {("extract_pairs", "short_text", UID)}
+    assert len(tasks) <= max_tasks
+    assert len(found) == EXAMPLES
+    assert sum(len(task.files) for task in tasks) == len(files) - 1
+    assert plan_dropped([Part(f"{tmp_path}/gone", part.manifest)], max_tasks) == []
+
+
+def test_texts_of_a_hostile_file_are_masked_and_hidden_ones_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "a.parquet"
+    shown = {"text": "mail me@example.org now", "url": "javascript:alert(1)", "note": "</a>"}
+    rows = [{"draw": 0.5, "uid": "../..", **shown}]
+    nothing = [{"draw": 0.5, "uid": "no uid"}]
+    listed = {"short_text": rows, "email": rows, "no such reason": rows, "no_text": nothing}
+    Path(dropped_path(str(file))).write_text(json.dumps(listed))
+    outputs = read_kept_examples(DroppedTask([dropped_path(str(file))])).outputs
+    assert [output["reason"] for output in outputs] == ["short_text", "no such reason"]
+    assert Example(**outputs[0]).value() == shown | {"text": "mail [email] now"}
+
+
+def test_a_damaged_file_does_not_end_the_report(tmp_path: Path) -> None:
+    good = write_examples(tmp_path / "a.parquet", "short_text", ["x"])
+    bad = dropped_path(f"{tmp_path}/b.parquet")
+    Path(bad).write_text("{")
+    receipt = read_kept_examples(DroppedTask([bad, good])).check()
+    assert [output["text"] for output in receipt.outputs] == ["x"]
+    assert [failure["file"] for failure in receipt.failures] == [bad]
+
+
+@pytest.mark.parametrize(
+    ("listed", "found"),
+    [
+        ({"filter": [UID, UID[::-1]]}, [("filter", UID), ("filter", UID[::-1])]),
+        ({"filter": [UID] * 20}, [("filter", UID)] * 10),
+        ({"filter": ["zz", 7, None, UID.upper(), f"{UID}\n"]}, []),
+        ([UID], []),
+        ({"filter": 7, "x": {"y": 1}, "z": UID}, []),
+        (None, []),
+    ],
+    ids=["uids", "many", "no uids", "a list", "no lists", "nothing"],
+)
+def test_uids_in_manifests(listed: Any, found: list[tuple[str, str]]) -> None:
+    part = Part("shards", {"files": [], "examples": listed})
+    assert [(one.reason, one.uid) for one in shard_examples([part])] == found
+    assert not list(shard_examples([Part("shards", {"files": []})]))

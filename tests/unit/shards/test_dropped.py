@@ -1,0 +1,64 @@
+"""Examples of the images that the steps before shards drop: of each reason those with the smallest draws."""
+
+from pathlib import Path
+
+import pyarrow as pa
+
+from curation.core import storage
+from curation.core.draws import draw
+from curation.core.dropped import EXAMPLES
+from curation.core.receipts import Receipt, merge_receipts
+from curation.images.ranges import Ranges
+from curation.shards.dropped import add_examples, uids_by_reason
+from curation.shards.duplicates import PASSED, drop_duplicates, find_duplicates, key_images
+from curation.shards.selection import select_images
+from curation.shards.steps import SelectionSteps
+from tests.shard_data import curated_rows
+from tests.unit.shards.test_write import NO_FILTERS, NO_RULES, URLS, bodies, stored
+
+
+def smallest_of(uids: set[str], seed: int) -> list[str]:
+    ordered = sorted(uids)
+    draws = draw(seed, "examples", pa.array(ordered, pa.string())).tolist()
+    return [uid for _, uid in sorted(zip(draws, ordered, strict=True))][:EXAMPLES]
+
+
+def dropped_by_steps(folder: Path, count: int) -> dict[str, list[str]]:
+    """20 images were not attempted, 12 do not pass a filter, 25 are files of others."""
+    rows, ranges = curated_rows(URLS), Ranges(count, 5)
+    images = {url: bodies()[URLS[0 if k < 26 else k]] for k, url in enumerate(URLS[:37])}
+    downloads, lists = stored(folder, rows, images, ranges)
+    steps = SelectionSteps(ranges, lists.path, str(folder / "work"), downloads.status_files(ranges))
+    receipts = [select_images(task, ranges, NO_FILTERS).check() for task in steps.select()]
+    passed = [row["uid"] for row in rows if row["url"] in URLS[:25]]
+    for task in steps.key(filtered=True):
+        assert task.passed
+        storage.write_rows(task.passed, pa.table([pa.array(passed)], PASSED))
+        receipts.append(key_images(task, ranges, NO_RULES).check())
+    for task in steps.find():
+        find_duplicates(task, ranges).check()
+    receipts += [drop_duplicates(task, ranges).check() for task in steps.drop()]
+    return uids_by_reason(merge_receipts("all", [receipt_of_examples(each) for each in receipts]))
+
+
+def receipt_of_examples(receipt: Receipt) -> Receipt:
+    """The examples as they come from a worker."""
+    return Receipt("one", examples=Receipt.from_json(receipt.to_json()).examples)
+
+
+def test_each_reason_has_the_images_with_the_smallest_draws(tmp_path: Path) -> None:
+    uids = {row["url"]: row["uid"] for row in curated_rows(URLS)}
+    found = dropped_by_steps(tmp_path / "1", 1)
+    assert found["not_attempted"] == smallest_of({uids[url] for url in URLS[37:]}, 5)
+    assert found["filter"] == smallest_of({uids[url] for url in URLS[25:37]}, 5)
+    assert len(found["duplicate_image"]) == EXAMPLES
+    assert set(found["duplicate_image"]) < {uids[url] for url in URLS[:25]}
+    assert set(found) == {"not_attempted", "filter", "duplicate_image"}
+    assert dropped_by_steps(tmp_path / "16", 16) == found, "of another number of lists"
+
+
+def test_nothing_dropped_is_no_example() -> None:
+    receipt = Receipt("a")
+    add_examples(receipt, "filter", pa.chunked_array([pa.array([], pa.string())]), 0)
+    assert receipt.examples == []
+    assert "examples" not in receipt.to_json()
