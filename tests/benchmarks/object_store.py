@@ -6,7 +6,7 @@ as images by their ranges. Then a folder is listed, whose names the server makes
 
 import json
 import os
-import resource
+import re
 import subprocess
 import sys
 import tempfile
@@ -27,7 +27,7 @@ from tests.faulty_store import MANY, Faults, FaultyStore, store_found_in
 
 PLACE = "s3://bucket/data"
 IMAGE_BYTES = 40_000
-IMAGES = 200
+IMAGES = 20
 
 
 def write_tar(data: bytes) -> None:
@@ -100,14 +100,19 @@ def listed(store: FaultyStore, objects: int) -> dict[str, Any]:
 def list_crawl() -> dict[str, Any]:
     """List the crawl of the server that the environment names; the processor's seconds and the memory of that."""
     storage.exists(f"s3://{MANY}/nothing")  # imports, and the first connection
-    cpu, start, before = time.process_time(), time.monotonic(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    cpu, start, before = time.process_time(), time.monotonic(), peak_kilobytes()
     files = list_sources([f"s3://{MANY}/crawl"], SourceKind.wat, prefix="")
     return {
         "objects": len(files),
         "seconds": round(time.monotonic() - start, 1),
         "cpu_seconds": round(time.process_time() - cpu, 1),
-        "megabytes": round((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024),
+        "megabytes": round((peak_kilobytes() - before) / 1024),
     }
+
+
+def peak_kilobytes() -> int:
+    """Return the most memory that this process has had; getrusage would count that of its parent."""
+    return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])  # type: ignore[index]
 
 
 def main(megabytes: str = "400", objects: str = "100000") -> None:
