@@ -3,12 +3,10 @@
 The shares are drawn with a seed. A bucket `many` holds any number of objects that can only be listed.
 """
 
-import bisect
 import io
 import logging
 import os
 import random
-import re
 import socket
 import struct
 import threading
@@ -20,26 +18,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
-from xml.sax.saxutils import escape
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
 from curation.core import storage
-
-MANY = "many"
-PAGE = 1000
-NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
-Environ = dict[str, Any]
-Answer = tuple[str, list[tuple[str, str]], bytes]
-STATUS = {"SlowDown": 503, "InternalError": 500, "AccessDenied": 403, "ExpiredToken": 400}
-REASONS = {
-    "SlowDown": "Please reduce your request rate.",
-    "InternalError": "We encountered an internal error.",
-    "AccessDenied": "Access Denied",
-    "ExpiredToken": "The provided token has expired.",
-}
+from tests.store_answers import MANY, STATUS, Answer, Environ, kind_of, listing, refusal, undeleted
 
 
 @dataclass(frozen=True)
@@ -125,7 +109,7 @@ class FaultyStore:
         if fault == "refused_delete":
             status, headers, content = undeleted(body)
         elif fault in STATUS:
-            status, headers, content = refusal(fault, self.faults, environ["REQUEST_METHOD"])
+            status, headers, content = refusal(fault, self.faults.expired_status, environ["REQUEST_METHOD"])
         elif environ["PATH_INFO"].startswith(f"/{MANY}") and kind in ("LIST", "HEAD"):
             status, headers, content = listing(self.keys, environ)
         else:
@@ -235,58 +219,3 @@ def store_found_in(store: FaultyStore) -> Iterator[Any]:
         os.environ.clear()
         os.environ.update(before)
         S3Store.clear_instance_cache()
-
-
-def kind_of(environ: Environ) -> str:
-    """Return the kind of a request as bills have it: an upload in parts is three kinds of PUT."""
-    method, query = environ["REQUEST_METHOD"], environ["QUERY_STRING"]
-    if method == "POST":
-        return "DELETE" if "delete" in query.split("&")[0] else "PUT"
-    is_bucket = "/" not in environ["PATH_INFO"].strip("/")
-    return "LIST" if method == "GET" and ("list-type" in query or is_bucket) else method
-
-
-def refusal(code: str, faults: Faults, method: str) -> Answer:
-    """Return the answer of S3 to a request that it refuses; one to HEAD has no body."""
-    status = faults.expired_status if code == "ExpiredToken" else STATUS[code]
-    text = f"<Error><Code>{code}</Code><Message>{REASONS[code]}</Message></Error>"
-    return as_xml(f"{status} {code}", "" if method == "HEAD" else text)
-
-
-def undeleted(body: bytes) -> Answer:
-    """Return the answer to a request to delete objects, none of which is deleted."""
-    keys = re.findall(r"<Key>.*?</Key>", body.decode())
-    errors = "".join(f"<Error>{key}<Code>InternalError</Code><Message>x</Message></Error>" for key in keys)
-    return as_xml("200 OK", f'<DeleteResult xmlns="{NAMESPACE}">{errors}</DeleteResult>')
-
-
-def as_xml(status: str, text: str) -> Answer:
-    """Return an answer with a text of XML, or none."""
-    content = f'<?xml version="1.0" encoding="UTF-8"?>\n{text}'.encode() if text else b""
-    return status, [("Content-Type", "application/xml"), ("Content-Length", str(len(content)))], content
-
-
-def listing(keys: list[str], environ: Environ) -> Answer:
-    """Return a page of a bucket's sorted keys: of those with a prefix, or the folders below it."""
-    query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"]).items()}
-    if environ["REQUEST_METHOD"] == "HEAD":
-        return "404 Not Found", [("Content-Length", "0")], b""
-    prefix, delimiter = query.get("prefix", ""), query.get("delimiter", "")
-    at = bisect.bisect_left(keys, max(prefix, query.get("continuation-token", "")))
-    items: list[str] = []
-    while at < len(keys) and keys[at].startswith(prefix) and len(items) < int(query.get("max-keys", PAGE)):
-        head, found, _ = keys[at].removeprefix(prefix).partition(delimiter) if delimiter else (keys[at], "", "")
-        if found:
-            folder = f"{prefix}{head}{delimiter}"
-            items.append(f"<CommonPrefixes><Prefix>{escape(folder)}</Prefix></CommonPrefixes>")
-            at = bisect.bisect_left(keys, f"{folder}\U0010ffff")
-        else:
-            items.append(
-                f"<Contents><Key>{escape(keys[at])}</Key><LastModified>2026-01-01T00:00:00.000Z</LastModified>"
-                f"<ETag>&quot;{at:032x}&quot;</ETag><Size>{at + 1}</Size></Contents>"
-            )
-            at += 1
-    more = at < len(keys) and keys[at].startswith(prefix)
-    token = f"<NextContinuationToken>{escape(keys[at])}</NextContinuationToken>" if more else ""
-    text = f"<Name>{MANY}</Name><KeyCount>{len(items)}</KeyCount><IsTruncated>{str(more).lower()}</IsTruncated>{token}"
-    return as_xml("200 OK", f'<ListBucketResult xmlns="{NAMESPACE}">{text}{"".join(items)}</ListBucketResult>')

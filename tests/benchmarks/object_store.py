@@ -23,7 +23,8 @@ from curation.core import storage
 from curation.core.choices import SourceKind
 from curation.core.remote import open_patiently, read_range
 from curation.extraction.inputs import list_sources
-from tests.faulty_store import MANY, Faults, FaultyStore, store_found_in
+from tests.faulty_store import Faults, FaultyStore, store_found_in
+from tests.store_answers import MANY
 
 PLACE = "s3://bucket/data"
 IMAGE_BYTES = 40_000

@@ -9,7 +9,8 @@ import pytest
 from curation.core import fault_lines, remote, s3_store, storage
 from curation.core.errors import HeadtailError, faults_as_lines
 from curation.core.store_faults import StoreError
-from tests.faulty_store import MANY, Faults, FaultyStore, store_found_in
+from tests.faulty_store import Faults, FaultyStore, store_found_in
+from tests.store_answers import MANY
 
 PART = 5 << 20
 DATA = bytes(range(256)) * 24_000  # two parts
