@@ -67,7 +67,7 @@ class S3Store(S3FileSystem):
             except Exception as error:
                 if attempt > 1 and method == COMPLETE and isinstance(error, FileNotFoundError):
                     return await self._completed(kwargs, error)
-                fault = await self._fault(error, method, kwargs)
+                fault = await self._fault(error, method, kwargs, client)
                 if fault is None or (fault.kind is Kind.replaced and not await self._renew(client)):
                     _name(error, path)
                     raise
@@ -100,7 +100,7 @@ class S3Store(S3FileSystem):
             raise _RefusedError(refused, _path(kwargs))
         return answer
 
-    async def _fault(self, error: Exception, method: str, request: dict[str, Any]) -> Fault | None:
+    async def _fault(self, error: Exception, method: str, request: dict[str, Any], client: Any) -> Fault | None:
         """Return the fault; a refused HEAD request has no reason in its answer, which a listing has."""
         if isinstance(error, _RefusedError):
             return error.fault
@@ -113,7 +113,8 @@ class S3Store(S3FileSystem):
             )
         except Exception as told:
             return fault_of(told)
-        return None
+        # Another request may have renewed the credentials since this one was sent.
+        return None if self._s3 is client else Fault(Kind.replaced, reason(*answer))
 
     async def _renew(self, client: Any) -> bool:
         """Read the credentials anew if `client` is still in use; return whether newer ones are in use now."""
@@ -144,6 +145,10 @@ class S3Store(S3FileSystem):
             if found["ETag"].strip('"') == f"{digest.hexdigest()}-{len(parts)}":
                 return found
         raise error
+
+    async def _cat_file(self, path: str, *given: Any, **options: Any) -> Any:
+        """Return the bytes of a file: one request, where s3fs asks for the size first, to read large files in parts."""
+        return await super()._cat_file(path, *given, **{"max_concurrency": 1, **options})
 
     async def _isdir(self, path: str) -> bool:
         """Return whether a path is a folder: one request, where s3fs lists the whole folder."""

@@ -1,6 +1,7 @@
 """S3 with faults: throttling, broken connections, lost answers, credentials that expire, large folders."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
@@ -166,3 +167,17 @@ def test_a_large_folder_is_listed_once(store: FaultyStore) -> None:
     files = storage.list_files([f"s3://{MANY}/crawl"], (".gz",))
     assert [file.path for file in files] == [f"s3://{MANY}/{key}" for key in store.keys]
     assert store.requests == {"LIST": 5}  # four pages, and one to see that it is a folder
+
+
+def test_a_whole_file_is_one_request(store: FaultyStore) -> None:
+    storage.write_bytes("s3://bucket/run/file", b"token")
+    store.begin(Faults())
+    assert storage.filesystem("s3://bucket")[0].cat_file("bucket/run/file") == b"token"
+    assert store.requests == {"GET": 1}
+
+
+def test_many_requests_meet_credentials_that_expire(store: FaultyStore) -> None:
+    storage.write_bytes("s3://bucket/run/file", b"1")
+    store.begin(Faults(expire_after=6))
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(storage.exists, ["s3://bucket/run/file"] * 32))
