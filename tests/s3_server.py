@@ -8,11 +8,15 @@ from typing import Any
 
 import pytest
 
+from curation.core import storage
+
 
 @contextmanager
 def s3_server(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Start a server with an empty bucket and set the environment to it; yields a file system on it."""
-    s3fs = pytest.importorskip("s3fs")
+    pytest.importorskip("s3fs")
+    from curation.core.s3_store import S3Store
+
     moto = pytest.importorskip("moto.server")
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
     server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
@@ -22,10 +26,10 @@ def s3_server(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         for name, value in (("AWS_ENDPOINT_URL", endpoint), ("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x")):
             monkeypatch.setenv(name, value)
             urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")).close()
-        s3fs.S3FileSystem.clear_instance_cache()
-        fs = s3fs.S3FileSystem(use_listings_cache=False)
+        S3Store.clear_instance_cache()
+        fs, _ = storage.filesystem(f"s3://{bucket}")
         fs.mkdir(bucket)
         yield fs
     finally:
         server.stop()
-        s3fs.S3FileSystem.clear_instance_cache()
+        S3Store.clear_instance_cache()

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from curation.core.store_faults import store_line
+from curation.core.store_faults import LATER, StoreError, store_line
 
 STORAGE_ERRORS = frozenset(
     (
@@ -39,8 +39,8 @@ class HeadtailError(Exception):
 def faults_as_lines(elsewhere: bool = False) -> Iterator[None]:
     """Turn an OSError of a machine's storage into a HeadtailError that names the path and the fault.
 
-    Missing credentials of an object store become one, too. With `elsewhere`, this may be another machine than the
-    user's, and the line begins with its name.
+    Missing or expired credentials of an object store, and a store that does not answer, become one, too. With
+    `elsewhere`, this may be another machine than the user's, and the line begins with its name.
     """
     try:
         yield
@@ -49,6 +49,8 @@ def faults_as_lines(elsewhere: bool = False) -> Iterator[None]:
     except Exception as error:
         if line := store_line(error):
             raise HeadtailError(line) from error
+        if isinstance(error, StoreError):
+            raise HeadtailError(f"{error}: {LATER}") from error
         if not isinstance(error, OSError) or error.errno not in STORAGE_ERRORS:
             raise
         machine = f"{host_name()}: " if elsewhere else ""

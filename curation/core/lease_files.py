@@ -10,6 +10,7 @@ import msgspec
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.owners import Owner
+from curation.core.store_faults import store_line
 
 LEASE = ".lease"
 
@@ -147,4 +148,5 @@ class LeaseFile:
         except Exception as error:
             if self._local or isinstance(error, PermissionError):
                 raise
-            raise HeadtailError(f"{self.path} cannot be used: {type(error).__name__}: {error}") from error
+            line = store_line(error, self.path) or f"{self.path} cannot be used: {type(error).__name__}: {error}"
+            raise HeadtailError(line) from error

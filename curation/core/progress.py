@@ -13,6 +13,7 @@ from typing import Any
 
 from curation.core.amounts import counted
 from curation.core.beats import Pulse
+from curation.core.fault_lines import tell_by
 from curation.core.meter import BYTES, TASKS, Meter, Reading
 from curation.core.receipts import Receipt
 from curation.core.run_log import RunLog
@@ -219,6 +220,8 @@ def say(name: str, message: str) -> None:
     run.log.line(line)
     print(printable(line), file=sys.stderr, flush=True)  # noqa: T201
 
+
+tell_by(say)  # storage, which this module needs, cannot import it
 
 _later: list[tuple[str, str]] = []
 

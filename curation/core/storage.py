@@ -24,6 +24,7 @@ from curation.core.own_tables import MANIFEST, WILDCARDS, without_tables
 from curation.core.store_faults import store_line, unknown_store
 
 TEMPORARY = ".tmp"
+S3_SCHEMES = ("s3://", "s3a://")
 ROW_GROUP_ROWS = 65_536
 PLAIN_COLUMNS = ("uid", "url", "text", "page_url", "sha256", "image_sha256")
 """Columns of nearly distinct strings, for which dictionary encoding costs time and saves nothing."""
@@ -45,6 +46,11 @@ def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
     package is not installed, or that fsspec does not know.
     """
     try:
+        if path.startswith(S3_SCHEMES) and "::" not in path:
+            from curation.core.s3_store import S3Store  # s3fs is an extra, and slow to import
+
+            fs = S3Store(use_listings_cache=False, **S3Store._get_kwargs_from_urls(path))
+            return fs, fs._strip_protocol(path)
         return fsspec.core.url_to_fs(path, use_listings_cache=False)
     except (ImportError, ValueError) as error:
         raise HeadtailError(unknown_store(path, error)) from error
@@ -332,7 +338,8 @@ class AtomicFile:
             with suppress(FileNotFoundError):
                 os.unlink(self._temporary)
         elif isinstance(self._file, AbstractBufferedFile):
-            self._file.discard()
+            with suppress(OSError):  # a store that does not answer keeps the parts that it has
+                self._file.discard()
             self._file.closed = True  # or else the garbage collector would upload it
 
     def _add_path(self, error: BaseException | None) -> None:

@@ -13,6 +13,19 @@ NO_CREDENTIALS = frozenset(
 )
 PUBLIC_CRAWLS = "s3://commoncrawl"
 HTTPS_CRAWLS = "https://data.commoncrawl.org"
+RENEW = (
+    "renew them and start again: the run goes on where it stopped. Those of a role, of AWS_PROFILE or of a file "
+    "(AWS_SHARED_CREDENTIALS_FILE) may be renewed while a run is at work, those of environment variables not"
+)
+LATER = "start again when the store answers: the run goes on where it stopped"
+
+
+class StoreError(OSError):
+    """A request to an object store that was given up, because no try was answered; the message has the path."""
+
+
+class ExpiredError(OSError):
+    """A request to an object store whose credentials have expired while no newer ones were found."""
 
 
 def unknown_store(path: str, error: Exception) -> str:
@@ -31,7 +44,7 @@ def unknown_store(path: str, error: Exception) -> str:
 
 
 def store_line(error: BaseException, path: str = "") -> str | None:
-    """Return the line for an error of missing credentials, None for any other error."""
+    """Return the line for an error of credentials that are missing or have expired, None for any other error."""
     found: BaseException | None = error
     while found is not None:
         if type(found).__name__ in NO_CREDENTIALS:
@@ -40,6 +53,8 @@ def store_line(error: BaseException, path: str = "") -> str | None:
                 f"{name}the store asks for credentials, and none were found ({found}): set AWS_PROFILE, or "
                 f"AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY{_instead(path)}"
             )
+        if isinstance(found, ExpiredError):
+            return f"{found}: {RENEW}"
         found = found.__cause__ or found.__context__
     return None
 

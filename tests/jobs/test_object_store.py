@@ -1,4 +1,7 @@
-"""A whole run on s3://: archives, entry lists, tables, downloads, shards and report, byte for byte the local run's."""
+"""A whole run on s3://: archives, entry lists, tables, downloads, shards and report, byte for byte the local run's.
+
+The store throttles, breaks connections, loses answers and lets credentials expire.
+"""
 
 import io
 import json
@@ -12,20 +15,26 @@ import pytest
 
 from conf.schema.jobs import ShowConfig
 from jobs import show
+from tests.faulty_store import Faults, FaultyStore, store_found_in
 from tests.jobs.calls import Calls, one_process
 from tests.jobs.conftest import Sample
-from tests.s3_server import s3_server
 from tests.sample.run import changed
 
 RUN = "s3://bucket/run"
+FAULTS = Faults(
+    slow_down=0.003, broken_upload=0.01, broken_download=0.01, lost_answer=0.01, expire_after=2000, renewed_after=1
+)
 
 
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     monkeypatch.setenv("COLUMNS", "200")
-    with s3_server("bucket", monkeypatch) as fs:
+    with FaultyStore(tmp_path) as store, store_found_in(store) as fs:
+        fs.mkdir("bucket")
+        store.begin(FAULTS)
         yield fs
+        assert {"SlowDown", "broken_download", "ExpiredToken"} <= store.failed.keys()
 
 
 @pytest.fixture

@@ -1,0 +1,183 @@
+"""S3 with faults: throttling, broken connections, lost answers, credentials that expire, large folders."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from curation.core import fault_lines, remote, s3_store, storage
+from curation.core.errors import HeadtailError, faults_as_lines
+from curation.core.store_faults import StoreError
+from tests.faulty_store import Faults, FaultyStore, store_found_in
+from tests.store_answers import MANY
+
+PART = 5 << 20
+DATA = bytes(range(256)) * 24_000  # two parts
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FaultyStore]:
+    with FaultyStore(tmp_path_factory.mktemp("store")) as server, store_found_in(server) as fs:
+        fs.mkdir("bucket")
+        yield server
+
+
+@pytest.fixture
+def store(server: FaultyStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[FaultyStore]:
+    monkeypatch.setattr(s3_store, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(s3_store, "_lines", fault_lines.FaultLines("store"))
+    monkeypatch.setattr(fault_lines, "QUIET_SECONDS", 1e6)
+    monkeypatch.setattr(storage.filesystem("s3://bucket")[0], "default_block_size", PART)
+    server.begin(Faults())
+    yield server
+    server.begin(Faults())
+
+
+def written_and_read() -> None:
+    """Write, list, read and delete a large file and a small one, and check each."""
+    for name, data in (("large", DATA), ("small", DATA[:1000])):
+        with storage.AtomicFile(f"s3://bucket/run/{name}") as file:
+            for start in range(0, len(data), 1 << 20):
+                file.write(data[start : start + (1 << 20)])
+        assert storage.exists(f"s3://bucket/run/{name}")
+        with storage.open_input(f"s3://bucket/run/{name}") as file:
+            assert file.read() == data
+        with remote.open_patiently(f"s3://bucket/run/{name}") as file:
+            assert file.read() == data
+        assert remote.read_range(f"s3://bucket/run/{name}", 100, 50) == data[100:150]
+    assert storage.list_sizes("s3://bucket/run") == {"large": len(DATA), "small": 1000}
+    storage.remove_files(["s3://bucket/run/large"])
+    storage.remove("s3://bucket/run")
+    assert storage.list_folder("s3://bucket/run") == []
+
+
+@pytest.mark.parametrize(
+    ("faults", "said"),
+    [
+        pytest.param(Faults(slow_down=0.2, internal_error=0.2), "503 SlowDown (", id="refused"),
+        pytest.param(Faults(broken_upload=0.4, broken_download=0.4), "get_object, try 1 of 10)", id="broken"),
+        pytest.param(
+            Faults(lost_answer=0.4, refused_delete=0.5),
+            "1 object not deleted: InternalError (delete_objects, try 1 of 10)",
+            id="half_done",
+        ),
+        pytest.param(Faults(expire_after=10, renewed_after=2, expired_status=403), "takes newer credent", id="expired"),
+    ],
+)
+def test_faults_are_overcome_and_told(
+    store: FaultyStore, faults: Faults, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store.begin(faults)
+    written_and_read()
+    assert store.failed.total() >= 3
+    told = capsys.readouterr().err
+    assert said in told
+    assert all(line.startswith("store ") for line in told.splitlines())
+    assert len(told.splitlines()) <= store.failed.total()
+
+
+def test_an_upload_whose_answer_was_lost_is_found(store: FaultyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = storage.AtomicFile("s3://bucket/run/large")
+    with file as out:
+        out.write(DATA)
+        monkeypatch.setattr(store, "_draw", loses_one(store))
+    assert store.failed["lost_answer"] == 1
+    assert storage.filesystem("s3://bucket/run/large")[0].size("bucket/run/large") == len(DATA)
+
+
+def loses_one(store: FaultyStore) -> Any:
+    """The answer to the request that completes an upload is lost, once."""
+
+    def draw(environ: dict[str, Any], _: str) -> str | None:
+        completes = environ["REQUEST_METHOD"] == "POST" and "uploadId" in environ["QUERY_STRING"]
+        return "lost_answer" if completes and not store.failed else None
+
+    return draw
+
+
+@pytest.mark.parametrize(
+    ("faults", "line", "most"),
+    [
+        pytest.param(
+            Faults(down_after=1),
+            r"^s3://bucket/run/.*given up after 3 tries in .* 503( SlowDown)? \(.*start again",
+            4,
+            id="down",
+        ),
+        pytest.param(
+            Faults(expire_after=1, renewed_after=99),
+            r"^s3://bucket/run/.*the credentials have expired \(400 ExpiredToken\).*renew them and start again",
+            9,  # after a refused HEAD, the client asks for the bucket's region, and we ask for the reason
+            id="expired",
+        ),
+        pytest.param(
+            Faults(denied=1.0), r"^s3://bucket/run/.*(Access Denied|Forbidden) \(403( AccessDenied)?\)", 2, id="denied"
+        ),
+    ],
+)
+def test_faults_that_last_end_in_one_line(
+    store: FaultyStore, faults: Faults, line: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3_store, "TRIES", 3)
+    storage.write_bytes("s3://bucket/run/file", b"1")
+    actions: list[Callable[[], object]] = [
+        lambda: storage.write_bytes("s3://bucket/run/other", b"1"),
+        lambda: remote.read_range("s3://bucket/run/file", 0, 1),
+        lambda: storage.exists("s3://bucket/run/file"),
+        lambda: storage.list_files(["s3://bucket/run/file"]),
+        lambda: storage.remove("s3://bucket/run/file"),
+    ]
+    store.begin(faults)
+    with suppress(OSError):
+        storage.exists("s3://bucket/run/file")  # the request after which the fault begins
+    for action in actions:
+        before = store.requests.total()
+        expected = line.removesuffix(".*start again")  # READING names the fault, and the run goes on
+        with pytest.raises((HeadtailError, remote.RemoteError), match=expected) as raised, faults_as_lines():
+            action()
+        assert "\n" not in str(raised.value)
+        assert store.requests.total() - before <= most
+    with pytest.raises(HeadtailError, match=line), faults_as_lines():
+        actions[0]()
+
+
+def test_an_upload_that_stalls_is_given_up(store: FaultyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_store, "TRIES", 2)
+    monkeypatch.setattr(s3_store, "ANSWER_SECONDS", 0.2)
+    monkeypatch.setattr(s3_store, "SLOWEST_BYTES_PER_SECOND", 1 << 40)
+    store.begin(Faults(upload_seconds=1.0))
+    with pytest.raises(StoreError, match=r"given up after 2 tries in .* TimeoutError \(put_object\)"):
+        storage.write_bytes("s3://bucket/run/file", b"1")
+
+
+def test_a_store_that_was_never_reached_is_given_up_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_store, "FIRST_PAUSE_SECONDS", 0.001)
+    monkeypatch.setattr(fault_lines, "QUIET_SECONDS", 1e6)
+    monkeypatch.setattr(s3_store.S3Store, "_reached", False)
+    nowhere = s3_store.S3Store(endpoint_url="http://127.0.0.1:9", key="x", secret="x", skip_instance_cache=True)
+    with pytest.raises(StoreError, match=r"given up after 4 tries in .* EndpointConnectionError"):
+        nowhere.exists("bucket/run/file")
+
+
+def test_a_large_folder_is_listed_once(store: FaultyStore) -> None:
+    store.keys = sorted(f"crawl/{number % 7}/{number:05}.wat.gz" for number in range(3500))
+    store.begin(Faults())
+    files = storage.list_files([f"s3://{MANY}/crawl"], (".gz",))
+    assert [file.path for file in files] == [f"s3://{MANY}/{key}" for key in store.keys]
+    assert store.requests == {"LIST": 5}  # four pages, and one to see that it is a folder
+
+
+def test_a_whole_file_is_one_request(store: FaultyStore) -> None:
+    storage.write_bytes("s3://bucket/run/file", b"token")
+    store.begin(Faults())
+    assert storage.filesystem("s3://bucket")[0].cat_file("bucket/run/file") == b"token"
+    assert store.requests == {"GET": 1}
+
+
+def test_many_requests_meet_credentials_that_expire(store: FaultyStore) -> None:
+    storage.write_bytes("s3://bucket/run/file", b"1")
+    store.begin(Faults(expire_after=6))
+    with ThreadPoolExecutor(8) as threads:
+        assert all(threads.map(storage.exists, ["s3://bucket/run/file"] * 32))
