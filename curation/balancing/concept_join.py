@@ -17,7 +17,7 @@ from curation.balancing.packed_uids import PackedUids, find_rows, merged, pack_u
 from curation.core import storage
 from curation.core.beats import watch
 from curation.core.errors import HeadtailError
-from curation.core.exchange import FAST, SUFFIX, iter_slices, write_batches
+from curation.core.exchange import PLAIN, SUFFIX, iter_slices, write_batches
 from curation.core.receipts import Receipt
 from curation.core.schemas import MATCHES
 from curation.core.table_reader import read_batches
@@ -80,7 +80,7 @@ def join_concepts(task: JoinConceptsTask, ranges: UidRanges) -> Receipt:
     schema = pa.schema([(name, ids_type(each)) for name, each in zip(task.names, task.weighted, strict=True)])
     for number, files in zip(task.numbers, task.buckets, strict=True):
         path = joined_path(task.output, files[0].rpartition("/")[2])
-        write_batches(path, schema, _joined(task, number, files, ranges, receipt, counts), FAST)
+        write_batches(path, schema, _joined(task, number, files, ranges, receipt, counts), PLAIN)
     write_partial(task.counts, counts)
     receipt.rows_out = receipt.rows_in
     return receipt

@@ -13,8 +13,9 @@ from curation.core import storage
 
 SUFFIX = ".arrow"
 COMPRESSION = pa.ipc.IpcWriteOptions(compression="zstd")
-FAST = pa.ipc.IpcWriteOptions(compression="lz4")
-"""For large slices, which are read once."""
+PLAIN = pa.ipc.IpcWriteOptions()
+"""For slices of hashes and short lists of numbers, which are read once: lz4 would take a third off, and more time than
+the rest of writing and reading them."""
 
 
 def write_slices(path: str, table: pa.Table, receivers: np.ndarray, count: int) -> None:

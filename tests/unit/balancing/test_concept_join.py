@@ -103,6 +103,21 @@ def test_join_gives_each_image_its_concepts(
         assert receipt.facts[f"joined {number}"] == sum(row["uid"] in given for row in ROWS)
 
 
+@pytest.mark.parametrize("shift", [0, 3])
+def test_ids_of_a_row_are_sorted_and_once(shift: int) -> None:
+    """Of ids that differ below `shift` the largest stays: in short rows, in long ones, and in sorted ones."""
+    rng = np.random.default_rng(shift)
+    rows = [rng.integers(0, 200, size).tolist() for size in (0, 1, 2, 2, 3, 7, 31, 32, 33, 34, 90, 0) for _ in range(4)]
+    rows += [[5, 5], [8, 1], [1, 8, 16, 24], [16, 8, 24], list(range(40)), list(range(40))[::-1]]
+    offsets = np.cumsum([7, *map(len, rows)]).astype(np.int32)  # offsets of a part of an array do not begin at 0
+    ids = np.array([0] * 7 + [each for row in rows for each in row], np.int32)
+    found_offsets, found = concept_rows._sort_lists(offsets, ids, shift)
+    lists = np.split(found, found_offsets[1:-1])
+    assert [row.tolist() for row in lists] == [sorted({n >> shift: n for n in sorted(row)}.values()) for row in rows]
+    assert found_offsets[0] == 0
+    assert found_offsets[-1] == len(found)
+
+
 def test_ranges_follow_values_not_compressed_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small file of many equal lists is cut as finely as its ids in memory need."""
     monkeypatch.setattr(concept_rows, "CUT_BYTES", 1 << 20)
@@ -175,6 +190,23 @@ def test_rows_are_found_by_uid(uids: list[str]) -> None:
     assert (nothing == -1).all()
     _, twice = find_rows(images, pack_uids(pa.array([uids[0], sorted(uids)[2], sorted(uids)[2]])))
     assert twice == 2
+
+
+def test_every_byte_of_a_uid_is_looked_at() -> None:
+    uid = "0123456789abcdef98765fed"
+    assert pack_uids(pa.array([uid])).text(0) == uid
+    for place in range(24):
+        right = []
+        for code in range(1, 256):
+            text = (uid[:place].encode() + bytes([code]) + uid[place + 1 :].encode()).decode("latin-1")
+            raw = pa.array([text.encode("latin-1")], pa.binary())
+            array = pa.StringArray.from_buffers(1, *raw.buffers()[1:])  # not valid UTF-8 beyond 127, as files may be
+            try:
+                assert pack_uids(array).text(0) == text
+                right.append(text[place])
+            except ValueError:
+                continue
+        assert "".join(right) == "0123456789abcdef"
 
 
 def _settings(folder: Path, seed: int) -> BalanceSettings:
