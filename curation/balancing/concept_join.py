@@ -51,13 +51,18 @@ def joined_path(folder: str, bucket: str) -> str:
 
 
 def plan_joining(
-    buckets: Sequence[Sequence[str]], weighted: Mapping[str, bool], folders: Sequence[str], output: str
+    buckets: Sequence[Sequence[str]],
+    weighted: Mapping[str, bool],
+    folders: Sequence[str],
+    output: str,
+    parallelism: int = MAX_TASKS,
 ) -> list[JoinConceptsTask]:
-    """Return tasks that cover all buckets, few enough for the driver to add their counts.
+    """Return tasks that cover all buckets, few enough for the driver to add their counts, and four for each core.
 
-    `weighted` has each namespace, in the order of `folders`.
+    `weighted` has each namespace, in the order of `folders`. A bucket is joined in less time than Spark takes to start
+    a task.
     """
-    size = -(-len(buckets) // MAX_TASKS)
+    size = -(-len(buckets) // min(MAX_TASKS, 4 * parallelism))
     tasks = []
     for start in range(0, len(buckets), size):
         mine = tuple(map(tuple, buckets[start : start + size]))

@@ -147,6 +147,17 @@ def test_small_files_are_dealt_together(tmp_path: Path, monkeypatch: pytest.Monk
     assert deal_concepts(tasks[2], UidRanges(2, 1)).rows_out == 3 * pq.read_metadata(tasks[2].paths[0]).num_rows
 
 
+@pytest.mark.parametrize(("buckets", "parallelism", "tasks"), [(64, 2, 8), (5, 2, 5), (1000, 100, 250), (1000, 1, 4)])
+def test_each_bucket_is_joined_by_one_of_few_tasks(buckets: int, parallelism: int, tasks: int) -> None:
+    files = [[f"bucket-{number:05d}.parquet"] for number in range(buckets)]
+    plan = plan_joining(files, {"tags": False}, ["dealt"], "joined", parallelism)
+    assert len(plan) == tasks
+    assert [(n, list(names)) for task in plan for n, names in zip(task.numbers, task.buckets, strict=True)] == list(
+        enumerate(files)
+    )
+    assert len({task.counts for task in plan}) == tasks
+
+
 def test_join_sees_each_image_of_several_tables_once(tmp_path: Path) -> None:
     first, second = _files(ROWS[:300], tmp_path / "a", 4), _files(ROWS[200:], tmp_path / "b", 4)
     both = [[*one, *other] for one, other in zip(first, second, strict=True)]
