@@ -17,7 +17,7 @@ from curation.balancing.packed_uids import PackedUids, find_rows, merged, pack_u
 from curation.core import storage
 from curation.core.beats import watch
 from curation.core.errors import HeadtailError
-from curation.core.exchange import FAST, SUFFIX, iter_slices, write_batches
+from curation.core.exchange import PLAIN, SUFFIX, iter_slices, write_batches
 from curation.core.receipts import Receipt
 from curation.core.schemas import MATCHES
 from curation.core.table_reader import read_batches
@@ -51,13 +51,18 @@ def joined_path(folder: str, bucket: str) -> str:
 
 
 def plan_joining(
-    buckets: Sequence[Sequence[str]], weighted: Mapping[str, bool], folders: Sequence[str], output: str
+    buckets: Sequence[Sequence[str]],
+    weighted: Mapping[str, bool],
+    folders: Sequence[str],
+    output: str,
+    parallelism: int = MAX_TASKS,
 ) -> list[JoinConceptsTask]:
-    """Return tasks that cover all buckets, few enough for the driver to add their counts.
+    """Return tasks that cover all buckets, few enough for the driver to add their counts, and four for each core.
 
-    `weighted` has each namespace, in the order of `folders`.
+    `weighted` has each namespace, in the order of `folders`. A bucket is joined in less time than Spark takes to start
+    a task.
     """
-    size = -(-len(buckets) // MAX_TASKS)
+    size = -(-len(buckets) // min(MAX_TASKS, 4 * parallelism))
     tasks = []
     for start in range(0, len(buckets), size):
         mine = tuple(map(tuple, buckets[start : start + size]))
@@ -80,7 +85,7 @@ def join_concepts(task: JoinConceptsTask, ranges: UidRanges) -> Receipt:
     schema = pa.schema([(name, ids_type(each)) for name, each in zip(task.names, task.weighted, strict=True)])
     for number, files in zip(task.numbers, task.buckets, strict=True):
         path = joined_path(task.output, files[0].rpartition("/")[2])
-        write_batches(path, schema, _joined(task, number, files, ranges, receipt, counts), FAST)
+        write_batches(path, schema, _joined(task, number, files, ranges, receipt, counts), PLAIN)
     write_partial(task.counts, counts)
     receipt.rows_out = receipt.rows_in
     return receipt

@@ -19,7 +19,7 @@ from curation.balancing.weighted_ids import BITS
 from curation.core import storage
 from curation.core.beats import watch
 from curation.core.errors import HeadtailError
-from curation.core.exchange import FAST, SUFFIX, write_batches
+from curation.core.exchange import PLAIN, SUFFIX, write_batches
 from curation.core.receipts import Receipt
 
 BATCH_ROWS = 65_536
@@ -35,7 +35,7 @@ TASK_FILES = 128
 """A task opens at most so many files."""
 MAX_SLICES = 1 << 16
 SHORT = 32
-"""Ids of one image that are sorted by insertion."""
+"""So many ids of one image are sorted in a loop without branches; above, the loop would be slower."""
 
 
 def ids_type(weighted: bool) -> pa.DataType:
@@ -179,21 +179,34 @@ def _split(name: str, file: storage.FileInfo) -> list[tuple[int, ...]]:
     return list(itertools.pairwise(borders))
 
 
+@dataclass(frozen=True)
+class _DealtRows:
+    """Rows that wait for being written: their uids, ranges (int32), and ids, sorted and once, as offsets and values."""
+
+    uids: PackedUids
+    slices: np.ndarray
+    offsets: np.ndarray
+    ids: np.ndarray
+
+
 def deal_concepts(task: DealConceptsTask, ranges: UidRanges) -> Receipt:
     """Deal the rows of files to the ranges of their uids. Raises HeadtailError for rows that mean nothing."""
     receipt = Receipt(task.prefix)
     watch(receipt)
-    held: list[tuple[PackedUids, pa.ListArray]] = []
+    held: list[_DealtRows] = []
     size = files = 0
     groups = range(*task.groups) if task.groups else None
     for path in task.paths:
         for batch in read_concepts(task.name, path, task.size, task.weighted, groups, BATCH_ROWS):
             try:
-                held.append((pack_uids(batch[UID]), batch[IDS]))
+                uids = pack_uids(batch[UID])
             except ValueError as error:
                 raise HeadtailError(f"concepts.{task.name}: {path} cannot be joined: {error}") from error
+            lists = batch[IDS]
+            sorted_ids = _sort_lists(lists.offsets.to_numpy(), lists.values.to_numpy(), BITS if task.weighted else 0)
+            held.append(_DealtRows(uids, ranges.slices_of(uids.high), *sorted_ids))
             receipt.rows_in += batch.num_rows
-            size += ROW_BYTES * batch.num_rows + batch[IDS].nbytes
+            size += ROW_BYTES * batch.num_rows + lists.nbytes
             if size >= FLUSH_BYTES:
                 _write(held, task, ranges, files)
                 held, size, files = [], 0, files + 1
@@ -203,81 +216,110 @@ def deal_concepts(task: DealConceptsTask, ranges: UidRanges) -> Receipt:
     return receipt
 
 
-def _write(held: list[tuple[PackedUids, pa.ListArray]], task: DealConceptsTask, ranges: UidRanges, number: int) -> None:
-    high, low = (np.concatenate([getattr(uids, name) for uids, _ in held]) for name in ("high", "low"))
-    lists = pa.concat_arrays([ids for _, ids in held])
-    slices = ranges.slices_of(high)
+def _write(held: list[_DealtRows], task: DealConceptsTask, ranges: UidRanges, number: int) -> None:
+    """Write the rows, each slice in their order."""
     count = ranges.buckets * ranges.cuts
-    starts, high, low, offsets, ids = _sorted_rows(
-        slices, count, high, low, lists.offsets.to_numpy(), lists.values.to_numpy(), BITS if task.weighted else 0
-    )
+    row_starts, id_starts = np.zeros(count + 1, np.int64), np.zeros(count + 1, np.int64)
+    for rows in held:
+        _count_rows(rows.slices, rows.offsets, row_starts, id_starts)
+    np.cumsum(row_starts, out=row_starts)
+    np.cumsum(id_starts, out=id_starts)
+    high, low = np.empty(row_starts[-1], np.uint64), np.empty(row_starts[-1], np.uint32)
+    ids = np.empty(id_starts[-1], held[0].ids.dtype)
+    offsets = np.zeros(row_starts[-1] + count, np.int32)  # a slice has one more than rows
+    row_places, id_places = row_starts[:-1].copy(), id_starts[:-1].copy()
+    for rows in held:
+        given = (rows.slices, rows.uids.high, rows.uids.low, rows.offsets, rows.ids)
+        _place_rows(*given, id_starts, row_places, id_places, high, low, offsets, ids)
     schema = rows_schema(task.weighted)
     batches = (
         pa.record_batch(
             [
-                pa.array(high[first:end]),
-                pa.array(low[first:end]),
+                pa.array(high[row_starts[each] : row_starts[each + 1]]),
+                pa.array(low[row_starts[each] : row_starts[each + 1]]),
                 pa.ListArray.from_arrays(
-                    pa.array((offsets[first : end + 1] - offsets[first]).astype(np.int32)),
-                    pa.array(ids[offsets[first] : offsets[end]]),
+                    pa.array(offsets[row_starts[each] + each : row_starts[each + 1] + each + 1]),
+                    pa.array(ids[id_starts[each] : id_starts[each + 1]]),
                 ),
             ],
             schema=schema,
         )
-        for first, end in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True)
+        for each in range(count)
     )
-    write_batches(f"{task.prefix}-{number:06d}{SUFFIX}", schema, batches, FAST)
+    write_batches(f"{task.prefix}-{number:06d}{SUFFIX}", schema, batches, PLAIN)
 
 
 @numba.njit(cache=True, nogil=True)
-def _sorted_rows(
-    slices: np.ndarray, count: int, high: np.ndarray, low: np.ndarray, offsets: np.ndarray, ids: np.ndarray, shift: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Return the rows in the order of their slices, the ids of each sorted and once; an id is shifted by `shift` bits.
+def _count_rows(slices: np.ndarray, offsets: np.ndarray, rows: np.ndarray, ids: np.ndarray) -> None:
+    """Add the rows and ids of slice g to rows[g + 1] and ids[g + 1]."""
+    for row in range(len(slices)):
+        rows[slices[row] + 1] += 1
+        ids[slices[row] + 1] += offsets[row + 1] - offsets[row]
 
-    Returns starts int64[count + 1] of the slices, high, low, offsets int64[n + 1] and ids.
-    """
-    rows = len(slices)
-    starts = np.zeros(count + 1, np.int64)
-    for row in range(rows):
-        starts[slices[row] + 1] += 1
-    for each in range(count):
-        starts[each + 1] += starts[each]
-    places = starts[:-1].copy()
-    order = np.empty(rows, np.int32)
-    for row in range(rows):
-        order[places[slices[row]]] = row
-        places[slices[row]] += 1
-    new_high, new_low = np.empty(rows, np.uint64), np.empty(rows, np.uint32)
-    new_offsets, new_ids = np.zeros(rows + 1, np.int64), np.empty(len(ids), ids.dtype)
-    for place in range(rows):
-        row = order[place]
+
+@numba.njit(cache=True, nogil=True)
+def _place_rows(
+    slices: np.ndarray,
+    high: np.ndarray,
+    low: np.ndarray,
+    offsets: np.ndarray,
+    ids: np.ndarray,
+    id_starts: np.ndarray,
+    row_places: np.ndarray,
+    id_places: np.ndarray,
+    new_high: np.ndarray,
+    new_low: np.ndarray,
+    new_offsets: np.ndarray,
+    new_ids: np.ndarray,
+) -> None:
+    """Move each row to the next place of its slice, `row_places` and `id_places`, which go on; offsets are from 0."""
+    for row in range(len(slices)):
+        each = slices[row]
+        place, at = row_places[each], id_places[each]
         new_high[place], new_low[place] = high[row], low[row]
-        at, size = new_offsets[place], offsets[row + 1] - offsets[row]
-        for k in range(size):
-            new_ids[at + k] = ids[offsets[row] + k]
-        new_offsets[place + 1] = at + _sort_once(new_ids, at, at + size, shift)
-    return starts, new_high, new_low, new_offsets, new_ids[: new_offsets[rows]]
+        for k in range(offsets[row], offsets[row + 1]):
+            new_ids[at] = ids[k]
+            at += 1
+        new_offsets[place + each + 1] = at - id_starts[each]
+        row_places[each], id_places[each] = place + 1, at
+
+
+@numba.njit(cache=True, nogil=True)
+def _sort_lists(offsets: np.ndarray, ids: np.ndarray, shift: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ids of each row sorted and once, as offsets int32[n + 1], from 0, and values.
+
+    An id is shifted by `shift` bits. Of several of one id, which differ in the bits below, the largest stays.
+    """
+    new_offsets = np.zeros(len(offsets), np.int32)
+    new_ids = np.empty(offsets[-1] - offsets[0], ids.dtype)
+    end = 0
+    for row in range(len(offsets) - 1):
+        start, rising = end, True
+        for k in range(offsets[row], offsets[row + 1]):
+            new_ids[end] = ids[k]
+            rising &= end == start or ids[k] >> shift > new_ids[end - 1] >> shift
+            end += 1
+        if not rising:
+            end = start + _sort_once(new_ids, start, end, shift)
+        new_offsets[row + 1] = end
+    return new_offsets, new_ids[:end]
 
 
 @numba.njit(cache=True, nogil=True)
 def _sort_once(ids: np.ndarray, start: int, end: int, shift: int) -> int:
-    """Sort ids[start:end] in place, move each different id to the front, and return how many there are.
-
-    Of several of one id, which differ in the bits below `shift`, the largest stays.
-    """
+    """Sort ids[start:end] in place, move each different id to the front, and return how many there are."""
     if end - start > SHORT:
         ids[start:end].sort()
     else:
-        for at in range(start + 1, end):
-            value, place = ids[at], at
-            while place > start and ids[place - 1] > value:
-                ids[place] = ids[place - 1]
-                place -= 1
-            ids[place] = value
+        for stop in range(end - 1, start, -1):
+            largest = ids[start]
+            for at in range(start, stop):
+                following = ids[at + 1]
+                ids[at] = min(largest, following)
+                largest = max(largest, following)
+            ids[stop] = largest
     last = start
     for at in range(start + 1, end):
-        if ids[at] >> shift != ids[last] >> shift:
-            last += 1
+        last += ids[at] >> shift != ids[last] >> shift
         ids[last] = ids[at]
-    return last + 1 - start if end > start else 0
+    return last + 1 - start

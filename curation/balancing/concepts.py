@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import numba
 import numpy as np
 import pyarrow as pa
 
@@ -69,9 +70,8 @@ class BucketConcepts:
         mine, self._held = self._held.slice(0, images), self._held.slice(images)
         found = {}
         for name in mine.column_names:
-            lists = (
-                pa.concat_arrays(mine[name].chunks) if images else pa.array([], self._joined.schema.field(name).type)
-            )
+            # Most batches are one chunk, which `combine_chunks` would copy.
+            lists = mine[name].chunk(0) if mine[name].num_chunks == 1 else mine[name].combine_chunks()
             offsets = lists.offsets.to_numpy()
             found[name] = (offsets - offsets[0], lists.flatten().to_numpy())
         return found
@@ -112,7 +112,7 @@ class ConceptBucket:
         drawn = draw_combined(matched, probabilities, self._images, settings.unit, settings.seed)
         kept = drawn.chosen >= 0
         for name, (offsets, ids) in lists.items():
-            self.kept.add_ids(name, matched.images, ids[np.repeat(kept, np.diff(offsets))])
+            self.kept.add_ids(name, matched.images, _ids_of(kept, offsets, ids))
         return drawn
 
     def expect(self, matched: MatchedBatch, probabilities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -136,3 +136,15 @@ def concept_probabilities(offsets: np.ndarray, ids: np.ndarray, counts: np.ndarr
         return out
     keep_probabilities(np.flatnonzero(np.diff(offsets)), offsets, ids, counts, t, out)
     return out
+
+
+@numba.njit(cache=True, nogil=True)
+def _ids_of(images: np.ndarray, offsets: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """Return the ids of some images, `images` bool[n]."""
+    out, size = np.empty(len(ids), ids.dtype), 0
+    for image in range(len(images)):
+        if images[image]:
+            for at in range(offsets[image], offsets[image + 1]):
+                out[size] = ids[at]
+                size += 1
+    return out[:size]

@@ -6,10 +6,10 @@ import numba
 import numpy as np
 import pyarrow as pa
 
+from curation.core.draws import word_at
 from curation.core.string_buffers import buffers_of
 
-_HEX = np.full(256, 255, np.uint8)
-_HEX[[ord(digit) for digit in "0123456789abcdef"]] = np.arange(16)
+_ONES = np.uint64(0x0101010101010101)
 
 
 @dataclass(frozen=True)
@@ -48,33 +48,43 @@ def pack_uids(uids: pa.StringArray) -> PackedUids:
     if not len(uids):
         return PackedUids(np.zeros(0, np.uint64), np.zeros(0, np.uint32))
     high, low = np.empty(len(uids), np.uint64), np.empty(len(uids), np.uint32)
-    wrong = _pack(*buffers_of(uids), _HEX, high, low)
+    wrong = _pack(*buffers_of(uids), high, low)
     if wrong >= 0:
         raise ValueError(f"{str(uids[wrong])[:100]!r} is no uid, which has 24 digits of 0-9 and a-f")
     return PackedUids(high, low)
 
 
 @numba.njit(cache=True, nogil=True)
-def _pack(offsets: np.ndarray, data: np.ndarray, digits: np.ndarray, high: np.ndarray, low: np.ndarray) -> int:
+def _pack(offsets: np.ndarray, data: np.ndarray, high: np.ndarray, low: np.ndarray) -> int:
     """Pack each uid; return the row of the first one of another form, or -1."""
     for row in range(len(high)):
-        start = offsets[row]
-        if offsets[row + 1] - start != 24:
+        start = np.uint64(offsets[row])
+        if np.uint64(offsets[row + 1]) - start != np.uint64(24):
             return row
-        bad = np.uint8(0)
-        first, last = np.uint64(0), np.uint32(0)
-        for at in range(start, start + 16):
-            digit = digits[data[at]]
-            bad |= digit
-            first = first << np.uint64(4) | np.uint64(digit)
-        for at in range(start + 16, start + 24):
-            digit = digits[data[at]]
-            bad |= digit
-            last = last << np.uint32(4) | np.uint32(digit)
-        if bad > 15:
+        first, wrong = _eight_digits(data, start)
+        second, also = _eight_digits(data, start + np.uint64(8))
+        third, last = _eight_digits(data, start + np.uint64(16))
+        if wrong | also | last:
             return row
-        high[row], low[row] = first, last
+        high[row], low[row] = first << np.uint64(32) | second, third
     return -1
+
+
+@numba.njit(cache=True, nogil=True)
+def _eight_digits(data: np.ndarray, at: np.uint64) -> tuple[np.uint64, np.uint64]:
+    """Return the number of eight hex digits, all at once, and a number that is not 0 if they are none.
+
+    It takes less than half of the time that looking up one digit after the other takes.
+    """
+    digits = word_at(data, at)
+    letters = (digits >> np.uint64(6)) & _ONES  # a to f are 0x61 to 0x66, 0 to 9 are 0x30 to 0x39
+    values = (digits & _ONES * np.uint64(0x0F)) + letters * np.uint64(9)
+    wrong = digits ^ (values + _ONES * np.uint64(0x30) + letters * np.uint64(0x27))
+    wrong |= ((values + _ONES * np.uint64(6)) >> np.uint64(4) & _ONES) ^ letters  # letters are 10 and more
+    wrong |= values & _ONES * np.uint64(0x10)
+    pairs = (values << np.uint64(4) | values >> np.uint64(8)) & np.uint64(0x00FF00FF00FF00FF)
+    fours = (pairs << np.uint64(8) | pairs >> np.uint64(16)) & np.uint64(0x0000FFFF0000FFFF)
+    return (fours << np.uint64(16) | fours >> np.uint64(32)) & np.uint64(0xFFFFFFFF), wrong
 
 
 def merged(parts: list[PackedUids]) -> PackedUids:

@@ -189,15 +189,15 @@ def _wyhash(data: np.ndarray, at: np.uint64, end: np.uint64, seed: np.uint64) ->
         if size >= np.uint64(48):
             second, third = seed, seed
             while end - at >= np.uint64(48):
-                seed = _mix(_eight(data, at) ^ _SECRET1, _eight(data, at + np.uint64(8)) ^ seed)
-                second = _mix(_eight(data, at + np.uint64(16)) ^ _SECRET2, _eight(data, at + np.uint64(24)) ^ second)
-                third = _mix(_eight(data, at + np.uint64(32)) ^ _SECRET3, _eight(data, at + np.uint64(40)) ^ third)
+                seed = _mix(word_at(data, at) ^ _SECRET1, word_at(data, at + np.uint64(8)) ^ seed)
+                second = _mix(word_at(data, at + np.uint64(16)) ^ _SECRET2, word_at(data, at + np.uint64(24)) ^ second)
+                third = _mix(word_at(data, at + np.uint64(32)) ^ _SECRET3, word_at(data, at + np.uint64(40)) ^ third)
                 at += np.uint64(48)
             seed ^= second ^ third
         while end - at > np.uint64(16):
-            seed = _mix(_eight(data, at) ^ _SECRET1, _eight(data, at + np.uint64(8)) ^ seed)
+            seed = _mix(word_at(data, at) ^ _SECRET1, word_at(data, at + np.uint64(8)) ^ seed)
             at += np.uint64(16)
-        first, last = _eight(data, end - np.uint64(16)), _eight(data, end - np.uint64(8))
+        first, last = word_at(data, end - np.uint64(16)), word_at(data, end - np.uint64(8))
     low, high = _multiply(first ^ _SECRET1, last ^ seed)
     return _mix(low ^ _SECRET0 ^ size, high ^ _SECRET1)
 
@@ -217,7 +217,7 @@ def _short(data: np.ndarray, at: np.uint64, end: np.uint64) -> tuple[np.uint64, 
 
 
 @numba.njit(cache=True, nogil=True)
-def _eight(data: np.ndarray, at: np.uint64) -> np.uint64:
+def word_at(data: np.ndarray, at: np.uint64) -> np.uint64:
     """Return eight bytes at any address as a little-endian word."""
     return _four(data, at) | _four(data, at + np.uint64(4)) << np.uint64(32)
 

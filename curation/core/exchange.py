@@ -15,7 +15,10 @@ SUFFIX = ".arrow"
 # Slices are small, and each core has a task of its own: to give the columns of a slice to threads doubles its CPU time.
 COMPRESSION = pa.ipc.IpcWriteOptions(compression="zstd", use_threads=False)
 FAST = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
-"""For large slices, and other files that are read once."""
+"""For files that are read once."""
+PLAIN = pa.ipc.IpcWriteOptions(use_threads=False)
+"""For slices of hashes and short lists of numbers, which are read once: lz4 would take a third off, and more time than
+the rest of writing and reading them."""
 READING = pa.ipc.IpcReadOptions(use_threads=False)
 
 

@@ -103,6 +103,21 @@ def test_join_gives_each_image_its_concepts(
         assert receipt.facts[f"joined {number}"] == sum(row["uid"] in given for row in ROWS)
 
 
+@pytest.mark.parametrize("shift", [0, 3])
+def test_ids_of_a_row_are_sorted_and_once(shift: int) -> None:
+    """Of ids that differ below `shift` the largest stays: in short rows, in long ones, and in sorted ones."""
+    rng = np.random.default_rng(shift)
+    rows = [rng.integers(0, 200, size).tolist() for size in (0, 1, 2, 2, 3, 7, 31, 32, 33, 34, 90, 0) for _ in range(4)]
+    rows += [[5, 5], [8, 1], [1, 8, 16, 24], [16, 8, 24], list(range(40)), list(range(40))[::-1]]
+    offsets = np.cumsum([7, *map(len, rows)]).astype(np.int32)  # offsets of a part of an array do not begin at 0
+    ids = np.array([0] * 7 + [each for row in rows for each in row], np.int32)
+    found_offsets, found = concept_rows._sort_lists(offsets, ids, shift)
+    lists = np.split(found, found_offsets[1:-1])
+    assert [row.tolist() for row in lists] == [sorted({n >> shift: n for n in sorted(row)}.values()) for row in rows]
+    assert found_offsets[0] == 0
+    assert found_offsets[-1] == len(found)
+
+
 def test_ranges_follow_values_not_compressed_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small file of many equal lists is cut as finely as its ids in memory need."""
     monkeypatch.setattr(concept_rows, "CUT_BYTES", 1 << 20)
@@ -130,6 +145,17 @@ def test_small_files_are_dealt_together(tmp_path: Path, monkeypatch: pytest.Monk
     assert len({task.prefix for task in tasks}) == 5
     assert [task.groups for task in tasks] == [()] * 3 + [(0, 4), (4, 9)]
     assert deal_concepts(tasks[2], UidRanges(2, 1)).rows_out == 3 * pq.read_metadata(tasks[2].paths[0]).num_rows
+
+
+@pytest.mark.parametrize(("buckets", "parallelism", "tasks"), [(64, 2, 8), (5, 2, 5), (1000, 100, 250), (1000, 1, 4)])
+def test_each_bucket_is_joined_by_one_of_few_tasks(buckets: int, parallelism: int, tasks: int) -> None:
+    files = [[f"bucket-{number:05d}.parquet"] for number in range(buckets)]
+    plan = plan_joining(files, {"tags": False}, ["dealt"], "joined", parallelism)
+    assert len(plan) == tasks
+    assert [(n, list(names)) for task in plan for n, names in zip(task.numbers, task.buckets, strict=True)] == list(
+        enumerate(files)
+    )
+    assert len({task.counts for task in plan}) == tasks
 
 
 def test_join_sees_each_image_of_several_tables_once(tmp_path: Path) -> None:
@@ -175,6 +201,23 @@ def test_rows_are_found_by_uid(uids: list[str]) -> None:
     assert (nothing == -1).all()
     _, twice = find_rows(images, pack_uids(pa.array([uids[0], sorted(uids)[2], sorted(uids)[2]])))
     assert twice == 2
+
+
+def test_every_byte_of_a_uid_is_looked_at() -> None:
+    uid = "0123456789abcdef98765fed"
+    assert pack_uids(pa.array([uid])).text(0) == uid
+    for place in range(24):
+        right = []
+        for code in range(1, 256):
+            text = (uid[:place].encode() + bytes([code]) + uid[place + 1 :].encode()).decode("latin-1")
+            raw = pa.array([text.encode("latin-1")], pa.binary())
+            array = pa.StringArray.from_buffers(1, *raw.buffers()[1:])  # not valid UTF-8 beyond 127, as files may be
+            try:
+                assert pack_uids(array).text(0) == text
+                right.append(text[place])
+            except ValueError:
+                continue
+        assert "".join(right) == "0123456789abcdef"
 
 
 def _settings(folder: Path, seed: int) -> BalanceSettings:
