@@ -143,11 +143,9 @@ def draw_images(task: DrawTask, ranges: Ranges, second: SecondDraw) -> Receipt:
     for number in ranges.in_group(task.group):
         images = read_survivors(task.survivors, number)
         rows, kept = [], [np.zeros(0, bool)]
-        with second.open(number) as concepts:
-            listed = curated_rows(task.lists, number, images)
-            for matched, drawn in draw_survivors(listed, second, missing, concepts):
-                rows.append(curated_batch(matched, drawn))
-                kept.append(drawn.chosen >= 0)
+        for matched, drawn in _draw_range(task, number, images, second, missing):
+            rows.append(curated_batch(matched, drawn))
+            kept.append(drawn.chosen >= 0)
         left = images.filter(pa.array(np.concatenate(kept)))
         storage.write_rows(storage.join(task.drawn, list_name(number)), pa.Table.from_batches(rows, CURATED))
         drawn_rows = pa.array(np.arange(left.num_rows, dtype=np.int32))
@@ -158,6 +156,13 @@ def draw_images(task: DrawTask, ranges: Ranges, second: SecondDraw) -> Receipt:
         receipt.drops["not_drawn"] += images.num_rows - left.num_rows
     receipt.facts.update(missing.facts())
     return receipt
+
+
+def _draw_range(
+    task: DrawTask, number: int, images: pa.Table, second: SecondDraw, missing: "MissingTexts"
+) -> Iterator[tuple[MatchedBatch, DrawnBatch]]:
+    with second.open(number) as concepts:
+        yield from draw_survivors(curated_rows(task.lists, number, images), second, missing, concepts)
 
 
 def read_survivors(folder: str, number: int) -> pa.Table:

@@ -25,7 +25,7 @@ from curation.core.amounts import counted
 from curation.core.beats import watch
 from curation.core.choices import Unit
 from curation.core.errors import HeadtailError
-from curation.core.exchange import FAST, write_batches
+from curation.core.exchange import write_batches
 from curation.core.receipts import Receipt, merge_receipts
 from curation.images.ranges import Ranges, list_name
 from curation.shards.concept_keys import KeySurvivorsTask, deal_rows, key_survivors, plan_rows
@@ -175,7 +175,7 @@ def weigh_concepts(task: WeighConceptsTask, ranges: Ranges, unit: Unit) -> Recei
     for number, rows in zip(numbers, survivors, strict=True):
         listed = curated_rows(task.lists, number, rows)
         weights = [np.zeros(0, np.int64), *(image_weights(MatchedBatch(batch), unit) for batch in listed)]
-        write_batches(joined_path(task.output, list_name(number)), schema, concepts(np.concatenate(weights)), FAST)
+        write_batches(joined_path(task.output, list_name(number)), schema, concepts(np.concatenate(weights)))
     write_partial(task.counts, counts)
     receipt.rows_in = receipt.rows_out = sum(sizes)
     return receipt

@@ -112,26 +112,6 @@ def test_join_gives_each_image_its_concepts(
         assert receipt.facts[f"joined {number}"] == sum(row["uid"] in given for row in ROWS)
 
 
-def test_a_url_stands_for_its_uid(tmp_path: Path) -> None:
-    """Of a file with both, the uid counts; files of one table may differ."""
-    urls = [f"https://example.org/é{n}" for n in range(4)]
-    rows = [row | {"uid": uid_of(url)} for row, url in zip(ROWS, urls, strict=False)]
-    rows.sort(key=lambda row: row["uid"])
-    (tmp_path / "table").mkdir()
-    both = {"url": ["no address", ""], "uid": [uid_of(urls[2]), "e" * 24], "concept_ids": [[7], [3]]}
-    for name, columns in {"a": {"url": urls[:2], "concept_ids": [[2, 1], [5]]}, "b": both}.items():
-        pq.write_table(pa.table(columns), tmp_path / "table" / f"{name}.parquet")
-    files = _files(rows, tmp_path / "matches", 2)
-    folder, receipt = _join({"colours": str(tmp_path / "table")}, files, tmp_path)
-    wanted = {uid_of(url): ids for url, ids in zip(urls, ([1, 2], [5], [7], []), strict=True)}
-    assert _read_joined(folder, files, "colours") == [wanted[row["uid"]] for row in rows]
-    assert (receipt.facts["with 0"], receipt.facts["joined 0"]) == (3, 3)
-    bad = pa.table({"url": [urls[0], None], "concept_ids": [[1], [1]]})
-    pq.write_table(bad, tmp_path / "bad.parquet")
-    with pytest.raises(HeadtailError, match="a url is null"):
-        _deal(str(tmp_path / "bad.parquet"), str(tmp_path / "refused"))
-
-
 def test_ranges_follow_values_not_compressed_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A small file of many equal lists is cut as finely as its ids in memory need."""
     monkeypatch.setattr(concept_rows, "CUT_BYTES", 1 << 20)
@@ -172,6 +152,26 @@ def test_join_sees_each_image_of_several_tables_once(tmp_path: Path) -> None:
         for row in range(len(found))
     ]
     assert uids == [row["uid"] for row in ROWS]
+
+
+def test_a_url_stands_for_its_uid(tmp_path: Path) -> None:
+    """Of a file with both, the uid counts; files of one table may differ."""
+    urls = [f"https://example.org/é{n}" for n in range(4)]
+    rows = [row | {"uid": uid_of(url)} for row, url in zip(ROWS, urls, strict=False)]
+    rows.sort(key=lambda row: row["uid"])
+    (tmp_path / "table").mkdir()
+    both = {"url": ["no address", ""], "uid": [uid_of(urls[2]), "e" * 24], "concept_ids": [[7], [3]]}
+    for name, columns in {"a": {"url": urls[:2], "concept_ids": [[2, 1], [5]]}, "b": both}.items():
+        pq.write_table(pa.table(columns), tmp_path / "table" / f"{name}.parquet")
+    files = _files(rows, tmp_path / "matches", 2)
+    folder, receipt = _join({"colours": str(tmp_path / "table")}, files, tmp_path)
+    wanted = {uid_of(url): ids for url, ids in zip(urls, ([1, 2], [5], [7], []), strict=True)}
+    assert _read_joined(folder, files, "colours") == [wanted[row["uid"]] for row in rows]
+    assert (receipt.facts["with 0"], receipt.facts["joined 0"]) == (3, 3)
+    bad = pa.table({"url": [urls[0], None], "concept_ids": [[1], [1]]})
+    pq.write_table(bad, tmp_path / "bad.parquet")
+    with pytest.raises(HeadtailError, match="a url is null"):
+        _deal(str(tmp_path / "bad.parquet"), str(tmp_path / "refused"))
 
 
 @pytest.mark.parametrize("buckets", [1, 7, 64, 1000])
