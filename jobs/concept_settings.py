@@ -188,7 +188,6 @@ class Concepts:
                 )
             without = counted(joined.receipt.rows_out - with_concept, "images")
             say(NAME, f"concepts.{name}: t={t:,.8g}, {counted(with_concept, 'images')}, {without} without a concept")
-        say(NAME, "entry_probabilities hold entries alone: OnlineBalance thins no image by its concepts")
         return joined
 
     def commit(self, joined: JoinedConcepts | None, balance: Recipe, folder: str) -> None:
@@ -199,3 +198,4 @@ class Concepts:
         path = counts_path(self.table.begin(0), recipe.id)
         receipt = write_concept_counts(joined.counts, kept, list(joined.draw.t), self.names, path)
         self.table.commit(0, recipe, [receipt], 0.0, concepts=joined.describe(kept))
+        say(NAME, "entry_probabilities hold entries alone: OnlineBalance thins no image by its concepts")

@@ -481,7 +481,7 @@ def test_concepts_are_counted_and_thin_as_well(
     )
     expected = sum(row["expected_images"] for row in _read(tmp_path / "7", "thresholds"))
     assert abs(len(kept) - expected) < 4 * np.sqrt(expected)
-    capsys.readouterr()
+    assert "entry_probabilities hold entries alone" in capsys.readouterr().err
     stopped = [tmp_path / "7" / table / "_concepts" for table in ("curated", "forecasts")]
     for folder in stopped:
         (folder / "dealt").mkdir(parents=True)
