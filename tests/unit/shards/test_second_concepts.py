@@ -1,6 +1,7 @@
 """With concepts, the second balance keeps what a draw keeps that knows entries and concepts of the survivors."""
 
 import functools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -29,9 +30,13 @@ from curation.shards.second_balance import (
 from curation.shards.second_concepts import first_of_kept
 from tests.matches_data import make_images, to_batch
 
-T, TAGS_T, HEADROOM, TAGS = {"en": 60.0}, 90.0, 0.3, 60
-UNITS = [(Unit.pair, Combine.product), (Unit.image, Combine.min), (Unit.pair, Combine.any)]
+HEADROOM, TAGS = 0.3, 60
 Counts = dict[str, np.ndarray]
+
+
+def _thresholds(combine: Combine) -> tuple[float, float]:
+    """Return the t of entries and that of tags: low enough that frequent ones are thinned with any, too."""
+    return (15.0, 20.0) if combine == Combine.any else (60.0, 90.0)
 
 
 @functools.cache
@@ -67,9 +72,10 @@ def _once(
 ) -> tuple[MatchedBatch, DrawnBatch]:
     """Draw once by entries and tags, with thresholds that are larger by 1 / scale."""
     matched, (unit, combine) = MatchedBatch(batch), how
-    p = text_probabilities(matched, counts[0], {"en": T["en"] / scale})
+    t, tags_t = _thresholds(combine)
+    p = text_probabilities(matched, counts[0], {"en": t / scale})
     lists = (tags.offsets.to_numpy() - tags.offsets[0].as_py(), tags.flatten().to_numpy())
-    q = concept_probabilities(*lists, counts[1], TAGS_T / scale)
+    q = concept_probabilities(*lists, counts[1], tags_t / scale)
     images = draw_concepts(combine, seed, batch["uid"], {"tags": q})
     return matched, draw_combined(matched, p, images, unit, seed)
 
@@ -100,10 +106,11 @@ def _again(
 ) -> tuple[pa.RecordBatch, np.ndarray]:
     """Return what the second balance keeps of survivors with these counts, and its tags."""
     (unit, combine), (rows, tags) = how, survivors
+    t, tags_t = _thresholds(combine)
     save_array(f"{folder}/counts/tags.npy", counts[1])
-    concepts = ConceptDraw({"tags": TAGS_T}, combine, f"{folder}/counts", str(folder), "")
+    concepts = ConceptDraw({"tags": tags_t}, combine, f"{folder}/counts", str(folder), "")
     write_batches(joined_path(str(folder), "a"), pa.schema([("tags", tags.type)]), [pa.record_batch([tags], ["tags"])])
-    second = SecondDraw(unit, seed, counts[0], T, concepts=concepts)
+    second = SecondDraw(unit, seed, counts[0], {"en": t}, concepts=concepts)
     with concepts.read("a") as found:
         drawn = list(draw_survivors([rows.slice(0, 700), rows.slice(700)], second, missing, found))
     kept = np.concatenate([each.chosen >= 0 for _, each in drawn])
@@ -113,7 +120,10 @@ def _again(
 
 @pytest.mark.parametrize("combine", list(Combine))
 @pytest.mark.parametrize("unit", list(Unit))
-def test_with_true_counts_it_is_a_direct_draw_bit_for_bit(unit: Unit, combine: Combine, tmp_path: Path) -> None:
+def test_with_true_counts_it_is_a_direct_draw_bit_for_bit(
+    unit: Unit, combine: Combine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "HEADROOM", 0.2)  # of each tag and entry more than this survives
     how, missing = (unit, combine), MissingTexts()
     survivors = _first(how, 3)
     again, _ = _again(tmp_path, survivors, _counts(True), how, 3, missing)
@@ -163,18 +173,21 @@ def _ratios(folder: Path, how: tuple, count: Callable, seeds: int) -> list[float
     return (sums[0] / sums[1]).tolist()
 
 
-TOLERANCE = 0.04
-"""Over 12 seeds the smallest of these sums is over 4,000, and an estimate rests on some 80 kept images a seed."""
+TOLERANCE = 0.01
+"""Measured: 0.4% at most. An estimate of a frequent tag rests on some 100 kept images a seed."""
 
 
-@pytest.mark.parametrize(("unit", "combine"), UNITS)
+@pytest.mark.parametrize("combine", list(Combine))
+@pytest.mark.parametrize("unit", list(Unit))
 def test_with_estimated_counts_it_agrees_in_entries_and_concepts(unit: Unit, combine: Combine, tmp_path: Path) -> None:
-    assert _ratios(tmp_path, (unit, combine), _estimate, 12) == pytest.approx([1.0] * 4, abs=TOLERANCE)
+    assert _ratios(tmp_path, (unit, combine), _estimate, 24) == pytest.approx([1.0] * 4, abs=TOLERANCE)
 
 
-def test_plain_counts_of_concepts_fail_the_same_test(tmp_path: Path) -> None:
-    found = _ratios(tmp_path, UNITS[0], _plain, 4)
-    assert found[2] > 1 + 2 * TOLERANCE
+@pytest.mark.parametrize(("unit", "combine"), [(Unit.pair, Combine.product), (Unit.image, Combine.any)])
+def test_plain_counts_of_concepts_fail_the_same_test(unit: Unit, combine: Combine, tmp_path: Path) -> None:
+    """Measured: frequent tags are 1.10 and 1.02 times what they should be."""
+    found = _ratios(tmp_path, (unit, combine), _plain, 6)
+    assert found[2] > 1 + 1.5 * TOLERANCE
 
 
 def test_the_first_kept_text_is_that_of_the_smallest_key() -> None:
