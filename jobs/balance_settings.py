@@ -20,7 +20,7 @@ from curation.core.seeds import run_seed
 from curation.core.tables import Table
 from curation.matching.entry_store import EntryStore
 from curation.matching.parts import MatchesTables
-from jobs.concept_settings import concept_recipe
+from jobs.concept_settings import concept_recipe, names_of_concepts
 from jobs.entries import words_beside
 from jobs.entry_lists import with_lists
 
@@ -53,7 +53,8 @@ def target_table(config: BalancePairsConfig) -> TargetTable | None:
 def check_targets(config: BalancePairsConfig, store: EntryStore, languages: Collection[str]) -> None:
     """Raise HeadtailError if the targets name entries that the lists of the matched `languages` do not hold."""
     if table := target_table(config):
-        table.resolve(Words.of_lists(store, [lang for lang in table.langs if lang in languages] or languages))
+        words = Words.of_lists(store, [lang for lang in table.langs if lang in languages] or languages)
+        table.resolve(words, names_of_concepts(config))
 
 
 def read_targets(config: BalancePairsConfig, matches: MatchesTables) -> EntryTargets | None:
@@ -68,7 +69,7 @@ def read_targets(config: BalancePairsConfig, matches: MatchesTables) -> EntryTar
     if words is None and config.entry_lists:
         store = EntryStore.open(with_lists(config).entry_lists)
         words = Words.of_lists(store, matches.languages) if store.hash == metadata else None
-    targets = table.resolve(words)
+    targets = table.resolve(words, names_of_concepts(config))
     say(NAME, f"{len(targets):,} of the {counted(len(table.rows), 'rows')} of {config.balance.targets} are targets")
     return targets
 

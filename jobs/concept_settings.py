@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from posixpath import basename
 from typing import Any
@@ -18,7 +18,15 @@ from curation.balancing.concept_counts import (
     rename_concepts,
     write_concept_counts,
 )
-from curation.balancing.concept_tables import ConceptTable, list_concepts, open_concepts, read_names
+from curation.balancing.concept_tables import (
+    SHA256,
+    ConceptTable,
+    key_of_files,
+    list_concepts,
+    open_concepts,
+    read_names,
+)
+from curation.balancing.targets import EntryTargets
 from curation.core.amounts import counted
 from curation.core.choices import Combine
 from curation.core.errors import HeadtailError
@@ -35,8 +43,11 @@ NAME = "balance_pairs"
 STAGE = "concept_counts"
 
 
-def goals_of(config: BalancePairsConfig) -> dict[str, ConceptGoal]:
-    """Return what each namespace is balanced to: its own t or tail share, or the tail share of the entries."""
+def goals_of(config: BalancePairsConfig, names: Iterable[str]) -> dict[str, ConceptGoal]:
+    """Return what each namespace is balanced to: its own t or tail share, or the tail share of the entries.
+
+    A t is in counts of survivors.
+    """
     asked = config.balance
     share = DEFAULT_TAIL_SHARE if asked.goal_tail_share is None else asked.goal_tail_share
     return {
@@ -44,24 +55,52 @@ def goals_of(config: BalancePairsConfig) -> dict[str, ConceptGoal]:
             asked.concept_t.get(name),
             None if name in asked.concept_t else asked.concept_tail_share.get(name, share),
         )
-        for name in sorted(config.concepts)
+        for name in names
     }
+
+
+def names_of_concepts(config: BalancePairsConfig) -> dict[str, EntryList | None]:
+    """Return the names of the concepts of each namespace, None without names."""
+    names = read_names(config.concept_names)
+    return {name: names.get(name) for name in config.concepts}
+
+
+def files_before_download(config: BalancePairsConfig) -> dict[str, list[FileInfo]]:
+    """Return the files of the namespaces that the balance before the download knows: all but those by sha256.
+
+    Raises HeadtailError where a goal of `balance` is that of another namespace.
+    """
+    asked, found = config.balance, list_concepts(config.concepts)
+    known = {name: files for name, files in found.items() if key_of_files(name, files) != SHA256}
+    for setting in ("concept_t", "concept_tail_share"):
+        for name in getattr(asked, setting):
+            if name in found and name not in known:
+                raise HeadtailError(
+                    f"balance.{setting}.{name}: concepts.{name} names images by sha256, which is known after the "
+                    f"download: give {setting}.{name}, of the second balance"
+                )
+    if config.concepts and not known and asked.combine != Combine.product:
+        raise HeadtailError(
+            f"balance.combine={asked.combine.value} needs concepts by uid or url: those by sha256 are known after the "
+            "download"
+        )
+    return known
 
 
 def concept_recipe(config: BalancePairsConfig) -> dict[str, Any]:
     """Return the settings of concepts that decide the balance, none without concepts."""
-    if not config.concepts:
+    if not (known := files_before_download(config)):
         return {}
-    goals = goals_of(config)
+    goals = goals_of(config, known)
     return {
-        "concepts": {name: _state(files) for name, files in list_concepts(config.concepts).items()},
+        "concepts": {name: state_of(files) for name, files in known.items()},
         "concept_t": {name: goal.t for name, goal in goals.items() if goal.t is not None},
         "concept_tail_share": {name: goal.tail_share for name, goal in goals.items() if goal.t is None},
         "combine": config.balance.combine,
     }
 
 
-def _state(files: Sequence[FileInfo]) -> dict[str, Any]:
+def state_of(files: Sequence[FileInfo]) -> dict[str, Any]:
     """Return the number and the size of files, and a hash of their names without folders, sizes and versions.
 
     A manifest lists no files of concepts: a table may have 100,000 of them.
@@ -73,13 +112,17 @@ def _state(files: Sequence[FileInfo]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Concepts:
-    """The concepts of a balance: their tables, goals and names, and how namespaces are combined."""
+    """The concepts of a balance: their tables, goals and names, and how namespaces are combined.
+
+    A t of the goals is in counts of the first pass. `later` are namespaces by sha256, which have no part in it.
+    """
 
     tables: Sequence[ConceptTable]
     goals: Mapping[str, ConceptGoal]
     names: Mapping[str, EntryList]
     combine: Combine
     table: Table
+    later: Sequence[str] = ()
 
     @classmethod
     def of(cls, config: BalancePairsConfig) -> "Concepts":
@@ -87,12 +130,17 @@ class Concepts:
 
         Raises HeadtailError for wrong tables, and where `concept_counts` is the table of another job.
         """
+        known = files_before_download(config)
         names = read_names(config.concept_names)
-        tables = open_concepts(config.concepts, names)
+        opened = open_concepts(config.concepts, names)
+        tables = [each for each in opened if each.name in known]
         table = Table(config.concept_counts, CONCEPT_COUNTS)
         if tables:
             refuse_other_stage(table.parts(), Recipe(STAGE, 1, {}, []))
-        return cls(tables, goals_of(config), names, config.balance.combine, table)
+        goals = {name: goal.of_first_pass(config.balance.headroom) for name, goal in goals_of(config, known).items()}
+        names = {name: listed for name, listed in names.items() if name in known}
+        later = [each.name for each in opened if each.name not in known]
+        return cls(tables, goals, names, config.balance.combine, table, later)
 
     def recipe(self, balance: Recipe) -> Recipe:
         """Return the recipe of the table of counts: that of the balance, and the names."""
@@ -112,14 +160,25 @@ class Concepts:
         return part is not None
 
     def join(
-        self, spark: SparkSession, matches: MatchesTables, folder: str, allow_empty: bool
+        self,
+        spark: SparkSession,
+        matches: MatchesTables,
+        folder: str,
+        allow_empty: bool,
+        targets: EntryTargets | None = None,
     ) -> JoinedConcepts | None:
-        """Join the tables with the images of `matches`, None without tables; writes to `folder`."""
+        """Join the tables with the images of `matches`, None without tables; writes to `folder`.
+
+        `targets` are those of the first pass.
+        """
+        for name in self.later:
+            say(NAME, f"concepts.{name} names images by sha256: it takes part in the second balance only")
         if not self.tables:
             return None
         remove(folder)
         images = sum_receipts(matches.parts).facts["images"]
-        joined = join_tables(spark, self.tables, self.goals, self.combine, matches.buckets, images, folder)
+        own = targets.of_concepts() if targets else None
+        joined = join_tables(spark, self.tables, self.goals, self.combine, matches.buckets, images, folder, own)
         for name, t in joined.draw.t.items():
             with_concept = joined.images_with(name)
             if not with_concept and not allow_empty:
@@ -139,3 +198,4 @@ class Concepts:
         path = counts_path(self.table.begin(0), recipe.id)
         receipt = write_concept_counts(joined.counts, kept, list(joined.draw.t), self.names, path)
         self.table.commit(0, recipe, [receipt], 0.0, concepts=joined.describe(kept))
+        say(NAME, "entry_probabilities hold entries alone: OnlineBalance thins no image by its concepts")

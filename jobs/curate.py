@@ -20,7 +20,6 @@ from curation.images.downloads import Downloads, download_recipe
 from curation.matching.entry_store import EntryStore
 from curation.shards.origin import Origin
 from curation.shards.readme import command_anywhere
-from curation.shards.second_balance import refuse_concepts
 from curation.shards.shard_set import SIZES
 from curation.spark.session import on_start
 from curation.spark.tasks import require_single_attempts
@@ -41,6 +40,7 @@ from jobs.download_settings import download_settings
 from jobs.entries import entries_to_write
 from jobs.entry_lists import lists_to_write, with_new_lists
 from jobs.outputs import writing
+from jobs.second_concepts import is_balanced_again, refuse_other_goals, refuse_unused
 from jobs.signal_rules import filter_of, needs_embeddings
 from jobs.source_files import check_sources
 
@@ -107,7 +107,7 @@ def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) ->
     """Raise HeadtailError for what a later job of the chain would refuse after days of work of the first ones."""
     store.check_entries(config.languages)
     balance_settings.check_reference(config, config.languages or store.languages)
-    Concepts.of(config)
+    concepts = Concepts.of(config)
     balance_settings.check_targets(config, store, config.languages or store.languages)
     outputs = [config.pairs, config.matches, config.entry_counts, *entries_to_write(config.entries)]
     if config.forecast:
@@ -117,8 +117,9 @@ def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) ->
     if config.download_images:
         check_writable([config.lists, config.downloads, config.shards])
         shard_checks.check_datacomp(config, config.source.carry)
-        if config.second_balance:
-            refuse_concepts(config.concepts)
+        if not is_balanced_again(config, config.balance.headroom):
+            refuse_unused(concepts.later, ())
+        refuse_other_goals(config, [table.name for table in concepts.tables])
         require_single_attempts(spark)
         shard_checks.check_start(without_signals(config), spark, coming_columns(config))
 

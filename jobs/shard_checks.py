@@ -19,6 +19,7 @@ from curation.shards.origin import Origin, stage_of
 from curation.shards.scores import open_scores, stored_type
 from curation.shards.shard_set import ShardSet
 from curation.spark.sql_filter import check_filter
+from jobs.second_concepts import is_balanced_again
 from jobs.shard_settings import others_of, recipe_of
 from jobs.signal_rules import boxes_column, embeddings_column, filter_of
 
@@ -37,7 +38,7 @@ def check_finished_set(config: WriteShardsConfig, upstream: Sequence[Recipe], he
     """
     before = origin_of_set(config)
     if not config.overwrite:
-        again = headroom < 1.0 if config.second_balance is None else config.second_balance
+        again = is_balanced_again(config, headroom)
         shards = ShardSet(config.shards)
         _, recipe = recipe_of(config, shards, again)
         now = Origin({stage: made for each in upstream for stage, made in stage_of(each).items()})

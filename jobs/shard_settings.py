@@ -1,7 +1,7 @@
 """The settings of shards that a configuration asks for, and the recipe of the set."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 from conf.schema.jobs import WriteShardsConfig
@@ -23,12 +23,13 @@ from curation.shards.other_sets import OtherSets, open_others
 from curation.shards.sample_json import NEWEST, JsonForm, SampleForm
 from curation.shards.score_join import ScoreSettings
 from curation.shards.scores import open_scores, score_files
-from curation.shards.second_balance import CONCEPTS, FirstBalance, refuse_concepts
+from curation.shards.second_balance import CONCEPTS, FirstBalance
 from curation.shards.selection import ImageFilters
 from curation.shards.shard_set import STAGE, ShardSet
 from curation.shards.write import LOGIC_VERSION
 from curation.spark.selection import SelectionSettings
 from jobs.entries import find_words
+from jobs.second_concepts import concept_recipe, is_balanced_again, refuse_unused, second_concepts_of
 from jobs.signal_rules import boxes_column, embeddings_column, face_recipe, filter_of, needs_embeddings
 
 SAMPLELESS = "see download_status, filters, filter, removals"
@@ -78,21 +79,21 @@ def has_score_columns(config: WriteShardsConfig) -> bool:
 def second_balance_of(config: WriteShardsConfig, lists: Part) -> FirstBalance | None:
     """Return the first balance, with the targets of entries, by which survivors are drawn again; None: they are not.
 
-    Raises HeadtailError if they should be, and concepts had a part in the first balance.
+    Raises HeadtailError where the concepts are not those of the first balance, or others would have no part.
     """
     balance = lists.manifest["balance"]
     first = FirstBalance.of_settings(balance, targets_of(lists, balance))
-    again = first.goal.headroom < 1.0 if config.second_balance is None else config.second_balance
-    if again:
-        refuse_concepts(balance.get(CONCEPTS))
-    return first if again else None
+    if not is_balanced_again(config, first.goal.headroom):
+        refuse_unused(config.concepts, balance.get(CONCEPTS, ()))
+        return None
+    return replace(first, concepts=second_concepts_of(config, balance))
 
 
 def recipe_of(
     config: WriteShardsConfig, shards: ShardSet, again: bool, inputs: Sequence[dict[str, Any]] = ()
 ) -> tuple[int, Recipe]:
     """Return the version of the samples' json, and the recipe of the set; `again`: there is a second balance."""
-    settings = shard_settings(config) | {"second_balance": again}
+    settings = shard_settings(config) | {"second_balance": again} | (concept_recipe(config) if again else {})
     recipes = {
         version: Recipe(STAGE, LOGIC_VERSION, settings | recipe_settings(JsonForm(version)), list(inputs))
         for version in range(1, NEWEST + 1)

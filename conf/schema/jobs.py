@@ -20,6 +20,7 @@ from conf.schema.topics import (
     SparkConfig,
     TextConfig,
     UrlsConfig,
+    check_concept_goals,
 )
 from curation.core.choices import (
     Cleanable,
@@ -124,7 +125,7 @@ class BalancePairsConfig(JobConfig):
     concepts: dict[str, str] = setting(
         {},
         "concepts of images by namespace, which balancing counts and thins as well: concepts.colours=table.parquet, "
-        "with the columns uid and concept_ids (docs/balancing.md)",
+        "with the columns uid or url, and concept_ids (docs/balancing.md)",
     )
     concept_names: dict[str, str] = setting(
         {}, "names of the concepts by id, a list as an entry list: concept_names.colours=colours.txt"
@@ -139,7 +140,7 @@ class BalancePairsConfig(JobConfig):
                 raise HeadtailError(f"forecast_grid: thresholds must be above 0 matches, and finite, got {t}")
 
     def _check_concepts(self) -> None:
-        """Raise HeadtailError for settings of concepts without a table, and for goals that do not know concepts."""
+        """Raise HeadtailError for settings of concepts without a table."""
         asked = self.balance
         named = {
             f"balance.{name}.{key}": key for name in ("concept_t", "concept_tail_share") for key in getattr(asked, name)
@@ -148,17 +149,8 @@ class BalancePairsConfig(JobConfig):
         for setting_name, key in named.items():
             if key not in self.concepts:
                 raise HeadtailError(f"{setting_name} needs concepts.{key}, the table of the images' concepts")
-        if not self.concepts:
-            if asked.combine != Combine.product:
-                raise HeadtailError(
-                    f"balance.combine={asked.combine.value} needs concepts: concepts.<name>=table.parquet"
-                )
-            return
-        if asked.headroom < 1.0:
-            raise HeadtailError(
-                "balance.headroom below 1 leads to a second balance, which knows no concepts: leave it out, and let "
-                "thresholds count what there is before the download"
-            )
+        if not self.concepts and asked.combine != Combine.product:
+            raise HeadtailError(f"balance.combine={asked.combine.value} needs concepts: concepts.<name>=table.parquet")
 
 
 @dataclass
@@ -348,6 +340,17 @@ class WriteShardsConfig(JobConfig):
     second_balance: bool | None = setting(
         None, "balance again after download and filters; null: if balance.headroom was below 1"
     )
+    concepts: dict[str, str] = setting(
+        {},
+        "concepts of images by namespace, for the second balance: the tables of balance_pairs, and further ones, also "
+        "by sha256: concepts.faces=table.parquet (docs/balancing.md)",
+    )
+    concept_t: dict[str, float] = setting(
+        {}, "thresholds of concepts that balance_pairs did not have, in images, e.g. concept_t.faces=500"
+    )
+    concept_tail_share: dict[str, float] = setting(
+        {}, "or tail shares of such concepts, e.g. concept_tail_share.faces=0.1; without either: that of the entries"
+    )
     keep_downloads: bool = setting(
         True,
         "false: delete each file of downloaded images when no shard needs it any more; other shards cannot be made",
@@ -387,6 +390,11 @@ class WriteShardsConfig(JobConfig):
             raise HeadtailError("by=coarse and keep_downloads=false cannot be combined: several sets read one download")
         if self.clusters and self.score_columns is False:
             raise HeadtailError("clusters are columns of side-cars: score_columns=false cannot be given with them")
+        check_concept_goals("", self.concept_t, self.concept_tail_share)
+        for name in ("concept_t", "concept_tail_share"):
+            for key in getattr(self, name):
+                if key not in self.concepts:
+                    raise HeadtailError(f"{name}.{key} needs concepts.{key}, the table of the images' concepts")
 
 
 @dataclass
@@ -570,6 +578,11 @@ class CurateConfig(
         "only_written, its parts that know no signal (`and` joins parts) are decided before the scoring",
     )
     languages: list[str] = setting([], "languages to keep and to match, e.g. [en]; empty: all that have an entry list")
+    concepts: dict[str, str] = setting(
+        {},
+        "concepts of images by namespace, which balancing counts and thins as well: concepts.colours=table.parquet, "
+        "with concept_ids and uid or url, or sha256 for the second balance alone (docs/balancing.md)",
+    )
     download_images: bool = setting(True, "download images and write shards; false: report on the balanced table")
 
     def __post_init__(self) -> None:

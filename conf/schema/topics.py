@@ -271,7 +271,9 @@ class BalanceConfig(Settings):
     )
     t_by_language: dict[str, float] = setting({}, "thresholds by language, e.g. balance.t_by_language.de=5000")
     targets: str = setting(
-        "", "Parquet or CSV file with thresholds of entries: lang, entry or entry_id, and t or weight; empty: none"
+        "",
+        "Parquet or CSV file with thresholds of entries: lang, entry or entry_id, and t or weight; of concepts: "
+        "namespace in place of lang; empty: none",
     )
     unit: Unit = setting(Unit.pair, "pair: draw each text; image: choose one text per image, then draw the image")
     headroom: float = setting(
@@ -327,22 +329,27 @@ class BalanceConfig(Settings):
 
     def _check_concepts(self) -> None:
         """Raise HeadtailError for thresholds of concepts that are out of range or given twice."""
-        for name, t in self.concept_t.items():
-            if not 0 < t < math.inf:
-                raise HeadtailError(f"balance.concept_t.{name} must be above 0 images, and finite, got {t}")
-            if name in self.concept_tail_share:
-                raise HeadtailError(
-                    f"balance.concept_t.{name} and balance.concept_tail_share.{name} are given: give only one of them"
-                )
-        for name, share in self.concept_tail_share.items():
-            if not 0 <= share <= 1:
-                raise HeadtailError(f"balance.concept_tail_share.{name} must be from 0 to 1, got {share}")
+        check_concept_goals("balance.", self.concept_t, self.concept_tail_share, self.headroom)
 
     @property
     def goal_tail_share(self) -> float | None:
         """`tail_share`, or its default if no setting decides the thresholds."""
         undecided = self.t is None and self.tail_share is None and self.target_images is None
         return DEFAULT_TAIL_SHARE if undecided else self.tail_share
+
+
+def check_concept_goals(prefix: str, ts: dict[str, float], shares: dict[str, float], headroom: float = 1.0) -> None:
+    """Raise HeadtailError for goals of concepts that are out of range or given twice; names begin with `prefix`."""
+    for name, t in ts.items():
+        if not 0 < t / headroom < math.inf:
+            raise HeadtailError(f"{prefix}concept_t.{name} must be above 0 images, and finite, got {t}")
+        if name in shares:
+            raise HeadtailError(
+                f"{prefix}concept_t.{name} and {prefix}concept_tail_share.{name} are given: give only one of them"
+            )
+    for name, share in shares.items():
+        if not 0 <= share <= 1:
+            raise HeadtailError(f"{prefix}concept_tail_share.{name} must be from 0 to 1, got {share}")
 
 
 @dataclass

@@ -2,14 +2,15 @@
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from curation.balancing.counts import NO_COUNTS, CountFiles, merge_partials, save_array
-from curation.balancing.distributions import Distribution
+from curation.balancing.distributions import Distribution, TargetedDistribution
+from curation.balancing.targets import EntryTargets
 from curation.balancing.weighted_ids import UNITS
 from curation.core import storage
 from curation.core.errors import HeadtailError
@@ -30,8 +31,12 @@ class ConceptGoal:
     t: float | None
     tail_share: float | None
 
-    def threshold(self, counts: np.ndarray) -> float:
-        """Return t; 1 where no image has a concept.
+    def of_first_pass(self, headroom: float) -> "ConceptGoal":
+        """Return the goal for counts before the download, of which the share `headroom` is assumed to survive."""
+        return self if self.t is None else replace(self, t=self.t / headroom)
+
+    def threshold(self, counts: np.ndarray, targets: np.ndarray | None = None) -> float:
+        """Return t; 1 where no image has a concept. `targets` are the values of concepts (targets.py), None: no values.
 
         >>> ConceptGoal(None, 0.5).threshold(np.array([10, 10, 20])), ConceptGoal(7.0, None).threshold(np.array([10]))
         (10.0, 7.0)
@@ -39,7 +44,20 @@ class ConceptGoal:
         if self.t is not None:
             return self.t
         assert self.tail_share is not None
-        return Distribution(counts).t_of_share(self.tail_share) if counts.any() else 1.0
+        found = _distribution(counts, targets)
+        return found.t_of_share(self.tail_share) if found else 1.0
+
+
+def _distribution(counts: np.ndarray, targets: np.ndarray | None) -> Distribution | None:
+    """Return the distribution of the counts of a namespace; None where no image has a concept."""
+    if not counts.any():
+        return None
+    return Distribution(counts) if targets is None else TargetedDistribution(counts, targets)
+
+
+def target_values(targets: EntryTargets | None, name: str, counts: np.ndarray) -> np.ndarray | None:
+    """Return the values of the concepts of a namespace; None where none of them has a target."""
+    return targets.values(name, len(counts)) if targets and name in targets.by_lang else None
 
 
 def add_counts(paths: Sequence[str], weighted: Mapping[str, bool], folder: str) -> CountFiles:
@@ -55,17 +73,20 @@ def add_counts(paths: Sequence[str], weighted: Mapping[str, bool], folder: str) 
     return CountFiles(folder)
 
 
-def describe_namespace(counts: np.ndarray, t: float, images: int, images_with: int, kept: np.ndarray) -> dict[str, Any]:
+def describe_namespace(
+    counts: np.ndarray, t: float, images: int, images_with: int, kept: np.ndarray, targets: np.ndarray | None = None
+) -> dict[str, Any]:
     """Return the numbers of a namespace for the manifest; `kept` are the counts of the kept images.
 
-    `images` are those of `matches`, `images_with` those among them that have a concept of the namespace.
+    `images` are those of `matches`, `images_with` those among them that have a concept of the namespace. `targets` are
+    the values of concepts.
     """
-    found = Distribution(counts) if counts.any() else None
+    found = _distribution(counts, targets)
     return {
         "t": t,
         "tail_share": found.tail_share(t) if found else 0.0,
-        "concepts": len(found.counts) if found else 0,
-        "concepts_from_t": len(found.counts) - found.entries_below(t) if found else 0,
+        "concepts": found.entries if found else 0,
+        "concepts_from_t": found.entries - found.entries_below(t) if found else 0,
         "images_with": images_with,
         "images_without": images - images_with,
         "count": round(counts.sum().item()),

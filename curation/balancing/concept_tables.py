@@ -1,7 +1,7 @@
 """Tables of concepts that users have: one row an image, with the ids of its concepts, and the names of these."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ from curation.balancing.weighted_ids import pack
 from curation.core import storage
 from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
+from curation.core.uids import uids_of
 from curation.matching.entry_lists import ENDINGS, EntryList, read_entries
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -22,16 +23,22 @@ MAX_CONCEPTS = 1 << 24
 LOOKED_AT = 16
 """Files of a table that are opened before the work begins."""
 UID, IDS, WEIGHTS = "uid", "concept_ids", "weights"
+URL, SHA256 = "url", "sha256"
+"""Columns that name the image of a row where there is no uid: a url, or else the hash of the image file."""
 
 
 @dataclass(frozen=True)
 class ConceptTable:
-    """The concepts of one namespace: its files, how many ids it may have, and whether these have weights."""
+    """The concepts of one namespace: its files, how many ids it may have, and whether these have weights.
+
+    `key` is sha256 where this column names images, else uid; a url stands for its uid.
+    """
 
     name: str
     files: tuple[storage.FileInfo, ...]
     size: int = MAX_CONCEPTS
     weighted: bool = False
+    key: str = UID
 
 
 def list_concepts(concepts: Mapping[str, str]) -> dict[str, list[storage.FileInfo]]:
@@ -70,16 +77,29 @@ def open_concepts(concepts: Mapping[str, str], names: Mapping[str, EntryList]) -
         raise HeadtailError(f"concept_names.{unknown[0]}: there is no concepts.{unknown[0]}, the table of its ids")
     tables = []
     for name, files in list_concepts(concepts).items():
-        weighted = None
+        weighted, key = None, key_of_files(name, files)
         for file in files[:LOOKED_AT]:
             with open_concept_file(name, file.path) as opened:
                 weighted = WEIGHTS in opened.schema.names if weighted is None else weighted
-                check_columns(name, file.path, opened.schema, weighted)
+                mine = SHA256 if key == SHA256 else _early_key(opened.schema)
+                check_columns(name, file.path, opened.schema, weighted, mine)
         size = len(names[name].texts) if name in names else MAX_CONCEPTS
         if size > MAX_CONCEPTS:
             raise HeadtailError(f"concept_names.{name} has {size:,} names, more than {MAX_CONCEPTS:,}")
-        tables.append(ConceptTable(name, tuple(files), size, bool(weighted)))
+        tables.append(ConceptTable(name, tuple(files), size, bool(weighted), key))
     return tables
+
+
+def key_of_files(name: str, files: Sequence[storage.FileInfo]) -> str:
+    """Return sha256 where this column names the images of a table, else uid; opens its first file."""
+    with open_concept_file(name, files[0].path) as opened:
+        schema = opened.schema
+        return SHA256 if _early_key(schema) not in schema.names and SHA256 in schema.names else UID
+
+
+def _early_key(schema: pa.Schema) -> str:
+    """Return uid, or url where there is only this one: the key of an image that is known before the download."""
+    return URL if UID not in schema.names and URL in schema.names else UID
 
 
 @contextmanager
@@ -94,13 +114,13 @@ def open_concept_file(name: str, path: str) -> Iterator[BoundedParquet]:
             raise HeadtailError(f"concepts.{name}: {path} cannot be read: {error}") from error
 
 
-def check_columns(name: str, path: str, schema: pa.Schema, weighted: bool) -> None:
-    """Raise HeadtailError if a file has not the columns uid (string) and concept_ids (lists of whole numbers).
+def check_columns(name: str, path: str, schema: pa.Schema, weighted: bool, key: str = UID) -> None:
+    """Raise HeadtailError if a file has not the columns `key` (string) and concept_ids (lists of whole numbers).
 
     `weighted`: the first file of the table has the column weights (lists of floating-point numbers), and so must all.
     """
     faults = []
-    kinds = {UID: (_is_text, "string"), IDS: (_is_ids, "lists of whole numbers")}
+    kinds = {key: (_is_text, "string"), IDS: (_is_ids, "lists of whole numbers")}
     if weighted:
         kinds[WEIGHTS] = (_is_weights, "lists of floating-point numbers")
     elif WEIGHTS in schema.names:
@@ -138,25 +158,43 @@ def read_concepts(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of a file, or of some of its row groups, in bounded memory: uid string, concept_ids list<int32>.
 
-    With weights the ids are list<int64>, packed with them (weighted_ids.py). Raises HeadtailError for a file that is
-    damaged, for a null among uids, ids or weights, for an id below 0 or not below `size`, and for a weight that is not
-    above 0 and at most 1. A null in place of a list is an image without concepts.
+    A url stands for its uid. With weights the ids are list<int64>, packed with them (weighted_ids.py). Raises
+    HeadtailError for a file that is damaged, or has no column uid or url, for a null among these, ids or weights, for
+    an id below 0 or not below `size`, and for a weight that is not above 0 and at most 1. A null in place of a list is
+    an image without concepts.
     """
-    columns = [UID, IDS, *([WEIGHTS] if weighted else [])]
     with open_concept_file(name, path) as bounded:
-        check_columns(name, path, bounded.schema, weighted)
-        for group in groups or range(len(bounded.group_rows)):
-            for batch in bounded.read_group(group, columns, batch_rows):
-                yield _checked(batch, size)
+        key = _early_key(bounded.schema)
+        check_columns(name, path, bounded.schema, weighted, key)
+        for batch in _read(bounded, key, size, weighted, groups, batch_rows):
+            yield batch if key == UID else batch.set_column(0, UID, uids_of(batch[key]))
 
 
-def _checked(batch: pa.RecordBatch, size: int) -> pa.RecordBatch:
+def read_by_hash(
+    name: str, path: str, size: int, weighted: bool, groups: range | None, batch_rows: int
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a file as `read_concepts` does, and raise as it does, with sha256, string, in place of uid."""
+    with open_concept_file(name, path) as bounded:
+        check_columns(name, path, bounded.schema, weighted, SHA256)
+        yield from _read(bounded, SHA256, size, weighted, groups, batch_rows)
+
+
+def _read(
+    bounded: BoundedParquet, key: str, size: int, weighted: bool, groups: range | None, batch_rows: int
+) -> Iterator[pa.RecordBatch]:
+    columns = [key, IDS, *([WEIGHTS] if weighted else [])]
+    for group in groups or range(len(bounded.group_rows)):
+        for batch in bounded.read_group(group, columns, batch_rows):
+            yield _checked(batch, key, size)
+
+
+def _checked(batch: pa.RecordBatch, key: str, size: int) -> pa.RecordBatch:
     """Return the rows with the types of ours; raises ValueError for rows that mean nothing."""
-    uids = batch[UID]
-    if uids.type != pa.string():
-        uids = uids.cast(pa.string())
-    if uids.null_count:
-        raise ValueError("a uid is null")
+    keys = batch[key]
+    if keys.type != pa.string():
+        keys = keys.cast(pa.string())
+    if keys.null_count:
+        raise ValueError(f"a {key} is null")
     counts, values = _flat(batch[IDS], IDS)
     if len(values) and (values.min() < 0 or values.max() >= size):
         wrong = values[(values < 0) | (values >= size)][0]
@@ -168,7 +206,7 @@ def _checked(batch: pa.RecordBatch, size: int) -> pa.RecordBatch:
             raise ValueError("an image has another number of weights than of concept_ids")
         ids = pack(ids, weights)
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    return pa.record_batch([uids, pa.ListArray.from_arrays(pa.array(offsets), pa.array(ids))], names=[UID, IDS])
+    return pa.record_batch([keys, pa.ListArray.from_arrays(pa.array(offsets), pa.array(ids))], names=[key, IDS])
 
 
 def _flat(lists: pa.Array, column: str) -> tuple[np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ from curation.balancing.concept_join import joined_path
 from curation.balancing.counts import CountArrays, CountFiles, write_partial
 from curation.balancing.matched_batch import MatchedBatch
 from curation.balancing.probabilities import keep_probabilities
+from curation.balancing.targets import EntryTargets, with_targets
 from curation.balancing.weighted_ids import keep_weighted
 from curation.core import storage
 from curation.core.choices import Combine
@@ -24,7 +25,7 @@ class ConceptDraw:
     """How images are drawn by their concepts: the threshold `t` of each namespace, and `combine`.
 
     `counts` is the folder of CountFiles by namespace, `joined` that of the joined buckets, `kept` that of the counts of
-    kept images to write.
+    kept images to write. `targets` are those of concepts, by namespace, in the same counts.
     """
 
     t: Mapping[str, float]
@@ -32,6 +33,7 @@ class ConceptDraw:
     counts: str
     joined: str
     kept: str
+    targets: EntryTargets | None = None
 
     @contextmanager
     def open(self, task: BalanceTask, settings: BalanceSettings) -> Iterator["ConceptBucket"]:
@@ -55,7 +57,7 @@ class BucketConcepts:
 
     def __init__(self, draw: ConceptDraw, joined: pa.ipc.RecordBatchFileReader) -> None:
         self.draw, self._joined = draw, joined
-        self._counts = CountFiles(draw.counts)
+        self._counts = with_targets(CountFiles(draw.counts), draw.targets)
         self._next = 0
         self._held = pa.Table.from_batches([], joined.schema)
 

@@ -86,6 +86,11 @@ class CountArrays:
             top = largest_id(rows, matched.id_offsets, matched.ids)
             _count_weighted(rows, matched.id_offsets, matched.ids, weights, self._total(lang, top + 1))
 
+    def add_with_weights(self, name: str, ids: np.ndarray, weights: np.ndarray) -> None:
+        """Count each id, int, under a name that stands for a language, with an int64 weight of its own."""
+        if len(ids):
+            np.add.at(self._total(name, int(ids.max()) + 1), ids, weights)
+
     def merge(self, other: "CountArrays") -> None:
         """Add the counts of `other`."""
         for lang, counts in other.items():

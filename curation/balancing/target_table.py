@@ -4,12 +4,14 @@
 |---|---|
 | `lang` | the language of the entry's list |
 | `entry` or `entry_id` | the entry, as its list has it, or its place there: one of the two columns |
+| `namespace` | the namespace of a concept, without a lang; `entries`, or nothing: the row is of an entry |
 | `t`, `weight` | its threshold, in counts of survivors; or the factor to that of its language. A row has one of them |
 """
 
 import csv
 import hashlib
-from collections.abc import Iterable, Iterator
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
@@ -18,17 +20,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from curation.balancing.concept_tables import ENTRIES
 from curation.balancing.entry_table import Words, by_language
-from curation.balancing.targets import EntryTargets
+from curation.balancing.targets import NAMESPACE, EntryTargets
 from curation.core import storage
 from curation.core.amounts import counted
 from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
 from curation.core.kept_targets import TARGETS
 from curation.core.text_lists import open_list
+from curation.matching.entry_lists import EntryList
 
 KINDS = {
-    "lang": pa.string(), "entry": pa.string(), "entry_id": pa.int32(), "t": pa.float64(), "weight": pa.float64(),
+    "namespace": pa.string(), "lang": pa.string(), "entry": pa.string(), "entry_id": pa.int32(), "t": pa.float64(),
+    "weight": pa.float64(),
 }  # fmt: skip
 NAMES = ("entry", "entry_id")
 EXAMPLES = ("birds",)
@@ -46,7 +51,8 @@ SHOWN = 5
 class TargetTable:
     """The rows of a file: columns lang, `entry` or `entry_id`, t, weight, ordered by (lang, entry).
 
-    Of an example (`is_example`), entries that the lists of a run do not hold are passed over.
+    For a concept `lang` is `concepts.<name>`, with the name of its namespace. Of an example (`is_example`), entries
+    that the lists of a run do not hold are passed over.
     """
 
     path: str
@@ -61,6 +67,15 @@ class TargetTable:
     @property
     def langs(self) -> list[str]:
         """The languages of the rows, sorted."""
+        return [lang for lang in self._owners if not lang.startswith(NAMESPACE)]
+
+    @property
+    def namespaces(self) -> list[str]:
+        """The namespaces of the rows that are of concepts, sorted."""
+        return [name.removeprefix(NAMESPACE) for name in self._owners if name.startswith(NAMESPACE)]
+
+    @property
+    def _owners(self) -> list[str]:
         return sorted(pc.unique(self.rows["lang"]).to_pylist())
 
     @cached_property
@@ -73,26 +88,27 @@ class TargetTable:
             digest.update(self.rows[name].fill_null(0.0).to_numpy().astype("<f8").tobytes())
         return digest.hexdigest()
 
-    def resolve(self, words: Words | None) -> EntryTargets:
-        """Return the targets by the ids of entries.
+    def resolve(self, words: Words | None, concepts: Mapping[str, EntryList | None] | None = None) -> EntryTargets:
+        """Return the targets by the ids of entries, and of concepts.
 
-        Raises HeadtailError for a language without an entry list, and for an entry that its list does not hold. Without
-        `words` the rows have to name ids, which are taken as they are.
+        `concepts` has the namespaces of the run, with the names of their concepts where these are known. Raises
+        HeadtailError for a language without an entry list, for an entry that its list does not hold, and for a
+        namespace or concept that is unknown. Without `words` the rows of entries have to name ids, which are taken as
+        they are.
         """
-        if words is None:
-            if self.name == "entry":
-                raise HeadtailError(
-                    f"{self.path} names entries by their words, and no table tells the words of these matches: give "
-                    "entry_lists=..., or a column entry_id"
-                )
-            return EntryTargets.of_rows(self.rows.cast(TARGETS))
-        unknown = [lang for lang in self.langs if lang not in words.languages]
-        if unknown and not self.is_example:
+        self._check_namespaces(concepts or {})
+        if words is None and self.langs and self.name == "entry":
+            raise HeadtailError(
+                f"{self.path} names entries by their words, and no table tells the words of these matches: give "
+                "entry_lists=..., or a column entry_id"
+            )
+        unknown = [lang for lang in self.langs if words and lang not in words.languages]
+        if unknown and words and not self.is_example:
             raise HeadtailError(
                 f"{self.path} has targets for {', '.join(unknown[:SHOWN])}, and the languages with an entry list are "
                 f"{', '.join(words.languages[:20])}: leave the others out"
             )
-        ids = self._ids(words)
+        ids = self._ids(words, concepts or {})
         known = ids >= 0
         if self.is_example and known.any():
             rows = self.rows.set_column(1, "entry_id", pa.array(ids)).filter(pa.array(known))
@@ -107,17 +123,44 @@ class TargetTable:
             )
         return EntryTargets.of_rows(self.rows.set_column(1, "entry_id", pa.array(ids)).cast(TARGETS))
 
-    def _ids(self, words: Words) -> np.ndarray:
+    def _check_namespaces(self, concepts: Mapping[str, EntryList | None]) -> None:
+        """Raise HeadtailError for a namespace that is not among `concepts`, or whose concepts have no names."""
+        for name in self.namespaces:
+            if name not in concepts:
+                raise HeadtailError(
+                    f"{self.path} has targets for concepts of {name[:100]}, and there is no concepts.{name[:100]}, the "
+                    "table of the images' concepts"
+                )
+            if self.name == "entry" and concepts[name] is None:
+                raise HeadtailError(
+                    f"{self.path} names concepts of {name} by their words: give concept_names.{name}, or a column "
+                    "entry_id"
+                )
+
+    def _ids(self, words: Words | None, concepts: Mapping[str, EntryList | None]) -> np.ndarray:
         """Return the id of each row's entry, int32; -1 where the list has no such entry."""
         ids = np.full(len(self.rows), -1, np.int32)
         langs = self.rows["lang"].to_numpy(zero_copy_only=False)
-        starts = {lang: int(np.searchsorted(langs, lang)) for lang in self.langs}
-        wanted = {lang: self.rows.filter(pc.equal(self.rows["lang"], lang))[self.name] for lang in self.langs}
-        for lang, listed in words_of(words, self.langs):
-            places = pc.index_in(listed[self.name], wanted[lang].combine_chunks())
-            met = places.is_valid()
-            ids[starts[lang] + places.filter(met).to_numpy()] = listed["entry_id"].filter(met).to_numpy()
+        starts = {lang: int(np.searchsorted(langs, lang)) for lang in self._owners}
+        wanted = {lang: self.rows.filter(pc.equal(self.rows["lang"], lang))[self.name] for lang in self._owners}
+        lists = itertools.chain(words_of(words, self.langs) if words else (), names_of(concepts))
+        for lang, listed in lists:
+            if lang in wanted:
+                places = pc.index_in(listed[self.name], wanted[lang].combine_chunks())
+                met = places.is_valid()
+                ids[starts[lang] + places.filter(met).to_numpy()] = listed["entry_id"].filter(met).to_numpy()
+        without = [f"{NAMESPACE}{name}" for name in self.namespaces if concepts[name] is None]
+        for lang in [*(self.langs if words is None else ()), *without]:  # ids of no list are taken as they are
+            ids[starts[lang] : starts[lang] + len(wanted[lang])] = wanted[lang].to_numpy()
         return ids
+
+
+def names_of(concepts: Mapping[str, EntryList | None]) -> Iterator[tuple[str, pa.RecordBatch]]:
+    """Yield the names of concepts as `words_of` does those of entries, for `concepts.<name>`."""
+    for name, names in concepts.items():
+        if names is not None:
+            columns = [names.texts, pa.array(np.arange(len(names.texts), dtype=np.int32))]
+            yield f"{NAMESPACE}{name}", pa.record_batch(columns, ["entry", "entry_id"])
 
 
 def words_of(words: Words, langs: Iterable[str]) -> Iterator[tuple[str, pa.RecordBatch]]:
@@ -156,10 +199,22 @@ def _read(file: storage.FileInfo, is_example: bool) -> TargetTable:
         for each, kind in KINDS.items()
         if each == name or each not in NAMES
     }
-    rows = pa.table(columns)
+    rows = _without_namespaces(path, pa.table(columns))
     _check_rows(path, rows, name)
     ordered = rows.sort_by([("lang", "ascending"), (name, "ascending")]).combine_chunks()
     return TargetTable(path, ordered, is_example)
+
+
+def _without_namespaces(path: str, rows: pa.Table) -> pa.Table:
+    """Return the rows without the column namespace: that of a concept becomes its lang, as `concepts.<name>`."""
+    names, others = rows["namespace"], rows.drop_columns(["namespace"])
+    if names.null_count == len(names):
+        return others
+    names, has_lang = pc.fill_null(names, ""), pc.not_equal(pc.fill_null(rows["lang"], ""), "").to_numpy()
+    is_entry = pc.is_in(names, pa.array(["", ENTRIES])).to_numpy()
+    _refuse(path, rows, ~is_entry & has_lang, "is of a concept, and has a lang: leave it empty")
+    owners = pc.if_else(pa.array(is_entry), rows["lang"], pc.binary_join_element_wise(NAMESPACE, names, ""))
+    return others.set_column(0, "lang", owners)
 
 
 def _check_columns(path: str, names: list[str]) -> None:
@@ -167,7 +222,7 @@ def _check_columns(path: str, names: list[str]) -> None:
     if (
         len(entries) != 1
         or not targets
-        or "lang" not in names
+        or not {"lang", "namespace"} & {*names}
         or set(names) - KINDS.keys()
         or len(set(names)) < len(names)
     ):
@@ -265,7 +320,7 @@ def _read_csv(path: str) -> pa.Table:
                 for name, value in zip(names, row, strict=True):
                     columns[name].append(_number(path, lines.line_num, name, value))
                 size += sum(map(len, row))
-                if len(columns["lang"]) > MAX_ROWS or size > MAX_BYTES:
+                if len(columns[names[0]]) > MAX_ROWS or size > MAX_BYTES:
                     raise HeadtailError(f"{path} has more than {MAX_ROWS:,} rows, or {MAX_BYTES:,} characters")
         except csv.Error as error:
             raise HeadtailError(f"{path} is no CSV file of targets: {error}") from error

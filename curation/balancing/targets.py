@@ -5,6 +5,8 @@
 | `weight` w | w t / max(count, w t) | w = 1 |
 | `t` of its own, t_e | t_e / max(count, t_e) | t_e = t of the language |
 
+Concepts have targets, too: a namespace stands in the place of the language, as `concepts.<name>`.
+
 With a weight, count / w is the effective count of an entry: its probability is that of an entry with this count. So all
 that is kept at t is kept at a larger t, and t is solved for as without targets. An own t does not depend on t.
 """
@@ -22,13 +24,16 @@ from curation.core.kept_targets import SETTING, TARGETS, keep_targets, kept_targ
 from curation.core.tables import Part
 
 _SMALLEST = 1e-300
+NAMESPACE = "concepts."
+"""What the name of a namespace of concepts begins with, in the place of a language."""
 
 
 @dataclass(frozen=True)
 class EntryTargets:
     """The targets of entries by language: (entry ids int32[k], ascending, values float64[k]).
 
-    A value above 0 is a weight, one below 0 is minus an own t.
+    A value above 0 is a weight, one below 0 is minus an own t. Those of concepts stand under `concepts.<name>`, until
+    `of_concepts` gives them the names of their namespaces.
     """
 
     by_lang: Mapping[str, tuple[np.ndarray, np.ndarray]]
@@ -39,7 +44,17 @@ class EntryTargets:
     @property
     def largest_weight(self) -> float:
         """The largest weight of an entry, at least 1, which is that of entries without a target."""
-        return max(1.0, *(float(values.max(initial=1.0)) for _, values in self.by_lang.values()))
+        return max([1.0, *(float(values.max(initial=1.0)) for _, values in self.of_entries().by_lang.values())])
+
+    def of_entries(self) -> "EntryTargets":
+        """Return the targets of entries alone."""
+        return EntryTargets({lang: each for lang, each in self.by_lang.items() if not lang.startswith(NAMESPACE)})
+
+    def of_concepts(self) -> "EntryTargets":
+        """Return the targets of concepts alone, by namespace."""
+        return EntryTargets(
+            {lang[len(NAMESPACE) :]: each for lang, each in self.by_lang.items() if lang.startswith(NAMESPACE)}
+        )
 
     @classmethod
     def of_rows(cls, rows: pa.Table) -> "EntryTargets":

@@ -23,6 +23,15 @@ def pack(ids: np.ndarray, weights: np.ndarray) -> np.ndarray:
     return ids.astype(np.int64) << BITS | units
 
 
+def unpack(packed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the ids and their weights, float64.
+
+    >>> [each.tolist() for each in unpack(pack(np.array([3]), np.array([0.5])))]
+    [[3], [0.5]]
+    """
+    return packed >> BITS, (packed & (2 * UNITS - 1)) / UNITS
+
+
 @numba.njit(cache=True, nogil=True)
 def add_units(packed: np.ndarray, counts: np.ndarray) -> None:
     """Add the weights to the counts of their ids, in units; `counts` are long enough."""
@@ -32,11 +41,15 @@ def add_units(packed: np.ndarray, counts: np.ndarray) -> None:
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def keep_weighted(offsets: np.ndarray, packed: np.ndarray, counts: np.ndarray, t: float, out: np.ndarray) -> None:
-    """Set out[i] = 1 - prod(1 - w t / max(count, t)) over the ids and weights w of each image that has some."""
+    """Set out[i] = 1 - prod(1 - w t / max(count, t)) over the ids and weights w of each image that has some.
+
+    `counts` are effective ones where concepts have targets (targets.py).
+    """
     for image in range(len(out)):
         missed = 1.0
         for at in range(offsets[image], offsets[image + 1]):
             weight = (packed[at] & (2 * UNITS - 1)) / UNITS
-            missed *= 1.0 - weight * (t / max(counts[packed[at] >> BITS], t))
+            count = counts[packed[at] >> BITS]
+            missed *= 1.0 - weight * (t / max(count, t) if count >= 0.0 else min(1.0, -count))
         if offsets[image + 1] > offsets[image]:
             out[image] = 1.0 - missed

@@ -21,7 +21,8 @@ TARGETS = pa.schema(
         pa.field("weight", pa.float64()),
     ]
 )
-"""A row is a target of an entry: one of `t` and `weight`. Ordered by (lang, entry_id).
+"""A row is a target of an entry: one of `t` and `weight`. Ordered by (lang, entry_id). For a concept `lang` is
+`concepts.<name>`, with the name of its namespace, and `entry_id` the id of the concept.
 
 `t` is in counts of the first pass beside `thresholds`, whose own t are so too, and of survivors beside `curated` and
 `lists`."""

@@ -238,4 +238,5 @@ def _failures(receipts: Sequence[Receipt]) -> list[dict[str, Any]]:
 def target_notes(targets: EntryTargets | None) -> list[str]:
     """Return the note that entries have targets."""
     told = "have a t or a weight of their own, by balance.targets: the t of a language is not theirs"
-    return [f"{counted(len(targets), 'entries')} {told}"] if targets else []
+    entries = len(targets.of_entries()) if targets else 0
+    return [f"{counted(entries, 'entries')} {told}"] if entries else []

@@ -5,12 +5,16 @@ t / headroom and stores P1, the keep probabilities. Each survivor of the first p
 most of them never fetched, so sums weighted with 1 / P1 estimate the counts over all that would have survived. These
 counts give thresholds and P2, and a unit stays iff its same u is below min(P1, P2).
 
+Where concepts had a part in the first pass, its draws are repeated with these, and what both passes keep stays
+(second_concepts.py).
+
 Plain counts of the survivors are wrong: the first pass has already thinned the head, so the texts of the head get too
 large a P2. With the same u the head ends too large, with a fresh u it is thinned twice.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
@@ -19,6 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.balancing.balance import DrawnBatch, curated_batch, draw_batch, text_probabilities
+from curation.balancing.concepts import BucketConcepts, ConceptDraw
 from curation.balancing.counts import CountArrays, CountFiles, merge_partials, save_array, write_partial
 from curation.balancing.distributions import Distributions
 from curation.balancing.matched_batch import MatchedBatch
@@ -26,12 +31,12 @@ from curation.balancing.targets import EntryTargets, with_targets
 from curation.balancing.thresholds import BalanceGoal, ThresholdRule
 from curation.core import storage
 from curation.core.choices import Unit
-from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED
 from curation.core.table_reader import read_rows
 from curation.images.ranges import Ranges, list_name
 from curation.shards.dropped import add_examples
+from curation.shards.second_concepts import SecondConcepts, draw_with_concepts
 from curation.shards.selection import CHOSEN, read_list, write_survivors
 
 BATCH_ROWS = 8192
@@ -39,20 +44,21 @@ WEIGHT = 2**20
 """Weights are int64 multiples of 1 / WEIGHT, so that no order of addition can show."""
 BINS = 1000
 CONCEPTS = "concepts"
-"""The setting of balance_pairs that names tables of concepts; its draws are more than those of entries."""
+"""The setting of a balance that names tables of concepts; its draws are more than those of entries."""
 
 
 @dataclass(frozen=True)
 class FirstBalance:
     """The settings of the first pass, as the manifest of `curated` holds them.
 
-    `targets` are those of entries, their own t in counts of survivors.
+    `targets` are those of entries, their own t in counts of survivors; `concepts` take part in the second balance.
     """
 
     unit: Unit
     seed: int
     goal: BalanceGoal
     targets: EntryTargets | None = None
+    concepts: SecondConcepts | None = None
 
     @classmethod
     def of_settings(cls, settings: Mapping[str, Any], targets: EntryTargets | None = None) -> Self:
@@ -63,23 +69,23 @@ class FirstBalance:
         return cls(Unit(settings["unit"]), settings["seed"], goal, targets)
 
 
-def refuse_concepts(concepts: Any) -> None:
-    """Raise HeadtailError if the first pass has `concepts` in its settings: it has not drawn by entries alone."""
-    if concepts:
-        raise HeadtailError(
-            "second_balance=true knows no concepts, and the images were balanced with some (concepts): leave it out"
-        )
-
-
 @dataclass(frozen=True)
 class SecondDraw:
-    """How survivors are drawn: `counts` and thresholds `t` are estimated over them; `targets` are in their counts."""
+    """How survivors are drawn: `counts` and thresholds `t` are estimated over them; `targets` are in their counts.
+
+    `concepts` draw images as well.
+    """
 
     unit: Unit
     seed: int
     counts: CountFiles | dict[str, np.ndarray]
     t: dict[str, float]
     targets: EntryTargets | None = None
+    concepts: ConceptDraw | None = None
+
+    def open(self, number: int) -> AbstractContextManager[BucketConcepts | None]:
+        """Open the concepts of the survivors of a range, None without any."""
+        return self.concepts.read(list_name(number)) if self.concepts else nullcontext()
 
 
 @dataclass(frozen=True)
@@ -110,7 +116,9 @@ def weigh_images(task: WeighTask, ranges: Ranges, unit: Unit) -> Receipt:
     """Estimate the entry counts of a group from its survivors."""
     receipt = Receipt(f"weights of group {task.group}")
     rows = [
-        batch for number in ranges.in_group(task.group) for batch in _curated(task, number, _survivors(task, number))
+        batch
+        for number in ranges.in_group(task.group)
+        for batch in curated_rows(task.lists, number, read_survivors(task.survivors, number))
     ]
     write_partial(task.weights, weigh_survivors(rows, unit))
     receipt.rows_in = receipt.rows_out = sum(batch.num_rows for batch in rows)
@@ -134,9 +142,9 @@ def draw_images(task: DrawTask, ranges: Ranges, second: SecondDraw) -> Receipt:
     receipt = Receipt(f"second balance of group {task.group}")
     missing = MissingTexts()
     for number in ranges.in_group(task.group):
-        images = _survivors(task, number)
+        images = read_survivors(task.survivors, number)
         rows, kept = [], [np.zeros(0, bool)]
-        for matched, drawn in draw_survivors(_curated(task, number, images), second, missing):
+        for matched, drawn in _draw_range(task, number, images, second, missing):
             rows.append(curated_batch(matched, drawn))
             kept.append(drawn.chosen >= 0)
         stays = pa.array(np.concatenate(kept))
@@ -153,13 +161,21 @@ def draw_images(task: DrawTask, ranges: Ranges, second: SecondDraw) -> Receipt:
     return receipt
 
 
-def _survivors(task: WeighTask | DrawTask, number: int) -> pa.Table:
-    return read_rows(storage.join(task.survivors, list_name(number)), CHOSEN)
+def _draw_range(
+    task: DrawTask, number: int, images: pa.Table, second: SecondDraw, missing: "MissingTexts"
+) -> Iterator[tuple[MatchedBatch, DrawnBatch]]:
+    with second.open(number) as concepts:
+        yield from draw_survivors(curated_rows(task.lists, number, images), second, missing, concepts)
 
 
-def _curated(task: WeighTask | DrawTask, number: int, survivors: pa.Table) -> Iterator[pa.RecordBatch]:
+def read_survivors(folder: str, number: int) -> pa.Table:
+    """Return the survivors of a range."""
+    return read_rows(storage.join(folder, list_name(number)), CHOSEN)
+
+
+def curated_rows(lists: str, number: int, survivors: pa.Table) -> Iterator[pa.RecordBatch]:
     """Yield the curated rows of a range's survivors, in their order."""
-    listed = read_list(task.lists, number, CURATED.names)
+    listed = read_list(lists, number, CURATED.names)
     yield from listed.take(survivors["row"]).combine_chunks().to_batches(BATCH_ROWS)
 
 
@@ -185,8 +201,19 @@ def _weights(matched: MatchedBatch, unit: Unit) -> np.ndarray:
         sizes = np.diff(matched.starts)
         means = np.add.reduceat(first, matched.starts[:-1]) / sizes if len(sizes) else first
         shares = np.repeat(means, sizes)
+    return _inverse(shares)
+
+
+def image_weights(matched: MatchedBatch, unit: Unit) -> np.ndarray:
+    """Return what each survivor stands for, int64[n], in units of 1 / WEIGHT: 1 / the probability of its image."""
+    if unit == Unit.image:
+        return _weights(matched, unit)[matched.starts[:-1]]
+    return _inverse(matched.batch["keep_probability"].to_numpy())
+
+
+def _inverse(probabilities: np.ndarray) -> np.ndarray:
     # A probability whose weight could overflow a sum is so small that no draw is below it.
-    return np.rint(WEIGHT / np.maximum(shares, 1e-9)).astype(np.int64)
+    return np.rint(WEIGHT / np.maximum(probabilities, 1e-9)).astype(np.int64)
 
 
 def first_probabilities(matched: MatchedBatch) -> np.ndarray:
@@ -205,12 +232,15 @@ def second_thresholds(goal: BalanceGoal, distributions: Distributions) -> dict[s
 
 
 def draw_survivors(
-    batches: Iterable[pa.RecordBatch], second: SecondDraw, missing: "MissingTexts"
+    batches: Iterable[pa.RecordBatch],
+    second: SecondDraw,
+    missing: "MissingTexts",
+    concepts: BucketConcepts | None = None,
 ) -> Iterator[tuple[MatchedBatch, DrawnBatch]]:
     """Yield batches of survivors with the result of the second draw, and add to the missing texts.
 
     The draws u are those of the first pass: no text that it dropped comes back, and where P2 <= P1 the result is that
-    of a single draw with P2.
+    of a single draw with P2. `concepts` are those of the survivors, if they take part.
     """
     counts = with_targets(second.counts, second.targets)
     for batch in batches:
@@ -222,8 +252,13 @@ def draw_survivors(
         if second.unit == Unit.image:  # one text of an image is drawn, each with the same chance
             sizes = np.diff(matched.starts)
             weights //= np.repeat(sizes, sizes)
-        missing.add(first, wanted, weights)
-        yield matched, draw_batch(matched, np.minimum(first, wanted), second.unit, second.seed)
+        if concepts is None:
+            missing.add(first, wanted, weights)
+            yield matched, draw_batch(matched, np.minimum(first, wanted), second.unit, second.seed)
+        else:
+            wanted, drawn = draw_with_concepts(matched, wanted, concepts, second.unit, second.seed)
+            missing.add(first, wanted, weights)
+            yield matched, drawn
 
 
 class MissingTexts:

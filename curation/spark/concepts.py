@@ -8,12 +8,13 @@ from functools import partial
 import numpy as np
 from pyspark.sql import SparkSession
 
-from curation.balancing.concept_counts import ConceptGoal, add_counts, describe_namespace
+from curation.balancing.concept_counts import ConceptGoal, add_counts, describe_namespace, target_values
 from curation.balancing.concept_join import join_concepts, plan_joining
 from curation.balancing.concept_rows import UidRanges, deal_concepts, measure_concepts, plan_dealing, plan_measuring
 from curation.balancing.concept_tables import ConceptTable
 from curation.balancing.concepts import ConceptDraw
 from curation.balancing.counts import CountFiles
+from curation.balancing.targets import EntryTargets
 from curation.core import storage
 from curation.core.choices import Combine
 from curation.core.receipts import Receipt, merge_receipts
@@ -51,7 +52,14 @@ class JoinedConcepts:
         images = self.receipt.rows_out
         return {
             name: {
-                **describe_namespace(self.counts[name], t, images, self.images_with(name), kept[name]),
+                **describe_namespace(
+                    self.counts[name],
+                    t,
+                    images,
+                    self.images_with(name),
+                    kept[name],
+                    target_values(self.draw.targets, name, self.counts[name]),
+                ),
                 "rows": self.rows[name],
                 "rows_without_image": self.rows_without_image(name),
             }
@@ -77,10 +85,12 @@ def join_tables(
     buckets: Sequence[Sequence[str]],
     images: int,
     folder: str,
+    targets: EntryTargets | None = None,
 ) -> JoinedConcepts:
     """Join the tables with the buckets of `matches`, count the concepts, and choose the thresholds; writes to `folder`.
 
-    `images` is about the number of images. Raises HeadtailError for a table whose rows mean nothing.
+    `images` is about the number of images, `targets` are those of concepts, by namespace. Raises HeadtailError for a
+    table whose rows mean nothing.
     """
     ranges = UidRanges.of(measure_tables(spark, tables, folder), len(buckets), images)
     dealt = {table.name: storage.join(folder, "dealt", table.name) for table in tables}
@@ -98,6 +108,9 @@ def join_tables(
     total = merge_receipts("concepts", run_tasks(spark, partial(join_concepts, ranges=ranges), joining, folder))
     storage.remove(storage.join(folder, "dealt"))
     counts = add_counts([task.counts for task in joining], weighted, storage.join(folder, "counts"))
-    t = {name: goals[name].threshold(np.asarray(counts[name])) for name in dealt}
-    draw = ConceptDraw(t, combine, counts.folder, joined, storage.join(folder, "kept"))
+    t = {
+        name: goals[name].threshold(np.asarray(counts[name]), target_values(targets, name, counts[name]))
+        for name in dealt
+    }
+    draw = ConceptDraw(t, combine, counts.folder, joined, storage.join(folder, "kept"), targets)
     return JoinedConcepts(draw, counts, total, rows, weighted)

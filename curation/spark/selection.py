@@ -21,10 +21,18 @@ from curation.shards.other_sets import OtherSets, deal_other_keys
 from curation.shards.perceptual_hash import hash_images
 from curation.shards.score_filter import plan_filter
 from curation.shards.score_join import ScoreSettings, join_scores
-from curation.shards.second_balance import FirstBalance, MissingTexts, draw_images, plan_second_draw, weigh_images
+from curation.shards.second_balance import (
+    CONCEPTS,
+    FirstBalance,
+    MissingTexts,
+    draw_images,
+    plan_second_draw,
+    weigh_images,
+)
 from curation.shards.selection import ImageFilters, select_images
 from curation.shards.shard_set import STAGE
 from curation.shards.steps import SURVIVORS, UNIQUE, SelectionSteps
+from curation.shards.survivor_concepts import join_survivors
 from curation.spark.sql_filter import filter_images
 from curation.spark.tasks import run_tasks
 
@@ -124,6 +132,12 @@ def balance_again(
     ranges, tasks = steps.ranges, steps.weigh()
     run_tasks(spark, partial(weigh_images, ranges=ranges, unit=first.unit), tasks, steps.work)
     second = plan_second_draw([task.weights for task in tasks], first, steps.folder("counts"))
+    told: dict[str, Any] = {}
+    if first.concepts:
+        found = join_survivors(partial(run_tasks, spark, folder=steps.work), steps, first, selection.rows_out)
+        second, told[CONCEPTS] = replace(second, concepts=found.draw), found.numbers
+        for line in found.lines():
+            say(STAGE, line)
     drawn = run_tasks(spark, partial(draw_images, ranges=ranges, second=second), steps.draw(), steps.work)
     missing = MissingTexts()
     for receipt in drawn:
@@ -133,7 +147,7 @@ def balance_again(
         enough = facts["sufficient_headroom"]
         cure = NO_HEADROOM if enough is None else f"balance.headroom={enough:.2g} would have kept them"
         say(STAGE, f"the first balance dropped {facts['missing_share']:.1%} of the texts wanted now: {cure}")
-    return chain_receipts([selection], drawn), {"t": dict(second.t), **facts}
+    return chain_receipts([selection], drawn), {"t": dict(second.t), **told, **facts}
 
 
 def chain_receipts(*steps: Sequence[Receipt]) -> Receipt:

@@ -360,9 +360,9 @@ def test_wrong_matches_are_refused_before_anything_is_written(tmp_path: Path) ->
             id="tail share of concepts above 1",
         ),
         pytest.param(
-            ["concepts.a=x", "balance.headroom=0.5"],
-            "leads to a second balance, which knows no concepts",
-            id="headroom",
+            ["concepts.a=x", "balance.headroom=0.5", "balance.concept_t.a=1e308"],
+            "balance.concept_t.a must be above 0 images, and finite, got 1e+308",
+            id="t of concepts that headroom makes infinite",
         ),
         pytest.param(["concepts.a=/no.parquet"], "/no.parquet names no file", id="no table of concepts"),
     ],
@@ -445,8 +445,14 @@ def test_concepts_are_counted_and_thin_as_well(
     """1 and 7 buckets keep the same images; with concepts that keep all, those of a balance without concepts."""
     paths = {name: _write_concepts(tmp_path / f"{name}.parquet", seed) for seed, name in enumerate(("colours", "tags"))}
     (tmp_path / "names.txt").write_text("red\nblue\n" + "".join(f"colour {n}\n" for n in range(10)))
+    (tmp_path / "targets.csv").write_text("namespace,entry_id,t\ncolours,5,1e-9\n")
     concepts = [*(f"concepts.{name}={path}" for name, path in paths.items()), "balance.concept_t.colours=30"]
-    given = [*concepts, "balance.t=6.5", f"concept_names.colours={tmp_path}/names.txt"]
+    given = [
+        *concepts,
+        f"balance.targets={tmp_path}/targets.csv",
+        "balance.t=6.5",
+        f"concept_names.colours={tmp_path}/names.txt",
+    ]
     tables = [f"{name}={run_of_7}/{name}" for name in ("matches", "entry_counts")]
     _write_table(ROWS, tmp_path / "1" / "matches", 1)
     _count(tmp_path / "1")
@@ -464,6 +470,8 @@ def test_concepts_are_counted_and_thin_as_well(
     assert found[1]["concept"] == "blue"
     assert found[5]["count"] == sum(5 in each for each in lists.values())
     assert found[5]["kept"] == sum(5 in lists.get(uid, ()) for uid in uids)
+    assert any(lists.get(uid) == {5} for uid in plain)
+    assert not [uid for uid in uids if lists.get(uid) == {5}]  # its own t keeps none
     (part,) = Table(str(tmp_path / "7" / "concept_counts")).parts()
     numbers = part.manifest["concepts"]["colours"]
     assert numbers["t"] == 30.0
@@ -473,7 +481,7 @@ def test_concepts_are_counted_and_thin_as_well(
     )
     expected = sum(row["expected_images"] for row in _read(tmp_path / "7", "thresholds"))
     assert abs(len(kept) - expected) < 4 * np.sqrt(expected)
-    capsys.readouterr()
+    assert "entry_probabilities hold entries alone" in capsys.readouterr().err
     stopped = [tmp_path / "7" / table / "_concepts" for table in ("curated", "forecasts")]
     for folder in stopped:
         (folder / "dealt").mkdir(parents=True)

@@ -319,7 +319,11 @@ def test_shards_are_balanced_again_by_what_arrived(
     curated = curate(tmp_path, rows, rule=rule, t=25.0, headroom=0.5, targets="ab" * 32)
     write_targets(EntryTargets({"en": (np.array([5], np.int32), np.array([2.0]))}), curated.path)
     download(tmp_path)
-    manifest = shard(tmp_path)
+    paths = sorted((tmp_path / "downloads").glob("part-*/range-*.parquet"))
+    hashes = sorted({row["sha256"] for path in paths for row in pq.read_table(path).to_pylist()} - {None})
+    faces = {"sha256": hashes[::2], "concept_ids": [[3]] * len(hashes[::2])}
+    pq.write_table(pa.table(faces), tmp_path / "faces.parquet")
+    manifest = shard(tmp_path, f"concepts.faces={tmp_path}/faces.parquet", "concept_t.faces=1e-6")
     arrived = manifest["rows_in"] - manifest["drops"]["not_downloaded"] - manifest["drops"]["duplicate_image"]
     assert manifest["rows_out"] + manifest["drops"]["not_drawn"] == arrived
     assert manifest["settings"]["second_balance"]
@@ -328,6 +332,10 @@ def test_shards_are_balanced_again_by_what_arrived(
     # Each survivor stands for 1.2 images, so the estimated count is 1.2 times what arrived.
     assert table["keep_probability"].unique().to_pylist() == [pytest.approx(50 / (1.2 * arrived))]
     assert 0 < manifest["drops"]["not_drawn"] < arrived
+    assert not {*table["sha256"].to_pylist()} & {*faces["sha256"]}
+    numbers = manifest["second_balance"]["concepts"]["faces"]
+    assert (numbers["images_with"], numbers["images_without"]) == (len(hashes[::2]), arrived - len(hashes[::2]))
+    assert numbers["count"] == round(1.2 * len(hashes[::2]))
     assert "second_balance" not in shard(tmp_path, "second_balance=false", "overwrite=true")
     assert "first balance dropped" not in capsys.readouterr().err
 

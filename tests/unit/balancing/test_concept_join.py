@@ -13,7 +13,14 @@ import pytest
 
 from curation.balancing import concept_rows
 from curation.balancing.balance import BalanceSettings, balance_bucket, plan_balancing, text_probabilities
-from curation.balancing.concept_counts import add_counts, rename_concepts, write_concept_counts
+from curation.balancing.concept_counts import (
+    ConceptGoal,
+    add_counts,
+    describe_namespace,
+    rename_concepts,
+    target_values,
+    write_concept_counts,
+)
 from curation.balancing.concept_join import join_concepts, joined_path, plan_joining, uids_by_range
 from curation.balancing.concept_rows import UidRanges, deal_concepts, measure_concepts, plan_dealing, plan_measuring
 from curation.balancing.concept_tables import open_concepts, read_names
@@ -21,11 +28,13 @@ from curation.balancing.concepts import ConceptDraw
 from curation.balancing.counts import CountArrays, CountFiles, save_array
 from curation.balancing.matched_batch import MatchedBatch
 from curation.balancing.packed_uids import PackedUids, find_rows, pack_uids
+from curation.balancing.targets import EntryTargets
 from curation.core.choices import Combine, Unit
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import CONCEPT_COUNTS, CURATED, MATCHES
 from curation.core.table_reader import foreign_schema, read_rows
+from curation.core.uids import uid_of
 from curation.matching.buckets import buckets_of
 from tests.matches_data import Image, make_images, to_batch, write_matches
 
@@ -169,6 +178,26 @@ def test_join_sees_each_image_of_several_tables_once(tmp_path: Path) -> None:
         for row in range(len(found))
     ]
     assert uids == [row["uid"] for row in ROWS]
+
+
+def test_a_url_stands_for_its_uid(tmp_path: Path) -> None:
+    """Of a file with both, the uid counts; files of one table may differ."""
+    urls = [f"https://example.org/é{n}" for n in range(4)]
+    rows = [row | {"uid": uid_of(url)} for row, url in zip(ROWS, urls, strict=False)]
+    rows.sort(key=lambda row: row["uid"])
+    (tmp_path / "table").mkdir()
+    both = {"url": ["no address", ""], "uid": [uid_of(urls[2]), "e" * 24], "concept_ids": [[7], [3]]}
+    for name, columns in {"a": {"url": urls[:2], "concept_ids": [[2, 1], [5]]}, "b": both}.items():
+        pq.write_table(pa.table(columns), tmp_path / "table" / f"{name}.parquet")
+    files = _files(rows, tmp_path / "matches", 2)
+    folder, receipt = _join({"colours": str(tmp_path / "table")}, files, tmp_path)
+    wanted = {uid_of(url): ids for url, ids in zip(urls, ([1, 2], [5], [7], []), strict=True)}
+    assert _read_joined(folder, files, "colours") == [wanted[row["uid"]] for row in rows]
+    assert (receipt.facts["with 0"], receipt.facts["joined 0"]) == (3, 3)
+    bad = pa.table({"url": [urls[0], None], "concept_ids": [[1], [1]]})
+    pq.write_table(bad, tmp_path / "bad.parquet")
+    with pytest.raises(HeadtailError, match="a url is null"):
+        _deal(str(tmp_path / "bad.parquet"), str(tmp_path / "refused"))
 
 
 @pytest.mark.parametrize("buckets", [1, 7, 64, 1000])
@@ -379,6 +408,34 @@ def test_weights_are_counted_and_thin(tmp_path: Path) -> None:
         pq.write_table(table, tmp_path / "both" / f"{number}.parquet")
     with pytest.raises(HeadtailError, match="weights is unexpected: files before it have none"):
         open_concepts({"tags": str(tmp_path / "both")}, {})
+
+
+@pytest.mark.parametrize("weighted", [False, True], ids=["plain", "weighted"])
+def test_concepts_have_targets(weighted: bool, tmp_path: Path) -> None:
+    """A weight multiplies t, an own t stands in its place; the tail share is that of counts over weights."""
+    concepts = {row["uid"]: [n for n in range(4) if (place + n) % (n + 2) == 0] for place, row in enumerate(ROWS)}
+    weights = {"weights": [[0.5] * len(each) for each in concepts.values()]} if weighted else {}
+    columns = {"uid": list(concepts), "concept_ids": pa.array(list(concepts.values()), pa.list_(pa.int32())), **weights}
+    pq.write_table(pa.table(columns), tmp_path / "table.parquet")
+    files = _files(ROWS, tmp_path / "matches", 2)
+    folder, _ = _join({"tags": str(tmp_path / "table.parquet")}, files, tmp_path)
+    counts, w = np.load(tmp_path / "counts" / "tags.npy"), 0.5 if weighted else 1.0
+    targets = EntryTargets({"tags": (np.array([1, 2, 9], np.int32), np.array([3.0, -7.5, 2.0]))})
+    draw = ConceptDraw({"tags": 20.0}, Combine.product, str(tmp_path / "counts"), folder, "", targets)
+    found: list[float] = []
+    for (file,) in files:
+        with draw.read(file.rpartition("/")[2]) as opened:
+            found += opened.together(len(read_rows(file, MATCHES))).tolist()
+    ts = [20.0, 60.0, 7.5, 20.0]
+    missed = [np.prod([1 - w * min(1.0, ts[n] / counts[n]) for n in each]) for each in concepts.values()]
+    assert found == pytest.approx([1 - one if ids else 1 for one, ids in zip(missed, concepts.values(), strict=True)])
+    values = target_values(targets, "tags", counts)
+    effective = sorted((counts[n] / values[n], counts[n]) for n in (0, 1, 3))
+    shares = np.cumsum([count for _, count in effective]) / sum(count for _, count in effective)
+    for place, share in enumerate(shares):
+        assert ConceptGoal(None, share).threshold(counts, values) == effective[place][0]
+    numbers = describe_namespace(counts, 20.0, 500, 400, counts, values)
+    assert (numbers["concepts"], numbers["concepts_from_t"]) == (4, sum(counts[n] >= ts[n] for n in range(4)))
 
 
 def test_matches_that_are_not_sorted_are_refused(tmp_path: Path) -> None:

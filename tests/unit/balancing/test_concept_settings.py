@@ -13,7 +13,7 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema.jobs import BalancePairsConfig
-from curation.balancing.concept_counts import counts_path, write_concept_counts
+from curation.balancing.concept_counts import ConceptGoal, counts_path, write_concept_counts
 from curation.balancing.counts import CountFiles, save_array
 from curation.core.errors import HeadtailError
 from curation.core.recipes import Recipe
@@ -34,6 +34,27 @@ def test_counts_of_concepts_replace_no_table_of_another_job(tmp_path: Path) -> N
     with pytest.raises(HeadtailError, match="other/part-00000 is of a table of entry_counts, and concept_counts would"):
         Concepts.of(_config(tmp_path, f"concept_counts={tmp_path}/other"))
     assert Concepts.of(_config(tmp_path)).tables
+
+
+def test_concepts_by_sha256_are_for_the_second_balance(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = {"sha256": ["a" * 64], "concept_ids": [[0]]}
+    pq.write_table(pa.table(rows), tmp_path / "faces.parquet")
+    faces, plain = f"concepts.faces={tmp_path}/faces.parquet", _config(tmp_path, "balance.concept_t.colours=8")
+    both = _config(tmp_path, faces, "balance.concept_t.colours=8", "balance.headroom=0.5")
+    assert concept_recipe(both) == concept_recipe(plain)
+    found = Concepts.of(both)
+    assert ([each.name for each in found.tables], found.later) == (["colours"], ["faces"])
+    assert found.goals == {"colours": ConceptGoal(16.0, None)}  # in counts of the first pass
+    alone = compose_config("balance_pairs", BalancePairsConfig, [f"output={tmp_path}", faces])
+    assert concept_recipe(alone) == {}
+    assert Concepts.of(alone).join(Mock(), Mock(), "", allow_empty=False) is None
+    assert "concepts.faces names images by sha256: it takes part in the second" in capsys.readouterr().err
+    for wrong, line in (
+        ("balance.concept_t.faces=5", "balance.concept_t.faces: concepts.faces names images by sha256"),
+        ("balance.combine=any", "balance.combine=any needs concepts by uid or url"),
+    ):
+        with pytest.raises(HeadtailError, match=line):
+            Concepts.of(compose_config("balance_pairs", BalancePairsConfig, [f"output={tmp_path}", faces, wrong]))
 
 
 def test_the_recipe_has_a_hash_of_files_and_no_list(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -12,9 +13,12 @@ import pytest
 from conf.compose import compose_config
 from conf.schema.jobs import BalancePairsConfig
 from curation.balancing import target_table
+from curation.balancing.concept_tables import read_names
 from curation.balancing.entry_table import Words
 from curation.balancing.target_table import TargetTable, read_target_table
+from curation.balancing.targets import EntryTargets
 from curation.core.errors import HeadtailError
+from curation.matching.entry_lists import EntryList
 from curation.matching.entry_store import EntryStore
 
 ROWS = [
@@ -60,6 +64,53 @@ def test_rows_of_parquet_and_csv_are_the_same_targets_in_whatever_order(tmp_path
         ]
     changed = [dict(row, weight=row["weight"] and 3.5) for row in ROWS]
     assert read_target_table(_parquet(tmp_path / "e.parquet", changed)).hash != found[0].hash
+
+
+def _names(folder: Path) -> EntryList:
+    (folder / "names.txt").write_text("red\nblue\n")
+    return read_names({"colours": str(folder / "names.txt")})["colours"]
+
+
+def test_a_namespace_stands_in_the_place_of_a_language(tmp_path: Path) -> None:
+    """Rows of concepts beside those of entries, by name or id; without any the hash is that of before."""
+    names, words = _names(tmp_path), _words(tmp_path / "lists")
+    rows = [{"namespace": "colours", "lang": "", "entry": "blue", "t": 7.0, "weight": None}]
+    rows += [row | {"namespace": name} for row, name in zip(ROWS, ("", None, "entries"), strict=True)]
+    by_name = read_target_table(_parquet(tmp_path / "a.parquet", rows))
+    assert (by_name.langs, by_name.namespaces) == (["de", "en"], ["colours"])
+    found = by_name.resolve(words, {"colours": names, "tags": None})
+    assert found.of_concepts().rows().to_pylist() == [{"lang": "colours", "entry_id": 1, "t": 7.0, "weight": None}]
+    plain = read_target_table(_parquet(tmp_path / "b.parquet", ROWS))
+    assert found.of_entries().rows() == plain.resolve(words).rows()
+    assert read_target_table(_parquet(tmp_path / "c.parquet", rows[1:])).hash == plain.hash != by_name.hash
+    assert EntryTargets.of_rows(found.rows()).rows() == found.rows()
+    (tmp_path / "a.csv").write_text("namespace,entry_id,weight\ncolours,1,0.5\ntags,9,2\n")
+    by_id = read_target_table(str(tmp_path / "a.csv"))
+    for given in (None, words):
+        one = by_id.resolve(given, {"colours": names, "tags": None}).of_concepts()
+        assert one.rows()["entry_id"].to_pylist() == [1, 9]
+        assert one.with_own(lambda ts: ts / 0.5).rows() == one.rows()
+    assert found.with_own(lambda ts: ts / 0.5).of_concepts().rows()["t"].to_pylist() == [14.0]
+    weights = EntryTargets({"concepts.a": (np.array([0], np.int32), np.array([9.0]))})
+    assert weights.largest_weight == 1.0  # of entries
+
+
+@pytest.mark.parametrize(
+    ("row", "line"),
+    [
+        ({"entry": "blue", "lang": "en"}, "is of a concept, and has a lang: leave it empty"),
+        ({"entry": "green"}, "targets for 1 entry that the entry lists do not hold: concepts.colours 'green'"),
+        ({"entry": "blue", "namespace": "taggs"}, "targets for concepts of taggs, and there is no concepts.taggs"),
+        ({"entry": "blue", "namespace": "tags"}, "names concepts of tags by their words: give concept_names.tags"),
+        ({"entry_id": 2}, "targets for 1 entry that the entry lists do not hold: concepts.colours '2'"),
+    ],
+    ids=["lang", "no such name", "no such namespace", "no names", "no such id"],
+)
+def test_concepts_that_are_not_there_are_refused(row: dict[str, Any], line: str, tmp_path: Path) -> None:
+    path = _parquet(tmp_path / "a.parquet", [{"lang": "", "namespace": "colours", "t": 1.0} | row])
+    with pytest.raises(HeadtailError, match=re.escape(line)) as refusal:
+        read_target_table(path).resolve(None, {"colours": _names(tmp_path), "tags": None})
+    assert str(refusal.value).startswith(path)
 
 
 def test_long_entries_and_rows_that_take_too_much_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

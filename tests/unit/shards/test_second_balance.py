@@ -16,13 +16,11 @@ from curation.balancing.matched_batch import MatchedBatch
 from curation.balancing.targets import EntryTargets, with_targets
 from curation.core.choices import Unit
 from curation.core.draws import draw
-from curation.core.errors import HeadtailError
 from curation.shards.second_balance import (
     MissingTexts,
     SecondDraw,
     draw_survivors,
     estimated_counts,
-    refuse_concepts,
     second_thresholds,
     weigh_survivors,
 )
@@ -216,9 +214,3 @@ def test_texts_that_nothing_is_wanted_of_have_no_shortfall() -> None:
     shortfall = MissingTexts()
     shortfall.add(np.array([0.0, 0.5, 0.5]), np.array([0.0, 0.0, 1.0]), np.array([1, 1, 1]))
     assert shortfall.ratios[[500, 1000]].tolist() == [1, 2]
-
-
-def test_a_balance_with_concepts_is_not_done_again() -> None:
-    refuse_concepts(None)
-    with pytest.raises(HeadtailError, match="second_balance=true knows no concepts"):
-        refuse_concepts({"colours": []})

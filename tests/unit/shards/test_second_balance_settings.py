@@ -4,18 +4,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from conf.compose import compose_config
 from conf.schema.jobs import WriteShardsConfig
+from curation.balancing.concept_counts import ConceptGoal
 from curation.balancing.targets import EntryTargets, write_targets
 from curation.clusters.hierarchy import Hierarchy, write_hierarchy
 from curation.clusters.whole_numbers import whole_units
+from curation.core.choices import Combine
 from curation.core.errors import HeadtailError
 from curation.core.recipes import Recipe
+from curation.core.storage import FileInfo, list_files
 from curation.core.tables import Part, Table
+from curation.shards.shard_set import ShardSet
 from jobs import write_shards
-from jobs.shard_settings import second_balance_of
+from jobs.concept_settings import state_of
+from jobs.shard_settings import recipe_of, second_balance_of
 
 RULE = {"reference": "en", "others": "tail_share", "t_by_language": {}}
 BALANCE = {
@@ -49,13 +56,88 @@ def test_survivors_are_drawn_again_with_the_targets_of_the_balance(tmp_path: Pat
     assert asked.targets is None
 
 
+def table(path: Path, key: str = "uid") -> list[FileInfo]:
+    """Write a table of concepts; return its file."""
+    pq.write_table(pa.table({key: ["a" * {"uid": 24, "sha256": 64}[key]], "concept_ids": [[1]]}), path)
+    return list_files([str(path)])
+
+
+def test_concepts_of_both_balances_have_the_goals_of_the_first(tmp_path: Path) -> None:
+    files = {name: table(tmp_path / f"{name}.parquet", key) for name, key in (("colours", "uid"), ("faces", "sha256"))}
+    given = [f"concepts.{name}={found[0].path}" for name, found in files.items()]
+    lists = lists_in(
+        tmp_path, concepts={"colours": state_of(files["colours"])}, concept_t={"colours": 7.0}, concept_tail_share={},
+        combine="min", targets="a hash",
+    )  # fmt: skip
+    found = second_balance_of(config(tmp_path, *given, "concept_tail_share.faces=0.3"), lists)
+    assert found
+    assert found.concepts
+    assert [(each.name, each.key) for each in found.concepts.tables] == [("colours", "uid"), ("faces", "sha256")]
+    assert found.concepts.goals == {"colours": ConceptGoal(7.0, None), "faces": ConceptGoal(None, 0.3)}
+    assert found.concepts.combine is Combine.min
+    plain = second_balance_of(config(tmp_path, given[1]), lists_in(tmp_path, tail_share=0.0, t=None))
+    assert plain
+    assert plain.concepts
+    assert plain.concepts.goals == {"faces": ConceptGoal(None, 0.0)}
+    assert plain.concepts.combine is Combine.product
+    shards = ShardSet(str(tmp_path / "shards"))
+    settings = [recipe_of(config(tmp_path, *given), shards, again)[1].settings for again in (True, False)]
+    assert settings[0].keys() - settings[1].keys() == {"concepts"}
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        pytest.param([], "were balanced with concepts.colours, and the second balance needs", id="none"),
+        pytest.param(["concepts.colours={0}/faces.parquet"], "concepts.colours is another table", id="another"),
+        pytest.param(
+            ["concepts.colours={0}/colours.parquet", "concept_t.colours=5"],
+            "concepts.colours is of both",
+            id="goal",
+        ),
+        pytest.param(
+            ["concepts.colours={0}/colours.parquet", "concepts.faces={0}/faces.parquet", "second_balance=false"],
+            "concepts.faces has no part in the balance before the download",
+            id="no second balance",
+        ),
+    ],
+)
+def test_other_concepts_than_those_of_the_first_balance_are_refused(
+    given: list[str], line: str, tmp_path: Path
+) -> None:
+    state = state_of(table(tmp_path / "colours.parquet"))
+    table(tmp_path / "faces.parquet", "sha256")
+    lists = lists_in(
+        tmp_path, concepts={"colours": state}, concept_t={}, concept_tail_share={"colours": 0.1}, targets="a hash"
+    )
+    with pytest.raises(HeadtailError, match=line):
+        second_balance_of(config(tmp_path, *(each.format(tmp_path) for each in given)), lists)
+
+
+@pytest.mark.parametrize(
+    ("given", "line"),
+    [
+        (["concept_t.a=5"], "concept_t.a needs concepts.a"),
+        (["concepts.a=x", "concept_t.a=0"], "concept_t.a must be above 0 images"),
+        (
+            ["concepts.a=x", "concept_t.a=1", "concept_tail_share.a=0.1"],
+            "concept_t.a and concept_tail_share.a are given",
+        ),
+    ],
+    ids=["no table", "t of 0", "two goals"],
+)
+def test_goals_of_concepts_that_cannot_be_are_refused(given: list[str], line: str, tmp_path: Path) -> None:
+    with pytest.raises(HeadtailError, match=line):
+        config(tmp_path, *given)
+
+
 @pytest.mark.parametrize("by", ["none", "coarse"])
-def test_a_balance_with_concepts_is_not_done_again_for_any_set(by: str, tmp_path: Path) -> None:
-    lists_in(tmp_path, concepts={"colours": []})
+def test_concepts_of_the_first_balance_are_asked_for_by_any_set(by: str, tmp_path: Path) -> None:
+    lists_in(tmp_path, concepts={"colours": {}})
     downloads = Table(str(tmp_path / "downloads"))
     downloads.begin(0)
     downloads.commit(0, Recipe("download_images", 1, {}), [], 0, ranges=1)
     write_hierarchy(f"{tmp_path}/clusters", Hierarchy(whole_units(np.eye(2))[0], (0, 1), (1, 1)), [[], []])
     given = [] if by == "none" else [f"clusters={tmp_path}/clusters"]
-    with pytest.raises(HeadtailError, match="second_balance=true knows no concepts"):
+    with pytest.raises(HeadtailError, match=r"were balanced with concepts\.colours"):
         write_shards.run(config(tmp_path, f"by={by}", *given))
