@@ -41,7 +41,7 @@ EXAMPLES = {
     "card": "output=/data/run 'name=My image-text pairs' license=cc-by-4.0 creator=me",
     "compare": "/data/run1 /data/run2 page=/data/compare.html",
     "explain": "'a photo of a dog' output=/data/run entry_lists=/data/entries",
-    "estimate": "archives=100000 languages=1",
+    "estimate": "archives=100000 prices=us_east_1_spot",
     "starter_lists": "languages=en,de output=/data/starter",
     "build_metadata": "sources=/data/sources languages=en,de output=/data/metadata",
     "fetch_sources": "sources=/data/sources languages=en,de random_days=10 contact=me@example.org",

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from functools import partial
 
 from headtail.start import launch
-from conf.schema.jobs import EstimateConfig, ReportStatsConfig
-from conf.schema.topics import RatesConfig
+from conf.schema.jobs import ReportStatsConfig
+from conf.schema.topics import PricesConfig, RatesConfig
 from curation.balancing.entry_table import Words
 from curation.balancing.forecast_table import Rates
 from curation.core.amounts import counted
@@ -69,7 +69,7 @@ def run(config: ReportStatsConfig) -> None:
     work = join(config.report, ".work")
     passes = ReportPasses(partial(run_tasks, spark), tables, store, seed, work, listed)
     paths, cores = RunPaths(config.output), spark.sparkContext.defaultParallelism
-    shards, price = paths.shown(tables.shards.path), EstimateConfig.price_core_hour
+    shards, price = paths.shown(tables.shards.path), PricesConfig.core_hour
     inputs, numbers = passes.inputs(TASKS_PER_CORE * cores, classes, words.languages, shards, price)
     forecast = passes.forecast(cores, Rates(RatesConfig.images_per_second, RatesConfig.bytes_per_image))
     report = report_values(

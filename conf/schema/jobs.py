@@ -15,6 +15,7 @@ from conf.schema.topics import (
     MatchingConfig,
     MetadataConfig,
     OnnxConfig,
+    PricesConfig,
     RatesConfig,
     SourceConfig,
     SparkConfig,
@@ -27,6 +28,7 @@ from curation.core.choices import (
     ClusteredTexts,
     Combine,
     Edges,
+    EstimateFormat,
     ExportFormat,
     Faces,
     ShardsBy,
@@ -764,8 +766,12 @@ class EstimateConfig(Settings):
     fetched_bytes: float = setting(100_000, "size of a fetched image", unit="bytes", minimum=1)
     stored_bytes: float = setting(RatesConfig.bytes_per_image, "size of a stored image", unit="bytes", minimum=1)
     cores: int = setting(1000, "number of cores", minimum=1)
-    price_core_hour: float = setting(0.04, "price of a core-hour", unit="$", minimum=0)
-    price_terabyte_month: float = setting(23.0, "price of storing a terabyte for a month", unit="$", minimum=0)
-    price_terabyte_read: float = setting(0.0, "price of reading a terabyte of archives or images", unit="$", minimum=0)
     months: float = setting(1.0, "storage time of tables and shards", unit="months", minimum=0)
+    shards_out: float = setting(
+        0.0, "how often the shards leave the provider, to a training elsewhere; 1: once", unit="times", minimum=0
+    )
     signals: list[Signal] = setting([], "signals to compute of each stored image; empty: none")
+    prices: PricesConfig = setting(PricesConfig, "prices, of a provider by name or each by itself")
+    format: EstimateFormat = setting(
+        EstimateFormat.text, "text: Markdown tables; json: one JSON object, all numbers in it"
+    )

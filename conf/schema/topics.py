@@ -364,6 +364,18 @@ class RatesConfig(Settings):
 
 
 @dataclass
+class PricesConfig(Settings):
+    """Prices of an estimate; the defaults are those of Common Crawl's own region, us-east-1 (docs/scale.md)."""
+
+    topic: ClassVar[str] = "prices"
+    preset: ClassVar[str] = "us_east_1"
+    core_hour: float = setting(0.04, "price of a core-hour", unit="$", minimum=0)
+    terabyte_month: float = setting(23.0, "price of storing a terabyte for a month", unit="$", minimum=0)
+    terabyte_read: float = setting(0.0, "price of reading a terabyte of archives or images", unit="$", minimum=0)
+    terabyte_out: float = setting(90.0, "price of a terabyte that leaves (shards_out)", unit="$", minimum=0)
+
+
+@dataclass
 class DownloadConfig(Settings):
     """How images are fetched and stored. Image metadata (EXIF) is never stored."""
 

@@ -121,6 +121,13 @@ class BigramScore(StrEnum):
     count_pmi = "count_pmi"
 
 
+class EstimateFormat(StrEnum):
+    """How an estimate is printed."""
+
+    text = "text"
+    json = "json"
+
+
 class ExportFormat(StrEnum):
     """Export formats of other projects."""
 

@@ -4,19 +4,19 @@ The measured figures (figures.json) are those that the benchmarks print, each wi
 named assumptions. The estimate assumes that work is proportional to its input and evenly spread over the cores.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib.resources import files
 
-from curation.core.amounts import are, byte_size, counted, duration
 from curation.core.choices import Signal
+from curation.report.figures import measured
+from curation.report.peers import Peer, peer_of
 
 MEASURED_LINKS = 1_270_000
 """Image links of the archive for which `extract_core_seconds` was measured."""
 BUCKET_BYTES = 512e6
 """Size of a bucket of `matches` that the estimate recommends."""
+LAST_OF_CURATED = "balance_pairs"
+"""The stage that ends with the list of the images to keep."""
 
 _MODELS = {
     Signal.faces: "faces_core_seconds",
@@ -29,13 +29,13 @@ _UID_BYTES, _SIGNAL_BYTES = 24, {Signal.embedding: 2048, Signal.faces: 8}
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A measured number with its unit, a description, and the command that prints it."""
+class Prices:
+    """Prices in dollars; conf/schema/topics.py describes each."""
 
-    value: float
-    unit: str
-    command: str
-    text: str
+    core_hour: float
+    terabyte_month: float
+    terabyte_read: float
+    terabyte_out: float
 
 
 @dataclass(frozen=True)
@@ -56,18 +56,18 @@ class Assumptions:
     fetched_bytes: float
     stored_bytes: float
     cores: int
-    price_core_hour: float
-    price_terabyte_month: float
-    price_terabyte_read: float
     months: float
+    shards_out: float
     signals: list[Signal]
+    prices: Prices
 
 
 @dataclass(frozen=True)
 class StageEstimate:
     """The cost of a stage; rows are in its unit, and `memory` is that of one worker process in GiB.
 
-    `read_bytes` come from outside (archives, images), `table_bytes` is the size of the table that the stage writes.
+    `read_bytes` come from outside (archives, images), `table_bytes` is the size of the table that the stage writes, and
+    `out_bytes` leave the provider.
     """
 
     stage: str
@@ -79,15 +79,7 @@ class StageEstimate:
     read_bytes: float = 0.0
     shuffle_bytes: float = 0.0
     table_bytes: float = 0.0
-
-
-@lru_cache(maxsize=1)
-def measured() -> Mapping[str, Figure]:
-    """Return the measured figures by name."""
-    figures = json.loads((files("curation.report") / "figures.json").read_text())
-    return {
-        name: Figure(entry["value"], entry["unit"], entry["command"], entry["is"]) for name, entry in figures.items()
-    }
+    out_bytes: float = 0.0
 
 
 def estimate(assumed: Assumptions) -> list[StageEstimate]:
@@ -140,6 +132,7 @@ def estimate(assumed: Assumptions) -> list[StageEstimate]:
             core_seconds=stored_bytes / 1e9 * figures["shards_core_seconds"],
             memory=figures["shards_memory"],
             table_bytes=stored_bytes,
+            out_bytes=stored_bytes * assumed.shards_out,
         ),
     ]  # fmt: skip
 
@@ -157,96 +150,43 @@ def _scoring(signals: Sequence[Signal], images: float, figures: Mapping[str, flo
     )  # fmt: skip
 
 
-def dollars(stage: StageEstimate, assumed: Assumptions) -> float:
-    """Return the price of a stage: its core-hours, the bytes that it reads, and the storage of its table."""
+def until_curated(stages: Sequence[StageEstimate]) -> Sequence[StageEstimate]:
+    """Return the stages that end with the list of the images to keep."""
+    return stages[: [stage.stage for stage in stages].index(LAST_OF_CURATED) + 1]
+
+
+def dollars(stage: StageEstimate, prices: Prices) -> float:
+    """Return the price of a stage's work: its core-hours, and the bytes that it reads and sends out."""
     return (
-        stage.core_seconds / 3600 * assumed.price_core_hour
-        + stage.read_bytes / 1e12 * assumed.price_terabyte_read
-        + stage.table_bytes / 1e12 * assumed.price_terabyte_month * assumed.months
+        stage.core_seconds / 3600 * prices.core_hour
+        + stage.read_bytes / 1e12 * prices.terabyte_read
+        + stage.out_bytes / 1e12 * prices.terabyte_out
     )
 
 
-def estimate_text(assumed: Assumptions) -> str:
-    """Return the estimate as Markdown: a table of the stages, and notes on machines and buckets."""
-    stages = estimate(assumed)
-    head = ("stage", "rows in", "rows out", "core-hours", "time", "memory", "read", "shuffle", "table", "$")
-    rows: list[tuple[str, ...]] = [
-        (
-            stage.stage,
-            f"{_amount(stage.rows_in)} {stage.unit}",
-            _amount(stage.rows_out),
-            _number(stage.core_seconds / 3600),
-            duration(stage.core_seconds / assumed.cores),
-            f"{stage.memory:.1f} GiB",
-            _size(stage.read_bytes),
-            _size(stage.shuffle_bytes),
-            _size(stage.table_bytes),
-            _number(dollars(stage, assumed)),
-        )
-        for stage in stages
-    ]
-    seconds = sum(stage.core_seconds for stage in stages)
-    sums = [sum(getattr(stage, name) for stage in stages) for name in ("read_bytes", "shuffle_bytes", "table_bytes")]
-    total = _number(sum(dollars(stage, assumed) for stage in stages))
-    rows.append(
-        ("all", "", "", _number(seconds / 3600), duration(seconds / assumed.cores), "",
-         *map(_size, sums), total)
-    )  # fmt: skip
-    lists = assumed.languages * assumed.entries_per_list * measured()["list_bytes_per_entry"].value
-    matches = stages[1].table_bytes
-    notes = [
-        f"Times assume that {counted(assumed.cores, 'cores')} {are(assumed.cores)} always busy. Memory is that of one "
-        f"worker process; each core runs one. The entry lists of {counted(assumed.languages, 'languages')} take "
-        f"{byte_size(lists)} on each machine, which its workers share.",
-        f"For files of `matches` of about 512 MB: `buckets={max(1, min(65_536, round(matches / BUCKET_BYTES)))}`.",
-    ]
-    return "\n\n".join([markdown_table(head, rows), *notes])
+def dollars_a_month(stage: StageEstimate, prices: Prices) -> float:
+    """Return the price of storing a stage's table for a month."""
+    return stage.table_bytes / 1e12 * prices.terabyte_month
 
 
-def figures_text() -> str:
-    """Return the measured figures as a Markdown table."""
-    rows = [
-        (name, f"{figure.value:g} {figure.unit}", figure.text, f"`{figure.command}`")
-        for name, figure in measured().items()
-    ]
-    return markdown_table(("figure", "value", "is", "printed by"), rows)
+def dollars_kept(stages: Sequence[StageEstimate], assumed: Assumptions) -> float:
+    """Return the price of all stages, and of storing their tables for the months that are assumed."""
+    prices = assumed.prices
+    return sum(dollars(stage, prices) + assumed.months * dollars_a_month(stage, prices) for stage in stages)
 
 
-def markdown_table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table.
-
-    >>> print(markdown_table(("a", "b"), [("1", "2")]))
-    | a | b |
-    |---|---|
-    | 1 | 2 |
-    """
-    lines = [f"| {' | '.join(row)} |" for row in (head, *rows)]
-    return "\n".join([lines[0], "|" + "---|" * len(head), *lines[1:]])
+def by_peer(stage: StageEstimate, assumed: Assumptions) -> tuple[Peer, float] | None:
+    """Return the project that publishes a rate of a stage, and the core-hours that it would take; None without one."""
+    peer = peer_of(stage.stage)
+    return (peer, peer.seconds_of(assumed.archives, stage.rows_in) / 3600) if peer else None
 
 
-def _number(value: float) -> str:
-    """A number with three significant digits; from 100 on with no decimals.
-
-    >>> [_number(value) for value in (0, 0.0001, 0.01234, 12.34, 1234.5)]
-    ['0', '< 0.01', '0.0123', '12.3', '1,234']
-    """
-    if 0 < value < 0.01:
-        return "< 0.01"
-    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+def list_bytes(assumed: Assumptions) -> float:
+    """Return the size of the compiled entry lists on each machine."""
+    return assumed.languages * assumed.entries_per_list * measured()["list_bytes_per_entry"].value
 
 
-def _size(count: float) -> str:
-    """Bytes, a dash for none: most stages read or shuffle nothing."""
-    return byte_size(count) if count else "-"
-
-
-def _amount(value: float) -> str:
-    """A number of rows, rounded, with millions and billions in words.
-
-    >>> [_amount(value) for value in (950, 1.5e6, 1e10, 2.5e12)]
-    ['950', '1.5 million', '10 billion', '2,500 billion']
-    """
-    for size, name in ((1e9, "billion"), (1e6, "million")):
-        if value >= size:
-            return f"{_number(value / size)} {name}"
-    return f"{value:,.0f}"
+def good_buckets(stages: Sequence[StageEstimate]) -> int:
+    """Return how many buckets have about BUCKET_BYTES each."""
+    matches = next(stage.table_bytes for stage in stages if stage.stage == "match_pairs")
+    return max(1, min(65_536, round(matches / BUCKET_BYTES)))

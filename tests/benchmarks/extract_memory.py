@@ -99,18 +99,23 @@ def extract(task: MeasuredTask) -> Receipt:
     return receipt
 
 
-def main(megabytes: int = 1000, pairs: int = 10_000_000) -> None:
-    """Run each case in a worker of its own."""
+def measure(folder: Path, megabytes: int, pairs: int) -> dict[str, int]:
+    """Run each case in a worker of its own; return the peak of each in MB."""
     spark = open_session("extract_memory", "local[1]", "1g", {"spark.python.worker.reuse": "false"})
     peaks = {}
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        for case, path, source in cases(folder, megabytes, pairs):
-            task = MeasuredTask(str(path), str(folder / "out.parquet"), source)
-            (receipt,) = run_tasks(spark, extract, [task])
-            peaks[case] = receipt.facts["peak_rss_megabytes"]
-            print(f"{case}: {peaks[case]} MB, {receipt.rows_out:,} pairs in {receipt.seconds:.1f} s", flush=True)
+    for case, path, source in cases(folder, megabytes, pairs):
+        task = MeasuredTask(str(path), str(folder / "out.parquet"), source)
+        (receipt,) = run_tasks(spark, extract, [task])
+        peaks[case] = receipt.facts["peak_rss_megabytes"]
+        print(f"{case}: {peaks[case]} MB, {receipt.rows_out:,} pairs in {receipt.seconds:.1f} s", flush=True)
     close_session()
+    return peaks
+
+
+def main(megabytes: int = 1000, pairs: int = 10_000_000) -> None:
+    """Print the peaks."""
+    with tempfile.TemporaryDirectory() as name:
+        peaks = measure(Path(name), megabytes, pairs)
     print(json.dumps({"peak_rss_megabytes": peaks, "most": max(peaks.values())}))
 
 

@@ -1,16 +1,18 @@
 """The tables of docs/scale.md: `python -m tests.golden.scale` writes them again, of figures.json and the defaults.
 
-A table stands between `<!-- estimate archives=100000 -->`, which names the settings, `<!-- figures -->` or
-`<!-- assumptions -->`, and `<!-- end -->`.
+A table stands between `<!-- estimate archives=100000 -->`, which names the settings, `<!-- figures -->`,
+`<!-- assumptions -->`, `<!-- prices -->` or `<!-- peers -->`, and `<!-- end -->`.
 """
 
 import re
 
 from conf.compose import compose_config
 from conf.help_text import default_text
+from conf.presets import option_names
 from conf.schema.jobs import EstimateConfig
 from conf.settings import settings_of
-from curation.report.estimate import Assumptions, estimate_text, figures_text, markdown_table
+from curation.report.estimate_text import estimate_text, figures_text, markdown_table, peers_text
+from jobs.estimate import assumptions_of
 from tests.conftest import ROOT
 
 PAGE = ROOT / "docs/scale.md"
@@ -23,8 +25,8 @@ def with_tables(page: str) -> str:
 
 
 def _table(name: str, settings: list[str]) -> str:
-    if name == "figures":
-        return figures_text()
+    if name in ("figures", "peers", "prices"):
+        return {"figures": figures_text, "peers": peers_text, "prices": _prices}[name]()
     if name == "assumptions":
         return markdown_table(
             ("setting", "default", "is"),
@@ -33,7 +35,18 @@ def _table(name: str, settings: list[str]) -> str:
                 for name, (_, declared) in settings_of(EstimateConfig).items()
             ],
         )
-    return estimate_text(Assumptions(**vars(compose_config("estimate", EstimateConfig, settings))))
+    return estimate_text(assumptions_of(compose_config("estimate", EstimateConfig, settings)))
+
+
+def _prices() -> str:
+    """The presets of prices; the comment of each says where its prices come from."""
+    rows = []
+    for name in option_names("prices"):
+        prices = compose_config("estimate", EstimateConfig, [f"prices={name}"]).prices
+        lines = (ROOT / f"conf/prices/{name}.yaml").read_text().splitlines()
+        told = " ".join(line.removeprefix("# ") for line in lines if line.startswith("#"))
+        rows.append((f"`prices={name}`", *(f"{price:g}" for price in vars(prices).values()), told))
+    return markdown_table(("preset", "core-hour", "terabyte-month", "read", "out", "prices of"), rows)
 
 
 if __name__ == "__main__":

@@ -60,14 +60,21 @@ def make_inputs(folder: Path, megabytes: int, rows: int) -> None:
     write_wat(first, megabytes)
     for number in range(1, FILES):
         shutil.copy(first, crawl / f"{number}.wat.gz")
-    table = Table(str(folder / "captions/pairs"))
+    write_pairs(folder / "captions/pairs", rows, FILES, [vars(file) for file in list_files([str(crawl)])])
+
+
+def write_pairs(folder: Path, rows: int, files: int, inputs: list[dict]) -> list[str]:
+    """Write real captions as a table of pairs, each file as large as a task; return the paths of the files."""
+    table = Table(str(folder))
     part = Path(table.begin(0))
     part.mkdir(parents=True)
+    paths = write_real_pairs(part, rows, files)
     receipts = [
-        Receipt(path, rows // FILES, rows // FILES, outputs=[{"path": path, "rows": rows // FILES, "bytes": 64 << 20}])
-        for path in write_real_pairs(part, rows, FILES)
+        Receipt(path, rows // files, rows // files, outputs=[{"path": path, "rows": rows // files, "bytes": 64 << 20}])
+        for path in paths
     ]
-    table.commit(0, Recipe("extract_pairs", 1, {}, [vars(file) for file in list_files([str(crawl)])]), receipts, 0.0)
+    table.commit(0, Recipe("extract_pairs", 1, {}, inputs), receipts, 0.0)
+    return paths
 
 
 def run_jobs(folder: Path, lists: Path, options: list[str]) -> dict[str, float]:
