@@ -45,10 +45,14 @@ def machine_name() -> str:
 
 
 def measure(name: str, scale: float, folder: str | None) -> dict[str, float]:
-    """Run a part; its lines are passed on. Raises RuntimeError if it fails, or takes too long."""
+    """Run a part; its lines are passed on. Raises RuntimeError, with its last errors, if it fails or takes too long."""
     with tempfile.TemporaryDirectory(dir=folder, prefix=f"headtail-{name}-") as place:
         command = [sys.executable, "-m", "tests.benchmarks.figures.part", name, str(scale), place]
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+        log = Path(place, "errors.txt")
+        with log.open("w") as errors:
+            process = subprocess.Popen(
+                command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True, start_new_session=True
+            )
         watch = threading.Timer(PART_SECONDS, end_all, [process.pid])
         watch.start()
         last = ""
@@ -56,14 +60,14 @@ def measure(name: str, scale: float, folder: str | None) -> dict[str, float]:
             assert process.stdout
             for line in process.stdout:
                 last = line
-                if not line.startswith("{"):
+                if line.startswith(f"{name}: "):
                     print(f"    {line}", end="", flush=True)
             code = process.wait()
         finally:
             watch.cancel()
             end_all(process.pid)
-    if code:
-        raise RuntimeError(f"it has ended with {code}")
+        if code:
+            raise RuntimeError(f"it has ended with {code}: {log.read_text()[-3000:]}")
     return json.loads(last)
 
 
