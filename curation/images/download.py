@@ -15,6 +15,7 @@ from curation.core.amounts import counted
 from curation.core.choices import Obey
 from curation.core.errors import HeadtailError, host_name
 from curation.core.fences import WRITER, Fence
+from curation.core.heap import large_blocks_kept
 from curation.core.receipts import Receipt
 from curation.core.schemas import DOWNLOAD_STATUS, STORED
 from curation.core.tar_writer import TarWriter
@@ -65,7 +66,7 @@ def download_list(task: DownloadTask, settings: DownloadSettings) -> Receipt:
         return receipt
     # An attempt on a machine that Spark gave up may still run: its tar must not meet the status file of this attempt.
     folder, name = os.path.split(task.status_path)
-    with Fence(os.path.join(folder, f".{name}{WRITER}")) as attempt, attempt.held():
+    with Fence(os.path.join(folder, f".{name}{WRITER}")) as attempt, attempt.held(), large_blocks_kept():
         _fetch_rows(task, rows, settings, receipt)
         receipt.seconds = time.monotonic() - start
         storage.write_bytes(receipt_path(task.status_path), receipt.check().to_json().encode())
