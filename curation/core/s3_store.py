@@ -33,8 +33,9 @@ SLOWEST_BYTES_PER_SECOND = 50_000
 """A try ends when nothing has come for so long, or when its bytes have moved more slowly than this."""
 COMPLETE, COMPLETION_SECONDS = "complete_multipart_upload", 600
 """The store may take minutes to put an upload's parts together; meanwhile it sends blanks."""
-OFFLINE_TRIES = 4
-"""Tries of a process that has never reached the store: a wrong address must not cost minutes."""
+FEW_TRIES = 4
+"""Tries of a process that has never reached the store, because a wrong address must not cost minutes, or in which a
+request was given up and none was answered since: a run that ends has many files to tidy up."""
 _lines = FaultLines("store")
 
 
@@ -49,6 +50,7 @@ class S3Store(S3FileSystem):
     connect_timeout = 10
     read_timeout = ANSWER_SECONDS
     _reached = False
+    _gave_up = False
 
     def __init__(self, *given: Any, **options: Any) -> None:
         super().__init__(*given, **options)
@@ -69,10 +71,14 @@ class S3Store(S3FileSystem):
                     return await self._completed(kwargs, error)
                 fault = await self._fault(error, method, kwargs, client)
                 if fault is None or (fault.kind is Kind.replaced and not await self._renew(client)):
+                    if answer_of(error):
+                        S3Store._reached, S3Store._gave_up = True, False
                     _name(error, path)
                     raise
-                tries = OFFLINE_TRIES if fault.kind is Kind.unreached and not self._reached else TRIES
+                offline = fault.kind is Kind.unreached and not self._reached
+                tries = min(TRIES, FEW_TRIES) if offline or self._gave_up else TRIES
                 if attempt >= tries:
+                    S3Store._gave_up = True
                     raise _given_up(path, method, fault, attempt, time.monotonic() - start) from error
                 if fault.kind in (Kind.expired, Kind.replaced) and await self._renew(client):
                     _tell(f"{fault.name}, newer credentials found", f"takes newer credentials for {path}: {fault}")
@@ -83,7 +89,7 @@ class S3Store(S3FileSystem):
                 _tell(f"{fault.name} ({method})", line)
                 await asyncio.sleep(pause)
             else:
-                S3Store._reached = True
+                S3Store._reached, S3Store._gave_up = True, False
                 return answer
         raise AssertionError("unreachable")
 

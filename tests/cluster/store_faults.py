@@ -26,14 +26,14 @@ from tests.sample.run import LOCAL, changed, settings
 NEVER = 1_000_000
 FAULTS: Mapping[str, Faults] = {
     "none": Faults(),
-    "slow_down": Faults(slow_down=0.2),
-    "broken": Faults(broken_upload=0.1, broken_download=0.1, internal_error=0.05),
-    "half_done": Faults(lost_answer=0.15, refused_delete=0.5),
-    "expiring": Faults(expire_after=100, renewed_after=3),
-    "slow": Faults(upload_seconds=0.5),
+    "slow_down": Faults(slow_down=0.05),
+    "broken": Faults(broken_upload=0.05, broken_download=0.05, internal_error=0.02),
+    "half_done": Faults(lost_answer=0.1, refused_delete=0.5),
+    "expiring": Faults(expire_after=500, renewed_after=3),
+    "slow": Faults(upload_seconds=0.2),
     "all": Faults(
-        slow_down=0.05, broken_upload=0.05, broken_download=0.05, internal_error=0.05, lost_answer=0.05,
-        refused_delete=0.2, expire_after=200, renewed_after=3,
+        slow_down=0.01, broken_upload=0.02, broken_download=0.02, internal_error=0.01, lost_answer=0.02,
+        refused_delete=0.2, expire_after=1000, renewed_after=3,
     ),
     "down": Faults(down_after=400),
     "expired": Faults(expire_after=400, renewed_after=NEVER),

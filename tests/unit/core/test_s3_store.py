@@ -29,6 +29,7 @@ def store(server: FaultyStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Faul
     monkeypatch.setattr(s3_store, "FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(s3_store, "_lines", fault_lines.FaultLines("store"))
     monkeypatch.setattr(fault_lines, "QUIET_SECONDS", 1e6)
+    monkeypatch.setattr(s3_store.S3Store, "_gave_up", False)
     monkeypatch.setattr(storage.filesystem("s3://bucket")[0], "default_block_size", PART)
     server.begin(Faults())
     yield server
@@ -156,6 +157,7 @@ def test_a_store_that_was_never_reached_is_given_up_soon(monkeypatch: pytest.Mon
     monkeypatch.setattr(s3_store, "FIRST_PAUSE_SECONDS", 0.001)
     monkeypatch.setattr(fault_lines, "QUIET_SECONDS", 1e6)
     monkeypatch.setattr(s3_store.S3Store, "_reached", False)
+    monkeypatch.setattr(s3_store.S3Store, "_gave_up", False)
     nowhere = s3_store.S3Store(endpoint_url="http://127.0.0.1:9", key="x", secret="x", skip_instance_cache=True)
     with pytest.raises(StoreError, match=r"given up after 4 tries in .* EndpointConnectionError"):
         nowhere.exists("bucket/run/file")
@@ -181,3 +183,14 @@ def test_many_requests_meet_credentials_that_expire(store: FaultyStore) -> None:
     store.begin(Faults(expire_after=6))
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(storage.exists, ["s3://bucket/run/file"] * 32))
+
+
+def test_a_store_that_is_down_is_not_waited_for_again_and_again(store: FaultyStore) -> None:
+    def requests(faults: Faults) -> int:
+        store.begin(faults)
+        with suppress(StoreError):
+            storage.write_bytes("s3://bucket/run/file", b"1")
+        return store.requests["PUT"]
+
+    down = Faults(slow_down=1.0)
+    assert [requests(down), requests(down), requests(Faults()), requests(down)] == [10, 4, 1, 10]
