@@ -315,6 +315,7 @@ def test_shards_are_balanced_again_by_what_arrived(
     rows = rows_of(server)
     for row in rows:  # a single entry of weight 2, drawn with 2 t / headroom = 100 of 120
         row["texts"] = [row["texts"][0] | {"entry_ids": [5], "keep_probability": 100 / 120}]
+        row["keep_probability"] = 100 / 120
     rule = {"reference": "en", "others": "same_t", "t_by_language": {}}
     curated = curate(tmp_path, rows, rule=rule, t=25.0, headroom=0.5, targets="ab" * 32)
     write_targets(EntryTargets({"en": (np.array([5], np.int32), np.array([2.0]))}), curated.path)
