@@ -17,7 +17,7 @@ from curation.report.run_tables import RunTables, StageTotals
 from curation.shards.second_balance import CONCEPTS, FirstBalance
 
 MAX_IMAGES = 4_000_000
-"""Of more matched images than this, about so many are read: two core-minutes."""
+"""Of more matched images than this, about so many are read: some six core-seconds."""
 
 Values = dict[str, Any]
 

@@ -279,7 +279,7 @@ def test_examples_are_of_their_reasons(finished: Path, report: dict[str, Any]) -
     repeats = {one["text"] for one in stages["extract_pairs"]["same_text"]["examples"]}
     assert repeats <= {masked(text) for text in paired}
     blank = stages["extract_pairs"]["blank_text"]["examples"]
-    assert all(one["url"].startswith("http") and not one.get("text", "").strip() for one in blank)
+    assert all(one["url"] and not one.get("text", "").strip() for one in blank)
     twins = [one["text"] for one in stages["write_shards"]["duplicate_image"]["examples"]]
     assert set(twins) <= {masked(text) for text in texts_of_images(finished, "matches")}
 
