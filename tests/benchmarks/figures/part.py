@@ -10,15 +10,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tests.benchmarks.figures.parts import PARTS
-
-if TYPE_CHECKING:
-    from tests.benchmarks.shards import Side
+from tests.benchmarks.sides import Side
 
 CORES = 2
 Figures = dict[str, float]
@@ -94,17 +92,17 @@ def images(folder: Path, scale: float) -> Figures:
     """Shards on one core, downloads on both, and the peak of a process that does nothing else."""
     from curation.core.schemas import LISTS
     from curation.images.ranges import Ranges
-    from tests.benchmarks import shards
+    from tests.benchmarks import downloads, shards
     from tests.benchmarks.image_host import ImageHost
-    from tests.benchmarks.shard_inputs import pictures, write_downloads
+    from tests.benchmarks.shard_inputs import write_downloads
 
     count, urls = sized(20_000, scale, 200), sized(4_000, scale, 80)
     write_downloads(folder, count)
     write_downloads(folder / "small", 300)
     gigabytes = sum(path.stat().st_size for path in folder.glob("downloads/*/*.tar")) / 1e9
-    writing = fastest(shards.Side(shards.prepare_write_shards, 1, folder))
-    writer = peak(shards.Side(shards.prepare_memory, 1, folder, 0), "write_shard")
-    with ImageHost(list(pictures(64, 640, 88, seed=1))) as host:
+    writing = fastest(Side(shards.prepare_write_shards, 1, folder))
+    writer = peak(Side(shards.prepare_memory, 1, folder))
+    with ImageHost(downloads.laion_pictures()) as host:
         uids = [f"{number:024x}" for number in range(urls)]
         orders = Ranges(1, 0).order(pa.array(uids)).tolist()
         filled = {"text": "", "lang": "en", "keep_probability": 1.0, "texts": []}
@@ -114,28 +112,29 @@ def images(folder: Path, scale: float) -> Figures:
         ]
         listed = pa.Table.from_pylist(sorted(rows, key=lambda row: row["order"]), LISTS)
         pq.write_table(listed, folder / "urls.parquet")
-        fetching = fastest(shards.Side(shards.prepare_download_images, CORES, folder, urls))
-        fetcher = peak(shards.Side(shards.prepare_memory, 1, folder, urls), "download_list")
+        fetching = downloads.Fetching(folder, urls, size=512, threads=32)
+        fetching_seconds, _ = fastest(Side(downloads.prepare_download_images, CORES, fetching))
+        fetcher = peak(Side(downloads.prepare_memory, 1, fetching))
     return {
-        "download_core_seconds": CORES * fetching / urls * 1000,
+        "download_core_seconds": CORES * fetching_seconds / urls * 1000,
         "shards_core_seconds": writing / gigabytes,
         "download_memory": fetcher,
         "shards_memory": writer,
     }
 
 
-def fastest(side: "Side", rounds: int = 2) -> float:
-    """Return the seconds of the fastest round of a side that is ready, and end its process."""
+def fastest(side: Side, rounds: int = 2) -> Any:
+    """Return what the fastest round of a side gives, its seconds first, and end its process."""
     try:
         return min(side.run() for _ in range(rounds))
     finally:
         side.close()
 
 
-def peak(side: "Side", what: str) -> float:
+def peak(side: Side) -> float:
     """Return the most memory that a side took, in GiB, and end its process."""
     try:
-        return side.run(what) / 1024
+        return side.run() / 1024
     finally:
         side.close()
 
