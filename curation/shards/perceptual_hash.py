@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from PIL import Image
 
 from curation.core import storage
+from curation.core.heap import large_blocks_kept
 from curation.core.receipts import Receipt
 from curation.images.status import images_path, read_status
 from curation.shards.quick_hash import quick_hash
@@ -47,7 +48,7 @@ def hash_images(task: HashTask) -> Receipt:
     rows = read_status([task.status], ["status", "offset", "bytes"])
     rows = rows.filter(pc.equal(rows["status"], "success"))
     hashes = []
-    with storage.open_input(images_path(task.status)) as file:
+    with large_blocks_kept(), storage.open_input(images_path(task.status)) as file:
         for offset, size in zip(rows["offset"].to_pylist(), rows["bytes"].to_pylist(), strict=True):
             file.seek(offset)
             hashes.append(phash(file.read(size), task.version))

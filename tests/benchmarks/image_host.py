@@ -34,7 +34,7 @@ def with_comment(picture: bytes, number: int) -> bytes:
 class ImageHost:
     """Serves /<number>.jpg from a process of its own, for a `with` block."""
 
-    def __init__(self, faces: list[bytes], manners: Manners) -> None:
+    def __init__(self, faces: list[bytes], manners: Manners = Manners()) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, theirs = context.Pipe()
         self._scheme = "https" if manners.certificate else "http"
