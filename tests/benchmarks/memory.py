@@ -92,6 +92,18 @@ def cpu_ticks(pid: int) -> tuple[int, int]:
     return int(fields[1]), sum(int(each) for each in fields[11:15])
 
 
+def cpu_seconds() -> float:
+    """CPU time of this process and all that it started, of ended ones too once they are waited for."""
+    ticks = 0
+    for pid in descendants(os.getpid()):
+        try:
+            fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        ticks += sum(map(int, fields[11:15]))  # user, system, and those of its children
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
 def descendants(pid: int) -> list[int]:
     """The process and all that it started, directly or not."""
     children: dict[int, list[int]] = {}
