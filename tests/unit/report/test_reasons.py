@@ -15,7 +15,8 @@ from tests.conftest import ROOT
 PACKAGES = ("sources", "extraction", "matching", "balancing", "images", "shards")
 OTHER_ACCOUNTS = (
     "matching/entry_store.py", "balancing/datacomp.py", "shards/check.py", "shards/companions.py",
-    "shards/caption_tables.py", "shards/datacomp_keys.py", "shards/keyed_join.py", "shards/score_join.py",
+    "shards/caption_tables.py", "shards/datacomp_keys.py", "shards/keyed_join.py", "shards/other_sets.py",
+    "shards/score_join.py",
 )  # fmt: skip
 """Modules whose drops belong to no stage of the report: entries of a list, the export, damaged samples,
 what fits no sample, rows of joined tables."""
