@@ -51,7 +51,7 @@ def test_a_local_run_needs_no_name_of_machine_or_user_and_no_other_spark(tmp_pat
     assert re.match(r"extract_pairs    took \d+:\d\d, ", lines[5])
     assert len(lines) == 6
     (log,) = (tmp_path / "run" / "_logs").glob("*/log.txt")
-    assert [line.split(" ", 1)[1] for line in log.read_text().splitlines() if " Spark " in line] == [lines[2]]
+    assert [line.split(" ", 1)[1] for line in log.read_text().splitlines() if " SPARK_HOME=" in line] == [lines[2]]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run", "t.csv"]  # no folder called `~` or `?`
 
 
