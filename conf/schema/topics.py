@@ -388,7 +388,10 @@ class DownloadConfig(Settings):
         16, "connections that a task has to one host at most, idle ones included", minimum=1, maximum=1024
     )
     timeout_seconds: float = setting(
-        20.0, "time limit per image, including name lookup, redirects and retries", unit="s", minimum=0.1
+        20.0,
+        "time limit per image, including name lookup, redirects and retries, but not a kept connection that fails",
+        unit="s",
+        minimum=0.1,
     )
     retries: int = setting(1, "further attempts after a temporary failure", minimum=0, maximum=10)
     retry_failed: bool = setting(False, "try images again that failed temporarily in earlier runs")

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from curation.core.store_faults import LATER, StoreError, store_line
+from curation.core.store_faults import store_line
 
 STORAGE_ERRORS = frozenset(
     (
@@ -49,8 +49,6 @@ def faults_as_lines(elsewhere: bool = False) -> Iterator[None]:
     except Exception as error:
         if line := store_line(error):
             raise HeadtailError(line) from error
-        if isinstance(error, StoreError):
-            raise HeadtailError(f"{error}: {LATER}") from error
         if not isinstance(error, OSError) or error.errno not in STORAGE_ERRORS:
             raise
         machine = f"{host_name()}: " if elsewhere else ""

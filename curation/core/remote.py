@@ -26,7 +26,7 @@ from curation.core.host_names import ascii_host, host_of_parts, with_ascii_host
 from curation.core.progress import say
 from curation.core.redirects import HttpHandler, HttpsHandler, PrivateRedirectError, PublicRedirects
 from curation.core.storage import filesystem, is_local, open_input
-from curation.core.store_faults import StoreError, store_line
+from curation.core.store_faults import store_line
 
 TIMEOUT_SECONDS = 60.0
 BUFFER_BYTES = 1 << 20
@@ -100,8 +100,6 @@ class RetryPolicy:
             except passing as error:
                 if line := store_line(error, name.partition(": ")[0]):
                     raise HeadtailError(line) from error
-                if isinstance(error, StoreError):  # the store's client has tried for minutes
-                    raise RemoteError(str(error)) from error
                 if isinstance(error, PermissionError):
                     raise RemoteError(f"{name}: {error.strerror or error}") from error
                 last = str(error) if isinstance(error, PassingError) else f"{type(error).__name__}: {error}"

@@ -11,8 +11,8 @@ import aiohttp
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 
-UNREACHED = (boto.EndpointConnectionError, boto.ConnectTimeoutError, boto.ProxyConnectionError)
-"""No server was reached: its name does not resolve, or nobody answers at its address."""
+UNREACHED = (boto.EndpointConnectionError, boto.ConnectTimeoutError, boto.ProxyConnectionError, boto.SSLError)
+"""No server was reached: its name does not resolve, nobody answers at its address, or it has no valid certificate."""
 BROKEN = (
     boto.ConnectionError,
     boto.HTTPClientError,
@@ -25,6 +25,8 @@ BROKEN = (
 )
 """The connection ended before the request had arrived, or before its answer had, or nothing came for a while."""
 PASSING_STATUS = frozenset((408, 425, 429))
+LASTING_STATUS = frozenset((501, 505))
+"""The store does not know such requests."""
 PASSING_CODES = frozenset(
     (
         "SlowDown",
@@ -83,7 +85,7 @@ def fault_of(error: BaseException) -> Fault | None:
         return Fault(Kind.expired, name)
     if code in REPLACED_CODES:
         return Fault(Kind.replaced, name)
-    if code in PASSING_CODES or status in PASSING_STATUS or status >= 500:
+    if code in PASSING_CODES or status in PASSING_STATUS or (status >= 500 and status not in LASTING_STATUS):
         return Fault(Kind.passing, name)
     return None
 

@@ -28,6 +28,10 @@ FIRST_PAUSE_SECONDS = 0.25
 MAX_PAUSE_SECONDS = 60.0
 JITTER = 0.5
 """Pauses double; all together they take about two minutes."""
+MAX_SECONDS = 1200.0
+"""No try begins later, however long the ones before took."""
+FIXED = ("env", "explicit")
+"""Where credentials come from that no file or server renews, as botocore names it."""
 ANSWER_SECONDS = 60
 SLOWEST_BYTES_PER_SECOND = 50_000
 """A try ends when nothing has come for so long, or when its bytes have moved more slowly than this."""
@@ -77,7 +81,9 @@ class S3Store(S3FileSystem):
                     raise
                 offline = fault.kind is Kind.unreached and not self._reached
                 tries = min(TRIES, FEW_TRIES) if offline or self._gave_up else TRIES
-                if attempt >= tries:
+                if fault.kind is Kind.expired and await self._has_fixed_keys():
+                    tries = 1
+                if attempt >= tries or time.monotonic() - start > MAX_SECONDS:
                     S3Store._gave_up = True
                     raise _given_up(path, method, fault, attempt, time.monotonic() - start) from error
                 if fault.kind in (Kind.expired, Kind.replaced) and await self._renew(client):
@@ -136,6 +142,9 @@ class S3Store(S3FileSystem):
                 return False
             await self.set_session(refresh=True)
             return True
+
+    async def _has_fixed_keys(self) -> bool:
+        return bool(self.key) or getattr(await self.session.get_credentials(), "method", "") in FIXED
 
     async def _completed(self, request: dict[str, Any], error: Exception) -> Any:
         """Return the object that an upload has become whose answer was lost; raises `error` if it is another one.

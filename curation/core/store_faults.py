@@ -5,7 +5,7 @@ The clients of stores raise errors of their own types, which are known by name h
 
 from collections.abc import Mapping
 
-S3 = "pip install 's3fs>=2026'"
+S3 = "pip install 's3fs>=2026.9'"
 CLIENTS: Mapping[str, str] = {"s3": S3, "s3a": S3}
 """Scheme -> how to install the client of its store, where that is an extra of ours; docs/install.md has the others."""
 NO_CREDENTIALS = frozenset(
@@ -32,7 +32,7 @@ def unknown_store(path: str, error: Exception) -> str:
     """Return the line for a path whose store has no client here.
 
     >>> unknown_store("s3://bucket/a", ImportError("Install s3fs to access S3"))
-    "s3://bucket/a: s3:// needs a package that is not installed (Install s3fs to access S3): pip install 's3fs>=2026'"
+    "s3://bucket/a: s3:// needs a package that is not installed (Install s3fs to access S3): pip install 's3fs>=2026.9'"
     >>> unknown_store("htp://a/b", ValueError("Protocol not known: htp"))
     'htp://a/b: Protocol not known: htp'
     """
@@ -44,7 +44,12 @@ def unknown_store(path: str, error: Exception) -> str:
 
 
 def store_line(error: BaseException, path: str = "") -> str | None:
-    """Return the line for an error of credentials that are missing or have expired, None for any other error."""
+    """Return the line for a store that does not answer, or for credentials that are missing or have expired, else None.
+
+    Then no file is at fault: its client has tried for minutes, and the run goes on later.
+    """
+    if isinstance(error, StoreError):
+        return f"{error}: {LATER}"
     found: BaseException | None = error
     while found is not None:
         if type(found).__name__ in NO_CREDENTIALS:

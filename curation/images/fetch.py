@@ -118,11 +118,15 @@ class _StaleError(Exception):
 
 @dataclass
 class _Limits:
-    """When an image and its attempt must end, and whether it needs new connections since a kept one has failed."""
+    """When an image and its attempt must end, and whether it needs new connections since a kept one has failed.
+
+    `waited` are the seconds in which it had no turn at its host.
+    """
 
     image: float
     attempt: float
     fresh: bool = False
+    waited: float = 0.0
 
     def put_off(self, seconds: float) -> None:
         """Leave out time that is not the image's."""
@@ -180,7 +184,7 @@ class Fetcher:
                 if error.status not in TRANSIENT or left == 1 or time.monotonic() + pause >= limits.image:
                     break
                 time.sleep(pause)
-        result.seconds = time.monotonic() - start
+        result.seconds = time.monotonic() - start - limits.waited
         return result
 
     def _attempt(self, url: str, limits: _Limits, result: Fetched) -> None:
@@ -205,6 +209,7 @@ class Fetcher:
         room, tls = self.settings.max_bytes + HEAD_BYTES, self._tls if parts.scheme == "https" else None
         with self._connections.turn(key) as waited:
             limits.put_off(waited)
+            limits.waited += waited
             self._check_pause(key)
             new = Connection(host, port, addresses, limits.attempt, room, tls)
             kept = self._connections.take(key, new, limits.fresh)
