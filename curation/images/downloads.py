@@ -5,6 +5,8 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
+import pyarrow as pa
+
 from curation.core import storage
 from curation.core.amounts import counted
 from curation.core.cleaned import refusal
@@ -174,6 +176,21 @@ class Downloads(Table):
                 # A file's range begins at number / own of the whole order, and ends before (number + 1) / own.
                 for within in range(number * count // own, max((number + 1) * count // own, number * count // own + 1)):
                     found[str(within)].append(file)
+        return found
+
+    def files_of(self, uids: Sequence[str]) -> list[list[str]]:
+        """Return for each image the status files, of all generations, whose ranges hold it."""
+        found: list[list[str]] = [[] for _ in uids]
+        planned = self._planned()
+        for part in self.parts() if uids else ():
+            by_number = {int(file[-len("000000.parquet") : -len(".parquet")]): file for file in part.files}
+            if planned is None:
+                found = [[*files, *part.files] for files in found]
+                continue
+            ranges = Ranges(part.manifest["ranges"], planned.seed)
+            numbers = ranges.of(ranges.order(pa.array(uids, pa.string()))).tolist()
+            for files, number in zip(found, numbers, strict=True):
+                files += [by_number[number]] if number in by_number else []
         return found
 
     def check_images(self, consumer: str = "") -> None:

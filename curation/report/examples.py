@@ -19,7 +19,6 @@ from curation.core.draws import draw
 from curation.core.dropped import EXAMPLES
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
-from curation.core.removal_lists import read_removals
 from curation.core.schemas import MATCHES, PAIRS
 from curation.core.table_reader import open_table_file
 from curation.core.tables import Part
@@ -62,20 +61,13 @@ class Example:
         return {name: value for name, value in shown.items() if value}
 
 
-def smallest(examples: Iterable[Example]) -> list[Example]:
-    """Return at most EXAMPLES of each reason that may be shown: those with the smallest draws, none twice."""
+def smallest(examples: Iterable[Example], count: int = EXAMPLES) -> list[Example]:
+    """Return at most `count` of each reason that may be shown: those with the smallest draws, none twice."""
     by_reason: dict[tuple[str, str], dict[tuple[str, ...], Example]] = defaultdict(dict)
     for example in sorted(examples, key=lambda one: (one.draw, one.content)):
         if example.reason not in SILENT:
             by_reason[example.stage, example.reason].setdefault(example.content, example)
-    return [example for found in by_reason.values() for example in [*found.values()][:EXAMPLES]]
-
-
-def without_removed(examples: Sequence[Example], removals: Sequence[str]) -> list[Example]:
-    """Return the examples of images that no removal list names; their owners want them unseen for any reason."""
-    uids = pa.array([example.uid for example in examples], pa.string())
-    gone = read_removals(tuple(removals)).mask({"uid": uids})
-    return [example for example, is_gone in zip(examples, gone.tolist(), strict=True) if not is_gone]
+    return [example for found in by_reason.values() for example in [*found.values()][:count]]
 
 
 def to_outputs(examples: Iterable[Example]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from curation.balancing.forecast import forecast_buckets
 from curation.balancing.forecast_table import Rates
 from curation.balancing.targets import EntryTargets
 from curation.core.amounts import counted
+from curation.core.errors import HeadtailError
 from curation.core.progress import say
 from curation.core.receipts import Receipt
 from curation.core.storage import join
@@ -29,7 +30,6 @@ from curation.report.examples import (
     plan_texts,
     read_texts,
     smallest,
-    without_removed,
 )
 from curation.report.hosts import add_domains, count_domains, host_values
 from curation.report.kept_texts import Wanted, merge_texts
@@ -42,6 +42,7 @@ from curation.report.shown_entries import compare_languages, head_tails, needed_
 from curation.report.spread import Exchanges
 from curation.report.stats import SampleDraw, count_curated, count_downloads, count_matches, count_shards
 from curation.report.target_values import target_values
+from curation.report.unseen import LOOKED_UP, Unseen, find_statuses, plan_statuses
 from curation.report.whatif import WhatIf
 
 Runner = Callable[..., list[Receipt]]
@@ -212,11 +213,23 @@ class ReportPasses:
                 say(STAGE, f"shows no examples of {failure['file']}{more}: {failure['error']}")
         every = [Example(**output) for receipt in [*dropped, *unmatched, *kept] for output in receipt.outputs]
         every += shard_examples(self.tables.parts["write_shards"])
-        found = smallest(without_removed(every, self.tables.shards.removal_lists()))
+        found = smallest(self.seen(every, max_tasks))
         without = [example for example in found if not (example.text or example.url)]
         texts = self.run(read_texts, plan_texts(without, self.tables.matches.buckets))
         with_texts = [Example(**output) for receipt in texts for output in receipt.outputs]
         return smallest([*(example for example in found if example.text or example.url), *with_texts])
+
+    def seen(self, examples: Sequence[Example], max_tasks: int) -> list[Example]:
+        """Return the examples whose images may be seen, none where a removal list cannot be read any more."""
+        tables = self.tables
+        try:
+            unseen = Unseen.of_tables(tables.parts["extract_pairs"], tables.shards)
+        except (HeadtailError, OSError) as error:
+            say(STAGE, f"shows no examples of what was dropped: {error}")
+            return []
+        candidates = smallest(unseen.without(examples), LOOKED_UP)
+        receipts = self.run(find_statuses, plan_statuses(tables.downloads, candidates, max_tasks))
+        return unseen.without(candidates, [output for receipt in receipts for output in receipt.outputs])
 
     def classes(self, classes: Sequence[ClassList], languages: Sequence[str]) -> list[Values]:
         """Look up the names of classes in the entry lists; return a `FoundClass` as a dict for each."""

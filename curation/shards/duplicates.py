@@ -134,13 +134,12 @@ def key_images(task: KeyTask, ranges: Ranges, rules: UniqueRules) -> Receipt:
             passes = pc.is_in(rows["uid"], passed)
             kept = rows.filter(passes)
             receipt.drops["filter"] += rows.num_rows - kept.num_rows
-            add_examples(receipt, "filter", rows["uid"].filter(pc.invert(passes)), ranges.seed)
+            shown = _shown(rows.filter(pc.invert(passes)), task, number, rules, removals)
+            add_examples(receipt, "filter", shown["uid"], ranges.seed)
             rows = kept
         if task.faces != Faces.keep:
             rows = drop_faces(rows, storage.join(task.boxes, path), task.faces, receipt)
-        for version in rules.versions:
-            hashes = _phashes(rows, task.status.get(str(number), []), version)
-            rows = rows.append_column(column_of(version), hashes)
+        rows = _with_phashes(rows, task, number, rules.versions)
         rows = _remove(rows, removals, receipt)
         if rules.benchmarks:
             vectors = read_vectors(storage.join(task.vectors, path), rows["place"]) if task.vectors else None
@@ -235,6 +234,22 @@ def drop_duplicates(task: DropTask, ranges: Ranges) -> Receipt:
 def _read_passed(path: str) -> pa.Array:
     # Spark writes no file for a group that it knows to be empty.
     return _one_chunk(read_rows(path, PASSED)["uid"]) if storage.exists(path) else pa.array([], pa.string())
+
+
+def _shown(rows: pa.Table, task: KeyTask, number: int, rules: UniqueRules, removals: Removals) -> pa.Table:
+    """Return the rows of a range that no later rule hides: those of faces and of removal lists."""
+    unseen = Receipt("images that are no examples")
+    if task.faces != Faces.keep and rows.num_rows:
+        rows = drop_faces(rows, storage.join(task.boxes, list_name(number)), task.faces, unseen)
+    versions = rules.versions if rules.hashes_removed else []
+    return _remove(_with_phashes(rows, task, number, versions), removals, unseen)
+
+
+def _with_phashes(rows: pa.Table, task: KeyTask, number: int, versions: list[int]) -> pa.Table:
+    for version in versions:
+        hashes = _phashes(rows, task.status.get(str(number), []), version)
+        rows = rows.append_column(column_of(version), hashes)
+    return rows
 
 
 def _phashes(rows: pa.Table, status_files: list[str], version: int) -> pa.Array:

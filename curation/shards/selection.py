@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from curation.core import storage
 from curation.core.receipts import Receipt
+from curation.core.removal_lists import Removals, read_removals
 from curation.core.schemas import CANDIDATES, DOWNLOAD_STATUS, LISTS, STORED
 from curation.core.table_reader import check_file, read_rows
 from curation.core.tables import Part
@@ -57,17 +58,18 @@ def check_inputs(lists: Part, status: dict[str, list[str]]) -> None:
         check_file(path, DOWNLOAD_STATUS)
 
 
-def select_images(task: SelectTask, ranges: Ranges, filters: ImageFilters) -> Receipt:
+def select_images(task: SelectTask, ranges: Ranges, filters: ImageFilters, removals: tuple[str, ...] = ()) -> Receipt:
     """Join the lists of a group of ranges with the status of each image, filter, and write a file for each range.
 
-    Reasons: not_attempted, not_downloaded, small_side, aspect_ratio, few_pixels, many_pixels.
+    Reasons: not_attempted, not_downloaded, small_side, aspect_ratio, few_pixels, many_pixels. Images of the lists
+    `removals` are no examples.
     """
-    receipt = Receipt(f"images of group {task.group}")
+    receipt, hidden = Receipt(f"images of group {task.group}"), read_removals(removals)
     for number in ranges.in_group(task.group):
         listed = read_list(task.lists, number, LISTED)
         receipt.rows_in += listed.num_rows
         status = read_status(task.status.get(str(number), []))
-        rows = _join(listed, status, task.group, receipt, ranges.seed)
+        rows = _join(listed, status, task.group, receipt, ranges.seed, hidden)
         rows = _filter(rows, filters, receipt)
         receipt.rows_out += rows.num_rows
         storage.write_rows(storage.join(task.candidates, list_name(number)), rows)
@@ -85,14 +87,15 @@ def write_survivors(folder: str, number: int, rows: pa.Table) -> dict[str, Any]:
     return {"range": number, **output, "largest": pc.max(rows["bytes"]).as_py() or 0}
 
 
-def _join(listed: pa.Table, status: pa.Table, group: int, receipt: Receipt, seed: int) -> pa.Table:
+def _join(listed: pa.Table, status: pa.Table, group: int, receipt: Receipt, seed: int, hidden: Removals) -> pa.Table:
     place = pc.index_in(listed["uid"], status["uid"].combine_chunks())
     count = listed.num_rows
     listed = listed.append_column("row", pa.array(np.arange(count, dtype=np.int32)))
     listed = listed.append_column("group", pa.array(np.full(count, group, np.int32)))
     attempted = place.is_valid()
     receipt.drops["not_attempted"] += _count_false(attempted)
-    add_examples(receipt, "not_attempted", listed["uid"].filter(pc.invert(attempted)), seed)
+    missing = listed["uid"].filter(pc.invert(attempted))
+    add_examples(receipt, "not_attempted", missing.filter(pa.array(~hidden.mask({"uid": missing}))), seed)
     listed, status = listed.filter(attempted), status.take(place.filter(attempted))
     downloaded = pc.equal(status["status"], "success")
     receipt.drops["not_downloaded"] += _count_false(downloaded)

@@ -14,6 +14,7 @@ from curation.core.progress import account, say
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe, differences
 from curation.core.tables import MANIFEST, SETTINGS_HASH, Part, Table, settings_hash, sweep
+from curation.shards.dropped import EXAMPLES_KEY
 from curation.shards.energon import MAX_SQLITE_SAMPLES, has_energon, has_sqlite, write_energon, write_sqlite
 from curation.shards.indexes import index_paths
 from curation.shards.origin import Origin
@@ -146,7 +147,8 @@ class ShardSet(Table):
     def amend(self, receipts: Sequence[Receipt]) -> Part:
         """Update sizes.json, the manifest and the list of removals after shards were written again.
 
-        The card and croissant.json told of the shards before: the README is a plain one again.
+        The card and croissant.json told of the shards before: the README is a plain one again. The examples of dropped
+        images go: they may be the removed ones at other addresses.
         """
         (part,) = self.parts()
         storage.remove(storage.join(self.path, CROISSANT))
@@ -160,6 +162,7 @@ class ShardSet(Table):
         drops["removed"] += manifest["rows_out"] - rows
         manifest |= {"rows_out": rows, "drops": dict(sorted(drops.items()))}
         manifest["facts"]["tar_bytes"] = sum(entry["tar_bytes"] for entry in manifest["files"])
+        manifest.pop(EXAMPLES_KEY, None)
         self._gather_notes()
         self._write_sizes(manifest["files"])
         storage.write_json(storage.join(self.path, MANIFEST), manifest)

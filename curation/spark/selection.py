@@ -90,7 +90,7 @@ def select_samples(
     Also returns facts for the manifest: the counts of score tables, and the images of benchmarks that were found.
     """
     ranges, expression, others = steps.ranges, settings.scores.expression, settings.others
-    select = partial(select_images, ranges=ranges, filters=settings.filters)
+    select = partial(select_images, ranges=ranges, filters=settings.filters, removals=settings.unique.removals)
     selected = run_tasks(spark, select, steps.select(), steps.work)
     candidates = sum(receipt.rows_out for receipt in selected)
     run_each = partial(run_tasks, spark, folder=steps.work)

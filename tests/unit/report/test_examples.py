@@ -16,7 +16,6 @@ from curation.report.examples import (
     plan_texts,
     read_texts,
     smallest,
-    without_removed,
 )
 
 
@@ -80,15 +79,6 @@ def test_texts_of_images_are_read_from_their_buckets(tmp_path: Path) -> None:
     examples = [Example("balance_pairs", "not_drawn", 0.1, uid) for uid in uids[::5]]
     found = [output for task in plan_texts(examples, buckets) for output in read_texts(task).outputs]
     assert {one["uid"]: one["text"] for one in found} == {uid: f"text of {uid}" for uid in uids[::5]}
-
-
-def test_no_image_of_a_removal_list_is_an_example(tmp_path: Path) -> None:
-    gone = tmp_path / "removals.txt"
-    gone.write_text("a" * 24 + "\n")
-    examples = [Example("download_images", "http_error", 0.1, letter * 24, url="http://x/") for letter in "ab"]
-    assert [one.uid[0] for one in without_removed(examples, [str(gone)])] == ["b"]
-    assert without_removed(examples, []) == examples
-    assert without_removed([], [str(gone)]) == []
 
 
 def test_examples_hide_what_must_not_be_shown() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from curation.core.dropped import DroppedExamples, DroppedRow, dropped_path, write_dropped
@@ -21,6 +22,17 @@ NAMES = ("pairs", "matches", "entry_counts", "thresholds", "curated", "lists", "
 
 def run_here(function: Callable[[Any], Receipt], tasks: Sequence[Any], _: str = "") -> list[Receipt]:
     return [function(task).check() for task in tasks]
+
+
+def write_example(path: str, uid: str) -> None:
+    kept = DroppedExamples(0)
+    kept.offer("short_text", np.array([0.5]), lambda _: [DroppedRow(0.5, uid, text="ab")])
+    write_dropped(path, kept)
+
+
+def statuses_of(tables: RunTables) -> list[dict[str, Any]]:
+    files = [file for part in tables.parts["download_images"] for file in part.files]
+    return [row for file in files for row in pq.read_table(file).to_pylist()]
 
 
 @pytest.fixture(scope="module")
@@ -48,15 +60,21 @@ def test_the_sums_are_those_of_the_manifests(folder: Path, tmp_path: Path, max_t
     assert set(counted.tail_texts) <= {(lang, i) for lang, ids in wanted.entries.items() for i in ids}
     dropped = {example.stage for example in passes.examples(counted.dropped, max_tasks)}
     assert dropped == {"match_pairs", "balance_pairs", "download_images", "write_shards"}
-    kept = DroppedExamples(0)
-    kept.offer("short_text", np.array([0.5]), lambda _: [DroppedRow(0.5, "", text="ab")])
     path = dropped_path(tables.parts["extract_pairs"][-1].files[-1])
-    write_dropped(path, kept)
+    write_example(path, "")
     uids = sorted({each.uid for each in passes.examples(counted.dropped, max_tasks) if each.stage == "balance_pairs"})
     tables.parts["write_shards"][0].manifest["examples"] = {"filter": uids[:2]}
     examples = [each for each in passes.examples(counted.dropped, max_tasks) if each.reason in ("short_text", "filter")]
     assert [each.text for each in examples if each.stage == "extract_pairs"] == ["ab"]
     assert [each.uid for each in examples if each.text and each.stage == "write_shards"] == uids[:2]
+    arrived = next(row for row in statuses_of(tables) if row["status"] == "success")
+    write_example(path, arrived["uid"])
+    assert "ab" in {each.text for each in passes.examples(counted.dropped, max_tasks)}
+    settings = tables.parts["extract_pairs"][-1].manifest["settings"]
+    settings["urls"]["removals"] = [arrived["sha256"]]
+    assert "ab" not in {each.text for each in passes.examples(counted.dropped, max_tasks)}
+    settings["urls"]["removals"] = [str(tmp_path / "gone.txt")]
+    assert passes.examples(counted.dropped, max_tasks) == []
     Path(path).unlink()
     listed = passes.lists([("en", 1)], "")
     assert {lang: each.entries for lang, each in listed.items()} == store.list_sizes(store.languages)

@@ -287,7 +287,10 @@ def test_removing_writes_only_the_shards_concerned(folder: Path) -> None:
     removals = read_removals((victims[0]["uid"], victims[1]["sha256"], victims[2]["uid"].upper()))
     (part,) = shards.parts()
     receipts = [remove_from_shard(task, removals).check() for task in plan_removing(part)]
+    manifest = folder / "shards/_manifest.json"
+    manifest.write_text(json.dumps({**part.manifest, "examples": {"duplicate_image": [victims[0]["uid"]]}}))
     after = shards.amend(receipts)
+    assert "examples" not in after.manifest, "duplicates may be the removed picture"
     now = {path.name: path.read_bytes() for path in (folder / "shards").glob("*.tar")}
     assert [name for name in sorted(now) if now[name] != before[name]] == ["00001.tar", "00002.tar"]
     gone = {meta["uid"] for meta in victims}
