@@ -16,7 +16,7 @@ from curation.core.errors import HeadtailError
 
 EXAMPLES = 10
 LOOKED_AT = 64
-"""Rows of a batch and a reason that are looked at: some repeat others, or must not be shown."""
+"""Draws of a batch and a reason whose rows are looked at: some must not be shown."""
 MAX_CHARS, MAX_URL_CHARS = 2_000, 1_000
 MAX_BYTES = 16 << 20
 """A larger file has not been written by `write_dropped`, and is not read."""
@@ -51,12 +51,14 @@ class DroppedExamples:
         self._rows: dict[str, list[DroppedRow]] = defaultdict(list)
 
     def offer(self, reason: str, draws: np.ndarray, describe: Describe) -> None:
-        """Take rows of a batch: draws[i] is that of row i. At most LOOKED_AT rows are described."""
+        """Take rows of a batch: draws[i] is that of row i. Of rows with equal draws one is described.
+
+        Those are the LOOKED_AT smallest draws.
+        """
         known = self._rows[reason]
         limit = known[-1].draw if len(known) == EXAMPLES else np.inf
         below = np.flatnonzero(draws < limit)
-        if len(below) > LOOKED_AT:
-            below = below[np.argpartition(draws[below], LOOKED_AT)[:LOOKED_AT]]
+        below = below[np.unique(draws[below], return_index=True)[1][:LOOKED_AT]]
         if len(below):
             self._rows[reason] = smallest_rows([*known, *describe(np.sort(below))])
 

@@ -1,6 +1,7 @@
 """The candidates that extraction drops, as examples for the report: of most reasons some, of others none.
 
-None are kept of images on removal lists or private networks, nor of texts that are dropped for their words.
+None are kept of images on removal lists or private networks, nor with words or addresses that must stay unseen
+(discretion.py), whichever rule dropped them.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,9 @@ from curation.core.draws import draw
 from curation.core.dropped import MAX_CHARS, MAX_URL_CHARS, DroppedExamples, DroppedRow
 from curation.core.uids import uids_of
 from curation.extraction import urls
+from curation.extraction.discretion import kept_address, may_keep_text, scheme_of
 from curation.extraction.drop_reasons import (
+    BLOCKED,
     EMAIL,
     EMPTY,
     KEPT,
@@ -24,9 +27,7 @@ from curation.extraction.drop_reasons import (
     TEXT_REASONS,
     URL_REASONS,
 )
-from curation.extraction.language import NO_MODEL, detect_languages
 from curation.extraction.settings import ExtractionSettings
-from curation.extraction.text_rules import are_free_of_listed_words
 from curation.extraction.user_lists import removals_of
 from curation.sources.links import Links
 
@@ -89,7 +90,7 @@ class DroppedCandidates:
                 if scores is not None
                 else [""] * len(places)
             )
-            yield from _rows(draws[places], uids, addresses, texts, self._may_be_shown(texts), known, notes)
+            yield from self._rows(draws[places], uids, self._kept_addresses(addresses), texts, known, notes)
 
         self.examples.offer(reason, draws, describe)
 
@@ -101,48 +102,45 @@ class DroppedCandidates:
         given, of_pages = links.urls.take(pa.array(link)), pa.array(pages)
         bases = urls.join_bases(links.page_urls.take(of_pages), links.bases.take(of_pages), version)
         absolute, reasons = urls.resolve_urls(given, bases, page.astype(np.int32), rules, version)
-        resolved = pa.array(reasons == KEPT)
-        uids = pc.if_else(resolved, uids_of(absolute), "")
+        resolved = (reasons == KEPT) | (reasons == BLOCKED)
+        uids = pc.if_else(pa.array(resolved), uids_of(absolute), "")
+        gone = self._are_removed(uids_of(absolute)) | self._are_removed(uids_of(given))
         if links.image_uids is not None:
-            uids = pc.if_else(pa.array(reasons == EMPTY), links.image_uids.take(pa.array(link)), uids)
-        shown = (reasons != PRIVATE) & ~removals_of(rules.removals).mask({"uid": uids})
+            images = links.image_uids.take(pa.array(link))
+            gone |= self._are_removed(images)
+            uids = pc.if_else(pa.array(reasons == EMPTY), images, uids)
+        shown = resolved & ~gone
+        kept = self._kept_addresses(pc.if_else(pa.array(shown), absolute, ""))
+        for row in np.flatnonzero(~shown).tolist():
+            # Of what cannot be resolved nothing but the scheme is known to be harmless.
+            kept[row] = None if gone[row] or reasons[row] == PRIVATE else scheme_of(given[row].as_py())
         if texts is None:
             texts = pa.array([""] * len(link))
-        else:
-            shown &= self._may_be_shown(texts)
-        addresses = pc.if_else(resolved, absolute, given)
         nothing = [""] * len(link)
-        yield from _rows(draws, uids, addresses, texts, shown, nothing, nothing)
+        yield from self._rows(draws, uids, kept, texts, nothing, nothing)
 
-    def _may_be_shown(self, texts: pa.Array) -> np.ndarray:
-        """Return whether each text holds no listed word of its language, as far as the classifier tells it: bool."""
-        rules, word_lists = self._settings.language, self._settings.texts.word_lists
-        if not word_lists:
-            return np.ones(len(texts), bool)
-        one_language = rules.model == NO_MODEL
-        langs = pa.repeat(rules.languages[0], len(texts)) if one_language else detect_languages(texts, rules.model)[0]
-        return np.asarray(are_free_of_listed_words(texts, rules.merged(langs), word_lists))
+    def _are_removed(self, uids: pa.Array) -> np.ndarray:
+        return removals_of(self._settings.urls.removals).mask({"uid": uids})
 
+    def _kept_addresses(self, addresses: pa.Array) -> list[str | None]:
+        """Return what is kept of absolute URLs, None for those that must stay unseen; "" stays as it is."""
+        word_lists, version = self._settings.texts.word_lists, self._settings.rules
+        cut = [kept_address(url, word_lists, version) if url else "" for url in addresses.to_pylist()]
+        gone = self._are_removed(uids_of(pa.array([url or "" for url in cut], pa.string())))  # also without its query
+        return [None if is_gone else url for url, is_gone in zip(cut, gone.tolist(), strict=True)]
 
-def _rows(
-    draws: np.ndarray,
-    uids: pa.Array,
-    addresses: pa.Array,
-    texts: pa.Array,
-    shown: np.ndarray,
-    langs: list[str],
-    notes: list[str],
-) -> Iterator[DroppedRow]:
-    """Yield the rows that are shown, with their texts cut."""
-    columns = (
-        draws.tolist(),
-        uids.to_pylist(),
-        pc.utf8_slice_codeunits(addresses, 0, MAX_URL_CHARS).to_pylist(),
-        pc.utf8_slice_codeunits(texts, 0, MAX_CHARS).to_pylist(),
-        langs,
-        notes,
-    )
-    for is_shown, row in zip(shown.tolist(), zip(*columns, strict=True), strict=True):
-        dropped = DroppedRow(*row)
-        if is_shown and (dropped.url or dropped.text.strip()):
-            yield dropped
+    def _rows(
+        self,
+        draws: np.ndarray,
+        uids: pa.Array,
+        addresses: list[str | None],
+        texts: pa.Array,
+        langs: list[str],
+        notes: list[str],
+    ) -> Iterator[DroppedRow]:
+        """Yield the rows that may be kept, with their texts cut; those without an address (None) may not."""
+        word_lists = self._settings.texts.word_lists
+        columns = (draws.tolist(), uids.to_pylist(), addresses, texts.to_pylist(), langs, notes)
+        for drawn, uid, url, text, lang, note in zip(*columns, strict=True):
+            if url is not None and (url or text.strip()) and may_keep_text(text, word_lists):
+                yield DroppedRow(drawn, uid, url[:MAX_URL_CHARS], text[:MAX_CHARS], lang, note)

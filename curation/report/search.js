@@ -78,7 +78,7 @@
   const examplesOf = (part, line) => {
     if (!part.examples) {
       part.examples = new Map();
-      part.list.held.forEach((lines, number) => {
+      (part.list.held ?? []).forEach((lines, number) => {
         for (const each of lines) {
           const known = part.examples.get(each);
           if (!known) part.examples.set(each, [number]);

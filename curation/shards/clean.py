@@ -11,6 +11,7 @@ from curation.core import storage
 from curation.core.amounts import byte_size, counted
 from curation.core.choices import Cleanable
 from curation.core.cleaned import mark_cleaned
+from curation.core.dropped import dropped_path
 from curation.core.errors import HeadtailError
 from curation.core.table_reader import read_schema
 from curation.core.tables import Part, Table
@@ -22,7 +23,7 @@ from curation.shards.shard_set import ShardSet
 STAGE = "clean"
 LOST = {
     Cleanable.pairs: "matching again, with other entry lists, edges or languages; places of images that are stored in "
-    "shards of others; export",
+    "shards of others; export; examples in another report of what extraction dropped",
     Cleanable.matches: "another t, seed or unit; forecasts; adding a crawl; another report",
     Cleanable.curated: "other download lists; export; another report",
     Cleanable.lists: "shards with other settings, a second balance, removals=; retry_failed",
@@ -105,7 +106,9 @@ def table_of(name: Cleanable, paths: Mapping[str, str]) -> Table:
 
 def deletable(name: Cleanable, part: Part) -> list[str]:
     """Return the paths of the files of a part that cleaning deletes, whether they are still there or not."""
-    return [images_path(file) for file in part.files] if name is Cleanable.downloads else part.files
+    if name is Cleanable.downloads:
+        return [images_path(file) for file in part.files]
+    return [*part.files, *map(dropped_path, part.files)] if name is Cleanable.pairs else part.files
 
 
 def _refuse_clustered(shards: str) -> None:

@@ -4,11 +4,20 @@ import gzip
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
 from curation.core.choices import Emails
-from curation.core.dropped import EXAMPLES, DroppedRow, dropped_path, read_dropped, smallest_rows
+from curation.core.dropped import (
+    EXAMPLES,
+    LOOKED_AT,
+    DroppedExamples,
+    DroppedRow,
+    dropped_path,
+    read_dropped,
+    smallest_rows,
+)
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.uids import uid_of
@@ -58,7 +67,7 @@ def test_each_reason_has_its_candidates(tmp_path: Path) -> None:
         write_wat(tmp_path / "a.wat.gz", links), texts=rules, urls=url_rules(block_hosts=("ads.test",))
     )
     assert shown(examples) == {
-        "bad_url": [("http://[1/a.jpg", "host")],
+        "bad_url": [("http:", "host")],
         "blank_text": [(f"{PAGE}c.jpg", " ")],
         "blocked_host": [("https://ads.test/a.jpg", "blocked")],
         "broken_text": [(f"{PAGE}f.jpg", "\ufffd" * 9)],
@@ -67,7 +76,7 @@ def test_each_reason_has_its_candidates(tmp_path: Path) -> None:
         "long_text": [(f"{PAGE}e.jpg", (HOSTILE + "x" * 9_000)[:2_000])],
         "no_text": [(f"{PAGE}b.jpg", "")],
         "same_text": [(f"{PAGE}a.jpg", "red kite")],
-        "scheme": [("ftp://example.org/a.jpg", "scheme")],
+        "scheme": [("ftp:", "scheme")],
         "short_text": [(f"{PAGE}d.jpg", "ab")],
     }
     assert set(examples) == set(receipt.drops)
@@ -107,6 +116,69 @@ def test_nothing_is_kept_of_what_must_stay_unseen(tmp_path: Path, word: str, tex
     examples, receipt = extracted(path, texts=rules, urls=url_rules(removals=(f"{tmp_path}/gone.txt",)))
     assert shown(examples) == {"short_text": [(f"{PAGE}c.jpg", "y")], "blank_text": [(f"{PAGE}d.jpg", " ")]}
     assert receipt.drops.total() > 2
+
+
+@pytest.mark.parametrize("url", [
+    "https://ads.test/gone.jpg", "https://ads.test/gone.jpg?width=9", "https://ads.test/jane@example.org.jpg",
+    "https://ads.test/jane%2540example.org.jpg", "https://ads.test/dirty-thing.jpg", "https://ads.test/password=abc/a",
+    "https://ads.test/fetch/10.0.0.1/a.jpg", "http://nas.local/a.jpg", "http://intranet:80/a.jpg",
+    "https://ads.test/" + "x" * 10_001,
+], ids=["removed", "removed with a query", "email", "escaped email", "listed word", "secret", "private within", "local",
+        "no domain", "long"])  # fmt: skip
+def test_an_address_is_hidden_whichever_rule_came_first(tmp_path: Path, url: str) -> None:
+    """Of links without a text, of blocked hosts and of repeats."""
+    (tmp_path / "de.txt").write_text("dirty thing\n")
+    rules = url_rules(block_hosts=("ads.test",), removals=("https://ads.test/gone.jpg",))
+    links = [image(url), *[image(url, alt="kite", title="kite")] * 2, image("b.jpg")]
+    texts = text_rules(word_lists=f"{tmp_path}/{{lang}}.txt")
+    examples, receipt = extracted(write_wat(tmp_path / "a.wat.gz", links), texts=texts, urls=rules)
+    assert shown(examples) == {"no_text": [(f"{PAGE}b.jpg", "")]}
+    assert receipt.drops.total() > 2
+
+
+@pytest.mark.parametrize(("url", "reason", "kept"), [
+    ("ftp://192.168.0.1/a.jpg", "scheme", "ftp:"),
+    ("file:///C:/Users/Jane%20Doe/a.jpg", "scheme", "file:"),
+    ("nas.local:80/a.jpg", "scheme", ""),
+    ("http://10.0.0.1:999999/x.jpg", "bad_url", "http:"),
+    ("//user:secret@[1/b.jpg?token=1", "bad_url", ""),
+    ("http:/user:pw@h/x?sig=SECRET", "bad_url", "http:"),
+    ("https://user:pw@ads.test/x.jpg?sig=SECRET", "blocked_host", "https://ads.test/x.jpg"),
+], ids=["private", "file", "host as scheme", "port", "user", "one slash", "resolved"])  # fmt: skip
+def test_of_an_address_that_cannot_be_resolved_the_scheme_is_kept(
+    tmp_path: Path, url: str, reason: str, kept: str
+) -> None:
+    path = write_wat(tmp_path / "a.wat.gz", [image(url, alt="kite")])
+    assert shown(extracted(path, urls=url_rules(block_hosts=("ads.test",)))[0]) == {reason: [(kept, "kite")]}
+
+
+@pytest.mark.parametrize("emails", Emails)
+@pytest.mark.parametrize("text", [
+    "write to jane.doe@example.org", "jane&#64;example.org", "jane\uff20example.org", "dirty\tthing xxx",
+    "a dirty \n thing", "see https://h.org/?token=1", "at 192.168.0.1 now", "password=abc of me", "kite " * 2_001,
+], ids=["email", "entity", "full width", "tab", "blanks", "url", "host", "secret", "long"])  # fmt: skip
+def test_a_text_is_hidden_whichever_rule_came_first(tmp_path: Path, text: str, emails: Emails) -> None:
+    """Also with the word list of another language than its own."""
+    (tmp_path / "de.txt").write_text("dirty thing\n")
+    rules = text_rules(max_chars=4, emails=emails, word_lists=f"{tmp_path}/{{lang}}.txt")
+    links = [image("a.jpg", alt=text), image("ftp://h.org/", alt=text), image("b.jpg", alt="kites")]
+    path = write_wat(tmp_path / "a.wat.gz", links)
+    assert shown(extracted(path, texts=rules)[0]) == {"long_text": [(f"{PAGE}b.jpg", "kites")]}
+
+
+def test_words_of_any_language_hide_what_is_dropped_for_its_language(tmp_path: Path) -> None:
+    (tmp_path / "de.txt").write_text("house\n")
+    path = write_wat(tmp_path / "a.wat.gz", [image("a.jpg", alt="the house"), image("b.jpg", alt="the tree")])
+    rules = text_rules(word_lists=f"{tmp_path}/{{lang}}.txt")
+    examples, _ = extracted(path, language=language_rules(languages=("fr",)), texts=rules)
+    assert shown(examples) == {"language": [(f"{PAGE}b.jpg", "the tree")]}
+
+
+def test_repeats_do_not_crowd_out_others() -> None:
+    draws = np.array([0.1] * 2 * LOOKED_AT + [0.2, 0.3])
+    dropped = DroppedExamples(0)
+    dropped.offer("same_text", draws, lambda at: [DroppedRow(draws[k], str(draws[k])) for k in at.tolist()])
+    assert [row.uid for row in dropped.rows()["same_text"]] == ["0.1", "0.2", "0.3"]
 
 
 @pytest.mark.parametrize("batch", [7, 100_000], ids=["small batches", "one batch"])

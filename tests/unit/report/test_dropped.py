@@ -1,6 +1,7 @@
 """Examples that jobs kept of what they dropped, as the report reads them from files and manifests."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,21 @@ def test_texts_of_a_hostile_file_are_masked_and_hidden_ones_left_out(tmp_path: P
     outputs = read_kept_examples(DroppedTask([dropped_path(str(file))])).outputs
     assert [output["reason"] for output in outputs] == ["short_text", "no such reason"]
     assert Example(**outputs[0]).value() == shown | {"text": "mail [email] now"}
+
+
+def test_a_task_holds_no_more_than_what_it_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [write_examples(tmp_path / f"{k}.parquet", "short_text", [f"{k} {n}" for n in range(12)]) for k in range(5)]
+    held: list[int] = []
+
+    def counted(examples: Iterable[Example]) -> list[Example]:
+        given = list(examples)
+        held.append(len(given))
+        return smallest(given)
+
+    monkeypatch.setattr("curation.report.dropped.smallest", counted)
+    receipt = read_kept_examples(DroppedTask(files)).check()
+    assert held == [EXAMPLES] + [2 * EXAMPLES] * 4
+    assert (receipt.rows_in, len(receipt.outputs)) == (5 * EXAMPLES, EXAMPLES)
 
 
 def test_a_damaged_file_does_not_end_the_report(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from curation.core.table_reader import check_file
 from curation.core.tables import Part, Table
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges
-from curation.shards.clean import LOST, CleanPlan
+from curation.shards.clean import LOST, CleanPlan, deletable
 from curation.shards.shard_set import ShardSet
 from tests.shard_data import curated_rows
 from tests.unit.shards.test_write import URLS, bodies, make_shards, stored
@@ -123,6 +123,13 @@ def test_rows_go_and_jobs_that_need_them_say_so(run: Path) -> None:
     assert not any(storage.exists(file) for file in part.files)
     with pytest.raises(HeadtailError, match=r"lists/part-00000 was cleaned on .* delete .*/lists and run plan_lists"):
         check_file(part.files[0], LISTS)
+
+
+def test_examples_of_dropped_candidates_go_with_the_pairs() -> None:
+    part = Part("/run/pairs/part-00000", {"files": [{"path": "00007.parquet"}]})
+    names = [file.rpartition("/")[2] for file in deletable(Cleanable.pairs, part)]
+    assert names == ["00007.parquet", "_dropped-00007.json"]
+    assert deletable(Cleanable.matches, part) == part.files
 
 
 def test_a_file_that_is_missing_for_another_reason_is_no_cleaned_one(tmp_path: Path) -> None:
