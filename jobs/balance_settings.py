@@ -41,7 +41,8 @@ def recipe_of(config: BalancePairsConfig, inputs: list[dict]) -> Recipe:
     settings = {"seed": seed, "unit": config.balance.unit, **recipe_settings(goal_of(config)), **limit}
     settings |= concept_recipe(config)
     if table := target_table(config):
-        settings[SETTING] = table.hash
+        by_words = table.name == "entry" and table.namespaces
+        settings[SETTING] = table.hash_with(names_of_concepts(config)) if by_words else table.hash
     return Recipe(NAME, LOGIC_VERSION, settings, inputs)
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from conf.schema.jobs import WriteShardsConfig
+from conf.schema.jobs import BalancePairsConfig, WriteShardsConfig
 from conf.schema.topics import DEFAULT_TAIL_SHARE
 from curation.balancing.concept_counts import ConceptGoal
-from curation.balancing.concept_tables import list_concepts, open_concepts
+from curation.balancing.concept_tables import list_concepts, open_concepts, read_names
 from curation.core.choices import Combine
 from curation.core.errors import HeadtailError
 from curation.shards.second_balance import CONCEPTS
@@ -44,6 +44,7 @@ def refuse_other_goals(config: WriteShardsConfig, first: Collection[str]) -> Non
 def second_concepts_of(config: WriteShardsConfig, balance: Mapping[str, Any]) -> SecondConcepts | None:
     """Return the concepts of the second balance, given the settings of the first one; None without any.
 
+    The names of concepts, which bound their ids, are those that `curate` has for both balances.
     Raises HeadtailError where those of the first balance are not among them as they were, and for wrong tables.
     """
     first, files = balance.get(CONCEPTS, {}), list_concepts(config.concepts)
@@ -69,8 +70,9 @@ def second_concepts_of(config: WriteShardsConfig, balance: Mapping[str, Any]) ->
             for setting in ("concept_t", "concept_tail_share")
         )
         goals[name] = ConceptGoal(ts.get(name), None if name in ts else shares.get(name, share))
+    names = read_names(config.concept_names) if isinstance(config, BalancePairsConfig) else {}
     combine = Combine(balance.get("combine", Combine.product))
-    return SecondConcepts(tuple(open_concepts(config.concepts, {})), goals, combine, config.allow_empty)
+    return SecondConcepts(tuple(open_concepts(config.concepts, names)), goals, combine, config.allow_empty)
 
 
 def concept_recipe(config: WriteShardsConfig) -> dict[str, Any]:

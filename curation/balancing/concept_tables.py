@@ -160,8 +160,8 @@ def read_concepts(
 
     A url stands for its uid. With weights the ids are list<int64>, packed with them (weighted_ids.py). Raises
     HeadtailError for a file that is damaged, or has no column uid or url, for a null among these, ids or weights, for
-    an id below 0 or not below `size`, and for a weight that is not above 0 and at most 1. A null in place of a list is
-    an image without concepts.
+    a uid that is not UTF-8, for an id below 0 or not below `size`, and for a weight that is not above 0 and at most 1.
+    A null in place of a list is an image without concepts.
     """
     with open_concept_file(name, path) as bounded:
         key = _early_key(bounded.schema)
@@ -195,6 +195,8 @@ def _checked(batch: pa.RecordBatch, key: str, size: int) -> pa.RecordBatch:
         keys = keys.cast(pa.string())
     if keys.null_count:
         raise ValueError(f"a {key} is null")
+    if key != URL:  # that one is hashed as the bytes that it is
+        keys.validate(full=True)
     counts, values = _flat(batch[IDS], IDS)
     if len(values) and (values.min() < 0 or values.max() >= size):
         wrong = values[(values < 0) | (values >= size)][0]

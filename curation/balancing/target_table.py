@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.resources import files
+from typing import NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -88,6 +89,14 @@ class TargetTable:
             digest.update(self.rows[name].fill_null(0.0).to_numpy().astype("<f8").tobytes())
         return digest.hexdigest()
 
+    def hash_with(self, concepts: Mapping[str, EntryList | None]) -> str:
+        """SHA-256 in hex of the rows, and of the names of the concepts that they name: these decide the ids."""
+        digest = hashlib.sha256(self.hash.encode())
+        for name in self.namespaces:
+            names = concepts.get(name)
+            digest.update(f"\0{name}\0{names.hash if names else ''}".encode())
+        return digest.hexdigest()
+
     def resolve(self, words: Words | None, concepts: Mapping[str, EntryList | None] | None = None) -> EntryTargets:
         """Return the targets by the ids of entries, and of concepts.
 
@@ -114,14 +123,26 @@ class TargetTable:
             rows = self.rows.set_column(1, "entry_id", pa.array(ids)).filter(pa.array(known))
             return EntryTargets.of_rows(rows.cast(TARGETS))
         if not known.all():
-            lost = self.rows.filter(pa.array(~known))
-            first = zip(lost["lang"].to_pylist()[:SHOWN], lost[self.name].to_pylist()[:SHOWN], strict=True)
-            named = ", ".join(f"{lang} {str(entry)[:80]!r}" for lang, entry in first)
-            raise HeadtailError(
-                f"{self.path} has targets for {counted(len(lost), 'entries')} that the entry lists do not hold: "
-                f"{named}{', ...' if len(lost) > SHOWN else ''}: leave them out, or name them as the lists do"
-            )
+            self._refuse_unknown(self.rows.filter(pa.array(~known)))
         return EntryTargets.of_rows(self.rows.set_column(1, "entry_id", pa.array(ids)).cast(TARGETS))
+
+    def _refuse_unknown(self, lost: pa.Table) -> NoReturn:
+        """Raise HeadtailError for rows of entries that no list holds; without any, for concepts of one namespace."""
+        is_concept = pc.starts_with(lost["lang"], NAMESPACE)
+        things, where, do = "entries", "the entry lists do", "the lists do"
+        if is_of_concepts := pc.all(is_concept).as_py():
+            owner = lost["lang"][0].as_py()
+            lost = lost.filter(pc.equal(lost["lang"], owner))
+            do = f"concept_names.{owner.removeprefix(NAMESPACE)} does"
+            things, where = "concepts", do
+        else:
+            lost = lost.filter(pc.invert(is_concept))
+        first = zip(lost["lang"].to_pylist()[:SHOWN], lost[self.name].to_pylist()[:SHOWN], strict=True)
+        named = ", ".join(f"{'' if is_of_concepts else f'{lang} '}{str(entry)[:80]!r}" for lang, entry in first)
+        raise HeadtailError(
+            f"{self.path} has targets for {counted(len(lost), things)} that {where} not hold: "
+            f"{named}{', ...' if len(lost) > SHOWN else ''}: leave them out, or name them as {do}"
+        )
 
     def _check_namespaces(self, concepts: Mapping[str, EntryList | None]) -> None:
         """Raise HeadtailError for a namespace that is not among `concepts`, or whose concepts have no names."""
@@ -208,11 +229,14 @@ def _read(file: storage.FileInfo, is_example: bool) -> TargetTable:
 def _without_namespaces(path: str, rows: pa.Table) -> pa.Table:
     """Return the rows without the column namespace: that of a concept becomes its lang, as `concepts.<name>`."""
     names, others = rows["namespace"], rows.drop_columns(["namespace"])
+    is_owner = pc.fill_null(pc.starts_with(rows["lang"], NAMESPACE), False).to_numpy()
+    _refuse(path, rows, is_owner, "has a lang that is none: a concept has its namespace in the column namespace")
     if names.null_count == len(names):
         return others
     names, has_lang = pc.fill_null(names, ""), pc.not_equal(pc.fill_null(rows["lang"], ""), "").to_numpy()
     is_entry = pc.is_in(names, pa.array(["", ENTRIES])).to_numpy()
     _refuse(path, rows, ~is_entry & has_lang, "is of a concept, and has a lang: leave it empty")
+    _refuse(path, rows, is_entry & ~has_lang, "is of an entry, and has no lang")
     owners = pc.if_else(pa.array(is_entry), rows["lang"], pc.binary_join_element_wise(NAMESPACE, names, ""))
     return others.set_column(0, "lang", owners)
 
@@ -227,8 +251,8 @@ def _check_columns(path: str, names: list[str]) -> None:
         or len(set(names)) < len(names)
     ):
         raise HeadtailError(
-            f"{path} has the columns {', '.join(names[:20]) or '(none)'}, expected lang, entry or entry_id, and t or "
-            "weight, or both of these"
+            f"{path} has the columns {', '.join(names[:20]) or '(none)'}, expected lang or namespace or both, entry or "
+            "entry_id, and t or weight or both"
         )
 
 

@@ -81,6 +81,8 @@ class BoundedParquet:
         are dictionaries by the Arrow schema in the footer are decoded. Texts within lists and structs are dictionaries,
         and batches with such columns are those of Arrow: only who knows their rows can decode them in bounded memory.
         """
+        if not self.group_rows[group]:  # its columns may have no pages
+            return
         step = self._plan(group, columns, batch_rows)
         batches = map(_decoded, self._file.iter_batches(step, row_groups=[group], columns=list(columns)))
         if not set(columns) <= self._leaves.keys() & set(self.schema.names):

@@ -10,7 +10,7 @@ from curation.report.card_facts import CardFacts, protocol
 from curation.report.card_texts import BIASES, LIMITS, REMOVAL, RIGHTS, USES, people
 from curation.report.class_coverage import divergence_text
 from curation.report.numbers import byte_size, number, percent
-from curation.report.target_values import target_text
+from curation.report.target_values import target_texts
 from curation.shards.readme import shard_readme
 
 TASKS = ("image-to-text", "text-to-image", "zero-shot-image-classification")
@@ -169,9 +169,10 @@ def _most(rows: Sequence[Values]) -> str:
 
 def _targets(facts: CardFacts) -> str:
     rows = facts.report.get("targets", [])
-    told = "Entries with a target of their own, a weight that multiplies the t of their language or a t instead of it:"
-    more = f"\n- and {len(rows) - SHOWN_LANGUAGES:,} more languages" if len(rows) > SHOWN_LANGUAGES else ""
-    return f"{told}\n\n{_list([target_text(row) for row in rows[:SHOWN_LANGUAGES]])}{more}" if rows else ""
+    of_concepts = any("namespace" in row for row in rows)
+    things, owner = ("Entries and concepts", "language or namespace") if of_concepts else ("Entries", "language")
+    told = f"{things} with a target of their own, a weight that multiplies the t of their {owner} or a t instead of it:"
+    return f"{told}\n\n{_list(target_texts(rows, SHOWN_LANGUAGES))}" if rows else ""
 
 
 def _benchmarks(facts: CardFacts) -> str:

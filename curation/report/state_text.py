@@ -10,7 +10,7 @@ from curation.core.errors import HeadtailError
 from curation.report.aligned_text import aligned, cut, one_line
 from curation.report.concept_values import concept_texts
 from curation.report.run_state import CLEANED, DAMAGED, FURTHER, MISSING, RunState, TableState
-from curation.report.target_values import target_text, target_values
+from curation.report.target_values import target_texts, target_values
 
 SHOWN_LANGUAGES = 10
 HEADER = ["table", "state", "parts", "rows", "files", "bytes", "written"]
@@ -73,8 +73,7 @@ def _beside_entries(run: RunState) -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     try:
         if rows := target_values(targets_of(balance)):
-            more = [f"{counted(len(rows) - SHOWN_LANGUAGES, 'languages')} more"] if len(rows) > SHOWN_LANGUAGES else []
-            found.append(("targets", ", ".join([*map(target_text, rows[:SHOWN_LANGUAGES]), *more])))
+            found.append(("targets", ", ".join(target_texts(rows, SHOWN_LANGUAGES))))
         texts = concept_texts(run.tables["concept_counts"].path, balance)
         found += [("concepts", text) for text in texts]
     except (HeadtailError, OSError) as error:

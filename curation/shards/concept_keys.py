@@ -107,9 +107,9 @@ def deal_rows(task: DealRowsTask) -> Receipt:
 
 
 def _keys(values: pa.StringArray, kind: str, where: str) -> list[str]:
-    """Return the keys of rows; raises HeadtailError for a value that is none."""
+    """Return the keys of rows, whatever the case of a sha256; raises HeadtailError for a value that is none."""
     given = values.to_pylist()
-    keys = [key_of(kind, value) for value in given]
+    keys = [key_of(kind, value.lower() if kind == SHA256 else value) for value in given]
     if None in keys:
         wrong = given[keys.index(None)]
         raise HeadtailError(

@@ -23,7 +23,7 @@ from curation.balancing.concept_counts import (
 )
 from curation.balancing.concept_join import join_concepts, joined_path, plan_joining, uids_by_range
 from curation.balancing.concept_rows import UidRanges, deal_concepts, measure_concepts, plan_dealing, plan_measuring
-from curation.balancing.concept_tables import open_concepts, read_names
+from curation.balancing.concept_tables import open_concepts, read_concepts, read_names
 from curation.balancing.concepts import ConceptDraw
 from curation.balancing.counts import CountArrays, CountFiles, save_array
 from curation.balancing.matched_batch import MatchedBatch
@@ -333,6 +333,15 @@ def test_hostile_tables_are_refused(columns: dict[str, list], line: str, tmp_pat
         _deal(str(tmp_path / "table.parquet"), str(tmp_path / "dealt"))
     assert str(error.value).startswith("concepts.colours: ")
     assert "\n" not in str(error.value)
+
+
+def test_a_file_without_rows_is_one(tmp_path: Path) -> None:
+    """As a task that had nothing to write leaves it: a row group of no rows."""
+    rows = pa.table({"uid": ["a" * 24], "concept_ids": pa.array([[3]], pa.list_(pa.int32()))})
+    for number, count in enumerate((0, 1)):
+        pq.write_table(rows[:count], tmp_path / f"{number}.parquet")
+        batches = list(read_concepts("colours", str(tmp_path / f"{number}.parquet"), 9, False, None, 10))
+        assert sum(batch.num_rows for batch in batches) == count
 
 
 def test_a_damaged_footer_is_one_line_wherever_a_file_is_opened_first(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from curation.balancing.counts import CountFiles, save_array
 from curation.core.errors import HeadtailError
 from curation.core.recipes import Recipe
 from curation.core.tables import Table
+from jobs.balance_settings import recipe_of, target_table
 from jobs.concept_settings import Concepts, concept_recipe
 
 
@@ -78,6 +79,27 @@ def test_the_recipe_has_a_hash_of_files_and_no_list(tmp_path: Path) -> None:
     os.utime(tmp_path / "moved" / "1.parquet", (1e9, 1e9))
     (tmp_path / "moved" / "1.parquet").rename(tmp_path / "moved" / "3.parquet")
     assert state("moved") != first
+
+
+def test_the_recipe_has_the_names_that_targets_go_by(tmp_path: Path) -> None:
+    """The same words are of other concepts, or of none, in another list of names; ids need no names."""
+    for form, row in (("words", "entry,weight\ncolours,red,0.5"), ("ids", "entry_id,weight\ncolours,0,0.5")):
+        (tmp_path / f"{form}.csv").write_text(f"namespace,{row}\n")
+    (tmp_path / "en.csv").write_text("lang,entry,weight\nen,red,0.5\n")
+
+    def hash_of(form: str, names: str) -> str:
+        (tmp_path / "names.txt").write_text(names)
+        given = [f"balance.targets={tmp_path}/{form}.csv", f"concept_names.colours={tmp_path}/names.txt"]
+        config = _config(tmp_path, *given)
+        found, table = recipe_of(config, []).settings["targets"], target_table(config)
+        assert table
+        return "that of the rows" if found == table.hash else found
+
+    lists = ("red\nblue\n", "blue\nred\n", "pink\ngray\n")
+    assert len({hash_of("words", names) for names in lists} - {"that of the rows"}) == 3
+    assert hash_of("words", lists[0]) == hash_of("words", lists[0])
+    for form in ("ids", "en"):
+        assert {hash_of(form, names) for names in lists} == {"that of the rows"}
 
 
 def test_a_stop_between_table_and_manifest_leaves_the_names_of_the_manifest(

@@ -99,12 +99,20 @@ def test_a_namespace_stands_in_the_place_of_a_language(tmp_path: Path) -> None:
     ("row", "line"),
     [
         ({"entry": "blue", "lang": "en"}, "is of a concept, and has a lang: leave it empty"),
-        ({"entry": "green"}, "targets for 1 entry that the entry lists do not hold: concepts.colours 'green'"),
+        ({"entry": "green"}, "targets for 1 concept that concept_names.colours does not hold: 'green': leave"),
         ({"entry": "blue", "namespace": "taggs"}, "targets for concepts of taggs, and there is no concepts.taggs"),
         ({"entry": "blue", "namespace": "tags"}, "names concepts of tags by their words: give concept_names.tags"),
-        ({"entry_id": 2}, "targets for 1 entry that the entry lists do not hold: concepts.colours '2'"),
+        ({"entry_id": 2}, "targets for 1 concept that concept_names.colours does not hold: '2': leave"),
+        (
+            {"entry": "a", "namespace": "entries"},
+            "row 1 (namespace entries, lang , entry a, t 1.0) is of an entry, and",
+        ),
+        (
+            {"entry": "a", "namespace": None, "lang": "concepts.colours"},
+            "has a lang that is none: a concept has its namespace in the column namespace",
+        ),
     ],
-    ids=["lang", "no such name", "no such namespace", "no names", "no such id"],
+    ids=["lang", "no such name", "no such namespace", "no names", "no such id", "entry", "namespace as lang"],
 )
 def test_concepts_that_are_not_there_are_refused(row: dict[str, Any], line: str, tmp_path: Path) -> None:
     path = _parquet(tmp_path / "a.parquet", [{"lang": "", "namespace": "colours", "t": 1.0} | row])
@@ -174,12 +182,12 @@ def _row(**changes: Any) -> dict[str, Any]:
         pytest.param([{"lang": "en", "entry_id": -1, "t": 1.0}], "has an entry_id below 0", id="negative id"),
         pytest.param([{"lang": "en", "entry_id": 1 << 40, "t": 1.0}], "column entry_id is no column of int32", id="id"),
         pytest.param([_row(weight="3")], "column weight is no column of double: it is string", id="text"),
-        pytest.param(
-            [{"lang": "en", "entry": "a"}], "has the columns lang, entry, expected lang, entry", id="no target"
-        ),
+        pytest.param([{"lang": "en", "entry": "a"}], "has the columns lang, entry, expected lang or", id="no target"),
         pytest.param([_row(entry_id=1)], "has the columns lang, entry, t, weight, entry_id, expected", id="both names"),
         pytest.param([_row(wieght=1)], "has the columns lang, entry, t, weight, wieght, expected", id="unknown column"),
-        pytest.param([{"entry": "a", "t": 1.0}], "has the columns entry, t, expected lang", id="no language"),
+        pytest.param(
+            [{"entry": "a", "t": 1.0}], "has the columns entry, t, expected lang or namespace", id="no language"
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line_with_the_file(rows: list[dict[str, Any]], line: str, tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ from curation.report.explain import explain_text, explanation_lines
 from curation.report.passes import target_notes
 from curation.report.search_rows import SearchNumbers, SearchRows
 from curation.report.shown_entries import head_tails, wanted_entries
+from curation.report.target_values import target_texts, target_values
 from headtail import Balancer, EntryList
 
 WORDS = ["dog", "cat", "auk", "robin"]
@@ -117,3 +118,18 @@ def test_a_filter_for_streams_keeps_by_targets(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(EntryTargets, "effective", None)  # they are computed once, not for each batch
     assert balancer.keep_probability({"text": WORDS, "uid": WORDS}).tolist() == pytest.approx(PROBABILITIES)
     assert balancer.explain("an auk").keep_probability == pytest.approx(0.05)
+
+
+def test_targets_of_concepts_are_told_as_concepts() -> None:
+    """After those of the languages: what is cut are namespaces first."""
+    own, weight = (np.array([1], np.int32), np.array([-5.0])), (np.array([0, 2], np.int32), np.array([2.0, -3.0]))
+    rows = target_values(EntryTargets({"concepts.colours": weight, "de": own, "en": weight}))
+    assert rows == [
+        {"lang": "de", "entries": 1, "weights": 0, "own_t": 1},
+        {"lang": "en", "entries": 2, "weights": 1, "own_t": 1},
+        {"namespace": "colours", "concepts": 2, "weights": 1, "own_t": 1},
+    ]
+    told = ["1 entry of de (1 with a t)", "2 entries of en (1 with a weight, 1 with a t)"]
+    assert target_texts(rows, 3) == [*told, "2 concepts of colours (1 with a weight, 1 with a t)"]
+    assert target_texts(rows, 1) == [told[0], "2 more languages or namespaces"]
+    assert target_texts(rows[:2], 1) == [told[0], "1 more language"]

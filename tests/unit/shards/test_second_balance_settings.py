@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conf.compose import compose_config
-from conf.schema.jobs import WriteShardsConfig
+from conf.schema.jobs import CurateConfig, WriteShardsConfig
 from curation.balancing.concept_counts import ConceptGoal
 from curation.balancing.targets import EntryTargets, write_targets
 from curation.clusters.hierarchy import Hierarchy, write_hierarchy
@@ -83,6 +83,17 @@ def test_concepts_of_both_balances_have_the_goals_of_the_first(tmp_path: Path) -
     shards = ShardSet(str(tmp_path / "shards"))
     settings = [recipe_of(config(tmp_path, *given), shards, again)[1].settings for again in (True, False)]
     assert settings[0].keys() - settings[1].keys() == {"concepts"}
+
+
+def test_a_chain_gives_both_balances_the_names_of_concepts(tmp_path: Path) -> None:
+    (faces,) = table(tmp_path / "faces.parquet", "sha256")
+    (tmp_path / "names.txt").write_text("smile\nfrown\n")
+    given = [f"output={tmp_path}", "entry_lists=x", "source.paths=[x]", f"concepts.faces={faces.path}"]
+    given += [f"concept_names.faces={tmp_path}/names.txt"]
+    found = second_balance_of(compose_config("curate", CurateConfig, given), lists_in(tmp_path, targets="a hash"))
+    assert found
+    assert found.concepts
+    assert [each.size for each in found.concepts.tables] == [2]  # a larger id has no name
 
 
 @pytest.mark.parametrize(

@@ -92,7 +92,7 @@ def _write(survivors: Survivors, name: str, key: str, weighted: bool, seed: int)
     given = {uid: rng.integers(0, 5, rng.integers(0, 4)).tolist() for uid in named}
     weights = {uid: (rng.integers(1, 9, len(ids)) / 8).tolist() for uid, ids in given.items()}
     urls = {row["uid"]: row["url"] for row in survivors.rows}
-    keys = [{"uid": uid, "url": urls[uid], "sha256": survivors.sha256[uid]}[key] for uid in given]
+    keys = [{"uid": uid, "url": urls[uid], "sha256": survivors.sha256[uid].upper()}[key] for uid in given]
     stranger = {"uid": "d" * 24, "url": "http://example.org/é", "sha256": "d" * 64}[key]
     columns = {key: [*keys, stranger], "concept_ids": pa.array([*given.values(), [4]], pa.list_(pa.int32()))}
     more = {"weights": [*weights.values(), [1.0]]} if weighted else {}
@@ -160,20 +160,37 @@ def test_survivors_are_drawn_by_concepts_of_any_key(
     assert "rows have the sha256 of no image that is left" in list(joined.lines())[1]
 
 
+def test_a_row_is_of_an_image_in_either_case_once(survivors: Survivors) -> None:
+    known = survivors.sha256[survivors.in_order()[0]["uid"]]
+    rows = {"sha256": [known, known.upper()], "concept_ids": [[1], [2]]}
+    pq.write_table(pa.table(rows), survivors.folder / "table.parquet")
+    with pytest.raises(HeadtailError, match="1 row with the sha256 of an"):
+        survivors.join({"faces": str(survivors.folder / "table.parquet")})
+
+
 @pytest.mark.parametrize(
     ("columns", "line"),
     [
-        pytest.param({"sha256": ["A" * 64], "concept_ids": [[1]]}, "is no sha256, which has 64 digits", id="no hash"),
+        pytest.param({"uid": ["a" * 22 + "\xff"], "concept_ids": [[1]]}, "be read: Invalid UTF8", id="uid bytes"),
+        pytest.param({"sha256": ["a" * 62 + "\xff"], "concept_ids": [[1]]}, "be read: Invalid UTF8", id="bytes"),
+        pytest.param({"sha256": ["G" * 64], "concept_ids": [[1]]}, "is no sha256, which has 64 digits", id="no hash"),
         pytest.param({"sha256": [None, "a" * 64], "concept_ids": [[1], [1]]}, "a sha256 is null", id="null"),
         pytest.param({"sha256": ["{0}"] * 2, "concept_ids": [[1], [2]]}, "1 row with the sha256 of an", id="twice"),
         pytest.param({"uid": ["x"], "concept_ids": [[1]]}, "is no uid, which has 24 digits", id="no uid"),
         pytest.param({"sha256": ["b" * 64], "concept_ids": [[1]]}, "no image that is left has a", id="strangers"),
     ],
 )  # fmt: skip
-def test_rows_that_mean_nothing_are_refused(columns: dict[str, list], line: str, survivors: Survivors) -> None:
+def test_rows_that_mean_nothing_are_refused(
+    columns: dict[str, list], line: str, survivors: Survivors, request: pytest.FixtureRequest
+) -> None:
     known = survivors.sha256[survivors.in_order()[0]["uid"]]
     given = {name: [known if value == "{0}" else value for value in values] for name, values in columns.items()}
-    pq.write_table(pa.table(given), survivors.folder / "table.parquet")
+    table = pa.table(given)
+    for place, name in enumerate(columns):
+        if "bytes" in request.node.callspec.id and name != "concept_ids":
+            raw = pa.array([value.encode("latin-1") for value in columns[name]])
+            table = table.set_column(place, name, pa.StringArray.from_buffers(len(raw), *raw.buffers()[1:]))
+    pq.write_table(table, survivors.folder / "table.parquet")
     with pytest.raises(HeadtailError, match=line) as error:
         survivors.join({"faces": str(survivors.folder / "table.parquet")})
     assert str(error.value).startswith("concepts.faces: ")
