@@ -323,13 +323,19 @@ def test_a_host_whose_address_changes_gets_a_new_connection(
     monkeypatch.setattr(connections, "CACHE_SECONDS", -1.0)
     other = CountingServer(("127.0.0.2", server.port))
     url = server.url(host="moves.example")
+
+    def move(address: str, one: Fetcher) -> None:
+        while one._resolver._lookups.open_seconds(("moves.example", server.port)):  # its answer would be shared
+            time.sleep(0.001)
+        names["moves.example"] = address
+
     with fetcher() as one:
         assert [one.fetch(url).status for _ in range(2)] == ["success"] * 2
-        names["moves.example"] = "127.0.0.2"
+        move("127.0.0.2", one)
         assert one.fetch(url).status == "success"
         assert (server.counts(), other.counts()) == ([2], [1])
         assert server.wait_for_open(0)
-        names["moves.example"] = "127.0.0.3"  # which is not allowed
+        move("127.0.0.3", one)  # which is not allowed
         assert one.fetch(url).status == "private_address"
     other.close()
 
