@@ -15,7 +15,7 @@ from curation.core.receipts import Receipt
 from curation.core.schemas import CANDIDATES
 from curation.core.table_reader import read_rows
 from curation.images.ranges import Ranges, list_name
-from curation.shards.keyed_join import ORDER_BYTES, SliceWriter, buckets_of, done_once, given_schema, write_keys
+from curation.shards.keyed_join import ORDER_BYTES, SliceWriter, buckets_of, done_once, given_schema, write_row_keys
 from curation.shards.row_keys import key_of
 from curation.shards.second_balance import read_survivors
 
@@ -61,22 +61,15 @@ def plan_rows(tables: Sequence[ConceptTable], folder: str, buckets: int) -> list
 
 def key_survivors(task: KeySurvivorsTask, ranges: Ranges) -> Receipt:
     """Write the keys of the survivors of a group as slices for the buckets."""
-    receipt = Receipt(task.prefix)
-    watch(receipt)
+    watch(receipt := Receipt(task.prefix))
 
-    def keys() -> Iterator[tuple[list[str], int, np.ndarray]]:
+    def tables() -> Iterator[pa.Table]:
         for number in ranges.in_group(task.group):
             survivors = read_survivors(task.survivors, number)
             rows = read_rows(storage.join(task.candidates, list_name(number)), CANDIDATES, list(task.columns))
-            rows = rows.take(survivors["place"])
-            places = np.arange(receipt.rows_in, receipt.rows_in + rows.num_rows)
-            for column in task.columns:
-                yield [f"{column[0]}{value}" for value in rows[column].to_pylist()], task.group, places
-            receipt.rows_in += rows.num_rows
+            yield rows.take(survivors["place"])
 
-    receipt.outputs.append({"digest": write_keys(task.prefix, keys(), task.buckets)})
-    receipt.rows_out = receipt.rows_in
-    return receipt
+    return write_row_keys(receipt, tables(), task.columns, task.group, task.buckets)
 
 
 @done_once

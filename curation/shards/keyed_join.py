@@ -119,6 +119,26 @@ def write_keys(prefix: str, keys: Iterable[tuple[list[str], int, np.ndarray]], b
     return digest.hexdigest()
 
 
+def write_row_keys(
+    receipt: Receipt, tables: Iterable[pa.Table], columns: Sequence[str], group: int, buckets: int
+) -> Receipt:
+    """Write the keys of the rows of a group's tables as `write_keys` does; rows are numbered through all tables.
+
+    A key is the first letter of a column's name and the value. The receipt, of the files' prefix, counts the rows.
+    """
+
+    def keys() -> Iterator[tuple[list[str], int, np.ndarray]]:
+        for rows in tables:
+            places = np.arange(receipt.rows_in, receipt.rows_in + rows.num_rows)
+            for column in columns:
+                yield [f"{column[0]}{value}" for value in rows[column].to_pylist()], group, places
+            receipt.rows_in += rows.num_rows
+
+    receipt.outputs.append({"digest": write_keys(receipt.task, keys(), buckets)})
+    receipt.rows_out = receipt.rows_in
+    return receipt
+
+
 def digest_of(dealt: Iterable[Receipt]) -> str:
     """Return the hash of all keys that tasks have written: what is joined with them is of these images only."""
     digests = [output["digest"] for receipt in dealt for output in receipt.outputs]

@@ -24,7 +24,7 @@ from curation.shards.keyed_join import (
     done_once,
     given_schema,
     order_of,
-    write_keys,
+    write_row_keys,
 )
 from curation.shards.score_layouts import Vectors, score_key
 from curation.shards.scores import ScoreTable, named_in
@@ -201,19 +201,8 @@ def schema_of(digits: str) -> pa.Schema:
 
 def deal_candidates(task: DealCandidatesTask) -> Receipt:
     """Write the keys of the candidates of a group as slices for the buckets."""
-    receipt = Receipt(task.prefix)
-
-    def keys() -> Iterator[tuple[list[str], int, np.ndarray]]:
-        for path in task.candidates:
-            rows = read_rows(path, CANDIDATES, list(task.columns))
-            places = np.arange(receipt.rows_in, receipt.rows_in + rows.num_rows)
-            for column in task.columns:
-                yield [f"{column[0]}{value}" for value in rows[column].to_pylist()], task.group, places
-            receipt.rows_in += rows.num_rows
-
-    receipt.outputs.append({"digest": write_keys(task.prefix, keys(), task.buckets)})
-    receipt.rows_out = receipt.rows_in
-    return receipt
+    tables = (read_rows(path, CANDIDATES, list(task.columns)) for path in task.candidates)
+    return write_row_keys(Receipt(task.prefix), tables, task.columns, task.group, task.buckets)
 
 
 @done_once
