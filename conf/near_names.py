@@ -151,9 +151,7 @@ def _letters(name: str) -> str:
 
 
 def _jobs_with(key: str) -> list[str]:
-    """Return the jobs that have a setting."""
-    from conf.schema import jobs  # all of them: only a mistake needs it
+    """Return the jobs that have a setting: `curate`, which has those of its jobs, as the last one."""
+    from conf.schema.jobs import config_class  # all of them: only a mistake needs it
 
-    kinds = {name: kind for name, kind in vars(jobs).items() if isinstance(kind, type) and name.endswith("Config")}
-    named = {re.sub(r"(?<!^)(?=[A-Z])", "_", name.removesuffix("Config")).lower(): kind for name, kind in kinds.items()}
-    return [job for job, kind in named.items() if job in EXAMPLES and key in settings_of(kind)]
+    return [job for job in sorted(EXAMPLES, key="curate".__eq__) if key in settings_of(config_class(job))]

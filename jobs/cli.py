@@ -70,7 +70,9 @@ def main() -> None:
     else:
         with _ending(job):
             # A job's module imports Spark or numba: help and mistakes come first.
-            if config := _compose(_config_class(job), arguments, job):
+            from conf.schema.jobs import config_class
+
+            if config := _compose(config_class(job), arguments, job):
                 with _watched(job, config, arguments):
                     _run(_load(job), config)
 
@@ -136,13 +138,6 @@ def _watched(job: str, config: Any, arguments: list[str]) -> AbstractContextMana
 
     output = "" if job in NO_LOG else getattr(config, "output", "")
     return watched(job, output, arguments, memory_of_java, settings_yaml(config) if output else "")
-
-
-def _config_class(job: str) -> Any:
-    """Return the class of a job's configuration: that of `write_shards` is WriteShardsConfig."""
-    from conf.schema import jobs
-
-    return getattr(jobs, f"{job.title().replace('_', '')}Config")
 
 
 def _compose(kind: Any, arguments: list[str], job: str) -> Any:

@@ -40,7 +40,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class Assumptions:
-    """The numbers that are not measured but assumed; conf/schema/jobs.py describes each."""
+    """The numbers that are not measured but assumed; conf/schema/jobs/others.py describes each."""
 
     archives: float
     archive_bytes: float

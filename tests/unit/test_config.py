@@ -22,6 +22,7 @@ from conf.schema.jobs import (
     EstimateConfig,
     ReportStatsConfig,
     WriteShardsConfig,
+    config_class,
 )
 from conf.schema.topics import MAX_ENTRY_CHARACTERS, MetadataConfig, PricesConfig
 from conf.settings import settings_of
@@ -29,7 +30,7 @@ from curation.core.choices import Edges, NearDuplicates
 from curation.core.errors import HeadtailError
 from curation.matching import entry_lists
 from curation.report.estimate import Assumptions, Prices
-from jobs import cli, curate
+from jobs import curate
 from jobs.cli import JOBS
 from jobs.flags import read_flags, with_keys
 from jobs.outputs import check_folders, written_folders
@@ -301,4 +302,4 @@ def test_curate_refuses_a_folder_of_other_files_before_it_reads_anything(tmp_pat
 
 @pytest.mark.parametrize("job", JOBS)
 def test_the_class_of_a_jobs_settings_is_known_without_the_job(job: str) -> None:
-    assert cli._config_class(job) is get_type_hints(importlib.import_module(f"jobs.{job}").run)["config"]
+    assert config_class(job) is get_type_hints(importlib.import_module(f"jobs.{job}").run)["config"]
