@@ -18,7 +18,6 @@ from curation.clusters.names import LABELLED, NameTask, count_entries, names_of
 from curation.clusters.sample import Draw, Sample, SampleTask, count_source, draw_sample, gather, share_of
 from curation.clusters.sources import Source
 from curation.clusters.vector_files import list_vectors, open_vector_files
-from curation.clusters.whole_numbers import nearest
 from curation.core import storage
 from curation.core.amounts import counted
 from curation.core.choices import ClusteredTexts
@@ -29,6 +28,7 @@ from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import CURATED, MATCHES
 from curation.core.seeds import run_seed
 from curation.core.tables import Part, Table
+from curation.core.whole_vectors import nearest
 from curation.matching.parts import MatchesTables
 from curation.shards.entry_words import copy_words, read_words
 from curation.shards.joined import Runner

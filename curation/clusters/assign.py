@@ -7,12 +7,12 @@ import pyarrow as pa
 from curation.clusters.entry_vectors import EntryWeights
 from curation.clusters.hierarchy import kept_hierarchy
 from curation.clusters.sources import Source
-from curation.clusters.whole_numbers import nearest
 from curation.core import storage
 from curation.core.beats import moved
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import CLUSTERS
+from curation.core.whole_vectors import nearest
 
 
 @dataclass(frozen=True)

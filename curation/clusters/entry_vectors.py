@@ -16,11 +16,11 @@ import pyarrow as pa
 from curation.balancing.counts import CountFiles
 from curation.balancing.matched_batch import MatchedBatch
 from curation.clusters.vector_files import VectorBatch
-from curation.clusters.whole_numbers import whole_units
 from curation.core.draws import hash64
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED, MATCHES
 from curation.core.table_reader import open_table_file, read_batches
+from curation.core.whole_vectors import whole_units
 
 WIDTH = 512
 DRAWS = 12

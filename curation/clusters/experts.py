@@ -11,8 +11,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from curation.clusters.hierarchy import Hierarchy
-from curation.clusters.whole_numbers import SCALE, products, whole_units
 from curation.core.errors import HeadtailError
+from curation.core.whole_vectors import SCALE, products, whole_units
 
 Encoder = Callable[[list[str]], np.ndarray]
 """Returns a vector for each text, of shape (texts, numbers)."""

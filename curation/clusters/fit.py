@@ -1,6 +1,6 @@
 """Finds centres of clusters: spherical k-means in whole numbers, which keeps clusters of like size if asked to.
 
-The same rows give the same centres on every machine, with any number of threads: see `whole_numbers`. Balance works in
+The same rows give the same centres on every machine, with any number of threads: see `whole_vectors`. Balance works in
 two halves. First, the smallest clusters give their centres to the largest ones. Then a cluster that is larger than the
 mean raises its price, which is taken off its products, so its outer rows go to other clusters. Afterwards a row belongs
 to its nearest centre, whatever the prices, and sizes still differ.
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from curation.clusters.whole_numbers import add_rows, products, whole_units
+from curation.core.whole_vectors import add_rows, products, whole_units
 
 BLOCK_ROWS = 4096
 """Rows whose products with all centres are in memory at once."""

@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from curation.clusters.fit import Fit, fit_centres
 from curation.clusters.sample import PURPOSE
-from curation.clusters.whole_numbers import MAX_WIDTH, loaded, nearest, stored
 from curation.core import storage
 from curation.core.draws import hash64
 from curation.core.errors import HeadtailError
+from curation.core.whole_vectors import MAX_WIDTH, loaded, nearest, stored
 from curation.shards.vector_rows import VectorRows
 
 CENTRES, HIERARCHY, NAMES = "centers.npy", "hierarchy.json", "names.txt"

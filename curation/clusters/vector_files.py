@@ -11,13 +11,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.clusters.whole_numbers import MAX_WIDTH, whole_units
 from curation.core import storage
 from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.storage import FileInfo
 from curation.core.table_reader import foreign_schema
+from curation.core.whole_vectors import MAX_WIDTH, whole_units
 from curation.shards.score_layouts import Vectors, divide, other_key, score_key
 from curation.shards.scores import LOOKED_AT, score_files
 from curation.shards.vector_rows import is_vector, open_vectors

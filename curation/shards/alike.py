@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 import numpy as np
 
-from curation.shards.whole_vectors import Known
+from curation.core.whole_vectors import Known
 
 BLOCK = 512
 """Images that are compared at a time."""

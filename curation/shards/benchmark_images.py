@@ -21,11 +21,11 @@ from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.schemas import check_schema
 from curation.core.table_reader import foreign_schema, read_foreign_batches, read_rows
+from curation.core.whole_vectors import Known
 from curation.shards.perceptual_hash import IMAGEHASH, QUICK, VERSION_KEY, VERSIONS
 from curation.shards.scores import score_files
 from curation.shards.stored_vectors import from_bytes, to_vectors
 from curation.shards.vector_rows import is_vector
-from curation.shards.whole_vectors import Known
 
 REASON = "benchmark_image"
 BENCHMARK_IMAGES = pa.schema(

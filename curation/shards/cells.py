@@ -14,8 +14,8 @@ import pyarrow as pa
 from curation.core import storage
 from curation.core.draws import hash64
 from curation.core.table_reader import read_rows
+from curation.core.whole_vectors import Known
 from curation.shards.stored_vectors import from_bytes
-from curation.shards.whole_vectors import Known
 
 CELL_IMAGES = 2000
 """Images of a cell on average."""

@@ -6,10 +6,10 @@ import pyarrow.compute as pc
 
 from curation.core.errors import HeadtailError
 from curation.core.table_reader import read_rows
-from curation.shards.whole_vectors import STORED, several_widths, whole_vectors
+from curation.core.whole_vectors import STORED, several_widths, whole_vectors
 
 VECTORS_SCHEMA = pa.schema([pa.field("vector", pa.binary())])
-"""A row for each candidate of a range: its vector (curation/shards/whole_vectors.py); null: it has none."""
+"""A row for each candidate of a range: its vector (curation/core/whole_vectors.py); null: it has none."""
 
 
 def as_bytes(vectors: np.ndarray) -> list[bytes]:

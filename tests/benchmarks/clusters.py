@@ -24,7 +24,7 @@ import headtail
 from curation.balancing.counts import save_array
 from curation.clusters.entry_vectors import EntryVectors, EntryWeights, ImageEntries
 from curation.clusters.fit import Fit, fit_centres
-from curation.clusters.whole_numbers import nearest, whole_units
+from curation.core.whole_vectors import nearest, whole_units
 from tests.conftest import SHARED
 
 SHUFFLES = 5

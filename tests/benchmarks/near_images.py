@@ -23,13 +23,13 @@ from curation.core.receipts import Receipt
 from curation.core.schemas import CANDIDATES
 from curation.core.storage import write_rows
 from curation.core.table_reader import read_rows
+from curation.core.whole_vectors import whole_vectors
 from curation.images.ranges import Ranges, list_name
 from curation.shards.cells import CellPlans, draw_pivots, gather_pivots
 from curation.shards.near_steps import drop_near_images
 from curation.shards.selection import CHOSEN
 from curation.shards.steps import PIVOTS, PIVOTS_OF_GROUPS, SURVIVORS, UNIQUE, VECTORS, SelectionSteps
 from curation.shards.stored_vectors import VECTORS_SCHEMA, as_bytes
-from curation.shards.whole_vectors import whole_vectors
 
 TOPICS, WIDTH, RANGES = 400, 1024, 4
 

@@ -21,13 +21,13 @@ from conf.schema.jobs import DownloadImagesConfig, HashImagesConfig, WriteShards
 from curation.balancing.targets import EntryTargets, write_targets
 from curation.clusters.clusters_table import ClustersTable
 from curation.clusters.hierarchy import Hierarchy, write_hierarchy
-from curation.clusters.whole_numbers import whole_units
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import CLUSTERS, HOSTS
 from curation.core.tables import Table
+from curation.core.whole_vectors import whole_units
 from curation.shards.benchmark_images import BENCHMARK_IMAGES
 from curation.spark.tasks import require_single_attempts
 from jobs import download_images, hash_images, write_shards

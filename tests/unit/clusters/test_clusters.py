@@ -19,9 +19,9 @@ from curation.clusters.hierarchy import CENTRES, HIERARCHY, Hierarchy, make_hier
 from curation.clusters.sample import Draw, Sample, SampleTask, count_source, draw_sample, gather
 from curation.clusters.sources import Source
 from curation.clusters.vector_files import list_vectors, open_vector_files
-from curation.clusters.whole_numbers import nearest, whole_units
 from curation.core.errors import HeadtailError
 from curation.core.recipes import Recipe
+from curation.core.whole_vectors import nearest, whole_units
 from jobs.cluster_sources import find_centres, sources_of
 from tests.unit.clusters.test_fit import heaps
 

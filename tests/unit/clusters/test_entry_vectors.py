@@ -19,10 +19,10 @@ from curation.clusters.entry_vectors import (
     read_entry_vectors,
 )
 from curation.clusters.names import LABELLED, NameTask, count_entries, names_of
-from curation.clusters.whole_numbers import whole_units
 from curation.core import storage
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED, MATCHES
+from curation.core.whole_vectors import whole_units
 
 COUNTS = {"de": [4, 0, 9, 1], "en": [1000, 30, 7, 1, 1, 500]}
 Image = list[tuple[str, list[int], bool]]

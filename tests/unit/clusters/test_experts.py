@@ -12,8 +12,8 @@ from conf.compose import compose_config
 from conf.schema.jobs import ExpertWeightsConfig
 from curation.clusters.experts import class_units, encoded, expert_weights
 from curation.clusters.hierarchy import Hierarchy, write_hierarchy
-from curation.clusters.whole_numbers import SCALE, whole_units
 from curation.core.errors import HeadtailError
+from curation.core.whole_vectors import SCALE, whole_units
 from jobs import expert_weights as job
 
 CENTRES = np.random.default_rng(5).normal(size=(9, 6))

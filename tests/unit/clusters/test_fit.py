@@ -5,7 +5,7 @@ import pytest
 
 from curation.clusters import fit
 from curation.clusters.fit import Fit, fit_centres
-from curation.clusters.whole_numbers import nearest, whole_units
+from curation.core.whole_vectors import nearest, whole_units
 
 
 def heaps(sizes: list[int], width: int = 16, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

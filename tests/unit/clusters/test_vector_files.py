@@ -9,10 +9,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.clusters.vector_files import count_rows, list_vectors, open_vector_files, read_vectors
-from curation.clusters.whole_numbers import whole_units
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.uids import uid_of
+from curation.core.whole_vectors import whole_units
 
 UIDS = [f"{number:024x}" for number in range(5)]
 ROWS = np.arange(15, dtype=np.float64).reshape(5, 3) + 1

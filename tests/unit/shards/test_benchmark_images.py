@@ -18,6 +18,7 @@ from curation.core.errors import HeadtailError
 from curation.core.schemas import CANDIDATES
 from curation.core.storage import list_files, write_rows
 from curation.core.table_reader import read_rows
+from curation.core.whole_vectors import whole_vectors
 from curation.images.ranges import Ranges, list_name
 from curation.shards import benchmark_files, benchmark_images
 from curation.shards.benchmark_files import FILES_PER_TASK, SUFFIXES, Embedder, hash_files, plan_hashing
@@ -35,7 +36,6 @@ from curation.shards.perceptual_hash import QUICK, hash_images, phash
 from curation.shards.selection import select_images
 from curation.shards.steps import VECTORS, SelectionSteps
 from curation.shards.stored_vectors import VECTORS_SCHEMA, to_vectors
-from curation.shards.whole_vectors import whole_vectors
 from tests.http_server import draw
 from tests.shard_data import curated_rows
 from tests.unit.shards.settings import image_filters, unique_rules

@@ -12,6 +12,7 @@ import pytest
 
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
+from curation.core.whole_vectors import Known, whole_vectors
 from curation.images.ranges import Ranges
 from curation.shards import alike, cells, near_images
 from curation.shards.alike import Staying
@@ -22,7 +23,6 @@ from curation.shards.score_join import ScoreSettings, join_scores
 from curation.shards.scores import open_scores
 from curation.shards.steps import UNIQUE, SelectionSteps
 from curation.shards.stored_vectors import from_bytes, to_vectors
-from curation.shards.whole_vectors import Known, whole_vectors
 from tests.shard_data import curated_rows
 from tests.unit.shards.test_score_join import write
 from tests.unit.shards.test_write import URLS, bodies, select, stored
@@ -47,33 +47,6 @@ def greedy(values: np.ndarray, cosine: float = COSINE) -> list[int]:
         near = [other for other in range(row) if leaders[other] < 0 and unit[row] @ unit[other] >= cosine]
         leaders.append(near[0] if near else -1)
     return leaders
-
-
-def test_cosines_of_whole_vectors_are_near_those_of_the_embeddings_and_exact() -> None:
-    draw = np.random.default_rng(1)
-    values = draw.random((40, 1024)).astype(np.float32) * draw.choice([1e-20, 1.0, 1e20], (40, 1))
-    whole, known = whole_vectors(values)
-    assert known.all()
-    integers = whole.astype(np.int64)
-    lengths = np.sqrt((integers * integers).sum(axis=1))
-    assert lengths.max() < 4096
-    exact = integers @ integers.T / np.outer(lengths, lengths)
-    rows, places, cosines = Known(whole).near(whole, 0.7)
-    assert (rows.tolist(), places.tolist()) == tuple(each.tolist() for each in np.nonzero(exact >= 0.7))
-    assert cosines == pytest.approx(exact[rows, places], abs=1e-7)
-    unit = values.astype(np.float64) / np.linalg.norm(values.astype(np.float64), axis=1, keepdims=True)
-    assert np.abs(unit @ unit.T - exact).max() < 3e-4
-
-
-@pytest.mark.parametrize("width", [3, 100])
-def test_a_cosine_of_1_finds_all_identical_vectors_beside_any_others(width: int) -> None:
-    whole = whole_vectors(np.random.default_rng(width).normal(size=(200, width)))[0]
-    for first, last in ((0, 200), (0, 1), (7, 9)):
-        rows, places, cosines = Known(whole).near(whole[first:last], 1.0)
-        assert rows.tolist() == [place - first for place in places.tolist()] == list(range(last - first))
-        assert set(cosines.tolist()) == {1.0}
-    opposite = Known(whole).near(-whole[:1], 1.0)[0]
-    assert not len(opposite)
 
 
 @pytest.mark.parametrize("block", [3, 512])

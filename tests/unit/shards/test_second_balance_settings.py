@@ -13,12 +13,12 @@ from conf.schema.jobs import CurateConfig, WriteShardsConfig
 from curation.balancing.concept_counts import ConceptGoal
 from curation.balancing.targets import EntryTargets, write_targets
 from curation.clusters.hierarchy import Hierarchy, write_hierarchy
-from curation.clusters.whole_numbers import whole_units
 from curation.core.choices import Combine
 from curation.core.errors import HeadtailError
 from curation.core.recipes import Recipe
 from curation.core.storage import FileInfo, list_files
 from curation.core.tables import Part, Table
+from curation.core.whole_vectors import whole_units
 from curation.shards.shard_set import ShardSet
 from jobs import write_shards
 from jobs.concept_settings import state_of

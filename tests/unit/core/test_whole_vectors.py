@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from curation.clusters.whole_numbers import MAX_WIDTH, SCALE, loaded, nearest, products, stored, whole_units
+from curation.core.whole_vectors import (
+    MAX_WIDTH,
+    SCALE,
+    Known,
+    loaded,
+    nearest,
+    products,
+    stored,
+    whole_units,
+    whole_vectors,
+)
 
 
 def drawn(rows: int, width: int, seed: int = 0) -> np.ndarray:
@@ -67,3 +77,30 @@ def test_the_length_of_a_vector_does_not_count_and_stored_ones_come_back() -> No
     assert np.array_equal(whole_units(vectors * 2.0**40)[0], units)
     assert np.array_equal(loaded(stored(units)), units)
     assert stored(units).dtype == np.float32
+
+
+def test_cosines_of_whole_vectors_are_near_those_of_the_embeddings_and_exact() -> None:
+    draw = np.random.default_rng(1)
+    values = draw.random((40, 1024)).astype(np.float32) * draw.choice([1e-20, 1.0, 1e20], (40, 1))
+    whole, known = whole_vectors(values)
+    assert known.all()
+    integers = whole.astype(np.int64)
+    lengths = np.sqrt((integers * integers).sum(axis=1))
+    assert lengths.max() < 4096
+    exact = integers @ integers.T / np.outer(lengths, lengths)
+    rows, places, cosines = Known(whole).near(whole, 0.7)
+    assert (rows.tolist(), places.tolist()) == tuple(each.tolist() for each in np.nonzero(exact >= 0.7))
+    assert cosines == pytest.approx(exact[rows, places], abs=1e-7)
+    unit = values.astype(np.float64) / np.linalg.norm(values.astype(np.float64), axis=1, keepdims=True)
+    assert np.abs(unit @ unit.T - exact).max() < 3e-4
+
+
+@pytest.mark.parametrize("width", [3, 100])
+def test_a_cosine_of_1_finds_all_identical_vectors_beside_any_others(width: int) -> None:
+    whole = whole_vectors(np.random.default_rng(width).normal(size=(200, width)))[0]
+    for first, last in ((0, 200), (0, 1), (7, 9)):
+        rows, places, cosines = Known(whole).near(whole[first:last], 1.0)
+        assert rows.tolist() == [place - first for place in places.tolist()] == list(range(last - first))
+        assert set(cosines.tolist()) == {1.0}
+    opposite = Known(whole).near(-whole[:1], 1.0)[0]
+    assert not len(opposite)
