@@ -72,16 +72,20 @@ def solve_shares(goal: BalanceGoal, distributions: Distributions, expect: Expect
     """
     rule = replace(goal.rule, yields={})
     tried: list[tuple[Mapping[str, float], Mapping[str, float]]] = []
+    passes: dict[tuple[float, ...], Mapping[str, np.ndarray]] = {}
     reach = None if goal.target_images is None else Reach.of_pass(goal, distributions, expect)
-    for number in range(1 if reach is None else 2, MAX_PASSES + 1):
+    first = 1 if reach is None else 2
+    for number in range(first, MAX_PASSES + 1):
         candidate = replace(goal, rule=rule)
         candidate = candidate if reach is None else _with_t(candidate, distributions, reach)
         t = candidate.thresholds(distributions)
-        expected = expect({lang: np.array([one]) for lang, one in t.items()})
-        images = {lang: float(values[0]) for lang, values in expected.items()}
+        at = tuple(t.values())
+        if at not in passes:  # where a language cannot have its share, the steps soon come back to the same thresholds
+            passes[at] = expect({lang: np.array([one]) for lang, one in t.items()})
+        images = {lang: float(values[0]) for lang, values in passes[at].items()}
         capped = {lang: distributions[lang].matches_capped(one) for lang, one in t.items()}
         yields = {lang: images.get(lang, 0.0) / capped[lang] for lang in t}
-        found = SharesFound(_distance(candidate, distributions, t, images, yields), number)
+        found = SharesFound(_distance(candidate, distributions, t, images, yields), first - 1 + len(passes))
         if found.is_exact or number == MAX_PASSES:
             return candidate, found
         tried.append(({lang: rule.yields.get(lang, 1.0) for lang in t}, yields))

@@ -13,7 +13,7 @@ from curation.balancing.balance import text_probabilities
 from curation.balancing.counts import BucketsTask, CountArrays, save_array
 from curation.balancing.distributions import Distribution, Distributions
 from curation.balancing.forecast import ALL, ForecastGrid, add_forecasts, forecast_buckets
-from curation.balancing.language_shares import TOLERANCE, solve_shares
+from curation.balancing.language_shares import MAX_PASSES, TOLERANCE, solve_shares
 from curation.balancing.matched_batch import MatchedBatch
 from curation.balancing.targets import EntryTargets
 from curation.core.choices import Others
@@ -131,6 +131,29 @@ def test_a_number_is_refused_only_where_the_images_themselves_do_not_give_it(own
         if own:
             with pytest.raises(HeadtailError, match="less than the"):
                 solve_shares(balance_goal(rule, target_images=least * 0.99), distributions, expect)
+
+
+def test_no_pass_is_made_twice_where_own_thresholds_keep_more_than_the_share_of_a_language() -> None:
+    matched = MatchedBatch(to_batch(make_images(300, seed=3, entries=20)))
+    arrays = CountArrays()
+    arrays.add(matched)
+    counts = dict(arrays.items())
+    targets = EntryTargets({"de": (np.arange(10, dtype=np.int32), np.full(10, -1e6))})
+    effective = {lang: targets.effective(lang, each) for lang, each in counts.items()}
+    passes: list[tuple[float, ...]] = []
+
+    def expect(ts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        passes.append(tuple(float(t[-1]) for t in ts.values()))
+        return _expect_texts(matched, effective, ts)
+
+    rule = threshold_rule(others=Others.shares, shares={"fr": 0.25})
+    for wish in ({"t": 1.5}, {"target_images": 140.0}):
+        passes.clear()
+        distributions = Distributions(counts, counts.__getitem__, targets)
+        solved, found = solve_shares(balance_goal(rule, **wish), distributions, expect)
+        assert found.distance > 1  # German has far more than it should, at any t
+        assert len(set(passes)) == len(passes) == found.passes < MAX_PASSES
+        assert tuple(solved.thresholds(distributions).values()) in passes
 
 
 def _wish(goal: object) -> dict[str, object]:
