@@ -10,7 +10,7 @@ from curation.clusters.sources import Source
 from curation.core import storage
 from curation.core.beats import moved
 from curation.core.errors import HeadtailError
-from curation.core.receipts import Receipt
+from curation.core.receipts import Receipt, written_receipt
 from curation.core.schemas import CLUSTERS
 from curation.core.whole_vectors import nearest
 
@@ -38,9 +38,8 @@ def assign_clusters(task: AssignTask, given: Given) -> Receipt:
 
     The facts `coarse <number>` count rows. Raises HeadtailError for vectors of another length than the centres.
     """
-    if storage.exists(task.receipt):
-        with storage.open_input(task.receipt) as file:
-            return Receipt.from_json(file.read().decode()).moved_to(task.output.rpartition("/")[0])
+    if written := written_receipt(task.receipt):
+        return written.moved_to(task.output.rpartition("/")[0])
     hierarchy, receipt = kept_hierarchy(given.folder, given.id), Receipt(task.output)
     coarse_of = pa.array(hierarchy.coarse, pa.int32())
     width = hierarchy.centres.shape[1]

@@ -53,7 +53,7 @@ class ClustersTable(Table):
         """
         storage.remove(self.work())
         mark = storage.join(self.part_path(number), RECIPE)
-        if storage.exists(mark) and storage.read_json(mark) == {"id": recipe.id}:
+        if storage.read_json_if_there(mark) == {"id": recipe.id}:
             return self.part_path(number)
         self.begin(number)
         storage.write_json(mark, {"id": recipe.id})

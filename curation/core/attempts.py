@@ -39,9 +39,8 @@ def noted_error(note: str) -> Iterator[None]:
     A local run tries a task again because its process may have died. An error would come again, hours later. `note` is
     the path of a temporary file of this run. The end of a stream is not noted: the process at its other end has ended.
     """
-    if storage.exists(note):
-        with storage.open_input(note) as file:
-            raise RuntimeError(file.read().decode())
+    with suppress(FileNotFoundError):
+        raise RuntimeError(storage.read_bytes(note).decode())
     try:
         yield
     except EOFError:

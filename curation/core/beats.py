@@ -206,8 +206,8 @@ class Beats:
 
 
 def _read(path: str) -> dict[str, Any]:
-    with suppress(OSError, ValueError), storage.open_input(path) as file:
-        return json.load(file)
+    with suppress(OSError, ValueError):
+        return storage.read_json(path)
     return {}
 
 

@@ -39,6 +39,6 @@ def refuse_cleaned(file: str) -> None:
     """Raise HeadtailError if a missing file belongs to a cleaned part."""
     folder = file.rpartition("/")[0]
     path = storage.join(folder, MANIFEST)
-    manifest = storage.read_json(path) if storage.exists(path) else {}
+    manifest = storage.read_json_if_there(path)
     if isinstance(manifest, dict) and CLEANED in manifest:
         raise HeadtailError(refusal(folder, manifest))

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Self
 
+from curation.core import storage
+
 
 @dataclass
 class Receipt:
@@ -86,6 +88,14 @@ class Receipt:
         values["drops"] = Counter(values["drops"])
         values["facts"] = Counter(values["facts"])
         return cls(**values)
+
+
+def written_receipt(path: str) -> Receipt | None:
+    """Return the receipt that a task has written to a file, None if there is none."""
+    try:
+        return Receipt.from_json(storage.read_bytes(path).decode())
+    except FileNotFoundError:
+        return None
 
 
 def merge_receipts(name: str, receipts: Iterable[Receipt]) -> Receipt:

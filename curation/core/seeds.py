@@ -131,9 +131,8 @@ def _manifests(tables: Iterable[str]) -> list[dict[str, Any]]:
     found = []
     for table in tables:
         found += [part.manifest for part in Table(table).parts()]
-        path = storage.join(table, MANIFEST)
-        if storage.exists(path):
-            found.append(storage.read_json(path))
+        if (manifest := storage.read_json_if_there(storage.join(table, MANIFEST))) is not None:
+            found.append(manifest)
     return [manifest for manifest in found if "headtail" in manifest.get("versions", {})]
 
 

@@ -249,10 +249,26 @@ def write_json(path: str, value: Any) -> None:
     write_bytes(path, json.dumps(value, ensure_ascii=False, indent=1).encode() + b"\n")
 
 
-def read_json(path: str) -> Any:
-    """Return the value of a JSON file."""
+def read_bytes(path: str) -> bytes:
+    """Return the bytes of a small file, by one request to a store; raises FileNotFoundError."""
+    fs, inner = filesystem(path)
+    if not isinstance(fs, LocalFileSystem):
+        return fs.cat_file(inner)
     with open_input(path) as file:
-        return json.load(file)
+        return file.read()
+
+
+def read_json(path: str) -> Any:
+    """Return the value of a JSON file; raises FileNotFoundError."""
+    return json.loads(read_bytes(path))
+
+
+def read_json_if_there(path: str) -> Any:
+    """Return the value of a JSON file, None if there is no file: without a request that asks for it first."""
+    try:
+        return read_json(path)
+    except FileNotFoundError:
+        return None
 
 
 _hooks: list[Callable[[], None]] = []

@@ -1,6 +1,5 @@
 """The task that fetches one download list and stores its images, with a status for every attempt."""
 
-import json
 import os
 import tempfile
 import time
@@ -16,7 +15,7 @@ from curation.core.choices import Obey
 from curation.core.errors import HeadtailError, host_name
 from curation.core.fences import WRITER, Fence
 from curation.core.heap import large_blocks_kept
-from curation.core.receipts import Receipt
+from curation.core.receipts import Receipt, written_receipt
 from curation.core.schemas import DOWNLOAD_STATUS, STORED
 from curation.core.tar_writer import TarWriter
 from curation.images.connections import shared_resolver
@@ -56,9 +55,8 @@ def download_list(task: DownloadTask, settings: DownloadSettings) -> Receipt:
     lies in a shard is read from the shard. The tar holds the images in the final order. If no image is new, no file is
     written. The receipt, `<name>.json`, is written last: without it the list counts as not fetched.
     """
-    if storage.exists(receipt_path(task.status_path)):
-        # Spark may run a finished task again after it lost a machine.
-        return Receipt.from_json(json.dumps(storage.read_json(receipt_path(task.status_path))))
+    if finished := written_receipt(receipt_path(task.status_path)):
+        return finished  # Spark may run a finished task again after it lost a machine
     start = time.monotonic()
     rows = new_rows(task, settings.retry_failed)
     receipt = Receipt(task.list_path, rows_in=rows.num_rows)

@@ -1,6 +1,5 @@
 """The table of downloads: each part is a generation, the images that one run fetched."""
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
@@ -52,7 +51,7 @@ class Downloads(Table):
 
     def _plan(self) -> dict[str, int]:
         path = storage.join(self.path, RANGES)
-        return storage.read_json(path) if storage.exists(path) else {}
+        return storage.read_json_if_there(path) or {}
 
     def _fix(self, images: int, images_per_list: int, seed: int) -> Ranges:
         ranges = Ranges(count_ranges(images, images_per_list), seed)
@@ -137,7 +136,7 @@ class Downloads(Table):
                 continue
             names = storage.list_folder(folder)
             receipts = [name for name in names if name.startswith("range-") and name.endswith(".json")]
-            read = [Receipt.from_json(json.dumps(storage.read_json(storage.join(folder, name)))) for name in receipts]
+            read = [Receipt.from_json(storage.read_bytes(storage.join(folder, name)).decode()) for name in receipts]
             finished = {
                 name.removesuffix(".json"): receipt
                 for name, receipt in zip(receipts, read, strict=True)

@@ -4,7 +4,6 @@ The hosts of all download lists are asked once, each by one task (`slice_hosts`,
 back to the lists in slices for groups of ranges, so a list reads the rules of few other hosts (`read_hosts`).
 """
 
-import json
 import time
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,7 +20,7 @@ from curation.core.choices import Obey
 from curation.core.draws import hash64
 from curation.core.errors import HeadtailError, host_name
 from curation.core.exchange import SUFFIX, read_slices, write_slices
-from curation.core.receipts import Receipt
+from curation.core.receipts import Receipt, written_receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import HOSTS
 from curation.core.tables import Part, Table
@@ -138,8 +137,7 @@ def ask_hosts(
     that forbid something (`forbidding`) and those whose robots.txt could not be had (`failed`). With `detect_outage`,
     raises HeadtailError if none of MIN_JUDGED hosts or more answers, so that Spark asks another machine.
     """
-    if storage.exists(receipt_path(task.output)):
-        done = Receipt.from_json(json.dumps(storage.read_json(receipt_path(task.output))))
+    if done := written_receipt(receipt_path(task.output)):
         return done.moved_to(task.output.rpartition("/")[0])
     start = time.monotonic()
     given = read_slices(task.origins, task.number)

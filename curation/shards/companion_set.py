@@ -44,10 +44,10 @@ def is_done(folder: str, recipe: dict[str, Any], overwrite: bool) -> bool:
     Raises HeadtailError if the folder holds others, unless `overwrite`.
     """
     path = storage.join(folder, MANIFEST)
-    if not storage.exists(path):
-        return False
     try:
-        found = storage.read_json(path)
+        found = storage.read_json_if_there(path)
+        if found is None:
+            return False
         complete, other = found["complete"], found["id"] != recipe["id"]
         changed = "other shards" if found["shards"] != recipe["shards"] else "other files"
     except (ValueError, KeyError, TypeError) as error:
@@ -65,7 +65,7 @@ def begin(folder: str, recipe: dict[str, Any]) -> str:
     """
     path = storage.join(folder, MANIFEST)
     work = storage.join(folder, f".work-{recipe['id']}")
-    if storage.exists(path) and storage.read_json(path).get("id") == recipe["id"]:
+    if (storage.read_json_if_there(path) or {}).get("id") == recipe["id"]:
         return work
     storage.write_json(path, {**recipe, "id": "", "complete": False})
     for name in storage.list_folder(folder):

@@ -8,7 +8,6 @@ often a key is given. A task that has ended leaves its receipt and is not done a
 
 import functools
 import hashlib
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ import pyarrow as pa
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.exchange import iter_slices, write_slices
-from curation.core.receipts import Receipt
+from curation.core.receipts import Receipt, written_receipt
 
 CHUNK_BYTES = 32 << 20
 """Rows that a task holds, in bytes; a slice of one file has no more."""
@@ -94,8 +93,8 @@ def done_once(function: Callable[[Any], Receipt]) -> Callable[[Any], Receipt]:
 
     @functools.wraps(function)
     def work(task: Any) -> Receipt:
-        if storage.exists(task.receipt):
-            return Receipt.from_json(json.dumps(storage.read_json(task.receipt)))
+        if written := written_receipt(task.receipt):
+            return written
         receipt = function(task).check()
         storage.write_bytes(task.receipt, receipt.to_json().encode())
         return receipt

@@ -6,7 +6,6 @@ the downloads, which have the same order.
 """
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import pyarrow.compute as pc
 
 from curation.core import storage
 from curation.core.beats import moved
-from curation.core.receipts import Receipt
+from curation.core.receipts import Receipt, written_receipt
 from curation.core.schemas import CANDIDATES, CURATED, SAMPLES, STORED
 from curation.core.table_reader import read_rows, read_schema
 from curation.core.tar_writer import COMPANION_NAME, end, member
@@ -177,8 +176,7 @@ def write_shard(task: ShardTask) -> Receipt:
     The output in the receipt has the keys `tar`, `tar_bytes` and `tar_sha256` as well. If an earlier run has written
     the receipt, the shard is complete and stays as it is.
     """
-    if storage.exists(task.receipt):
-        written = Receipt.from_json(json.dumps(storage.read_json(task.receipt)))
+    if written := written_receipt(task.receipt):
         return written.moved_to(task.sidecar.rsplit("/", 1)[0])
     receipt = Receipt(task.tar)
     digest, size, index = hashlib.sha256(), 0, TarIndex()

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from curation.core import storage
 from curation.core.choices import Signal
 from curation.core.errors import HeadtailError
-from curation.core.receipts import Receipt
+from curation.core.receipts import Receipt, written_receipt
 from curation.core.recipes import added
 from curation.core.table_reader import read_rows
 from curation.images.decoding import decode_image
@@ -105,9 +105,8 @@ def score_images(task: ScoreTask, settings: SignalSettings, identities: Sequence
     not_written for images that are not among those of the task.
     Raises HeadtailError if the models of this machine are not those of `identities`.
     """
-    if storage.exists(task.receipt):
-        with storage.open_input(task.receipt) as file:
-            return Receipt.from_json(file.read().decode()).moved_to(task.output.rpartition("/")[0])
+    if written := written_receipt(task.receipt):
+        return written.moved_to(task.output.rpartition("/")[0])
     models = _kept_models(settings, tuple(identities))
     schema, receipt = signals_schema(models), Receipt(task.output)
     images = stored_images(task.status)

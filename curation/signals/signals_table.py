@@ -41,7 +41,7 @@ class SignalsTable(Table):
     def begin_or_resume(self, number: int, recipe: Recipe) -> str:
         """Return the folder of a part: with the finished lists of a stopped run of this recipe, else emptied."""
         mark = storage.join(self.part_path(number), RECIPE)
-        if storage.exists(mark) and storage.read_json(mark) == {"id": recipe.id}:
+        if storage.read_json_if_there(mark) == {"id": recipe.id}:
             return self.part_path(number)
         self.begin(number)
         storage.write_json(mark, {"id": recipe.id})

@@ -9,7 +9,10 @@ import pytest
 
 from curation.core import fault_lines, remote, s3_store, storage
 from curation.core.errors import HeadtailError, faults_as_lines
+from curation.core.receipts import Receipt, written_receipt
+from curation.core.recipes import Recipe
 from curation.core.store_faults import StoreError
+from curation.core.tables import Table
 from tests.faulty_store import Faults, FaultyStore, store_found_in
 from tests.store_answers import MANY
 
@@ -52,6 +55,26 @@ def written_and_read() -> None:
     storage.remove_files(["s3://bucket/run/large"])
     storage.remove("s3://bucket/run")
     assert storage.list_folder("s3://bucket/run") == []
+
+
+def test_manifests_and_receipts_are_read_by_one_request_each(store: FaultyStore) -> None:
+    receipt = Receipt("task", rows_in=3, rows_out=3)
+    storage.write_bytes("s3://bucket/table/receipt.json", receipt.to_json().encode())
+    Table("s3://bucket/table").commit(0, Recipe("stage", 1, {}, []), [receipt], 0.0)
+    reads: dict[str, tuple[Callable[[], object], object, dict[str, int]]] = {
+        "receipt": (lambda: written_receipt("s3://bucket/table/receipt.json"), receipt, {"GET": 1}),
+        "none": (lambda: written_receipt("s3://bucket/table/none.json"), None, {"GET": 1}),
+        "no manifest": (lambda: storage.read_json_if_there("s3://bucket/none/_manifest.json"), None, {"GET": 1}),
+        "parts": (
+            lambda: [part.receipt.rows_in for part in Table("s3://bucket/table").parts()],
+            [3],
+            {"LIST": 1, "GET": 1},
+        ),
+    }
+    for name, (read, expected, requests) in reads.items():
+        store.begin(Faults())
+        assert read() == expected, name
+        assert dict(store.requests) == requests, name
 
 
 @pytest.mark.parametrize(
