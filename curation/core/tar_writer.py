@@ -1,13 +1,18 @@
 """Writes tar archives whose bytes depend only on the members' names and contents: ustar, no owner, no time."""
 
 import re
-import struct
+from collections.abc import Mapping
+from itertools import chain
 from typing import BinaryIO
 
 BLOCK = 512
 RECORD = 20 * BLOCK
 """tar programs pad an archive to a multiple of this many bytes."""
-_HEADER = struct.Struct("100s8s8s8s12s12s8s1s100s8s32s32s8s8s155s12x")
+_OWNER = b"0000644\0" + 2 * b"0000000\0"
+_TIME = b"00000000000\0"
+_REST = b"0" + bytes(100) + b"ustar\x0000" + bytes(247)
+"""What follows the checksum: a plain file, no link, the format, no names of owners, no prefix."""
+_SUM = sum(_OWNER + _TIME + b" " * 8 + _REST)
 _SAFE_NAME = re.compile(r"[0-9A-Za-z_-]+\.[0-9a-z]+")
 COMPANION_NAME = re.compile(r"[0-9A-Za-z_-]+\.[0-9a-z]+(\.[0-9a-z]+)?")
 """Names whose extensions may have two parts, as `syn.json`."""
@@ -21,12 +26,9 @@ def header(name: str, size: int, allowed: re.Pattern[str] = _SAFE_NAME) -> bytes
     """
     if len(name) > 100 or not allowed.fullmatch(name):
         raise ValueError(f"a shard cannot have a member with the name {name!r}")
-    fields = (
-        name.encode(), b"0000644\0", b"0000000\0", b"0000000\0", b"%011o\0" % size, b"00000000000\0", b" " * 8, b"0",
-        b"", b"ustar\x0000", b"", b"", b"", b"", b"",
-    )  # fmt: skip
-    block = _HEADER.pack(*fields)
-    return block[:148] + b"%06o\0 " % sum(block) + block[156:]
+    encoded, octal = name.encode(), b"%011o\0" % size
+    checksum = b"%06o\0 " % (_SUM + sum(encoded) + sum(octal))
+    return b"".join((encoded.ljust(100, b"\0"), _OWNER, octal, _TIME, checksum, _REST))
 
 
 def padding(size: int) -> bytes:
@@ -36,7 +38,13 @@ def padding(size: int) -> bytes:
 
 def member(name: str, data: bytes, allowed: re.Pattern[str] = _SAFE_NAME) -> bytes:
     """Return a member: header, data, padding; `allowed` are the names that it may have."""
-    return b"".join((header(name, len(data), allowed), data, padding(len(data))))
+    return members({name: data}, allowed)
+
+
+def members(named: Mapping[str, bytes], allowed: re.Pattern[str]) -> bytes:
+    """Return members one after the other, their data by name; all bytes are copied once."""
+    parts = ((header(name, len(data), allowed), data, padding(len(data))) for name, data in named.items())
+    return b"".join(chain.from_iterable(parts))
 
 
 def end(size: int) -> bytes:

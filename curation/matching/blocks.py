@@ -1,7 +1,7 @@
 """Blocks: matched rows of one bucket, sorted by uid, as bytes that the shuffle moves without a look into them.
 
-A map task gives few blocks per bucket, each an Arrow record batch that is compressed once, as a whole: with many
-buckets its columns are short, and a frame for each of them would compress worse.
+A map task gives few blocks per bucket, each compressed once, as a whole: with many buckets its columns are short, and a
+frame for each of them would compress worse.
 """
 
 import sys
@@ -16,6 +16,7 @@ from curation.core.string_buffers import buffers_of
 from curation.matching.buckets import buckets_of
 from curation.matching.match import MATCHED
 from curation.matching.merging import collapse
+from curation.matching.packed_rows import PackedRows, unpack_rows
 
 HELD_BYTES = 64 << 20
 """A task holds rows up to about this size, before it cuts them into blocks, or sorts and spills them."""
@@ -47,7 +48,7 @@ def cut_blocks(
 def read_block(block: bytes | memoryview) -> pa.RecordBatch:
     """Return the matched rows (MATCHED) of a block."""
     size = int.from_bytes(block[:_SIZE], "little")
-    return pa.ipc.read_record_batch(_CODEC.decompress(block[_SIZE:], size), MATCHED)
+    return unpack_rows(_CODEC.decompress(block[_SIZE:], size))
 
 
 def sort_rows(batches: list[pa.RecordBatch]) -> pa.Table:
@@ -74,12 +75,15 @@ def _cut(held: list[pa.RecordBatch], buckets: int, drops: Counter[str]) -> Itera
     (batch,) = rows.combine_chunks().to_batches()
     borders = np.searchsorted(buckets_of(batch.column("uid"), buckets), np.arange(buckets + 1))
     step = max(1, BLOCK_BYTES * batch.num_rows // max(batch.nbytes, 1))
+    packed = PackedRows(batch)
     for bucket in np.flatnonzero(np.diff(borders)).tolist():
         for start in range(int(borders[bucket]), int(borders[bucket + 1]), step):
+            at = start
             for piece in halves(batch.slice(start, min(step, int(borders[bucket + 1]) - start)), BLOCK_BYTES):
-                content = piece.serialize()
-                size = content.size.to_bytes(_SIZE, "little")
+                content = packed.pack(at, at + piece.num_rows)
+                size = len(content).to_bytes(_SIZE, "little")
                 yield bucket, b"".join((size, _CODEC.compress(content))), piece.num_rows
+                at += piece.num_rows
 
 
 def halves(batch: pa.RecordBatch, most_bytes: int) -> Iterator[pa.RecordBatch]:

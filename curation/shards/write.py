@@ -20,7 +20,7 @@ from curation.core.beats import moved
 from curation.core.receipts import Receipt, written_receipt
 from curation.core.schemas import CANDIDATES, CURATED, SAMPLES, STORED
 from curation.core.table_reader import read_rows, read_schema
-from curation.core.tar_writer import COMPANION_NAME, end, member
+from curation.core.tar_writer import COMPANION_NAME, end, members
 from curation.images.ranges import list_name
 from curation.images.status import images_path
 from curation.shards.blurred import BLURRED_FIELD, BlurredImages
@@ -289,4 +289,4 @@ def _members(
                 named = {f"{row['uid']}.{extension}": data for extension, data in parts.items()}
                 for name, data in named.items():
                     index.add(name, len(data))
-                yield b"".join(member(name, data, COMPANION_NAME) for name, data in named.items())
+                yield members(named, COMPANION_NAME)

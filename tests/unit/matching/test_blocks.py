@@ -12,6 +12,7 @@ from curation.matching.blocks import cut_blocks, halves, read_block, sort_rows
 from curation.matching.buckets import buckets_of
 from curation.matching.match import MATCHED
 from curation.matching.merging import merge_images
+from curation.matching.packed_rows import PackedRows, unpack_rows
 from curation.matching.sorted_runs import iter_sorted
 from tests.unit.matching.test_merging import make_rows, merge, values
 
@@ -65,6 +66,22 @@ def test_blocks_hold_each_text_of_an_image_once_in_their_buckets(
     expected, dropped = merge(rows, 64, 10_000)
     assert values(merged) == values(expected)
     assert +drops == +dropped
+
+
+@pytest.mark.parametrize("longest", [0, 200, 300, 70_000])
+@pytest.mark.parametrize(("start", "end"), [(0, 40), (7, 31), (39, 40), (12, 12)])
+def test_any_rows_of_a_batch_come_out_as_they_went_in(longest: int, start: int, end: int) -> None:
+    draw = random.Random(longest)
+    rows = [
+        plain_row(f"{draw.getrandbits(96):024x}", "é" * draw.randrange(longest // 2 + 1))
+        | {"lang_score": draw.choice([None, 0.0, 0.5]), "entry_ids": draw.choices(range(1 << 31), k=draw.randrange(9))}
+        for _ in range(50)
+    ]
+    (batch,) = batches_of(rows, 50)
+    read = unpack_rows(pa.py_buffer(PackedRows(batch.slice(10)).pack(start, end)))
+    read.validate(full=True)
+    assert read.schema == MATCHED
+    assert read.to_pylist() == rows[10 + start : 10 + end]
 
 
 @pytest.mark.parametrize("max_runs", [2, 32])
