@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -111,6 +112,19 @@ def with_status(uid: str, status: str, function: Any, tasks: Sequence[Any], _: s
         if output.get("uid") == uid and "sha256" in output:
             output["status"] = status
     return receipts
+
+
+def test_an_entry_that_never_matches_does_not_even_match_itself(passes: ReportPasses) -> None:
+    """The tokens engine knows no rule of its own for such entries."""
+    store, told = passes.store, 0
+    for lang, listed in passes.lists([], "").items():
+        entries = store.entries(lang)
+        held = store.matcher(lang).match(entries.fill_null("")).to_pylist()
+        never = [k for k, ids in enumerate(held) if entries[k].is_valid and k not in ids]
+        assert listed.never == len(never)
+        assert listed.examples == entries.take(pa.array(never[: len(listed.examples)], pa.int64())).to_pylist()
+        told += len(never)
+    assert told > 0
 
 
 @pytest.mark.parametrize("max_tasks", [1, 50])
