@@ -13,7 +13,7 @@ from curation.core.tables import Part
 from curation.images.downloads import RANGES
 from curation.images.ranges import Ranges
 from curation.report.examples import Example
-from curation.report.unseen import Unseen, find_statuses, plan_statuses
+from curation.report.unseen import Unseen, find_statuses, plan_statuses, removal_settings
 from curation.shards.shard_set import ShardSet
 from tests.shard_data import curated_rows
 from tests.unit.shards.test_write import URLS, bodies, stored
@@ -42,6 +42,19 @@ def test_given_lists_tell_where_those_of_the_manifest_lie(tmp_path: Path) -> Non
     listed.write_text(f"{RED}\n{RED}\n")
     with pytest.raises(HeadtailError, match=r"removals=optout\.txt: give it to report_stats"):
         Unseen.of_tables([], shards, [str(listed), address])
+
+
+def test_given_lists_decide_the_report(tmp_path: Path) -> None:
+    listed = tmp_path / "optout.txt"
+    listed.write_text(f"{RED}\n")
+    assert removal_settings([]) == {}, "the recipe of reports without lists stays"
+    before = removal_settings([str(listed), SHA])
+    assert before["removals"][1] == SHA
+    listed.write_text(f"{RED}\n{SHA}\n")
+    assert removal_settings([str(listed), SHA]) != before
+    listed.write_text("what?\n")
+    with pytest.raises(HeadtailError, match="line 1: expected a uid"):
+        removal_settings([str(listed)])
 
 
 def test_the_lists_of_sets_by_cluster_hide_their_images(tmp_path: Path) -> None:
