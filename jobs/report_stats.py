@@ -25,6 +25,7 @@ from curation.report.passes import ReportPasses
 from curation.report.run_paths import RunPaths
 from curation.report.run_tables import STAGE, RunTables, check_files
 from curation.report.search_files import SearchPlan, search_settings
+from curation.report.unseen import removal_settings
 from curation.report.values import report_values
 from curation.signals.presets import count_faces
 from curation.spark.session import open_session
@@ -50,6 +51,7 @@ def run(config: ReportStatsConfig) -> None:
     concepts = counts_of(config.concept_counts, balance)
     recipe_of |= {"concept_counts": concepts.id} if concepts else {}
     asked = class_settings(config.benchmarks, classes) | search_settings(config.search_megabytes)
+    asked |= removal_settings(config.removals)
     signals = Table(config.image_signals).parts()
     faces = count_faces(signals)
     more = {"image_signals": [part.id for part in signals]} if faces else {}
@@ -67,10 +69,11 @@ def run(config: ReportStatsConfig) -> None:
     progress = Stage(STAGE, f"{buckets} of matches, and the tables made from them")
     spark = open_session(STAGE, **vars(config.spark))
     work = join(config.report, ".work")
-    passes = ReportPasses(partial(run_tasks, spark), tables, store, seed, work, listed)
+    passes = ReportPasses(partial(run_tasks, spark), tables, store, seed, work, listed, tuple(config.removals))
     paths, cores = RunPaths(config.output), spark.sparkContext.defaultParallelism
     shards, price = paths.shown(tables.shards.path), PricesConfig.core_hour
-    inputs, numbers = passes.inputs(TASKS_PER_CORE * cores, classes, words.languages, shards, price)
+    max_tasks = TASKS_PER_CORE * cores
+    inputs, numbers = passes.inputs(max_tasks, classes, words.languages, shards, price)
     forecast = passes.forecast(cores, Rates(RatesConfig.images_per_second, RatesConfig.bytes_per_image))
     report = report_values(
         replace(inputs, forecast=forecast, concepts=concept_values(config.concept_counts, balance)),
@@ -82,7 +85,7 @@ def run(config: ReportStatsConfig) -> None:
         metadata={"id": store.hash},
     )
     report |= {"faces": faces} if faces else {}
-    search = SearchPlan(words, numbers, passes.pool() if config.search_megabytes else {})
+    search = SearchPlan(words, numbers, passes.pool(max_tasks) if config.search_megabytes else {})
     searched = search.write(config.report, report, config.search_megabytes, config.entries)
     write_report(config.report, paths.report(report), searched)
     remove(work)

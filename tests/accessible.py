@@ -34,6 +34,8 @@ class Faults(HTMLParser):
             self._tags.append(tag)
         if "id" in given:
             self._ids.append(given["id"] or "")
+        if len(given) < len(attrs):
+            self.found.append(f"{tag} has an attribute twice")
         if tag == "html" and not given.get("lang"):
             self.found.append("html has no lang")
         if tag == "img" and "alt" not in given:

@@ -11,6 +11,8 @@ from typing import Any
 from curation.report.numbers import number
 
 HEIGHT, WIDTH = 400, 1000
+LONG_LABEL = 5
+"""Characters: of longer labels a histogram has three, else five, since four histograms stand side by side."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,8 @@ def histogram(bins: dict[str, Any], description: str, show: Callable[[float], st
         size = count / highest * 196
         name = f"{show(edges[index])} to {show(edges[index + 1])}: {count:,}"
         plot.columns.append((index, f"{200 - size:.2f}", f"{size:.2f}", name))
-    step = max(1, math.ceil(columns / 4))
+    is_long = len(show(edges[-1])) > LONG_LABEL
+    step = max(1, math.ceil(columns / (2 if is_long else 4)))
     plot.labels += _positions([(index / columns, show(edges[index])) for index in range(0, columns + 1, step)])
     plot.labels.append(Label("y", number(highest), top=2))
     if bins["beyond"]:
@@ -171,6 +174,8 @@ def images_by_t(forecast: dict[str, Any]) -> Plot:
     first, last = (math.log10(points[end]["t"]) for end in (0, -1))
     powers = [10**power for power in range(math.ceil(first), math.floor(last) + 1)]
     plot.labels += _positions([(at_of_t(forecast, t), number(t)) for t in powers])
-    side = "left-of" if place > 0.5 else "right-of"
-    plot.labels.append(Label(f"note {side}", "this run", left=place * 100, strong=f"t = {number(round(own['t'], 2))}"))
+    side = "left-of" if place > 0.85 else "right-of"
+    # The curve rises, so there is room below it on the right.
+    text = f"t = {number(round(own['t'], 2))}"
+    plot.labels.append(Label(f"note {side}", "this run", left=place * 100, top=85, strong=text))
     return plot

@@ -14,14 +14,13 @@ from curation.report.examples import MAX_CHARS
 from curation.report.personal import masked_beginning
 
 SHOWN_TEXTS, TAIL_ENTRIES = 24, 20
+SPARE_TEXTS, TEXTS_OF_ENTRY = 2 * SHOWN_TEXTS, 4
+"""Texts that each task offers, of any entry and of each that is wanted: some of their images must not be shown."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """The entries that get a text each, by language, the seed of the draws, and lists of removed images.
-
-    An image that has left the shards is not shown by its texts either.
-    """
+    """The entries that get a text each, by language, the seed of the draws, and the removal lists of the run."""
 
     entries: Mapping[str, list[int]]
     seed: int
@@ -30,11 +29,11 @@ class Wanted:
 
 @dataclass
 class KeptTexts:
-    """The texts with the smallest draws so far: of all images, and by language and entry."""
+    """The texts with the smallest draws so far, one of each image: of all images, and by language and entry."""
 
     wanted: Wanted
     any_entry: list[dict[str, Any]] = field(default_factory=list)
-    by_entry: dict[tuple[str, int], dict[str, Any]] = field(default_factory=dict)
+    by_entry: dict[tuple[str, int], list[dict[str, Any]]] = field(default_factory=dict)
 
     def add(self, matched: MatchedBatch, kept: np.ndarray) -> None:
         """Look at the kept texts of a batch of `curated`; `kept` is bool[k], one per text."""
@@ -45,9 +44,10 @@ class KeptTexts:
         firsts = np.full(matched.images, -1, np.int64)
         rows = np.flatnonzero(kept)
         firsts[matched.images_of_texts[rows[::-1]]] = rows[::-1]  # the first kept text of each image
-        images = np.argsort(draws, kind="stable")[: 2 * SHOWN_TEXTS]
-        found = [self._text(matched, int(firsts[at]), float(draws[at])) for at in images.tolist() if firsts[at] >= 0]
-        self.any_entry = sorted([*self.any_entry, *found], key=_order)[:SHOWN_TEXTS]
+        images = np.flatnonzero(firsts >= 0)
+        images = images[np.argsort(draws[images], kind="stable")[:SPARE_TEXTS]]
+        found = [self._text(matched, int(firsts[at]), float(draws[at])) for at in images.tolist()]
+        self.any_entry = sorted([*self.any_entry, *found], key=_order)[:SPARE_TEXTS]
         for lang, places in matched.rows_by_lang():
             if ids := self.wanted.entries.get(lang):
                 self._add_entries(matched, lang, places[kept[places]], np.array(ids), draws)
@@ -64,15 +64,19 @@ class KeptTexts:
         texts = np.repeat(rows, sizes)[hits]
         for entry, row in zip(matched.ids[at[hits]].tolist(), texts.tolist(), strict=True):
             drawn = float(draws[matched.images_of_texts[row]])
-            before = self.by_entry.get((lang, entry))
-            if before is None or (drawn, row) < (before["draw"], before["row"]):
-                self.by_entry[lang, entry] = self._text(matched, row, drawn) | {"row": row}
+            held = self.by_entry.setdefault((lang, entry), [])
+            is_late = len(held) == TEXTS_OF_ENTRY and drawn > held[-1]["draw"]
+            if not is_late and all(drawn != text["draw"] for text in held):
+                held.append(self._text(matched, row, drawn))
+                held.sort(key=_order)
+                del held[TEXTS_OF_ENTRY:]
 
     @staticmethod
     def _text(matched: MatchedBatch, row: int, drawn: float) -> dict[str, Any]:
         text = matched.structs.field("text")[row].as_py()
         start, end = matched.id_offsets[row], matched.id_offsets[row + 1]
         return {
+            "uid": matched.batch["uid"][int(matched.images_of_texts[row])].as_py(),
             "draw": drawn,
             "text": masked_beginning(text, MAX_CHARS),
             "lang": matched.structs.field("lang")[row].as_py(),
@@ -81,8 +85,8 @@ class KeptTexts:
         }
 
     def outputs(self) -> list[dict[str, Any]]:
-        """Return the texts as outputs of a receipt; those of an entry have its `entry_id`."""
-        by_entry = [text | {"entry_id": entry} for (_, entry), text in sorted(self.by_entry.items())]
+        """Return the texts as outputs of a receipt, with uids of images; those of an entry have its `entry_id`."""
+        by_entry = [text | {"entry_id": entry} for (_, entry), held in sorted(self.by_entry.items()) for text in held]
         return [*self.any_entry, *by_entry]
 
 

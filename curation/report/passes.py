@@ -1,9 +1,11 @@
 """The passes of a report over the tables of its run: tasks, in their order, and the numbers that they come to."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Any
+
+import pyarrow as pa
 
 from curation.balancing.counts import CountFiles
 from curation.balancing.entry_table import EntryNumbers
@@ -14,7 +16,7 @@ from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
 from curation.core.progress import say
 from curation.core.receipts import Receipt
-from curation.core.storage import join
+from curation.core.storage import join, write_rows
 from curation.matching.entry_store import EntryStore
 from curation.report import values
 from curation.report.class_coverage import CoverageNumbers, coverage_values
@@ -42,7 +44,7 @@ from curation.report.shown_entries import compare_languages, head_tails, needed_
 from curation.report.spread import Exchanges
 from curation.report.stats import SampleDraw, count_curated, count_downloads, count_matches, count_shards
 from curation.report.target_values import target_values
-from curation.report.unseen import LOOKED_UP, Unseen, find_statuses, plan_statuses
+from curation.report.unseen import LOOKED_UP, WANTED, Unseen, find_samples, find_statuses, plan_statuses
 from curation.report.whatif import WhatIf
 
 Runner = Callable[..., list[Receipt]]
@@ -74,7 +76,8 @@ class ReportPasses:
     """The passes over the tables of a run, whose entry lists are `store`.
 
     `work` is the folder for files between the passes; the caller deletes it. `listed` is the plan of the table
-    `entries`, None where the report does not write it.
+    `entries`, None where the report does not write it. `removals` are lists of images of which nothing is shown, beside
+    those of the run.
     """
 
     run: Runner
@@ -83,6 +86,7 @@ class ReportPasses:
     seed: int
     work: str
     listed: EntriesPlan | None
+    removals: tuple[str, ...] = ()
 
     def inputs(
         self,
@@ -99,7 +103,7 @@ class ReportPasses:
         """
         tables, thresholds = self.tables, self.tables.thresholds()
         targets = tables.targets()
-        wanted = wanted_entries(tables.counts, thresholds, self.seed, tables.shards.removal_lists(), targets)
+        wanted = wanted_entries(tables.counts, thresholds, self.seed, self.lists_of_removals, targets)
         counted = self.count(max_tasks, wanted)
         samples = self.samples(counted.totals.samples)
         kept = CountFiles(join(self.work, "kept-counts"))
@@ -147,10 +151,11 @@ class ReportPasses:
         self.run(partial(forecast_buckets, grid=plan.grid), tasks, self.work)
         return plan.values([task.output for task in tasks], self.tables.stages(), assumed)
 
-    def pool(self) -> dict[str, list[PoolText]]:
+    def pool(self, max_tasks: int) -> dict[str, list[PoolText]]:
         """Return kept texts by language, as examples of entries for the search."""
-        look = partial(read_pool, seed=self.seed, removals=tuple(self.tables.shards.removal_lists()))
-        return merge_pool(self.run(look, plan_pool(self.tables.parts["balance_pairs"])))
+        look = partial(read_pool, seed=self.seed, removals=self.lists_of_removals)
+        receipts = self.run(look, plan_pool(self.tables.parts["balance_pairs"]))
+        return merge_pool(self.shown([output for receipt in receipts for output in receipt.outputs], max_tasks))
 
     def count(self, max_tasks: int, wanted: Wanted) -> Counted:
         """Count the rows of all tables, and write the table `entries`; `wanted` entries get a text each."""
@@ -168,7 +173,7 @@ class ReportPasses:
             run(partial(matched, repeats=sent.texts), tasks.matches, work),
             curated,
             downloads,
-            run(partial(count_shards, seed=seed), tasks.shards),
+            run(partial(count_shards, seed=seed, removals=self.lists_of_removals), tasks.shards),
             partials=[task.output for task in tasks.curated],
         )
         hosts = run(partial(count_domains, spread=sent.domains, seed=seed), tables.plan_domains(), work)
@@ -180,7 +185,8 @@ class ReportPasses:
             run(partial(count_captions, ranges=self.listed.ranges), captions, work)
             expected, counted = [task.output for task in tasks.matches], [task.output for task in captions]
             entries = self.listed.write(expected, counted, work)
-        kept_texts, tail_texts = merge_texts([output for receipt in curated for output in receipt.outputs])
+        texts = self.shown([output for receipt in curated for output in receipt.outputs], max_tasks)
+        kept_texts, tail_texts = merge_texts(texts)
         crawls = crawl_values(dated, totals.downloads.years)
         return Counted(totals, domains, repeats, entries, kept_texts, tail_texts, [*downloads, *hosts], crawls)
 
@@ -221,15 +227,50 @@ class ReportPasses:
 
     def seen(self, examples: Sequence[Example], max_tasks: int) -> list[Example]:
         """Return the examples whose images may be seen, none where a removal list cannot be read any more."""
-        tables = self.tables
-        try:
-            unseen = Unseen.of_tables(tables.parts["extract_pairs"], tables.shards)
-        except (HeadtailError, OSError) as error:
-            say(STAGE, f"shows no examples of what was dropped: {error}")
+        if self.unseen is None:
             return []
-        candidates = smallest(unseen.without(examples), LOOKED_UP)
-        receipts = self.run(find_statuses, plan_statuses(tables.downloads, candidates, max_tasks))
-        return unseen.without(candidates, [output for receipt in receipts for output in receipt.outputs])
+        candidates = smallest(self.unseen.without(examples), LOOKED_UP)
+        return self.unseen.without(candidates, self.statuses([each.uid for each in candidates], max_tasks))
+
+    def shown(self, texts: Sequence[Values], max_tasks: int) -> list[Values]:
+        """Return the texts of kept images that may be seen; samples were not dropped for what they show."""
+        uids, unseen = sorted({text["uid"] for text in texts}), self.unseen
+        if unseen is None:
+            found = self.samples_among(uids, max_tasks)
+        else:
+            statuses = self.statuses(uids, max_tasks)
+            found = set(uids) - unseen.hidden(uids, statuses)
+            if unseen.arrived:
+                listed = replace(unseen, arrived=False).hidden(uids, statuses)
+                found |= self.samples_among(uids, max_tasks) - listed
+        return [text for text in texts if text["uid"] in found]
+
+    def samples_among(self, uids: Sequence[str], max_tasks: int) -> set[str]:
+        """Return those of some images that are samples in the shards."""
+        path = join(self.work, "wanted.parquet")
+        write_rows(path, pa.table([uids], WANTED))
+        receipts = self.run(partial(find_samples, wanted=path), self.tables.plan(max_tasks, self.work).shards)
+        return {output["uid"] for receipt in receipts for output in receipt.outputs}
+
+    def statuses(self, uids: Sequence[str], max_tasks: int) -> list[Values]:
+        """Return uid, status and sha256 of each attempt to fetch some images."""
+        receipts = self.run(find_statuses, plan_statuses(self.tables.downloads, uids, max_tasks))
+        return [output for receipt in receipts for output in receipt.outputs]
+
+    @cached_property
+    def unseen(self) -> Unseen | None:
+        """The images that must not be seen; None, and a line says so, where a removal list cannot be read any more."""
+        try:
+            return Unseen.of_tables(self.tables.parts["extract_pairs"], self.tables.shards, self.removals)
+        except (HeadtailError, OSError) as error:
+            say(STAGE, f"shows no examples of what was dropped, and texts of samples alone: {error}")
+            return None
+
+    @property
+    def lists_of_removals(self) -> tuple[str, ...]:
+        """The removal lists of the run and those that are given, as far as they can be read."""
+        mine = (*self.removals, *self.tables.shards.removal_lists())
+        return self.unseen.lists if self.unseen else mine
 
     def classes(self, classes: Sequence[ClassList], languages: Sequence[str]) -> list[Values]:
         """Look up the names of classes in the entry lists; return a `FoundClass` as a dict for each."""

@@ -6,8 +6,8 @@ are a sample of all, and the number of images that are read has a limit.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -38,12 +38,13 @@ class PoolTask:
 
 @dataclass(frozen=True)
 class PoolText:
-    """A kept text: its draw, language and entries; e-mail addresses and telephone numbers are masked."""
+    """A kept text of an image (`uid`): its draw, language and entries. Addresses and telephone numbers are masked."""
 
     draw: float
     lang: str
     text: str
     entry_ids: list[int]
+    uid: str = ""
 
 
 def plan_pool(curated: Sequence[Part]) -> list[PoolTask]:
@@ -72,7 +73,8 @@ def read_pool(task: PoolTask, seed: int, removals: tuple[str, ...] = ()) -> Rece
         found = ((langs[row].as_py(), ids[ends[row] : ends[row + 1]].tolist(), row) for row in rows.tolist())
         for lang, held, row in _covering(found):
             text = masked_beginning(texts[row].as_py(), MAX_CHARS)
-            receipt.outputs.append({"draw": float(draws[row]), "lang": lang, "text": text, "entry_ids": held})
+            uid = batch["uid"][int(matched.images_of_texts[row])].as_py()
+            receipt.outputs.append(asdict(PoolText(float(draws[row]), lang, text, held, uid)))
             if len(receipt.outputs) == MAX_TEXTS:
                 break
         receipt.rows_in = receipt.rows_out = batch.num_rows
@@ -80,12 +82,9 @@ def read_pool(task: PoolTask, seed: int, removals: tuple[str, ...] = ()) -> Rece
     return receipt.check()
 
 
-def merge_pool(receipts: Iterable[Receipt]) -> dict[str, list[PoolText]]:
+def merge_pool(outputs: Iterable[Mapping[str, Any]]) -> dict[str, list[PoolText]]:
     """Return the texts of all tasks by language, in the order in which they are shown."""
-    texts = sorted(
-        (PoolText(**output) for receipt in receipts for output in receipt.outputs),
-        key=lambda text: (text.draw, text.lang, text.text),
-    )
+    texts = sorted((PoolText(**output) for output in outputs), key=lambda text: (text.draw, text.lang, text.text))
     pool: dict[str, list[PoolText]] = {}
     for lang, _, text in _covering((text.lang, text.entry_ids, text) for text in texts):
         pool.setdefault(lang, []).append(text)

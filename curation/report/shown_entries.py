@@ -29,7 +29,7 @@ def wanted_entries(
 ) -> Wanted:
     """Return the entries of the tail that get a text each: some of each language that is shown in full.
 
-    `removals` are lists of images whose texts are not shown, `targets` those of entries.
+    `removals` are the removal lists of the run, `targets` those of entries.
     """
     largest = sorted(thresholds, key=lambda lang: (-thresholds[lang]["matches"], lang))[:LANGUAGES_IN_FULL]
     chosen = {}

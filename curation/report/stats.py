@@ -19,6 +19,7 @@ from curation.balancing.targets import EntryTargets, with_targets
 from curation.core.choices import Unit
 from curation.core.draws import draw
 from curation.core.receipts import Receipt
+from curation.core.removal_lists import read_removals
 from curation.core.schemas import CURATED, LISTS, SAMPLES, STORED
 from curation.core.string_buffers import buffers_of
 from curation.core.table_reader import read_batches, read_rows
@@ -340,20 +341,24 @@ def _faulty_sizes(rows: pa.Table, filters: ImageFilters, seed: int) -> list[Exam
     return found
 
 
-def count_shards(task: ShardsTask, seed: int) -> Receipt:
+def count_shards(task: ShardsTask, seed: int, removals: tuple[str, ...] = ()) -> Receipt:
     """Count the samples of some shards, and draw those that the report may show. Rows are samples.
 
-    The receipt's outputs are `SampleDraw`s as dicts, at most SHOWN_SAMPLES: those with the smallest draws.
+    The receipt's outputs are `SampleDraw`s as dicts, at most SHOWN_SAMPLES: those with the smallest draws. None is of
+    an image on the lists `removals`, which may be newer than the shards.
     """
     stats, receipt = ShardStats(), Receipt(task.name)
     candidates: list[SampleDraw] = []
     for sidecar in task.sidecars:
-        columns = ["uid", "lang", "ext", "width", "height", "bytes", *task.scores]
+        columns = ["uid", "lang", "ext", "width", "height", "bytes", *task.scores, *(["sha256"] if removals else [])]
         for batch in read_batches(sidecar, SAMPLES, columns, further=task.scores):
             stats.add(batch, task.scores)
             receipt.rows_in += batch.num_rows
             draws = draw(seed, "sample", batch["uid"])
-            first = np.argsort(draws, kind="stable")[:SHOWN_SAMPLES]
+            seen = np.arange(batch.num_rows)
+            if removals:
+                seen = seen[~read_removals(removals).mask({name: batch[name] for name in ("uid", "sha256")})]
+            first = seen[np.argsort(draws[seen], kind="stable")[:SHOWN_SAMPLES]]
             uids = batch["uid"].take(pa.array(first)).to_pylist()
             drawn = zip(draws[first].tolist(), uids, strict=True)
             tar = sidecar.removesuffix(".parquet") + ".tar"

@@ -237,6 +237,19 @@ def test_search_and_slider_are_absent_in_print_and_without_scripts(page: Any) ->
         page.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
 
 
+def test_print_has_bars_and_the_rows_behind_a_button(page: Any) -> None:
+    """Browsers print no grounds unless they are asked to, and nobody can press a button on paper."""
+    rows = "return [...document.querySelectorAll('.rest tbody tr')].map(row => row.checkVisibility())"
+    assert set(page.execute_script(rows)) == {False}
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+    try:
+        bar = "return getComputedStyle(document.querySelector('.meter i')).printColorAdjust"
+        assert page.execute_script(bar) == "exact"
+        assert set(page.execute_script(rows)) == {True}
+    finally:
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": ""})
+
+
 @pytest.mark.parametrize("width", [360, 768, 1280, 1920])
 def test_nothing_sticks_out(page: Any, width: int) -> None:
     page.execute_cdp_cmd(

@@ -350,6 +350,11 @@ class ReportStatsConfig(JobConfig):
     shards: str = table("shards", "folder of shards")
     image_signals: str = table("image_signals", "table of signals of images, if there is one")
     entry_lists: str = setting(MISSING, "the metadata that match_pairs used, or starter")
+    removals: list[str] = setting(
+        [],
+        "images of which the report shows nothing, or lists of them, beside those of the run: the removals that "
+        "write_shards had, since the manifest of shards names local lists without their folders",
+    )
     report: str = table("report", "folder of the report, to write", writes=True)
     benchmarks: list[str] = setting(
         ["clip-benchmark"],
@@ -393,6 +398,9 @@ class CurateConfig(
         "",
         "SQL expression on columns of the side-car, the scores and the signals; an image is kept if it is true; with "
         "only_written, its parts that know no signal (`and` joins parts) are decided before the scoring",
+    )
+    removals: list[str] = setting(
+        [], "images to leave out, or removal lists: one uid, URL, sha256 or perceptual hash per line"
     )
     languages: list[str] = setting([], "languages to keep and to match, e.g. [en]; empty: all that have an entry list")
     concepts: dict[str, str] = setting(

@@ -203,7 +203,8 @@ def test_the_pool_covers_each_kept_entry_twice_where_it_can(tmp_path: Path) -> N
     for part in range(4):
         with ParquetSink(f"{tmp_path}/{part}.parquet", CURATED) as sink:
             sink.write(pa.RecordBatch.from_pylist(images[part::4], CURATED))
-    pool = merge_pool([read_pool(PoolTask(f"{tmp_path}/{part}.parquet"), 4, (gone,)) for part in range(4)])
+    receipts = [read_pool(PoolTask(f"{tmp_path}/{part}.parquet"), 4, (gone,)) for part in range(4)]
+    pool = merge_pool(output for receipt in receipts for output in receipt.outputs)
     uids = [image["uid"] for image in images]
     draws = dict(zip(uids, draw(4, "examples", pa.array(uids)).tolist(), strict=True))
     kept = [(draws[i["uid"]], t) for i in images if i["uid"] != gone for t in i["texts"] if t["kept"]]
@@ -212,7 +213,7 @@ def test_the_pool_covers_each_kept_entry_twice_where_it_can(tmp_path: Path) -> N
     assert {key for key, n in held.items() if shown[key] < min(n, 2)} == set()
     whole = {(t["lang"], t["text"].replace("me@example.org", "[email]")): d for d, t in kept}
     texts = [each for texts in pool.values() for each in texts]
-    assert all(whole[each.lang, each.text] == each.draw for each in texts)
+    assert all(whole[each.lang, each.text] == each.draw == draws[each.uid] for each in texts)
     assert len(texts) < len(kept)
     for several in pool.values():
         assert [each.draw for each in several] == sorted(each.draw for each in several)

@@ -190,6 +190,9 @@ def test_shard_stats_and_samples_do_not_depend_on_the_grouping(tmp_path: Path, g
     expected = [rows[index]["uid"] for index in np.argsort(draws)[: stats.SHOWN_SAMPLES]]
     assert [sample.uid for sample in chosen] == expected
     assert {sample.tar for sample in chosen} <= {path.replace(".parquet", ".tar") for path in paths}
+    hidden = [stats.count_shards(task, seed=5, removals=tuple(expected[:3])) for task in tasks]
+    seen = stats.choose_samples(stats.SampleDraw(**output) for each in hidden for output in each.outputs)
+    assert [sample.uid for sample in seen][: len(expected) - 3] == expected[3:]
 
 
 def test_states_take_batch_after_batch() -> None:

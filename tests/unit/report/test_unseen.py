@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from curation.core.errors import HeadtailError
+from curation.core.storage import list_files
 from curation.core.tables import Part
 from curation.images.downloads import RANGES
 from curation.images.ranges import Ranges
 from curation.report.examples import Example
-from curation.report.unseen import Unseen, find_statuses, plan_statuses
+from curation.report.unseen import Unseen, find_statuses, plan_statuses, removal_settings
 from curation.shards.shard_set import ShardSet
 from tests.shard_data import curated_rows
 from tests.unit.shards.test_write import URLS, bodies, stored
@@ -26,6 +27,41 @@ def shard_set(folder: Path, settings: dict[str, Any], **facts: Any) -> ShardSet:
     manifest = {"id": "1", "settings": settings, "files": [], **facts}
     (folder / "shards/_manifest.json").write_text(json.dumps(manifest))
     return ShardSet(str(folder / "shards"))
+
+
+def test_given_lists_tell_where_those_of_the_manifest_lie(tmp_path: Path) -> None:
+    """The manifest of a set has names without folders, addresses without queries, and sizes and times of files."""
+    listed, address = tmp_path / "optout.txt", "https://h.org/a.jpg?key=1"
+    listed.write_text(f"{RED}\n")
+    (info,) = list_files([str(listed)])
+    removals = [{**vars(info), "path": "optout.txt"}, "https://h.org/a.jpg"]
+    shards = shard_set(tmp_path, {"removals": removals}, settings_sha256="1")
+    found = Unseen.of_tables([], shards, [str(listed), address])
+    assert found.lists == (str(listed), address)
+    assert shown(found) == "b"
+    listed.write_text(f"{RED}\n{RED}\n")
+    with pytest.raises(HeadtailError, match=r"removals=optout\.txt: give it to report_stats"):
+        Unseen.of_tables([], shards, [str(listed), address])
+
+
+def test_given_lists_decide_the_report(tmp_path: Path) -> None:
+    listed = tmp_path / "optout.txt"
+    listed.write_text(f"{RED}\n")
+    assert removal_settings([]) == {}, "the recipe of reports without lists stays"
+    before = removal_settings([str(listed), SHA])
+    assert before["removals"][1] == SHA
+    listed.write_text(f"{RED}\n{SHA}\n")
+    assert removal_settings([str(listed), SHA]) != before
+    listed.write_text("what?\n")
+    with pytest.raises(HeadtailError, match="line 1: expected a uid"):
+        removal_settings([str(listed)])
+
+
+def test_the_lists_of_sets_by_cluster_hide_their_images(tmp_path: Path) -> None:
+    one = shard_set(tmp_path, {"removals": [RED]})
+    (tmp_path / "sets").mkdir()
+    Path(one.path).rename(tmp_path / "sets/coarse-0")
+    assert shown(Unseen.of_tables([], ShardSet(str(tmp_path / "sets")))) == "b"
 
 
 def shown(unseen: Unseen, statuses: Sequence[dict[str, Any]] = ()) -> str:
@@ -80,9 +116,10 @@ def test_images_are_looked_up_in_the_table_of_downloads(tmp_path: Path, planned:
     if planned:
         (tmp_path / "downloads" / RANGES).write_text(json.dumps({"count": 4, "seed": 5}))
     examples = [Example("extract_pairs", "same_text", 0.1, row["uid"], row["url"]) for row in rows]
-    one = plan_statuses(downloads, examples[:1], 9)
+    uids = [example.uid for example in examples]
+    one = plan_statuses(downloads, uids[:1], 9)
     assert (len(one) == 1) == planned, "only the file of its range"
-    tasks = plan_statuses(downloads, examples, 2)
+    tasks = plan_statuses(downloads, uids, 2)
     assert len(tasks) == 2
     statuses = [output for task in tasks for output in find_statuses(task).check().outputs]
     found = Unseen.of_tables([], ShardSet(str(tmp_path / "none"))).without(examples, statuses)
