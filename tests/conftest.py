@@ -13,6 +13,8 @@ from unittest import mock
 
 import pytest
 
+from tests import lean_pytest
+
 if TYPE_CHECKING:
     from tests.shared_runs import Sample
 
@@ -25,8 +27,9 @@ QUICK_JVM = "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
 """For JVMs that live for seconds: an optimizing compiler and a parallel collector cost half of their CPU time."""
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Give these options to each JVM that the tests, or the jobs that they start, start through Spark."""
+    config.pluginmanager.register(lean_pytest)
     os.environ["SPARK_SUBMIT_OPTS"] = os.environ["SPARK_LAUNCHER_OPTS"] = QUICK_JVM
 
 

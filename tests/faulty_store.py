@@ -19,9 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
-from werkzeug.serving import make_server
-
 from curation.core import storage
 from tests.store_answers import MANY, STATUS, Answer, Environ, kind_of, listing, refusal, undeleted
 
@@ -63,12 +60,16 @@ class FaultyStore:
     """
 
     def __init__(self, folder: Path) -> None:
+        from moto.moto_server import werkzeug_app  # half a second, which other tests of a process need not wait for
+        from werkzeug.serving import make_server
+
         self.credentials = folder / "credentials"
         self.faults = Faults()
         self.keys: list[str] = []
-        self._app = DomainDispatcherApplication(create_backend_app)
+        self._app = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
         self._lock = threading.Lock()
-        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=MotoRequestHandler)
+        handler = werkzeug_app.MotoRequestHandler
+        self._server = make_server("127.0.0.1", 0, self._answer, threaded=True, request_handler=handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self.begin(Faults())
 

@@ -1,5 +1,6 @@
 """Generated rows of `matches` for tests: several languages, texts of an image, head and tail entries."""
 
+from bisect import bisect
 from pathlib import Path
 
 import numpy as np
@@ -16,26 +17,31 @@ def make_images(
 ) -> list[Image]:
     """Return rows of `matches`, sorted by uid; entry 0 is the most frequent, Zipf-like; a text has up to `max_ids`."""
     rng = np.random.default_rng(seed)
-    weights = 1 / np.arange(1, entries + 1)
-    weights /= weights.sum()
-    lang_weights = np.array([0.2, 0.7, 0.1]) if len(langs) == 3 else None
+    shares = _shares(1 / np.arange(1, entries + 1))
+    lang_shares = _shares(np.array([0.2, 0.7, 0.1])).tolist()
     rows = []
     for number in range(images):
         texts = []
         for k in range(1 + rng.binomial(5, 0.15)):
-            ids = np.unique(rng.choice(entries, rng.integers(1, max_ids + 1), p=weights))
+            ids = shares.searchsorted(rng.random(rng.integers(1, max_ids + 1)), "right")
             texts.append(
                 {
                     "text": f"text {seed}-{number}-{k} é 中",
                     "text_key": "alt",
-                    "lang": str(rng.choice(langs, p=lang_weights)),
+                    "lang": langs[bisect(lang_shares, rng.random()) if len(langs) == 3 else rng.integers(len(langs))],
                     "lang_score": float(np.float32(rng.random())) if rng.random() < 0.9 else None,
-                    "entry_ids": ids.tolist(),
+                    "entry_ids": sorted(set(ids.tolist())),
                 }
             )
         uid = f"{int(rng.integers(0, 1 << 62)):016x}{number:08x}"
         rows.append({"uid": uid, "url": f"https://example.org/{uid}.jpg", "texts": texts})
     return sorted(rows, key=lambda row: row["uid"])
+
+
+def _shares(weights: np.ndarray) -> np.ndarray:
+    """Return the sums of shares up to each weight: random numbers, searched for in them, draw as Generator.choice."""
+    sums = np.cumsum(weights / weights.sum())
+    return sums / sums[-1]
 
 
 def to_batch(rows: list[Image]) -> pa.RecordBatch:

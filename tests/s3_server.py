@@ -25,7 +25,7 @@ def s3_server(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         endpoint = "http://{}:{}".format(*server.get_host_and_port())
         for name, value in (("AWS_ENDPOINT_URL", endpoint), ("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x")):
             monkeypatch.setenv(name, value)
-            urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")).close()
+        urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")).close()
         S3Store.clear_instance_cache()
         fs, _ = storage.filesystem(f"s3://{bucket}")
         fs.mkdir(bucket)

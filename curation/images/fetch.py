@@ -10,6 +10,7 @@ fails then, the request is sent once more on a new connection, with the time tha
 """
 
 import contextlib
+import functools
 import hashlib
 import http.client
 import re
@@ -406,7 +407,9 @@ def _retry_after(value: str | None) -> float:
     return 0.0
 
 
+@functools.cache
 def _tls_context() -> ssl.SSLContext:
+    """One for all fetchers of a process: the certificates of authorities take 30 ms to read."""
     context = ssl.create_default_context()
     context.sslsocket_class = Connection.TLS_SOCKET
     return context

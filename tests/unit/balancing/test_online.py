@@ -79,23 +79,29 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     return paths
 
 
-def _worker(worker: int, shards: list[str], stage: OnlineBalance, results: Any) -> None:
+@pytest.fixture(scope="module")
+def samples(shards: list[str]) -> dict[str, list[dict]]:
+    """The samples of each shard, which the workers of all epochs would read anew."""
+    return {shard: list(wds.DataPipeline(wds.SimpleShardList([shard]), wds.tarfile_to_samples())) for shard in shards}
+
+
+def _worker(worker: int, samples: dict[str, list[dict]], stage: OnlineBalance, results: Any) -> None:
     os.environ.update(WORKER=str(worker), NUM_WORKERS=str(WORKERS))
     pipeline = wds.DataPipeline(
-        wds.SimpleShardList(shards),
+        wds.SimpleShardList(list(samples)),
         wds.split_by_worker,
-        wds.tarfile_to_samples(),
+        lambda found: (dict(sample) for shard in found for sample in samples[shard["url"]]),
         stage,
         wds.to_tuple("__key__", "txt"),
     )
     results.put((worker, [(key, text.decode()) for key, text in pipeline]))
 
 
-def _epoch(shards: list[str], stage: OnlineBalance) -> list[tuple[str, str]]:
+def _epoch(samples: dict[str, list[dict]], stage: OnlineBalance) -> list[tuple[str, str]]:
     """One epoch with workers that are started for it, as a loader without persistent workers does."""
     context = multiprocessing.get_context("fork")
     results = context.Queue()
-    workers = [context.Process(target=_worker, args=(k, shards, stage, results)) for k in range(WORKERS)]
+    workers = [context.Process(target=_worker, args=(k, samples, stage, results)) for k in range(WORKERS)]
     for worker in workers:
         worker.start()
     found = dict(results.get(timeout=60) for _ in workers)
@@ -106,11 +112,11 @@ def _epoch(shards: list[str], stage: OnlineBalance) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize(("unit", "expected"), [("pair", PAIR), ("image", IMAGE)], ids=["pair", "image"])
 def test_over_epochs_each_text_is_kept_with_its_probability(
-    unit: str, expected: dict[str, float], folder: Path, shards: list[str]
+    unit: str, expected: dict[str, float], folder: Path, samples: dict[str, list[dict]]
 ) -> None:
     """1,500 draws of each text: within 4.5 standard deviations, by chance alone one run in 10,000 would fail."""
     stage = OnlineBalance(str(folder), unit, seed=5)
-    epochs = [_epoch(shards, stage) for _ in range(EPOCHS)]
+    epochs = [_epoch(samples, stage) for _ in range(EPOCHS)]
     seen = Counter(text for epoch in epochs for _, text in epoch)
     draws = EPOCHS * COPIES
     for text, p in expected.items():
@@ -121,10 +127,12 @@ def test_over_epochs_each_text_is_kept_with_its_probability(
 
 
 @pytest.mark.parametrize("unit", ["pair", "image"])
-def test_seed_and_epoch_decide_the_draws(unit: str, folder: Path, shards: list[str]) -> None:
+def test_seed_and_epoch_decide_the_draws(unit: str, folder: Path, samples: dict[str, list[dict]]) -> None:
+    few = dict(list(samples.items())[:WORKERS])
+
     def first_epochs(seed: int, count: int, epoch: int = 0) -> list[list[tuple[str, str]]]:
         stage = OnlineBalance(str(folder), unit, seed=seed, epoch=epoch)
-        return [_epoch(shards[:WORKERS], stage) for _ in range(count)]
+        return [_epoch(few, stage) for _ in range(count)]
 
     epochs = first_epochs(5, 2)
     assert first_epochs(5, 2) == epochs

@@ -23,7 +23,7 @@ from curation.images.connections import FetchError, Resolver
 from curation.images.fetch import MEMORY_BYTES, Fetcher, _retry_after, opted_out
 from tests.certificate import write_certificate
 from tests.http_server import ImageServer, draw
-from tests.unit.images.settings import fetch_settings
+from tests.unit.images.settings import fetch_settings, trust
 
 LOOPBACK = ("127.0.0.1/32",)
 
@@ -462,7 +462,7 @@ def test_certificates_are_checked_and_time_is_bounded_behind_tls(tls_server: tup
     url = server.url("image/6.jpg").replace("http:", "https:")
     assert fetcher().fetch(url).status == "tls"
     one = fetcher(retries=0)
-    one._tls.load_verify_locations(certificate)
+    trust(one, certificate)
     found = one.fetch(url)
     assert (found.status, found.body and found.body.read()) == ("success", draw(6)), found.error
     start = time.monotonic()

@@ -17,7 +17,7 @@ import pytest
 from curation.images import connections, host_connections
 from curation.images.fetch import Fetched, Fetcher
 from tests.certificate import write_certificate
-from tests.unit.images.settings import fetch_settings
+from tests.unit.images.settings import fetch_settings, trust
 
 BODY = bytes(range(256)) * 40
 
@@ -383,7 +383,7 @@ def test_connections_behind_tls_serve_on_too(tmp_path: Path) -> None:
     server = CountingServer(certificate=certificate)
     server.script = lambda path, number: END if (path, number) == ("/stale.jpg", 4) else ok()
     with fetcher() as one:
-        one._tls.load_verify_locations(certificate)
+        trust(one, certificate)
         url = server.url().replace("http:", "https:")
         found = [outcome(one.fetch(url.replace("a.jpg", path))) for path in ("a.jpg", "b.jpg", "c.jpg", "stale.jpg")]
     assert found == [("success", 200, None, 1, 0, BODY)] * 4
