@@ -105,7 +105,8 @@ def score_images(task: ScoreTask, settings: SignalSettings, identities: Sequence
     not_written for images that are not among those of the task.
     Raises HeadtailError if the models of this machine are not those of `identities`.
     """
-    if storage.exists(task.receipt):
+    # A run that was killed while it deleted a finished part may have left a receipt without its file.
+    if storage.exists(task.receipt) and storage.exists(task.output):
         with storage.open_input(task.receipt) as file:
             return Receipt.from_json(file.read().decode()).moved_to(task.output.rpartition("/")[0])
     models = _kept_models(settings, tuple(identities))
