@@ -43,6 +43,7 @@ from jobs.outputs import writing
 from jobs.second_concepts import is_balanced_again, refuse_other_goals, refuse_unused
 from jobs.signal_rules import filter_of, needs_embeddings
 from jobs.source_files import check_sources
+from jobs.written_images import refuse_deciding
 
 
 def folders_of(config: CurateConfig) -> list[str]:
@@ -100,7 +101,9 @@ def check_before_lists(config: CurateConfig) -> None:
     balance_settings.target_table(config)
     check_writable(folders_of(config))
     if config.download_images and not config.forecast:
-        shard_checks.check_start(without_signals(config), coming=coming_columns(config))
+        coming = coming_columns(config)
+        refuse_deciding(config, [field.name for field in coming])
+        shard_checks.check_start(without_signals(config), coming=coming)
 
 
 def check_chain(config: CurateConfig, store: EntryStore, spark: SparkSession) -> None:

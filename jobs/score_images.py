@@ -51,6 +51,7 @@ def run(config: ScoreImagesConfig) -> None:
     check_writable([table.path])
     spark = open_session(STAGE, **vars(config.spark))
     work = join(table.path, WORK)
+    remove(work)  # of a stopped run, maybe with other scores
     written = written_images(spark, config, downloads, work, only) if only else None
     for number, recipe in plans:
         generation = generations[recipe.inputs[0]["id"]]

@@ -181,6 +181,14 @@ class NearDuplicates(StrEnum):
     embedding = "embedding"
 
 
+class OnlyWritten(StrEnum):
+    """Which images are scored: all; those that may be written, whatever signals decide; exactly those that are."""
+
+    false = "false"
+    true = "true"
+    exact = "exact"
+
+
 class Faces(StrEnum):
     """What becomes of images with faces: they stay as they are, are blurred there, or become no samples."""
 

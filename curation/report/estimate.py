@@ -59,6 +59,7 @@ class Assumptions:
     months: float
     shards_out: float
     signals: list[Signal]
+    scored_share: float
     prices: Prices
 
 
@@ -126,7 +127,7 @@ def estimate(assumed: Assumptions) -> list[StageEstimate]:
             read_bytes=stored * assumed.fetched_bytes,
             table_bytes=stored_bytes,
         ),
-        *([_scoring(assumed.signals, stored, figures)] if assumed.signals else []),
+        *([_scoring(assumed, stored, figures)] if assumed.signals else []),
         StageEstimate(
             "write_shards", "images", stored, stored,
             core_seconds=stored_bytes / 1e9 * figures["shards_core_seconds"],
@@ -137,16 +138,17 @@ def estimate(assumed: Assumptions) -> list[StageEstimate]:
     ]  # fmt: skip
 
 
-def _scoring(signals: Sequence[Signal], images: float, figures: Mapping[str, float]) -> StageEstimate:
+def _scoring(assumed: Assumptions, images: float, figures: Mapping[str, float]) -> StageEstimate:
     """Return the cost of score_images; nothing is known of the models of users, which count as decoding."""
+    signals, scored = assumed.signals, images * assumed.scored_share
     models = {_MODELS.get(signal, "") for signal in signals}
     seconds = figures["decode_core_seconds"] + sum(figures[model] for model in models if model)
     row_bytes = sum(_SIGNAL_BYTES.get(signal, 4) for signal in signals) + _UID_BYTES
     return StageEstimate(
-        "score_images", "images", images, images,
-        core_seconds=images / 1e3 * seconds,
+        "score_images", "images", images, scored,
+        core_seconds=scored / 1e3 * seconds,
         memory=figures["signals_memory"],
-        table_bytes=images * row_bytes,
+        table_bytes=scored * row_bytes,
     )  # fmt: skip
 
 

@@ -18,6 +18,8 @@ VECTORS, PIVOTS_OF_GROUPS, PIVOTS = "vectors", "pivots", "pivots.parquet"
 """The folders of embeddings by range and of their pivots by group, and the file of all pivots."""
 CHOSEN_FOLDER, UNIQUE, SURVIVORS = "chosen", "unique", "survivors"
 """The folders of the images that stay: before duplicates are sought, and near ones by embedding; after all steps."""
+BALANCED = "balanced"
+"""The folder of those that stay in the second balance, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class SelectionSteps:
 
     def draw(self) -> list[DrawTask]:
         """Return the tasks of `draw_images`."""
-        survivors, balanced, drawn = map(self.folder, (SURVIVORS, "balanced", "drawn"))
+        survivors, balanced, drawn = map(self.folder, (SURVIVORS, BALANCED, "drawn"))
         return [DrawTask(group, survivors, self.lists, balanced, drawn) for group in self._groups]
 
     @property

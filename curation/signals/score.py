@@ -105,7 +105,8 @@ def score_images(task: ScoreTask, settings: SignalSettings, identities: Sequence
     not_written for images that are not among those of the task.
     Raises HeadtailError if the models of this machine are not those of `identities`.
     """
-    if written := written_receipt(task.receipt):
+    # A run that was killed while it deleted a finished part may have left a receipt without its file.
+    if (written := written_receipt(task.receipt)) and storage.exists(task.output):
         return written.moved_to(task.output.rpartition("/")[0])
     models = _kept_models(settings, tuple(identities))
     schema, receipt = signals_schema(models), Receipt(task.output)

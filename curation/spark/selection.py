@@ -31,7 +31,7 @@ from curation.shards.second_balance import (
 )
 from curation.shards.selection import ImageFilters, select_images
 from curation.shards.shard_set import STAGE
-from curation.shards.steps import SURVIVORS, UNIQUE, SelectionSteps
+from curation.shards.steps import BALANCED, SURVIVORS, UNIQUE, SelectionSteps
 from curation.shards.survivor_concepts import join_survivors
 from curation.spark.sql_filter import filter_images
 from curation.spark.tasks import run_tasks
@@ -61,11 +61,15 @@ class SelectionSettings:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The images that become samples: the receipt of all steps, the folder of their texts, facts for the manifest."""
+    """The images that become samples: the receipt of all steps, the folder of their texts, facts for the manifest.
+
+    `folder` is the name of the folder of the images by range.
+    """
 
     receipt: Receipt
     texts: str
     facts: dict[str, Any]
+    folder: str
 
 
 def choose_samples(
@@ -73,13 +77,13 @@ def choose_samples(
 ) -> Chosen:
     """Select among the images; if `first` is given, the balance of before, balance those again that are left."""
     selection, facts = select_samples(spark, steps, settings)
-    texts = steps.lists
+    texts, folder = steps.lists, SURVIVORS
     if first and selection.rows_out:
         selection, facts["second_balance"] = balance_again(spark, steps, first, selection)
-        texts = steps.folder("drawn")
+        texts, folder = steps.folder("drawn"), BALANCED
     if examples := uids_by_reason(selection):
         facts[EXAMPLES_KEY] = examples
-    return Chosen(selection, texts, facts)
+    return Chosen(selection, texts, facts, folder)
 
 
 def select_samples(

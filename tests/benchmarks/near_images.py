@@ -5,9 +5,14 @@ them copies of another image, at cosines that real crops, banners and mirrors ha
 write_shards find the near duplicates through files, in one process; the other side compares each image with all that
 stay, in double precision. `missed` are images that the tasks keep although one that stays is near, `wrong` those that
 they drop without one: the latter must be 0. The last line is one JSON object. Arguments: images=20000 cosine=0.95
-vectors=FILE.npy (of your own, shape (n, width), rows in random order)
+cell_images=2000 vectors=FILE.npy (of your own, shape (n, width), rows in random order)
+
+`pictures=FOLDER pieces=164` takes real pictures instead, all that a folder holds and so many pieces of the photographs
+of photographs.py, with four copies of each (COPIES), and embeds them with open_nsfw; `copies_found` are the shares that
+are near their own picture, `other_pairs` the pairs of pictures that are not copies, and `other_pairs_near` of these.
 """
 
+import io
 import json
 import shutil
 import sys
@@ -18,18 +23,23 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from PIL import Image, ImageDraw, ImageOps
 
+from curation.core.choices import Signal
 from curation.core.receipts import Receipt
 from curation.core.schemas import CANDIDATES
 from curation.core.storage import write_rows
 from curation.core.table_reader import read_rows
 from curation.core.whole_vectors import whole_vectors
 from curation.images.ranges import Ranges, list_name
+from curation.shards import cells
 from curation.shards.cells import CellPlans, draw_pivots, gather_pivots
 from curation.shards.near_steps import drop_near_images
 from curation.shards.selection import CHOSEN
 from curation.shards.steps import PIVOTS, PIVOTS_OF_GROUPS, SURVIVORS, UNIQUE, VECTORS, SelectionSteps
 from curation.shards.stored_vectors import VECTORS_SCHEMA, as_bytes
+from curation.signals.open_nsfw import OpenNsfw
+from tests.benchmarks.photographs import pieces as pieces_of_photographs
 
 TOPICS, WIDTH, RANGES = 400, 1024, 4
 
@@ -51,6 +61,58 @@ def made_vectors(images: int, seed: int = 0) -> np.ndarray:
     cosines = random.uniform(0.93, 0.995, (len(copied), 1))
     copies = cosines * mine[copied] + np.sqrt(1 - cosines**2) * noise
     return np.concatenate([mine, copies])[random.permutation(images)].astype(np.float32)
+
+
+def _smaller(image: Image.Image) -> Image.Image:
+    smaller, out = image.resize((image.width * 2 // 3, image.height * 2 // 3)), io.BytesIO()
+    smaller.save(out, "JPEG", quality=20)
+    return Image.open(out).convert("RGB")
+
+
+def _crop(image: Image.Image) -> Image.Image:
+    return image.crop((image.width // 20, image.height // 20, image.width * 19 // 20, image.height * 19 // 20))
+
+
+def _banner(image: Image.Image) -> Image.Image:
+    with_banner = image.copy()
+    ImageDraw.Draw(with_banner).rectangle((0, image.height * 6 // 7, image.width, image.height), (200, 30, 40))
+    return with_banner
+
+
+COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
+    "crop by a tenth": _crop,
+    "banner over a seventh": _banner,
+    "mirrored": ImageOps.mirror,
+    "smaller by a third, quality 20": _smaller,
+}
+
+
+def picture_vectors(folder: str, pieces: int) -> np.ndarray:
+    """Return float32[n, 1 + len(COPIES), width]: the embeddings of pictures and of their copies."""
+    files = {
+        path.read_bytes(): path for path in sorted(Path(folder).rglob("*")) if path.suffix in (".jpg", ".png", ".webp")
+    }
+    pictures = [Image.open(path).convert("RGB") for path in files.values()]
+    pictures = [image for image in pictures if min(image.size) >= 64 and max(image.size) <= 4096]
+    pictures += list(pieces_of_photographs(pieces)) if pieces else []
+    model = OpenNsfw([Signal.embedding])
+
+    def embed(image: Image.Image) -> np.ndarray:
+        return np.asarray(model.score(image)["embedding"], np.float32)
+
+    return np.array([[embed(image), *(embed(copy(image)) for copy in COPIES.values())] for image in pictures])
+
+
+def describe_pictures(vectors: np.ndarray, cosine: float) -> dict[str, Any]:
+    """Return how many copies are near their own picture, and how many other pictures are near each other."""
+    near = np.einsum("nkw,nw->nk", vectors, vectors[:, 0]) >= cosine
+    shares = {name: round(float(near[:, place].mean()), 3) for place, name in enumerate(COPIES, 1)}
+    others = np.triu(vectors[:, 0] @ vectors[:, 0].T >= cosine, 1)
+    count = len(vectors)
+    return {
+        "pictures": count, "copies_found": shares,
+        "other_pairs": count * (count - 1) // 2, "other_pairs_near": int(others.sum()),
+    }  # fmt: skip
 
 
 def exhaustive(vectors: np.ndarray, cosine: float, block: int = 500) -> tuple[set[int], int]:
@@ -103,11 +165,25 @@ def search(folder: Path, vectors: np.ndarray, cosine: float) -> set[int]:
     return {*range(len(vectors))} - {int(uid, 16) for uid in pa.concat_tables(left)["uid"].to_pylist()}
 
 
-def main(images: int = 20_000, cosine: float = 0.95, vectors: str = "") -> int:
+def main(
+    images: int = 20_000,
+    cosine: float = 0.95,
+    vectors: str = "",
+    cell_images: int = cells.CELL_IMAGES,
+    pictures: str = "",
+    pieces: int = 0,
+) -> int:
     """Compare both sides; the exit code is 1 if an image is dropped that no image is near."""
+    cells.CELL_IMAGES = cell_images
+    told: dict[str, Any] = {}
     folder = Path("build/bench-near-images").absolute()
     shutil.rmtree(folder, ignore_errors=True)
-    given = np.load(vectors).astype(np.float32) if vectors else made_vectors(images)
+    if pictures:
+        embedded = picture_vectors(pictures, pieces)
+        told = describe_pictures(embedded, cosine)
+        given = np.random.default_rng(0).permutation(embedded.reshape(-1, embedded.shape[-1]))
+    else:
+        given = np.load(vectors).astype(np.float32) if vectors else made_vectors(images)
     start = time.process_time()
     expected, pairs = exhaustive(given, cosine)
     exhaustive_seconds = time.process_time() - start
@@ -123,7 +199,7 @@ def main(images: int = 20_000, cosine: float = 0.95, vectors: str = "") -> int:
         mine = kept[start_row : start_row + 500]
         near = (unit[mine] @ unit[kept].T >= cosine) & (kept < mine[:, np.newaxis])
         missed += int(near.any(axis=1).sum())
-    found = {
+    found = told | {
         "images": len(given), "cosine": cosine, "near_pairs": pairs, "exhaustive_drops": len(expected),
         "dropped": len(dropped), "missed": missed, "wrong": len(wrong),
         "found_share": round(1 - missed / max(1, missed + len(dropped)), 4),
@@ -135,5 +211,7 @@ def main(images: int = 20_000, cosine: float = 0.95, vectors: str = "") -> int:
 
 if __name__ == "__main__":
     given_values: dict[str, Any] = dict(argument.split("=", 1) for argument in sys.argv[1:])
-    kinds: dict[str, Callable[[str], Any]] = {"images": int, "cosine": float, "vectors": str}
+    kinds: dict[str, Callable[[str], Any]] = {
+        "images": int, "cosine": float, "vectors": str, "cell_images": int, "pictures": str, "pieces": int,
+    }  # fmt: skip
     sys.exit(main(**{name: kinds[name](value) for name, value in given_values.items()}) > 0)

@@ -21,7 +21,7 @@ from conf.schema.topics import (
     UrlsConfig,
     check_concept_goals,
 )
-from curation.core.choices import Combine, Faces, ShardsBy, Signal, SignalFilter
+from curation.core.choices import Combine, Faces, OnlyWritten, ShardsBy, Signal, SignalFilter
 from curation.core.errors import HeadtailError
 
 
@@ -162,10 +162,11 @@ class ScoreImagesConfig(JobConfig):
     downloads: str = table("downloads", "folder of images and their download_status, to read")
     image_signals: str = table("image_signals", "table of signals of images to write", writes=True)
     lists: str = table("lists", "table of kept images in the final order, to read with only_written")
-    only_written: bool = setting(
-        False,
-        "score only images that would become samples by filters, removals and filter: neither small ones nor duplicate "
-        "files; the others have no row",
+    only_written: OnlyWritten = setting(
+        OnlyWritten.false,
+        "true: score only images that would become samples by filters, removals and filter: neither small ones nor "
+        "duplicate files; exact: only those that become samples, by the second balance, too, where no signal decides; "
+        "the others have no row",
     )
     filters: FiltersConfig = setting(FiltersConfig, "bounds on images")
     removals: list[str] = setting(
@@ -206,7 +207,7 @@ class ScoreImagesConfig(JobConfig):
             raise HeadtailError("signals=[python] and signal_models.<name>=package.module:function are given together")
         if (Signal.onnx in self.signals) != bool(self.onnx.model):
             raise HeadtailError("signals=[onnx] and onnx.model, the path of an ONNX file, are given together")
-        if type(self) is ScoreImagesConfig and not self.only_written and (self.filter or self.scores):
+        if type(self) is ScoreImagesConfig and self.only_written == OnlyWritten.false and (self.filter or self.scores):
             raise HeadtailError("filter and scores need only_written=true: all images are scored without it")
 
 

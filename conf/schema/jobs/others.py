@@ -289,6 +289,9 @@ class EstimateConfig(Settings):
         0.0, "how often the shards leave the provider, to a training elsewhere; 1: once", unit="times", minimum=0
     )
     signals: list[Signal] = setting([], "signals to compute of each stored image; empty: none")
+    scored_share: float = setting(
+        1.0, "share of the stored images that are scored; below 1 with only_written", minimum=0, maximum=1
+    )
     prices: PricesConfig = setting(PricesConfig, "prices, of a provider by name or each by itself")
     format: EstimateFormat = setting(
         EstimateFormat.text, "text: Markdown tables; json: one JSON object, all numbers in it"

@@ -49,6 +49,9 @@ def test_signals_are_a_stage_before_the_shards_where_they_are_asked_for() -> Non
     seconds = [figures[f"{name}_core_seconds"] for name in ("decode", "faces", "nsfw")]
     assert scoring.core_seconds == pytest.approx(scoring.rows_in / 1000 * sum(seconds)), "nsfw and embedding: one model"
     assert "score_images" not in estimate_text(assumptions())
+    *_, fewer, same = estimate(assumptions("signals=[faces,nsfw,embedding]", "scored_share=0.25"))
+    assert (fewer.rows_in, fewer.rows_out, same) == (scoring.rows_in, scoring.rows_in / 4, shards)
+    assert (fewer.core_seconds, fewer.table_bytes) == (scoring.core_seconds / 4, scoring.table_bytes / 4)
 
 
 def test_an_archive_like_the_measured_one_costs_what_was_measured() -> None:

@@ -148,6 +148,9 @@ def test_a_stopped_task_leaves_no_file_and_then_gives_the_same_bytes(
     again = run(stopped)
     assert calls["score"] == scored, "a finished list is not scored again"
     assert (again.rows_in, again.drops, again.outputs) == (first.rows_in, first.drops, first.outputs)
+    Path(stopped.output).unlink()  # a run that was killed while it deleted the part
+    run(stopped)
+    assert Path(stopped.output).read_bytes() == Path(whole.output).read_bytes()
 
 
 def test_a_worker_with_other_weights_is_refused(tmp_path: Path) -> None:
