@@ -42,7 +42,7 @@ lint: .venv/installed-dev ## check style, formatting and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy headtail curation metadata jobs conf
 
-bench: .venv/installed-dev $(if $(filter chain,$(NAME)),build/peers/installed) ## run one benchmark, NAME=extract|extract_memory|language|language_accuracy|match|balance|downloads|shards|attach|captions|signals|clusters|near_images|object_store|photographs|report|explore|search|metadata|metadata_scale|starter|pools|scale|startup|chain|figures
+bench: .venv/installed-dev $(if $(filter chain,$(NAME)),build/peers/installed) ## run one benchmark, NAME=extract|extract_memory|language|language_accuracy|match|balance|downloads|shards|attach|captions|signals|clusters|near_images|object_store|photographs|report|explore|search|metadata|metadata_scale|starter|pools|scale|shuffle_bytes|startup|chain|figures
 	$(BIN)/python -m tests.benchmarks.$(NAME) $(ARGS)
 
 check-training: build/training/installed ## train OpenCLIP on the samples of `make run`, SHARDS=folder on others (7 GB, once)

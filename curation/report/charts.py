@@ -175,7 +175,7 @@ def images_by_t(forecast: dict[str, Any]) -> Plot:
     powers = [10**power for power in range(math.ceil(first), math.floor(last) + 1)]
     plot.labels += _positions([(at_of_t(forecast, t), number(t)) for t in powers])
     side = "left-of" if place > 0.85 else "right-of"
-    # The curve rises, so there is room below it on the right.
+    # The curve rises, so there is room below it on the right, above the label of the axis.
     text = f"t = {number(round(own['t'], 2))}"
-    plot.labels.append(Label(f"note {side}", "this run", left=place * 100, top=85, strong=text))
+    plot.labels.append(Label(f"note {side}", "this run", left=place * 100, top=70, strong=text))
     return plot
