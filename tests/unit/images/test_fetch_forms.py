@@ -170,6 +170,29 @@ def test_blanks_hide_no_opt_out(server: RawServer, value: bytes) -> None:
     assert fetch(f"http://127.0.0.1:{server.port}/robots").status == "opted_out"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"X-Robots-Tag : noai",
+        b"Powered by x\r\nX-Robots-Tag: noai",
+        b"Cache Control: x\r\nX-Robots-Tag: noai",
+        b"X-\xc3\xa9: 1\r\nX-Robots-Tag: noai",
+        b"X-\1A: 1\nX-Robots-Tag: noai",
+        b"A: b\r\r\nX-Robots-Tag: noai",
+        b"X-Robots-Tag: noai\r\nPowered by x\r\n all",
+        b"X: y\r\n\r\nHTTP/1.1 200 OK\r\nPowered by x\r\nX-Robots-Tag: noai",
+    ],
+    ids=["blank", "no colon", "blank in name", "letters", "control", "returns", "before", "behind an interim answer"],
+)
+def test_malformed_lines_hide_no_header(server: RawServer, line: bytes) -> None:
+    server.answers["/robots"] = answer(line + b"\r\n")
+    if b"HTTP" in line:
+        server.answers["/robots"] = server.answers["/robots"].replace(b"200 OK", b"100 Continue", 1)
+    assert fetch(f"http://127.0.0.1:{server.port}/robots").status == "opted_out"
+    server.answers["/short"] = answer(b"Powered by x\r\n")[:-5]
+    assert fetch(f"http://127.0.0.1:{server.port}/short").status == "truncated"
+
+
 @pytest.mark.usefixtures("asked")
 def test_a_host_has_one_pause_however_it_is_spelt(server: RawServer) -> None:
     server.answers["/busy"] = b"HTTP/1.1 429 Slow\r\nRetry-After: 60 \t\r\nContent-Length: 0\r\n\r\n"
