@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from curation.images import preflight
-from curation.images.fetch import Fetched, Fetcher
+from curation.images.fetch import Fetched, Fetcher, host_to_ask
 from tests.http_server import draw
 from tests.unit.images.settings import fetch_settings
 
@@ -202,3 +202,11 @@ def test_a_host_has_one_pause_however_it_is_spelt(server: RawServer) -> None:
     for host in ("xn--tda.example", "Ü.example.", "u\u0308.example"):
         assert one.fetch(f"http://{host}:{server.port}/image").status == "busy"
     assert len(server.heads) == requests
+
+
+def test_an_ipv6_address_is_one_host_however_it_is_spelt() -> None:
+    """The cap on connections and the pause of a host are those of `host_to_ask`."""
+    assert {host_to_ask(host) for host in ("::1", "0::1", "0:0:0:0:0:0:0:1", "::0001")} == {"::1"}
+    assert {host_to_ask(host) for host in ("::ffff:7f00:1", "::FFFF:127.0.0.1")} == {"::ffff:7f00:1"}
+    assert host_to_ask("fe80::01%eth0") == "fe80::1%eth0"
+    assert host_to_ask("1:2") == "1:2"  # its look-up fails
