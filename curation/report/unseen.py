@@ -24,9 +24,6 @@ from curation.images.downloads import Downloads
 from curation.report.examples import SILENT, Example
 from curation.shards.shard_set import ShardSet
 
-LOOKED_UP = 40
-"""Examples of a reason whose images are looked up in the table of downloads: some must not be shown."""
-
 
 @dataclass(frozen=True)
 class Unseen:
