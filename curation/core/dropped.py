@@ -17,7 +17,7 @@ from curation.core.errors import HeadtailError
 EXAMPLES = 10
 LOOKED_AT = 64
 """Draws of a batch and a reason whose rows are looked at: some must not be shown."""
-MAX_CHARS, MAX_URL_CHARS = 2_000, 1_000
+MAX_CHARS = 2_000
 MAX_BYTES = 16 << 20
 """A larger file has not been written by `write_dropped`, and is not read."""
 

@@ -57,6 +57,22 @@ def compared_host(host: str) -> str:
     return ascii_host(host).removesuffix(".")
 
 
+def unicode_host(host: str) -> str:
+    """Return a host name in ASCII with the letters that its labels stand for.
+
+    >>> unicode_host("xn--strae-oqa.example")
+    'straße.example'
+    """
+    return ".".join(map(_shown_label, host.split(".")))
+
+
+def _shown_label(label: str) -> str:
+    try:
+        return _decoded(label) if label.startswith(_ACE) else label
+    except ValueError:  # a UnicodeError is one
+        return label
+
+
 def nfkc_host(host: str) -> str:
     """Return a host name in the form of earlier versions: NFKC, lower case."""
     return unicodedata.normalize("NFKC", host).replace("。", ".").lower()

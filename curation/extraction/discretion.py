@@ -4,14 +4,13 @@ A candidate is dropped for the first rule that it breaks, so what the others wou
 of words count whatever the language of a text: that of a short or dropped one is a guess.
 """
 
-import html
 import re
-import unicodedata
 from functools import lru_cache
-from urllib.parse import unquote
 
 from curation.core.credentials import cut_path, without_secrets
+from curation.core.host_names import unicode_host
 from curation.core.languages import LANGUAGES
+from curation.core.plain_texts import plain_text
 from curation.extraction import urls
 from curation.extraction.text_rules import word_pattern
 
@@ -46,13 +45,13 @@ def kept_address(url: str, word_lists: str, version: int = urls.BROWSER_SLASHES)
         return None
     cut = cut_path(url)
     host = urls.host_of(cut, version)
-    # `localhost` is resolved only where the settings allow it.
-    if host != "localhost" and ("." not in host or host.endswith(_PRIVATE_ENDS)):
+    # `localhost` is resolved only where the settings allow it; a second dot at the end hides what a host is.
+    if host != "localhost" and ("." not in host or host.endswith((*_PRIVATE_ENDS, "."))):
         return None
     path = cut.partition("//")[2][len(urls.authority_of(cut)) :]
-    plain = _plain(cut)
+    plain = plain_text(f"{cut} {unicode_host(host)}")
     words = (cut, plain, _NO_WORD.sub(" ", plain))
-    hidden = _tells(path) or _tells(_plain(path)) or without_secrets(cut) != cut or _is_listed(words, word_lists)
+    hidden = _tells(path) or _tells(plain_text(path)) or without_secrets(cut) != cut or _is_listed(words, word_lists)
     return None if hidden else cut
 
 
@@ -64,13 +63,8 @@ def may_keep_text(text: str, word_lists: str) -> bool:
     """
     if len(text) > MAX_JUDGED:
         return False
-    forms = (text, _BREAKS.sub(" ", text), " ".join(text.split()), _plain(text))
+    forms = (text, _BREAKS.sub(" ", text), " ".join(text.split()), plain_text(text))
     return not (any(map(_tells, forms)) or _is_listed(forms, word_lists))
-
-
-def _plain(text: str) -> str:
-    """Return a text as it reads: percent signs and entities resolved, forms of letters and blanks made equal."""
-    return " ".join(unicodedata.normalize("NFKC", html.unescape(unquote(unquote(text)))).split())
 
 
 def _tells(text: str) -> bool:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.draws import draw
-from curation.core.dropped import MAX_CHARS, MAX_URL_CHARS, DroppedExamples, DroppedRow
+from curation.core.dropped import MAX_CHARS, DroppedExamples, DroppedRow
 from curation.core.uids import uids_of
 from curation.extraction import urls
 from curation.extraction.discretion import kept_address, may_keep_text, scheme_of
@@ -143,4 +143,4 @@ class DroppedCandidates:
         columns = (draws.tolist(), uids.to_pylist(), addresses, texts.to_pylist(), langs, notes)
         for drawn, uid, url, text, lang, note in zip(*columns, strict=True):
             if url is not None and (url or text.strip()) and may_keep_text(text, word_lists):
-                yield DroppedRow(drawn, uid, url[:MAX_URL_CHARS], text[:MAX_CHARS], lang, note)
+                yield DroppedRow(drawn, uid, url[:MAX_CHARS], text[:MAX_CHARS], lang, note)

@@ -8,6 +8,7 @@ import functools
 import http.client
 import io
 import ipaddress
+import re
 import select
 import socket
 import ssl
@@ -31,6 +32,9 @@ BODILESS = (204, 304)
 """Answers without a body, behind which some servers send one."""
 CONNECT_SHARE = 0.5
 """Share of the time left that one address may take to connect, unless it is the last one."""
+_FIELD = re.compile(rb"([!-9;-~]+)[ \t]*(:.*)", re.DOTALL)
+_UNREADABLE = b"Malformed:"
+"""In place of a header line without a name that can be read: lines that continue it belong to no other header."""
 
 
 class FetchError(Exception):
@@ -154,13 +158,28 @@ def remaining(deadline: float) -> float:
 
 
 class _Reader(io.BufferedReader):
-    """The bytes of one answer. When it is closed, `surplus` says whether bytes were read that follow the answer."""
+    """The bytes of one answer. When it is closed, `surplus` says whether bytes were read that follow the answer.
 
-    surplus = False
+    `http.client` reads no header behind a line that is none, so while it reads the head, it gets the lines as headers.
+    `is_mended` says whether one of them was another.
+    """
+
+    surplus = is_mended = in_head = in_fields = False
 
     def __init__(self, raw: io.RawIOBase, sock: _BoundedSocket) -> None:
         super().__init__(raw)
         self._socket = sock
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        """Return the next line."""
+        line = super().readline(size)
+        if not self.in_head:
+            return line
+        is_field = self.in_fields and line.strip(b"\n") not in (b"", b"\r")
+        self.in_fields = is_field or not self.in_fields  # an interim answer has a status and fields, too
+        mended = _as_fields(line) if is_field and line.endswith(b"\n") else line
+        self.is_mended |= mended != line
+        return mended
 
     def close(self) -> None:
         """Drop the bytes that are left."""
@@ -177,10 +196,24 @@ class _Reader(io.BufferedReader):
         super().close()
 
 
+def _as_fields(line: bytes) -> bytes:
+    r"""Return a line of a head with names that `http.client` can read, without the blanks behind them.
+
+    >>> _as_fields(b"X-Robots-Tag : noai\r\n"), _as_fields(b"Powered by x\r\n")
+    (b'X-Robots-Tag: noai\r\n', b'Malformed:\r\n')
+    """
+    fields = []
+    for text in filter(None, line.rstrip(b"\r\n").split(b"\r")):  # http.client takes each for the end of a line
+        field = _FIELD.match(text)
+        fields.append(text if text[:1] in b" \t" else b"%s%s" % field.groups() if field else _UNREADABLE)
+    return b"\r\n".join(fields or [_UNREADABLE]) + (b"\r\n" if line.endswith(b"\r\n") else b"\n")
+
+
 class Response(http.client.HTTPResponse):
     """An HTTP response whose header values have no blanks around them, and are one line (RFC 9110, 5.5).
 
-    `http.client` keeps blanks at their end, and knows no `Transfer-Encoding` but the word `chunked` alone.
+    Headers behind malformed lines are read, too: they may forbid the use of an image. `http.client` drops these, keeps
+    blanks at the end of values, and knows no `Transfer-Encoding` but the word `chunked` alone.
     """
 
     def __init__(self, sock: _BoundedSocket, *arguments: Any, **named: Any) -> None:
@@ -190,7 +223,9 @@ class Response(http.client.HTTPResponse):
 
     def begin(self) -> None:
         """Read the status and the headers."""
+        self._reader.in_head = True
         super().begin()
+        self._reader.in_head = False
         fields = self.headers.items()
         self.headers = self.msg = http.client.HTTPMessage()
         for name, value in fields:
@@ -207,6 +242,7 @@ class Response(http.client.HTTPResponse):
         lengths, transfers = (self.headers.get_all(name, []) for name in ("Content-Length", "Transfer-Encoding"))
         # An end of the body that two readers may take for different ones is no end.
         bounded = not lengths and len(transfers) == 1 if self.chunked else len(lengths) == 1 and not transfers
+        bounded &= not self._reader.is_mended
         if self.will_close or self.version != 11 or not bounded or self.status < 200 or self.status in BODILESS:
             return False
         self._socket.sealed = True

@@ -13,6 +13,7 @@ import contextlib
 import functools
 import hashlib
 import http.client
+import ipaddress
 import re
 import ssl
 import time
@@ -385,10 +386,12 @@ def _bounded(response: http.client.HTTPResponse, max_bytes: int) -> Iterator[byt
 
 
 def host_to_ask(host: str) -> str:
-    """Return the host that a name is looked up by and that servers are asked for; an IPv6 address stays."""
+    """Return the host that a name is looked up by and that servers are asked for, however it is spelt."""
     if not host:
         raise FetchError("bad_url", "no host")
     if ":" in host:
+        with contextlib.suppress(ValueError):
+            return str(ipaddress.ip_address(host))
         return host
     name = ascii_host(host)
     if not name.isascii() or FORBIDDEN.search(name):

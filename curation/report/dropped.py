@@ -9,7 +9,7 @@ from curation.core.dropped import EXAMPLES, DroppedRow, dropped_path, read_dropp
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
 from curation.core.tables import Part
-from curation.report.examples import Example, smallest, to_outputs
+from curation.report.examples import LOOKED_UP, Example, smallest, to_outputs
 from curation.shards.dropped import EXAMPLES_KEY
 
 _UID = re.compile(r"[0-9a-f]{24}")
@@ -47,7 +47,7 @@ def read_kept_examples(task: DroppedTask) -> Receipt:
             continue
         new = [_example(reason, row) for reason, rows in listed.items() for row in rows if row.url or row.text]
         receipt.rows_in = receipt.rows_out = receipt.rows_in + len(new)
-        found = smallest([*found, *new])
+        found = smallest([*found, *new], LOOKED_UP)
     receipt.outputs = to_outputs(found)
     return receipt
 

@@ -28,6 +28,8 @@ from curation.report.personal import MAX_READ, masked_beginning
 
 SILENT = frozenset({"removed", "opted_out", *Obey, "email", "listed_word", "private_host", "private_address", "face"})
 MAX_CHARS = 300
+LOOKED_UP = 40
+"""Examples of a reason that each task returns, and whose images are looked up: some must not be shown."""
 PAIR_FILES, PAIR_ROWS = 8, 2_000
 """Files of pairs that are looked into, and rows that are drawn from a row group of each."""
 
@@ -72,10 +74,10 @@ def smallest(examples: Iterable[Example], count: int = EXAMPLES) -> list[Example
 
 def to_outputs(examples: Iterable[Example]) -> list[dict[str, Any]]:
     """Return the chosen examples as outputs of a receipt."""
-    return [asdict(example) for example in smallest(examples)]
+    return [asdict(example) for example in smallest(examples, LOOKED_UP)]
 
 
-def first_rows(draws: np.ndarray, rows: np.ndarray, count: int = EXAMPLES) -> list[int]:
+def first_rows(draws: np.ndarray, rows: np.ndarray, count: int = LOOKED_UP) -> list[int]:
     """Return the `count` of some rows with the smallest draws; draws[i] is that of row i."""
     return rows[np.argsort(draws[rows], kind="stable")[:count]].tolist()
 

@@ -21,7 +21,7 @@ from curation.core.schemas import CURATED, MATCHES
 from curation.core.storage import ROW_GROUP_ROWS
 from curation.core.table_reader import read_batches
 from curation.report.counters import Stats
-from curation.report.examples import Example, first_rows, smallest, to_outputs
+from curation.report.examples import LOOKED_UP, Example, first_rows, smallest, to_outputs
 from curation.report.spread import Spread, SpreadTask, hashes_of
 
 SHOWN_DOMAINS = 50
@@ -79,7 +79,7 @@ def count_domains(task: DomainsTask, spread: Spread, seed: int = 0) -> Receipt:
         draws = draw(seed, "examples", batch["uid"])
         first = first_rows(draws, np.flatnonzero(~is_kept))
         examples = (Example("balance_pairs", "not_drawn", float(draws[at]), batch["uid"][at].as_py()) for at in first)
-        lost = smallest([*lost, *examples])
+        lost = smallest([*lost, *examples], LOOKED_UP)
     if not task.same_buckets:
         for hashes, batch in _images(task.curated, CURATED, ["uid", "url"]):
             sums.add(batch["url"], {"images_kept": np.ones(len(hashes), np.int64)})

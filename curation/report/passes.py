@@ -26,6 +26,7 @@ from curation.report.crawls import count_crawls, crawl_values, join_links, plan_
 from curation.report.dropped import plan_dropped, read_kept_examples, shard_examples
 from curation.report.entry_numbers import EntriesPlan, count_captions
 from curation.report.examples import (
+    LOOKED_UP,
     Example,
     pair_examples,
     plan_pairs,
@@ -44,7 +45,7 @@ from curation.report.shown_entries import compare_languages, head_tails, needed_
 from curation.report.spread import Exchanges
 from curation.report.stats import SampleDraw, count_curated, count_downloads, count_matches, count_shards
 from curation.report.target_values import target_values
-from curation.report.unseen import LOOKED_UP, WANTED, Unseen, find_samples, find_statuses, plan_statuses
+from curation.report.unseen import WANTED, Unseen, find_samples, find_statuses, plan_statuses
 from curation.report.whatif import WhatIf
 
 Runner = Callable[..., list[Receipt]]

@@ -17,6 +17,7 @@ from curation.balancing.entry_table import EXPECTED_UNIT
 from curation.balancing.matched_batch import COUNTED_COLUMNS, MatchedBatch, read_matched
 from curation.balancing.targets import EntryTargets, with_targets
 from curation.core.choices import Unit
+from curation.core.credentials import cut_path
 from curation.core.draws import draw
 from curation.core.receipts import Receipt
 from curation.core.removal_lists import read_removals
@@ -26,10 +27,10 @@ from curation.core.table_reader import read_batches, read_rows
 from curation.images.status import read_status
 from curation.report.counters import Stats, count_bins, count_fine, count_values
 from curation.report.crawls import NO_LINKS, count_years, open_links
-from curation.report.examples import SILENT, Example, first_rows, to_outputs
+from curation.report.examples import LOOKED_UP, SILENT, Example, first_rows, smallest, to_outputs
 from curation.report.hosts import DomainSums
 from curation.report.kept_texts import KeptTexts, Wanted
-from curation.report.personal import hold_emails, hold_phones
+from curation.report.personal import MAX_READ, hold_emails, hold_phones
 from curation.report.repeats import spread_hashes
 from curation.report.score_stats import count_scores, numeric_scores
 from curation.report.spread import Spread, hashes_of
@@ -303,6 +304,7 @@ def count_downloads(
             lost = [one for one in failed if one.reason not in SILENT]
             examples += [replace(one, stage="write_shards", reason="not_downloaded", note=one.reason) for one in lost]
             examples += _faulty_sizes(rows.filter(arrived), filters, seed)
+        examples = smallest(examples, LOOKED_UP)
     if domains:
         sums.send(domains, task.name)
     receipt.outputs = to_outputs(examples)
@@ -325,7 +327,9 @@ def _failures(rows: pa.Table, seed: int) -> list[Example]:
         for at in first_rows(draws, np.flatnonzero(codes == code)):
             uid, url, http = (rows[name][at].as_py() for name in ("uid", "url", "http_status"))
             note = "" if http is None else f"HTTP {http}"
-            found.append(Example("download_images", status, float(draws[at]), uid, url=url[:1000], note=note))
+            found.append(
+                Example("download_images", status, float(draws[at]), uid, url=cut_path(url)[:MAX_READ], note=note)
+            )
     return found
 
 
@@ -337,7 +341,9 @@ def _faulty_sizes(rows: pa.Table, filters: ImageFilters, seed: int) -> list[Exam
         for at in first_rows(draws, np.flatnonzero(mask)):
             uid, url, width, height = (rows[name][at].as_py() for name in ("uid", "url", *SIZES))
             note = f"{width} × {height}"
-            found.append(Example("write_shards", reason, float(draws[at]), uid, url=url[:1000], note=note))
+            found.append(
+                Example("write_shards", reason, float(draws[at]), uid, url=cut_path(url)[:MAX_READ], note=note)
+            )
     return found
 
 

@@ -31,8 +31,6 @@ from curation.shards.clustered import clustered_sets
 from curation.shards.public_places import without_folders
 from curation.shards.shard_set import ShardSet
 
-LOOKED_UP = 40
-"""Examples of a reason whose images are looked up in the table of downloads: some must not be shown."""
 WANTED = pa.schema([SAMPLES.field("uid")])
 """The images that are looked up in the shards."""
 

@@ -10,8 +10,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 _TOKEN = re.compile(r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|\w+|[()\[\]]|\S""", re.S)
-_STRANGE = re.compile(r"""--|/\*|\$\{|`|\b[rR]['"]|[(,]\s*\*|\*\s*[,)]|\.\s*\*|\bselect\b""", re.I)
-"""Comments, variables, quoted names, raw texts, stars for all columns, subqueries: such a filter is not divided."""
+_STRANGE = re.compile(
+    r"""--|/\*|\$\{|`|\b[rR]['"]|[(,]\s*\*|\*\s*[,)]|\.\s*\*|\bselect\b|\.\s*(?:case|end)\b|\bidentifier\s*\(|"""
+    r"""\b(?:date|timestamp\w*)\s*['"]\s*[a-z]""",
+    re.I,
+)
+"""Such a filter is not divided.
+
+Comments, variables, quoted names, raw texts, stars for all columns, subqueries, fields with the names of other words,
+names in texts, and dates such as `timestamp'now'`.
+"""
+_CASE = frozenset({"case", "end"})
+_NO_COLUMN = re.compile(
+    r"\d.*|all|and|any|as|between|boolean|case|cast|date|decimal|distinct|div|double|else|end|escape|false|float|from|"
+    r"ilike|in|int|interval|is|like|long|not|null|or|regexp|rlike|some|string|then|timestamp|true|when"
+)
+"""Numbers, and the words of SQL itself."""
 _CHANGING = re.compile(
     r"rand\w*|uniform|uuid|shuffle|\w*reflect|java_method|monotonically\w*|\w*partition_id|input_file\w*|now|current\w*|"
     r"curdate|localtimestamp|unix_timestamp",
@@ -42,10 +56,11 @@ def early_filter(expression: str, known: Iterable[str], coming: Iterable[str]) -
     """
     mine, others = ({name.lower() for name in names} for names in (known, coming))
     early, is_whole = [], True
-    for part in _conjuncts(expression):
+    is_ambiguous = _words(expression) & _CASE & (mine | others)
+    for part in [expression] if is_ambiguous else _conjuncts(expression):
         words = _words(part)
         changes = bool(_STRANGE.search(part)) or any(_CHANGING.fullmatch(word) for word in words)
-        if changes or (words & others and words & mine):
+        if changes or (words & others and (words & mine or _further(part, words - others))):
             is_whole = False
         elif not words & others:
             early.append(part)
@@ -107,3 +122,9 @@ def _words(part: str) -> set[str]:
     """Return the words of a part, in lower case, without those of texts in single quotes."""
     tokens = (token[0].lower() for token in _TOKEN.finditer(part))
     return {word for token in tokens if not token.startswith("'") for word in re.findall(r"\w+", token)}
+
+
+def _further(part: str, words: set[str]) -> set[str]:
+    """Return those of some words of a part that may be columns of tables that nobody has named."""
+    functions = re.findall(r"(\w+)\s*\(", part.lower())
+    return {word for word in words.difference(functions) if not _NO_COLUMN.fullmatch(word)}

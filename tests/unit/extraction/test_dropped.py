@@ -122,12 +122,14 @@ def test_nothing_is_kept_of_what_must_stay_unseen(tmp_path: Path, word: str, tex
     "https://ads.test/gone.jpg", "https://ads.test/gone.jpg?width=9", "https://ads.test/jane@example.org.jpg",
     "https://ads.test/jane%2540example.org.jpg", "https://ads.test/dirty-thing.jpg", "https://ads.test/password=abc/a",
     "https://ads.test/fetch/10.0.0.1/a.jpg", "http://nas.local/a.jpg", "http://intranet:80/a.jpg",
-    "https://ads.test/" + "x" * 10_001,
+    "https://ads.test/" + "x" * 10_001, "https://ads.test/jane%25252540example.org.jpg", "https://127.0.0.1../a.jpg",
+    "https://LocalHost../a.jpg", "https://ads.test/dirty%252D%E2%80%8Bthing.jpg", "https://xn--strae-oqa.ads.test/a.jpg",
 ], ids=["removed", "removed with a query", "email", "escaped email", "listed word", "secret", "private within", "local",
-        "no domain", "long"])  # fmt: skip
+        "no domain", "long", "escapes of escapes", "two dots", "two dots behind a name", "invisible in a word",
+        "punycode"])  # fmt: skip
 def test_an_address_is_hidden_whichever_rule_came_first(tmp_path: Path, url: str) -> None:
     """Of links without a text, of blocked hosts and of repeats."""
-    (tmp_path / "de.txt").write_text("dirty thing\n")
+    (tmp_path / "de.txt").write_text("dirty thing\nstraße\n")
     rules = url_rules(block_hosts=("ads.test",), removals=("https://ads.test/gone.jpg",))
     links = [image(url), *[image(url, alt="kite", title="kite")] * 2, image("b.jpg")]
     texts = text_rules(word_lists=f"{tmp_path}/{{lang}}.txt")
@@ -156,7 +158,9 @@ def test_of_an_address_that_cannot_be_resolved_the_scheme_is_kept(
 @pytest.mark.parametrize("text", [
     "write to jane.doe@example.org", "jane&#64;example.org", "jane\uff20example.org", "dirty\tthing xxx",
     "a dirty \n thing", "see https://h.org/?token=1", "at 192.168.0.1 now", "password=abc of me", "kite " * 2_001,
-], ids=["email", "entity", "full width", "tab", "blanks", "url", "host", "secret", "long"])  # fmt: skip
+    "jane\uff0540example.org", "jane&amp;#64;example.org", "jane%252540example.org", "dir\u00adty th\u200bing xxx",
+], ids=["email", "entity", "full width", "tab", "blanks", "url", "host", "secret", "long",
+        "full width escape", "entity of an entity", "escapes", "invisible"])  # fmt: skip
 def test_a_text_is_hidden_whichever_rule_came_first(tmp_path: Path, text: str, emails: Emails) -> None:
     """Also with the word list of another language than its own."""
     (tmp_path / "de.txt").write_text("dirty thing\n")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from curation.images import preflight
-from curation.images.fetch import Fetched, Fetcher
+from curation.images.fetch import Fetched, Fetcher, host_to_ask
 from tests.http_server import draw
 from tests.unit.images.settings import fetch_settings
 
@@ -170,6 +170,29 @@ def test_blanks_hide_no_opt_out(server: RawServer, value: bytes) -> None:
     assert fetch(f"http://127.0.0.1:{server.port}/robots").status == "opted_out"
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"X-Robots-Tag : noai",
+        b"Powered by x\r\nX-Robots-Tag: noai",
+        b"Cache Control: x\r\nX-Robots-Tag: noai",
+        b"X-\xc3\xa9: 1\r\nX-Robots-Tag: noai",
+        b"X-\1A: 1\nX-Robots-Tag: noai",
+        b"A: b\r\r\nX-Robots-Tag: noai",
+        b"X-Robots-Tag: noai\r\nPowered by x\r\n all",
+        b"X: y\r\n\r\nHTTP/1.1 200 OK\r\nPowered by x\r\nX-Robots-Tag: noai",
+    ],
+    ids=["blank", "no colon", "blank in name", "letters", "control", "returns", "before", "behind an interim answer"],
+)
+def test_malformed_lines_hide_no_header(server: RawServer, line: bytes) -> None:
+    server.answers["/robots"] = answer(line + b"\r\n")
+    if b"HTTP" in line:
+        server.answers["/robots"] = server.answers["/robots"].replace(b"200 OK", b"100 Continue", 1)
+    assert fetch(f"http://127.0.0.1:{server.port}/robots").status == "opted_out"
+    server.answers["/short"] = answer(b"Powered by x\r\n")[:-5]
+    assert fetch(f"http://127.0.0.1:{server.port}/short").status == "truncated"
+
+
 @pytest.mark.usefixtures("asked")
 def test_a_host_has_one_pause_however_it_is_spelt(server: RawServer) -> None:
     server.answers["/busy"] = b"HTTP/1.1 429 Slow\r\nRetry-After: 60 \t\r\nContent-Length: 0\r\n\r\n"
@@ -179,3 +202,11 @@ def test_a_host_has_one_pause_however_it_is_spelt(server: RawServer) -> None:
     for host in ("xn--tda.example", "Ü.example.", "u\u0308.example"):
         assert one.fetch(f"http://{host}:{server.port}/image").status == "busy"
     assert len(server.heads) == requests
+
+
+def test_an_ipv6_address_is_one_host_however_it_is_spelt() -> None:
+    """The cap on connections and the pause of a host are those of `host_to_ask`."""
+    assert {host_to_ask(host) for host in ("::1", "0::1", "0:0:0:0:0:0:0:1", "::0001")} == {"::1"}
+    assert {host_to_ask(host) for host in ("::ffff:7f00:1", "::FFFF:127.0.0.1")} == {"::ffff:7f00:1"}
+    assert host_to_ask("fe80::01%eth0") == "fe80::1%eth0"
+    assert host_to_ask("1:2") == "1:2"  # its look-up fails

@@ -172,6 +172,8 @@ CLOSED = {
     "no length": ok().replace(b"Content-Length", b"Content-Width") + END,
     "two lengths": ok(b"Content-Length: 5"),
     "chunks and a length": chunked(b"Content-Length: 5"),
+    "a line that is no header": ok(b"Powered by x"),
+    "a blank behind a name": ok(b"Server : x"),
     "more than its length": ok() + b"x",
     "a second answer": ok() + ok(body=b"another image"),
     "an answer behind chunks": chunked() + ok(body=b"another image"),

@@ -11,7 +11,7 @@ import pytest
 from curation.core.dropped import DroppedExamples, DroppedRow, dropped_path, write_dropped
 from curation.core.tables import Part
 from curation.report.dropped import DroppedTask, plan_dropped, read_kept_examples, shard_examples
-from curation.report.examples import EXAMPLES, Example, smallest
+from curation.report.examples import EXAMPLES, LOOKED_UP, Example, smallest
 
 UID = "0123456789abcdef01234567"
 
@@ -41,6 +41,17 @@ def test_the_smallest_of_all_files_whatever_the_tasks(tmp_path: Path, max_tasks:
     assert plan_dropped([Part(f"{tmp_path}/gone", part.manifest)], max_tasks) == []
 
 
+@pytest.mark.parametrize("max_tasks", [1, 2, 9])
+def test_images_that_are_hidden_later_make_room_whatever_the_tasks(tmp_path: Path, max_tasks: int) -> None:
+    files = [f"{k:05d}.parquet" for k in range(4)]
+    for k, name in enumerate(files):
+        write_examples(tmp_path / name, "short_text", [f"{k} {n}" for n in range(12)])
+    tasks = plan_dropped([Part(str(tmp_path), {"files": [{"path": name} for name in files]})], max_tasks)
+    found = [Example(**output) for task in tasks for output in read_kept_examples(task).outputs]
+    seen = [one for one in smallest(found, LOOKED_UP) if int(one.text[2:]) % 2]
+    assert [one.text for one in smallest(seen)] == [f"{k} {n}" for n in (1, 3, 5) for k in range(4)][:EXAMPLES]
+
+
 def test_texts_of_a_hostile_file_are_masked_and_hidden_ones_left_out(tmp_path: Path) -> None:
     file = tmp_path / "a.parquet"
     shown = {"text": "mail me@example.org now", "url": "javascript:alert(1)", "note": "</a>"}
@@ -54,18 +65,18 @@ def test_texts_of_a_hostile_file_are_masked_and_hidden_ones_left_out(tmp_path: P
 
 
 def test_a_task_holds_no_more_than_what_it_returns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = [write_examples(tmp_path / f"{k}.parquet", "short_text", [f"{k} {n}" for n in range(12)]) for k in range(5)]
+    files = [write_examples(tmp_path / f"{k}.parquet", "short_text", [f"{k} {n}" for n in range(12)]) for k in range(6)]
     held: list[int] = []
 
-    def counted(examples: Iterable[Example]) -> list[Example]:
+    def counted(examples: Iterable[Example], count: int) -> list[Example]:
         given = list(examples)
         held.append(len(given))
-        return smallest(given)
+        return smallest(given, count)
 
     monkeypatch.setattr("curation.report.dropped.smallest", counted)
     receipt = read_kept_examples(DroppedTask(files)).check()
-    assert held == [EXAMPLES] + [2 * EXAMPLES] * 4
-    assert (receipt.rows_in, len(receipt.outputs)) == (5 * EXAMPLES, EXAMPLES)
+    assert held == [EXAMPLES * k for k in (1, 2, 3, 4, 5, 5)]
+    assert (receipt.rows_in, len(receipt.outputs)) == (6 * EXAMPLES, LOOKED_UP)
 
 
 def test_a_damaged_file_does_not_end_the_report(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from curation.report.examples import (
     read_texts,
     smallest,
 )
+from curation.report.stats import _failures
 
 
 @pytest.fixture
@@ -100,6 +101,18 @@ def test_what_is_cut_is_masked_before(gap: int, address: str) -> None:
         assert len(shown) <= 300
         assert "body" not in shown
         assert "123" not in shown
+
+
+def test_a_long_address_is_masked_before_it_is_cut() -> None:
+    """Also where masks make it much shorter: what is cut after MAX_READ characters is not taken for a whole one."""
+    start = "http://h.org/" + f"{'a' * 64}@{'b' * 240}.com/" * 3
+    for length in (990, 1990):
+        url = f"{start}{'c/' * ((length - len(start)) // 2)}jane@example.org/x.jpg?a=b"
+        rows = pa.table(
+            {"uid": ["a" * 24], "url": [url], "status": ["timeout"], "http_status": pa.array([None], pa.int32())}
+        )
+        (found,) = _failures(rows, 0)
+        assert "jane" not in found.value()["url"]
 
 
 def test_examples_are_masked_and_cut() -> None:

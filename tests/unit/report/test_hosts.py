@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.core.schemas import CURATED, MATCHES
+from curation.report.examples import LOOKED_UP
 from curation.report.hosts import ADDRESS, UNKNOWN, DomainsTask, DomainSums, add_domains, count_domains, host_values
 from curation.report.spread import Spread
 
@@ -61,7 +62,7 @@ def test_domains_with_most_kept_images(tmp_path: Path, buckets: int, receivers: 
     assert found["top_levels"] == [{"name": ".uk", "images": 1470, "images_kept": 210, **nothing}]
     lost = {output["uid"] for receipt in receipts for output in receipt.outputs}
     assert lost <= {f"{k:024x}" for k in IMAGES if not is_kept(k)}
-    assert len(lost) == 10 * buckets
+    assert len(lost) == LOOKED_UP * buckets
 
 
 def test_success_by_domain_and_endings_that_anybody_invents(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Lengths, tokens, personal data and repeats of texts equal their plain definitions."""
 
+import itertools
 import random
 import re
 from collections import Counter
@@ -75,6 +76,47 @@ def test_personal_data(text: str, masked: str) -> None:
     texts = pa.array([text])
     assert personal.hold_emails(texts).tolist() == ["[email]" in masked]
     assert personal.hold_phones(texts).tolist() == ["[number]" in masked]
+
+
+HIDDEN = {
+    "wide at": "jane\uff20example.org",
+    "small at": "jane\ufe6bexample.org",
+    "wide dot": "jane@example\uff0eorg",
+    "ideographic dot": "\u4f8b@\u4f8b\u3048\u3002\u30c6\u30b9\u30c8",
+    "marks": "\u0908\u092e\u0947\u0932@\u0909\u0926\u093e\u0939\u0930\u0923.\u092d\u093e\u0930\u0924",
+    "zero width": "jane\u200b@\u200bexample.org",
+    "right to left": "jane\u202e@example.org",
+    "entity": "jane&#64;example.org",
+    "entity of an entity": "ja&#110;e&amp;#64;example.org",
+    "twice escaped": "jane%252540example.org",
+    "wide and escaped": "jane%EF%BC%A0example.org",
+    "long": "j" * 99 + "@example.org",
+    "apostrophe": "o'brien@example.org",
+    "punycode": "jane@xn--fsq.xn--0zwm56d",
+    "half an entity": "mary&#45;jane@example.org",
+    "two numbers": "030 1234567 040 7654321",
+    "long digits": "12345678901234567890",
+    "wide digits": "\uff11\uff12\uff13\uff0d\uff14\uff15\uff16\uff17",
+    "wide brackets": "03\uff081234\uff095678",
+    "long mark": "03\u30fc1234\u30fc5678",
+    "escaped blanks": "%2B1%20555%2D123%2D4567",
+    "many blanks": "(555)    123    4567",
+    **{f"separator {ord(one):x}": f"555{one}123{one}4567" for one in "\u2011\u2013\u2212\u202f\u2009\u00ad\t_\u00b7"},
+}
+
+
+@pytest.mark.parametrize("text", HIDDEN.values(), ids=HIDDEN)
+def test_what_another_spelling_hides_is_masked(text: str) -> None:
+    masked = personal.masked(f"see \u201c {text} \u201d now")
+    assert masked in (f"see \u201c {kind} \u201d now" for kind in ("[email]", "[number]"))
+
+
+@pytest.mark.parametrize("text", [
+    "1024 x 768", "2012, 2013, 2014", "(1898\u20131956)", "1998 \u2013 2004", "1,299.00 \u20ac", "30\u201340 cm",
+    "10.5 x 12 cm", "100% wool &amp; 20% silk", "24/7", "\u00bd \u2122 \U0001f469\u200d\U0001f4bb", "me @ home",
+], ids=itertools.count())  # fmt: skip
+def test_years_prices_and_sizes_stay_as_they_are(text: str) -> None:
+    assert personal.masked(text) == text
 
 
 @pytest.mark.parametrize(("senders", "receivers"), [(1, 1), (4, 3)])

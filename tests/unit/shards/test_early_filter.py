@@ -50,11 +50,29 @@ KNOWN, COMING = ["uid", "url", "width", "lang", "text", "clip"], ["nsfw", "face_
         ('"nsfw" = lang and width > 8', "width > 8", False),
         ("width > 8 and (lang = 'en'", "width > 8 and (lang = 'en'", True),
         ("width.end = 1 and nsfw < 1", "", False),
+        ("nsfw < score and width > 8", "width > 8", False),
+        ("nsfw < abs(0.5 * face_count) and nsfw is not null", "", True),
+        ("cast(nsfw as int) in (1, 2) and width > 8", "width > 8", True),
+        ("identifier('nsfw') < 1 and width > 8", "", False),
+        ("timestamp 'now' > text and nsfw < 1", "", False),
+        ("date'2026-01-01' > text and nsfw < 1", "date'2026-01-01' > text", True),
+        ("text.case = 1 or nsfw < 0.5 and text . END > 0 and width > 8", "", False),
     ],
     ids=itertools.count(),
 )
 def test_parts_that_know_no_coming_column_are_early(expression: str, early: str, is_whole: bool) -> None:
     assert early_filter(expression, KNOWN, COMING) == EarlyFilter(early, is_whole)
+
+
+@pytest.mark.parametrize(
+    "names", [(["case", "end", "width"], ["nsfw"]), (["width"], ["nsfw", "CASE", "end"])], ids=["known", "coming"]
+)
+def test_columns_with_the_names_of_other_words_divide_no_filter(names: tuple[list[str], list[str]]) -> None:
+    """Spark takes `case` and `end` for columns where no `when` follows."""
+    wanted = EarlyFilter("", False)
+    assert early_filter("case = 1 or nsfw < 0.5 and end > 0 and width > 8", *names) == wanted
+    assert early_filter("nsfw < 0.5 and width > 8", *names) == EarlyFilter("width > 8", True)
+    assert early_filter("", *names) == EarlyFilter("", True)
 
 
 def test_what_passes_the_whole_filter_passes_its_early_part() -> None:
