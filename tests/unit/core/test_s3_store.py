@@ -170,6 +170,18 @@ def test_a_large_folder_is_listed_once(store: FaultyStore) -> None:
     assert store.requests == {"LIST": 5}  # four pages, and one to see that it is a folder
 
 
+@pytest.mark.parametrize("code", ["SlowDown", "ExpiredToken", "AccessDenied"])
+def test_a_glob_with_a_folder_that_is_not_listed_ends_in_a_line(
+    store: FaultyStore, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.keys = sorted(f"crawl/{number % 3}/{number}.gz" for number in range(9))
+    assert len(storage.list_files([f"s3://{MANY}/crawl/*/*.gz"])) == 9
+    monkeypatch.setattr(store, "_draw", lambda environ, _: code if "crawl%2F1" in environ["QUERY_STRING"] else None)
+    with pytest.raises(HeadtailError, match=code) as raised:
+        storage.list_files([f"s3://{MANY}/crawl/*/*.gz"])
+    assert f"s3://{MANY}/crawl/1/" in str(raised.value)
+
+
 def test_a_whole_file_is_one_request(store: FaultyStore) -> None:
     storage.write_bytes("s3://bucket/run/file", b"token")
     store.begin(Faults())
