@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 import aiobotocore.session
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 from fsspec.asyn import sync_wrapper
 from s3fs import S3FileSystem
 
@@ -138,7 +138,8 @@ class S3Store(S3FileSystem):
             try:
                 if await _keys(aiobotocore.session.AioSession(**self.kwargs)) in (None, await _keys(self.session)):
                     return False
-            except (BotoCoreError, OSError):  # a file that is just being written
+            except (BotoCoreError, ClientError, OSError) as error:  # STS refuses, or a file is just being written
+                _tell("credentials not renewed", f"cannot renew the credentials: {' '.join(str(error).split())}")
                 return False
             await self.set_session(refresh=True)
             return True

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from curation.core import fault_lines, remote, s3_store, storage
 from curation.core.errors import HeadtailError, faults_as_lines
@@ -194,6 +195,22 @@ def test_many_requests_meet_credentials_that_expire(store: FaultyStore) -> None:
     store.begin(Faults(expire_after=6))
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(storage.exists, ["s3://bucket/run/file"] * 32))
+
+
+def test_credentials_that_sts_refuses_to_renew_are_a_line(
+    store: FaultyStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def refused(_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "not authorized"}}, "AssumeRole")
+
+    monkeypatch.setattr(s3_store, "_keys", refused)
+    monkeypatch.setattr(s3_store, "TRIES", 2)
+    store.begin(Faults(expire_after=1, renewed_after=99))
+    with suppress(OSError, ClientError):
+        storage.exists("s3://bucket/run/file")  # the request after which the fault begins
+    with pytest.raises(HeadtailError, match=r"credentials have expired.*renew them"), faults_as_lines():
+        storage.write_bytes("s3://bucket/run/file", b"1")
+    assert "cannot renew the credentials: An error occurred (AccessDenied)" in capsys.readouterr().err
 
 
 def test_a_store_that_is_down_is_not_waited_for_again_and_again(store: FaultyStore) -> None:
