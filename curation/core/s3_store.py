@@ -173,6 +173,17 @@ class S3Store(S3FileSystem):
 
     rm_once = sync_wrapper(_rm_once)
 
+    async def _exists(self, path: str) -> bool:
+        """Return whether a path exists; an outage is no missing bucket, which s3fs takes it for."""
+        bucket, key, _ = self.split_path(self._strip_protocol(path))
+        if bucket and not key:
+            with suppress(FileNotFoundError, PermissionError):
+                await self._call_s3("head_bucket", Bucket=bucket)
+                return True
+        return bool(await super()._exists(path))
+
+    exists = sync_wrapper(_exists)
+
     async def _isdir(self, path: str) -> bool:
         """Return whether a path is a folder: one request, where s3fs lists the whole folder."""
         bucket, key, _ = self.split_path(self._strip_protocol(path))

@@ -213,6 +213,14 @@ def test_credentials_that_sts_refuses_to_renew_are_a_line(
     assert "cannot renew the credentials: An error occurred (AccessDenied)" in capsys.readouterr().err
 
 
+def test_an_outage_is_no_missing_bucket(store: FaultyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [storage.exists(path) for path in ("s3://bucket", "s3://nowhere")] == [True, False]
+    monkeypatch.setattr(s3_store, "TRIES", 1)
+    store.begin(Faults(slow_down=1.0))
+    with pytest.raises(StoreError):
+        storage.exists("s3://bucket")
+
+
 def test_a_store_that_is_down_is_not_waited_for_again_and_again(store: FaultyStore) -> None:
     def requests(faults: Faults) -> int:
         store.begin(faults)
