@@ -35,6 +35,12 @@ class HeadtailError(Exception):
     """
 
 
+def refuse_outage(error: Exception) -> None:
+    """Raise HeadtailError if a store does not answer, or refuses credentials: then the file it holds is not damaged."""
+    if line := store_line(error):
+        raise HeadtailError(line) from error
+
+
 @contextmanager
 def faults_as_lines(elsewhere: bool = False) -> Iterator[None]:
     """Turn an OSError of a machine's storage into a HeadtailError that names the path and the fault.
@@ -47,8 +53,7 @@ def faults_as_lines(elsewhere: bool = False) -> Iterator[None]:
     except HeadtailError:
         raise
     except Exception as error:
-        if line := store_line(error):
-            raise HeadtailError(line) from error
+        refuse_outage(error)
         if not isinstance(error, OSError) or error.errno not in STORAGE_ERRORS:
             raise
         machine = f"{host_name()}: " if elsewhere else ""

@@ -1,18 +1,23 @@
 """Lease files: the hidden file in a folder that names the process that writes there."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from time import sleep
+from typing import Any
 
 import msgspec
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
 from curation.core.owners import Owner
-from curation.core.store_faults import store_line
+from curation.core.store_faults import ExpiredError, StoreError, store_line
 
 LEASE = ".lease"
+TRIES = 10
+FIRST_PAUSE_SECONDS = 0.25
+"""Pauses between the tries to change a file on a store; they double."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class LeaseFile:
         self._fs, self._inner = storage.filesystem(self.path)
         self._local = storage.is_local(self.path)
         self._made: list[str] = []
+        self._etag = ""
 
     @property
     def key(self) -> str:
@@ -74,8 +80,8 @@ class LeaseFile:
         if not self._local:
             if self.read() is not None:
                 raise FileExistsError(self.path)
-            self.replace(lease)
-            return False
+            self._put(lease, None, mode="create")
+            return False  # the store may be one that does not know conditions
         self._make_folder()
         temporary = self._write_temporary(lease)
         try:
@@ -92,18 +98,75 @@ class LeaseFile:
                 os.unlink(temporary)
         return True
 
-    def replace(self, lease: Lease) -> None:
-        """Write the file, whatever it holds."""
+    def replace(self, lease: Lease, before: bytes | None) -> None:
+        """Write the file, which holds `before`; raises FileExistsError if a store finds another content there."""
         if self._local:
             os.replace(self._write_temporary(lease), self._inner)
         else:
-            with self._errors():
-                self._fs.pipe_file(self._inner, lease.to_bytes())
+            self._put(lease, before)
+
+    def _put(self, lease: Lease, before: bytes | None, **condition: str) -> None:
+        """Write the file to a store: by a condition if the last content is this object's, or there is none."""
+        data = lease.to_bytes()
+        once = {"once": True} if hasattr(self._fs, "rm_once") else {}
+
+        def send(**conditions: str) -> None:
+            answer = self._fs.pipe_file(self._inner, data, **conditions, **once)
+            self._etag = answer.get("ETag", "") if isinstance(answer, dict) else ""
+
+        self._send(lambda: self._ask(send, condition), before, data)
+
+    def _ask(self, send: Callable[..., None], condition: dict[str, str]) -> None:
+        """Send a request by a condition, and that the last content is this object's; without, if the store knows none.
+
+        Raises FileExistsError if the condition fails.
+        """
+        mine = {"IfMatch": self._etag} if self._etag else {}
+        self._etag = ""
+        try:
+            send(**condition, **mine)
+        except OSError as error:
+            told = str(error.__cause__)
+            if "PreconditionFailed" in told or (mine and isinstance(error, FileNotFoundError)):
+                raise FileExistsError(self.path) from error
+            if "NotImplemented" not in told:
+                raise
+            send()
+
+    def _send(self, request: Callable[[], Any], before: bytes | None, after: bytes | None) -> None:
+        """Send a request that changes the content from `before` to `after`; each try is one request.
+
+        The file is read again before a further try: the last one may be done, its answer lost, and another run may have
+        written since. Raises FileExistsError then.
+        """
+        with self._errors():
+            for pause in [FIRST_PAUSE_SECONDS * 2**number for number in range(TRIES)]:
+                try:
+                    request()
+                    return
+                except (StoreError, ExpiredError, FileExistsError) as error:
+                    last = error
+                if (found := self.read()) == after:
+                    return
+                if found != before:
+                    raise FileExistsError(self.path)
+                sleep(pause)
+            raise last
 
     def remove(self, owner: Owner) -> None:
-        """Delete the file of this owner, and the folders that were made for it if they are empty."""
-        with self._errors(), suppress(FileNotFoundError):
-            self._fs.rm_file(self._inner)
+        """Delete the file if it is of this owner, and the folders that were made for it if they are empty."""
+        content = self.read()
+        lease = read_lease(content) if content is not None else None
+        if lease is None or lease.owner.id != owner.id:
+            return
+        remove = getattr(self._fs, "rm_once", self._fs.rm_file)
+
+        def send(**conditions: str) -> None:
+            with suppress(FileNotFoundError):
+                remove(self._inner, **conditions)
+
+        with suppress(FileExistsError):
+            self._send(lambda: self._ask(send, {}), content, None)
         self.sweep(owner)
         self.remove_folders()
 
@@ -146,7 +209,7 @@ class LeaseFile:
         try:
             yield
         except Exception as error:
-            if self._local or isinstance(error, PermissionError):
+            if self._local or isinstance(error, (HeadtailError, PermissionError, FileExistsError)):
                 raise
             line = store_line(error, self.path) or f"{self.path} cannot be used: {type(error).__name__}: {error}"
             raise HeadtailError(line) from error

@@ -33,7 +33,7 @@ STALE_SECONDS = 30.0
 WATCH_SECONDS = 50.0
 POLL_SECONDS = 2.0
 SETTLE_SECONDS = 1.0
-"""Object stores let two runs write a lease at once; each looks again after this time, and the last writer has it."""
+"""Some object stores let two runs write a lease at once; each looks again after this time, the last writer has it."""
 NOT_WRITABLE = frozenset((errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT))
 CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """A clock that goes on while the machine sleeps, where there is one."""
@@ -155,7 +155,7 @@ class Leases:
             if content is None:
                 certain = file.create(mine)
             else:
-                file.replace(mine)
+                file.replace(mine, content)
                 certain = False
                 if dead := read_lease(content):
                     file.sweep(dead.owner)
@@ -202,14 +202,19 @@ class Leases:
         with self._lock:
             self._renewals += 1
             for file in self._taken:
-                if not self._is_mine(content := file.read()):
+                if self._is_mine(content := file.read()):
+                    try:
+                        file.replace(Lease(self.owner, self._renewals), content)
+                        continue
+                    except FileExistsError:
+                        content = file.read()
+                if not self._is_mine(content):
                     self._lost = (
                         f"{_owner_text(content)} has taken over {file.folder}: this run stops"
                         if content is not None
                         else f"{file.path} is gone: this run stops, because another one may write to {file.folder}"
                     )
                     return
-                file.replace(Lease(self.owner, self._renewals))
             self._renewed = time.clock_gettime(CLOCK)
 
     def check(self, path: str) -> None:
@@ -230,8 +235,7 @@ class Leases:
         for file in reversed(self._taken):
             # A lease that stays because its store fails is that of a dead owner for the next run.
             with suppress(OSError, HeadtailError):
-                if self._is_mine(file.read()):
-                    file.remove(self.owner)
+                file.remove(self.owner)
         self._taken = []
 
 

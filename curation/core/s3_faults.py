@@ -37,6 +37,7 @@ PASSING_CODES = frozenset(
         "InternalError",
         "ServiceUnavailable",
         "OperationAborted",
+        "ConditionalRequestConflict",
         "RequestTimeout",
         "BadDigest",
         "IncompleteBody",

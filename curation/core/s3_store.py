@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 import aiobotocore.session
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 from fsspec.asyn import sync_wrapper
 from s3fs import S3FileSystem
 
@@ -63,8 +63,8 @@ class S3Store(S3FileSystem):
     def _prepare_config_kwargs(self) -> dict[str, Any]:
         return {"retries": {"mode": "standard", "total_max_attempts": 1}, **super()._prepare_config_kwargs()}
 
-    async def _call_s3(self, method: str, *akwarglist: Any, **kwargs: Any) -> Any:
-        """Send a request until it is answered; the body of an object has then arrived."""
+    async def _call_s3(self, method: str, *akwarglist: Any, once: bool = False, **kwargs: Any) -> Any:
+        """Send a request until it is answered, or `once`; the body of an object has then arrived."""
         path, start = _path(kwargs), time.monotonic()
         for attempt in range(1, TRIES + 1):
             client = await self.set_session()
@@ -83,8 +83,8 @@ class S3Store(S3FileSystem):
                 tries = min(TRIES, FEW_TRIES) if offline or self._gave_up else TRIES
                 if fault.kind is Kind.expired and await self._has_fixed_keys():
                     tries = 1
-                if attempt >= tries or time.monotonic() - start > MAX_SECONDS:
-                    S3Store._gave_up = True
+                if once or attempt >= tries or time.monotonic() - start > MAX_SECONDS:
+                    S3Store._gave_up = S3Store._gave_up or not once
                     raise _given_up(path, method, fault, attempt, time.monotonic() - start) from error
                 if fault.kind in (Kind.expired, Kind.replaced) and await self._renew(client):
                     _tell(f"{fault.name}, newer credentials found", f"takes newer credentials for {path}: {fault}")
@@ -138,7 +138,8 @@ class S3Store(S3FileSystem):
             try:
                 if await _keys(aiobotocore.session.AioSession(**self.kwargs)) in (None, await _keys(self.session)):
                     return False
-            except (BotoCoreError, OSError):  # a file that is just being written
+            except (BotoCoreError, ClientError, OSError) as error:  # STS refuses, or a file is just being written
+                _tell("credentials not renewed", f"cannot renew the credentials: {' '.join(str(error).split())}")
                 return False
             await self.set_session(refresh=True)
             return True
@@ -164,6 +165,24 @@ class S3Store(S3FileSystem):
     async def _cat_file(self, path: str, *given: Any, **options: Any) -> Any:
         """Return the bytes of a file: one request, where s3fs asks for the size first, to read large files in parts."""
         return await super()._cat_file(path, *given, **{"max_concurrency": 1, **options})
+
+    async def _rm_once(self, path: str, **condition: str) -> None:
+        """Delete a file by a request that is sent once: a further try may meet a file that another process wrote."""
+        bucket, key, _ = self.split_path(path)
+        await self._call_s3("delete_object", Bucket=bucket, Key=key, once=True, **condition)
+
+    rm_once = sync_wrapper(_rm_once)
+
+    async def _exists(self, path: str) -> bool:
+        """Return whether a path exists; an outage is no missing bucket, which s3fs takes it for."""
+        bucket, key, _ = self.split_path(self._strip_protocol(path))
+        if bucket and not key:
+            with suppress(FileNotFoundError, PermissionError):
+                await self._call_s3("head_bucket", Bucket=bucket)
+                return True
+        return bool(await super()._exists(path))
+
+    exists = sync_wrapper(_exists)
 
     async def _isdir(self, path: str) -> bool:
         """Return whether a path is a folder: one request, where s3fs lists the whole folder."""

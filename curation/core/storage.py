@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -28,6 +29,9 @@ S3_SCHEMES = ("s3://", "s3a://")
 ROW_GROUP_ROWS = 65_536
 PLAIN_COLUMNS = ("uid", "url", "text", "page_url", "sha256", "image_sha256")
 """Columns of nearly distinct strings, for which dictionary encoding costs time and saves nothing."""
+
+_NO_INPUTS = re.compile(r"\.|lost\+found$")
+"""Folders that only the owner of a disk may list, such as `.Trash-0`, and that hold no inputs."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ def list_files(paths: Iterable[str], suffixes: tuple[str, ...] = (), own: Iterab
     for path in paths:
         with _listing(path):
             fs, inner = filesystem(path)
+            _refuse_gaps(fs)
             files, in_tables = _entries(fs, inner, path, suffixes, own)
         if not files:
             raise HeadtailError(_names_nothing(fs, inner, path, suffixes, in_tables))
@@ -95,6 +100,19 @@ def list_files(paths: Iterable[str], suffixes: tuple[str, ...] = (), own: Iterab
             version = next((entry[key] for key in ("ETag", "etag", "mtime", "LastModified") if entry.get(key)), "")
             found[name] = FileInfo(name, entry.get("size") or -1, str(version))
     return [found[name] for name in sorted(found)]
+
+
+def _refuse_gaps(fs: fsspec.AbstractFileSystem) -> None:
+    """Let a file system raise for a folder below that cannot be listed: fsspec leaves its files out in silence."""
+    for name in ("walk", "_walk"):  # the latter: the clients of stores
+        if walk := getattr(type(fs), name, None):
+            setattr(fs, name, partial(walk, fs, on_error=_refuse))
+
+
+def _refuse(error: OSError) -> None:
+    """Raise the error of listing a folder, unless the folder is gone or is no place for inputs."""
+    if not isinstance(error, FileNotFoundError) and not _NO_INPUTS.match(posixpath.basename(error.filename or "")):
+        raise error
 
 
 def _names_nothing(
@@ -165,13 +183,13 @@ def escaped(path: str) -> str:
 
 @contextmanager
 def _listing(path: str) -> Iterator[None]:
-    """Turn any error of listing a store into a HeadtailError: clients of stores raise errors of many types."""
+    """Turn an error of listing into a HeadtailError, for a store of any type: their clients raise many types."""
     try:
         yield
     except HeadtailError:
         raise
     except Exception as error:
-        if "://" not in path:
+        if "://" not in path and not isinstance(error, OSError):
             raise
         raise HeadtailError(
             store_line(error, path) or f"{path} cannot be listed: {type(error).__name__}: {error}"

@@ -48,10 +48,10 @@ def store_line(error: BaseException, path: str = "") -> str | None:
 
     Then no file is at fault: its client has tried for minutes, and the run goes on later.
     """
-    if isinstance(error, StoreError):
-        return f"{error}: {LATER}"
     found: BaseException | None = error
     while found is not None:
+        if isinstance(found, StoreError):
+            return f"{found}: {LATER}"
         if type(found).__name__ in NO_CREDENTIALS:
             name = f"{path}: " if path else ""
             return (

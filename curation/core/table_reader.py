@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from curation.core.bounded_parquet import ERRORS as PARQUET_ERRORS
 from curation.core.bounded_parquet import BoundedParquet
 from curation.core.cleaned import refuse_cleaned
-from curation.core.errors import HeadtailError
+from curation.core.errors import HeadtailError, refuse_outage
 from curation.core.schemas import check_schema
 from curation.core.storage import open_input
 
@@ -56,6 +56,7 @@ def open_foreign_file(path: str) -> Iterator[BoundedParquet]:
         except HeadtailError:
             raise
         except PARQUET_ERRORS as error:
+            refuse_outage(error)
             raise HeadtailError(f"{path} is not a Parquet file, or is damaged: {error}") from error
 
 
@@ -75,6 +76,7 @@ def read_foreign_batches(
             for group in range(len(bounded.group_rows)):
                 yield from bounded.read_group(group, columns, batch_rows)
         except PARQUET_ERRORS as error:
+            refuse_outage(error)
             raise HeadtailError(f"{path} is not a Parquet file, or is damaged: {error}") from error
 
 

@@ -192,10 +192,9 @@ class Table:
         return storage.join(self.path, f"part-{index:05d}")
 
     def begin(self, index: int) -> str:
-        """Delete the remains of part number `index`, the manifest first, and return the part's folder."""
+        """Delete the remains of part number `index`, and return the part's folder."""
         path = self.part_path(index)
-        storage.remove(storage.join(path, MANIFEST))
-        storage.remove(path)
+        _delete_part(path)
         return path
 
     def commit(self, index: int, recipe: Recipe, receipts: Sequence[Receipt], seconds: float, **facts: Any) -> Part:
@@ -285,8 +284,7 @@ class Table:
         if overwrite and any(self._differs(part, recipe) for part in parts):
             check()
             for part in parts:
-                storage.remove(storage.join(part.path, MANIFEST))
-                storage.remove(part.path)
+                _delete_part(part.path)
             parts = []
         known: dict[str, dict] = {}
         attempts: Counter[str] = Counter()
@@ -311,7 +309,7 @@ class Table:
                 if overwrite:
                     check()
                     for part in parts:
-                        storage.remove(part.path)
+                        _delete_part(part.path)
                     return self.plan_parts(recipe, per_part, overwrite, add, retry)
                 raise HeadtailError(
                     f"{cut['path']} has changed since {self.path} was made from it: "
@@ -322,8 +320,7 @@ class Table:
                 check()
                 for part in parts:
                     if missing_inputs(part.inputs(), recipe.inputs):
-                        storage.remove(storage.join(part.path, MANIFEST))
-                        storage.remove(part.path)
+                        _delete_part(part.path)
                 return self.plan_parts(recipe, per_part, overwrite, add, retry)
             keep = f"add=true to keep them{f' and add {len(fresh):,} more' if fresh else ''}, "
             raise HeadtailError(
@@ -353,8 +350,7 @@ class Table:
         kept = []
         for part in self.parts():
             if part.is_unread() and (self._differs(part, recipe) or any(map(is_another, part.inputs()))):
-                storage.remove(storage.join(part.path, MANIFEST))
-                storage.remove(part.path)
+                _delete_part(part.path)
             else:
                 kept.append(part)
         return kept
@@ -375,6 +371,12 @@ class Table:
             now,
         )
         return "" if same else difference(part.manifest, recipe)
+
+
+def _delete_part(path: str) -> None:
+    """Delete a part's folder, the manifest first: what a kill leaves is then no part."""
+    storage.remove(storage.join(path, MANIFEST))
+    storage.remove(path)
 
 
 def _without_attempt(entry: dict) -> dict:

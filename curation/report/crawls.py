@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from curation.core import storage
 from curation.core.draws import draw
-from curation.core.errors import HeadtailError
+from curation.core.errors import HeadtailError, refuse_outage
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import PAIRS
 from curation.core.table_reader import open_table_file, read_rows
@@ -102,6 +102,7 @@ def count_crawls(task: CrawlsTask, seed: int) -> Receipt:
             with open_table_file(file, PAIRS, None) as opened:
                 months = Counter(dict(_months(opened)))
         except (HeadtailError, OSError, pa.ArrowException) as error:
+            refuse_outage(error)
             receipt.failures.append({"file": file, "offset": 0, "error": str(error), "records_read": 0})
             continue
         stats.months += months
@@ -171,6 +172,7 @@ def read_links(task: LinksTask, seed: int) -> Receipt:
     try:
         rows = _draw_links(task, seed)
     except (HeadtailError, OSError, pa.ArrowException) as error:
+        refuse_outage(error)
         receipt.failures.append({"file": task.file, "offset": 0, "error": str(error), "records_read": 0})
         rows = LINKS.empty_table()
     storage.write_rows(task.output, rows)

@@ -17,7 +17,7 @@ from webdataset.tariterators import base_plus_ext, group_by_keys
 
 from curation.core import storage
 from curation.core.beats import watch
-from curation.core.errors import HeadtailError
+from curation.core.errors import HeadtailError, refuse_outage
 from curation.core.receipts import Receipt
 from curation.core.run_folders import is_table
 from curation.core.schemas import SAMPLES
@@ -153,6 +153,7 @@ def check_shard(task: CheckTask) -> Receipt:
                     receipt.rows_out += 1
             digest.finish()
         except Exception as error:
+            refuse_outage(error)
             # webdataset and tarfile raise errors of any kind; a trainer's loader would crash or skip the rest.
             _add_problem(receipt, f"the tar breaks off after {len(keys)} samples: {type(error).__name__}: {error}")
     for problem in (*_shard_problems(task, keys, digest), *_index_problems(task, index)):
@@ -275,6 +276,7 @@ def _shard_problems(task: CheckTask, keys: list[str], digest: _Digest) -> Iterat
     except FileNotFoundError:
         yield "there is no side-car"
     except (OSError, ValueError, pa.ArrowException, HeadtailError) as error:
+        refuse_outage(error)
         yield f"the side-car cannot be read: {error}"
     else:
         if not agrees:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core import storage
+from curation.core.errors import refuse_outage
 
 VECTOR_BYTES = 1 << 20
 """Bytes of one vector at most."""
@@ -108,6 +109,7 @@ class _Raw(io.RawIOBase):
         try:
             data = self._file.read(len(buffer))
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
+            refuse_outage(error)
             raise ValueError(f"a damaged member: {error}") from error
         buffer[: len(data)] = data
         return len(data)

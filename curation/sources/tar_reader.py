@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO
 
+from curation.core.errors import refuse_outage
 from curation.core.tar_writer import BLOCK
 from curation.sources.archives import MAGIC, ReadLog
 
@@ -64,6 +65,7 @@ def read_members(file: BinaryIO, log: ReadLog) -> Iterator[Member | None]:
             raise OSError("a packed tar, which is not supported: unpack it")
         yield from _Walk(_Bounded(file, log.max_bytes), log).members()
     except (OSError, EOFError) as error:
+        refuse_outage(error)
         log.fault(log.bytes_read, f"cannot be read any further: {error}")
         yield None
 

@@ -6,7 +6,7 @@ import msgspec
 import pyarrow as pa
 from pyspark.sql import SparkSession
 
-from curation.core.errors import HeadtailError
+from curation.core.errors import HeadtailError, refuse_outage
 from curation.core.schemas import SAMPLES
 from curation.core.table_reader import read_batches
 from curation.spark.tasks import plan_tasks
@@ -31,5 +31,6 @@ def _read_uids(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for path in map(msgspec.json.decode, batch.column("task").to_pylist()):
             try:
                 yield from read_batches(path, SAMPLES, ["uid"], further=None)
-            except (OSError, pa.ArrowException, HeadtailError):
+            except (OSError, pa.ArrowException, HeadtailError) as error:
+                refuse_outage(error)
                 continue

@@ -16,7 +16,7 @@ from xml.etree import ElementTree
 
 from curation.core.languages import Language, language_of
 from curation.core.receipts import Receipt
-from curation.core.storage import open_input
+from curation.core.remote import RemoteError, open_patiently
 
 _STREAM = re.compile(rb"BZh[1-9]1AY&SY")
 _READ = 1 << 20
@@ -71,7 +71,7 @@ class Page:
 def read_site(path: str) -> Site:
     """Return the wiki that the head of a dump names; without a readable head it has no language and no names."""
     head = b""
-    with open_input(path) as file:
+    with open_patiently(path) as file:
         for _, data in _decompressed(file, path, 0, Receipt(path)):
             if data is None:
                 break
@@ -113,7 +113,7 @@ def read_pages(
     """
     cutter = _PageCutter(max_page_bytes, receipt)
     offset, damaged = None, False
-    with open_input(path) as file:
+    with open_patiently(path) as file:
         for offset, data in _decompressed(file, path, start, receipt):
             if data is None:
                 cutter.cut_off()
@@ -229,6 +229,9 @@ def _plain(file: BinaryIO | gzip.GzipFile, path: str, receipt: Receipt) -> Itera
 
 
 def _note(receipt: Receipt, path: str, offset: int, error: Exception) -> None:
+    """Add damage to the failures; raises the error of a store, which is no damage."""
+    if isinstance(error, RemoteError):
+        raise error
     text = str(error) or type(error).__name__
     if len(receipt.failures) >= MAX_FAILURES:
         receipt.facts["more_failures"] += 1

@@ -19,7 +19,8 @@ import pyarrow as pa
 
 from curation.core.languages import language_of
 from curation.core.receipts import Receipt
-from curation.core.storage import ParquetSink, open_input
+from curation.core.remote import RemoteError, open_patiently
+from curation.core.storage import ParquetSink
 
 LOGIC_VERSION = 1
 """Raise it when the same input gives other counts."""
@@ -85,7 +86,7 @@ def count_views(task: ViewsTask, settings: TitleSettings) -> Receipt:
     namespaces = {lang: _NAMESPACES.union(names) for lang, names in settings.namespaces.items()}
     sums: Counter[tuple[str, str]] = Counter()
     held_bytes = 0
-    with ParquetSink(task.output, VIEWS) as sink, open_input(task.input) as file:
+    with ParquetSink(task.output, VIEWS) as sink, open_patiently(task.input) as file:
         for line in _lines(file, task.input, receipt):
             receipt.rows_in += 1
             read = _read_row(line, settings, namespaces)
@@ -118,6 +119,8 @@ def _lines(file: BinaryIO, path: str, receipt: Receipt) -> Iterator[bytes]:
             if whole:
                 yield line  # the first piece of a longer line, which is malformed
             whole = line.endswith(b"\n")
+    except RemoteError:
+        raise
     except (OSError, EOFError) as error:
         failure = {"file": path, "offset": file.tell(), "error": str(error), "records_read": receipt.rows_in}
         receipt.failures.append(failure)

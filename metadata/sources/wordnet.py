@@ -15,7 +15,8 @@ from pathlib import Path
 from curation.core.errors import HeadtailError
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
-from curation.core.storage import FileInfo, list_files, open_input, write_bytes
+from curation.core.remote import open_patiently
+from curation.core.storage import FileInfo, list_files, write_bytes
 
 DATABASE_FILES = ("data.adj", "data.adv", "data.noun", "data.verb")
 SYNSETS = "wordnet-3.0-synsets.tsv.gz"
@@ -122,7 +123,7 @@ def _is_princeton(path: str) -> bool:
 
 
 def _open_text(path: str) -> Iterator[str]:
-    with open_input(path) as file:
+    with open_patiently(path) as file:
         stream = gzip.GzipFile(fileobj=file) if path.endswith(".gz") else file
         try:
             for number, line in enumerate(stream):

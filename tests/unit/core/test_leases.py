@@ -56,10 +56,10 @@ def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def put(folder: str, owner: Owner, renewals: int = 0) -> None:
     """Write a lease as its owner would, past the hooks of this process."""
     file = LeaseFile(folder)
-    if file.read() is None:
+    if (before := file.read()) is None:
         file.create(Lease(owner, renewals))
     else:
-        file.replace(Lease(owner, renewals))
+        file.replace(Lease(owner, renewals), before)
 
 
 def dead_process() -> Owner:
@@ -303,10 +303,10 @@ def test_a_store_that_fails_for_a_while_ends_no_run(folder: str, monkeypatch: py
     failures = iter([OSError("slow down"), OSError("slow down")])
     real = LeaseFile.replace
 
-    def failing(self: LeaseFile, lease: Lease) -> None:
+    def failing(self: LeaseFile, lease: Lease, before: bytes | None) -> None:
         for error in failures:
             raise error
-        real(self, lease)
+        real(self, lease, before)
 
     with hold_leases("curate", [folder]):
         monkeypatch.setattr(LeaseFile, "replace", failing)

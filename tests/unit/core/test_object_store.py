@@ -102,7 +102,7 @@ def test_one_run_at_a_time_writes_to_a_folder(s3: Any, monkeypatch: pytest.Monke
             contextvars.Context().run(second)
         lease = read_lease(LeaseFile(folder).read())
     assert s3.find("bucket/run") == []
-    LeaseFile(folder).replace(Lease(replace(lease.owner, process_start="1")))
+    LeaseFile(folder).replace(Lease(replace(lease.owner, process_start="1")), None)
     second()
     assert s3.find("bucket/run") == []
     nowhere = hold_leases("extract_pairs", ["s3://nowhere/run/pairs"])

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from curation.core import fault_lines, remote, s3_store, storage
 from curation.core.errors import HeadtailError, faults_as_lines
@@ -193,6 +194,18 @@ def test_a_large_folder_is_listed_once(store: FaultyStore) -> None:
     assert store.requests == {"LIST": 5}  # four pages, and one to see that it is a folder
 
 
+@pytest.mark.parametrize("code", ["SlowDown", "ExpiredToken", "AccessDenied"])
+def test_a_glob_with_a_folder_that_is_not_listed_ends_in_a_line(
+    store: FaultyStore, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.keys = sorted(f"crawl/{number % 3}/{number}.gz" for number in range(9))
+    assert len(storage.list_files([f"s3://{MANY}/crawl/*/*.gz"])) == 9
+    monkeypatch.setattr(store, "_draw", lambda environ, _: code if "crawl%2F1" in environ["QUERY_STRING"] else None)
+    with pytest.raises(HeadtailError, match=code) as raised:
+        storage.list_files([f"s3://{MANY}/crawl/*/*.gz"])
+    assert f"s3://{MANY}/crawl/1/" in str(raised.value)
+
+
 def test_a_whole_file_is_one_request(store: FaultyStore) -> None:
     storage.write_bytes("s3://bucket/run/file", b"token")
     store.begin(Faults())
@@ -205,6 +218,30 @@ def test_many_requests_meet_credentials_that_expire(store: FaultyStore) -> None:
     store.begin(Faults(expire_after=6))
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(storage.exists, ["s3://bucket/run/file"] * 32))
+
+
+def test_credentials_that_sts_refuses_to_renew_are_a_line(
+    store: FaultyStore, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def refused(_: object) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied", "Message": "not authorized"}}, "AssumeRole")
+
+    monkeypatch.setattr(s3_store, "_keys", refused)
+    monkeypatch.setattr(s3_store, "TRIES", 2)
+    store.begin(Faults(expire_after=1, renewed_after=99))
+    with suppress(OSError, ClientError):
+        storage.exists("s3://bucket/run/file")  # the request after which the fault begins
+    with pytest.raises(HeadtailError, match=r"credentials have expired.*renew them"), faults_as_lines():
+        storage.write_bytes("s3://bucket/run/file", b"1")
+    assert "cannot renew the credentials: An error occurred (AccessDenied)" in capsys.readouterr().err
+
+
+def test_an_outage_is_no_missing_bucket(store: FaultyStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert [storage.exists(path) for path in ("s3://bucket", "s3://nowhere")] == [True, False]
+    monkeypatch.setattr(s3_store, "TRIES", 1)
+    store.begin(Faults(slow_down=1.0))
+    with pytest.raises(StoreError):
+        storage.exists("s3://bucket")
 
 
 def test_a_store_that_is_down_is_not_waited_for_again_and_again(store: FaultyStore) -> None:

@@ -1,6 +1,9 @@
 """Files are written atomically, and listed from folders and globs."""
 
+import errno
+import os
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -37,6 +40,26 @@ def test_inputs_are_files_of_folders_globs_and_names(tmp_path: Path) -> None:
     ]
     with pytest.raises(HeadtailError, match="nowhere names no file"):
         list_files([str(tmp_path / "nowhere")])
+
+
+@pytest.mark.parametrize("path", ["", "/*/*.gz"], ids=["folder", "glob"])
+def test_a_folder_that_cannot_be_listed_is_no_empty_one(
+    tmp_path: Path, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("0/a.gz", "1/a.gz", ".Trash-0/a.gz", "lost+found/a.gz"):
+        write_bytes(str(tmp_path / name), b"x")
+    scan, broken = os.scandir, [".Trash-0", "lost+found"]
+
+    def scandir(folder: str) -> Any:
+        if os.path.basename(folder) in broken:
+            raise OSError(errno.ESTALE, "Stale file handle", folder)
+        return scan(folder)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert len(list_files([f"{tmp_path}{path}"])) == 2
+    broken.append("1")
+    with pytest.raises(HeadtailError, match=rf"cannot be listed: OSError: .*Stale file handle: '{tmp_path}/1'$"):
+        list_files([f"{tmp_path}{path}"])
 
 
 ODD_NAMES = [

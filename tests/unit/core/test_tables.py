@@ -7,6 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from curation.core import storage
 from curation.core.attempts import failure_of_given_up
 from curation.core.credentials import failed_place
 from curation.core.errors import HeadtailError
@@ -116,6 +117,34 @@ def test_finished_work_is_not_overwritten_because_a_setting_changed(tmp_path: Pa
     parts, plans = table.plan_parts(changed, 2, overwrite=True)
     assert parts == []
     assert plans
+    assert table.parts() == []
+
+
+@pytest.mark.parametrize(
+    "again",
+    [
+        pytest.param(recipe(3, t=50.0), id="settings"),
+        pytest.param(
+            replace(recipe(), inputs=[{**entry, "size": 9} for entry in recipe().inputs]), id="changed_inputs"
+        ),
+        pytest.param(recipe(2), id="fewer_inputs"),
+    ],
+)
+def test_a_kill_while_a_part_is_deleted_leaves_no_manifest_without_files(
+    tmp_path: Path, again: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = Table(str(tmp_path / "pairs"))
+    make_part(table, 0, recipe())
+    remove = storage.remove
+
+    def killed(path: str) -> None:
+        if Path(path).is_dir():
+            raise KeyboardInterrupt
+        remove(path)
+
+    monkeypatch.setattr(storage, "remove", killed)
+    with pytest.raises(KeyboardInterrupt):
+        table.plan_parts(again, 9, overwrite=True)
     assert table.parts() == []
 
 
