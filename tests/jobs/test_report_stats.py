@@ -16,6 +16,7 @@ from conf.compose import compose_config
 from conf.schema.jobs import BalancePairsConfig, CardConfig, CompareConfig, RemoveSamplesConfig, ReportStatsConfig
 from curation.core.errors import HeadtailError
 from curation.report.examples import MAX_CHARS, SILENT
+from curation.report.numbers import printable
 from curation.report.personal import masked, masked_beginning
 from jobs import balance_pairs, card, compare, remove_samples, report_stats
 from tests.jobs.conftest import Sample, rows
@@ -138,7 +139,8 @@ def test_the_search_has_every_entry_with_the_counts_of_a_loop(finished: Path) ->
     ids = {(row["lang"], row["entry"]): row["entry_id"] for row in entries}
     holding: dict[tuple[str, str], set[int]] = {}
     for text in after:
-        holding.setdefault((text["lang"], masked_beginning(text["text"], MAX_CHARS)), set()).update(text["entry_ids"])
+        shown_text = printable(masked_beginning(text["text"], MAX_CHARS))
+        holding.setdefault((text["lang"], shown_text), set()).update(text["entry_ids"])
     shown = 0
     for lang, one in within.items():
         words = one["words"].split("\n")
