@@ -60,7 +60,7 @@ NAMES: Mapping[str, Mapping[str, str]] = {
         "only_written.filter": "filter by columns that are no signals",
         "only_written.scores": "scores",
         "only_written.equal_files": "whether equal files are scored",
-        "only_written.exact": "only_written=exact",
+        "only_written.exact": "only_written",
         "only_written.": "",
     },
     "cluster_images": {

@@ -46,7 +46,8 @@ def test_the_page_of_a_package_index_has_the_text_and_whole_addresses(metadata: 
     assert text.replace(f"{PROJECT}/blob/main/", "").replace(f"{PROJECT}/raw/main/", "").strip() == readme.strip()
     links = re.findall(r"\]\(([^)\s]+)|\b(?:src|href)=\"([^\"]+)", CODE.sub("", text))
     assert [link for link, other in links if not (link or other).startswith(("https://", "#"))] == []
-    inside = [link.removeprefix(f"{PROJECT}/blob/main/").partition("#")[0] for link, _ in links if PROJECT in link]
+    own = re.compile(rf"{PROJECT}/(?:blob|raw)/main/")
+    inside = [own.sub("", link).partition("#")[0] for link, _ in links if PROJECT in link]
     assert len(inside) > 5
     assert [name for name in inside if not (ROOT / name).exists()] == []
 
