@@ -78,7 +78,7 @@ def cumulative(language: dict[str, Any]) -> Plot:
     plot.labels += [Label("y", number(value), top=(1 - value / top) * 100) for value in ticks(top / 1.04) if value]
     plot.labels += _positions([(value / width, number(value)) for value in ticks(width)])
     ends = [(1 - values[-1] / top) * 100 for values in (before, after)]
-    ends[1] = max(ends[1], ends[0] + 11)
+    ends[1] = max(ends[1], ends[0] + 16)  # two lines of a label, in a narrow plot, too
     for name, values, end in zip(("before", "after"), (before, after), ends, strict=True):
         plot.labels.append(Label(f"end {name}", name, top=end, strong=number(values[-1])))
     if t is not None:
