@@ -1,6 +1,6 @@
 """score_images killed without warning, and started again, until it is done.
 
-Inside `make test` two kills; `HEADTAIL_KILLS=20 python -m pytest tests/jobs/test_scores_killed.py` makes more.
+Inside `make test` one kill; `HEADTAIL_KILLS=20 python -m pytest tests/jobs/test_scores_killed.py` makes more.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ from tests.jobs.test_shards_killed import kill, start
 from tests.shard_data import curated_rows
 from tests.unit.shards.test_write import stored
 
-KILLS = int(os.environ.get("HEADTAIL_KILLS", "2"))
+KILLS = int(os.environ.get("HEADTAIL_KILLS", "1"))
 IMAGES, LISTS, GENERATIONS = 300, 8, 2
 PARTS = "part-*/_range-*.json"
 
