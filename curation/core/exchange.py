@@ -31,9 +31,8 @@ def write_slices(path: str, table: pa.Table, receivers: np.ndarray, count: int) 
         table.slice(start, end - start).combine_chunks().to_batches()
         for start, end in zip(borders[:-1].tolist(), borders[1:].tolist(), strict=True)
     )
-    write_batches(
-        path, table.schema, (part[0] if part else pa.RecordBatch.from_pylist([], table.schema) for part in parts)
-    )
+    empty = pa.RecordBatch.from_pylist([], table.schema)
+    write_batches(path, table.schema, (part[0] if part else empty for part in parts))
 
 
 def write_batches(

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
@@ -55,9 +55,17 @@ def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
 
             fs = S3Store(use_listings_cache=False, **S3Store._get_kwargs_from_urls(path))
             return fs, fs._strip_protocol(path)
+        if "://" not in path and "::" not in path and not path.startswith("data:"):
+            fs = _local_disks()  # fsspec takes longer to find it than a disk to open a file
+            return fs, fs._strip_protocol(path)
         return fsspec.core.url_to_fs(path, use_listings_cache=False)
     except (ImportError, ValueError) as error:
         raise HeadtailError(unknown_store(path, error)) from error
+
+
+@cache
+def _local_disks() -> LocalFileSystem:
+    return LocalFileSystem(use_listings_cache=False)
 
 
 def is_local(path: str) -> bool:
