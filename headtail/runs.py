@@ -13,6 +13,7 @@ from curation.balancing.forecast_table import FORECASTS
 from curation.balancing.targets import EntryTargets, targets_of
 from curation.core import storage
 from curation.core.errors import HeadtailError, faults_as_lines
+from curation.core.parts import Part
 from curation.core.schemas import (
     CURATED,
     DOWNLOAD_STATUS,
@@ -25,7 +26,7 @@ from curation.core.schemas import (
     THRESHOLDS,
 )
 from curation.core.table_reader import check_file, read_batches, read_schema
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.matching.cache_folders import user_cache
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import languages_of

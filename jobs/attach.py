@@ -6,12 +6,13 @@ from headtail.start import launch
 from conf.schema.jobs import AttachConfig
 from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
+from curation.core.input_files import list_files
 from curation.core.leases import writing
 from curation.core.outputs import check_writable
+from curation.core.parts import Part
 from curation.core.progress import Stage, say
 from curation.core.receipts import merge_receipts
-from curation.core.storage import exists, join, list_files, remove
-from curation.core.tables import Part
+from curation.core.storage import exists, join, remove
 from curation.shards.array_attachments import array_files
 from curation.shards.companion_set import begin, companion_folder, is_done, publish, recipe_of
 from curation.shards.companions import (

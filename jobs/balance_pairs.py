@@ -20,12 +20,13 @@ from curation.balancing.thresholds import BalanceGoal, write_probabilities, writ
 from curation.core.amounts import counted
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
+from curation.core.parts import sum_receipts
 from curation.core.progress import Amount, Stage, say
 from curation.core.receipts import merge_receipts
 from curation.core.recipes import Recipe
 from curation.core.schemas import CURATED, THRESHOLDS
 from curation.core.storage import join, remove
-from curation.core.tables import Table, sum_receipts
+from curation.core.tables import Table
 from curation.matching.entry_store import EntryStore
 from curation.matching.parts import MATCHLESS, MatchesTables
 from curation.spark.concepts import JoinedConcepts

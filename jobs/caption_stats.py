@@ -12,10 +12,11 @@ from headtail.start import launch
 from conf.schema.jobs import CaptionStatsConfig
 from curation.balancing.targets import EntryTargets, targets_of
 from curation.core.errors import HeadtailError
+from curation.core.input_files import list_files
 from curation.core.outputs import check_writable
 from curation.core.progress import say
 from curation.core.schemas import ENTRY_COUNTS, MATCHES, THRESHOLDS
-from curation.core.storage import join, list_files, open_input, write_bytes
+from curation.core.storage import join, open_input, write_bytes
 from curation.core.tables import Table
 from curation.matching.entry_store import EntryStore
 from curation.report.caption_stats import CaptionStats, stats_lines

@@ -10,9 +10,9 @@ from curation.clusters.hierarchy import read_hierarchy
 from curation.core.amounts import counted
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
+from curation.core.parts import describe_growth, sum_receipts
 from curation.core.progress import Amount, Stage, say
 from curation.core.schemas import CLUSTERS
-from curation.core.tables import describe_growth, sum_receipts
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks
 from jobs.cluster_sources import find_centres, sources_of

@@ -22,12 +22,14 @@ from curation.core import storage
 from curation.core.amounts import counted
 from curation.core.choices import ClusteredTexts
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import write_rows
+from curation.core.parts import Part
 from curation.core.progress import say
 from curation.core.receipts import merge_receipts
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import CURATED, MATCHES
 from curation.core.seeds import run_seed
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.core.whole_vectors import nearest
 from curation.matching.parts import MatchesTables
 from curation.shards.entry_words import copy_words, read_words
@@ -197,7 +199,7 @@ def _names(
         ]
     )
     labelled = table.work("labels.parquet")
-    storage.write_rows(labelled, pa.Table.from_arrays([sample.uids, pa.array(labels)], schema=LABELLED))
+    write_rows(labelled, pa.Table.from_arrays([sample.uids, pa.array(labels)], schema=LABELLED))
     tasks = [
         NameTask(matched, table.work("names", f"{number:06d}.parquet"))
         for number, matched in enumerate(sources.matched)

@@ -12,10 +12,11 @@ from curation.core.amounts import counted
 from curation.core.choices import Faces
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
+from curation.core.parts import sum_receipts
 from curation.core.progress import Amount, Stage, say
 from curation.core.receipts import Receipt
 from curation.core.schemas import LISTS, STORED
-from curation.core.tables import Table, sum_receipts
+from curation.core.tables import Table
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges
 from curation.matching.entry_store import EntryStore

@@ -30,11 +30,13 @@ from curation.balancing.targets import EntryTargets
 from curation.core.amounts import counted
 from curation.core.choices import Combine
 from curation.core.errors import HeadtailError
+from curation.core.input_files import FileInfo
+from curation.core.parts import sum_receipts
 from curation.core.progress import say
 from curation.core.recipes import Recipe
 from curation.core.schemas import CONCEPT_COUNTS
-from curation.core.storage import FileInfo, join, remove
-from curation.core.tables import Table, refuse_other_stage, sum_receipts
+from curation.core.storage import join, remove
+from curation.core.tables import Table, refuse_other_stage
 from curation.matching.entry_lists import EntryList
 from curation.matching.parts import MatchesTables
 from curation.spark.concepts import JoinedConcepts, join_tables

@@ -8,10 +8,11 @@ from curation.balancing.counts import LOGIC_VERSION, count_buckets, plan_countin
 from curation.core.amounts import counted
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
+from curation.core.parts import sum_receipts
 from curation.core.progress import Amount, Stage, say
 from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRY_COUNTS
-from curation.core.tables import Table, sum_receipts
+from curation.core.tables import Table
 from curation.matching.parts import MATCHLESS, SALT, MatchesTables
 from curation.spark.session import open_session
 from curation.spark.tasks import run_tasks

@@ -8,12 +8,13 @@ from conf.schema.topics import RatesConfig
 from curation.core.amounts import counted
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable, warn_of_space
+from curation.core.parts import Part, sum_receipts
 from curation.core.progress import Amount, Stage, say
 from curation.core.receipts import merge_receipts
 from curation.core.schemas import CURATED, LISTS, PAIRS, STORED
 from curation.core.seeds import run_seed
 from curation.core.table_reader import check_file
-from curation.core.tables import Part, Table, sum_receipts
+from curation.core.tables import Table
 from curation.images.download import download_list
 from curation.images.download_lists import STAGE as LISTS_STAGE
 from curation.images.download_lists import ListPlan, slice_curated, slice_places, write_lists

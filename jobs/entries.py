@@ -6,10 +6,11 @@ from posixpath import dirname
 from curation.balancing.counts import CountFiles
 from curation.balancing.entry_table import EntryNumbers, UnreadableWordsError, Words, is_free, write_entries
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.progress import say
 from curation.core.recipes import Recipe
 from curation.core.storage import join
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.matching.entry_store import EntryStore
 from curation.matching.parts import MatchesTables
 

@@ -7,11 +7,12 @@ from headtail.start import launch
 from conf.schema.jobs import ExtractPairsConfig
 from curation.core.amounts import counted
 from curation.core.outcomes import refuse_nothing
+from curation.core.parts import check_failed_share, describe_growth, sum_receipts
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
 from curation.core.schemas import PAIRS
 from curation.core.seeds import run_seed
-from curation.core.tables import Table, check_failed_share, describe_growth, sum_receipts
+from curation.core.tables import Table
 from curation.extraction.check_inputs import pairless_advice
 from curation.extraction.extract import extract_file, give_up_file
 from curation.extraction.inputs import STAGE, Inputs, bytes_of, draw_inputs, pairs_recipe

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from conf.schema.jobs import ExtractPairsConfig
 from curation.core.choices import LanguageRule
-from curation.core.tables import Part
+from curation.core.parts import Part
 from curation.extraction.begun import with_begun_rules
 from curation.extraction.language import UNKNOWN_BY_DEFAULT, LanguageRules
 from curation.extraction.settings import RULES, ExtractionSettings

@@ -6,12 +6,13 @@ from headtail.start import launch
 from conf.schema.jobs import HashImagesConfig
 from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
+from curation.core.input_files import list_files
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
+from curation.core.parts import sum_receipts
 from curation.core.progress import Stage, say
 from curation.core.recipes import Recipe
-from curation.core.storage import list_files
-from curation.core.tables import Table, sum_receipts
+from curation.core.tables import Table
 from curation.shards.benchmark_files import SUFFIXES, Embedder, hash_files, plan_hashing
 from curation.shards.benchmark_images import BENCHMARK_IMAGES, EMBEDDING_COLUMN
 from curation.shards.perceptual_hash import VERSIONS

@@ -8,8 +8,8 @@ from pyspark.sql import SparkSession
 from conf.schema.jobs import DownloadImagesConfig
 from curation.core.amounts import counted
 from curation.core.outputs import check_writable
+from curation.core.parts import Part
 from curation.core.progress import Amount, Stage, say
-from curation.core.tables import Part
 from curation.images.download import DownloadSettings
 from curation.images.download_rows import DownloadTask
 from curation.images.host_rules import FILES

@@ -10,11 +10,12 @@ from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
+from curation.core.parts import Part, sum_receipts
 from curation.core.progress import Stage, say
 from curation.core.schemas import MATCHES, PAIRS
 from curation.core.seeds import run_seed, salt_of
 from curation.core.table_reader import check_file
-from curation.core.tables import Part, Table, sum_receipts
+from curation.core.tables import Table
 from curation.matching.buckets import count_buckets
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import MatchSettings, describe_dropped, languages_of, plan_matching

@@ -13,9 +13,9 @@ from curation.core.choices import Signal
 from curation.core.errors import HeadtailError
 from curation.core.outcomes import refuse_nothing
 from curation.core.outputs import check_writable
+from curation.core.parts import sum_receipts
 from curation.core.progress import Amount, Stage, say
 from curation.core.storage import join, remove
-from curation.core.tables import sum_receipts
 from curation.images.downloads import Downloads
 from curation.signals.onnx import CPU, OnnxSettings, check_columns
 from curation.signals.presets import presets_text

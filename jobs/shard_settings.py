@@ -8,11 +8,11 @@ from conf.schema.jobs import WriteShardsConfig
 from curation.balancing.targets import targets_of
 from curation.core.choices import Faces, NearDuplicates, ShardsBy
 from curation.core.errors import HeadtailError
+from curation.core.input_files import list_files
+from curation.core.parts import Part
 from curation.core.progress import say
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.removal_lists import divide_sources, read_removals
-from curation.core.storage import list_files
-from curation.core.tables import Part
 from curation.matching.entry_store import EntryStore
 from curation.shards.benchmark_images import BenchmarkRules, open_benchmarks, version_of
 from curation.shards.caption_tables import list_captions

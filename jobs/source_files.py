@@ -8,12 +8,14 @@ from pyspark.sql import SparkSession
 from conf.schema.jobs import ExtractPairsConfig
 from curation.core.amounts import counted
 from curation.core.attempts import receipt_of_given_up
+from curation.core.input_files import FileInfo
 from curation.core.outcomes import is_unread
 from curation.core.outputs import check_writable
+from curation.core.parts import check_failed_share
 from curation.core.progress import Stage, waiting
 from curation.core.schemas import PAIRS
-from curation.core.storage import FileInfo, join
-from curation.core.tables import Table, check_failed_share
+from curation.core.storage import join
+from curation.core.tables import Table
 from curation.extraction.check_inputs import check_files, check_rules
 from curation.extraction.inputs import STAGE, check_reachable, count_recipe, list_sources
 from curation.extraction.pair_parts import given_up

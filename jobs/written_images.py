@@ -9,11 +9,13 @@ from pyspark.sql import SparkSession
 from conf.schema.jobs import CurateConfig, ScoreImagesConfig, WriteShardsConfig
 from curation.core.choices import Faces, NearDuplicates, OnlyWritten
 from curation.core.errors import HeadtailError
+from curation.core.input_files import list_files
+from curation.core.parts import Part
 from curation.core.progress import say
 from curation.core.removal_lists import divide_sources
 from curation.core.schemas import LISTS, SAMPLES, STORED
-from curation.core.storage import join, list_files
-from curation.core.tables import Part, Table
+from curation.core.storage import join
+from curation.core.tables import Table
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges
 from curation.shards.duplicates import UniqueRules

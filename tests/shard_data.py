@@ -6,11 +6,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from curation.core import storage
+from curation.core.parquet_sink import ParquetSink
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import CURATED
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 
 
 def curated_rows(urls: list[str], texts: list[str] | None = None) -> list[dict]:
@@ -39,7 +40,7 @@ def curate(folder: Path | str, rows: list[dict], buckets: int = 3, **asked: Any)
     path, receipts = table.begin(0), []
     for bucket in range(buckets):
         mine = [row for row in rows if int(row["uid"][:4], 16) * buckets // 65536 == bucket]
-        with storage.ParquetSink(f"{path}/bucket-{bucket:05d}.parquet", CURATED) as sink:
+        with ParquetSink(f"{path}/bucket-{bucket:05d}.parquet", CURATED) as sink:
             sink.write(pa.RecordBatch.from_pylist(mine, CURATED))
         receipts.append(Receipt(str(bucket), len(mine), len(mine), outputs=[sink.output()]))
     uids = "".join(row["uid"] for row in rows)

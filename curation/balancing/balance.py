@@ -25,6 +25,7 @@ from curation.core.beats import watch
 from curation.core.choices import Unit
 from curation.core.draws import draw
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED, CURATED_TEXT, TEXT
 
@@ -293,7 +294,7 @@ def balance_bucket(task: BalanceTask, settings: BalanceSettings, open_draw: Open
     receipt = Receipt(task.name)
     watch(receipt)
     counts = with_targets(CountFiles(settings.counts), settings.targets)
-    with storage.ParquetSink(task.output, CURATED) as sink, open_draw(task, settings) as bucket:
+    with ParquetSink(task.output, CURATED) as sink, open_draw(task, settings) as bucket:
         for matched in read_matched(task.files, settings.max_texts, receipt, salt=settings.salt):
             probabilities = text_probabilities(matched, counts, settings.t)
             drawn = bucket.draw(matched, probabilities)

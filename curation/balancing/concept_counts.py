@@ -14,6 +14,7 @@ from curation.balancing.targets import EntryTargets
 from curation.balancing.weighted_ids import UNITS
 from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.schemas import CONCEPT_COUNTS
 from curation.core.table_reader import read_batches
@@ -102,7 +103,7 @@ def write_concept_counts(
     Rows are sorted by (namespace, concept_id).
     """
     receipt = Receipt(path)
-    with storage.ParquetSink(path, CONCEPT_COUNTS) as sink:
+    with ParquetSink(path, CONCEPT_COUNTS) as sink:
         for name in sorted(namespaces):
             ids = np.flatnonzero(before[name])
             counts, kept = before[name][ids], _padded(after[name], len(before[name]))[ids]
@@ -132,7 +133,7 @@ def remove_others(folder: str, files: Sequence[str]) -> None:
 def rename_concepts(file: str, names: Mapping[str, EntryList], path: str) -> Receipt:
     """Write the table again, to `path`, with other names of the concepts."""
     receipt = Receipt(path)
-    with storage.ParquetSink(path, CONCEPT_COUNTS) as sink:
+    with ParquetSink(path, CONCEPT_COUNTS) as sink:
         for batch in _by_namespace(file):
             name = batch["namespace"][0].as_py()
             ids, counts, kept = (batch[column].to_numpy() for column in ("concept_id", "count", "kept"))

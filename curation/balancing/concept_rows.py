@@ -20,6 +20,7 @@ from curation.core import storage
 from curation.core.beats import watch
 from curation.core.errors import HeadtailError
 from curation.core.exchange import PLAIN, SUFFIX, write_batches
+from curation.core.input_files import FileInfo
 from curation.core.receipts import Receipt
 
 BATCH_ROWS = 65_536
@@ -154,9 +155,9 @@ def plan_dealing(table: ConceptTable, folder: str) -> list[DealConceptsTask]:
     ]
 
 
-def _gathered(files: Iterable[storage.FileInfo]) -> Iterator[list[storage.FileInfo]]:
+def _gathered(files: Iterable[FileInfo]) -> Iterator[list[FileInfo]]:
     """Yield the files in their order, those beside each other together: TASK_FILES and SPLIT_BYTES at most, or one."""
-    held: list[storage.FileInfo] = []
+    held: list[FileInfo] = []
     size = 0
     for file in files:
         more = max(file.size, 0)
@@ -169,7 +170,7 @@ def _gathered(files: Iterable[storage.FileInfo]) -> Iterator[list[storage.FileIn
         yield held
 
 
-def _split(name: str, file: storage.FileInfo) -> list[tuple[int, ...]]:
+def _split(name: str, file: FileInfo) -> list[tuple[int, ...]]:
     parts = -(-file.size // SPLIT_BYTES)
     if parts <= 1:
         return [()]

@@ -10,8 +10,10 @@ import pyarrow as pa
 
 from curation.balancing.weighted_ids import pack
 from curation.core import storage
+from curation.core.amounts import join_or
 from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
+from curation.core.input_files import FileInfo, list_files
 from curation.core.uids import uids_of
 from curation.matching.entry_lists import ENDINGS, EntryList, read_entries
 
@@ -35,13 +37,13 @@ class ConceptTable:
     """
 
     name: str
-    files: tuple[storage.FileInfo, ...]
+    files: tuple[FileInfo, ...]
     size: int = MAX_CONCEPTS
     weighted: bool = False
     key: str = UID
 
 
-def list_concepts(concepts: Mapping[str, str]) -> dict[str, list[storage.FileInfo]]:
+def list_concepts(concepts: Mapping[str, str]) -> dict[str, list[FileInfo]]:
     """Return the files of each namespace; raises HeadtailError for an invalid name or a path without a file."""
     for name in concepts:
         if not NAME.fullmatch(name) or name == ENTRIES:
@@ -49,7 +51,7 @@ def list_concepts(concepts: Mapping[str, str]) -> dict[str, list[storage.FileInf
                 f"concepts.{name[:100]}: a name is 1 to 64 of a-z, 0-9, - and _, begins with a letter or digit, and is "
                 f"not {ENTRIES}"
             )
-    return {name: storage.list_files([concepts[name]], (".parquet",)) for name in sorted(concepts)}
+    return {name: list_files([concepts[name]], (".parquet",)) for name in sorted(concepts)}
 
 
 def read_names(names: Mapping[str, str]) -> dict[str, EntryList]:
@@ -62,7 +64,7 @@ def read_names(names: Mapping[str, str]) -> dict[str, EntryList]:
     for name, path in names.items():
         if not storage.is_local(path) or not path.endswith(ENDINGS):
             raise HeadtailError(
-                f"concept_names.{name[:100]}={path} must be a local file that ends in {storage.join_or(ENDINGS)}"
+                f"concept_names.{name[:100]}={path} must be a local file that ends in {join_or(ENDINGS)}"
             )
         try:
             found[name] = read_entries(path)
@@ -90,7 +92,7 @@ def open_concepts(concepts: Mapping[str, str], names: Mapping[str, EntryList]) -
     return tables
 
 
-def key_of_files(name: str, files: Sequence[storage.FileInfo]) -> str:
+def key_of_files(name: str, files: Sequence[FileInfo]) -> str:
     """Return sha256 where this column names the images of a table, else uid; opens its first file."""
     with open_concept_file(name, files[0].path) as opened:
         schema = opened.schema

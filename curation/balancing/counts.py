@@ -21,6 +21,7 @@ from curation.balancing.weighted_ids import BITS, add_units
 from curation.core import storage
 from curation.core.beats import watch
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.schemas import ENTRY_COUNTS
 from curation.core.table_reader import open_table_file
@@ -252,7 +253,7 @@ def write_entry_counts(tasks: Iterable[BucketsTask], folder: str) -> Receipt:
     Removes the tasks' files. The receipt has no rows, the facts `entries` and `langs`, and the table's file.
     """
     receipt = Receipt("entry_counts")
-    with storage.ParquetSink(storage.join(folder, "entry_counts.parquet"), ENTRY_COUNTS) as sink:
+    with ParquetSink(storage.join(folder, "entry_counts.parquet"), ENTRY_COUNTS) as sink:
         for lang, values in merge_partials([task.output for task in tasks]):
             sink.write(_rows(lang, values))
             save_array(storage.join(folder, ARRAYS, f"{lang}.npy"), values)

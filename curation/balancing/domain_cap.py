@@ -22,10 +22,11 @@ from curation.core import storage
 from curation.core.domains import HOST_FORM, domains_of, suffixes_version
 from curation.core.draws import hash64
 from curation.core.exchange import SUFFIX, iter_slices, write_slices
+from curation.core.parquet_sink import ParquetSink
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED
 from curation.core.table_reader import open_table_file, read_batches
-from curation.core.tables import Part
 
 SLICE_ROWS = 500_000
 """Rows of a file of slices, and rows that a receiver adds before it drops those beyond the limit."""
@@ -188,7 +189,7 @@ def cap_bucket(task: CapTask) -> Receipt:
         beyond = np.zeros(file.metadata.num_rows, bool)
     for batch in iter_slices(task.excess, task.bucket):
         beyond[batch["row"].to_numpy()] = True
-    with storage.ParquetSink(task.output, CURATED) as sink:
+    with ParquetSink(task.output, CURATED) as sink:
         for batch in read_batches(task.drawn, CURATED):
             kept = batch.filter(pa.array(~beyond[receipt.rows_in : receipt.rows_in + batch.num_rows]))
             receipt.rows_in += batch.num_rows

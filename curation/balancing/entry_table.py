@@ -17,11 +17,13 @@ import pyarrow.compute as pc
 from curation.balancing.counts import CountFiles
 from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import ROW_GROUP_ROWS, ParquetSink
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRIES
 from curation.core.table_reader import open_table_file, read_batches, read_schema
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.matching.entry_lists import LICENCE
 from curation.matching.entry_store import EntryStore
 
@@ -80,7 +82,7 @@ class Words:
         if isinstance(self.source, Part):
             for file in self.source.files:
                 try:
-                    yield from read_batches(file, ENTRIES, list(WORDS), storage.ROW_GROUP_ROWS)
+                    yield from read_batches(file, ENTRIES, list(WORDS), ROW_GROUP_ROWS)
                 except (HeadtailError, OSError, pa.ArrowException) as error:
                     raise UnreadableWordsError(f"{file} is damaged: {error}") from error
             return
@@ -169,7 +171,7 @@ def write_entries(path: str, words: Words, numbers: EntryNumbers, inputs: Sequen
     start = time.monotonic()
     schema = ENTRIES.with_metadata({LICENCE: words.licence}) if words.licence else ENTRIES
     receipt = Receipt(STAGE)
-    with storage.ParquetSink(storage.join(table.part_path(0), FILE), schema) as sink:
+    with ParquetSink(storage.join(table.part_path(0), FILE), schema) as sink:
         for batch in words:
             for lang, rows in by_language(batch):
                 numbered = numbers.columns(lang, rows["entry_id"].to_numpy())

@@ -19,8 +19,8 @@ from curation.balancing.concepts import BucketConcepts, ConceptDraw
 from curation.balancing.counts import BucketsTask, CountFiles
 from curation.balancing.matched_batch import MatchedBatch, read_matched
 from curation.balancing.targets import Counts, EntryTargets, with_targets
-from curation.core import storage
 from curation.core.choices import Combine, Unit
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.table_reader import read_rows
 
@@ -253,7 +253,7 @@ def forecast_buckets(task: BucketsTask, grid: ForecastGrid) -> Receipt:
         with _concepts_of(grid, files) as concepts:
             for matched in read_matched(files, grid.max_texts, receipt, salt=grid.salt):
                 forecast_batch(matched, grid, counts, sums, concepts.together(matched.images) if concepts else None)
-    with storage.ParquetSink(task.output, _PARTIAL) as sink:
+    with ParquetSink(task.output, _PARTIAL) as sink:
         for lang, values in sorted(sums.by_lang.items()):
             columns = [[lang] * sums.points, range(sums.points), *values]
             sink.write(pa.record_batch([pa.array(column) for column in columns], names=_PARTIAL.names).cast(_PARTIAL))

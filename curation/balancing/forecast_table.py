@@ -11,6 +11,7 @@ from curation.balancing.forecast import ALL, Expectation
 from curation.balancing.thresholds import BalanceGoal
 from curation.core import storage
 from curation.core.amounts import byte_size, duration
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 
 FORECASTS = pa.schema(
@@ -109,7 +110,7 @@ def write_forecasts(
 ) -> Receipt:
     """Write the table."""
     rows = forecast_rows(distributions, points, plan, goal)
-    with storage.ParquetSink(storage.join(folder, "forecasts.parquet"), FORECASTS) as sink:
+    with ParquetSink(storage.join(folder, "forecasts.parquet"), FORECASTS) as sink:
         sink.write(pa.RecordBatch.from_pylist(rows, FORECASTS))
     return Receipt(folder, rows_in=len(rows), rows_out=len(rows), outputs=[sink.output()])
 

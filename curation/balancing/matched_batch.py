@@ -8,15 +8,15 @@ import numba
 import numpy as np
 import pyarrow as pa
 
-from curation.core import storage
 from curation.core.draws import hash64, keep
+from curation.core.parquet_sink import ROW_GROUP_ROWS
 from curation.core.receipts import Receipt
 from curation.core.schemas import MATCHES
 from curation.core.string_buffers import all_equal, buffers_of
 from curation.core.table_reader import open_table_file, read_batches
 from curation.matching.merging import merge_buckets
 
-BATCH_IMAGES = storage.ROW_GROUP_ROWS
+BATCH_IMAGES = ROW_GROUP_ROWS
 """Images of one batch. With batches of a quarter, counting and drawing take a third longer per text."""
 COUNTED_COLUMNS = ["texts.list.element.lang", "texts.list.element.entry_ids"]
 

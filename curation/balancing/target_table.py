@@ -28,7 +28,9 @@ from curation.core import storage
 from curation.core.amounts import counted
 from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
+from curation.core.input_files import FileInfo, list_files
 from curation.core.kept_targets import TARGETS
+from curation.core.parquet_sink import ROW_GROUP_ROWS
 from curation.core.text_lists import open_list
 from curation.matching.entry_lists import EntryList
 
@@ -203,14 +205,14 @@ def read_target_table(path: str) -> TargetTable:
         raise HeadtailError(
             f"balance.targets names {path}, and there is no such file: give a Parquet or CSV file, or {EXAMPLES[0]}"
         )
-    found = storage.list_files([path])
+    found = list_files([path])
     if len(found) != 1:
         raise HeadtailError(f"balance.targets names {path}, which holds {counted(len(found), 'files')}: give one file")
     return _read(found[0], is_example)
 
 
 @lru_cache(maxsize=1)
-def _read(file: storage.FileInfo, is_example: bool) -> TargetTable:
+def _read(file: FileInfo, is_example: bool) -> TargetTable:
     """Read a file; the jobs of a run ask for it several times."""
     path = file.path
     raw = _read_csv(path) if path.endswith((".csv", ".csv.gz")) else _read_parquet(path)
@@ -298,7 +300,7 @@ def _read_parquet(path: str) -> pa.Table:
             batches: list[pa.RecordBatch] = []
             size = 0
             for group in range(len(bounded.group_rows)):
-                for batch in bounded.read_group(group, names, storage.ROW_GROUP_ROWS):
+                for batch in bounded.read_group(group, names, ROW_GROUP_ROWS):
                     batches.append(_cast(path, batch, schema))
                     size += batches[-1].nbytes
                     if size > MAX_BYTES:

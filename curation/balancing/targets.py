@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from curation.balancing.counts import CountFiles
 from curation.core.kept_targets import SETTING, TARGETS, keep_targets, kept_targets
-from curation.core.tables import Part
+from curation.core.parts import Part
 
 _SMALLEST = 1e-300
 NAMESPACE = "concepts."

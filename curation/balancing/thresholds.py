@@ -14,11 +14,12 @@ from curation.balancing.probabilities import entry_probabilities, entry_repeats
 from curation.balancing.targets import EntryTargets
 from curation.core import storage
 from curation.core.choices import Others
+from curation.core.parquet_sink import ParquetSink
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.recipes import added
 from curation.core.schemas import THRESHOLDS
 from curation.core.table_reader import read_rows
-from curation.core.tables import Part
 
 Number = TypeVar("Number", float, np.ndarray)
 REPEATS = "repeats"
@@ -230,7 +231,7 @@ def write_thresholds(
         for lang in distributions.langs
         for found in [distributions[lang]]
     ]
-    with storage.ParquetSink(storage.join(folder, "thresholds.parquet"), THRESHOLDS) as sink:
+    with ParquetSink(storage.join(folder, "thresholds.parquet"), THRESHOLDS) as sink:
         sink.write(pa.RecordBatch.from_pylist(rows, THRESHOLDS))
     return Receipt(folder, rows_in=len(rows), rows_out=len(rows), outputs=[sink.output()])
 

@@ -10,6 +10,7 @@ from curation.clusters.sources import Source
 from curation.core import storage
 from curation.core.beats import moved
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt, written_receipt
 from curation.core.schemas import CLUSTERS
 from curation.core.whole_vectors import nearest
@@ -43,7 +44,7 @@ def assign_clusters(task: AssignTask, given: Given) -> Receipt:
     hierarchy, receipt = kept_hierarchy(given.folder, given.id), Receipt(task.output)
     coarse_of = pa.array(hierarchy.coarse, pa.int32())
     width = hierarchy.centres.shape[1]
-    with storage.ParquetSink(task.output, CLUSTERS) as sink:
+    with ParquetSink(task.output, CLUSTERS) as sink:
         for batch in task.source.read(given.weights, receipt):
             if len(batch.uids) and batch.units.shape[1] != width:
                 raise HeadtailError(

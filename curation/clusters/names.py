@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.clusters.entry_vectors import ImageEntries, MatchedFile, read_entries
-from curation.core import storage
+from curation.core.parquet_sink import write_rows
 from curation.core.receipts import Receipt
 from curation.core.table_reader import read_rows
 
@@ -57,7 +57,7 @@ def count_entries(task: NameTask, labelled: str) -> Receipt:
     rows = [[*key, count] for key, count in counts.items()]
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(COUNTED)
     arrays = [pa.array(column, field.type) for column, field in zip(columns, COUNTED, strict=True)]
-    storage.write_rows(task.output, pa.Table.from_arrays(arrays, schema=COUNTED))
+    write_rows(task.output, pa.Table.from_arrays(arrays, schema=COUNTED))
     return receipt.check()
 
 

@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 
 from curation.clusters.entry_vectors import EntryWeights
 from curation.clusters.sources import Source
-from curation.core import storage
 from curation.core.draws import hash64
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.table_reader import read_rows
 
@@ -71,7 +71,7 @@ def draw_sample(task: SampleTask, draw: Draw, weights: EntryWeights | None) -> R
     """Write the vectors of a source that are drawn."""
     receipt = Receipt(task.output)
     below = np.uint64(min(int(draw.share * 2**64), 2**64 - 1))
-    with storage.ParquetSink(task.output, SAMPLE) as sink:
+    with ParquetSink(task.output, SAMPLE) as sink:
         for batch in task.source.read(weights, receipt):
             order = hash64(draw.seed, PURPOSE, batch.uids) if len(batch.uids) else np.zeros(0, np.uint64)
             drawn = np.flatnonzero(order <= below)

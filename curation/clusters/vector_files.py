@@ -12,10 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core import storage
+from curation.core.amounts import join_or
 from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
+from curation.core.input_files import FileInfo
 from curation.core.receipts import Receipt
-from curation.core.storage import FileInfo
 from curation.core.table_reader import foreign_schema
 from curation.core.whole_vectors import MAX_WIDTH, whole_units
 from curation.shards.score_layouts import Vectors, divide, other_key, score_key
@@ -72,8 +73,7 @@ def _key_of(path: str, schema: pa.Schema) -> str:
     key = other_key(path, schema.names, SETTING) or next((name for name in KEYS if name in schema.names), "")
     if not key or key == _NO_UID:
         raise HeadtailError(
-            f"{SETTING}: {path} has no column {storage.join_or(KEYS)} that names images among "
-            f"{', '.join(schema.names)[:500]}"
+            f"{SETTING}: {path} has no column {join_or(KEYS)} that names images among {', '.join(schema.names)[:500]}"
         )
     return key
 

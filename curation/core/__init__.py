@@ -1,4 +1,4 @@
 """The base of every stage: files, tables, receipts, schemas, draws, uids, errors, progress, languages.
 
-Open `tables.py` first: it defines tables and parts.
+Open `tables.py` first, then `parts.py`: they define tables and their parts.
 """

@@ -1,4 +1,6 @@
-"""Amounts as people read them: bytes and times in units that fit, counts with their noun."""
+"""Amounts and lists as people read them: bytes and times in units that fit, counts with their noun, choices."""
+
+from collections.abc import Iterable
 
 _UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
 _ENDINGS = (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("xes", "x"), ("s", ""))
@@ -48,3 +50,9 @@ def counted(count: float, nouns: str) -> str:
 def are(count: float) -> str:
     """Return the verb behind a count: `is` behind one."""
     return "is" if count == 1 else "are"
+
+
+def join_or(words: Iterable[str]) -> str:
+    """Return words as a sentence lists them: a, b or c."""
+    *most, last = words
+    return f"{', '.join(most)} or {last}" if most else last

@@ -7,8 +7,9 @@ import pyarrow as pa
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import write_rows
+from curation.core.parts import Part
 from curation.core.table_reader import read_rows
-from curation.core.tables import Part
 
 FOLDER, FILE = "_targets", "targets.parquet"
 SETTING = "targets"
@@ -30,7 +31,7 @@ TARGETS = pa.schema(
 
 def keep_targets(rows: pa.Table, folder: str) -> None:
     """Write targets to the folder of a part that is not complete yet."""
-    storage.write_rows(storage.join(folder, FOLDER, FILE), rows)
+    write_rows(storage.join(folder, FOLDER, FILE), rows)
 
 
 def kept_targets(folder: str) -> pa.Table:

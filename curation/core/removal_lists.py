@@ -13,9 +13,9 @@ from functools import lru_cache
 import numpy as np
 import pyarrow as pa
 
-from curation.core import storage
 from curation.core.backslashes import with_slashes
 from curation.core.errors import HeadtailError
+from curation.core.input_files import FileInfo, list_files
 from curation.core.text_lists import read_lines
 from curation.core.uids import UID_CHARS, uid_of
 
@@ -75,10 +75,10 @@ def read_removals(sources: tuple[str, ...]) -> Removals:
     Raises HeadtailError for a source that is neither, and, with file and line, for a line that is none of the kinds.
     """
     values, paths = divide_sources(sources)
-    files: list[storage.FileInfo] = []
+    files: list[FileInfo] = []
     for path in paths:
         try:
-            files += storage.list_files([path])
+            files += list_files([path])
         except HeadtailError:
             if "://" in path:
                 raise
@@ -87,7 +87,7 @@ def read_removals(sources: tuple[str, ...]) -> Removals:
 
 
 @lru_cache(4)
-def _read(values: tuple[str, ...], files: tuple[storage.FileInfo, ...]) -> Removals:
+def _read(values: tuple[str, ...], files: tuple[FileInfo, ...]) -> Removals:
     # The key holds size and time: a worker process may live longer than one version of a list.
     found: dict[str, list[str]] = {}
     for each in values:

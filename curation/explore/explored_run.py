@@ -13,9 +13,10 @@ import pyarrow.compute as pc
 from curation.balancing.targets import EntryTargets, targets_of
 from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS, ENTRIES, MATCHES, SAMPLES, THRESHOLDS
 from curation.core.table_reader import open_table_file, read_rows
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.explore.language_entries import LanguageEntries
 from curation.images.downloads import RANGES, Downloads
 from curation.images.ranges import Ranges, list_name

@@ -15,8 +15,8 @@ from markupsafe import Markup
 from werkzeug.exceptions import HTTPException
 
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS, MATCHES, SAMPLES
-from curation.core.tables import Part
 from curation.explore.explored_run import SUCCESS, ExploredRun, ImageState, Sample, files_of
 from curation.explore.guard import guard
 from curation.explore.language_entries import Band

@@ -8,9 +8,9 @@ import numpy as np
 from curation.core.amounts import counted
 from curation.core.choices import SourceKind
 from curation.core.errors import HeadtailError
+from curation.core.input_files import list_files
 from curation.core.receipts import Receipt
 from curation.core.remote import ONCE, open_patiently
-from curation.core.storage import list_files
 from curation.core.text_lists import check_list, read_lines
 from curation.extraction.drop_reasons import BAD
 from curation.extraction.hosts import judge_host

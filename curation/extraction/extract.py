@@ -20,10 +20,11 @@ from curation.core.beats import watch
 from curation.core.choices import SourceKind
 from curation.core.credentials import cut_path
 from curation.core.dropped import dropped_path, write_dropped
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.record_errors import READER_ERROR, RecordClock, is_of_record, line_of_error
 from curation.core.remote import open_patiently
-from curation.core.storage import ParquetSink, is_local, remove
+from curation.core.storage import is_local, remove
 from curation.extraction import drop_reasons
 from curation.extraction.candidates import candidates, count
 from curation.extraction.careful_languages import decided_candidates, unpacked

@@ -11,12 +11,13 @@ import pyarrow as pa
 from curation.core.choices import SourceKind
 from curation.core.draws import hash64
 from curation.core.errors import HeadtailError
+from curation.core.input_files import FileInfo, list_files
 from curation.core.meter import BYTES
 from curation.core.progress import Amount
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.remote import STARTING, RemoteError, is_http, look_up_host
 from curation.core.removal_lists import divide_sources
-from curation.core.storage import FileInfo, join, list_files
+from curation.core.storage import join
 from curation.extraction.extract import ExtractTask
 from curation.extraction.language import DEFAULT_MODEL, NO_MODEL
 from curation.extraction.path_lists import ENDINGS, check_scheme, listed_paths

@@ -6,9 +6,10 @@ from typing import Any
 from curation.core.amounts import counted
 from curation.core.attempts import GIVEN_UP
 from curation.core.credentials import failed_place
+from curation.core.parts import Part, check_failed_share, last_failures, sum_receipts
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe
-from curation.core.tables import Part, Table, check_failed_share, last_failures, sum_receipts
+from curation.core.tables import Table
 
 
 class PairParts:

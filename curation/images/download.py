@@ -15,6 +15,7 @@ from curation.core.choices import Obey
 from curation.core.errors import HeadtailError, host_name
 from curation.core.fences import WRITER, Fence
 from curation.core.heap import large_blocks_kept
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt, written_receipt
 from curation.core.schemas import DOWNLOAD_STATUS, STORED
 from curation.core.tar_writer import TarWriter
@@ -86,7 +87,7 @@ def _fetch_rows(task: DownloadTask, rows: pa.Table, settings: DownloadSettings, 
             _check_reached(out, outcomes, not task.earlier)
         _write_images(out, rows, outcomes, spool)
     status = _status_table(rows, outcomes)
-    with storage.ParquetSink(out, DOWNLOAD_STATUS) as sink:
+    with ParquetSink(out, DOWNLOAD_STATUS) as sink:
         for batch in status.to_batches():
             sink.write(batch)
     receipt.outputs.append(sink.output())

@@ -19,11 +19,13 @@ from curation.core import storage
 from curation.core.credentials import cut_path
 from curation.core.exchange import read_slices, write_slices
 from curation.core.kept_targets import hand_on_targets
+from curation.core.parquet_sink import ParquetSink
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import CURATED, LISTS, STORED
 from curation.core.table_reader import check_file, read_batches
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.images.ranges import Ranges, list_name, top_bits
 from curation.images.stored_images import PLACES, add_places, divide_places, parts_with_places, read_places
 
@@ -182,7 +184,7 @@ def write_lists(task: WriteListsTask, ranges: Ranges) -> Receipt:
     receipt = Receipt(f"lists of group {task.group}", rows_in=rows.num_rows)
     for number in ranges.in_group(task.group):
         start, end = np.searchsorted(numbers, [number, number + 1]).tolist()
-        with storage.ParquetSink(storage.join(task.output, list_name(number)), rows.schema) as sink:
+        with ParquetSink(storage.join(task.output, list_name(number)), rows.schema) as sink:
             for batch in rows.slice(start, end - start).combine_chunks().to_batches():
                 sink.write(batch)
         receipt.rows_out += sink.rows

@@ -10,10 +10,11 @@ from curation.core import storage
 from curation.core.amounts import counted
 from curation.core.cleaned import refusal
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.progress import say
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe, kept, recipe_settings, shown_value
-from curation.core.tables import MANIFEST, Part, Table
+from curation.core.tables import MANIFEST, Table
 from curation.images.download import DownloadSettings, reached_nothing
 from curation.images.download_rows import DownloadTask
 from curation.images.ranges import Ranges, count_ranges, list_name

@@ -20,10 +20,12 @@ from curation.core.choices import Obey
 from curation.core.draws import hash64
 from curation.core.errors import HeadtailError, host_name
 from curation.core.exchange import SUFFIX, read_slices, write_slices
+from curation.core.parquet_sink import ParquetSink
+from curation.core.parts import Part
 from curation.core.receipts import Receipt, written_receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import HOSTS
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.images.download_rows import DownloadTask, new_rows
 from curation.images.fetch import Fetched, Fetcher, FetchSettings
 from curation.images.host_rules import FILES, UNREACHED, failure_of, origin_of
@@ -153,7 +155,7 @@ def ask_hosts(
             "download.min_success_share=0 accepts the result"
         )
     table = pa.Table.from_pylist(rows, HOSTS)
-    with storage.ParquetSink(task.output, HOSTS) as sink:
+    with ParquetSink(task.output, HOSTS) as sink:
         for batch in table.to_batches():
             sink.write(batch)
     receipt.outputs.append(sink.output())

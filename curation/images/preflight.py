@@ -15,10 +15,10 @@ from curation.core.backslashes import with_slashes
 from curation.core.choices import Obey
 from curation.core.errors import HeadtailError
 from curation.core.host_names import ascii_host, host_of_parts
+from curation.core.parts import Part
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import LISTS, STORED
 from curation.core.table_reader import read_rows
-from curation.core.tables import Part
 from curation.images.fetch import RETRIED_LATER
 from curation.images.lookups import Lookups
 

@@ -18,11 +18,12 @@ import pyarrow.compute as pc
 from curation.core.credentials import cut_text
 from curation.core.credentials import place as place_of
 from curation.core.exchange import iter_slices
+from curation.core.parts import Part
 from curation.core.plain_places import is_plain_place
 from curation.core.remote import read_range
 from curation.core.schemas import PAIRS, STORED
 from curation.core.table_reader import read_batches, read_schema
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.images.fetch import ERROR_CHARACTERS, Fetched
 
 PLACES = pa.schema([PAIRS.field("uid"), *STORED])

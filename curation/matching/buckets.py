@@ -10,6 +10,7 @@ import pyarrow as pa
 from curation.core import storage
 from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.schemas import MATCHES
 from curation.matching.merging import merge_buckets
@@ -84,7 +85,7 @@ def merge_bucket(task: MergeTask, max_texts: int, salt: int = 0) -> Receipt:
     receipt = Receipt(task.output)
     # The more files, the smaller their batches: the rows in memory stay about the same.
     batch_rows = max(1024, 65_536 // len(task.inputs))
-    with storage.ParquetSink(task.output, MATCHES) as sink:
+    with ParquetSink(task.output, MATCHES) as sink:
         for images in merge_buckets(task.inputs, receipt.drops, max_texts, batch_rows, salt):
             sink.write(images)
             receipt.facts["images"] += images.num_rows

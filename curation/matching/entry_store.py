@@ -27,6 +27,7 @@ from curation.core.amounts import are, counted
 from curation.core.beats import noted
 from curation.core.choices import Edges, Engine
 from curation.core.errors import HeadtailError
+from curation.core.input_files import FileInfo, list_files
 from curation.core.languages import LANGUAGES, OTHER
 from curation.core.ownership import is_own_file, make_own_folder, without_others
 from curation.core.remote import open_patiently
@@ -56,7 +57,7 @@ _facts: dict[tuple[str, int, int], ListFacts] = {}
 class EntryStore:
     """The entry lists of a folder or file, under one edge rule. A list is read at its first use, and never pickled."""
 
-    def __init__(self, files: dict[str, storage.FileInfo], edges: Edges, cache: str | None) -> None:
+    def __init__(self, files: dict[str, FileInfo], edges: Edges, cache: str | None) -> None:
         self.edges, self.cache, self._files = edges, cache, files
         self._lists: dict[str, EntryList] = {}
         self._matchers: dict[tuple[str, Engine], Matcher] = {}
@@ -68,8 +69,8 @@ class EntryStore:
         `edges` is a value of Edges. `cache` is a local folder for compiled forms; without it, they are beside the
         lists. Raises HeadtailError if there is no list, or a language has two.
         """
-        files: dict[str, storage.FileInfo] = {}
-        for file in storage.list_files([path], ENDINGS):
+        files: dict[str, FileInfo] = {}
+        for file in list_files([path], ENDINGS):
             name = posixpath.basename(file.path)
             ending = next((ending for ending in reversed(ENDINGS) if name.endswith(ending)), None)
             if ending is None:

@@ -14,11 +14,12 @@ from typing import Self
 from curation.core import storage
 from curation.core.choices import Edges
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part, describe_growth
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES
 from curation.core.table_reader import check_file
-from curation.core.tables import MANIFEST, Part, Table, describe_growth, refuse_other_stage
+from curation.core.tables import MANIFEST, Table, refuse_other_stage
 from curation.matching.buckets import plan_buckets
 from curation.matching.match import LOGIC_VERSION, MatchSettings
 

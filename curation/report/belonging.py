@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from curation.core.amounts import are, counted
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.recipes import differences
 from curation.core.seeds import with_fingerprints
-from curation.core.tables import Part
 from curation.matching.parts import MatchesTables
 from curation.shards.origin import Origin
 

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.schemas import SAMPLES
 from curation.core.table_reader import check_file, read_schema
-from curation.core.tables import Part
 from curation.report.page import FORMAT
 from curation.shards.scores import score_columns
 

@@ -11,9 +11,9 @@ from typing import Any, Self
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part, sum_receipts
 from curation.core.recipes import flatten
 from curation.core.seeds import publishable, with_fingerprints
-from curation.core.tables import Part, sum_receipts
 from curation.report.run_paths import RunPaths
 from curation.report.run_state import CHAIN, RunState
 

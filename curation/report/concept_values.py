@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.schemas import CONCEPT_COUNTS
 from curation.core.table_reader import read_batches
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 
 SHOWN = 20
 """Concepts of a namespace that are shown: those with most images."""

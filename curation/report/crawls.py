@@ -21,10 +21,11 @@ import pyarrow.parquet as pq
 from curation.core import storage
 from curation.core.draws import draw
 from curation.core.errors import HeadtailError, refuse_outage
+from curation.core.parquet_sink import write_rows
+from curation.core.parts import Part
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import PAIRS
 from curation.core.table_reader import open_table_file, read_rows
-from curation.core.tables import Part
 from curation.report.counters import Stats
 from curation.report.spread import hashes_of
 
@@ -175,7 +176,7 @@ def read_links(task: LinksTask, seed: int) -> Receipt:
         refuse_outage(error)
         receipt.failures.append({"file": task.file, "offset": 0, "error": str(error), "records_read": 0})
         rows = LINKS.empty_table()
-    storage.write_rows(task.output, rows)
+    write_rows(task.output, rows)
     receipt.rows_in = receipt.rows_out = rows.num_rows
     return receipt
 
@@ -218,7 +219,7 @@ def join_links(tasks: Sequence[LinksTask], path: str) -> str:
     """Write the images of all tasks into one file, and return its path; "" without tasks."""
     if not tasks:
         return ""
-    storage.write_rows(path, _last_years([read_rows(task.output, LINKS) for task in tasks]))
+    write_rows(path, _last_years([read_rows(task.output, LINKS) for task in tasks]))
     return path
 
 

@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from curation.core import storage
 from curation.core.dropped import EXAMPLES, DroppedRow, dropped_path, read_dropped
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
-from curation.core.tables import Part
 from curation.report.examples import LOOKED_UP, Example, smallest, to_outputs
 from curation.shards.dropped import EXAMPLES_KEY
 

@@ -14,11 +14,12 @@ from curation.balancing.entry_table import EntryNumbers, Words, entries_recipe, 
 from curation.balancing.matched_batch import MatchedBatch
 from curation.core import storage
 from curation.core.choices import Unit
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import LISTS, SAMPLES, STORED
 from curation.core.table_reader import read_batches, read_rows
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.images.ranges import Ranges, list_name
 from curation.report.run_tables import RunTables
 from curation.report.stats import Balanced

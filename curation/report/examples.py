@@ -18,10 +18,10 @@ from curation.core.credentials import cut_path
 from curation.core.draws import draw
 from curation.core.dropped import EXAMPLES
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.schemas import MATCHES, PAIRS
 from curation.core.table_reader import open_table_file
-from curation.core.tables import Part
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import match_batch
 from curation.report.personal import MAX_READ, masked_beginning

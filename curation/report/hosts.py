@@ -16,9 +16,9 @@ import pyarrow.compute as pc
 from curation.core.domains import domains_of
 from curation.core.draws import draw
 from curation.core.exchange import iter_slices
+from curation.core.parquet_sink import ROW_GROUP_ROWS
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import CURATED, MATCHES
-from curation.core.storage import ROW_GROUP_ROWS
 from curation.core.table_reader import read_batches
 from curation.report.counters import Stats
 from curation.report.examples import LOOKED_UP, Example, first_rows, smallest, to_outputs

@@ -14,9 +14,10 @@ from curation.balancing.forecast_table import Rates
 from curation.balancing.targets import EntryTargets
 from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import write_rows
 from curation.core.progress import say
 from curation.core.receipts import Receipt
-from curation.core.storage import join, write_rows
+from curation.core.storage import join
 from curation.matching.entry_store import EntryStore
 from curation.report import values
 from curation.report.class_coverage import CoverageNumbers, coverage_values

@@ -15,9 +15,10 @@ from curation.core.errors import HeadtailError
 from curation.core.lease_files import Lease, LeaseFile, read_lease
 from curation.core.own_tables import MANIFEST
 from curation.core.owners import Owner
+from curation.core.parts import Part
 from curation.core.schemas import THRESHOLDS
 from curation.core.table_reader import read_rows
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.shards.shard_set import ShardSet
 
 CHAIN = {

@@ -14,12 +14,13 @@ from curation.balancing.targets import EntryTargets, targets_of
 from curation.core import storage
 from curation.core.credentials import place
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part, sum_receipts
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe, flatten
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS, LISTS, MATCHES, PAIRS, SAMPLES, STORED, THRESHOLDS
 from curation.core.seeds import publishable
 from curation.core.table_reader import check_file, read_rows
-from curation.core.tables import Part, Table, sum_receipts
+from curation.core.tables import Table
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges, list_name
 from curation.matching.parts import MatchesTables

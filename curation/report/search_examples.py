@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 
 from curation.balancing.matched_batch import MatchedBatch
 from curation.core.draws import draw
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.removal_lists import read_removals
 from curation.core.schemas import CURATED
 from curation.core.table_reader import read_batches
-from curation.core.tables import Part
 from curation.report.examples import MAX_CHARS
 from curation.report.personal import masked_beginning
 

@@ -12,9 +12,11 @@ from curation.core import storage
 from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
 from curation.core.own_tables import MANIFEST
+from curation.core.parquet_sink import ROW_GROUP_ROWS
+from curation.core.parts import Part
 from curation.core.progress import say
 from curation.core.table_reader import check_file, open_table_file
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.report.aligned_text import aligned, cut, one_line
 
 SHOWN_ITEMS = 6
@@ -106,7 +108,7 @@ def _read(file: str, rows: int) -> Iterator[tuple[list[dict[str, Any]], pa.Schem
     """
     with open_table_file(file, pa.schema([]), further=None) as opened:
         try:
-            for batch in opened.iter_batches(min(rows, storage.ROW_GROUP_ROWS)):
+            for batch in opened.iter_batches(min(rows, ROW_GROUP_ROWS)):
                 times = Counter(names := batch.schema.names)
                 own = [name if times[name] == 1 else f"{name} {k}" for k, name in enumerate(names)]
                 named = batch.rename_columns(own)

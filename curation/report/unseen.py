@@ -18,12 +18,14 @@ from curation.core import storage
 from curation.core.choices import Faces
 from curation.core.credentials import cut_values
 from curation.core.errors import HeadtailError
+from curation.core.input_files import list_files
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.recipes import flatten
 from curation.core.removal_lists import divide_sources, read_removals
 from curation.core.schemas import DOWNLOAD_STATUS, SAMPLES
 from curation.core.table_reader import read_rows
-from curation.core.tables import SETTINGS_HASH, Part
+from curation.core.tables import SETTINGS_HASH
 from curation.images.downloads import Downloads
 from curation.report.examples import SILENT, Example
 from curation.report.stats import ShardsTask
@@ -88,7 +90,7 @@ def removal_settings(given: Sequence[str]) -> dict[str, Any]:
     """
     read_removals(tuple(given))
     values, paths = divide_sources(given)
-    return {"removals": [*map(vars, storage.list_files(paths)), *values]} if given else {}
+    return {"removals": [*map(vars, list_files(paths)), *values]} if given else {}
 
 
 def _whole(given: Sequence[str]) -> dict[str, str]:

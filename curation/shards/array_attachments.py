@@ -9,7 +9,7 @@ import pyarrow as pa
 from curation.core import storage
 from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
-from curation.core.storage import FileInfo
+from curation.core.input_files import FileInfo
 from curation.shards.attachments import BATCH_ROWS, NPY, Attached, npy_head
 from curation.shards.row_keys import key_of
 from curation.shards.score_layouts import divide, other_key

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core import storage
+from curation.core.amounts import join_or
 from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
 from curation.shards.row_keys import key_of
@@ -115,7 +116,7 @@ def _of_table(
     values = [name for name in may_be_values if name in names]
     if not keys or len(values) != 1:
         raise ValueError(
-            f"its columns are {', '.join(names)[:300]}, expected a key ({storage.join_or(may_be_keys)}) and one of "
+            f"its columns are {', '.join(names)[:300]}, expected a key ({join_or(may_be_keys)}) and one of "
             f"{', '.join(may_be_values)}"
         )
     key, value = keys[0], values[0]

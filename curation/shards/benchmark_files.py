@@ -13,6 +13,8 @@ from curation.core import storage
 from curation.core.beats import watch
 from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
+from curation.core.input_files import FileInfo
+from curation.core.parquet_sink import write_rows
 from curation.core.receipts import Receipt
 from curation.images.decoding import MAX_PIXELS
 from curation.images.encoding import ImageError, check_image, image_faults, open_image
@@ -51,7 +53,7 @@ class HashFilesTask:
     output: str
 
 
-def plan_hashing(files: Mapping[str, Sequence[storage.FileInfo]], folder: str) -> list[HashFilesTask]:
+def plan_hashing(files: Mapping[str, Sequence[FileInfo]], folder: str) -> list[HashFilesTask]:
     """Return the tasks for the files of benchmarks by name: one for each tar and table, one for some hundred images."""
     groups: list[tuple[str, tuple[str, ...]]] = []
     for benchmark, infos in sorted(files.items()):
@@ -88,7 +90,7 @@ def hash_files(task: HashFilesTask, embedder: Embedder | None = None, version: i
     table = pa.table(columns, schema=BENCHMARK_IMAGES.with_metadata({VERSION_KEY: str(version)}))
     if embedder:
         table = table.append_column(EMBEDDING_COLUMN, pa.array(embeddings, embedder.kind))
-    receipt.outputs.append(storage.write_rows(task.output, table))
+    receipt.outputs.append(write_rows(task.output, table))
     return receipt.check()
 
 

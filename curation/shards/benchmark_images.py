@@ -16,8 +16,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.core import storage
+from curation.core.amounts import join_or
 from curation.core.errors import HeadtailError
+from curation.core.input_files import FileInfo
 from curation.core.receipts import Receipt
 from curation.core.schemas import check_schema
 from curation.core.table_reader import foreign_schema, read_foreign_batches, read_rows
@@ -65,7 +66,7 @@ class BenchmarkRules:
     and of a benchmark's image; None: embeddings are not compared.
     """
 
-    files: tuple[storage.FileInfo, ...] = ()
+    files: tuple[FileInfo, ...] = ()
     distance: int = 0
     version: int | None = None
     cosine: float | None = None
@@ -74,7 +75,7 @@ class BenchmarkRules:
         return bool(self.files)
 
 
-def open_benchmarks(paths: Sequence[str], embedded: bool = False) -> tuple[storage.FileInfo, ...]:
+def open_benchmarks(paths: Sequence[str], embedded: bool = False) -> tuple[FileInfo, ...]:
     """Return the files of tables that hash_images has written.
 
     Raises HeadtailError for a path without a file, another table, hashes of unknown or different versions, and, if the
@@ -93,7 +94,7 @@ def open_benchmarks(paths: Sequence[str], embedded: bool = False) -> tuple[stora
         if version not in expected:
             raise HeadtailError(
                 f"benchmark_images: {file.path} has perceptual hashes of version {version or 'unknown'}, expected "
-                f"{storage.join_or(expected)}: run hash_images again with overwrite=true"
+                f"{join_or(expected)}: run hash_images again with overwrite=true"
             )
         expected = [version]
         if embedded and EMBEDDING_COLUMN not in found.names:
@@ -108,7 +109,7 @@ def open_benchmarks(paths: Sequence[str], embedded: bool = False) -> tuple[stora
     return tuple(files)
 
 
-def version_of(files: Sequence[storage.FileInfo]) -> int | None:
+def version_of(files: Sequence[FileInfo]) -> int | None:
     """Return the version of the perceptual hashes in checked tables; None without tables."""
     return int(foreign_schema(files[0].path).metadata[VERSION_KEY.encode()]) if files else None
 
@@ -156,7 +157,7 @@ class BenchmarkImages:
 
 
 @lru_cache(1)
-def read_benchmarks(files: tuple[storage.FileInfo, ...], embedded: bool = False) -> BenchmarkImages:
+def read_benchmarks(files: tuple[FileInfo, ...], embedded: bool = False) -> BenchmarkImages:
     """Return the images of tables, with their vectors if they are `embedded`.
 
     Raises HeadtailError for a table that cannot be read, and for images that take more than MAX_BYTES.

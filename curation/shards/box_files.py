@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core import storage
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 from curation.images.ranges import list_name
 from curation.shards.face_boxes import BOXES_SCHEMA, MAX_BOXES, Box, read_boxes
@@ -39,7 +40,7 @@ def write_boxes(task: BoxesTask) -> Receipt:
     table = task.scores.tables[schema_of(task.scores.schema).names.index(task.column)]
     windows = Joined(task.scores.joined, sum(counts), MAX_ROWS, every=True).windows(counts)
     for path, count in zip(task.outputs, counts, strict=True):
-        with storage.ParquetSink(path, BOXES_SCHEMA) as sink:
+        with ParquetSink(path, BOXES_SCHEMA) as sink:
             end = 0
             while end < count:
                 first, last, rows = next(windows)

@@ -8,10 +8,11 @@ import pyarrow as pa
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import write_rows
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.schemas import SAMPLES
 from curation.core.table_reader import read_rows
-from curation.core.tables import Part
 from curation.shards.indexes import read_index
 from curation.sources.archives import ReadLog
 from curation.sources.tar_reader import read_members
@@ -56,7 +57,7 @@ def write_requests(task: RequestTask) -> Receipt:
             rows = _requests(task.tar, file, samples, walked)
     if rows is None:
         raise HeadtailError(f"{task.tar} does not hold the samples of its side-car: check_shards tells more")
-    output = storage.write_rows(task.output, pa.Table.from_pylist(rows, REQUESTS))
+    output = write_rows(task.output, pa.Table.from_pylist(rows, REQUESTS))
     return Receipt(task.tar, len(rows), len(rows), outputs=[output])
 
 

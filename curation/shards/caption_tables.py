@@ -9,7 +9,9 @@ import msgspec
 import numpy as np
 
 from curation.core import storage
+from curation.core.amounts import join_or
 from curation.core.errors import HeadtailError
+from curation.core.input_files import FileInfo, list_files
 from curation.core.receipts import Receipt
 from curation.core.table_reader import foreign_schema, open_foreign_file
 from curation.shards.attachments import Attached, check_caption_columns, read_captions
@@ -33,7 +35,7 @@ class CaptionTable:
 
     name: str
     key: str
-    files: tuple[storage.FileInfo, ...]
+    files: tuple[FileInfo, ...]
 
 
 @dataclass(frozen=True)
@@ -49,14 +51,14 @@ class DealCaptionsTask:
     buckets: int
 
 
-def list_captions(captions: Mapping[str, str]) -> dict[str, list[storage.FileInfo]]:
+def list_captions(captions: Mapping[str, str]) -> dict[str, list[FileInfo]]:
     """Return the files of each name, sorted; raises HeadtailError for an invalid name or a path without a file."""
     for name in captions:
         if not NAME.fullmatch(name):
             raise HeadtailError(
                 f"captions.{name[:100]}: a name is 1 to 64 of a-z, 0-9, - and _, and begins with a letter or digit"
             )
-    return {name: storage.list_files([captions[name]], (".parquet",)) for name in sorted(captions)}
+    return {name: list_files([captions[name]], (".parquet",)) for name in sorted(captions)}
 
 
 def by_datacomp(tables: Sequence[CaptionTable]) -> bool:
@@ -72,7 +74,7 @@ def open_captions(captions: Mapping[str, str]) -> list[CaptionTable]:
         for file in files[:LOOKED_AT]:
             schema = foreign_schema(file.path)
             key = key or next((each for each in KEYS if each in schema.names), "")
-            expected = {key: f"{key}, the key of files before it" if key else f"{storage.join_or(KEYS)}, the key"}
+            expected = {key: f"{key}, the key of files before it" if key else f"{join_or(KEYS)}, the key"}
             if missing := [column for column in (key, "caption") if column not in schema.names]:
                 raise HeadtailError(
                     f"captions.{name}: {file.path} has the columns {', '.join(schema.names)[:300]}, "
@@ -98,7 +100,7 @@ def plan_rows(tables: Sequence[CaptionTable], folder: str, buckets: int) -> list
     return tasks
 
 
-def _split(file: storage.FileInfo) -> list[tuple[int, ...]]:
+def _split(file: FileInfo) -> list[tuple[int, ...]]:
     parts = -(-file.size // SPLIT_BYTES)
     if parts <= 1:
         return [()]

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from curation.core import storage
 from curation.core.draws import hash64
+from curation.core.parquet_sink import write_rows
 from curation.core.table_reader import read_rows
 from curation.core.whole_vectors import Known
 from curation.shards.stored_vectors import from_bytes
@@ -100,4 +100,4 @@ def receivers_of(cells: np.ndarray, count: int) -> np.ndarray:
 def gather_pivots(paths: list[str], out: str) -> None:
     """Write the pivots of all groups to one file, in the order of their uids."""
     drawn = pa.concat_tables([PIVOTS.empty_table(), *(read_rows(path, PIVOTS) for path in paths)])
-    storage.write_rows(out, drawn.sort_by([(name, "ascending") for name in ("plan", "draw", "uid")]))
+    write_rows(out, drawn.sort_by([(name, "ascending") for name in ("plan", "draw", "uid")]))

@@ -13,8 +13,9 @@ from curation.core.choices import Cleanable
 from curation.core.cleaned import mark_cleaned
 from curation.core.dropped import dropped_path
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.table_reader import read_schema
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.images.downloads import Downloads
 from curation.images.status import images_path
 from curation.shards.clustered import clustered_sets

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core import storage
+from curation.core.amounts import join_or
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe
@@ -127,7 +128,7 @@ class ClusteredSets:
         names = {set_name(number) for number in range(len(self.sets))}
         if more := [name for name in storage.list_folder(self.path) if _SET.fullmatch(name) and name not in names]:
             raise HeadtailError(
-                f"{self.path} holds {storage.join_or(more)}, sets of other clusters: give another path for shards"
+                f"{self.path} holds {join_or(more)}, sets of other clusters: give another path for shards"
             )
 
 

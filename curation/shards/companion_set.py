@@ -10,8 +10,8 @@ from curation.core import storage
 from curation.core.credentials import cut_input
 from curation.core.errors import HeadtailError
 from curation.core.own_tables import MANIFEST
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
-from curation.core.tables import Part
 from curation.shards.public_places import without_folders
 
 STAGE = "attach"

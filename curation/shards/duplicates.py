@@ -13,6 +13,7 @@ from curation.core import storage
 from curation.core.choices import Faces, NearDuplicates
 from curation.core.draws import hash64
 from curation.core.exchange import read_slices, write_slices
+from curation.core.parquet_sink import write_rows
 from curation.core.receipts import Receipt
 from curation.core.removal_lists import DIGITS, Removals, read_removals
 from curation.core.schemas import CANDIDATES
@@ -151,12 +152,12 @@ def key_images(task: KeyTask, ranges: Ranges, rules: UniqueRules) -> Receipt:
             of_files = pc.binary_join_element_wise(OF_FILE, rows["sha256"], "")
             keys.append(_keys(rows.append_column("file", of_files), "file"))
         receipt.rows_out += rows.num_rows
-        storage.write_rows(storage.join(task.chosen, path), rows.select(CHOSEN.names).cast(CHOSEN))
+        write_rows(storage.join(task.chosen, path), rows.select(CHOSEN.names).cast(CHOSEN))
     table = pa.concat_tables(keys).combine_chunks()
     receivers = top_bits(hash64(ranges.seed, "duplicates", _one_chunk(table["key"])), ranges.groups)
     write_slices(task.keys, table, receivers, ranges.groups)
     if hits:
-        storage.write_rows(task.hits, pa.concat_tables(hits))
+        write_rows(task.hits, pa.concat_tables(hits))
     return receipt
 
 

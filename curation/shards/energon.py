@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import UUID
 
 from curation.core import storage
-from curation.core.tables import Part
+from curation.core.parts import Part
 from curation.core.tar_writer import BLOCK, padding
 from curation.shards.indexes import index_paths, read_index
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 
 from curation.balancing.entry_table import Words
 from curation.core import storage
+from curation.core.parquet_sink import ParquetSink
 from curation.core.schemas import ENTRIES
 from curation.core.table_reader import open_table_file
 from curation.shards.sample_json import SampleForm
@@ -24,7 +25,7 @@ def copy_words(words: Iterable[Words], work: str) -> str:
     """Copy words into a work folder, unless an earlier run did; return the path of the file, "" if there are none."""
     path = storage.join(work, FILE)
     if not storage.exists(path):
-        with storage.ParquetSink(path, COLUMNS) as sink:
+        with ParquetSink(path, COLUMNS) as sink:
             for each in words:
                 for batch in each:
                     sink.write(batch.select(COLUMNS.names))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.core import storage
+from curation.core.amounts import join_or
 from curation.core.choices import Faces
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
@@ -42,7 +42,7 @@ def find_boxes(asked: str | None, scores: Sequence[pa.Field]) -> pa.Field:
     """
     found = [field for field in scores if field.name in ((asked,) if asked else COLUMNS)]
     if len(found) != 1:
-        wanted = asked or storage.join_or(COLUMNS)
+        wanted = asked or join_or(COLUMNS)
         there = ", ".join(field.name for field in scores)[:300] or "no column"
         raise HeadtailError(
             f"faces needs one column of boxes ({wanted}), and scores have {there}: run score_images with "

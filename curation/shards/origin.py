@@ -11,9 +11,10 @@ from typing import Any, Self
 from curation.core import storage
 from curation.core.amounts import are, counted
 from curation.core.credentials import cut_values
+from curation.core.parts import Part
 from curation.core.recipes import Recipe, differences
 from curation.core.seeds import with_fingerprints
-from curation.core.tables import MANIFEST, Part
+from curation.core.tables import MANIFEST
 from curation.shards.public_places import without_folders
 
 ORIGIN = "origin"

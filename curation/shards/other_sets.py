@@ -15,9 +15,9 @@ from curation.core import storage
 from curation.core.choices import NearDuplicates
 from curation.core.draws import hash64
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.table_reader import foreign_schema, read_foreign_batches
-from curation.core.tables import Part
 from curation.images.ranges import Ranges, top_bits
 from curation.shards.attachments import is_text
 from curation.shards.benchmark_files import HashFilesTask, hash_files

@@ -11,6 +11,7 @@ from PIL import Image
 
 from curation.core import storage
 from curation.core.heap import large_blocks_kept
+from curation.core.parquet_sink import write_rows
 from curation.core.receipts import Receipt
 from curation.images.status import images_path, read_status
 from curation.shards.quick_hash import quick_hash
@@ -52,7 +53,7 @@ def hash_images(task: HashTask) -> Receipt:
         for offset, size in zip(rows["offset"].to_pylist(), rows["bytes"].to_pylist(), strict=True):
             file.seek(offset)
             hashes.append(phash(file.read(size), task.version))
-    storage.write_rows(out, pa.table([rows["uid"], pa.array(hashes, pa.string())], PHASHES))
+    write_rows(out, pa.table([rows["uid"], pa.array(hashes, pa.string())], PHASHES))
     receipt.rows_in = receipt.rows_out = rows.num_rows
     return receipt
 

@@ -5,8 +5,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from curation.core.parts import Part
 from curation.core.storage import is_local, join
-from curation.core.tables import Part
 from curation.shards.sample_json import BLURRED, CAPTION, ENTRY_WORDS, version_of
 
 CAPTIONS = "captions"

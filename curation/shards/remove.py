@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from curation.core import storage
+from curation.core.parquet_sink import write_rows
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.removal_lists import Removals
 from curation.core.schemas import SAMPLES
 from curation.core.table_reader import read_rows
-from curation.core.tables import Part
 from curation.core.tar_writer import COMPANION_NAME, end, member
 from curation.shards.indexes import TarIndex, index_paths
 from curation.shards.shard_set import note_name, read_lines, write_lines
@@ -56,7 +57,7 @@ def remove_from_shard(task: RemoveTask, removals: Removals) -> Receipt:
     if storage.exists(index_paths(task.tar)[0]):  # an older version has written none
         index.write(task.tar)
     scores = [field for field in kept.schema if field.name not in SAMPLES.names]
-    output = storage.write_rows(task.sidecar, kept.cast(pa.schema([*SAMPLES, *scores])))
+    output = write_rows(task.sidecar, kept.cast(pa.schema([*SAMPLES, *scores])))
     receipt.outputs.append({**output, "tar": name, "tar_bytes": size, "tar_sha256": digest})
     return receipt
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 from curation.core import storage
 from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import CANDIDATES
 from curation.core.table_reader import open_table_file, read_rows
@@ -282,7 +283,7 @@ def write_scores(task: ScoredTask) -> Receipt:
     receipt.facts.update({f"with {table}": count for table, count in joined.images_with.items()})
     windows = joined.windows(counts)
     for path, count in zip(task.outputs, counts, strict=bool(task.outputs)):
-        with storage.ParquetSink(path, schema) as sink:
+        with ParquetSink(path, schema) as sink:
             end = 0
             while end < count:
                 first, last, rows = next(windows)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from curation.core import storage
 from curation.core.bounded_parquet import ERRORS, BoundedParquet
 from curation.core.errors import HeadtailError
-from curation.core.storage import FileInfo
+from curation.core.input_files import FileInfo
 from curation.shards.row_keys import key_of
 from curation.shards.vector_rows import npz_members
 

@@ -7,9 +7,11 @@ from typing import Any
 
 import pyarrow as pa
 
+from curation.core.amounts import join_or
 from curation.core.errors import HeadtailError
+from curation.core.input_files import FileInfo, list_files
 from curation.core.schemas import SAMPLES
-from curation.core.storage import FileInfo, join_or, list_files, list_folder
+from curation.core.storage import list_folder
 from curation.core.table_reader import foreign_schema
 from curation.core.tables import Table
 from curation.shards.score_layouts import IMAGE_PATH, Vectors, divide, layout_files, other_key

@@ -31,6 +31,7 @@ from curation.balancing.targets import EntryTargets, with_targets
 from curation.balancing.thresholds import BalanceGoal, ThresholdRule
 from curation.core import storage
 from curation.core.choices import Unit
+from curation.core.parquet_sink import write_rows
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED
 from curation.core.table_reader import read_rows
@@ -150,7 +151,7 @@ def draw_images(task: DrawTask, ranges: Ranges, second: SecondDraw) -> Receipt:
         stays = pa.array(np.concatenate(kept))
         left = images.filter(stays)
         add_examples(receipt, "not_drawn", images["uid"].filter(pc.invert(stays)), ranges.seed)
-        storage.write_rows(storage.join(task.drawn, list_name(number)), pa.Table.from_batches(rows, CURATED))
+        write_rows(storage.join(task.drawn, list_name(number)), pa.Table.from_batches(rows, CURATED))
         drawn_rows = pa.array(np.arange(left.num_rows, dtype=np.int32))
         left = left.set_column(left.column_names.index("row"), CHOSEN.field("row"), drawn_rows)
         receipt.outputs.append(write_survivors(task.balanced, number, left))

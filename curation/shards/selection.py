@@ -8,11 +8,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core import storage
+from curation.core.parquet_sink import write_rows
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.removal_lists import Removals, read_removals
 from curation.core.schemas import CANDIDATES, DOWNLOAD_STATUS, LISTS, STORED
 from curation.core.table_reader import check_file, read_rows
-from curation.core.tables import Part
 from curation.images.ranges import Ranges, list_name
 from curation.images.status import read_status
 from curation.shards.dropped import add_examples
@@ -72,7 +73,7 @@ def select_images(task: SelectTask, ranges: Ranges, filters: ImageFilters, remov
         rows = _join(listed, status, task.group, receipt, ranges.seed, hidden)
         rows = _filter(rows, filters, receipt)
         receipt.rows_out += rows.num_rows
-        storage.write_rows(storage.join(task.candidates, list_name(number)), rows)
+        write_rows(storage.join(task.candidates, list_name(number)), rows)
     return receipt
 
 
@@ -83,7 +84,7 @@ def read_list(folder: str, number: int, columns: list[str]) -> pa.Table:
 
 def write_survivors(folder: str, number: int, rows: pa.Table) -> dict[str, Any]:
     """Write the survivors of a range; return the output: range, path, rows, and the largest image in bytes."""
-    output = storage.write_rows(storage.join(folder, list_name(number)), rows)
+    output = write_rows(storage.join(folder, list_name(number)), rows)
     return {"range": number, **output, "largest": pc.max(rows["bytes"]).as_py() or 0}
 
 

@@ -10,10 +10,11 @@ from typing import Any
 from curation.core import storage
 from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.progress import account, say
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe, differences
-from curation.core.tables import MANIFEST, SETTINGS_HASH, Part, Table, settings_hash, sweep
+from curation.core.tables import MANIFEST, SETTINGS_HASH, Table, settings_hash, sweep
 from curation.shards.dropped import EXAMPLES_KEY
 from curation.shards.energon import MAX_SQLITE_SAMPLES, has_energon, has_sqlite, write_energon, write_sqlite
 from curation.shards.indexes import index_paths

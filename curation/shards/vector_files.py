@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from curation.core import storage
+from curation.core.parquet_sink import ParquetSink, write_rows
 from curation.core.receipts import Receipt
 from curation.core.schemas import CANDIDATES
 from curation.core.table_reader import read_rows
@@ -53,7 +54,7 @@ def write_vectors(task: VectorsTask, plans: CellPlans, seed: int) -> Receipt:
     pivots = []
     for candidates, path, count in zip(task.scores.candidates, task.outputs, counts, strict=True):
         uids = read_rows(candidates, CANDIDATES, ["uid"])["uid"].combine_chunks()
-        with storage.ParquetSink(path, VECTORS_SCHEMA) as sink:
+        with ParquetSink(path, VECTORS_SCHEMA) as sink:
             end = 0
             while end < count:
                 first, last, rows = next(windows)
@@ -64,7 +65,7 @@ def write_vectors(task: VectorsTask, plans: CellPlans, seed: int) -> Receipt:
                     mine = pa.array(uids.slice(end + offset, len(stored)), pa.string()).filter(known)
                     pivots.append(draw_pivots(mine, stored.filter(known), plans, seed))
                 end += last - first
-    storage.write_rows(task.pivots, pa.concat_tables([PIVOTS.empty_table(), *pivots]))
+    write_rows(task.pivots, pa.concat_tables([PIVOTS.empty_table(), *pivots]))
     return receipt
 
 

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 
 from curation.core import storage
 from curation.core.beats import moved
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt, written_receipt
 from curation.core.schemas import CANDIDATES, CURATED, SAMPLES, STORED
 from curation.core.table_reader import read_rows, read_schema
@@ -183,7 +184,7 @@ def write_shard(task: ShardTask) -> Receipt:
     images = sum(piece.end - piece.start for piece in task.pieces)
     captions = SampleCaptions(task.captions, images) if task.captions else None
     each = iter(captions) if captions else None
-    with storage.AtomicFile(task.tar) as file, storage.ParquetSink(task.sidecar, _sidecar_schema(task)) as sink:
+    with storage.AtomicFile(task.tar) as file, ParquetSink(task.sidecar, _sidecar_schema(task)) as sink:
         for piece in task.pieces:
             rows = _with_clusters(_read_piece(piece), piece) if task.form.clusters else _read_piece(piece)
             blurred = BlurredImages(_boxes_of(piece), task.blur) if task.blur else None

@@ -8,8 +8,8 @@ from typing import Any
 
 from curation.core.amounts import counted
 from curation.core.choices import SignalFilter
+from curation.core.parts import Part, sum_receipts
 from curation.core.receipts import Receipt
-from curation.core.tables import Part, sum_receipts
 
 LEAVES_OUT = "leaves_out "
 """Beginning of the facts of a receipt that count, by preset, the images that would be left out."""

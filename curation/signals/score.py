@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from curation.core import storage
 from curation.core.choices import Signal
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt, written_receipt
 from curation.core.recipes import added
 from curation.core.table_reader import read_rows
@@ -114,7 +115,7 @@ def score_images(task: ScoreTask, settings: SignalSettings, identities: Sequence
     if task.only is not None:
         images = _wanted(images, task.only, receipt)
     bodies = ((uid, read()) for uid, read in images)
-    with storage.ParquetSink(task.output, schema) as sink:
+    with ParquetSink(task.output, schema) as sink:
         for batch in _batches(score_each(bodies, models, receipt), schema):
             sink.write(batch)
     receipt.rows_out = sink.rows

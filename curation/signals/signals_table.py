@@ -5,8 +5,9 @@ from typing import Any
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part, missing_inputs
 from curation.core.recipes import Recipe, recipe_settings
-from curation.core.tables import Part, Table, missing_inputs
+from curation.core.tables import Table
 from curation.images.downloads import Downloads
 from curation.signals.model import Identity
 from curation.signals.score import LOGIC_VERSION, ScoreTask, SignalSettings

@@ -16,11 +16,11 @@ from pyspark import TaskContext
 from pyspark.sql import SparkSession
 
 from curation.core.beats import Beats, watch
+from curation.core.parquet_sink import ParquetSink
+from curation.core.parts import sum_receipts
 from curation.core.progress import Amount
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.schemas import MATCHES
-from curation.core.storage import ParquetSink
-from curation.core.tables import sum_receipts
 from curation.matching.blocks import cut_blocks, read_block
 from curation.matching.buckets import bucket_path, buckets_of, merge_bucket, plan_merge
 from curation.matching.entry_store import EntryStore

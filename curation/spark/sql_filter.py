@@ -15,6 +15,7 @@ from pyspark.sql.types import StructType
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import write_rows
 from curation.core.receipts import Receipt
 from curation.core.schemas import SAMPLES
 from curation.shards.duplicates import PASSED
@@ -42,7 +43,7 @@ def filter_images(spark: SparkSession, tasks: Sequence[FilterTask], expression: 
         assert context is not None
         path = storage.join(folder, f"{context.partitionId():05d}.parquet")
         uids = pa.chunked_array([batch["uid"] for batch in batches], pa.string()).unique().sort()
-        storage.write_rows(path, pa.table([uids], PASSED))
+        write_rows(path, pa.table([uids], PASSED))
         yield receipt_batch(Receipt(path, rows_in=len(uids), rows_out=len(uids)))
 
     storage.remove(folder)

@@ -4,9 +4,10 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from curation.core.credentials import cut_path, place
+from curation.core.input_files import FileInfo
+from curation.core.parts import Part
 from curation.core.recipes import Recipe, recipe_settings
-from curation.core.storage import FileInfo, join
-from curation.core.tables import Part
+from curation.core.storage import join
 from metadata.lists.inputs import Articles, MetadataInputs
 from metadata.lists.rules import LOGIC_VERSION, Rules
 from metadata.sources import articles, page_views

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from curation.core.errors import HeadtailError
+from curation.core.input_files import FileInfo, list_files
 from curation.core.languages import LANGUAGES, OTHER, Language, language_of
-from curation.core.storage import FileInfo, exists, join, list_files
+from curation.core.storage import exists, join
 from metadata.lists.write import MergeTask
 from metadata.sources.articles import site_of
 from metadata.sources.dumps import plan_ranges

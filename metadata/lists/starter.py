@@ -13,21 +13,14 @@ from typing import Any
 
 from curation.core.amounts import counted
 from curation.core.errors import HeadtailError
+from curation.core.input_files import FileInfo
 from curation.core.languages import LANGUAGES, OTHER, Language
 from curation.core.outputs import check_writable
+from curation.core.parquet_sink import ParquetSink
 from curation.core.progress import Stage, say, waiting
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
-from curation.core.storage import (
-    FileInfo,
-    ParquetSink,
-    exists,
-    join,
-    list_folder,
-    remove,
-    write_bytes,
-    write_json,
-)
+from curation.core.storage import exists, join, list_folder, remove, write_bytes, write_json
 from curation.core.tables import MANIFEST
 from metadata.lists.inputs import chosen_languages
 from metadata.lists.manifest import TABLE, finished, refuse_other_lists, write_manifest

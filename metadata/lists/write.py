@@ -6,9 +6,11 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from curation.core.input_files import FileInfo
 from curation.core.languages import LANGUAGES
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
-from curation.core.storage import FileInfo, ParquetSink, filesystem, join, read_json, write_json
+from curation.core.storage import filesystem, join, read_json, write_json
 from curation.core.table_reader import read_batches
 from curation.matching.entry_lists import read_entries
 from metadata.lists.rules import LIST, EntryTable, Rules, SourceRow, build_list

@@ -7,10 +7,10 @@ import pyarrow as pa
 
 from curation.core.beats import watch
 from curation.core.languages import LANGUAGES
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.recipes import added
 from curation.core.schemas import check_schema
-from curation.core.storage import ParquetSink
 from curation.core.table_reader import foreign_schema, read_foreign_batches
 from metadata.sources.dumps import Site, read_pages, read_site
 from metadata.sources.ngrams import COUNTS, count_ngrams

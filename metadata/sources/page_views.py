@@ -18,9 +18,9 @@ from urllib.parse import unquote_to_bytes
 import pyarrow as pa
 
 from curation.core.languages import language_of
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.remote import RemoteError, open_patiently
-from curation.core.storage import ParquetSink
 
 LOGIC_VERSION = 1
 """Raise it when the same input gives other counts."""

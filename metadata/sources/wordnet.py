@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from curation.core.errors import HeadtailError
+from curation.core.input_files import FileInfo, list_files
 from curation.core.languages import LANGUAGES
 from curation.core.receipts import Receipt
 from curation.core.remote import open_patiently
-from curation.core.storage import FileInfo, list_files, write_bytes
+from curation.core.storage import write_bytes
 
 DATABASE_FILES = ("data.adj", "data.adv", "data.noun", "data.verb")
 SYNSETS = "wordnet-3.0-synsets.tsv.gz"

@@ -6,10 +6,11 @@ from functools import partial
 from pyspark.sql import SparkSession
 
 from curation.core.amounts import counted
+from curation.core.parts import Part
 from curation.core.progress import Stage
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.spark.tasks import Task, run_tasks
 from metadata.lists.counts import Counted, plan_articles, plan_titles
 from metadata.sources.articles import DumpSettings, count_file

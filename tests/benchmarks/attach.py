@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from conf.compose import compose_config
 from conf.schema.jobs import AttachConfig
-from curation.core import storage
+from curation.core.parquet_sink import write_rows
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import SAMPLES
@@ -36,7 +36,7 @@ def make_set(folder: str) -> list[str]:
             facts = dict.fromkeys(SAMPLES.names, 1) | {"uid": uid_of(url), "url": url, "text": "a", "lang": "en"}
             rows.append(facts | {"sha256": hashlib.sha256(url.encode()).hexdigest(), "ext": "jpg"})
         name = f"{shard:05d}"
-        output = storage.write_rows(f"{folder}/{name}.parquet", pa.Table.from_pylist(rows, SAMPLES))
+        output = write_rows(f"{folder}/{name}.parquet", pa.Table.from_pylist(rows, SAMPLES))
         outputs.append({**output, "tar": f"{name}.tar", "tar_bytes": 0, "tar_sha256": name})
         uids += [row["uid"] for row in rows]
     receipt = Receipt("write_shards", len(uids), len(uids), outputs=outputs)

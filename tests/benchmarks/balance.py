@@ -48,7 +48,7 @@ from curation.balancing.distributions import Distribution
 from curation.balancing.matched_batch import BATCH_IMAGES, COUNTED_COLUMNS, MatchedBatch
 from curation.balancing.probabilities import entry_probabilities
 from curation.balancing.targets import EntryTargets, with_targets
-from curation.core import storage
+from curation.core.parquet_sink import ParquetSink, write_rows
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED, CURATED_TEXT, MATCHES, TEXT, THRESHOLDS
 from curation.core.table_reader import read_batches, read_rows
@@ -169,7 +169,7 @@ def scan_task(task: dict) -> Receipt:
 def copy_task(task: dict, share: float) -> Receipt:
     """The same copy as a task of ours."""
     receipt = Receipt(task["file"])
-    with storage.ParquetSink(task["output"], CURATED) as sink:
+    with ParquetSink(task["output"], CURATED) as sink:
         for batch in read_batches(task["file"], MATCHES):
             receipt.rows_in += batch.num_rows
             sink.write(masked(batch, share))
@@ -308,7 +308,7 @@ def in_spark(folder: Path, texts: int, rounds: int, clock: Callable[[], float] =
     share = part.receipt.rows_out / part.receipt.rows_in
     targets = str(folder / "targets.parquet")
     (row,) = read_rows(Table(str(whole / "thresholds")).files()[0], THRESHOLDS).to_pylist()
-    storage.write_rows(targets, make_targets(row["t"]).rows())
+    write_rows(targets, make_targets(row["t"]).rows())
     sides = {
         "scan_spark": partial(scan_spark, spark, whole),
         "scan_tasks": partial(run_over_files, spark, whole, scan_task),

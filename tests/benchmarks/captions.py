@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.core import storage
+from curation.core.parquet_sink import write_rows
 from curation.core.schemas import CANDIDATES
 from curation.core.uids import uids_of
 from curation.shards.caption_join import join_captions
@@ -52,10 +52,10 @@ def make_samples(folder: str, samples: int) -> list[ShardTask]:
             for field in CANDIDATES
         ]
         paths = (f"{folder}/survivors/{shard}.parquet", f"{folder}/candidates/{shard}.parquet")
-        storage.write_rows(paths[1], pa.table(columns, CANDIDATES))
+        write_rows(paths[1], pa.table(columns, CANDIDATES))
         rows = np.arange(len(urls), dtype=np.int32)
         chosen = [known["uid"], rows, rows, np.zeros(len(urls), np.int64)]
-        storage.write_rows(paths[0], pa.table(chosen, CHOSEN))
+        write_rows(paths[0], pa.table(chosen, CHOSEN))
         piece = PieceFiles(*paths, "", (), 0, len(urls))
         tasks.append(ShardTask("", "", "", (piece,), SampleForm(2)))
     return tasks

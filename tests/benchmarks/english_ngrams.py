@@ -23,7 +23,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from curation.core.storage import ParquetSink
+from curation.core.parquet_sink import ParquetSink
 from metadata.sources.ngrams import COUNTS
 
 WORDS = 4_000_000_000

@@ -19,10 +19,10 @@ import pyarrow.parquet as pq
 
 from curation.balancing.counts import CountFiles, save_array
 from curation.balancing.entry_table import EntryNumbers, Words, write_entries
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import CURATED, CURATED_TEXT
-from curation.core.storage import ParquetSink
 from curation.core.tables import Table
 from curation.explore.explored_run import ExploredRun, files_of
 from curation.explore.guard import TOKEN

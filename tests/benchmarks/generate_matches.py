@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from curation.core import storage
+from curation.core.parquet_sink import ROW_GROUP_ROWS, ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES, TEXT
@@ -42,9 +42,9 @@ def _write_bucket(bucket: int, folder: str, images: int, buckets: int, seed: int
     receipt = Receipt(path, rows_in=images, rows_out=images)
     rng = np.random.default_rng([seed, bucket])
     prefixes = np.sort(rng.integers(bucket * 65536 // buckets, (bucket + 1) * 65536 // buckets, images))
-    with storage.ParquetSink(path, MATCHES) as sink:
+    with ParquetSink(path, MATCHES) as sink:
         # A batch ends where the prefix changes: its uids are sorted, and so are those of the file.
-        ends = np.append(np.arange(storage.ROW_GROUP_ROWS, images, storage.ROW_GROUP_ROWS), images)
+        ends = np.append(np.arange(ROW_GROUP_ROWS, images, ROW_GROUP_ROWS), images)
         ends = np.unique(np.searchsorted(prefixes, prefixes[ends - 1], "right"))
         for mine in np.split(prefixes, ends[:-1]):
             batch = make_batch(rng, mine)

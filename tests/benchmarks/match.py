@@ -35,9 +35,10 @@ import pyarrow as pa
 from pyspark.sql import SparkSession
 
 from curation.core.choices import Engine
+from curation.core.input_files import list_files
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.schemas import PAIRS
-from curation.core.storage import ParquetSink, list_files
 from curation.core.table_reader import read_batches
 from curation.matching.entry_store import EntryStore
 from curation.matching.match import READ_COLUMNS, MatchTask, match_batch

@@ -26,9 +26,9 @@ import pyarrow as pa
 from PIL import Image, ImageDraw, ImageOps
 
 from curation.core.choices import Signal
+from curation.core.parquet_sink import write_rows
 from curation.core.receipts import Receipt
 from curation.core.schemas import CANDIDATES
-from curation.core.storage import write_rows
 from curation.core.table_reader import read_rows
 from curation.core.whole_vectors import whole_vectors
 from curation.images.ranges import Ranges, list_name

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from curation.core import storage
 from curation.core.choices import SourceKind
+from curation.core.parquet_sink import ParquetSink
 from curation.core.remote import open_patiently, read_range
 from curation.extraction.inputs import list_sources
 from tests.faulty_store import Faults, FaultyStore, store_found_in
@@ -42,7 +43,7 @@ def write_table(data: bytes) -> None:
     """Write as all tables are written."""
     schema = pa.schema([("uid", pa.binary(24)), ("payload", pa.binary(1000))])
     rows = len(data) // 1000
-    with storage.ParquetSink(f"{PLACE}/a.parquet", schema) as sink:
+    with ParquetSink(f"{PLACE}/a.parquet", schema) as sink:
         for start in range(0, rows, 20_000):
             count = min(20_000, rows - start)
             at = start * 1000

@@ -25,7 +25,7 @@ import pyarrow.compute as pc
 
 from conf.compose import compose_config
 from conf.schema.jobs import BalancePairsConfig, CountEntriesConfig, ReportStatsConfig
-from curation.core import storage
+from curation.core.parquet_sink import ROW_GROUP_ROWS, ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES
@@ -99,9 +99,9 @@ def write_bucket(bucket: int, folder: str, images: int, domains: int) -> Receipt
     path = bucket_path(folder, bucket)
     receipt, rng = Receipt(path), np.random.default_rng([7, bucket])
     prefixes = np.sort(rng.integers(bucket * 65536 // BUCKETS, (bucket + 1) * 65536 // BUCKETS, images))
-    with storage.ParquetSink(path, MATCHES) as sink:
-        for start in range(0, images, storage.ROW_GROUP_ROWS):
-            batch = make_batch(rng, prefixes[start : start + storage.ROW_GROUP_ROWS])
+    with ParquetSink(path, MATCHES) as sink:
+        for start in range(0, images, ROW_GROUP_ROWS):
+            batch = make_batch(rng, prefixes[start : start + ROW_GROUP_ROWS])
             sites = (domains ** rng.random(batch.num_rows)).astype(np.int64)
             hosts = pc.binary_join_element_wise("https://img.site", pa.array(sites).cast(pa.string()), ".com/", "")
             urls = pc.binary_join_element_wise(hosts, batch["uid"], ".jpg", "")

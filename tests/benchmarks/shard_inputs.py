@@ -10,10 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from curation.core.parquet_sink import write_rows
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import DOWNLOAD_STATUS, LISTS
-from curation.core.storage import write_json, write_rows
+from curation.core.storage import write_json
 from curation.core.tables import Table
 from curation.core.tar_writer import TarWriter
 from curation.images.downloads import RANGES, Downloads, download_recipe

@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from curation.core.tables import Part, Table
+from curation.core.parts import Part
+from curation.core.tables import Table
 from curation.shards.shard_set import ShardSet
 
 TABLES = ("pairs", "matches", "entry_counts", "thresholds", "curated", "lists", "entries")

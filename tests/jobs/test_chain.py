@@ -12,7 +12,8 @@ import webdataset
 from conf.compose import compose_config
 from conf.schema.jobs import BalancePairsConfig, ScoreImagesConfig
 from curation.core.errors import HeadtailError
-from curation.core.tables import Table, sum_receipts
+from curation.core.parts import sum_receipts
+from curation.core.tables import Table
 from curation.shards.shard_set import ShardSet
 from jobs import balance_pairs, score_images
 from tests.jobs.conftest import Sample, rows, tar_bytes

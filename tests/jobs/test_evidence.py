@@ -9,7 +9,8 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema.jobs import CurateConfig
-from curation.core.tables import Table, sum_receipts
+from curation.core.parts import sum_receipts
+from curation.core.tables import Table
 from jobs import curate
 from tests.evidence import retrieval
 from tests.evidence.arms import curate_arms

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from curation.core.tables import Table, sum_receipts
+from curation.core.parts import sum_receipts
+from curation.core.tables import Table
 from curation.images.worker import LOADED_AS, _downloader
 from curation.shards.shard_set import ShardSet
 from jobs import download_images

@@ -8,8 +8,8 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema.jobs import ExportConfig
-from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import CURATED, PAIRS
@@ -29,7 +29,7 @@ def _write(table: Path, stage: str, files: list[list[dict]], schema: pa.Schema) 
     made = Table(str(table))
     folder, outputs = made.begin(0), []
     for k, rows in enumerate(files):
-        with storage.ParquetSink(f"{folder}/bucket-{k:05d}.parquet", schema) as sink:
+        with ParquetSink(f"{folder}/bucket-{k:05d}.parquet", schema) as sink:
             sink.write(pa.RecordBatch.from_pylist(rows, schema))
         outputs.append(sink.output())
     count = sum(map(len, files))

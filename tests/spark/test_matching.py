@@ -15,8 +15,8 @@ from pyspark.sql import SparkSession
 
 from conf.schema.jobs import MatchPairsConfig
 from conf.schema.topics import MatchingConfig, SparkConfig
-from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES, PAIRS
@@ -51,7 +51,7 @@ def make_pairs(seed: int, count: int = 500, images: int = 200) -> pa.Table:
 
 
 def write(path: Path, schema: pa.Schema, table: pa.Table) -> dict:
-    with storage.ParquetSink(str(path), schema) as sink:
+    with ParquetSink(str(path), schema) as sink:
         for batch in table.to_batches(max_chunksize=97):
             sink.write(batch)
     return sink.output()

@@ -12,7 +12,8 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema.jobs import CurateConfig, DownloadImagesConfig, ScoreImagesConfig, WriteShardsConfig
-from curation.core.tables import Table, sum_receipts
+from curation.core.parts import sum_receipts
+from curation.core.tables import Table
 from jobs import download_images, score_images, write_shards
 from jobs.curate import with_signals
 from jobs.written_images import written_images

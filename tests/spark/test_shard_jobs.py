@@ -21,8 +21,8 @@ from conf.schema.jobs import DownloadImagesConfig, HashImagesConfig, WriteShards
 from curation.balancing.targets import EntryTargets, write_targets
 from curation.clusters.clusters_table import ClustersTable
 from curation.clusters.hierarchy import Hierarchy, write_hierarchy
-from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import write_rows
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import CLUSTERS, HOSTS
@@ -122,7 +122,7 @@ def clustered(folder: Path) -> dict[str, list[str]]:
         if (fine := cluster_of(uid)) < 3
     ]
     path = f"{table.begin(0)}/00000.parquet"
-    output = storage.write_rows(path, pa.Table.from_pylist(rows, CLUSTERS))
+    output = write_rows(path, pa.Table.from_pylist(rows, CLUSTERS))
     table.commit(0, Recipe("cluster_images", 1, {}), [Receipt("c", len(rows), len(rows), outputs=[output])], 0)
     write_hierarchy(table.path, hierarchy, [["cat"], ["car"], []])
     given = [f"output={folder}", f"clusters={table.path}", f"shards={folder}/experts", "samples_per_shard=9"]

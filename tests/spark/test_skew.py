@@ -11,9 +11,9 @@ from pyspark.sql import SparkSession
 from curation.balancing.counts import CountArrays
 from curation.balancing.matched_batch import read_matched
 from curation.core.languages import LANGUAGES
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.schemas import MATCHES, PAIRS
-from curation.core.storage import ParquetSink
 from curation.core.table_reader import read_rows
 from curation.matching.buckets import bucket_path
 from curation.matching.entry_store import EntryStore

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from conf.compose import compose_config
 from conf.schema.jobs import ClusterImagesConfig, ReportStatsConfig, WriteShardsConfig
 from curation.core.errors import HeadtailError
-from curation.core.tables import Part
+from curation.core.parts import Part
 from curation.spark.session import close_session
 from jobs import cluster_images, report_stats, write_shards
 from tests.sample.run import LOCAL, OUTPUT, SAMPLE, settings

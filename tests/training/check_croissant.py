@@ -17,7 +17,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from curation.core.tables import Part
+from curation.core.parts import Part
 from curation.report.card_facts import CardFacts, Licence, read_report, scores_of
 from curation.report.croissant import DESCRIPTIONS, RECORDS, croissant
 

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pyspark.sql import SparkSession
 
+from curation.core.parquet_sink import ParquetSink
 from curation.core.schemas import PAIRS
-from curation.core.storage import ParquetSink
 from curation.core.uids import uids_of
 from curation.matching.match import MatchTask
 from curation.spark.matching import match_to_buckets

@@ -19,8 +19,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from curation.core.languages import LANGUAGES
+from curation.core.parquet_sink import ParquetSink
 from curation.core.schemas import MATCHES, PAIRS
-from curation.core.storage import ParquetSink
 from curation.core.table_reader import read_batches
 from curation.core.uids import uids_of
 from curation.matching.entry_store import EntryStore

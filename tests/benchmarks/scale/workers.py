@@ -12,9 +12,9 @@ from pathlib import Path
 
 from conf.compose import compose_config
 from conf.schema.jobs import ExtractPairsConfig, MatchPairsConfig
+from curation.core.input_files import list_files
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
-from curation.core.storage import list_files
 from curation.core.tables import Table
 from curation.spark.session import close_session
 from jobs import extract_pairs, match_pairs

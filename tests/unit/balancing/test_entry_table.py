@@ -10,7 +10,7 @@ import pytest
 
 from curation.balancing.counts import CountFiles, save_array
 from curation.balancing.entry_table import EXPECTED_UNIT, EntryNumbers, Words, is_free, read_words, write_entries
-from curation.core import storage
+from curation.core.parquet_sink import write_rows
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import MATCHES
@@ -125,7 +125,7 @@ def test_damaged_words_stop_no_balance(
     else:
         file.write_bytes(content[:4] + bytes(2000) + content[2004:])
     matches, counts = Table(str(tmp_path / "run/matches")), Table(str(tmp_path / "run/entry_counts"))
-    matched = storage.write_rows(f"{matches.part_path(0)}/bucket-00000.parquet", MATCHES.empty_table())
+    matched = write_rows(f"{matches.part_path(0)}/bucket-00000.parquet", MATCHES.empty_table())
     settings = {"metadata": store.hash, "max_texts": 9}
     matches.commit(0, Recipe("match_pairs", 1, settings), [Receipt("x", outputs=[matched])], 0)
     counts.commit(0, Recipe("count_entries", 1, {}), [], 0)

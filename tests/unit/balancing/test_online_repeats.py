@@ -15,9 +15,9 @@ from curation.balancing.online import OnlineBalance
 from curation.balancing.probabilities import entry_repeats
 from curation.balancing.targets import EntryTargets
 from curation.balancing.thresholds import write_probabilities
-from curation.core import storage
+from curation.core.parquet_sink import write_rows
+from curation.core.parts import Part
 from curation.core.schemas import THRESHOLDS
-from curation.core.tables import Part
 
 COUNTS = np.array([2, 8, 25, 100, 0, 3, 50])
 TARGETS = EntryTargets({"en": (np.array([1, 5, 6], np.int32), np.array([0.4, -9.0, 3.0]))})
@@ -32,7 +32,7 @@ WISHED = {**{str(k): USES[k] for k in range(7)}, "two": 3.0, "heads": 1 - (1 - 0
 def part(tmp_path: Path) -> Part:
     save_array(str(tmp_path / "counts/en.npy"), COUNTS)
     row = dict.fromkeys(THRESHOLDS.names, 0) | {"lang": "en", "t": T}
-    output = storage.write_rows(str(tmp_path / "t.parquet"), pa.Table.from_pylist([row], THRESHOLDS))
+    output = write_rows(str(tmp_path / "t.parquet"), pa.Table.from_pylist([row], THRESHOLDS))
     return Part(str(tmp_path), {"id": "of t", "files": [{**output, "path": "t.parquet"}]})
 
 

@@ -14,8 +14,8 @@ from curation.balancing.matched_batch import MatchedBatch
 from curation.balancing.probabilities import entry_probabilities
 from curation.balancing.thresholds import ThresholdRule, write_probabilities, write_thresholds
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.schemas import THRESHOLDS
-from curation.core.tables import Part
 from tests.matches_data import make_images, to_batch
 from tests.unit.balancing.settings import balance_goal, threshold_rule
 

@@ -19,7 +19,7 @@ from curation.clusters.entry_vectors import (
     read_entry_vectors,
 )
 from curation.clusters.names import LABELLED, NameTask, count_entries, names_of
-from curation.core import storage
+from curation.core.parquet_sink import write_rows
 from curation.core.receipts import Receipt
 from curation.core.schemas import CURATED, MATCHES
 from curation.core.whole_vectors import whole_units
@@ -46,7 +46,7 @@ def write_images(path: Path, images: list[Image], balanced: bool) -> MatchedFile
         {"uid": f"{n:024x}", "url": "u", "texts": [text_of(*text) for text in texts]} for n, texts in enumerate(images)
     ]
     more = {"text": "t", "lang": "en", "keep_probability": 1.0} if balanced else {}
-    storage.write_rows(str(path), pa.Table.from_pylist([row | more for row in rows], schema))
+    write_rows(str(path), pa.Table.from_pylist([row | more for row in rows], schema))
     return MatchedFile(str(path), balanced)
 
 
@@ -102,7 +102,7 @@ def test_names_are_the_entries_that_a_cluster_has_more_often(tmp_path: Path) -> 
     labels = [0] * 6 + [1] * 5 + [2] * 2
     task = NameTask(write_images(tmp_path / "b.parquet", images, True), f"{tmp_path}/counted")
     uids = [f"{row:024x}" for row in range(len(labels))]
-    storage.write_rows(f"{tmp_path}/labels", pa.table({"uid": uids, "fine": pa.array(labels, pa.int32())}, LABELLED))
+    write_rows(f"{tmp_path}/labels", pa.table({"uid": uids, "fine": pa.array(labels, pa.int32())}, LABELLED))
     receipt = count_entries(task, f"{tmp_path}/labels")
     assert receipt.drops == Counter(not_in_sample=1)
     known = {("en", cat): "cat", ("en", car): "car\nor so", ("en", photo): "photo", ("de", car): None}

@@ -6,7 +6,7 @@ from publicsuffixlist import PSLFILE
 
 from curation.balancing.domain_cap import limit_settings
 from curation.core.domains import _short_domains, domain_of, domains_of, suffixes_version
-from curation.core.tables import Part
+from curation.core.parts import Part
 
 DOMAINS = {
     "http://example.com/a.jpg": "example.com",

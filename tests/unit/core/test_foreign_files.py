@@ -23,7 +23,7 @@ from metadata.sources.articles import site_of
 from tests.http_server import draw
 from tests.structure import ROOT
 
-FEW = {"bounded_parquet", "table_reader", "tables"}
+FEW = {"bounded_parquet", "parts", "table_reader"}
 """Modules that open Parquet files themselves: the two doors, and the inputs beside a manifest of ours."""
 
 

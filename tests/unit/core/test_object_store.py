@@ -10,6 +10,7 @@ import pytest
 
 from curation.core import leases, storage
 from curation.core.errors import HeadtailError
+from curation.core.input_files import list_files
 from curation.core.lease_files import Lease, LeaseFile, read_lease
 from curation.core.leases import hold_leases
 from curation.core.receipts import Receipt
@@ -51,7 +52,7 @@ def test_what_others_write_is_seen_at_once(s3: Any) -> None:
     assert storage.list_folder("s3://bucket/run/part") == ["a"]
     s3.pipe("bucket/run/part/b", b"1")
     assert storage.list_folder("s3://bucket/run/part") == ["a", "b"]
-    assert [file.path for file in storage.list_files(["s3://bucket/run"])] == [
+    assert [file.path for file in list_files(["s3://bucket/run"])] == [
         "s3://bucket/run/part/a",
         "s3://bucket/run/part/b",
     ]
@@ -85,7 +86,7 @@ def test_files_are_deleted_together_and_their_sizes_are_listed(s3: Any) -> None:
     storage.remove("s3://bucket/run[1]/part")
     storage.remove_files(["s3://bucket/run[1]/c"])
     assert s3.find("bucket/run1") + s3.find("bucket/run[1]") == ["bucket/run1/c", "bucket/run1/part/a"]
-    assert len(storage.list_files(["s3://bucket/run1/[cd]", "s3://bucket/run1/part"])) == 2
+    assert len(list_files(["s3://bucket/run1/[cd]", "s3://bucket/run1/part"])) == 2
 
 
 def test_one_run_at_a_time_writes_to_a_folder(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:

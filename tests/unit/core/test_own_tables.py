@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from curation.core.errors import HeadtailError
-from curation.core.storage import list_files, write_bytes
+from curation.core.input_files import list_files
+from curation.core.storage import write_bytes
 
 MANIFEST = json.dumps({"id": "a", "stage": "extract_pairs"}).encode()
 FILES = {

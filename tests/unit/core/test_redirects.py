@@ -10,8 +10,8 @@ import pytest
 
 from curation.core import redirects
 from curation.core.choices import Edges
+from curation.core.input_files import FileInfo
 from curation.core.remote import RemoteError, open_http
-from curation.core.storage import FileInfo
 from curation.core.text_lists import open_list
 from curation.matching.entry_store import EntryStore
 

@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 
 from curation.core import fault_lines, remote, s3_store, storage
 from curation.core.errors import HeadtailError, faults_as_lines
+from curation.core.input_files import list_files
 from curation.core.receipts import Receipt, written_receipt
 from curation.core.recipes import Recipe
 from curation.core.store_faults import StoreError
@@ -151,7 +152,7 @@ def test_faults_that_last_end_in_one_line(
         lambda: storage.write_bytes("s3://bucket/run/other", b"1"),
         lambda: remote.read_range("s3://bucket/run/file", 0, 1),
         lambda: storage.exists("s3://bucket/run/file"),
-        lambda: storage.list_files(["s3://bucket/run/file"]),
+        lambda: list_files(["s3://bucket/run/file"]),
         lambda: storage.remove("s3://bucket/run/file"),
     ]
     store.begin(faults)
@@ -189,7 +190,7 @@ def test_a_store_that_was_never_reached_is_given_up_soon(monkeypatch: pytest.Mon
 def test_a_large_folder_is_listed_once(store: FaultyStore) -> None:
     store.keys = sorted(f"crawl/{number % 7}/{number:05}.wat.gz" for number in range(3500))
     store.begin(Faults())
-    files = storage.list_files([f"s3://{MANY}/crawl"], (".gz",))
+    files = list_files([f"s3://{MANY}/crawl"], (".gz",))
     assert [file.path for file in files] == [f"s3://{MANY}/{key}" for key in store.keys]
     assert store.requests == {"LIST": 5}  # four pages, and one to see that it is a folder
 
@@ -199,10 +200,10 @@ def test_a_glob_with_a_folder_that_is_not_listed_ends_in_a_line(
     store: FaultyStore, code: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store.keys = sorted(f"crawl/{number % 3}/{number}.gz" for number in range(9))
-    assert len(storage.list_files([f"s3://{MANY}/crawl/*/*.gz"])) == 9
+    assert len(list_files([f"s3://{MANY}/crawl/*/*.gz"])) == 9
     monkeypatch.setattr(store, "_draw", lambda environ, _: code if "crawl%2F1" in environ["QUERY_STRING"] else None)
     with pytest.raises(HeadtailError, match=code) as raised:
-        storage.list_files([f"s3://{MANY}/crawl/*/*.gz"])
+        list_files([f"s3://{MANY}/crawl/*/*.gz"])
     assert f"s3://{MANY}/crawl/1/" in str(raised.value)
 
 

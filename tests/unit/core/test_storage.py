@@ -9,7 +9,9 @@ import pyarrow as pa
 import pytest
 
 from curation.core.errors import HeadtailError
-from curation.core.storage import ParquetSink, exists, list_files, open_input, remove, remove_files, write_bytes
+from curation.core.input_files import list_files
+from curation.core.parquet_sink import ParquetSink
+from curation.core.storage import exists, open_input, remove, remove_files, write_bytes
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from curation.core import remote, storage
+from curation.core import input_files, remote, storage
 from curation.core.errors import HeadtailError, faults_as_lines
+from curation.core.input_files import list_files
 
 HTTPS = "without an account, read https://data.commoncrawl.org/crawl-data/x"
 
@@ -30,7 +31,7 @@ class Store:
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Store:
     store = Store()
-    for module in (storage, remote):
+    for module in (storage, input_files, remote):
         monkeypatch.setattr(module, "filesystem", lambda path: (store, path))
     return store
 
@@ -42,7 +43,7 @@ def writes_into_store(_: str) -> None:
 
 @pytest.mark.parametrize(
     "action",
-    [lambda path: storage.list_files([path]), remote.open_patiently, writes_into_store],
+    [lambda path: list_files([path]), remote.open_patiently, writes_into_store],
     ids=["listing", "reading", "any other use"],
 )
 def test_missing_credentials_are_a_line_at_once(store: Store, action: Callable[[str], object]) -> None:
@@ -55,7 +56,7 @@ def test_missing_credentials_are_a_line_at_once(store: Store, action: Callable[[
 @pytest.mark.usefixtures("store")
 def test_other_buckets_have_no_other_way_in() -> None:
     with pytest.raises(HeadtailError) as error:
-        storage.list_files(["s3://commoncrawl-of-mine/x"])
+        list_files(["s3://commoncrawl-of-mine/x"])
     assert "https://" not in str(error.value)
 
 
@@ -63,9 +64,9 @@ def test_a_store_without_its_package_says_what_to_install(monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "s3fs", None)
     monkeypatch.delitem(sys.modules, "curation.core.s3_store", raising=False)
     with pytest.raises(HeadtailError, match=r"s3:// needs a package .*install 's3fs>=[\d.]+'; without an account"):
-        storage.list_files(["s3://commoncrawl/crawl-data/x"])
+        list_files(["s3://commoncrawl/crawl-data/x"])
 
 
 def test_a_scheme_that_is_none_is_named() -> None:
     with pytest.raises(HeadtailError, match=r"^htp://a/b: Protocol not known: htp$"):
-        storage.list_files(["htp://a/b"])
+        list_files(["htp://a/b"])

@@ -6,8 +6,8 @@ import pyarrow as pa
 import pytest
 
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import ParquetSink
 from curation.core.schemas import ENTRY_COUNTS, check_schema
-from curation.core.storage import ParquetSink
 from curation.core.table_reader import check_file, read_batches, read_rows
 
 

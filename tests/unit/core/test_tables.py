@@ -11,12 +11,14 @@ from curation.core import storage
 from curation.core.attempts import failure_of_given_up
 from curation.core.credentials import failed_place
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import ParquetSink
+from curation.core.parts import check_failed_share, describe_growth, last_failures
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRY_COUNTS
-from curation.core.storage import ParquetSink, read_json, write_bytes, write_json
+from curation.core.storage import read_json, write_bytes, write_json
 from curation.core.table_reader import read_rows
-from curation.core.tables import Table, check_failed_share, describe_growth, last_failures
+from curation.core.tables import Table
 from curation.shards.shard_set import ShardSet
 
 ROWS = pa.record_batch(

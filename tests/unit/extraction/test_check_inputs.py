@@ -14,8 +14,8 @@ import pytest
 from curation.core import remote
 from curation.core.choices import SourceKind
 from curation.core.errors import HeadtailError
+from curation.core.input_files import list_files
 from curation.core.receipts import Receipt
-from curation.core.storage import list_files
 from curation.extraction.check_inputs import check_files, check_rules, pairless_advice
 from curation.extraction.inputs import list_paths
 from curation.extraction.text_rules import word_pattern

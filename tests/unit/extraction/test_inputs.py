@@ -8,7 +8,7 @@ import pytest
 from curation.core import remote
 from curation.core.choices import SourceKind
 from curation.core.errors import HeadtailError
-from curation.core.storage import FileInfo
+from curation.core.input_files import FileInfo
 from curation.extraction.inputs import check_reachable, list_sources
 from tests.pauses import record_pauses
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from curation.core.choices import Emails
-from curation.core.storage import FileInfo
+from curation.core.input_files import FileInfo
 from curation.extraction.drop_reasons import TEXT_REASONS
 from curation.extraction.inputs import draw_files, list_paths
 from curation.extraction.text_rules import clean_texts, word_pattern

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import pytest
 
 import headtail
-from curation.core import storage
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.tables import Table
@@ -154,7 +154,7 @@ def test_the_words_of_a_run_are_known_by_its_table_of_entries(folder: Path, run:
     entries = counts.append_column("source", pa.nulls(counts.num_rows, pa.string()))
     table = Table(str(tmp_path / "run/entries"))
     receipt = Receipt("entries", rows_in=counts.num_rows, rows_out=counts.num_rows)
-    with storage.ParquetSink(f"{table.begin(0)}/entries.parquet", entries.schema) as sink:
+    with ParquetSink(f"{table.begin(0)}/entries.parquet", entries.schema) as sink:
         sink.write(entries.to_batches()[0])
     receipt.outputs.append(sink.output())
     table.commit(0, Recipe("entries", 1, {}, []), [receipt], 0.0)

@@ -18,10 +18,12 @@ from PIL import Image
 
 from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import ParquetSink
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import CURATED, DOWNLOAD_STATUS, LISTS, STORED
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.images import fetch
 from curation.images.download import DownloadSettings, download_list
 from curation.images.download_lists import ListPlan, SliceTask, slice_curated, write_lists
@@ -410,7 +412,7 @@ def test_a_plan_refuses_tables_with_wrong_columns(tmp_path: Path, table: str) ->
     curated, pairs = curate(tmp_path, curated_rows(["http://example.org/1"])), Table(f"{tmp_path}/pairs")
     rows = pa.table({name: pa.array([], pa.string()) for name in ("uid", *STORED.names)})
     path = f"{pairs.begin(0)}/0.parquet"
-    with storage.ParquetSink(path, rows.schema) as sink:
+    with ParquetSink(path, rows.schema) as sink:
         pass
     pairs.commit(0, Recipe("extract_pairs", 1, {}), [Receipt("0", outputs=[sink.output()])], 0)
     if table == "curated":

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.schemas import HOSTS
-from curation.core.tables import Part
 from curation.images.download import DownloadSettings, download_list
 from curation.images.download_rows import DownloadTask
 from curation.images.downloads import Downloads, download_recipe, plan_downloads

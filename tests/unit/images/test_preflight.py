@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.schemas import LISTS
-from curation.core.tables import Part
 from curation.images import preflight
 from curation.images.preflight import CheckNamesTask, check_names, check_success, judged_receipt, name_advice
 from tests.shard_data import curated_rows

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pytest
 
 from curation.core import storage
+from curation.core.parquet_sink import ParquetSink
 from curation.core.recipes import Recipe
 from curation.core.schemas import DOWNLOAD_STATUS, LISTS, STORED
 from curation.core.tables import Table
@@ -29,7 +30,7 @@ def write_places(path: Path, places: list[tuple[str, str, int]]) -> str:
         {"uid": uid, "image_file": file, "image_offset": offset, "image_bytes": 1, "image_sha256": "x"}
         for uid, file, offset in places
     ]
-    with storage.ParquetSink(str(path), PLACES) as sink:
+    with ParquetSink(str(path), PLACES) as sink:
         sink.write(pa.RecordBatch.from_pylist(rows, PLACES))
     return str(path)
 
@@ -136,7 +137,7 @@ def test_a_list_reads_stored_images_and_fetches_the_others(tmp_path: Path) -> No
             rows.append(row | {"texts": [], "order": k} | place)
         rows[5]["image_sha256"] = "0" * 64
         rows[1]["url"] = ""
-        with storage.ParquetSink(str(tmp_path / "list.parquet"), pa.schema([*LISTS, *STORED])) as sink:
+        with ParquetSink(str(tmp_path / "list.parquet"), pa.schema([*LISTS, *STORED])) as sink:
             sink.write(pa.RecordBatch.from_pylist(rows, pa.schema([*LISTS, *STORED])))
         task = DownloadTask(str(tmp_path / "list.parquet"), (), str(tmp_path / "range-000000.parquet"))
         receipt = download_list(task, SETTINGS).check()

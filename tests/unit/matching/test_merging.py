@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from curation.core import storage
 from curation.core.draws import hash64
+from curation.core.parquet_sink import ParquetSink
 from curation.core.schemas import MATCHES, TEXT
 from curation.matching.match import MATCHED
 from curation.matching.merging import merge_buckets, merge_images, unfold
@@ -72,7 +72,7 @@ def test_merging_merged_parts_equals_merging_all(seed: int, tmp_path: Path) -> N
     files = []
     for part in range(4):  # the last part is empty
         files.append(str(tmp_path / f"{part}.parquet"))
-        with storage.ParquetSink(files[-1], MATCHES) as sink:
+        with ParquetSink(files[-1], MATCHES) as sink:
             for batch in merge([] if part == 3 else rows[part::3], max_texts, 11)[0]:
                 sink.write(batch)
     merged = list(merge_buckets(files, Counter(), max_texts, batch_rows=draw.choice([1, 5, 1000])))

@@ -10,9 +10,10 @@ from conf.schema.jobs import MatchPairsConfig
 from curation.balancing.counts import open_counts
 from curation.core.choices import Edges, Engine
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.matching.match import MatchSettings
 from curation.matching.parts import MatchesPlan, MatchesTables, kept_buckets, kept_salt, matches_recipe
 from jobs.match_pairs import chosen_buckets

@@ -7,7 +7,7 @@ import pytest
 from conf.compose import compose_config
 from conf.schema.jobs import MatchPairsConfig
 from curation.core.errors import HeadtailError
-from curation.core.tables import Part
+from curation.core.parts import Part
 from curation.matching.entry_store import EntryStore
 from jobs.match_pairs import check_kept
 

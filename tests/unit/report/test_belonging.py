@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.report.belonging import Belonging, sort_out
 from curation.shards.origin import Origin
 from curation.shards.shard_set import STAGE, ShardSet

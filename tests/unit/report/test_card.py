@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.schemas import SAMPLES
-from curation.core.tables import Part
 from curation.report.card_facts import LICENCES, CardFacts, Licence, crawls_of, protocol, read_report, scores_of
 from curation.report.croissant import CONTEXT, IMAGES, JSON_FILES, SIDE_CARS, STEM, croissant
 from curation.report.data_card import data_card, markdown

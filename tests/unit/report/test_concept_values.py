@@ -7,9 +7,10 @@ import pytest
 
 from curation.balancing.concept_counts import add_counts, counts_path, describe_namespace, write_concept_counts
 from curation.balancing.counts import save_array
+from curation.core.parts import Part
 from curation.core.recipes import Recipe
 from curation.core.schemas import CONCEPT_COUNTS
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.report.concept_values import concept_lines, concept_values, counts_of
 
 SETTINGS = {"concepts": {"colours": []}, "combine": "min"}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from curation.core.dropped import DroppedExamples, DroppedRow, dropped_path, write_dropped
-from curation.core.tables import Part
+from curation.core.parts import Part
 from curation.report.dropped import DroppedTask, plan_dropped, read_kept_examples, shard_examples
 from curation.report.examples import EXAMPLES, LOOKED_UP, Example, smallest
 

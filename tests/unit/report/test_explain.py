@@ -8,8 +8,8 @@ import pytest
 
 from conf.schema.jobs import ExplainConfig
 from curation.balancing.entry_table import EntryNumbers, Words, write_entries
-from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import ParquetSink
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRY_COUNTS, THRESHOLDS
@@ -133,7 +133,7 @@ def test_the_job_takes_the_numbers_of_a_run(lists: Path, tmp_path: Path, capsys:
         table, receipt = Table(str(tmp_path / name)), Receipt(name)
         folder = table.begin(0)
         if content:
-            with storage.ParquetSink(f"{folder}/part.parquet", content.schema) as sink:
+            with ParquetSink(f"{folder}/part.parquet", content.schema) as sink:
                 sink.write(content.to_batches()[0])
             receipt = Receipt(name, len(content), len(content), Counter(), outputs=[sink.output()])
         table.commit(0, Recipe(name, 1, made_with), [receipt], 0)

@@ -8,9 +8,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.core.errors import HeadtailError
+from curation.core.parts import ATTEMPT, Part
 from curation.core.recipes import Recipe
 from curation.core.schemas import CURATED, ENTRY_COUNTS, SAMPLES, THRESHOLDS
-from curation.core.tables import ATTEMPT, Part, Table
+from curation.core.tables import Table
 from curation.report.explain import read_counts, read_threshold
 from curation.report.run_tables import RunTotals, StageTotals, check_files
 from curation.report.stats import CuratedTask, ShardsTask, count_curated, count_shards

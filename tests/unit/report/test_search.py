@@ -16,8 +16,8 @@ import pytest
 from conf.schema.jobs import ReportStatsConfig
 from curation.balancing.counts import CountFiles, save_array
 from curation.core.draws import draw
+from curation.core.parquet_sink import ParquetSink
 from curation.core.schemas import CURATED, ENTRIES
-from curation.core.storage import ParquetSink
 from curation.report import search_files
 from curation.report.page import render
 from curation.report.search_examples import PoolTask, PoolText, merge_pool, read_pool

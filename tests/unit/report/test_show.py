@@ -21,10 +21,12 @@ from curation.core.cleaned import mark_cleaned
 from curation.core.errors import HeadtailError
 from curation.core.lease_files import Lease
 from curation.core.owners import Owner
+from curation.core.parquet_sink import write_rows
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import CONCEPT_COUNTS, ENTRY_COUNTS, MATCHES, THRESHOLDS
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.matching.entry_store import EntryStore
 from curation.report.aligned_text import places
 from jobs import show
@@ -35,7 +37,7 @@ HOSTILE = "a \x1b]0;owned\x07 dog\r\n\x1b[2J\u202eback\tend"
 def commit(folder: Path, stage: str, rows: list[dict], schema: pa.Schema, *sources: Part, **settings: object) -> Part:
     """A finished table of one part, made from other parts."""
     table = Table(str(folder))
-    file = storage.write_rows(f"{table.begin(0)}/rows.parquet", pa.Table.from_pylist(rows, schema))
+    file = write_rows(f"{table.begin(0)}/rows.parquet", pa.Table.from_pylist(rows, schema))
     recipe = Recipe(stage, 1, dict(settings), [part.input() for part in sources])
     return table.commit(0, recipe, [Receipt("x", len(rows), len(rows), outputs=[file])], 1.0)
 
@@ -184,7 +186,7 @@ def test_targets_and_concepts_are_told(run: Path, capsys: pytest.CaptureFixture[
     assert any(re.match("damaged .*/_targets/targets.parquet is gone", line) for line in shown(capsys, 300, run))
     write_targets(EntryTargets({"en": (np.array([0, 2], np.int32), np.array([4.0, -2.0]))}), str(path.parent))
     counts = Table(str(run / "concept_counts"))
-    receipt = Receipt("x", outputs=[storage.write_rows(f"{counts.begin(0)}/a.parquet", CONCEPT_COUNTS.empty_table())])
+    receipt = Receipt("x", outputs=[write_rows(f"{counts.begin(0)}/a.parquet", CONCEPT_COUNTS.empty_table())])
     recipe = Recipe("concept_counts", 1, {"balance": manifest["id"]})
     numbers = {"t": 50.0, "images_with": 300, "concepts": 69, "images_without": 100, "count": 9_000, "kept": 800}
     counts.commit(0, recipe, [receipt], 0.0, concepts={"col\x1b[2Jours": numbers})

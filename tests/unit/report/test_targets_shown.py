@@ -11,7 +11,7 @@ import pytest
 from curation.balancing.counts import CountFiles, save_array
 from curation.balancing.entry_table import EntryNumbers, Words, write_entries
 from curation.balancing.targets import EntryTargets, write_targets
-from curation.core import storage
+from curation.core.parquet_sink import write_rows
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import CURATED, THRESHOLDS
@@ -47,7 +47,7 @@ def run(tmp_path: Path) -> Path:
     for name, rows in (("thresholds", pa.Table.from_pylist([row], THRESHOLDS)), ("curated", CURATED.empty_table())):
         table = Table(str(tmp_path / name))
         folder = table.begin(0)
-        output = storage.write_rows(f"{folder}/{name}.parquet", rows)
+        output = write_rows(f"{folder}/{name}.parquet", rows)
         write_targets(TARGETS, folder)
         receipt = Receipt(name, rows_in=len(rows), rows_out=len(rows), outputs=[output])
         settings = {"unit": "pair", "seed": 0, "t": T, "headroom": 1.0, "targets": "ab" * 32}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from curation.core.errors import HeadtailError
-from curation.core.storage import list_files
-from curation.core.tables import Part
+from curation.core.input_files import list_files
+from curation.core.parts import Part
 from curation.images.downloads import RANGES
 from curation.images.ranges import Ranges
 from curation.report.examples import Example

@@ -18,8 +18,8 @@ import pytest
 
 from conf.compose import compose_config
 from conf.schema.jobs import AttachConfig, ExportConfig
-from curation.core import storage
 from curation.core.errors import HeadtailError
+from curation.core.input_files import list_files
 from curation.shards import attachments, companions, keyed_join, vector_rows
 from curation.shards.check import check_shard, plan_checks
 from curation.shards.joined import Joined
@@ -293,15 +293,15 @@ def test_companions_of_other_shards_are_refused(shards: Path, tmp_path: Path) ->
 def test_shards_with_companions_are_checked_and_read_as_without(shards: Path, tmp_path: Path) -> None:
     table = pa.table({"uid": [row["uid"] for row in rows_of(shards)], "caption": ["a b"] * 20})
     pq.write_table(table, tmp_path / "c.parquet")
-    before = storage.list_files([str(shards)], (".tar",))
+    before = list_files([str(shards)], (".tar",))
     run(shards, tmp_path / "c.parquet")
     tasks, problems = plan_checks(str(shards))
     assert not problems
     assert not [failure for task in tasks for failure in check_shard(task).failures]
-    assert storage.list_files([str(shards)], (".tar",)) == before
+    assert list_files([str(shards)], (".tar",)) == before
     manifest = shards / "captions/x/_manifest.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"complete": False}))
-    assert storage.list_files([str(shards)], (".tar",)) == before
+    assert list_files([str(shards)], (".tar",)) == before
 
 
 @pytest.mark.parametrize("column", ["vector", "embedding"])

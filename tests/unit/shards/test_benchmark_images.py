@@ -15,8 +15,9 @@ from PIL import Image
 
 from curation.core import bounded_parquet
 from curation.core.errors import HeadtailError
+from curation.core.input_files import list_files
+from curation.core.parquet_sink import write_rows
 from curation.core.schemas import CANDIDATES
-from curation.core.storage import list_files, write_rows
 from curation.core.table_reader import read_rows
 from curation.core.whole_vectors import whole_vectors
 from curation.images.ranges import Ranges, list_name

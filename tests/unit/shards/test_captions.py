@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.removal_lists import read_removals
 from curation.core.schemas import PAIRS, SAMPLES
-from curation.core.tables import Part
 from curation.images.ranges import Ranges
 from curation.shards import caption_join, caption_tables, companions, joined, keyed_join
 from curation.shards.caption_join import join_captions, refuse_same_keys, with_samples

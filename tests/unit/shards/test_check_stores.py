@@ -10,6 +10,7 @@ import pytest
 
 from curation.core import s3_store, storage
 from curation.core.errors import HeadtailError, faults_as_lines
+from curation.core.parquet_sink import write_rows
 from curation.shards.check import CheckTask, check_shard
 from curation.spark.shared_keys import _read_uids
 from tests.faulty_store import Faults, FaultyStore, store_found_in
@@ -29,7 +30,7 @@ def test_an_outage_is_no_broken_shard(tmp_path: Path, monkeypatch: pytest.Monkey
     with FaultyStore(tmp_path) as server, store_found_in(server) as fs:
         fs.mkdir("bucket")
         storage.write_bytes(TASK.tar, tar.getvalue())
-        storage.write_rows(TASK.sidecar, pa.table({"uid": ["0"]}))
+        write_rows(TASK.sidecar, pa.table({"uid": ["0"]}))
         monkeypatch.setattr(fs, "default_block_size", 1 << 17)
         server.begin(Faults())
         assert len(check_shard(TASK).failures) > 0

@@ -10,11 +10,12 @@ from curation.core.amounts import byte_size
 from curation.core.choices import Cleanable
 from curation.core.cleaned import CLEANED
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.schemas import ENTRY_COUNTS, LISTS
 from curation.core.table_reader import check_file
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges
 from curation.shards.clean import LOST, CleanPlan, deletable

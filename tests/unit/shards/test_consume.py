@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
-from curation.core.tables import Part
 from curation.images.downloads import Downloads
 from curation.images.ranges import Ranges
 from curation.shards import consume

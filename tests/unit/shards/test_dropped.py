@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from curation.core import storage
 from curation.core.choices import Faces
 from curation.core.draws import draw
 from curation.core.dropped import EXAMPLES
+from curation.core.parquet_sink import write_rows
 from curation.core.receipts import Receipt, merge_receipts
 from curation.images.ranges import Ranges
 from curation.shards.box_files import plan_boxes, write_boxes
@@ -41,7 +41,7 @@ def dropped_by_steps(folder: Path, count: int, removals: tuple[str, ...] = ()) -
     passed = [row["uid"] for row in rows if row["url"] in URLS[:25]]
     for task in steps.key(filtered=True):
         assert task.passed
-        storage.write_rows(task.passed, pa.table([pa.array(passed)], PASSED))
+        write_rows(task.passed, pa.table([pa.array(passed)], PASSED))
         receipts.append(key_images(task, ranges, rules).check())
     for task in steps.find():
         find_duplicates(task, ranges).check()
@@ -84,7 +84,7 @@ def test_images_with_faces_are_no_examples_of_the_filter(tmp_path: Path) -> None
     tasks, found = images.steps.key(True, Faces.drop), set[str]()
     for task in tasks:
         assert task.passed
-        storage.write_rows(task.passed, pa.table([pa.array([], pa.string())], PASSED))
+        write_rows(task.passed, pa.table([pa.array([], pa.string())], PASSED))
         receipt = key_images(task, images.steps.ranges, NO_RULES).check()
         found |= {each["uid"] for each in receipt.examples}
     faces = {image["uid"] for image, mine in zip(images.rows, boxes, strict=True) if mine}

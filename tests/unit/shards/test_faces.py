@@ -18,11 +18,11 @@ from PIL import Image
 
 from curation.core.choices import Faces
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.receipts import merge_receipts
 from curation.core.recipes import Recipe
 from curation.core.removal_lists import read_removals
 from curation.core.schemas import SAMPLES
-from curation.core.tables import Part
 from curation.report.card_texts import people
 from curation.shards.box_files import plan_boxes, write_boxes
 from curation.shards.check import check_shard, plan_checks

@@ -11,8 +11,8 @@ from uuid import UUID
 
 import pytest
 
+from curation.core.parts import Part
 from curation.core.removal_lists import read_removals
-from curation.core.tables import Part
 from curation.images.ranges import Ranges
 from curation.shards.energon import write_sqlite
 from curation.shards.remove import plan_removing, remove_from_shard

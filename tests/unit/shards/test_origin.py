@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.storage import write_json
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.shards.origin import Origin
 from curation.shards.shard_set import STAGE, ShardSet
 

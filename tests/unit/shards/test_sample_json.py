@@ -9,9 +9,10 @@ import pytest
 
 from curation.balancing.entry_table import EntryNumbers, Words, write_entries
 from curation.core.errors import HeadtailError
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe, recipe_settings
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.images.ranges import Ranges
 from curation.matching.entry_store import EntryStore
 from curation.shards.entry_words import copy_words, kept_ids, read_words, with_words
@@ -90,7 +91,7 @@ def test_words_are_those_of_the_caption_in_its_own_language(tmp_path: Path) -> N
 def test_words_of_several_row_groups_and_words_that_are_missing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("curation.core.storage.ROW_GROUP_ROWS", 4)
+    monkeypatch.setattr("curation.core.parquet_sink.ROW_GROUP_ROWS", 4)
     listed = {lang: [f"{lang}{k}" for k in range(10)] for lang in ("de", "en", "fr")}
     path = copy_words([entry_table(tmp_path, listed)], str(tmp_path / "work"))
     assert pq.read_metadata(path).num_row_groups > 6

@@ -15,9 +15,10 @@ from curation.balancing.targets import EntryTargets, write_targets
 from curation.clusters.hierarchy import Hierarchy, write_hierarchy
 from curation.core.choices import Combine
 from curation.core.errors import HeadtailError
+from curation.core.input_files import FileInfo, list_files
+from curation.core.parts import Part
 from curation.core.recipes import Recipe
-from curation.core.storage import FileInfo, list_files
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.core.whole_vectors import whole_units
 from curation.shards.shard_set import ShardSet
 from jobs import write_shards

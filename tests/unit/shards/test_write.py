@@ -14,11 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from curation.core import storage, tar_writer
+from curation.core import tar_writer
+from curation.core.parquet_sink import write_rows
+from curation.core.parts import Part
 from curation.core.receipts import Receipt, merge_receipts
 from curation.core.recipes import Recipe, recipe_settings
 from curation.core.schemas import DOWNLOAD_STATUS, SAMPLES
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.images.downloads import Downloads, download_recipe
 from curation.images.ranges import Ranges
 from curation.shards.duplicates import UniqueRules, drop_duplicates, find_duplicates, key_images
@@ -81,7 +83,7 @@ def _store(out: str, rows: list[dict], images: dict[str, bytes | str]) -> Receip
                 status["sha256"] = hashlib.sha256(body).hexdigest()
             found.append(status)
         writer.close()
-    output = storage.write_rows(out, pa.Table.from_pylist(found, DOWNLOAD_STATUS))
+    output = write_rows(out, pa.Table.from_pylist(found, DOWNLOAD_STATUS))
     return Receipt(out, len(rows), len(rows), outputs=[output])
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from curation.core import storage
 from curation.core.choices import Signal
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import write_rows
 from curation.core.receipts import Receipt
 from curation.core.schemas import DOWNLOAD_STATUS
 from curation.images.decoding import decode_image
@@ -77,7 +78,7 @@ def write_list(folder: Path, bodies: dict[str, bytes]) -> ScoreTask:
             offset += len(body) + 7
     rows.append({**missing, **always, "uid": "gone", "status": "dns", "order": len(rows)})
     status = f"{folder}/range-000000.parquet"
-    storage.write_rows(status, pa.Table.from_pylist(rows, DOWNLOAD_STATUS))
+    write_rows(status, pa.Table.from_pylist(rows, DOWNLOAD_STATUS))
     out = folder / "signals"
     return ScoreTask(status, f"{out}/range-000000.parquet", f"{out}/_range-000000.json")
 

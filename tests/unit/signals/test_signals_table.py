@@ -8,9 +8,11 @@ import pytest
 from curation.core import storage
 from curation.core.choices import Channels, Layout, Signal
 from curation.core.errors import HeadtailError
+from curation.core.parquet_sink import write_rows
+from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
-from curation.core.tables import Part, Table
+from curation.core.tables import Table
 from curation.images.downloads import Downloads
 from curation.signals.model import Identity
 from curation.signals.onnx import OnnxSettings
@@ -26,7 +28,7 @@ def generation(folder: Path, number: int, image: str = "a") -> Part:
     table = Table(f"{folder}/downloads")
     path = table.begin(number)
     files = [f"{path}/range-00000{k}.parquet" for k in range(2)]
-    outputs = [storage.write_rows(file, pa.table({"uid": [f"{image}{number}"]})) for file in files]
+    outputs = [write_rows(file, pa.table({"uid": [f"{image}{number}"]})) for file in files]
     receipts = [Receipt(file, 1, 1, outputs=[output]) for file, output in zip(files, outputs, strict=True)]
     return table.commit(number, Recipe("download_images", 1, {"image": image}), receipts, number, ranges=2)
 
