@@ -14,12 +14,10 @@ import functools
 import hashlib
 import http.client
 import ipaddress
-import re
 import ssl
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from tempfile import SpooledTemporaryFile
 from typing import IO, Self
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -29,6 +27,7 @@ from curation.core.choices import Obey
 from curation.core.codings import DamagedError, TooLargeError, codings_in, undo_codings
 from curation.core.errors import PROJECT, HeadtailError
 from curation.core.host_names import FORBIDDEN, ascii_host, host_of_parts
+from curation.images.answer_headers import opted_out, retry_after
 from curation.images.connections import Connection, FetchError, Resolver, Response
 from curation.images.host_connections import HostConnections
 from curation.images.robots import target_of
@@ -42,8 +41,6 @@ ERROR_CHARACTERS = 200
 HEAD_BYTES = 1 << 18
 """Bytes that headers and chunk frames may take beside the body."""
 IMAGES = "image/*,*/*;q=0.5"
-_AGENT = re.compile(r"[^\s:]+")
-VALUED_DIRECTIVES = ("unavailable_after", "max-snippet", "max-image-preview", "max-video-preview")
 REDIRECTS = (301, 302, 303, 307, 308)
 TRANSIENT_CODES = frozenset((408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524))
 TRANSIENT = frozenset(("timeout", "dns", "connection", "truncated", "busy"))
@@ -272,11 +269,11 @@ class Fetcher:
     def _read(self, response: http.client.HTTPResponse, key: str, result: Fetched) -> None:
         result.content_type = (response.getheader("Content-Type") or "")[:100] or None
         if not 200 <= response.status < 300:
-            retry_after = _retry_after(response.getheader("Retry-After"))
-            if response.status in (429, 503) and retry_after:
-                self._not_before[key] = max(self._not_before.get(key, 0.0), time.monotonic() + retry_after)
+            wait = retry_after(response.getheader("Retry-After"))
+            if response.status in (429, 503) and wait:
+                self._not_before[key] = max(self._not_before.get(key, 0.0), time.monotonic() + wait)
             status = "busy" if response.status in TRANSIENT_CODES else "http_error"
-            raise FetchError(status, f"HTTP {response.status}", retry_after)
+            raise FetchError(status, f"HTTP {response.status}", wait)
         headers = response.headers
         tags = headers.get_all("X-Robots-Tag", [])
         if opted_out(tags, self.settings.user_agent_token, self.settings.opt_out):
@@ -347,30 +344,6 @@ def _as_fetch_error() -> Iterator[None]:
         raise FetchError("bad_url", str(error)) from None
 
 
-def opted_out(headers: Sequence[str], user_agent_token: str, opt_out: Sequence[str]) -> bool:
-    """Whether X-Robots-Tag headers forbid the use of an image to all user agents or to ours.
-
-    A name with a colon is a user agent; the directives up to the next such name are for this agent. One header may name
-    several agents, since proxies join headers with commas.
-
-    >>> opted_out(["otherbot: noai", "nofollow, noindex"], "headtail", ["noindex"])
-    True
-    """
-    ours = ("", "*", user_agent_token.strip().lower())
-    for header in headers:
-        agent = ""
-        for piece in header.lower().split(","):
-            name, colon, directive = (part.strip() for part in piece.partition(":"))
-            if colon and _AGENT.fullmatch(name) and name not in VALUED_DIRECTIVES:
-                agent = name
-            else:
-                directive = name
-            named = ("noindex", "nofollow") if directive == "none" else (directive,)
-            if agent in ours and not set(named).isdisjoint(opt_out):
-                return True
-    return False
-
-
 def _bounded(response: http.client.HTTPResponse, max_bytes: int) -> Iterator[bytes]:
     """Yield the body in chunks; raises FetchError if it is too large or truncated."""
     declared, total = response.length, 0
@@ -397,17 +370,6 @@ def host_to_ask(host: str) -> str:
     if not name.isascii() or FORBIDDEN.search(name):
         raise FetchError("bad_url", f"{host[:100]!r} is no host")
     return name
-
-
-def _retry_after(value: str | None) -> float:
-    """Return the seconds of a Retry-After header, which holds a number or a date; 0 if it is missing or invalid."""
-    if not value:
-        return 0.0
-    if value.strip().isdecimal():
-        return float(value.strip()[:9])
-    with contextlib.suppress(ValueError, TypeError, OverflowError):
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    return 0.0
 
 
 @functools.cache

@@ -19,8 +19,9 @@ import pytest
 
 from curation.core.addresses import is_public
 from curation.images import connections, fetch
+from curation.images.answer_headers import opted_out, retry_after
 from curation.images.connections import FetchError, Resolver
-from curation.images.fetch import MEMORY_BYTES, Fetcher, _retry_after, opted_out
+from curation.images.fetch import MEMORY_BYTES, Fetcher
 from tests.certificate import write_certificate
 from tests.http_server import ImageServer, draw
 from tests.unit.images.settings import fetch_settings, trust
@@ -281,7 +282,7 @@ def test_retry_after_is_obeyed(server: ImageServer) -> None:
     ids=["raised digit", "word", "negative", "first day", "last day"],
 )
 def test_an_invalid_retry_after_counts_as_none(value: str) -> None:
-    assert _retry_after(value) >= 0.0
+    assert retry_after(value) >= 0.0
 
 
 @pytest.mark.parametrize(
