@@ -29,10 +29,9 @@ from curation.shards.joined import Joined
 from curation.shards.remove import plan_removing, remove_from_shard
 from curation.shards.sample_json import SampleForm
 from curation.shards.shard_set import ShardSet
-from curation.shards.steps import SelectionSteps
 from curation.shards.write import ShardSize, ShardTask, plan_shard_tasks, write_shard
 from tests.shard_data import curated_rows
-from tests.unit.shards.test_write import URLS, bodies, samples, select, stored
+from tests.unit.shards.test_write import URLS, bodies, samples, selected
 
 COUNT = 20
 
@@ -42,9 +41,8 @@ class Shards:
 
     def __init__(self, folder: Path) -> None:
         self.folder, ranges = folder, Ranges(4, 0)
-        downloads, lists = stored(folder, curated_rows(URLS[:COUNT]), bodies(COUNT), ranges)
-        steps = SelectionSteps(ranges, lists.path, f"{folder}/work", downloads.status_files(ranges))
-        texts = (lists.path, select(steps), ShardSize(8, 1 << 30), SampleForm(2))
+        steps, lists, selection = selected(folder, curated_rows(URLS[:COUNT]), bodies(COUNT), ranges)
+        texts = (lists.path, selection, ShardSize(8, 1 << 30), SampleForm(2))
         self.work, self.tasks = steps.work, plan_shard_tasks(f"{folder}/shards", steps, *texts)
 
     def join(self, captions: dict[str, Path], **more: Any) -> tuple[list[ShardTask], dict[str, dict[str, Any]]]:

@@ -1,9 +1,12 @@
 """From downloads to shards, without Spark: the tasks of each step are run one after the other."""
 
+import functools
 import hashlib
 import io
 import json
+import pickle
 import tarfile
+import tempfile
 from collections import Counter
 from functools import partial
 from pathlib import Path
@@ -26,7 +29,7 @@ from curation.shards.perceptual_hash import IMAGEHASH, QUICK, hash_images, phash
 from curation.shards.sample_json import NEWEST, JsonForm, SampleForm
 from curation.shards.selection import ImageFilters, select_images
 from curation.shards.shard_set import ShardSet
-from curation.shards.steps import SelectionSteps
+from curation.shards.steps import SURVIVORS, SelectionSteps
 from curation.shards.write import ShardSize, ShardTask, plan_shard_tasks, plan_shards, shard_name, write_shard
 from tests.http_server import draw
 from tests.shard_data import curated_rows
@@ -43,8 +46,51 @@ def stored(
 ) -> tuple[Downloads, Part]:
     """Downloads as if fetched: `images` by URL are the body of the image, or the status that it got instead.
 
-    With several generations the images are dealt to them, each with the failures of the ones before.
+    With several generations the images are dealt to them, each with the failures of the ones before. Equal downloads
+    are made once in a process.
     """
+    _write_files(folder, _made(pickle.dumps((rows, images, ranges, generations)))[0])
+    return Downloads(f"{folder}/downloads"), Table(f"{folder}/lists").parts()[0]
+
+
+def selected(
+    folder: Path, rows: list[dict], images: dict[str, bytes | str], ranges: Ranges, generations: int = 1
+) -> tuple[SelectionSteps, Part, Receipt]:
+    """Downloads as of `stored`, whose images went through all steps up to the survivors, without filters and rules."""
+    files, selection = _made(pickle.dumps((rows, images, ranges, generations)), through_steps=True)
+    _write_files(folder, files)
+    steps, lists = _steps_of(folder, ranges)
+    return steps, lists, Receipt.from_json(selection).moved_to(steps.folder(SURVIVORS))
+
+
+def _steps_of(folder: Path, ranges: Ranges) -> tuple[SelectionSteps, Part]:
+    lists, status = Table(f"{folder}/lists").parts()[0], Downloads(f"{folder}/downloads").status_files(ranges)
+    return SelectionSteps(ranges, lists.path, f"{folder}/work", status), lists
+
+
+@functools.cache
+def _made(given: bytes, through_steps: bool = False) -> tuple[dict[str, bytes], str]:
+    """Make downloads in a folder; return its files by their paths there, and the receipt of the steps."""
+    rows, images, ranges, generations = pickle.loads(given)
+    with tempfile.TemporaryDirectory() as name:
+        folder, selection = Path(name), Receipt("none")
+        if through_steps:
+            _write_files(folder, _made(given)[0])
+            selection = select(_steps_of(folder, ranges)[0])
+        else:
+            _fetch(folder, rows, images, ranges, generations)
+        found = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        return found, selection.to_json()
+
+
+def _write_files(folder: Path, files: dict[str, bytes]) -> None:
+    for parent in {name.rpartition("/")[0] for name in files}:
+        (folder / parent).mkdir(parents=True, exist_ok=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+
+
+def _fetch(folder: Path, rows: list[dict], images: dict[str, bytes | str], ranges: Ranges, generations: int) -> None:
     lists, downloads = plan(folder, rows, ranges), Downloads(f"{folder}/downloads")
     for generation in range(generations):
         recipe = download_recipe(download_settings(), [lists])
@@ -54,12 +100,9 @@ def stored(
                 row for k, row in enumerate(pq.read_table(path).to_pylist())
                 if k % generations == generation and row["url"] in images
             ]  # fmt: skip
-            out = f"{downloads.part_path(number)}/{path.rsplit('/', 1)[-1]}"
-            if not mine:
-                continue
-            receipts.append(_store(out, mine, images))
+            if mine:
+                receipts.append(_store(f"{downloads.part_path(number)}/{path.rsplit('/', 1)[-1]}", mine, images))
         downloads.end_generation(number, recipe, ranges, receipts, 0)
-    return downloads, lists
 
 
 def _store(out: str, rows: list[dict], images: dict[str, bytes | str]) -> Receipt:
