@@ -155,7 +155,7 @@ def test_captions_are_those_of_a_dict(
         for part in range(3):
             rows = pa.table({column: values[part::3] for column, values in shuffled.items()})
             pq.write_table(rows, tmp_path / name / f"{part}.parquet", row_group_size=5)
-    monkeypatch.setattr(keyed_join, "CHUNK_BYTES", 300)
+    monkeypatch.setattr(keyed_join, "CHUNK_BYTES", 600)
     monkeypatch.setattr(keyed_join, "BUCKET_KEYS", 9)
     monkeypatch.setattr(joined, "DIRECT", 1)
     monkeypatch.setattr(caption_join, "KEYS_PER_TASK", 9)

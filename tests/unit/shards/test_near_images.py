@@ -143,7 +143,7 @@ def test_cells_find_most_and_depend_neither_on_ranges_nor_on_tasks(
     monkeypatch.setattr(cells, "MAX_PIVOTS", 1024 if draws == 1 else 2)
     values = vectors(57, seed=3).astype(np.float16)
     kept = []
-    for name, ranges, receiver_images, chunk in (("a", RANGES, 1000, 1 << 20), ("b", Ranges(16, 0), 5, 150)):
+    for name, ranges, receiver_images, chunk in (("a", RANGES, 1000, 1 << 20), ("b", Ranges(8, 0), 12, 200)):
         monkeypatch.setattr(near_images, "RECEIVER_IMAGES", receiver_images)
         monkeypatch.setattr(near_images, "CHUNK_BYTES", chunk)
         found = Search(tmp_path / name, list(values), ranges)

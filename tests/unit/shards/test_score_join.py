@@ -119,7 +119,7 @@ def test_a_filter_gets_each_row_of_an_image_and_a_side_car_the_first(
         assert (mine["fits_no_image"], mine["joined"], mine["same_key"]) == (2, with_one, len(rows) - 3 - with_one)
         assert (mine["images_with"], mine["images_without"]) == (with_one, COUNT - with_one)
     for name in ("CHUNK_BYTES", "BUCKET_KEYS"):
-        monkeypatch.setattr(keyed_join, name, 200)
+        monkeypatch.setattr(keyed_join, name, 600)
     monkeypatch.setattr(joined, "DIRECT", 1)
     monkeypatch.setattr(score_filter, "EXPANDED_ROWS", 2)
     monkeypatch.setattr(score_join, "BATCH_ROWS", 3)

@@ -228,15 +228,15 @@ def test_samples_stand_in_the_final_order_with_their_own_image_text_and_facts(tm
 
 
 def test_bytes_depend_neither_on_ranges_nor_on_generations(tmp_path: Path) -> None:
-    rows, images = curated_rows(URLS), bodies()
+    rows, images = curated_rows(URLS[:29]), bodies(29)
     digests = {}
-    for ranges, generations in ((1, 1), (2, 1), (16, 1), (1, 4), (2, 4), (16, 4)):
+    for ranges, generations in ((1, 1), (2, 1), (8, 1), (1, 3), (2, 3), (8, 3)):
         folder = tmp_path / f"{ranges}-{generations}"
         downloads, lists = stored(folder, rows, images, Ranges(ranges, 0), generations)
         make_shards(folder, downloads, lists, Ranges(ranges, 0))
         tars = sorted((folder / "shards").glob("*.tar"))
         digests[ranges, generations] = [hashlib.sha256(path.read_bytes()).hexdigest() for path in tars]
-    assert len(digests[1, 1]) == 6
+    assert len(digests[1, 1]) == 3
     assert digests == dict.fromkeys(digests, digests[1, 1])
 
 
