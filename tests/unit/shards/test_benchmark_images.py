@@ -1,5 +1,6 @@
 """Images of benchmarks: hashed from folders, tars and tables, and left out of the shards in whatever size they came."""
 
+import functools
 import io
 import tarfile
 from collections import Counter
@@ -42,6 +43,7 @@ from tests.unit.shards.settings import image_filters, unique_rules
 from tests.unit.shards.test_write import URLS, select, stored
 
 
+@functools.cache
 def photo(seed: int, size: tuple[int, int] = (320, 240), kind: str = "JPEG", **options: int) -> bytes:
     """A picture of smooth noise: each seed another."""
     noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)

@@ -91,7 +91,7 @@ def _write_files(folder: Path, files: dict[str, bytes]) -> None:
 
 
 def _fetch(folder: Path, rows: list[dict], images: dict[str, bytes | str], ranges: Ranges, generations: int) -> None:
-    lists, downloads = plan(folder, rows, ranges), Downloads(f"{folder}/downloads")
+    lists, downloads = plan(folder, rows, ranges, buckets=1), Downloads(f"{folder}/downloads")
     for generation in range(generations):
         recipe = download_recipe(download_settings(), [lists])
         number, receipts = downloads.begin_generation(recipe, ranges), []
