@@ -279,7 +279,7 @@ def test_every_image_that_is_no_sample_has_a_reason(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("near", "version"), [("true", IMAGEHASH), ("hash", QUICK)], ids=["true", "hash"])
 def test_near_duplicates_meet_across_sizes_and_the_largest_stays(tmp_path: Path, near: str, version: int) -> None:
     images: dict[str, bytes | str] = {}
-    noise = np.random.default_rng(0)
+    noise, ranges = np.random.default_rng(0), Ranges(2, 0)
     for index in range(0, 30, 3):
         pixels = noise.integers(0, 255, (6, 6, 3), np.uint8)
         picture = Image.fromarray(pixels).resize((256, 256), Image.Resampling.BICUBIC)
@@ -288,21 +288,21 @@ def test_near_duplicates_meet_across_sizes_and_the_largest_stays(tmp_path: Path,
             picture.resize((side, side)).save(out, "JPEG", quality=quality)
             images[url] = out.getvalue()
     images[URLS[30]] = images[URLS[0]]
-    downloads, lists = stored(tmp_path, curated_rows(URLS[:31]), images, Ranges(4, 0), generations=2)
-    exact = make_shards(tmp_path, downloads, lists, Ranges(4, 0))
+    downloads, lists = stored(tmp_path, curated_rows(URLS[:31]), images, ranges, generations=2)
+    exact = make_shards(tmp_path, downloads, lists, ranges)
     assert exact.manifest["drops"] == {"duplicate_image": 1}
     alike: dict[str, list[bytes]] = {}
     for _, _, image, _ in samples(tmp_path):
         alike.setdefault(phash(image, version), []).append(image)
     assert len(alike) < 20, "else nothing is alike"
-    smaller = make_shards(tmp_path, downloads, lists, Ranges(4, 0), rules=unique_rules(near=near))
+    smaller = make_shards(tmp_path, downloads, lists, ranges, rules=unique_rules(near=near))
     assert smaller.manifest["drops"] == {"duplicate_image": 1, "near_duplicate": 30 - len(alike)}
     kept = {phash(image, version): meta["width"] for meta, _, image, _ in samples(tmp_path)}
     assert kept == {key: max(Image.open(io.BytesIO(one)).width for one in group) for key, group in alike.items()}
     gone = tmp_path / "removals.txt"
     gone.write_text(unwanted := phash(next(iter(alike.values()))[0], IMAGEHASH))  # lists hold hashes of version 1
     rules = unique_rules(near=near, removals=(str(gone),))
-    part = make_shards(tmp_path, downloads, lists, Ranges(4, 0), rules=rules)
+    part = make_shards(tmp_path, downloads, lists, ranges, rules=rules)
     assert len(alike) - 3 <= part.manifest["rows_out"] < len(alike)
     assert unwanted not in {phash(image, IMAGEHASH) for _, _, image, _ in samples(tmp_path)}
 
