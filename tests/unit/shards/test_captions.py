@@ -76,9 +76,10 @@ def shards(tmp_path: Path) -> Shards:
     return Shards(tmp_path)
 
 
-@pytest.fixture
-def plain(shards: Shards) -> list[dict]:
-    """The json of the samples without captions."""
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+    """The json of the samples without captions; not to be changed."""
+    shards = Shards(tmp_path_factory.mktemp("plain"))
     for task in shards.tasks:
         write_shard(task)
     return [meta for meta, *_ in samples(shards.folder)]
@@ -365,7 +366,10 @@ def test_later_files_of_a_table_must_have_its_key(tmp_path: Path) -> None:
 
 
 def test_side_cars_are_those_without_captions(shards: Shards, plain: list[dict], tmp_path: Path) -> None:
+    for task in shards.tasks:
+        write_shard(task)
     before = {name: digest for name, digest in tars(tmp_path).items() if name.endswith(".parquet")}
+    assert len(before) == 3
     shards.write({"x": table(tmp_path / "c.parquet", uid=[plain[0]["uid"]], caption=["a"])})
     assert {name: tars(tmp_path)[name] for name in before} == before
     assert pq.read_schema(tmp_path / "shards/00000.parquet").names == SAMPLES.names
