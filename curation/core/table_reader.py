@@ -85,7 +85,7 @@ def read_rows(
 ) -> pa.Table:
     """Return the rows of one file of a table: `columns`, or all columns of the file."""
     with open_table_file(path, schema, further) as file:
-        return file.read(columns)
+        return file.read(columns, use_threads=False)  # a file is small: to give its columns to threads costs more
 
 
 def read_schema(path: str) -> pa.Schema:

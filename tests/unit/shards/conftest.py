@@ -17,16 +17,16 @@ MakeSet = Callable[..., Path]
 
 @pytest.fixture(scope="session")
 def small_set(tmp_path_factory: pytest.TempPathFactory) -> MakeSet:
-    """Fills a folder with the downloads of 20 images and their shards, of 8, 8 and 4 samples; returns the folder."""
+    """Fills a folder with `shards` of 20 images, of 8, 8 and 4 samples; returns the folder."""
 
     @functools.cache
     def made(form: SampleForm) -> Path:
         folder, ranges = tmp_path_factory.mktemp("small_set"), Ranges(1, 0)
         downloads, lists = stored(folder, curated_rows(URLS[:20]), bodies(20), ranges)
         make_shards(folder, downloads, lists, ranges, size=8, form=form)
-        return folder
+        return folder / "shards"
 
     def fill(folder: Path, form: SampleForm = NEWEST_FORM) -> Path:
-        return Path(shutil.copytree(made(form), folder, dirs_exist_ok=True))
+        return Path(shutil.copytree(made(form), folder / "shards", copy_function=shutil.copyfile)).parent
 
     return fill

@@ -4,9 +4,9 @@ import hashlib
 import io
 import json
 import shutil
-import subprocess
-import sys
 import tarfile
+import tracemalloc
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from curation.shards.sample_json import SampleForm
 from jobs import attach, export
 from tests.unit.shards.conftest import MakeSet
 from tests.unit.shards.test_write import NEWEST_FORM
+from tests.unit.sources.test_hostile_tables import counted_memory
 
 
 @pytest.fixture
@@ -361,17 +362,14 @@ def test_a_long_text_that_many_lists_name_takes_little_memory(shards: Path, tmp_
     lists = pa.ListArray.from_arrays(pa.array(range(0, 20_001, 100), pa.int32()), texts)
     path = tmp_path / "c.parquet"
     pq.write_table(pa.table({"uid": uids * 10, "caption": lists}), path)
-    code = (
-        "import resource, sys; from collections import Counter\n"
-        "from curation.shards.attachments import read_attached\n"
-        "base, facts = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, Counter()\n"
-        "rows = list(read_attached(sys.argv[1], '', facts))\n"
-        "print(len(rows), facts['faulty_rows'], resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - base >> 10)"
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
-    rows, faulty, megabytes = map(int, done.stdout.split())
-    assert (rows, faulty) == (0, 200)
-    assert megabytes < 300
+    facts = Counter[str]()
+    tracemalloc.start()
+    with counted_memory() as pool:
+        assert list(attachments.read_attached(str(path), "", facts)) == []
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert facts["faulty_rows"] == 200
+    assert pool.max_memory() + peak < 300 << 20
 
 
 def test_damaged_parquet_is_refused(shards: Path, tmp_path: Path) -> None:

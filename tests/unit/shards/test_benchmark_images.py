@@ -1,5 +1,6 @@
 """Images of benchmarks: hashed from folders, tars and tables, and left out of the shards in whatever size they came."""
 
+import functools
 import io
 import tarfile
 from collections import Counter
@@ -43,6 +44,7 @@ from tests.unit.shards.settings import image_filters, unique_rules
 from tests.unit.shards.test_write import URLS, select, stored
 
 
+@functools.cache
 def photo(seed: int, size: tuple[int, int] = (320, 240), kind: str = "JPEG", **options: int) -> bytes:
     """A picture of smooth noise: each seed another."""
     noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3), np.uint8)
@@ -261,7 +263,7 @@ def same(value: str, count: int) -> pa.Array:
     ("made", "told"),
     [
         pytest.param(
-            lambda: rows_of(300, image=same("x" * 500_000, 300)), "a value of 500,000 bytes in image", id="long names"
+            lambda: rows_of(20, image=same("x" * 500_000, 20)), "a value of 500,000 bytes in image", id="long names"
         ),
         pytest.param(lambda: rows_of(image=["a.jpg", None]), "has a row without image", id="null"),
         pytest.param(lambda: rows_of(phash=["0" * 16, None]), "has a row without phash", id="no hash"),

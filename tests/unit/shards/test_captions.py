@@ -29,10 +29,9 @@ from curation.shards.joined import Joined
 from curation.shards.remove import plan_removing, remove_from_shard
 from curation.shards.sample_json import SampleForm
 from curation.shards.shard_set import ShardSet
-from curation.shards.steps import SelectionSteps
 from curation.shards.write import ShardSize, ShardTask, plan_shard_tasks, write_shard
 from tests.shard_data import curated_rows
-from tests.unit.shards.test_write import URLS, bodies, samples, select, stored
+from tests.unit.shards.test_write import URLS, bodies, samples, selected
 
 COUNT = 20
 
@@ -42,9 +41,8 @@ class Shards:
 
     def __init__(self, folder: Path) -> None:
         self.folder, ranges = folder, Ranges(4, 0)
-        downloads, lists = stored(folder, curated_rows(URLS[:COUNT]), bodies(COUNT), ranges)
-        steps = SelectionSteps(ranges, lists.path, f"{folder}/work", downloads.status_files(ranges))
-        texts = (lists.path, select(steps), ShardSize(8, 1 << 30), SampleForm(2))
+        steps, lists, selection = selected(folder, curated_rows(URLS[:COUNT]), bodies(COUNT), ranges)
+        texts = (lists.path, selection, ShardSize(8, 1 << 30), SampleForm(2))
         self.work, self.tasks = steps.work, plan_shard_tasks(f"{folder}/shards", steps, *texts)
 
     def join(self, captions: dict[str, Path], **more: Any) -> tuple[list[ShardTask], dict[str, dict[str, Any]]]:
@@ -78,9 +76,10 @@ def shards(tmp_path: Path) -> Shards:
     return Shards(tmp_path)
 
 
-@pytest.fixture
-def plain(shards: Shards) -> list[dict]:
-    """The json of the samples without captions."""
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> list[dict]:
+    """The json of the samples without captions; not to be changed."""
+    shards = Shards(tmp_path_factory.mktemp("plain"))
     for task in shards.tasks:
         write_shard(task)
     return [meta for meta, *_ in samples(shards.folder)]
@@ -157,7 +156,7 @@ def test_captions_are_those_of_a_dict(
         for part in range(3):
             rows = pa.table({column: values[part::3] for column, values in shuffled.items()})
             pq.write_table(rows, tmp_path / name / f"{part}.parquet", row_group_size=5)
-    monkeypatch.setattr(keyed_join, "CHUNK_BYTES", 300)
+    monkeypatch.setattr(keyed_join, "CHUNK_BYTES", 600)
     monkeypatch.setattr(keyed_join, "BUCKET_KEYS", 9)
     monkeypatch.setattr(joined, "DIRECT", 1)
     monkeypatch.setattr(caption_join, "KEYS_PER_TASK", 9)
@@ -367,7 +366,10 @@ def test_later_files_of_a_table_must_have_its_key(tmp_path: Path) -> None:
 
 
 def test_side_cars_are_those_without_captions(shards: Shards, plain: list[dict], tmp_path: Path) -> None:
+    for task in shards.tasks:
+        write_shard(task)
     before = {name: digest for name, digest in tars(tmp_path).items() if name.endswith(".parquet")}
+    assert len(before) == 3
     shards.write({"x": table(tmp_path / "c.parquet", uid=[plain[0]["uid"]], caption=["a"])})
     assert {name: tars(tmp_path)[name] for name in before} == before
     assert pq.read_schema(tmp_path / "shards/00000.parquet").names == SAMPLES.names

@@ -93,7 +93,7 @@ def eps_image() -> bytes:
 
 def large_image() -> bytes:
     out = io.BytesIO()
-    Image.new("L", (5001, 5000)).save(out, "PNG")
+    Image.new("1", (5001, 5000)).save(out, "PNG")
     return out.getvalue()
 
 

@@ -31,13 +31,18 @@ from tests.unit.shards.test_write import NEWEST_FORM, URLS, bodies, make_shards,
 SIZES = pytest.mark.parametrize(
     ("ranges", "generations", "size"),
     [
-        pytest.param(4, 1, 10, id="a shard of several files"),
-        pytest.param(4, 3, 10, id="generations"),
+        pytest.param(4, 1, 8, id="a shard of several files"),
+        pytest.param(2, 3, 6, id="generations"),
         pytest.param(1, 1, 5, id="a file of many shards"),
-        pytest.param(8, 2, 100, id="one shard"),
+        pytest.param(4, 2, 100, id="one shard"),
     ],
 )
 Kept = Callable[[int, int, int], dict[str, str]]
+
+
+def few() -> tuple[list[dict], dict[str, bytes | str]]:
+    """The rows of 20 images, and their bodies."""
+    return curated_rows(URLS[:20]), bodies(20)
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +52,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Kept:
     @functools.cache
     def make(ranges: int, generations: int, size: int) -> dict[str, str]:
         folder = tmp_path_factory.mktemp("kept")
-        downloads, lists = stored(folder, curated_rows(URLS), bodies(), Ranges(ranges, 0), generations)
+        downloads, lists = stored(folder, *few(), Ranges(ranges, 0), generations)
         make_shards(folder, downloads, lists, Ranges(ranges, 0), size)
         return digests(folder)
 
@@ -97,7 +102,7 @@ def consume_shards(folder: Path, lists: Part, ranges: Ranges, size: int, stop_af
 def test_the_bytes_are_those_of_kept_downloads_and_the_images_are_gone(
     tmp_path: Path, kept: Kept, ranges: int, generations: int, size: int
 ) -> None:
-    downloads, lists = stored(tmp_path, curated_rows(URLS), bodies(), Ranges(ranges, 0), generations)
+    downloads, lists = stored(tmp_path, *few(), Ranges(ranges, 0), generations)
     before = downloads.inputs()
     part = consume_shards(tmp_path, lists, Ranges(ranges, 0), size)
     assert digests(tmp_path) == kept(ranges, generations, size)
@@ -111,7 +116,7 @@ def test_the_bytes_are_those_of_kept_downloads_and_the_images_are_gone(
 def test_a_stopped_run_goes_on_with_what_is_left(
     tmp_path: Path, kept: Kept, ranges: int, generations: int, size: int
 ) -> None:
-    _, lists = stored(tmp_path, curated_rows(URLS), bodies(), Ranges(ranges, 0), generations)
+    _, lists = stored(tmp_path, *few(), Ranges(ranges, 0), generations)
     wanted = kept(ranges, generations, size)
     for stop_after in range(len(wanted)):
         with pytest.raises(KeyboardInterrupt):

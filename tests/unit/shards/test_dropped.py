@@ -62,7 +62,7 @@ def test_each_reason_has_the_images_with_the_smallest_draws(tmp_path: Path) -> N
     assert len(found["duplicate_image"]) == EXAMPLES
     assert set(found["duplicate_image"]) < {uids[url] for url in URLS[:25]}
     assert set(found) == {"not_attempted", "filter", "duplicate_image"}
-    assert dropped_by_steps(tmp_path / "16", 16) == found, "of another number of lists"
+    assert dropped_by_steps(tmp_path / "4", 4) == found, "of another number of lists"
 
 
 def test_images_of_removal_lists_are_no_examples_of_earlier_steps(tmp_path: Path) -> None:

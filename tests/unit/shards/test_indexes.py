@@ -101,20 +101,15 @@ def test_keys_lead_to_the_bytes_of_a_sample(part: Part) -> None:
     with closing(sqlite3.connect(Path(part.path, ".nv-meta/index.sqlite"))) as base:
         rows = base.execute(query).fetchall()
     assert len(rows) == 3 * 57
-    for (
-        tar,
-        key,
-        start,
-        size,
-        extension,
-        offset,
-        bytes_,
-    ) in rows:
-        with tarfile.open(tars[tar]) as archive:
-            entry = archive.getmember(f"{key}.{extension}")
-            assert (entry.offset_data, entry.size) == (offset, bytes_)
-            assert start <= entry.offset < start + size
-            assert archive.getmember(f"{key}.json").offset == start
+    entries = {}
+    for number, tar in enumerate(tars):
+        with tarfile.open(tar) as archive:
+            entries |= {(number, entry.name): entry for entry in archive}
+    for tar, key, start, size, extension, offset, bytes_ in rows:
+        entry = entries[tar, f"{key}.{extension}"]
+        assert (entry.offset_data, entry.size) == (offset, bytes_)
+        assert start <= entry.offset < start + size
+        assert entries[tar, f"{key}.json"].offset == start
 
 
 def test_a_set_of_an_older_version_gets_no_index_that_would_be_false(part: Part, tmp_path: Path) -> None:

@@ -21,11 +21,11 @@ from curation.shards.duplicates import drop_duplicates
 from curation.shards.near_steps import drop_near_images, prepare_vectors
 from curation.shards.score_join import ScoreSettings, join_scores
 from curation.shards.scores import open_scores
-from curation.shards.steps import UNIQUE, SelectionSteps
+from curation.shards.steps import UNIQUE
 from curation.shards.stored_vectors import from_bytes, to_vectors
 from tests.shard_data import curated_rows
 from tests.unit.shards.test_score_join import write
-from tests.unit.shards.test_write import URLS, bodies, select, stored
+from tests.unit.shards.test_write import URLS, bodies, selected
 
 RANGES = Ranges(4, 0)
 WIDTH, COSINE = 24, 0.95
@@ -106,9 +106,7 @@ class Search:
 
     def __init__(self, folder: Path, values: Sequence[Any], ranges: Ranges = RANGES) -> None:
         rows = sorted(curated_rows(URLS), key=lambda row: URLS.index(row["url"]))
-        downloads, lists = stored(folder, rows, bodies(), ranges, generations=2)
-        steps = SelectionSteps(ranges, lists.path, f"{folder}/work", downloads.status_files(ranges))
-        select(steps)
+        steps, _, _ = selected(folder, rows, bodies(), ranges, generations=2)
         given = [{"uid": row["uid"], "embedding": value} for row, value in zip(rows, values, strict=False)]
         path = write(folder / "embeddings.parquet", given, embedding=HALVES)
         settings = ScoreSettings(tuple(open_scores([str(path)])), False, "", vectors="embedding")
@@ -145,7 +143,7 @@ def test_cells_find_most_and_depend_neither_on_ranges_nor_on_tasks(
     monkeypatch.setattr(cells, "MAX_PIVOTS", 1024 if draws == 1 else 2)
     values = vectors(57, seed=3).astype(np.float16)
     kept = []
-    for name, ranges, receiver_images, chunk in (("a", RANGES, 1000, 1 << 20), ("b", Ranges(16, 0), 5, 150)):
+    for name, ranges, receiver_images, chunk in (("a", RANGES, 1000, 1 << 20), ("b", Ranges(8, 0), 12, 200)):
         monkeypatch.setattr(near_images, "RECEIVER_IMAGES", receiver_images)
         monkeypatch.setattr(near_images, "CHUNK_BYTES", chunk)
         found = Search(tmp_path / name, list(values), ranges)

@@ -34,8 +34,10 @@ RANGES = Ranges(4, 0)
 VECTOR = pa.list_(pa.float16(), 3)
 
 
-def first_set(folder: Path) -> str:
-    """A set of the photographs 0 to 9; returns its path."""
+@pytest.fixture(scope="module")
+def first_set(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of a set of the photographs 0 to 9; not to be written to."""
+    folder = tmp_path_factory.mktemp("first")
     images = {url: photo(seed, quality=90) for seed, url in enumerate(URLS[:10])}
     downloads, lists = stored(folder, curated_rows(URLS[:10]), images, RANGES)
     make_shards(folder, downloads, lists, RANGES, size=4)
@@ -65,14 +67,15 @@ def selected(steps: SelectionSteps, others: OtherSets, near: str) -> Receipt:
         ("true", IMAGEHASH, {"in_other_set": 6, "duplicate_image": 1}),
     ],
 )
-def test_images_of_another_set_are_left_out(tmp_path: Path, near: str, version: int | None, drops: dict) -> None:
-    path = first_set(tmp_path / "first")
+def test_images_of_another_set_are_left_out(
+    tmp_path: Path, first_set: str, near: str, version: int | None, drops: dict
+) -> None:
     images: dict[str, bytes | str] = {url: photo(seed, quality=90) for seed, url in enumerate(URLS[:3])}
     images |= {URLS[20 + seed]: photo(seed, quality=70) for seed in range(3, 6)}
     images |= {URLS[30]: photo(30), URLS[31]: photo(31), URLS[32]: photo(31)}
-    others = open_others([path], NearDuplicates(near), version, "embedding")
+    others = open_others([first_set], NearDuplicates(near), version, "embedding")
     assert [sorted(entry) for entry in others.named] == [["id", "path"]]
-    receipt = selected(steps_of(tmp_path / "second", images), others, near)
+    receipt = selected(steps_of(tmp_path, images), others, near)
     assert receipt.drops == drops
     assert receipt.rows_out == 9 - sum(drops.values())
 
@@ -130,7 +133,7 @@ def test_what_cannot_be_compared_is_refused(tmp_path: Path, near: str, version: 
         open_others([f"{tmp_path}/a.parquet"], NearDuplicates(near), version, "embedding")
 
 
-def test_hashes_of_another_version_and_side_cars_without_embeddings_are_refused(tmp_path: Path) -> None:
+def test_hashes_of_another_version_and_side_cars_without_embeddings_are_refused(tmp_path: Path, first_set: str) -> None:
     old = BENCHMARK_IMAGES.with_metadata({VERSION_KEY: "1"}).empty_table()
     pq.write_table(old, tmp_path / "a.parquet")
     with pytest.raises(HeadtailError, match=r"hashes of version 1, and .* compares version 2: .* overwrite=true"):
@@ -138,9 +141,8 @@ def test_hashes_of_another_version_and_side_cars_without_embeddings_are_refused(
     pq.write_table(BENCHMARK_IMAGES.empty_table(), tmp_path / "new.parquet")
     with pytest.raises(HeadtailError, match=r"compares version 1: set filters.near_duplicates=hash"):
         open_others([f"{tmp_path}/new.parquet"], NearDuplicates.true, IMAGEHASH, "embedding")
-    path = first_set(tmp_path / "first")
     with pytest.raises(HeadtailError, match="no column vector: write that set with score_columns=true"):
-        open_others([path], NearDuplicates.embedding, None, "vector")
+        open_others([first_set], NearDuplicates.embedding, None, "vector")
 
 
 @pytest.mark.parametrize(

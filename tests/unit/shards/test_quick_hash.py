@@ -1,5 +1,6 @@
 """Version 2 of the perceptual hash: one hash for a picture in all sizes, whoever decodes it."""
 
+import functools
 import io
 
 import numpy as np
@@ -13,6 +14,7 @@ from curation.shards.quick_hash import quick_hash
 PINNED = "d454440b5b5b5b5e"
 
 
+@functools.cache
 def picture(seed: int, size: tuple[int, int] = (600, 450)) -> Image.Image:
     """Smooth noise with some texture: each seed another picture."""
     draw = np.random.default_rng(seed)
@@ -23,14 +25,14 @@ def picture(seed: int, size: tuple[int, int] = (600, 450)) -> Image.Image:
 
 def encoded(image: Image.Image, kind: str = "JPEG", **options: object) -> bytes:
     out = io.BytesIO()
-    image.save(out, kind, **options)
+    image.save(out, kind, **({"compress_level": 1} if kind == "PNG" else options))
     return out.getvalue()
 
 
 def test_a_picture_has_one_hash_in_all_sizes_and_qualities() -> None:
     apart: list[int] = []
     hashes = set()
-    for seed in range(20):
+    for seed in range(10):
         image = picture(seed)
         first = int(quick_hash(encoded(image, quality=95)), 16)
         hashes.add(first)
@@ -40,7 +42,7 @@ def test_a_picture_has_one_hash_in_all_sizes_and_qualities() -> None:
             apart.append((first ^ int(quick_hash(other), 16)).bit_count())
     assert np.mean(np.array(apart) == 0) > 0.7
     assert max(apart) <= 4
-    assert len(hashes) == 20
+    assert len(hashes) == 10
 
 
 def test_the_hash_is_the_same_in_every_version_of_the_libraries() -> None:

@@ -27,10 +27,9 @@ from curation.shards.score_filter import iter_scored, plan_filter
 from curation.shards.score_join import ScoreSettings, join_scores
 from curation.shards.scores import open_scores
 from curation.shards.shard_set import ShardSet
-from curation.shards.steps import SelectionSteps
 from curation.shards.write import ShardSize, plan_shard_tasks, write_shard
 from tests.shard_data import curated_rows
-from tests.unit.shards.test_write import URLS, bodies, select, stored
+from tests.unit.shards.test_write import URLS, bodies, selected
 
 COUNT = 24
 
@@ -39,10 +38,8 @@ class Images:
     """Candidates of four ranges, and what is joined with them."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, ranges = folder, Ranges(4, 0)
-        downloads, self.lists = stored(folder, curated_rows(URLS[:COUNT]), bodies(COUNT), ranges)
-        self.steps = SelectionSteps(ranges, self.lists.path, f"{folder}/work", downloads.status_files(ranges))
-        self.selection = select(self.steps)
+        rows, self.folder = curated_rows(URLS[:COUNT]), folder
+        self.steps, self.lists, self.selection = selected(folder, rows, bodies(COUNT), Ranges(4, 0))
         paths = sorted((folder / "work/candidates").glob("*"))
         self.rows = [row for path in paths for row in pq.read_table(path).to_pylist()]
 
@@ -122,7 +119,7 @@ def test_a_filter_gets_each_row_of_an_image_and_a_side_car_the_first(
         assert (mine["fits_no_image"], mine["joined"], mine["same_key"]) == (2, with_one, len(rows) - 3 - with_one)
         assert (mine["images_with"], mine["images_without"]) == (with_one, COUNT - with_one)
     for name in ("CHUNK_BYTES", "BUCKET_KEYS"):
-        monkeypatch.setattr(keyed_join, name, 200)
+        monkeypatch.setattr(keyed_join, name, 600)
     monkeypatch.setattr(joined, "DIRECT", 1)
     monkeypatch.setattr(score_filter, "EXPANDED_ROWS", 2)
     monkeypatch.setattr(score_join, "BATCH_ROWS", 3)

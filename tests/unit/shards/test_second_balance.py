@@ -3,6 +3,7 @@
 import functools
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -43,14 +44,25 @@ def _pool() -> pa.RecordBatch:
 
 
 @functools.cache
-def _surviving() -> pa.RecordBatch:
+def _alive() -> np.ndarray:
     """What download and filters will let through, decided apart from every draw."""
-    return _pool().filter(pa.array(draw(99, "sample", _pool()["uid"]) < 0.4))
+    return draw(99, "sample", _pool()["uid"]) < 0.4
 
 
 @functools.cache
+def _matched(alive: bool) -> tuple[MatchedBatch, dict[str, np.ndarray]]:
+    """The pool, or what survives of it, and its counts."""
+    batch = _pool().filter(pa.array(_alive())) if alive else _pool()
+    return MatchedBatch(batch), _counts(batch)
+
+
 def _true_counts() -> dict[str, np.ndarray]:
-    return _counts(_surviving())
+    return _matched(True)[1]
+
+
+@functools.cache
+def _probabilities(alive: bool, headroom: float = 1.0) -> np.ndarray:
+    return text_probabilities(*_matched(alive), {"en": T["en"] / headroom})
 
 
 HEAD, MIDDLE, TAIL = slice(0, 3), slice(3, 40), slice(100, 300)
@@ -58,16 +70,18 @@ HEAD, MIDDLE, TAIL = slice(0, 3), slice(3, 40), slice(100, 300)
 
 def _direct(unit: Unit, seed: int) -> tuple[MatchedBatch, DrawnBatch]:
     """What a draw over the survivors gives that knows their counts beforehand."""
-    matched = MatchedBatch(_surviving())
-    return matched, draw_batch(matched, text_probabilities(matched, _true_counts(), T), unit, seed)
+    matched = _matched(True)[0]
+    return matched, draw_batch(matched, _probabilities(True), unit, seed)
 
 
 def _first_pass(unit: Unit, seed: int, headroom: float) -> pa.RecordBatch:
     """The survivors of a first pass: rows of `curated`."""
-    matched = MatchedBatch(_pool())
-    p = text_probabilities(matched, _counts(_pool()), {"en": T["en"] / headroom})
-    curated = curated_batch(matched, draw_batch(matched, p, unit, seed))
-    return curated.filter(pa.array(draw(99, "sample", curated["uid"]) < 0.4))
+    return _left(draw_batch(_matched(False)[0], _probabilities(False, headroom), unit, seed))
+
+
+def _left(drawn: DrawnBatch) -> pa.RecordBatch:
+    """The rows of `curated` of what is drawn of the pool and survives."""
+    return curated_batch(_matched(False)[0], replace(drawn, chosen=np.where(_alive(), drawn.chosen, -1)))
 
 
 @pytest.mark.parametrize("unit", list(Unit))
@@ -87,10 +101,9 @@ def test_with_targets_it_is_the_direct_draw_with_these(unit: Unit) -> None:
     """Own t are in counts of survivors: the first pass draws with t / headroom."""
     targets = EntryTargets({"en": (np.array([0, 1, 5], np.int32), np.array([3.0, -20.0, 0.2]))})
     first = balance_goal(t=T["en"], headroom=0.3).first_pass_targets(targets)
-    pool, surviving = MatchedBatch(_pool()), MatchedBatch(_surviving())
-    p = text_probabilities(pool, with_targets(_counts(_pool()), first), {"en": T["en"] / 0.3})
-    curated = curated_batch(pool, draw_batch(pool, p, unit, 3))
-    survivors = curated.filter(pa.array(draw(99, "sample", curated["uid"]) < 0.4))
+    (pool, counts), (surviving, _) = _matched(False), _matched(True)
+    p = text_probabilities(pool, with_targets(counts, first), {"en": T["en"] / 0.3})
+    survivors = _left(draw_batch(pool, p, unit, 3))
     wanted = text_probabilities(surviving, with_targets(_true_counts(), targets), T)
     second, shortfall = SecondDraw(unit, 3, _true_counts(), T, targets), MissingTexts()
     ((left, again),) = draw_survivors([survivors], second, shortfall)

@@ -1,5 +1,6 @@
 """The second balance in the shards' steps gives what it gives over all survivors at once."""
 
+import functools
 from pathlib import Path
 
 import numpy as np
@@ -37,10 +38,15 @@ from tests.unit.shards.test_write import select, stored
 T = {"en": 40.0, "de": 40.0}
 
 
+@functools.cache
+def pool() -> pa.RecordBatch:
+    """Some images in two languages."""
+    return to_batch(make_images(1500, seed=5, langs=("en", "de"), max_ids=3))
+
+
 def first_pass(unit: Unit) -> list[dict]:
-    """Rows of `curated` of some images in two languages."""
-    pool = to_batch(make_images(3000, seed=5, langs=("en", "de"), max_ids=3))
-    matched, counts = MatchedBatch(pool), CountArrays()
+    """Rows of `curated` of the pool."""
+    matched, counts = MatchedBatch(pool()), CountArrays()
     counts.add(matched)
     p = text_probabilities(matched, dict(counts.items()), {lang: t / 0.5 for lang, t in T.items()})
     return curated_batch(matched, draw_batch(matched, p, unit, 3)).to_pylist()

@@ -3,11 +3,11 @@
 import functools
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pytest
 
 from curation.balancing.balance import DrawnBatch, curated_batch, text_probabilities
@@ -51,49 +51,56 @@ def _pool() -> tuple[pa.RecordBatch, pa.ListArray]:
 
 
 @functools.cache
-def _alive() -> pa.BooleanArray:
+def _alive() -> np.ndarray:
     """What download and filters will let through, decided apart from every draw."""
-    return pa.array(draw(99, "sample", _pool()[0]["uid"]) < 0.4)
+    return draw(99, "sample", _pool()[0]["uid"]) < 0.4
+
+
+@functools.cache
+def _matched(alive: bool) -> tuple[MatchedBatch, pa.ListArray]:
+    """Return the pool, or what survives of it, and its tags."""
+    batch, tags = _pool()
+    if alive:
+        batch, tags = batch.filter(pa.array(_alive())), tags.filter(pa.array(_alive()))
+    return MatchedBatch(batch), tags
 
 
 @functools.cache
 def _counts(alive: bool) -> tuple[Counts, np.ndarray]:
     """Return the counts of entries and of tags, of the pool or of what survives."""
-    batch, tags = _pool()
-    if alive:
-        batch, tags = batch.filter(_alive()), tags.filter(_alive())
+    matched, tags = _matched(alive)
     counts = CountArrays()
-    counts.add(MatchedBatch(batch))
+    counts.add(matched)
     return dict(counts.items()), np.bincount(tags.flatten().to_numpy(), minlength=TAGS)
 
 
-def _once(
-    batch: pa.RecordBatch, tags: pa.ListArray, counts: tuple[Counts, np.ndarray], scale: float, how: tuple, seed: int
-) -> tuple[MatchedBatch, DrawnBatch]:
-    """Draw once by entries and tags, with thresholds that are larger by 1 / scale."""
-    matched, (unit, combine) = MatchedBatch(batch), how
-    t, tags_t = _thresholds(combine)
-    p = text_probabilities(matched, counts[0], {"en": t / scale})
+@functools.cache
+def _probabilities(alive: bool, combine: Combine, scale: float) -> tuple[np.ndarray, np.ndarray]:
+    """Return those of texts by entries, and of images by tags, with thresholds that are larger by 1 / scale."""
+    (matched, tags), counts, (t, tags_t) = _matched(alive), _counts(alive), _thresholds(combine)
     lists = (tags.offsets.to_numpy() - tags.offsets[0].as_py(), tags.flatten().to_numpy())
-    q = concept_probabilities(*lists, counts[1], tags_t / scale)
-    images = draw_concepts(combine, seed, batch["uid"], {"tags": q})
+    p = text_probabilities(matched, counts[0], {"en": t / scale})
+    return p, concept_probabilities(*lists, counts[1], tags_t / scale)
+
+
+def _once(alive: bool, scale: float, how: tuple, seed: int) -> tuple[MatchedBatch, DrawnBatch]:
+    """Draw once by entries and tags."""
+    matched, (unit, combine) = _matched(alive)[0], how
+    p, q = _probabilities(alive, combine, scale)
+    images = draw_concepts(combine, seed, matched.batch["uid"], {"tags": q})
     return matched, draw_combined(matched, p, images, unit, seed)
 
 
-def _direct(how: tuple, seed: int) -> tuple[pa.RecordBatch, np.ndarray]:
-    """Return what a draw over the survivors keeps that knows their counts, and its tags."""
-    batch, tags = (each.filter(_alive()) for each in _pool())
-    matched, drawn = _once(batch, tags, _counts(True), 1.0, how, seed)
-    return curated_batch(matched, drawn), tags.filter(pa.array(drawn.chosen >= 0)).flatten().to_numpy()
+def _direct(how: tuple, seed: int) -> tuple[MatchedBatch, DrawnBatch]:
+    """Return what a draw over the survivors keeps that knows their counts."""
+    return _once(True, 1.0, how, seed)
 
 
 def _first(how: tuple, seed: int) -> tuple[pa.RecordBatch, pa.ListArray]:
     """Return the survivors of a first pass, rows of `curated`, and their tags."""
-    batch, tags = _pool()
-    matched, drawn = _once(batch, tags, _counts(False), HEADROOM, how, seed)
-    kept = pa.array(drawn.chosen >= 0)
-    alive = _alive().filter(kept)
-    return curated_batch(matched, drawn).filter(alive), tags.filter(kept).filter(alive)
+    matched, drawn = _once(False, HEADROOM, how, seed)
+    left = replace(drawn, chosen=np.where(_alive(), drawn.chosen, -1))
+    return curated_batch(matched, left), _pool()[1].filter(pa.array(left.chosen >= 0))
 
 
 def _again(
@@ -103,8 +110,8 @@ def _again(
     how: tuple,
     seed: int,
     missing: MissingTexts,
-) -> tuple[pa.RecordBatch, np.ndarray]:
-    """Return what the second balance keeps of survivors with these counts, and its tags."""
+) -> list[tuple[MatchedBatch, DrawnBatch]]:
+    """Return what the second balance keeps of survivors with these counts, in two batches."""
     (unit, combine), (rows, tags) = how, survivors
     t, tags_t = _thresholds(combine)
     save_array(f"{folder}/counts/tags.npy", counts[1])
@@ -112,10 +119,11 @@ def _again(
     write_batches(joined_path(str(folder), "a"), pa.schema([("tags", tags.type)]), [pa.record_batch([tags], ["tags"])])
     second = SecondDraw(unit, seed, counts[0], {"en": t}, concepts=concepts)
     with concepts.read("a") as found:
-        drawn = list(draw_survivors([rows.slice(0, 700), rows.slice(700)], second, missing, found))
-    kept = np.concatenate([each.chosen >= 0 for _, each in drawn])
-    left = pa.Table.from_batches([curated_batch(*each) for each in drawn]).combine_chunks().to_batches()[0]
-    return left, tags.filter(pa.array(kept)).flatten().to_numpy()
+        return list(draw_survivors([rows.slice(0, 700), rows.slice(700)], second, missing, found))
+
+
+def _curated(drawn: list[tuple[MatchedBatch, DrawnBatch]]) -> pa.RecordBatch:
+    return pa.Table.from_batches([curated_batch(*each) for each in drawn]).combine_chunks().to_batches()[0]
 
 
 @pytest.mark.parametrize("combine", list(Combine))
@@ -126,10 +134,10 @@ def test_with_true_counts_it_is_a_direct_draw_bit_for_bit(
     monkeypatch.setattr(sys.modules[__name__], "HEADROOM", 0.2)  # of each tag and entry more than this survives
     how, missing = (unit, combine), MissingTexts()
     survivors = _first(how, 3)
-    again, _ = _again(tmp_path, survivors, _counts(True), how, 3, missing)
+    again = _curated(_again(tmp_path, survivors, _counts(True), how, 3, missing))
     assert missing.missing == 0  # no probability is larger than before
     assert 100 < again.num_rows < survivors[0].num_rows
-    assert again.equals(_direct(how, 3)[0])
+    assert again.equals(curated_batch(*_direct(how, 3)))
 
 
 def test_nothing_comes_back_that_the_first_pass_dropped(tmp_path: Path) -> None:
@@ -138,7 +146,7 @@ def test_nothing_comes_back_that_the_first_pass_dropped(tmp_path: Path) -> None:
     survivors = _first(how, 3)
     small = {lang: counts / 1000 for lang, counts in _counts(True)[0].items()}
     missing = MissingTexts()
-    again, _ = _again(tmp_path, survivors, (small, _counts(True)[1] / 1000), how, 3, missing)
+    again = _curated(_again(tmp_path, survivors, (small, _counts(True)[1] / 1000), how, 3, missing))
     assert missing.missing > 0
     assert again.equals(survivors[0])
 
@@ -163,12 +171,13 @@ def _ratios(folder: Path, how: tuple, count: Callable, seeds: int) -> list[float
     for seed in range(seeds):
         survivors = _first(how, seed)
         ours = _again(folder, survivors, count(survivors, how[0]), how, seed, MissingTexts())
-        for row, (kept, tags) in enumerate((ours, _direct(how, seed))):
-            matched, counts = MatchedBatch(kept), CountArrays()
-            is_kept = pc.struct_field(matched.structs, "kept").to_numpy(zero_copy_only=False)
-            counts.add_weighted(matched, is_kept.astype(np.int64))
+        for row, (drawn, lists) in enumerate(((ours, survivors[1]), ([_direct(how, seed)], _matched(True)[1]))):
+            counts = CountArrays()
+            for matched, each in drawn:
+                counts.add_weighted(matched, each.kept.astype(np.int64))
             entries = np.pad(dict(counts.items())["en"], (0, 300))[:300]
-            tags = np.bincount(tags, minlength=TAGS)
+            images = pa.array(np.concatenate([each.chosen >= 0 for _, each in drawn]))
+            tags = np.bincount(lists.filter(images).flatten().to_numpy(), minlength=TAGS)
             sums[row] += [entries[:3].sum(), entries[100:].sum(), tags[:2].sum(), tags[30:].sum()]
     return (sums[0] / sums[1]).tolist()
 

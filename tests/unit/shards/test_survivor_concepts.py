@@ -28,7 +28,7 @@ from curation.shards.steps import SelectionSteps
 from curation.shards.survivor_concepts import SurvivorConcepts, join_survivors
 from tests.shard_data import curated_rows
 from tests.unit.balancing.settings import balance_goal
-from tests.unit.shards.test_write import URLS, bodies, select, stored
+from tests.unit.shards.test_write import URLS, bodies, selected
 
 RANGES, SEED, T = Ranges(4, 0), 5, 15.0
 TARGETS = EntryTargets({"concepts.tags": (np.array([1, 3], np.int32), np.array([0.5, -4.0]))})
@@ -78,9 +78,7 @@ def survivors(tmp_path: Path) -> Survivors:
         row["keep_probability"] = p
         row["texts"] = [text | {"keep_probability": p} for text in row["texts"]]
     images |= dict.fromkeys(URLS[:9], "timeout")
-    downloads, lists = stored(tmp_path, rows, images, RANGES)
-    steps = SelectionSteps(RANGES, lists.path, f"{tmp_path}/work", downloads.status_files(RANGES))
-    select(steps)
+    steps, _, _ = selected(tmp_path, rows, images, RANGES)
     hashes = {url: hashlib.sha256(body).hexdigest() for url, body in images.items() if isinstance(body, bytes)}
     return Survivors(tmp_path, steps, rows, {row["uid"]: hashes.get(row["url"], "e" * 64) for row in rows})
 
