@@ -12,6 +12,7 @@ import random
 import re
 import tempfile
 from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +72,15 @@ def deviates(encoding: str, sequence: bytes) -> bool:
 
 
 def pairs(encoding: str) -> list[bytes]:
-    """All sequences of one and of two bytes."""
-    both = [bytes([first, second]) for first in range(256) for second in range(256)]
-    return [bytes([first]) for first in range(256)] + [pair for pair in both if not deviates(encoding, pair)]
+    """All sequences of one and of two bytes, without those at which Chromium differs."""
+    both = _all_pairs()
+    return [pair for pair in both if not deviates(encoding, pair)] if encoding in DEVIATIONS else both
+
+
+@cache
+def _all_pairs() -> list[bytes]:
+    ends = [bytes([end]) for end in range(256)]
+    return ends + [first + second for first in ends for second in ends]
 
 
 def drawn(encoding: str) -> list[bytes]:

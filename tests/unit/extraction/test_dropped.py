@@ -36,6 +36,14 @@ def write_wat(path: Path, *pages: list[dict[str, Any]]) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def word_lists(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("words")
+    (folder / "en.txt").write_text("rude\n")
+    (folder / "de.txt").write_text("dirty thing\nstraße\n")
+    return f"{folder}/{{lang}}.txt"
+
+
 def extracted(path: Path, seed: int | None = 0, **settings: Any) -> tuple[dict[str, list[DroppedRow]], Receipt]:
     output = str(path.with_suffix(".parquet"))
     receipt = extract_file(
@@ -106,11 +114,10 @@ def test_languages_are_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("word", ["", "a.jpg", "http://10.0.0.1/a.jpg"], ids=["words", "removed", "private"])
 @pytest.mark.parametrize("text", ["rude", "me@example.org", "x", ""], ids=["listed", "email", "short", "blank"])
-def test_nothing_is_kept_of_what_must_stay_unseen(tmp_path: Path, word: str, text: str) -> None:
+def test_nothing_is_kept_of_what_must_stay_unseen(tmp_path: Path, word_lists: str, word: str, text: str) -> None:
     """Neither for its own reason nor for any other; the link beside it, which may be seen, is an example."""
-    (tmp_path / "en.txt").write_text("rude\n")
     (tmp_path / "gone.txt").write_text(uid_of(f"{PAGE}a.jpg") + "\n")
-    rules = text_rules(min_chars=2, emails=Emails.drop, word_lists=f"{tmp_path}/{{lang}}.txt")
+    rules = text_rules(min_chars=2, emails=Emails.drop, word_lists=word_lists)
     hidden = image(word or "b.jpg", alt=text or " ") if word else image("b.jpg", alt=f"rude {text}", title="r" + "ude")
     path = write_wat(tmp_path / "a.wat.gz", [hidden, hidden, image("c.jpg", alt="y"), image("d.jpg", alt=" ")])
     examples, receipt = extracted(path, texts=rules, urls=url_rules(removals=(f"{tmp_path}/gone.txt",)))
@@ -127,12 +134,11 @@ def test_nothing_is_kept_of_what_must_stay_unseen(tmp_path: Path, word: str, tex
 ], ids=["removed", "removed with a query", "email", "escaped email", "listed word", "secret", "private within", "local",
         "no domain", "long", "escapes of escapes", "two dots", "two dots behind a name", "invisible in a word",
         "punycode"])  # fmt: skip
-def test_an_address_is_hidden_whichever_rule_came_first(tmp_path: Path, url: str) -> None:
+def test_an_address_is_hidden_whichever_rule_came_first(tmp_path: Path, word_lists: str, url: str) -> None:
     """Of links without a text, of blocked hosts and of repeats."""
-    (tmp_path / "de.txt").write_text("dirty thing\nstraße\n")
     rules = url_rules(block_hosts=("ads.test",), removals=("https://ads.test/gone.jpg",))
     links = [image(url), *[image(url, alt="kite", title="kite")] * 2, image("b.jpg")]
-    texts = text_rules(word_lists=f"{tmp_path}/{{lang}}.txt")
+    texts = text_rules(word_lists=word_lists)
     examples, receipt = extracted(write_wat(tmp_path / "a.wat.gz", links), texts=texts, urls=rules)
     assert shown(examples) == {"no_text": [(f"{PAGE}b.jpg", "")]}
     assert receipt.drops.total() > 2
@@ -161,10 +167,9 @@ def test_of_an_address_that_cannot_be_resolved_the_scheme_is_kept(
     "jane\uff0540example.org", "jane&amp;#64;example.org", "jane%252540example.org", "dir\u00adty th\u200bing xxx",
 ], ids=["email", "entity", "full width", "tab", "blanks", "url", "host", "secret", "long",
         "full width escape", "entity of an entity", "escapes", "invisible"])  # fmt: skip
-def test_a_text_is_hidden_whichever_rule_came_first(tmp_path: Path, text: str, emails: Emails) -> None:
+def test_a_text_is_hidden_whichever_rule_came_first(tmp_path: Path, word_lists: str, text: str, emails: Emails) -> None:
     """Also with the word list of another language than its own."""
-    (tmp_path / "de.txt").write_text("dirty thing\n")
-    rules = text_rules(max_chars=4, emails=emails, word_lists=f"{tmp_path}/{{lang}}.txt")
+    rules = text_rules(max_chars=4, emails=emails, word_lists=word_lists)
     links = [image("a.jpg", alt=text), image("ftp://h.org/", alt=text), image("b.jpg", alt="kites")]
     path = write_wat(tmp_path / "a.wat.gz", links)
     assert shown(extracted(path, texts=rules)[0]) == {"long_text": [(f"{PAGE}b.jpg", "kites")]}

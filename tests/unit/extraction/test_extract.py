@@ -121,11 +121,13 @@ class Endless(io.RawIOBase):
     """A file that begins so and then repeats the rest for ever."""
 
     def __init__(self, start: bytes, rest: bytes) -> None:
-        self._data, self.at = start + rest * (ENOUGH // len(rest)), 0
+        self._start, self._rest, self.at = start, rest, 0
 
     def read(self, size: int = -1) -> bytes:
         assert 0 <= self.at + size < ENOUGH - 100_000, "would never end"
-        data = self._data[self.at : self.at + size]
+        within = max(self.at - len(self._start), 0) % len(self._rest)
+        repeated = self._rest * (size // len(self._rest) + 2)
+        data = (self._start[self.at :] + repeated[within:])[:size]
         self.at += len(data)
         return data
 

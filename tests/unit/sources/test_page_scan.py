@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 
 import pytest
 
@@ -118,5 +119,7 @@ def test_a_srcset_in_one_pass_equals_the_expression_of_before() -> None:
     [",", " ", ", ", "a,", "a ,", "(", "a (", "a 1x,(", "a (,)", ")", pytest.param("9" * 99, id="digits")],
 )
 def test_a_hostile_srcset_takes_no_time(piece: str) -> None:
-    largest_source(piece * 200_000)
-    largest_source(piece * 200_000 + " x y (")
+    start = time.process_time()
+    largest_source(piece * 50_000)
+    largest_source(piece * 50_000 + " x y (")
+    assert time.process_time() - start < 2

@@ -4,6 +4,7 @@ import gzip
 import json
 import re
 from collections import Counter
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -131,11 +132,12 @@ def test_the_table_equals_another_parsers_count(name: str) -> None:
     assert +counts == Counter(table)
 
 
-def rows_of(path: Path, source: SourceKind, addresses: ImageAddresses) -> set[tuple[str, str, str]]:
+@cache
+def rows_of(path: Path, source: SourceKind, addresses: ImageAddresses) -> frozenset[tuple[str, str, str]]:
     """URL, text key and text of each pair of a file."""
     settings = extraction_settings(source=source, language=ENGLISH, rules=2, image_addresses=addresses)
     batches = iter_pairs(str(path), settings, Receipt(path.name))
-    return {(row["url"], row["text_key"], row["text"]) for batch in batches for row in batch.to_pylist()}
+    return frozenset((row["url"], row["text_key"], row["text"]) for batch in batches for row in batch.to_pylist())
 
 
 @needs_shared

@@ -2,6 +2,8 @@
 
 import io
 import random
+from collections.abc import Callable
+from functools import cache
 
 import pytest
 
@@ -19,11 +21,27 @@ RECORDS = [
     for n in range(60)
 ]
 WHOLE = b"".join(RECORDS)
-DICTIONARY = trained_dictionary(RECORDS)
-OTHER = trained_dictionary([record[::-1] for record in RECORDS])
-FRAMES = [zstd_frame(record) for record in RECORDS]
-WITH_DICTIONARY = [zstd_frame(record, DICTIONARY) for record in RECORDS]
 HALF = len(RECORDS) // 2
+
+
+@cache
+def dictionary() -> bytes:
+    return trained_dictionary(RECORDS)
+
+
+@cache
+def other() -> bytes:
+    return trained_dictionary([record[::-1] for record in RECORDS])
+
+
+@cache
+def frames() -> list[bytes]:
+    return [zstd_frame(record) for record in RECORDS]
+
+
+@cache
+def with_dictionary() -> list[bytes]:
+    return [zstd_frame(record, dictionary()) for record in RECORDS]
 
 
 def plain(data: bytes) -> tuple[bytes, ReadLog]:
@@ -38,31 +56,33 @@ def alts(data: bytes) -> list[int]:
 
 
 FILES = {
-    "a frame a record": b"".join(FRAMES),
-    "one frame": zstd_frame(WHOLE),
-    "a frame of known size": packed(WHOLE, "zstd"),
-    "several frames a record": b"".join(zstd_frame(WHOLE[at : at + 99]) for at in range(0, len(WHOLE), 99)),
-    "a dictionary": skippable(DICTIONARY) + b"".join(WITH_DICTIONARY),
-    "a packed dictionary": skippable(packed(DICTIONARY, "zstd")) + b"".join(WITH_DICTIONARY),
-    "a dictionary without use": skippable(OTHER) + b"".join(FRAMES),
-    "two files in a row": skippable(DICTIONARY) + b"".join(WITH_DICTIONARY[:HALF])
-    + skippable(packed(OTHER, "zstd")) + b"".join(zstd_frame(record, OTHER) for record in RECORDS[HALF:]),
-    "a dictionary in the middle": b"".join(FRAMES[:HALF]) + skippable(DICTIONARY) + b"".join(WITH_DICTIONARY[HALF:]),
-    "extensions between": b"".join(frame + skippable(b"x" * n, 2) for n, frame in enumerate(FRAMES)),
-    "an extension in front": skippable(b"x", 0) + b"".join(FRAMES),
-    "empty frames": zstd_frame(b"").join([b"", *FRAMES, b""]),
-    "zeros behind": b"".join(FRAMES) + bytes(999),
+    "a frame a record": lambda: b"".join(frames()),
+    "one frame": lambda: zstd_frame(WHOLE),
+    "a frame of known size": lambda: packed(WHOLE, "zstd"),
+    "several frames a record": lambda: b"".join(zstd_frame(WHOLE[at : at + 499]) for at in range(0, len(WHOLE), 499)),
+    "a dictionary": lambda: skippable(dictionary()) + b"".join(with_dictionary()),
+    "a packed dictionary": lambda: skippable(packed(dictionary(), "zstd")) + b"".join(with_dictionary()),
+    "a dictionary without use": lambda: skippable(other()) + b"".join(frames()),
+    "two files in a row": lambda: skippable(dictionary()) + b"".join(with_dictionary()[:HALF])
+    + skippable(packed(other(), "zstd")) + b"".join(zstd_frame(record, other()) for record in RECORDS[HALF:]),
+    "a dictionary in the middle": lambda: b"".join(frames()[:HALF]) + skippable(dictionary())
+    + b"".join(with_dictionary()[HALF:]),
+    "extensions between": lambda: b"".join(frame + skippable(b"x" * n, 2) for n, frame in enumerate(frames())),
+    "an extension in front": lambda: skippable(b"x", 0) + b"".join(frames()),
+    "empty frames": lambda: zstd_frame(b"").join([b"", *frames(), b""]),
+    "zeros behind": lambda: b"".join(frames()) + bytes(999),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", FILES)
 def test_whole_files(name: str) -> None:
-    data, log = plain(FILES[name])
+    file = FILES[name]()
+    data, log = plain(file)
     assert data == WHOLE
     assert not log.faults
-    assert log.bytes_read == len(FILES[name])
+    assert log.bytes_read == len(file)
     assert log.plain_bytes == len(WHOLE)
-    pieces = b"".join(piece or b"damage" for piece in zstd_frames.read_frames(io.BytesIO(FILES[name]), ReadLog()))
+    pieces = b"".join(piece or b"damage" for piece in zstd_frames.read_frames(io.BytesIO(file), ReadLog()))
     assert pieces == WHOLE, "the frames one by one"
 
 
@@ -75,16 +95,17 @@ def broken(frames: list[bytes], number: int = HALF, at: float = 0.5) -> list[byt
 
 
 @pytest.mark.parametrize("at", [0.0, 0.2, 0.5, 0.99])
-@pytest.mark.parametrize("frames", [FRAMES, [skippable(DICTIONARY), *WITH_DICTIONARY]], ids=["plain", "dictionary"])
-def test_damage_ends_a_frame(frames: list[bytes], at: float) -> None:
-    number = len(frames) - HALF
-    data, log = plain(b"".join(broken(frames, number, at)))
-    record = number - (len(frames) - len(RECORDS))
+@pytest.mark.parametrize("has_dictionary", [False, True], ids=["plain", "dictionary"])
+def test_damage_ends_a_frame(has_dictionary: bool, at: float) -> None:
+    parts = [skippable(dictionary()), *with_dictionary()] if has_dictionary else frames()
+    number = len(parts) - HALF
+    data, log = plain(b"".join(broken(parts, number, at)))
+    record = number - (len(parts) - len(RECORDS))
     assert data.startswith(b"".join(RECORDS[:record]))
     assert data.endswith(BREAK + b"".join(RECORDS[record + 1 :]))
-    assert [offset for offset, _ in log.faults] == [sum(map(len, frames[:number]))]
+    assert [offset for offset, _ in log.faults] == [sum(map(len, parts[:number]))]
     assert "zstd frame" in log.faults[0][1]
-    assert {*range(len(RECORDS))} - {*alts(b"".join(broken(frames, number, at)))} <= {record}
+    assert {*range(len(RECORDS))} - {*alts(b"".join(broken(parts, number, at)))} <= {record}
 
 
 FOREIGN, DAMAGED = "bytes that belong to no zstd frame", "damaged zstd frame: "
@@ -92,40 +113,47 @@ NO_DICTIONARY = "the dictionary of the zstd frames is damaged: "
 
 
 @pytest.mark.parametrize(
-    ("data", "numbers", "fault"),
+    ("make", "numbers", "fault"),
     [
-        pytest.param(b"".join(FRAMES)[:-9], range(59), "the file ends within a zstd frame", id="cut off"),
-        pytest.param(b"".join(FRAMES[:9]) + FRAMES[9][:2], range(9), FOREIGN, id="cut off in a magic"),
-        pytest.param(b"".join(FRAMES[:9]) + b"junk" * 99 + b"".join(FRAMES[9:]), range(60), FOREIGN, id="junk"),
+        pytest.param(lambda: b"".join(frames())[:-9], range(59), "the file ends within a zstd frame", id="cut off"),
+        pytest.param(lambda: b"".join(frames()[:9]) + frames()[9][:2], range(9), FOREIGN, id="cut off in a magic"),
         pytest.param(
-            b"".join(FRAMES[:9]) + skippable(bytes(99))[:7] + b"\x7f" + b"".join(FRAMES[9:]), range(60),
+            lambda: b"".join(frames()[:9]) + b"junk" * 99 + b"".join(frames()[9:]), range(60), FOREIGN, id="junk"
+        ),
+        pytest.param(
+            lambda: b"".join(frames()[:9]) + skippable(bytes(99))[:7] + b"\x7f" + b"".join(frames()[9:]), range(60),
             "a damaged skippable frame of zstd", id="a huge skippable frame",
         ),
         pytest.param(
-            b"".join(FRAMES[:9]) + FRAMES[9][:-40] + b"".join(FRAMES[10:]), [*range(9), *range(10, 60)], DAMAGED,
-            id="bytes lost",
+            lambda: b"".join(frames()[:9]) + frames()[9][:-40] + b"".join(frames()[10:]), [*range(9), *range(10, 60)],
+            DAMAGED, id="bytes lost",
         ),
-        pytest.param(b"".join(WITH_DICTIONARY), [], f"{DAMAGED}Dictionary mismatch", id="no dictionary"),
-        pytest.param(skippable(OTHER) + b"".join(WITH_DICTIONARY), [], f"{DAMAGED}Dictionary mismatch", id="another"),
+        pytest.param(lambda: b"".join(with_dictionary()), [], f"{DAMAGED}Dictionary mismatch", id="no dictionary"),
         pytest.param(
-            skippable(b"x" * 99) + b"".join(FRAMES), range(60), f"{NO_DICTIONARY}it does not begin", id="other bytes"
-        ),
-        pytest.param(
-            skippable(packed(DICTIONARY, "zstd")[:-9]) + b"".join(FRAMES), range(60), NO_DICTIONARY, id="cut dictionary"
+            lambda: skippable(other()) + b"".join(with_dictionary()), [], f"{DAMAGED}Dictionary mismatch", id="another"
         ),
         pytest.param(
-            skippable(packed(DICTIONARY + bytes(9 << 20), "zstd")) + b"".join(FRAMES), range(60),
+            lambda: skippable(b"x" * 99) + b"".join(frames()), range(60),
+            f"{NO_DICTIONARY}it does not begin", id="other bytes",
+        ),
+        pytest.param(
+            lambda: skippable(packed(dictionary(), "zstd")[:-9]) + b"".join(frames()), range(60), NO_DICTIONARY,
+            id="cut dictionary",
+        ),
+        pytest.param(
+            lambda: skippable(packed(dictionary() + bytes(9 << 20), "zstd")) + b"".join(frames()), range(60),
             f"{NO_DICTIONARY}more than 8388608 bytes", id="a dictionary of 9 MB",
         ),
-        pytest.param(skippable(b"")[:-1], [], NO_DICTIONARY, id="half a head"),
-        pytest.param(FRAMES[0][:4], [], "the file ends within a zstd frame", id="a magic"),
+        pytest.param(lambda: skippable(b"")[:-1], [], NO_DICTIONARY, id="half a head"),
+        pytest.param(lambda: frames()[0][:4], [], "the file ends within a zstd frame", id="a magic"),
         pytest.param(
-            b"\x28\xb5\x2f\xfd\x00\x90\x23\x03\x00a" + b"".join(FRAMES), range(60),
+            lambda: b"\x28\xb5\x2f\xfd\x00\x90\x23\x03\x00a" + b"".join(frames()), range(60),
             f"{DAMAGED}Frame requires too much memory", id="a window of 256 MB",
         ),
     ],
 )  # fmt: skip
-def test_faults(data: bytes, numbers: range, fault: str) -> None:
+def test_faults(make: Callable[[], bytes], numbers: range, fault: str) -> None:
+    data = make()
     _, log = plain(data)
     assert log.faults[0][1].startswith(fault), log.faults
     assert alts(data) == [*numbers]
@@ -152,7 +180,7 @@ def test_bombs_are_read_in_pieces() -> None:
 
 
 def test_the_kind_of_a_zstd_file_is_known() -> None:
-    for data in (FILES["a frame a record"], FILES["a dictionary"]):
+    for data in (FILES["a frame a record"](), FILES["a dictionary"]()):
         assert foreign_kind(io.BytesIO(data), SourceKind.warc) == ""
         assert (
             foreign_kind(io.BytesIO(data), SourceKind.wat)

@@ -4,23 +4,47 @@ import bz2
 import gzip
 import random
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
 import pytest
 
-from curation.core import s3_store, storage
+from curation.core import remote, s3_store, storage
 from curation.core.errors import HeadtailError
 from curation.core.receipts import Receipt
+from metadata.sources import dumps
 from metadata.sources.dumps import read_pages, read_site
 from metadata.sources.page_views import TitleSettings, ViewsTask, count_views
 from metadata.sources.wordnet import read_names
 from tests.dump_data import dump, multistream
 from tests.faulty_store import Faults, FaultyStore, store_found_in
 
-WORDS = [random.Random(number).randbytes(20_000).hex() for number in range(200)]
-VIEWS = "".join(f"en {word[200 * at : 200 * at + 200]} 1 0\n" for word in WORDS for at in range(100)).encode()
-PAGES = dump((f"Page {number}", word) for number, word in enumerate(WORDS))
-NAMES = "".join(f"1-n\tlemma\t{word}\n" for word in WORDS).encode()
+WORDS, WORD_CHARS, ROW_CHARS = 40, 10_000, 200
+ROWS = WORDS * WORD_CHARS // ROW_CHARS
+
+
+@cache
+def words() -> list[str]:
+    return [random.Random(number).randbytes(WORD_CHARS // 2).hex() for number in range(WORDS)]
+
+
+@cache
+def views() -> bytes:
+    starts = range(0, WORD_CHARS, ROW_CHARS)
+    return "".join(f"en {word[start : start + ROW_CHARS]} 1 0\n" for word in words() for start in starts).encode()
+
+
+@cache
+def pages() -> bytes:
+    return dump((f"Page {number}", word) for number, word in enumerate(words()))
+
+
+def streams() -> bytes:
+    return multistream(pages(), range(0, len(pages()), 1 << 15))
+
+
+def names() -> bytes:
+    return "".join(f"1-n\tlemma\t{word}\n" for word in words()).encode()
 
 
 @pytest.fixture(scope="module")
@@ -45,24 +69,26 @@ def count_names(path: str) -> Receipt:
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "read", "rows"),
+    ("name", "packed", "read", "rows"),
     [
-        pytest.param("views", VIEWS, count_rows, 20_000, id="plain_views"),
-        pytest.param("views.gz", gzip.compress(VIEWS, 0), count_rows, 20_000, id="views"),
-        pytest.param("d.xml.bz2", multistream(PAGES, range(0, len(PAGES), 1 << 19)), count_pages, 200, id="streams"),
-        pytest.param("d.xml.bz2", bz2.compress(PAGES), count_pages, 200, id="one_stream"),
-        pytest.param("d.xml.gz", gzip.compress(PAGES, 1), count_pages, 200, id="gzip"),
-        pytest.param("fra.tab.gz", gzip.compress(NAMES, 1), count_names, 200, id="wordnet"),
+        pytest.param("views", views, count_rows, ROWS, id="plain_views"),
+        pytest.param("views.gz", lambda: gzip.compress(views(), 0), count_rows, ROWS, id="views"),
+        pytest.param("d.xml.bz2", streams, count_pages, WORDS, id="streams"),
+        pytest.param("d.xml.bz2", lambda: bz2.compress(pages()), count_pages, WORDS, id="one_stream"),
+        pytest.param("d.xml.gz", lambda: gzip.compress(pages(), 1), count_pages, WORDS, id="gzip"),
+        pytest.param("fra.tab.gz", lambda: gzip.compress(names(), 1), count_names, WORDS, id="wordnet"),
     ],
 )
 def test_an_outage_is_no_damage(
-    server: FaultyStore, monkeypatch: pytest.MonkeyPatch, name: str, data: bytes, read: Any, rows: int
+    server: FaultyStore, monkeypatch: pytest.MonkeyPatch, name: str, packed: Any, read: Any, rows: int
 ) -> None:
     path = f"s3://bucket/{name}"
     monkeypatch.setattr(s3_store, "TRIES", 1)
     server.begin(Faults())
-    storage.write_bytes(path, data)
-    monkeypatch.setattr(storage.filesystem(path)[0], "default_block_size", 1 << 18)
+    storage.write_bytes(path, packed())
+    monkeypatch.setattr(storage.filesystem(path)[0], "default_block_size", 1 << 14)
+    monkeypatch.setattr(remote, "BUFFER_BYTES", 1 << 16)
+    monkeypatch.setattr(dumps, "_READ", 1 << 16)
     server.begin(Faults())
     receipt = read(path)
     assert (receipt.rows_out, receipt.failures) == (rows, [])
@@ -75,7 +101,7 @@ def test_an_outage_is_no_damage(
 
 def test_a_damaged_source_is_still_a_failure(server: FaultyStore) -> None:
     server.begin(Faults())
-    storage.write_bytes("s3://bucket/cut.gz", gzip.compress(VIEWS, 1)[:400_000])
+    storage.write_bytes("s3://bucket/cut.gz", gzip.compress(views(), 1)[:20_000])
     receipt = count_rows("s3://bucket/cut.gz")
     assert receipt.rows_out > 0
     assert len(receipt.failures) == 1
