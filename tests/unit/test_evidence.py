@@ -26,7 +26,7 @@ from tests.evidence.web import KINDS, chosen_concepts, make_links, make_web, tru
 SIZES = Sizes(concepts=30, links=2000, languages="en,de")
 
 # Stands for OpenCLIP's environment: the fake model knows the first half of the concepts.
-PYTHON = """#!{python}
+PYTHON = """#!{python} -IS
 import json, sys
 if sys.argv[1] == "-c":
     print("cpu")
