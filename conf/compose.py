@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from enum import Enum
 from functools import reduce
 from itertools import chain
+from operator import attrgetter
 from types import UnionType
 from typing import Any, TypeVar, cast, get_args, get_origin
 
@@ -40,8 +41,14 @@ def compose_config(job: str, kind: type[Config], overrides: list[str], presets: 
     composed = compose_settings(job, kind, overrides, presets)
     known = settings_of(kind)
     with _as_lines(overrides, known):
-        _check_missing(composed, known)
-        return cast(Config, OmegaConf.to_object(composed))
+        try:
+            config = OmegaConf.to_object(composed)
+        except (HeadtailError, OmegaConfBaseException):
+            _check_missing(composed, known)
+            raise
+        if any(attrgetter(name)(config) == "" for name, (_, declared) in known.items() if declared.default == MISSING):
+            _check_missing(composed, known)
+        return cast(Config, config)
 
 
 def compose_settings(job: str, kind: type, overrides: list[str], presets: str = "") -> DictConfig:
@@ -84,7 +91,7 @@ def _compose(job: str, kind: type, overrides: list[str], presets: str) -> DictCo
         (values if is_value else choices).append(override)
     with _as_lines(overrides, known):
         given = OverridesParser.create().parse_overrides([as_hydra_reads(override, known) for override in values])
-        composed = with_presets(job, kind, choices, presets)
+        composed = with_presets(kind, choices, presets)
         for each in given:
             _set_value(composed, each)
     return composed
@@ -201,12 +208,13 @@ def as_hydra_reads(override: str, known: dict[str, Any]) -> str:
 
 
 def _check_missing(composed: DictConfig, known: dict[str, Any]) -> None:
+    """Raise HeadtailError for settings that must be given. It takes as long as to make the configuration."""
     missing = set()
     raw: Any = OmegaConf.to_container(composed)
     for name in known:
         held = reduce(lambda topic, key: topic[key], name.split("."), raw)
         if not isinstance(held, str) or not (held in ("", MISSING) or "${" in held):
-            continue  # to resolve what holds a value takes longer than all else here
+            continue
         try:
             value = OmegaConf.select(composed, name, throw_on_missing=True)
         except MissingMandatoryValue:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -34,13 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Take what the collection of tests has made out of garbage collection, which would look at it again and again.
-
-    Hydra copies its store of settings whenever a configuration is composed, to change the copies of other things. A job
-    stores its own settings; tests of all jobs would soon spend half of their time on copies of the settings of others.
-    """
-    if hydra := sys.modules.get("hydra.core.config_store"):
-        hydra.ConfigStore.__deepcopy__ = lambda store, _: store
+    """Take what the collection of tests has made out of garbage collection, which would look at it again and again."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)

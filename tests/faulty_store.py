@@ -16,8 +16,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from curation.core import storage
 from tests.store_answers import MANY, STATUS, Answer, Environ, kind_of, listing, refusal, undeleted
@@ -203,6 +205,14 @@ class FaultyStore:
         self._server.server_close()
 
 
+@cache
+def _shared_loader(path: str | None) -> Any:
+    """What loads the descriptions of services, which each client and each renewal of credentials would read anew."""
+    from botocore.loaders import create_loader
+
+    return create_loader(path)
+
+
 @contextmanager
 def store_found_in(store: FaultyStore) -> Iterator[Any]:
     """Set the environment of this process to a server; yields a file system on it."""
@@ -215,7 +225,8 @@ def store_found_in(store: FaultyStore) -> Iterator[Any]:
         for name in others:
             os.environ.pop(name, None)
         os.environ.update(store.environment)
-        yield storage.filesystem("s3://bucket")[0]
+        with mock.patch("botocore.session.create_loader", _shared_loader):
+            yield storage.filesystem("s3://bucket")[0]
     finally:
         os.environ.clear()
         os.environ.update(before)

@@ -1,6 +1,7 @@
 """A local S3: moto's server, found through the usual environment variables."""
 
 import logging
+import os
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,14 @@ from typing import Any
 import pytest
 
 from curation.core import storage
+
+
+def empty(fs: Any, bucket: str) -> None:
+    """Delete all that the server of a file system holds, and make an empty bucket."""
+    address = f"{os.environ['AWS_ENDPOINT_URL']}/moto-api/reset"
+    urllib.request.urlopen(urllib.request.Request(address, method="POST")).close()
+    fs.invalidate_cache()
+    fs.mkdir(bucket)
 
 
 @contextmanager
@@ -25,10 +34,9 @@ def s3_server(bucket: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         endpoint = "http://{}:{}".format(*server.get_host_and_port())
         for name, value in (("AWS_ENDPOINT_URL", endpoint), ("AWS_ACCESS_KEY_ID", "x"), ("AWS_SECRET_ACCESS_KEY", "x")):
             monkeypatch.setenv(name, value)
-        urllib.request.urlopen(urllib.request.Request(f"{endpoint}/moto-api/reset", method="POST")).close()
         S3Store.clear_instance_cache()
         fs, _ = storage.filesystem(f"s3://{bucket}")
-        fs.mkdir(bucket)
+        empty(fs, bucket)
         yield fs
     finally:
         server.stop()

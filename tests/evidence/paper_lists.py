@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -26,11 +27,13 @@ TOP = {
 """Table 3 of the first paper, in millions of texts."""
 
 
+@cache
 def synset_names() -> int:
     """Return the number of names that the rule of the first paper takes of the WordNet that comes with headtail."""
     return len(read_names("en", [str(shipped_wordnet())], first_only=True).counts)
 
 
+@cache
 def frequent_words() -> int:
     """Return how many words of wordfreq's English list would stand 100 times or more in Wikipedia's words."""
     least = MIN_COUNT / WIKIPEDIA_WORDS * 10**PER_BILLION

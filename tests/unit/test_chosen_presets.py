@@ -1,9 +1,11 @@
 """Hydra composes each choice of presets once; values are set on a copy, as Hydra sets them."""
 
+from collections.abc import Iterator
 from unittest import mock
 
 import pytest
 from hydra import compose, initialize_config_module
+from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from conf import chosen_presets
@@ -26,12 +28,23 @@ OVERRIDES = {
 }
 
 
+@pytest.fixture(scope="module")
+def stored() -> Iterator[ConfigStore]:
+    """Hydra's store with the schema and the default presets of curate."""
+    store = ConfigStore.instance()
+    with mock.patch.dict(store.repo):
+        store.store("schema", CurateConfig)
+        store.store("at_once", {"defaults": ["schema", *chosen_presets.default_presets(CurateConfig), "_self_"]})
+        yield store
+
+
+@pytest.mark.usefixtures("stored")
 @pytest.mark.parametrize("name", OVERRIDES)
 def test_settings_are_those_that_hydra_composes_at_once(name: str) -> None:
     given = OVERRIDES[name]
     composed = compose_settings("curate", CurateConfig, given)
     with initialize_config_module("conf", version_base="1.3"):
-        wanted = compose("curate_with_hydras", [as_hydra_reads(each, settings_of(CurateConfig)) for each in given])
+        wanted = compose("at_once", [as_hydra_reads(each, settings_of(CurateConfig)) for each in given])
     assert OmegaConf.to_yaml(composed) == OmegaConf.to_yaml(wanted)
     assert composed == wanted
     assert OmegaConf.is_struct(composed)
@@ -45,6 +58,7 @@ def test_what_is_set_does_not_stay() -> None:
 
 def test_a_sweep_composes_its_presets_once() -> None:
     chosen_presets._pickled.cache_clear()
+    chosen_presets._composed_once.cache_clear()
     with mock.patch.object(chosen_presets, "compose", side_effect=chosen_presets.compose) as composed:
         swept = plan_sweep("curate", CurateConfig, [*GIVEN, "balance=tail_share", "balance.t=5,6,7"], "")
     assert [variant.balance.t for variant in swept.variants.values()] == [5, 6, 7]

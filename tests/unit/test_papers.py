@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import pairwise
 
 import pytest
 
@@ -25,9 +26,8 @@ def test_the_forecast_of_a_pool_and_its_spread_are_those_of_plain_loops(pool: Po
     t = T / SCALE
     kept = []
     for batch in pool.batches:
-        for first, end in zip(batch.id_offsets[:-1].tolist(), batch.id_offsets[1:].tolist(), strict=True):
-            counts = pool.counts["en"][batch.ids[first:end]].tolist()
-            kept.append(1 - math.prod(1 - t / max(count, t) for count in counts))
+        missed = [1 - t / max(count, t) for count in pool.counts["en"][batch.ids].tolist()]
+        kept += [1 - math.prod(missed[first:end]) for first, end in pairwise(batch.id_offsets.tolist())]
     found = forecast_of(pool)
     assert found["kept_share"] == pytest.approx(sum(kept) / len(kept))
     variance = sum(p * (1 - p) for p in kept)

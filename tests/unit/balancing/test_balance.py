@@ -83,7 +83,7 @@ def _scaled(t: dict[str, float], factor: float) -> dict[str, float]:
 
 @pytest.mark.parametrize("unit", ["pair", "image"])
 def test_a_bucket_is_drawn_as_the_definition_says(unit: str, tmp_path: Path) -> None:
-    rows = make_images(700, seed=4)
+    rows = make_images(350, seed=4)
     settings = BalanceSettings(unit, 13, _files(rows, tmp_path / "counts"), T, 64)
     task = BalanceTask("0", [write_matches(rows, tmp_path / "m.parquet")], str(tmp_path / "c.parquet"))
     receipt = balance_bucket(task, settings)
@@ -91,9 +91,9 @@ def test_a_bucket_is_drawn_as_the_definition_says(unit: str, tmp_path: Path) -> 
     expected = _curate(rows, unit, 13, T)
     assert found.schema.equals(CURATED)
     assert found.to_pylist() == expected
-    assert receipt.rows_in == 700
-    assert receipt.rows_out == len(expected) == 700 - receipt.drops["not_drawn"]
-    assert 50 < len(expected) < 650
+    assert receipt.rows_in == 350
+    assert receipt.rows_out == len(expected) == 350 - receipt.drops["not_drawn"]
+    assert 25 < len(expected) < 325
     assert receipt.facts["texts_kept"] == sum(text["kept"] for row in expected for text in row["texts"])
 
 

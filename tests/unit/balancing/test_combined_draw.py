@@ -13,8 +13,10 @@ from tests.matches_data import Image, make_images, to_batch
 from tests.wyhash import keyed
 
 COMBINATIONS = [(combine, unit) for combine in Combine for unit in Unit]
-SEEDS = 2000
-EXPECTED = 200
+SEEDS, COPIES = 200, 10
+"""Seeds, and images that are alike but for their uids: 2,000 draws of each."""
+DRAWS = SEEDS * COPIES
+EXPECTED = 20
 """Seeds whose expected numbers are looked at: with unit=image they depend on the texts that are taken."""
 SIGMAS = 5.0
 """A binomial number of 2,000 draws is this far from its mean once in about a million times. The tests below look at
@@ -99,8 +101,10 @@ def test_draws_are_those_of_the_definition(combine: Combine, unit: Unit) -> None
 def test_law_over_seeds(combine: Combine, unit: Unit) -> None:
     """Images are kept, texts kept, and texts chosen, as often as the probabilities say."""
     rows, p, by_name = _inputs(12, 8)
+    rows = [row | {"uid": f"{copy:02x}{row['uid'][2:]}"} for copy in range(COPIES) for row in rows]
+    p, by_name = np.tile(p, COPIES), {name: np.tile(q, COPIES) for name, q in by_name.items()}
     matched = MatchedBatch(to_batch(rows))
-    images, texts = np.zeros(12), np.zeros(matched.texts)
+    images, texts = np.zeros(len(rows)), np.zeros(matched.texts)
     means = np.zeros(2)
     for seed in range(SEEDS):
         drawn = _draw(matched, p, by_name, combine, unit, seed)
@@ -116,9 +120,12 @@ def test_law_over_seeds(combine: Combine, unit: Unit) -> None:
         chance = drawn.probabilities / np.repeat(np.diff(starts), np.diff(starts))
     else:
         chance = drawn.probabilities
-    for found, probability in ((images, expected), (texts, chance)):
-        deviation = np.sqrt(SEEDS * probability * (1 - probability))
-        assert (np.abs(found - SEEDS * probability) <= SIGMAS * deviation + 1e-6).all()
+    for found, probabilities in ((images, expected), (texts, chance)):
+        probability, *others = probabilities.reshape(COPIES, -1)
+        assert all(np.array_equal(each, probability) for each in others)
+        deviation = np.sqrt(DRAWS * probability * (1 - probability))
+        drawn_times = found.reshape(COPIES, -1).sum(axis=0)
+        assert (np.abs(drawn_times - DRAWS * probability) <= SIGMAS * deviation + 1e-6).all()
     assert means[1] == pytest.approx(expected.sum(), rel=0.05)
     assert means[0] == pytest.approx(chance.sum(), rel=0.05)
 

@@ -75,7 +75,7 @@ def test_the_images_of_a_domain_with_the_smallest_draws_stay(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_images: int, buckets: int, receivers: int, slice_rows: int
 ) -> None:
     monkeypatch.setattr(domain_cap, "SLICE_ROWS", slice_rows)
-    rows = images(400)
+    rows = images(200)
     found, counts = run(tmp_path, rows, max_images, buckets, receivers)
     assert found == limited(rows, max_images)
     assert counts["domain_cap"] == len(rows) - len(found)
@@ -95,8 +95,8 @@ def test_a_receiver_holds_little_of_a_large_domain(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(
         domain_cap, "_trim", lambda rows, most: sorted_at_once.append(rows.num_rows) or trim(rows, most)
     )
-    rows = [{**row, "url": f"http://spam.com/{k}"} for k, row in enumerate(images(2000))]
-    found, _ = run(tmp_path, rows, 10, 50, 1)
+    rows = [{**row, "url": f"http://spam.com/{k}"} for k, row in enumerate(images(1000))]
+    found, _ = run(tmp_path, rows, 10, 10, 1)
     assert len(found) == 10
     assert max(sorted_at_once) < 10 + 100 + 200
 

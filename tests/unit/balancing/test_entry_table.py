@@ -20,11 +20,10 @@ from curation.matching.parts import MatchesTables
 from jobs.entries import write_counts
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> EntryStore:
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> EntryStore:
     """Three lists: of text with a hole, of Parquet with sources and a licence, and one that is longer than a batch."""
-    lists = tmp_path / "lists"
-    lists.mkdir()
+    lists = tmp_path_factory.mktemp("lists")
     (lists / "en.txt").write_text("dog\n\nred kite\n")
     columns = {"text": ["Hund", "Katze"], "source": ["wordnet", None]}
     pq.write_table(pa.table(columns).replace_schema_metadata({"licence": "CC BY-SA 4.0"}), lists / "de.parquet")

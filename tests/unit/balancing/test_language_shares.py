@@ -22,7 +22,7 @@ from curation.core.recipes import recipe_settings
 from tests.matches_data import make_images, to_batch, write_matches
 from tests.unit.balancing.settings import balance_goal, threshold_rule
 
-ROWS = make_images(900, seed=31)
+ROWS = make_images(450, seed=31)
 TARGETS = EntryTargets({"de": (np.array([0, 1], np.int32), np.array([3.0, -2.0]))})
 Expect = Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]]
 
@@ -71,8 +71,8 @@ def test_each_language_keeps_its_share_of_the_images_or_all(
     distributions = Distributions(counts, counts.__getitem__, targets)
     everything = expect({lang: np.array([1e9]) for lang in counts})
     for goal, reference in ((balance_goal(t=1.5), "en"), (balance_goal(tail_share=0.1), "en"),
-                            (balance_goal(target_images=200.0, headroom=0.8), "en"),
-                            (balance_goal(target_images=480.0), "fr")):  # fmt: skip
+                            (balance_goal(target_images=100.0, headroom=0.8), "en"),
+                            (balance_goal(target_images=240.0), "fr")):  # fmt: skip
         rule = threshold_rule(others=Others.shares, shares={"fr": 0.25}, reference=reference)
         solved, found = solve_shares(balance_goal(rule, **_wish(goal)), distributions, expect)
         assert found.is_exact

@@ -148,7 +148,7 @@ def test_workers_draw_independently(folder: Path, shards: list[str]) -> None:
     for worker in (0, 1):
         os.environ.update(WORKER=str(worker), NUM_WORKERS="2")
         try:
-            pipeline = wds.DataPipeline(wds.SimpleShardList(shards), wds.tarfile_to_samples(), stage)
+            pipeline = wds.DataPipeline(wds.SimpleShardList(shards[:1]), wds.tarfile_to_samples(), stage)
             drawn.append([sample["__key__"] for sample in pipeline])
         finally:
             del os.environ["WORKER"], os.environ["NUM_WORKERS"]

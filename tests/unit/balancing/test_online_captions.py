@@ -17,7 +17,7 @@ import webdataset as wds
 from curation.balancing.online import OnlineBalance
 from curation.balancing.worker_state import position_after
 
-COUNT = 2500
+COUNT = 1250
 SEEDS = range(3)
 CAPTIONS = {"caption_long": 0.3, "caption_short": 0.15}
 

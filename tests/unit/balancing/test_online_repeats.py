@@ -42,27 +42,28 @@ def folder(part: Part) -> str:
     return f"{part.path}/out"
 
 
-def _samples() -> list[dict[str, Any]]:
+def _samples(copies: int = 1) -> list[dict[str, Any]]:
     found = []
-    for number, (name, ids) in enumerate(TEXTS.items()):
+    for number, (name, ids) in enumerate(list(TEXTS.items()) * copies):
         described = {"text": name, "lang": "en", "texts": [{"text": name, "lang": "en", "entry_ids": ids}]}
         found.append({"__key__": f"{number:024x}", "json": json.dumps(described).encode()})
     return found
 
 
 def test_repeats_equal_the_law_over_epochs(folder: str) -> None:
-    """Uses of a text in an epoch are the floor or the ceiling of the wished number. Over 2,000 epochs their sum lies
-    within 5 standard deviations: with 10 texts a right build fails for one seed in 170,000."""
-    stage, epochs, samples = OnlineBalance(folder, seed=3), 2000, _samples()
+    """Uses of a sample in an epoch are the floor or the ceiling of the wished number. Over 500 epochs of 4 samples with
+    a text their sum lies within 5 standard deviations: with 10 texts a right build fails for one seed in 170,000."""
+    copies, epochs = 4, 500
+    stage, samples, draws = OnlineBalance(folder, seed=3), _samples(copies), copies * epochs
     uses: Counter[str] = Counter()
     for _ in range(epochs):
         uses.update(sample["txt"].decode() for sample in stage.run(samples))
     for name, wished in WISHED.items():
         part = wished % 1.0
-        deviation = math.sqrt(part * (1 - part) * epochs)
-        assert abs(uses[name] - epochs * wished) <= 5 * deviation, name
+        deviation = math.sqrt(part * (1 - part) * draws)
+        assert abs(uses[name] - draws * wished) <= 5 * deviation, name
     counts = stage.counts()
-    assert counts["samples"] == counts["not_kept"] + counts["alt_text"] == epochs * len(TEXTS)
+    assert counts["samples"] == counts["not_kept"] + counts["alt_text"] == draws * len(TEXTS)
     assert counts["alt_text"] + counts["repeated"] == uses.total()
 
 

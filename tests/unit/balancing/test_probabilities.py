@@ -27,11 +27,11 @@ def _tail_share(counts: list[int], t: float) -> float:
 
 def _t_of_share(counts: list[int], share: float) -> float:
     """The definition, entry by entry; the first of several nearest, which is the lower count."""
-    found = sorted(count for count in counts if count > 0)
+    found, total = sorted(count for count in counts if count > 0), sum(counts)
     best, best_distance, cumulated = 0, float("inf"), 0
     for count in found:
         cumulated += count
-        distance = abs(cumulated / sum(found) - share)
+        distance = abs(cumulated / total - share)
         if distance < best_distance:
             best, best_distance = count, distance
     return float(best)

@@ -31,10 +31,10 @@ def forms(values: list[str], folder: Path) -> dict[str, Any]:
 
 
 def test_it_is_the_set_of_its_uids(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(uid_mask, "CHUNK", 400)
-    given, others = uids(2_200), uids(800, seed=2)
+    monkeypatch.setattr(uid_mask, "CHUNK", 200)
+    given, others = uids(1_100), uids(400, seed=2)
     expected = set(given)
-    halves = [given[place][:16] + others[place][16:] for place in range(800)]  # the first 64 bits of one that is in
+    halves = [given[place][:16] + others[place][16:] for place in range(400)]  # the first 64 bits of one that is in
     for name, form in forms(given, tmp_path).items():
         mask = UidMask(form)
         assert len(mask) == len(given), name

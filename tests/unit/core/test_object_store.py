@@ -16,13 +16,20 @@ from curation.core.leases import hold_leases
 from curation.core.receipts import Receipt
 from curation.core.recipes import Recipe
 from curation.core.tables import Table
-from tests.s3_server import s3_server
+from tests.s3_server import empty, s3_server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Any]:
+    with pytest.MonkeyPatch.context() as patch, s3_server("bucket", patch) as fs:
+        yield fs
 
 
 @pytest.fixture
-def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    with s3_server("bucket", monkeypatch) as fs:
-        yield fs
+def s3(server: Any) -> Any:
+    """The file system of the server, with an empty bucket."""
+    empty(server, "bucket")
+    return server
 
 
 @pytest.mark.parametrize("size", [10, 6 << 20], ids=["one_request", "parts"])

@@ -218,7 +218,7 @@ def test_many_requests_meet_credentials_that_expire(store: FaultyStore) -> None:
     storage.write_bytes("s3://bucket/run/file", b"1")
     store.begin(Faults(expire_after=6))
     with ThreadPoolExecutor(8) as threads:
-        assert all(threads.map(storage.exists, ["s3://bucket/run/file"] * 32))
+        assert all(threads.map(storage.exists, ["s3://bucket/run/file"] * 16))
 
 
 def test_credentials_that_sts_refuses_to_renew_are_a_line(

@@ -93,10 +93,10 @@ def test_a_bucket_larger_than_its_bound_spills_and_gives_the_same_images(
     write = sorted_runs._write
     monkeypatch.setattr(sorted_runs, "_write", lambda *args: spilled.append(1) or write(*args))
     monkeypatch.setattr(sorted_runs, "MAX_RUNS", max_runs)
-    monkeypatch.setattr(sorted_runs, "PIECE_BYTES", 700)
-    rows = make_rows(random.Random(seed), 450, 150)
+    monkeypatch.setattr(sorted_runs, "PIECE_BYTES", 350)
+    rows = make_rows(random.Random(seed), 225, 75)
     drops: Counter[str] = Counter()
-    merged = list(merge_images(iter_sorted(batches_of(rows, 50), drops, 3, held_bytes=5_000), drops, 3))
+    merged = list(merge_images(iter_sorted(batches_of(rows, 50), drops, 3, held_bytes=2_500), drops, 3))
     assert len(spilled) > 3
     assert values(merged) == values(merge(rows, 3, 10_000)[0])
     assert sum(len(row["texts"]) for row in values(merged)) + drops.total() == len(rows)

@@ -2,10 +2,12 @@
 
 import random
 from collections import Counter
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
@@ -69,10 +71,9 @@ def test_named_cases(engine: Engine, edges: Edges, tmp_path: Path) -> None:
             assert matcher.match(pa.array([text])).to_pylist() == [ids], name
 
 
-@pytest.mark.parametrize("engine", Engine)
-@pytest.mark.parametrize("edges", Edges)
-@pytest.mark.parametrize("alphabet", ALPHABETS.values(), ids=ALPHABETS.keys())
-def test_generated_texts(alphabet: str, edges: Edges, engine: Engine, tmp_path: Path) -> None:
+@cache
+def generated(alphabet: str, edges: Edges) -> tuple[list[str], pa.StringArray, list[list[int]]]:
+    """Return texts, entries, and the entries of each text."""
     draw = random.Random(f"{alphabet}{edges}")
     texts = ["".join(draw.choices(alphabet, k=draw.randrange(40))) for _ in range(300)]
     # Cut from the texts as they are spaced, so that many match, and their own prefixes, suffixes and infixes.
@@ -83,22 +84,35 @@ def test_generated_texts(alphabet: str, edges: Edges, engine: Engine, tmp_path: 
         piece = spaced[start : start + draw.randint(1, 12)]
         raw += [piece, piece.strip(), piece[1:], piece[:-1]]
     entries, _ = clean_entries(raw)
+    return texts, entries, scan(texts, entries.to_pylist(), edges)
+
+
+@pytest.mark.parametrize("engine", Engine)
+@pytest.mark.parametrize("edges", Edges)
+@pytest.mark.parametrize("alphabet", ALPHABETS.values(), ids=ALPHABETS.keys())
+def test_generated_texts(alphabet: str, edges: Edges, engine: Engine, tmp_path: Path) -> None:
+    texts, entries, expected = generated(alphabet, edges)
     matcher = make_matcher(engine, entries, edges, tmp_path)
-    expected = scan(texts, entries.to_pylist(), edges)
     assert matcher.match(pa.array(texts)).to_pylist() == expected
     assert any(expected)
 
 
-@pytest.mark.parametrize("engine", Engine)
-def test_long_texts_many_matches_and_slices(engine: Engine, tmp_path: Path) -> None:
+@cache
+def long_texts() -> tuple[list[str], pa.StringArray, list[list[int]]]:
+    """Return texts, entries, and the entries of each text."""
     draw = random.Random(7)
     words = ["".join(draw.choices("abcde", k=draw.randint(1, 20))) for _ in range(300)]
     long = " ".join(draw.choice(words) for _ in range(12_000))[:100_000]
     texts = ["", long, "a", "." * 100_000, "猫" * 30_000, long[::-1], "x" * 100_000]
     raw = [*words[:150], *(f"{a} {b}" for a, b in pairwise(words)), "猫猫", ".", "x" * 200]
     entries, _ = clean_entries(raw)
+    return texts, entries, scan(texts, entries.to_pylist(), Edges.script)
+
+
+@pytest.mark.parametrize("engine", Engine)
+def test_long_texts_many_matches_and_slices(engine: Engine, tmp_path: Path) -> None:
+    texts, entries, expected = long_texts()
     matcher = make_matcher(engine, entries, Edges.script, tmp_path)
-    expected = scan(texts, entries.to_pylist(), Edges.script)
     array = pa.array(texts)
     assert matcher.match(array).to_pylist() == expected
     assert matcher.match(array.slice(2, 3)).to_pylist() == expected[2:5]
@@ -119,7 +133,9 @@ def test_tiny_lists(engine: Engine, entries: list[str | None], tmp_path: Path) -
 
 def test_more_than_a_million_entries(tmp_path: Path) -> None:
     words = 550_000
-    entries = pa.array([*(f"w{k}" for k in range(words)), *(f"w{k} w{k + 1}" for k in range(words))])
+    names = pc.binary_join_element_wise("w", pa.array(range(words + 1)).cast(pa.string()), "")
+    pairs = pc.binary_join_element_wise(names[:-1], names[1:], " ")
+    entries = pa.concat_arrays([names[:-1], pairs])
     matcher = make_matcher(Engine.tokens, entries, Edges.script, tmp_path)
     texts = ["w5 w6", "w549999 w550000 x", "W7", "w550000", f"{'w3 ' * 10} w4"]
     expected = [[5, 6, words + 5], [549_999, 2 * words - 1], [], [], [3, 4]]

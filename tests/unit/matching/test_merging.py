@@ -56,7 +56,7 @@ def values(batches: list[pa.RecordBatch]) -> list[dict]:
 @pytest.mark.parametrize("seed", range(20))
 def test_merging_equals_a_dictionary_and_balances(seed: int) -> None:
     draw = random.Random(seed)
-    rows = make_rows(draw, draw.randrange(600), draw.choice([1, 5, 50, 500]))
+    rows = make_rows(draw, draw.randrange(300), draw.choice([1, 5, 25, 250]))
     max_texts = draw.choice([1, 3, 64])
     batches, drops = merge(rows, max_texts, draw.choice([1, 7, 1000]))
     assert values(batches) == naive(rows, max_texts)
@@ -67,7 +67,7 @@ def test_merging_equals_a_dictionary_and_balances(seed: int) -> None:
 @pytest.mark.parametrize("seed", range(10))
 def test_merging_merged_parts_equals_merging_all(seed: int, tmp_path: Path) -> None:
     draw = random.Random(100 + seed)
-    rows = make_rows(draw, 400, 40)
+    rows = make_rows(draw, 200, 20)
     max_texts = draw.choice([1, 3, 64])
     files = []
     for part in range(4):  # the last part is empty
