@@ -3,6 +3,7 @@
 import io
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -82,8 +83,16 @@ def write_list(folder: Path, bodies: dict[str, bytes]) -> ScoreTask:
     return ScoreTask(status, f"{out}/range-000000.parquet", f"{out}/_range-000000.json")
 
 
+opened = cache(open_models)
+
+
+@pytest.fixture(autouse=True)
+def _models_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(score, "open_models", opened)
+
+
 def run(task: ScoreTask, settings: SignalSettings = FACES) -> Receipt:
-    return score_images(task, settings, [model.identity for model in open_models(settings)])
+    return score_images(task, settings, [model.identity for model in opened(settings)])
 
 
 def test_images_of_every_kind_are_scored_or_counted(tmp_path: Path) -> None:
@@ -115,7 +124,7 @@ def test_images_of_every_kind_go_through_every_model(tmp_path: Path) -> None:
     signals = (Signal.faces, *(signal for signal, package in packages.items() if find_spec(package)), Signal.python)
     task = write_list(tmp_path, BODIES)
     place = "tests.unit.signals.test_python_model:brightness"
-    receipt = run(task, SignalSettings(signals, 2, None, (("light", place),)))
+    receipt = run(task, SignalSettings(signals, 1, None, (("light", place),)))
     assert receipt.drops == DROPS
     table = pq.read_table(task.output)
     assert (table.num_rows, table.schema.names[-1]) == (len(FACE_COUNTS), "brightness")
