@@ -297,8 +297,9 @@ def test_a_run_may_lie_in_a_store(folder: Path) -> None:
         local, remote = client_of(str(folder)), client_of("memory://explored")
         uid = pq.read_table(folder / "shards/00000.parquet")["uid"][0].as_py()
         for path in ("/", "/entries?lang=en", "/images?where=downloads", f"/image/{uid}", f"/picture/{uid}"):
-            assert get(local, path).status_code == 200
-            assert get(remote, path).data == get(local, path).data
+            answer = get(local, path)
+            assert answer.status_code == 200
+            assert get(remote, path).data == answer.data
     finally:
         store.rm("/explored", recursive=True)
 
