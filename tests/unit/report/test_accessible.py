@@ -24,12 +24,12 @@ SCHEMES = [
 
 @functools.cache
 def small_page() -> str:
-    """The page of a report with one of most things that repeat, and without a fault."""
+    """Three sections of a page, with one of most things that repeat, and without a fault."""
     report = example_report()
-    report |= {"entries": report["entries"][:2], "samples": report["samples"][:1], "stages": report["stages"][:1]}
+    report |= {"entries": report["entries"][:2], "samples": report["samples"][:1]}
     for language in report["entries"]:
         language |= {name: rows[:1] for name, rows in language.items() if isinstance(rows, list)}
-    html = render(report)
+    html = re.sub('<section id="(?!balance|samples|hosts).*?</section>', "", render(report), flags=re.DOTALL)
     assert faults(html) == []
     return html
 
