@@ -299,7 +299,8 @@ def test_a_run_may_lie_in_a_store(client: FlaskClient, folder: Path) -> None:
     try:
         remote = client_of("memory://explored")
         uid = pq.read_table(folder / "shards/00000.parquet")["uid"][0].as_py()
-        for path in ("/", "/entries?lang=en", "/images?where=downloads", f"/image/{uid}", f"/picture/{uid}"):
+        images = "/images?where=downloads&status=http_error"
+        for path in ("/", "/entries?lang=en", images, f"/image/{uid}", f"/picture/{uid}"):
             answer = get(client, path)
             assert answer.status_code == 200
             assert get(remote, path).data == answer.data

@@ -64,6 +64,11 @@ def bodies() -> dict[str, bytes]:
     }
 
 
+def some_bodies() -> dict[str, bytes]:
+    """Five images that can be scored, and one in their middle that cannot."""
+    return {name: bodies()[name] for name in ("jpeg", "face", "truncated", "grey", "alpha", "gif")}
+
+
 DROPS = {"undecodable": 3, "not_an_image": 2, "vector_image": 1, "too_many_pixels": 2}
 FACE_COUNTS = {"jpeg": 0, "face": 1, "cmyk": 1, "grey": 1, "alpha": 0, "gif": 1, "webp": 1}
 
@@ -140,7 +145,7 @@ def test_a_stopped_task_leaves_no_file_and_then_gives_the_same_bytes(
 ) -> None:
     (tmp_path / "whole").mkdir()
     (tmp_path / "stopped").mkdir()
-    whole, stopped = (write_list(tmp_path / name, bodies()) for name in ("whole", "stopped"))
+    whole, stopped = (write_list(tmp_path / name, some_bodies()) for name in ("whole", "stopped"))
     run(whole)
     calls = Counter[str]()
 
@@ -168,11 +173,11 @@ def test_a_stopped_task_leaves_no_file_and_then_gives_the_same_bytes(
 
 def test_a_worker_with_other_weights_is_refused(tmp_path: Path) -> None:
     with pytest.raises(HeadtailError, match="another model than the driver"):
-        score_images(write_list(tmp_path, bodies()), FACES, [Identity("blazeface_full_range", "1", "0" * 64)])
+        score_images(write_list(tmp_path, some_bodies()), FACES, [Identity("blazeface_full_range", "1", "0" * 64)])
 
 
 def test_rows_do_not_depend_on_the_size_of_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = write_list(tmp_path, bodies())
+    whole = write_list(tmp_path, some_bodies())
     run(whole)
     before = Path(whole.output).read_bytes()
     monkeypatch.setattr(score, "BATCH_IMAGES", 2)
