@@ -107,7 +107,8 @@ def ask(browser: Any, folder: Path) -> dict:
     answers = {}
     for encoding in DECODED:
         longer = [base64.b64encode(sequence).decode() for sequence in drawn(encoding)]
-        skipped = [pair for pair in range(1 << 16) if deviates(encoding, pair.to_bytes(2, "big"))]
+        pairs_of_bytes = range(1 << 16) if encoding in DEVIATIONS else ()
+        skipped = [pair for pair in pairs_of_bytes if deviates(encoding, pair.to_bytes(2, "big"))]
         answers[encoding] = browser.execute_script(
             _ANSWER, encoding, longer, skipped, encoding in DEVIATIONS, encoding in SINGLE_BYTE
         )

@@ -7,7 +7,7 @@ are a sample of all, and the number of images that are read has a limit.
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -74,7 +74,7 @@ def read_pool(task: PoolTask, seed: int, removals: tuple[str, ...] = ()) -> Rece
         for lang, held, row in _covering(found):
             text = masked_beginning(texts[row].as_py(), MAX_CHARS)
             uid = batch["uid"][int(matched.images_of_texts[row])].as_py()
-            receipt.outputs.append(asdict(PoolText(float(draws[row]), lang, text, held, uid)))
+            receipt.outputs.append(vars(PoolText(float(draws[row]), lang, text, held, uid)))
             if len(receipt.outputs) == MAX_TEXTS:
                 break
         receipt.rows_in = receipt.rows_out = batch.num_rows

@@ -1,13 +1,16 @@
 """A report of invented numbers and hostile texts, in the format of report.json."""
 
 import base64
+import functools
 import io
+import pickle
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
 
 from curation.report.head_tail import head_tail
+from curation.report.page import render
 from curation.report.summaries import thin
 
 HOSTILE = (
@@ -36,7 +39,22 @@ CAPTIONS = {
 
 
 def example_report() -> dict[str, Any]:
-    """Return the report; every call returns the same values."""
+    """Return the report; every call returns the same values, the caller's own to change."""
+    return pickle.loads(_example())
+
+
+@functools.cache
+def example_page() -> str:
+    """Return the page of the report."""
+    return render(example_report())
+
+
+@functools.cache
+def _example() -> bytes:
+    return pickle.dumps(_report())
+
+
+def _report() -> dict[str, Any]:
     rng = np.random.default_rng(7)
     entries = [_entries(rng, lang, size) for lang, size in zip(NAMES, (4000, 1500, 1200, 800, 700, 300), strict=True)]
     return {

@@ -8,8 +8,7 @@ from PIL import Image, ImageOps
 
 from curation.images.blurring import blur_boxes, blur_file
 from curation.images.encoding import ImageError
-from curation.signals.faces import BlazeFace
-from tests.unit.signals.drawn_faces import scene
+from tests.unit.signals.drawn_faces import blazeface, scene
 
 PLACES = {
     "one": [(150, 100, 200)],
@@ -19,7 +18,7 @@ PLACES = {
 
 
 def boxes_of(image: Image.Image) -> list[list[float]]:
-    return BlazeFace(2).find(np.asarray(image))[0].tolist()
+    return blazeface(2).find(np.asarray(image))[0].tolist()
 
 
 @pytest.mark.parametrize("name", PLACES)

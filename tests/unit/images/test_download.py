@@ -54,7 +54,7 @@ def server() -> Iterator[ImageServer]:
         yield server
 
 
-def plan(folder: Path, rows: list[dict], ranges: Ranges, buckets: int = 3) -> Part:
+def plan(folder: Path, rows: list[dict], ranges: Ranges, buckets: int = 1) -> Part:
     """Write the download lists of curated rows."""
     plan = ListPlan(f"{folder}/lists", [curate(folder, rows, buckets)], Table(f"{folder}/pairs"), ranges)
     plan.begin()
@@ -84,9 +84,9 @@ def statuses(downloads: Downloads) -> dict[str, str]:
 
 
 def test_lists_hold_every_image_once_in_the_final_order(tmp_path: Path) -> None:
-    rows = curated_rows([f"http://example.org/{index}" for index in range(500)])
+    rows = curated_rows([f"http://example.org/{index}" for index in range(200)])
     ranges = Ranges(8, 3)
-    lists = plan(tmp_path, rows, ranges)
+    lists = plan(tmp_path, rows, ranges, 3)
     tables = [pq.read_table(path) for path in lists.files]
     assert [path[-len(list_name(0)) :] for path in lists.files] == [list_name(number) for number in range(8)]
     found = pa.concat_tables(tables)
@@ -94,7 +94,7 @@ def test_lists_hold_every_image_once_in_the_final_order(tmp_path: Path) -> None:
     assert (np.diff(order.astype(object)) >= 0).all()
     assert [int(o) >> 61 for o in order] == [n for n, table in enumerate(tables) for _ in range(table.num_rows)]
     assert sorted(found.select(CURATED.names).to_pylist(), key=lambda row: row["uid"]) == rows
-    assert min(table.num_rows for table in tables) > 30
+    assert min(table.num_rows for table in tables) > 10
 
 
 def test_lists_do_not_depend_on_the_buckets_they_came_from(tmp_path: Path) -> None:
@@ -189,30 +189,30 @@ def test_every_attempt_has_a_row_and_images_lie_where_it_says(tmp_path: Path, se
 
 def test_a_larger_selection_fetches_only_what_is_new(tmp_path: Path, server: ImageServer) -> None:
     ranges = Ranges(4, 0)
-    rows = curated_rows([server.url(f"image/{index}.jpg") for index in range(60)])
+    rows = curated_rows([server.url(f"image/{index}.jpg") for index in range(30)])
     downloads = Downloads(str(tmp_path / "downloads"))
-    download(downloads, plan(tmp_path, rows[:20], ranges), ranges)
-    assert sum(server.hits.values()) == 20
+    download(downloads, plan(tmp_path, rows[:10], ranges), ranges)
+    assert sum(server.hits.values()) == 10
     lists = plan(tmp_path, rows, ranges)
     assert not downloads.has_all(lists)
     download(downloads, lists, ranges)
     assert set(server.hits.values()) == {1}
-    assert len(server.hits) == 60
+    assert len(server.hits) == 30
     assert downloads.has_all(lists)
     assert len(downloads.parts()) == 2
     assert set(statuses(downloads).values()) == {"success"}
 
 
 def test_far_more_images_are_cut_into_finer_lists(tmp_path: Path, server: ImageServer) -> None:
-    rows = curated_rows([server.url(f"image/{index}.jpg") for index in range(90)])
+    rows = curated_rows([server.url(f"image/{index}.jpg") for index in range(45)])
     downloads = Downloads(str(tmp_path / "downloads"))
-    coarse = downloads.plan_ranges(SETTINGS, 20, 10, seed=0, overwrite=False)
-    download(downloads, plan(tmp_path, rows[:20], coarse), coarse)
-    assert downloads.plan_ranges(SETTINGS, 79, 10, seed=0, overwrite=False) == coarse == Ranges(2, 0)
-    fine = downloads.plan_ranges(SETTINGS, 90, 10, seed=0, overwrite=False)
+    coarse = downloads.plan_ranges(SETTINGS, 10, 5, seed=0, overwrite=False)
+    download(downloads, plan(tmp_path, rows[:10], coarse), coarse)
+    assert downloads.plan_ranges(SETTINGS, 39, 5, seed=0, overwrite=False) == coarse == Ranges(2, 0)
+    fine = downloads.plan_ranges(SETTINGS, 45, 5, seed=0, overwrite=False)
     assert fine == Ranges(16, 0)
     download(downloads, plan(tmp_path, rows, fine), fine)
-    assert (len(server.hits), set(server.hits.values())) == (90, {1})
+    assert (len(server.hits), set(server.hits.values())) == (45, {1})
     assert set(statuses(downloads).values()) == {"success"}
     named = [path for paths in downloads.status_files().values() for path in paths]
     assert len(named) == len(set(named)), "a report counts every file once"
@@ -223,7 +223,7 @@ def test_far_more_images_are_cut_into_finer_lists(tmp_path: Path, server: ImageS
 
 def test_a_stopped_run_goes_on_with_the_lists_it_had_not_finished(tmp_path: Path, server: ImageServer) -> None:
     ranges = Ranges(8, 0)
-    lists = plan(tmp_path, curated_rows([server.url(f"image/{index}.jpg") for index in range(80)]), ranges)
+    lists = plan(tmp_path, curated_rows([server.url(f"image/{index}.jpg") for index in range(48)]), ranges)
     downloads = Downloads(str(tmp_path / "downloads"))
     download(downloads, lists, ranges, stop_after=3)
     folder = Path(downloads.part_path(0))
@@ -238,7 +238,7 @@ def test_a_stopped_run_goes_on_with_the_lists_it_had_not_finished(tmp_path: Path
     assert sum(before.values()) == sum(pq.read_metadata(path).num_rows for path in lists.files[:3])
     assert [part.manifest["complete"] for part in downloads.parts()] == [False, True]
     assert sorted(path.name for path in folder.iterdir() if "00003" in path.name or "00004" in path.name) == []
-    assert len(statuses(downloads)) == 80
+    assert len(statuses(downloads)) == 48
 
 
 def test_a_stopped_run_goes_on_where_its_folder_was_moved_to(tmp_path: Path, server: ImageServer) -> None:
@@ -286,7 +286,7 @@ def test_a_machine_that_has_reached_no_host_is_not_believed(
 
 def test_a_list_of_which_nothing_was_reached_is_fetched_again_after_a_stop(tmp_path: Path, server: ImageServer) -> None:
     ranges = Ranges(2, 0)
-    urls = [server.url(f"image/{index}.jpg") for index in range(30)]
+    urls = [server.url(f"image/{index}.jpg") for index in range(16)]
     lists = plan(tmp_path, curated_rows(urls), ranges)
     downloads = Downloads(str(tmp_path / "downloads"))
     first, _ = download(downloads, lists, ranges, stop_after=2)
@@ -294,7 +294,7 @@ def test_a_list_of_which_nothing_was_reached_is_fetched_again_after_a_stop(tmp_p
     receipt.write_text(replace(first, rows_out=0, drops=Counter(timeout=first.rows_out)).to_json())
     closed = downloads.close_unfinished()
     assert closed is not None
-    assert closed.rows_in == 30 - first.rows_in
+    assert closed.rows_in == len(urls) - first.rows_in
     assert len(list((tmp_path / "downloads/part-00000").glob("range-*"))) == 3
     download(downloads, lists, ranges)
     assert sorted(server.hits.values()) == [1] * closed.rows_in + [2] * first.rows_in

@@ -120,16 +120,16 @@ def test_a_host_that_is_gone_has_the_reason_of_its_robots_txt(tmp_path: Path) ->
 
 
 def test_a_stopped_run_asks_no_host_twice(tmp_path: Path, server: ImageServer) -> None:  # noqa: F811
-    ranges = Ranges(8, 0)
+    ranges = Ranges(4, 0)
     urls = [f"http://127.0.0.{k}:{server.server_port}/image/1.jpg" for k in range(1, 10)]
     lists = plan(tmp_path, curated_rows(urls), ranges)
     settings = replace(settings_of("robots_txt"), detect_outage=False)
-    download(tmp_path, lists, ranges, settings, stop_after=4)
+    download(tmp_path, lists, ranges, settings, stop_after=2)
     first = [path.read_bytes() for path in sorted((tmp_path / "hosts").rglob("hosts-*.parquet"))]
-    assert len(first) == 4
+    assert len(first) == 2
     assert not list((tmp_path / "hosts").rglob("_manifest.json"))
     _, hosts = download(tmp_path, lists, ranges, settings)
-    assert [path.read_bytes() for path in sorted((tmp_path / "hosts").rglob("hosts-*.parquet"))][:4] == first
+    assert [path.read_bytes() for path in sorted((tmp_path / "hosts").rglob("hosts-*.parquet"))][:2] == first
     assert hosts.receipt.rows_out == 9
     assert server.hits["/robots.txt"] == 1
     _, again = download(tmp_path, lists, ranges, settings)

@@ -1,6 +1,5 @@
 """The pages can be used with a screen reader, a keyboard, and by eyes that want contrast."""
 
-import copy
 import functools
 import re
 from pathlib import Path
@@ -11,7 +10,7 @@ from curation.report.compare import compare
 from curation.report.compare_page import comparison_page
 from curation.report.page import render
 from tests.accessible import contrast, faults
-from tests.browser.report_example import example_report
+from tests.browser.report_example import example_page, example_report
 from tests.conftest import ROOT
 from tests.unit.report.test_compare import make_run, some_uids
 from tests.unit.report.test_page import without_downloads
@@ -24,13 +23,20 @@ SCHEMES = [
 
 
 @functools.cache
-def example_page() -> str:
-    return render(example_report())
+def small_page() -> str:
+    """Three sections of a page, with one of most things that repeat, and without a fault."""
+    report = example_report()
+    report |= {"entries": report["entries"][:2], "samples": report["samples"][:1]}
+    for language in report["entries"]:
+        language |= {name: rows[:1] for name, rows in language.items() if isinstance(rows, list)}
+    html = re.sub('<section id="(?!balance|samples|hosts).*?</section>', "", render(report), flags=re.DOTALL)
+    assert faults(html) == []
+    return html
 
 
 def test_pages_of_a_report_have_no_fault() -> None:
-    report = copy.deepcopy(example_report())
-    assert faults(render(report)) == []
+    assert faults(example_page()) == []
+    report = example_report()
     without_downloads(report)
     assert faults(render(report)) == []
 
@@ -78,6 +84,6 @@ def test_links_of_the_explorer_stand_out_from_their_ground() -> None:
     ids=["lang", "headings", "scope", "alt", "main", "label", "svg", "ids", "head cell", "scroll", "zoom"],
 )  # fmt: skip
 def test_each_fault_is_found(change: tuple[str, str], fault: str) -> None:
-    html = example_page()
+    html = small_page()
     assert change[0] in html
     assert fault in faults(html.replace(*change))

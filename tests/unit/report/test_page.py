@@ -1,6 +1,5 @@
 """The page is complete and balanced, and hostile texts stay texts."""
 
-import copy
 import json
 import re
 from html.parser import HTMLParser
@@ -9,7 +8,7 @@ from typing import Any
 import pytest
 
 from curation.report.page import render
-from tests.browser.report_example import HOSTILE, example_report
+from tests.browser.report_example import HOSTILE, example_page, example_report
 
 VOID = {"meta", "link", "img", "input", "br", "path"}
 ALLOWED = """
@@ -51,7 +50,7 @@ class Page(HTMLParser):
 
 @pytest.fixture(scope="module")
 def page() -> Page:
-    return Page(render(example_report()))
+    return Page(example_page())
 
 
 def test_hostile_texts_are_only_text(page: Page) -> None:
@@ -71,8 +70,7 @@ def test_the_page_makes_no_request(page: Page) -> None:
     assert ("link", "rel", "icon") in page.attributes, "otherwise browsers request /favicon.ico"
     policy = next(value for tag, name, value in page.attributes if (tag, name) == ("meta", "content"))
     assert "default-src 'none'" in policy
-    html = render(example_report())
-    assert not re.search(r"@import|url\(", html)
+    assert not re.search(r"@import|url\(", example_page())
 
 
 def test_links_leave_no_trace(page: Page) -> None:
@@ -94,7 +92,7 @@ def test_every_drop_is_shown_with_its_meaning(page: Page) -> None:
 def test_a_hostile_text_stays_short_and_alone_wherever_it_stands() -> None:
     """100 kB with a right-to-left override, NUL, half of a surrogate pair and markup, wherever texts of the web are."""
     hostile = "\u202e\x00\ud800<b onclick=x>" + "long " * 20_000
-    report = copy.deepcopy(example_report())
+    report = example_report()
     drop = report["stages"][1]["drops"][0]
     drop["examples"] = [{"text": hostile, "lang": hostile, "note": "0.35"}, {"url": hostile, "note": hostile}]
     language = report["entries"][0]
@@ -111,7 +109,7 @@ def test_a_hostile_text_stays_short_and_alone_wherever_it_stands() -> None:
         assert "\x00" not in html
         page = Page(html)
         assert "b" not in {tag for tag, name, _ in page.attributes if name == "onclick"}
-        assert len(html) < len(render(example_report())) + 20_000
+        assert len(html) < len(example_page()) + 20_000
         within = html.split("\u202e")
         assert all(before.endswith("<bdi>") for before in within[:-1])
         assert len(within) > 10
@@ -139,8 +137,7 @@ def test_another_format_is_refused() -> None:
 
 
 def test_the_values_are_json() -> None:
-    report = example_report()
-    assert render(json.loads(json.dumps(report))) == render(report)
+    assert render(json.loads(json.dumps(example_report()))) == example_page()
 
 
 def without_downloads(report: dict[str, Any]) -> None:
@@ -188,22 +185,20 @@ def without_anything(report: dict[str, Any]) -> None:
         ),
     ],
 )
-def test_sections_without_content_are_absent(shrink: Any, gone: set[str]) -> None:
-    whole = {
-        value for tag, name, value in Page(render(example_report())).attributes if (tag, name) == ("section", "id")
-    }
-    report = copy.deepcopy(example_report())
+def test_sections_without_content_are_absent(page: Page, shrink: Any, gone: set[str]) -> None:
+    whole = {value for tag, name, value in page.attributes if (tag, name) == ("section", "id")}
+    report = example_report()
     shrink(report)
-    page = Page(render(report))
-    left = {value for tag, name, value in page.attributes if (tag, name) == ("section", "id")}
+    shrunk = Page(render(report))
+    left = {value for tag, name, value in shrunk.attributes if (tag, name) == ("section", "id")}
     assert whole - left == gone
     assert {f"#{name}" for name in left} == {
-        value for tag, name, value in page.attributes if name == "href" and value[0] == "#"
+        value for tag, name, value in shrunk.attributes if name == "href" and value[0] == "#"
     }
 
 
 def test_texts_are_shown_where_nothing_was_downloaded() -> None:
-    report = copy.deepcopy(example_report())
+    report = example_report()
     without_downloads(report)
     text = Page(render(report)).text
     assert "This run wrote no samples. These are 11 of the texts that were kept" in text
@@ -212,7 +207,7 @@ def test_texts_are_shown_where_nothing_was_downloaded() -> None:
 
 def test_most_of_many_languages_are_in_a_details_element() -> None:
     report = example_report()
-    report["languages"] *= 50
+    report["languages"] *= 4
     text = Page(render(report)).text
     assert f"{len(report['languages']) - 15} more languages" in text
 

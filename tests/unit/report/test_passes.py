@@ -1,5 +1,6 @@
 """The passes of a report over a finished run (tests/golden), all in one process."""
 
+import functools
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -36,9 +37,13 @@ def write_example(path: str, uid: str) -> None:
     write_dropped(path, kept)
 
 
+@functools.cache
+def rows_of(file: str) -> list[dict[str, Any]]:
+    return pq.read_table(file).to_pylist()
+
+
 def statuses_of(tables: RunTables) -> list[dict[str, Any]]:
-    files = [file for part in tables.parts["download_images"] for file in part.files]
-    return [row for file in files for row in pq.read_table(file).to_pylist()]
+    return [row for part in tables.parts["download_images"] for file in part.files for row in rows_of(file)]
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +53,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def passes(folder: Path, tmp_path: Path) -> ReportPasses:
+def passes_over(folder: Path, work: Path) -> ReportPasses:
     tables = RunTables.open({name: str(folder / "run" / name) for name in NAMES}, [])
     store = EntryStore.open(str(folder / "crawl/entries"), tables.edges)
-    return ReportPasses(run_here, tables, store, 0, str(tmp_path), None)
+    return ReportPasses(run_here, tables, store, 0, str(work), None)
+
+
+@pytest.fixture
+def passes(folder: Path, tmp_path: Path) -> ReportPasses:
+    return passes_over(folder, tmp_path)
+
+
+@pytest.fixture(scope="module")
+def shown_before(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+    """The texts that the report of the run shows where nobody has removed anything."""
+    return shown_texts(passes_over(folder, tmp_path_factory.mktemp("work")))
 
 
 def shown_texts(passes: ReportPasses) -> set[str]:
@@ -65,18 +80,18 @@ def shown_texts(passes: ReportPasses) -> set[str]:
 
 
 def texts_of(tables: RunTables, uids: set[str]) -> set[str]:
-    rows = [
-        row for part in tables.parts["balance_pairs"] for file in part.files for row in pq.read_table(file).to_pylist()
-    ]
+    rows = [row for part in tables.parts["balance_pairs"] for file in part.files for row in rows_of(file)]
     return {text["text"] for row in rows if row["uid"] in uids for text in row["texts"] if text["kept"]}
 
 
 @pytest.mark.parametrize("by", ["uid", "sha256", "status"])
-def test_no_text_is_shown_of_an_image_that_nobody_is_to_see(passes: ReportPasses, by: str) -> None:
+def test_no_text_is_shown_of_an_image_that_nobody_is_to_see(
+    passes: ReportPasses, shown_before: set[str], by: str
+) -> None:
     """Removals of write_shards, by uid and by the hash of a file, and a host that refused."""
-    statuses, before = statuses_of(passes.tables), shown_texts(passes)
+    statuses = statuses_of(passes.tables)
     of = {row["uid"]: texts_of(passes.tables, {row["uid"]}) for row in statuses if row["status"] == "success"}
-    gone = next(row for row in statuses if of.get(row["uid"], set()) & before)
+    gone = next(row for row in statuses if of.get(row["uid"], set()) & shown_before)
     if by == "status":
         passes = replace(passes, run=partial(with_status, gone["uid"], "opted_out"))
     else:
@@ -91,7 +106,7 @@ def test_no_text_is_shown_of_an_image_that_nobody_is_to_see(passes: ReportPasses
 def test_only_samples_are_known_not_to_be_dropped_for_what_they_show(passes: ReportPasses, settings: Any) -> None:
     passes = with_settings(passes, **settings)
     files = [file for part in passes.tables.parts["write_shards"] for file in part.files]
-    seen = {uid for file in files for uid in pq.read_table(file)["uid"].to_pylist()}
+    seen = {row["uid"] for file in files for row in rows_of(file)}
     if "faces" in settings:
         seen |= {row["uid"] for row in statuses_of(passes.tables) if row["status"] not in ("success", *SILENT)}
     shown = shown_texts(passes)
@@ -131,10 +146,8 @@ def test_an_entry_that_never_matches_is_not_even_in_its_own_words(passes: Report
 
 
 @pytest.mark.parametrize("max_tasks", [1, 50])
-def test_the_sums_are_those_of_the_manifests(folder: Path, tmp_path: Path, max_tasks: int) -> None:
-    tables = RunTables.open({name: str(folder / "run" / name) for name in NAMES}, [])
-    store = EntryStore.open(str(folder / "crawl/entries"), tables.edges)
-    passes = ReportPasses(run_here, tables, store, 0, str(tmp_path), None)
+def test_the_sums_are_those_of_the_manifests(passes: ReportPasses, tmp_path: Path, max_tasks: int) -> None:
+    tables, store = passes.tables, passes.store
     wanted = wanted_entries(tables.counts, tables.thresholds(), passes.seed)
     counted = passes.count(max_tasks, wanted)
     rows = {name: stage.receipt.rows_out for name, stage in tables.stages().items()}
@@ -146,11 +159,12 @@ def test_the_sums_are_those_of_the_manifests(folder: Path, tmp_path: Path, max_t
     assert counted.domains["images"] == totals.matches.texts_per_image.total()
     assert counted.entries is None
     assert set(counted.tail_texts) <= {(lang, i) for lang, ids in wanted.entries.items() for i in ids}
-    dropped = {example.stage for example in passes.examples(counted.dropped, max_tasks)}
-    assert dropped == {"match_pairs", "balance_pairs", "download_images", "write_shards"}
+    dropped = passes.examples(counted.dropped, max_tasks)
+    stages = {each.stage for each in dropped}
+    assert stages == {"match_pairs", "balance_pairs", "download_images", "write_shards"}
     path = dropped_path(tables.parts["extract_pairs"][-1].files[-1])
     write_example(path, "")
-    uids = sorted({each.uid for each in passes.examples(counted.dropped, max_tasks) if each.stage == "balance_pairs"})
+    uids = sorted({each.uid for each in dropped if each.stage == "balance_pairs"})
     tables.parts["write_shards"][0].manifest["examples"] = {"filter": uids[:2]}
     examples = [each for each in passes.examples(counted.dropped, max_tasks) if each.reason in ("short_text", "filter")]
     assert [each.text for each in examples if each.stage == "extract_pairs"] == ["ab"]

@@ -2,6 +2,7 @@
 
 import ast
 import functools
+import re
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -23,6 +24,8 @@ what fits no sample, rows of joined tables."""
 NAMED = "drop_reasons.py"
 """A module whose every string is a reason."""
 ASSIGNED = ("reason", "reasons", "status")
+NAMES = re.compile("drops|reason|status|FetchError|ImageError", re.IGNORECASE)
+"""A module without one of these names counts no reason: it is not parsed."""
 
 
 def strings(*nodes: ast.AST | None) -> Iterator[str]:
@@ -73,8 +76,9 @@ def reasons_in_code() -> dict[str, Path]:
     found: dict[str, Path] = dict.fromkeys(Obey, ROOT / "curation/core/choices.py")
     for package in PACKAGES:
         for path in sorted((ROOT / "curation" / package).glob("*.py")):
-            if not path.as_posix().endswith(OTHER_ACCOUNTS):
-                tree = ast.parse(path.read_text())
+            text = path.read_text()
+            if not path.as_posix().endswith(OTHER_ACCOUNTS) and NAMES.search(text):
+                tree = ast.parse(text)
                 reasons = strings(*ast.walk(tree)) if path.name == NAMED else reasons_in(tree)
                 found |= dict.fromkeys(filter(None, reasons), path)
     return found

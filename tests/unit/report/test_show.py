@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -46,10 +47,11 @@ def text(words: str, ids: list[int]) -> dict:
     return {"text": words, "text_key": "alt", "lang": "en", "lang_score": 0.5, "entry_ids": ids}
 
 
-@pytest.fixture
-def run(tmp_path: Path) -> Path:
-    """A run that has come to `curated`, with words of its entries."""
-    folder = tmp_path / "run"
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a run that has come to `curated`, with words of its entries, and of its lists: to be copied."""
+    made = tmp_path_factory.mktemp("made")
+    folder = made / "run"
     pairs = commit(folder / "pairs", "extract_pairs", [{"uid": "a"}], pa.schema([("uid", pa.string())]), source="wat")
     images = [
         {"uid": f"{k:024x}", "url": f"https://x.org/{k}", "texts": [text(HOSTILE, [0, 2]), text("写真 " * 30, [1])]}
@@ -62,11 +64,17 @@ def run(tmp_path: Path) -> Path:
     row = dict.fromkeys(THRESHOLDS.names, 7) | {"lang": "en", "t": 20_000.0, "tail_share": 0.0625}
     commit(folder / "thresholds", "balance_pairs", [row], THRESHOLDS, matches, unit="pair", t=20000)
     commit(folder / "curated", "balance_pairs", images, MATCHES, matches, unit="pair", t=20000)
-    lists = tmp_path / "lists"
+    lists = made / "lists"
     lists.mkdir()
     (lists / "en.txt").write_text("dog\nred kite\n\x1b[1mzebra\n\nzebra\n")
     write_entries(str(folder / "entries"), Words.of_lists(EntryStore.open(str(lists)), []), EntryNumbers())
-    return folder
+    return made
+
+
+@pytest.fixture
+def run(made: Path, tmp_path: Path) -> Path:
+    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    return tmp_path / "run"
 
 
 def shown(capsys: pytest.CaptureFixture[str], width: int, output: object, table: str = "", rows: int = 20) -> list[str]:
@@ -249,7 +257,7 @@ def test_a_table_that_is_not_simply_finished(
 
 def test_who_works_on_it(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     mine = Owner.this_process("curate")
-    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone = subprocess.Popen(["true"])
     gone.wait()
     for name, owner in {
         "pairs": mine,

@@ -1,12 +1,28 @@
-"""Faces drawn by code, which BlazeFace takes for faces."""
+"""Faces drawn by code, which BlazeFace takes for faces, and BlazeFace itself."""
+
+from functools import cache
 
 from PIL import Image, ImageDraw, ImageFilter
+
+from curation.signals.faces import BlazeFace
 
 GROUND = (90, 120, 90)
 
 
+@cache
+def blazeface(tiles_per_side: int) -> BlazeFace:
+    """The detector, whose weights are read once."""
+    return BlazeFace(tiles_per_side)
+
+
 def drawn_face(side: int) -> Image.Image:
-    """A square picture of a drawn face: hair, eyes, brows, nose, mouth."""
+    """A square picture of a drawn face."""
+    return _large_face().resize((side, side), Image.Resampling.LANCZOS)
+
+
+@cache
+def _large_face() -> Image.Image:
+    """Hair, eyes, brows, nose, mouth."""
     image = Image.new("RGB", (400, 400), GROUND)
     draw = ImageDraw.Draw(image)
     draw.ellipse((70, 20, 330, 390), fill=(60, 40, 30))
@@ -18,7 +34,7 @@ def drawn_face(side: int) -> Image.Image:
     draw.polygon([(200, 200), (180, 265), (220, 265)], fill=(200, 150, 125))
     draw.ellipse((155, 295, 245, 330), fill=(180, 70, 70))
     draw.line((155, 312, 245, 312), fill=(120, 40, 40), width=4)
-    return image.filter(ImageFilter.GaussianBlur(3)).resize((side, side), Image.Resampling.LANCZOS)
+    return image.filter(ImageFilter.GaussianBlur(3))
 
 
 def scene(width: int, height: int, faces: list[tuple[int, int, int]]) -> Image.Image:

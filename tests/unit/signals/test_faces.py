@@ -6,16 +6,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from curation.signals.faces import WEIGHTS, BlazeFace
+from curation.signals.faces import WEIGHTS
 from curation.signals.model import sha256_of
-from tests.unit.signals.drawn_faces import scene
+from tests.unit.signals.drawn_faces import blazeface, scene
 
 SHA256 = "99bf9494d84f50acc6617d89873f71bf6635a841ea699c17cb3377f9507cfec3"
 
 
 def test_the_weights_are_the_published_ones_with_licence_and_notice_beside_them() -> None:
     folder = files("curation.signals")
-    assert sha256_of(folder.joinpath(WEIGHTS).read_bytes()) == SHA256 == BlazeFace(1).identity.sha256
+    assert sha256_of(folder.joinpath(WEIGHTS).read_bytes()) == SHA256 == blazeface(1).identity.sha256
     assert SHA256 in folder.joinpath("blazeface-NOTICE").read_text()
     assert "Apache License" in folder.joinpath("blazeface-LICENSE").read_text()
 
@@ -30,7 +30,7 @@ def test_the_weights_are_the_published_ones_with_licence_and_notice_beside_them(
     ],
 )
 def test_faces_are_found_where_they_were_pasted(size: tuple[int, int], faces: list[tuple[int, int, int]]) -> None:
-    found = BlazeFace(1).score(scene(*size, faces))
+    found = blazeface(1).score(scene(*size, faces))
     assert found["face_count"] == len(faces) == len(found["face_boxes"])
     boxes = sorted(found["face_boxes"], key=lambda box: box["left"])
     for box, (left, top, side) in zip(boxes, faces, strict=True):
@@ -42,16 +42,16 @@ def test_faces_are_found_where_they_were_pasted(size: tuple[int, int], faces: li
 
 def test_tiles_find_smaller_faces_and_each_once() -> None:
     image = scene(1024, 768, [(200, 150, 90), (490, 330, 90), (800, 550, 90)])
-    counts = {per_side: BlazeFace(per_side).score(image)["face_count"] for per_side in (1, 2)}
+    counts = {per_side: blazeface(per_side).score(image)["face_count"] for per_side in (1, 2)}
     assert counts[1] < counts[2] == 3
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3000, 1), (1, 3000)], ids=str)
 def test_images_of_any_form_have_an_answer(size: tuple[int, int]) -> None:
     for per_side in (1, 3):
-        assert BlazeFace(per_side).score(Image.new("RGB", size, (128, 64, 32)))["face_count"] >= 0
+        assert blazeface(per_side).score(Image.new("RGB", size, (128, 64, 32)))["face_count"] >= 0
 
 
 def test_images_without_a_face_have_no_box() -> None:
     noise = np.random.default_rng(3).integers(0, 256, (300, 400, 3), np.uint8)
-    assert BlazeFace(2).score(Image.fromarray(noise)) == {"face_count": 0, "face_boxes": []}
+    assert blazeface(2).score(Image.fromarray(noise)) == {"face_count": 0, "face_boxes": []}

@@ -96,12 +96,13 @@ def chain(folder: Path, *settings: str) -> CurateConfig:
     ],
 )
 def test_what_signals_decide_is_not_known_exactly(tmp_path: Path, settings: list[str], told: str) -> None:
+    config = chain(tmp_path, *settings)
     with pytest.raises(
         HeadtailError, match=rf"only_written=exact: {told}.* before images are scored.*only_written=true"
     ):
-        refuse_deciding(chain(tmp_path, *settings), SIGNALS)
+        refuse_deciding(config, SIGNALS)
     with pytest.raises(HeadtailError, match=told):
-        only_written(chain(tmp_path, *settings), SIGNALS)
+        only_written(config, SIGNALS)
 
 
 @pytest.mark.parametrize(
