@@ -15,8 +15,6 @@ STAGE = "cluster_images"
 LOGIC_VERSION = 1
 CENTRES_ID = "centres"
 """Key in the manifest of a part: the id of its centres."""
-RECIPE = "_recipe.json"
-"""The recipe of a part that is not finished; it is there while the part is begun."""
 WORK = ".work"
 MADE_BY = "recipe"
 """Key in hierarchy.json: the id of the recipe that looked for the centres."""
@@ -46,18 +44,10 @@ class ClustersTable(Table):
 
     adds = False
 
-    def begin_or_resume(self, number: int, recipe: Recipe) -> str:
-        """Return the folder of a part: with the finished files of a stopped run of this recipe, else emptied.
-
-        The work folder of a stopped run is deleted.
-        """
+    def begin_or_resume(self, index: int, recipe: Recipe) -> str:
+        """Return the folder of a part as other tables do; the work folder of a stopped run is deleted."""
         storage.remove(self.work())
-        mark = storage.join(self.part_path(number), RECIPE)
-        if storage.read_json_if_there(mark) == {"id": recipe.id}:
-            return self.part_path(number)
-        self.begin(number)
-        storage.write_json(mark, {"id": recipe.id})
-        return self.part_path(number)
+        return super().begin_or_resume(index, recipe)
 
     def has_centres_of(self, recipe: Recipe) -> bool:
         """Return whether the centres that lie there are whole, and those that this recipe looked for before."""

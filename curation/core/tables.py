@@ -32,6 +32,8 @@ from curation.core.run_folders import table_instead
 from curation.core.table_reader import check_file
 
 INPUTS = "_inputs.parquet"
+BEGUN = "_recipe.json"
+"""The id of the recipe that a part was begun with."""
 SETTINGS_HASH = "settings_sha256"
 """Key beside `settings` in a manifest: the hash of the whole settings, where an address in them was cut."""
 INLINE_INPUTS = 100
@@ -94,6 +96,16 @@ class Table:
         path = self.part_path(index)
         _delete_part(path)
         return path
+
+    def begin_or_resume(self, index: int, recipe: Recipe) -> str:
+        """Return the folder of part number `index`: with what a stopped run of this recipe has finished, else emptied.
+
+        For parts whose files are finished one by one, each with a receipt of its own.
+        """
+        mark = storage.join(self.part_path(index), BEGUN)
+        if storage.read_json_if_there(mark) != {"id": recipe.id}:
+            storage.write_json(storage.join(self.begin(index), BEGUN), {"id": recipe.id})
+        return self.part_path(index)
 
     def commit(self, index: int, recipe: Recipe, receipts: Sequence[Receipt], seconds: float, **facts: Any) -> Part:
         """Check the sum of the receipts and write the manifest, with `facts` added; the part is complete after that.

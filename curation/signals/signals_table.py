@@ -13,8 +13,6 @@ from curation.signals.model import Identity
 from curation.signals.score import LOGIC_VERSION, ScoreTask, SignalSettings
 
 STAGE = "score_images"
-RECIPE = "_recipe.json"
-"""The recipe of a part that is not finished; it is there while the part is begun."""
 
 
 class SignalsTable(Table):
@@ -38,15 +36,6 @@ class SignalsTable(Table):
                     "set overwrite=true to make it again, or another path for image_signals"
                 )
         return self.plan_parts(recipe, 1, overwrite)[1]
-
-    def begin_or_resume(self, number: int, recipe: Recipe) -> str:
-        """Return the folder of a part: with the finished lists of a stopped run of this recipe, else emptied."""
-        mark = storage.join(self.part_path(number), RECIPE)
-        if storage.read_json_if_there(mark) == {"id": recipe.id}:
-            return self.part_path(number)
-        self.begin(number)
-        storage.write_json(mark, {"id": recipe.id})
-        return self.part_path(number)
 
 
 def signals_recipe(
