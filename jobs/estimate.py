@@ -5,6 +5,7 @@ import json
 from headtail.start import launch
 from conf.schema.jobs import EstimateConfig
 from curation.core.choices import EstimateFormat
+from curation.core.errors import HeadtailError
 from curation.report.estimate import Assumptions, Prices
 from curation.report.estimate_text import estimate_text
 from curation.report.estimate_values import estimate_values
@@ -14,7 +15,11 @@ def run(config: EstimateConfig) -> None:
     """Print the estimate."""
     assumed = assumptions_of(config)
     as_json = config.format is EstimateFormat.json
-    print(json.dumps(estimate_values(assumed)) if as_json else estimate_text(assumed))  # noqa: T201 the output of the command
+    try:
+        told = json.dumps(estimate_values(assumed)) if as_json else estimate_text(assumed)
+    except OverflowError as error:
+        raise HeadtailError("the numbers that are assumed are too large to be multiplied: give smaller ones") from error
+    print(told)  # noqa: T201 the output of the command
 
 
 def assumptions_of(config: EstimateConfig) -> Assumptions:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from curation.balancing.counts import CountFiles
 from curation.core import storage
-from curation.core.errors import HeadtailError
+from curation.core.errors import HeadtailError, refuse_outage
 from curation.core.parquet_sink import ROW_GROUP_ROWS, ParquetSink
 from curation.core.parts import Part
 from curation.core.receipts import Receipt
@@ -73,7 +73,8 @@ class Words:
                 if settings["metadata"] == metadata and part.files:
                     try:
                         found = (read_schema(part.files[0]).metadata or {}).get(LICENCE.encode(), b"")
-                    except (HeadtailError, OSError):
+                    except (HeadtailError, OSError) as error:
+                        refuse_outage(error)
                         continue
                     return cls(metadata, tuple(settings["languages"]), found.decode(), part)
         return None
@@ -84,6 +85,7 @@ class Words:
                 try:
                     yield from read_batches(file, ENTRIES, list(WORDS), ROW_GROUP_ROWS)
                 except (HeadtailError, OSError, pa.ArrowException) as error:
+                    refuse_outage(error)
                     raise UnreadableWordsError(f"{file} is damaged: {error}") from error
             return
         for lang in self.languages:

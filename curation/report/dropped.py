@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 from curation.core import storage
 from curation.core.dropped import EXAMPLES, DroppedRow, dropped_path, read_dropped
-from curation.core.errors import HeadtailError
+from curation.core.errors import HeadtailError, refuse_outage
 from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.report.examples import LOOKED_UP, Example, smallest, to_outputs
@@ -43,6 +43,7 @@ def read_kept_examples(task: DroppedTask) -> Receipt:
         try:
             listed = read_dropped(file)
         except (HeadtailError, OSError) as error:
+            refuse_outage(error)
             receipt.failures.append({"file": file, "offset": 0, "error": str(error), "records_read": 0})
             continue
         new = [_example(reason, row) for reason, rows in listed.items() for row in rows if row.url or row.text]

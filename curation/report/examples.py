@@ -17,7 +17,7 @@ from curation.core.choices import Engine, Obey
 from curation.core.credentials import cut_path
 from curation.core.draws import draw
 from curation.core.dropped import EXAMPLES
-from curation.core.errors import HeadtailError
+from curation.core.errors import HeadtailError, refuse_outage
 from curation.core.parts import Part
 from curation.core.receipts import Receipt
 from curation.core.schemas import MATCHES, PAIRS
@@ -111,6 +111,7 @@ def pair_examples(task: PairsTask, store: EntryStore, languages: Sequence[str], 
     try:
         batch, draws = _draw_pairs(task.file, seed)
     except (HeadtailError, OSError, pa.ArrowException) as error:
+        refuse_outage(error)
         receipt.failures.append({"file": task.file, "offset": 0, "error": str(error), "records_read": 0})
         return receipt
     matched, _, _ = match_batch(batch, store, Engine.tokens, languages)

@@ -9,6 +9,8 @@ import pytest
 from conf.compose import compose_config
 from conf.presets import option_names
 from conf.schema.jobs import EstimateConfig
+from curation.core.choices import EstimateFormat
+from curation.core.errors import HeadtailError
 from curation.report.estimate import Assumptions, by_peer, dollars, dollars_a_month, estimate
 from curation.report.estimate_text import estimate_text
 from curation.report.figures import measured, sitting
@@ -135,3 +137,9 @@ def test_buckets_are_of_half_a_gigabyte_and_at_most_as_many_as_there_can_be() ->
 
 def test_every_figure_names_the_command_that_prints_it() -> None:
     assert all(figure.command.startswith("make bench NAME=") and figure.text for figure in measured().values())
+
+
+@pytest.mark.parametrize("form", EstimateFormat)
+def test_numbers_without_a_finite_product_are_one_line(form: EstimateFormat) -> None:
+    with pytest.raises(HeadtailError, match="too large to be multiplied"):
+        run(EstimateConfig(archives=1e308, format=form))
