@@ -15,7 +15,8 @@ def archive(finished: Path, wheel: Path, tmp_path_factory: pytest.TempPathFactor
     assert finished.exists()
     folder = tmp_path_factory.mktemp("dist")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(packing, "LEVEL", 0)  # to pack and unpack the archive takes most of the time of a small run
+        # To pack and unpack the archive takes most of the time of a small run; Spark unpacks .tar without permissions.
+        patch.setattr(packing, "LEVEL", 0)
         packing.pack(wheel, folder / "headtail-env.tar.gz")
     return folder / "headtail-env.tar.gz"
 

@@ -15,6 +15,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -61,6 +62,12 @@ def rows_of(data: bytes, reader: Reader) -> list[Row]:
     return rows
 
 
+@cache
+def rows_of_record(record: bytes, reader: Reader) -> list[Row]:
+    """What a reader finds in a record, however it is packed."""
+    return rows_of(record, reader)
+
+
 def pack(records: list[bytes], packing: str) -> tuple[bytes, list[bytes]]:
     """Return what stands before the records, and each of them packed."""
     match packing:
@@ -85,7 +92,7 @@ def read_original(path: Path, reader: Reader, packing: str) -> Original:
     for record, piece in zip(records, pieces, strict=True):
         done += len(piece)
         ends.append(done)
-        rows.append(rows[-1] + rows_of(record, reader))
+        rows.append(rows[-1] + rows_of_record(record, reader))
     whole = front + b"".join(pieces)
     assert rows_of(whole, reader) == rows[-1], path
     return Original(path.name, whole, ends, rows, reader)
