@@ -30,7 +30,7 @@ _UID_BYTES, _SIGNAL_BYTES = 24, {Signal.embedding: 2048, Signal.faces: 8}
 
 @dataclass(frozen=True)
 class Prices:
-    """Prices in dollars; conf/schema/topics.py describes each."""
+    """Prices in dollars; conf/schema/topics/runs.py describes each."""
 
     core_hour: float
     terabyte_month: float
