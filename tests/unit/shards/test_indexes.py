@@ -34,7 +34,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def part(made: Path, tmp_path: Path) -> Part:
     """A copy of the shards."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(made, tmp_path, copy_function=shutil.copyfile, dirs_exist_ok=True)
     (part,) = ShardSet(f"{tmp_path}/shards").parts()
     return part
 

@@ -56,7 +56,10 @@ def stored(
 def selected(
     folder: Path, rows: list[dict], images: dict[str, bytes | str], ranges: Ranges, generations: int = 1
 ) -> tuple[SelectionSteps, Part, Receipt]:
-    """Downloads as of `stored`, whose images went through all steps up to the survivors, without filters and rules."""
+    """Downloads as of `stored`, after all steps up to the survivors, without filters and rules.
+
+    Returns the steps, the lists and the receipt of the steps.
+    """
     files, selection = _made(pickle.dumps((rows, images, ranges, generations)), through_steps=True)
     _write_files(folder, files)
     steps, lists = _steps_of(folder, ranges)
