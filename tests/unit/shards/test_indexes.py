@@ -26,15 +26,15 @@ from tests.unit.shards.test_write import URLS, bodies, make_shards, samples, sto
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Shards of 25, 25 and 7 samples; not to be written to."""
     folder = tmp_path_factory.mktemp("made")
-    downloads, lists = stored(folder, curated_rows(URLS), bodies(), Ranges(4, 0), generations=2)
-    make_shards(folder, downloads, lists, Ranges(4, 0), size=25)
-    return folder
+    downloads, lists = stored(folder, curated_rows(URLS), bodies(), Ranges(1, 0))
+    make_shards(folder, downloads, lists, Ranges(1, 0), size=25)
+    return folder / "shards"
 
 
 @pytest.fixture
 def part(made: Path, tmp_path: Path) -> Part:
     """A copy of the shards."""
-    shutil.copytree(made, tmp_path, dirs_exist_ok=True)
+    shutil.copytree(made, tmp_path / "shards", copy_function=shutil.copyfile)
     (part,) = ShardSet(f"{tmp_path}/shards").parts()
     return part
 

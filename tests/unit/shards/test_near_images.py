@@ -106,7 +106,7 @@ class Search:
 
     def __init__(self, folder: Path, values: Sequence[Any], ranges: Ranges = RANGES) -> None:
         rows = sorted(curated_rows(URLS), key=lambda row: URLS.index(row["url"]))
-        steps, _, _ = selected(folder, rows, bodies(), ranges, generations=2)
+        steps, _, _ = selected(folder, rows, bodies(), ranges)
         given = [{"uid": row["uid"], "embedding": value} for row, value in zip(rows, values, strict=False)]
         path = write(folder / "embeddings.parquet", given, embedding=HALVES)
         settings = ScoreSettings(tuple(open_scores([str(path)])), False, "", vectors="embedding")

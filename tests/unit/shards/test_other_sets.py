@@ -30,7 +30,7 @@ from tests.unit.shards.test_near_images import run
 from tests.unit.shards.test_write import URLS, make_shards, select, stored
 from tests.unit.sources.test_hostile_tables import counted_memory
 
-RANGES = Ranges(4, 0)
+RANGES = Ranges(2, 0)
 VECTOR = pa.list_(pa.float16(), 3)
 
 

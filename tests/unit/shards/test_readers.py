@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,6 @@ OLD_TEXTS = "cannot read the set: it takes strings, and texts[] of the json is o
 SMALL = "00002.tar holds 4 samples: a worker that gets it alone fills no batch of more"
 MAIN = "; captions in the json: --json-text-key 'text'"
 NO_PAIRS = "cannot read the set: it takes [key, text] pairs in texts of the json, whose kind is "
-
-
-@pytest.fixture(scope="module")
-def base(small_set: MakeSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return small_set(tmp_path_factory.mktemp("base"))
 
 
 def told(folder: Path) -> dict[str, str]:
@@ -236,11 +230,10 @@ NO_TXT = of_samples(lambda number, _, parts: parts.pop("txt") if number == 7 els
     ],
 )  # fmt: skip
 def test_each_reason_has_a_line(
-    base: Path, tmp_path: Path, change: Callable[[Path], None], reader: str, line: str
+    small_set: MakeSet, tmp_path: Path, change: Callable[[Path], None], reader: str, line: str
 ) -> None:
-    shutil.copytree(base / "shards", tmp_path / "shards")
-    change(tmp_path)
-    assert told(tmp_path)[reader] == line
+    change(folder := small_set(tmp_path))
+    assert told(folder)[reader] == line
 
 
 def test_every_reader_has_a_line_and_an_empty_set_none() -> None:
