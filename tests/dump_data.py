@@ -44,7 +44,7 @@ def article(wikitext: str, namespace: int = 0, more: str = "") -> str:
 def multistream(data: bytes, cuts: Iterable[int]) -> bytes:
     """Return bytes as bz2 streams, cut at these places."""
     places = [0, *sorted(cuts), len(data)]
-    return b"".join(bz2.compress(data[start:end], 1) for start, end in pairwise(places))
+    return b"".join(bz2.compress(data[start:end]) for start, end in pairwise(places))
 
 
 def count_naively(texts: Iterable[str], singles: bool) -> tuple[Counter[str], Counter[tuple[str, str]]]:

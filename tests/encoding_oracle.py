@@ -31,6 +31,7 @@ DEVIATIONS = {
 }
 """Bytes at which Chromium 156 differs from the standard, which we follow; docs/extraction.md explains them."""
 DRAWN, SEED = 2000, 1
+_BYTES = bytes(range(256))
 _NASTY = (
     b"\x00\x0e\x1b$B(JI@09!5<\\~\x7f\x80\x81\x84\x8e\x8f\xa0\xa1\xa4\xbb\xbf"
     b"\xc0\xd8\xdc\xe0\xed\xef\xf0\xf4\xfc\xfd\xfe\xff"
@@ -88,10 +89,7 @@ def drawn(encoding: str) -> list[bytes]:
     rng, sequences = random.Random(f"{SEED} {encoding}"), []
     for _ in range(DRAWN):
         share, length = rng.random(), rng.randrange(3, 16)
-        nasty = (
-            _NASTY[rng.randrange(len(_NASTY))] if rng.random() < share else rng.randrange(256) for _ in range(length)
-        )
-        sequences.append(bytes(nasty))
+        sequences.append(bytes(rng.choice(_NASTY if rng.random() < share else _BYTES) for _ in range(length)))
     return [sequence for sequence in sequences if not deviates(encoding, sequence)]
 
 

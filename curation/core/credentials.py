@@ -16,6 +16,7 @@ FILE_HASH = "file_sha256"
 SECRET_NAME = r"secret|password|passwd|token|credential|[._]sas[._]|(?:access|account|private|api)[._-]?key"
 """What names of settings hold whose values are secrets, in any case."""
 _SECRET = re.compile(rf"(?i)((?:{SECRET_NAME})[\w.\-]*[\"']?\s*[=:]\s*)(?:\"[^\"]*\"|'[^']*'|[^\s,}}]+)")
+# A scheme begins at the first letter of a word: a search from each letter of a long word takes quadratic time.
 _SCHEME = r"(?<![A-Za-z])([A-Za-z][A-Za-z0-9+.\-]*://)"
 _USERINFO = r"(?:[^/?#\s]*@)?"
 _ONE = re.compile(rf"{_SCHEME}{_USERINFO}([^?#]*)(?:\?[^#]*)?", re.DOTALL)

@@ -111,7 +111,7 @@ def database_lemmas(line: str) -> list[str]:
     >>> database_lemmas("00001 00 a 02 hot_dog 0 galore(ip) 1 000 | gloss")
     ['hot dog', 'galore']
     """
-    cells = line.split(" ")
+    cells = line.partition("|")[0].split(" ")
     try:
         words = cells[4 : 4 + 2 * int(cells[3], 16) : 2]
     except (IndexError, ValueError):

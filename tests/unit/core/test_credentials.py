@@ -1,5 +1,7 @@
 """Passwords and signatures in addresses are not written down."""
 
+import time
+
 import pytest
 
 from curation.core.credentials import cut_failure, cut_input, cut_path, cut_text, cut_values, place
@@ -46,3 +48,9 @@ def test_failures_are_cut() -> None:
     cut = cut_failure(failure)
     assert (cut["file"], cut["error"]) == ("https://example.org/a", "https://example.org/a: 404")
     assert len(cut["file_sha256"]) == 64
+
+
+def test_a_long_word_is_searched_once() -> None:
+    start = time.process_time()
+    assert cut_text("x" * 100_000) == "x" * 100_000
+    assert time.process_time() - start < 1

@@ -18,6 +18,13 @@ def blanks() -> list[str]:
     return [chr(code) for code in range(sys.maxunicode + 1) if chr(code).isspace()]
 
 
+@functools.cache
+def drawn_texts() -> list[str]:
+    rng = random.Random(5)
+    letters = [*blanks(), *"ab!é中😀\ufffd\u200b\u00ad\u3001\u2030", "\x00", "\x1b", "\x7f", " ", " "]
+    return ["".join(rng.choices(letters, k=rng.randrange(9))) for _ in range(10_000)] + blanks()
+
+
 def clean(text: str, rules: TextRules) -> tuple[str, str]:
     text = text.translate(str.maketrans("\t\n\r", "   ")).strip()
     if rules.collapse_blanks:
@@ -44,9 +51,7 @@ def clean(text: str, rules: TextRules) -> tuple[str, str]:
     ids=["default", "blanks collapsed", "lengths", "no replaced character"],
 )
 def test_equals_plain_python(rules: TextRules) -> None:
-    rng = random.Random(5)
-    letters = [*blanks(), *"ab!é中😀\ufffd\u200b\u00ad\u3001\u2030", "\x00", "\x1b", "\x7f", " ", " "]
-    texts = ["".join(rng.choices(letters, k=rng.randrange(9))) for _ in range(20_000)] + blanks()
+    texts = drawn_texts()
     cleaned, reasons = clean_texts(pa.array(texts), rules)
     found = [(text, TEXT_REASONS[reason]) for text, reason in zip(cleaned.to_pylist(), reasons, strict=True)]
     expected = [clean(text, rules) for text in texts]

@@ -157,7 +157,7 @@ def test_joining_equals_the_standard_library() -> None:
     bases = [f"http{s}://example.org{path}" for s in ("", "s") for path in ("", "/", "/x", "/x/y.html?a/b", "/x/y/./z")]
     links = [
         rng.choice(("", "", "/", "//h.org/")) + "/".join(rng.choices(pieces, k=rng.randrange(1, 6)))
-        for _ in range(20_000)
+        for _ in range(10_000)
     ]
     page = np.array([rng.randrange(len(bases)) for _ in links], np.int32)
     resolved, reasons = resolve_urls(pa.array(links), pa.array(bases), page, url_rules())

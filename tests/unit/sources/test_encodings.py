@@ -14,10 +14,11 @@ READ_ON = {
     "gbk": re.compile(rb"[\x81-\xfe][0-9]"),
     "gb18030": re.compile(rb"[\x81-\xfe][0-9]"),
     "iso-2022-jp": re.compile(rb"\x1b"),
-    "utf-16be": re.compile(rb""),
-    "utf-16le": re.compile(rb""),
+    "utf-16be": re.compile(rb"\A.\Z", re.DOTALL),
+    "utf-16le": re.compile(rb"\A.\Z", re.DOTALL),
 }
 """Sequences for which a line end is no end: it belongs to the bytes before it, or these are read again."""
+LINE_END = {"utf-16be": b"\0\n", "utf-16le": b"\n\0"}
 
 
 def test_each_label_names_the_encoding_of_the_browser() -> None:
@@ -33,13 +34,14 @@ def test_other_words_are_no_labels() -> None:
 
 @pytest.mark.parametrize("encoding", DECODED)
 def test_all_sequences_of_one_and_two_bytes(encoding: str) -> None:
+    line_end = LINE_END.get(encoding, b"\n")
     groups = [(False, pairs(encoding))]
     if reading_on := READ_ON.get(encoding):
         groups = groupby(pairs(encoding), lambda sequence: bool(reading_on.search(sequence)))
     texts = []
     for reads_on, group in groups:
         # A sequence that a line end cuts off gives what one gives that the end of the input cuts off.
-        texts += [decode(data, encoding) for data in (group if reads_on else [b"\n".join(group)])]
+        texts += [decode(data, encoding) for data in (group if reads_on else [line_end.join(group)])]
     assert digest(texts) == ORACLE["sha256"][encoding][0]
 
 

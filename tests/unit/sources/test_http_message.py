@@ -1,7 +1,7 @@
 """Archived responses: chunks, codings, heads, and what is said where a page cannot be read."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -121,7 +121,7 @@ def test_heads(message: bytes) -> None:
     assert (alts, faults) == (ALTS, [])
 
 
-BROKEN: dict[str, tuple[bytes, str, int, str]] = {
+BROKEN: dict[str, tuple[bytes | Callable[[], bytes], str, int, str]] = {
     # body, codings, alts at least, fault
     "gzip cut off": (packed(PAGE, "gzip")[:1500], "gzip", 100, "'gzip': the body ends early"),
     "deflate cut off": (packed(PAGE, "deflate")[:1500], "deflate", 100, "'deflate': the body ends early"),
@@ -134,7 +134,9 @@ BROKEN: dict[str, tuple[bytes, str, int, str]] = {
     "a name of control characters": (bytes(99), "\x1b[31m", 0, r"'\x1b[31m': its name is not known"),
     "brotli, called zstd": (packed(PAGE, "br"), "zstd", 0, "'zstd': the body does not begin like that"),
     "six": (packed(CODED, "gzip"), "gzip, br, deflate, zstd, deflate, gzip", 0, "6 codings, more than 5"),
-    "a bomb": (packed(PAGE + bytes(9 << 20), "gzip"), "gzip", 300, f"'gzip': more than {MAX_HTML_BYTES} bytes"),
+    "a bomb": (
+        lambda: packed(PAGE + bytes(9 << 20), "gzip"), "gzip", 300, f"'gzip': more than {MAX_HTML_BYTES} bytes"
+    ),
 }  # fmt: skip
 
 
@@ -142,6 +144,7 @@ BROKEN: dict[str, tuple[bytes, str, int, str]] = {
 def test_a_page_that_cannot_be_decoded_is_counted_and_named(name: str) -> None:
     body, names, least, fault = BROKEN[name]
     good = record(PAGE, HTML)
+    body = body() if callable(body) else body
     alts, faults, count = read(good + record(body, HTML, f"Content-Encoding: {names}") + good)
     assert count == len(faults) == 1
     assert faults[0].startswith(f"reader_error: a page whose coding cannot be undone ({fault}")
@@ -165,7 +168,7 @@ def test_all_before_the_damage_is_kept(coding: str) -> None:
 
 
 def test_each_coding_has_the_byte_bound() -> None:
-    bomb = packed(bytes(1 << 24), "gzip", "zstd", "br")
+    bomb = packed(bytes(1 << 22), "gzip", "zstd", "br")
     largest = 0
 
     class Counting(io.BytesIO):

@@ -122,10 +122,10 @@ def test_the_next_declared_charset_where_the_first_fails() -> None:
     "piece", ["<b>", "<a b='", '<a b="', "<!--", "<a =", "<script>", "<meta a=b ", "<meta charset=x>"]
 )
 def test_hostile_pages_are_searched_once(piece: str) -> None:
-    page = piece.encode() * (500_000 // len(piece)) + b"<meta charset=unknown>"
+    page = piece.encode() * (200_000 // len(piece)) + b"<meta charset=unknown>"
     started = time.process_time()
     assert list(declared_encodings(b"", page)) == []
-    assert time.process_time() - started < 10  # 0.1 s; a second look at each byte from each tag would take hours
+    assert time.process_time() - started < 2  # 0.04 s; a second look at each byte from each tag would take an hour
 
 
 def test_what_became_of_the_charsets_is_counted() -> None:
