@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from curation.core.plain_texts import plain_text
 
 _WORD, _DIGIT, _GAP = r"[\p{L}\p{N}_]", r"\p{Nd}", "[ \u00a0().\\-/]{0,3}"
-EMAIL = rf"[\p{{L}}\p{{N}}_.%+-]{{1,64}}(?:@|%40){_WORD}[\p{{L}}\p{{N}}_.-]{{0,250}}\.\p{{L}}{{2,24}}"
+EMAIL = rf"[\p{{L}}\p{{N}}_.%+-](?:@|%40){_WORD}[\p{{L}}\p{{N}}_.-]{{0,250}}\.\p{{L}}{{2}}"
+"""The least that an address has: to look for more letters at its ends takes longer, and finds the same texts."""
 PHONE = rf"[+(]{{0,2}}{_DIGIT}(?:{_GAP}{_DIGIT}){{6,14}}"
 """Seven to fifteen digits with at most three blanks, dots, hyphens, slashes or brackets between two of them."""
 

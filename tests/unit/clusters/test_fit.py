@@ -63,7 +63,7 @@ def test_heaps_are_found() -> None:
 
 def test_balanced_clusters_have_nearer_sizes() -> None:
     """The first centres all lie in small heaps, of which k-means alone never gets away."""
-    units, heap = heaps([2000, 300, 200, 100, 60, 40, 20], 24)
+    units, heap = heaps([500, 75, 50, 25, 15, 10, 5], 24)
     ones, start = np.ones(len(units), np.int64), np.argsort(-heap, kind="stable").tolist()
     spread = {}
     for balanced in (False, True):
@@ -76,9 +76,9 @@ def test_balanced_clusters_have_nearer_sizes() -> None:
 def test_prices_take_rows_from_large_clusters() -> None:
     """Rows without heaps, and centres that are one to many: only prices can even them out."""
     rng = np.random.default_rng(0)
-    units, _ = whole_units(rng.normal(size=(4000, 8)) + np.eye(8)[0] * 1.5)
+    units, _ = whole_units(rng.normal(size=(2000, 8)) + np.eye(8)[0] * 1.5)
     centres = {
-        balanced: fit_centres(units, np.ones(4000, np.int64), Fit(16, 20, balanced), range(4000)).units
+        balanced: fit_centres(units, np.ones(2000, np.int64), Fit(16, 20, balanced), range(2000)).units
         for balanced in (False, True)
     }
     sizes = {balanced: np.bincount(nearest(units, found)[0], minlength=16) for balanced, found in centres.items()}
