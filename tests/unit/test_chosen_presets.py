@@ -34,7 +34,9 @@ def stored() -> Iterator[ConfigStore]:
     store = ConfigStore.instance()
     with mock.patch.dict(store.repo):
         store.store("schema", CurateConfig)
-        store.store("at_once", {"defaults": ["schema", *chosen_presets.default_presets(CurateConfig), "_self_"]})
+        unused = [{f"override hydra/{topic}": None} for topic in chosen_presets.HYDRAS_TOPICS]
+        presets = [*chosen_presets.default_presets(CurateConfig), "_self_", *unused]
+        store.store("at_once", {"defaults": ["schema", *presets]})
         yield store
 
 
