@@ -22,6 +22,7 @@ from typing import Any
 from unittest import mock
 
 from curation.core import storage
+from tests.certificate import write_certificate
 from tests.store_answers import MANY, STATUS, Answer, Environ, kind_of, listing, refusal, undeleted
 
 
@@ -66,6 +67,7 @@ class FaultyStore:
         from werkzeug.serving import make_server
 
         self.credentials = folder / "credentials"
+        self._certificate = write_certificate(folder / "certificate.pem")
         self.faults = Faults()
         self.keys: list[str] = []
         self._app = werkzeug_app.DomainDispatcherApplication(werkzeug_app.create_backend_app)
@@ -82,6 +84,7 @@ class FaultyStore:
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._server.server_address[1]}",
             "AWS_SHARED_CREDENTIALS_FILE": str(self.credentials),
             "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CA_BUNDLE": str(self._certificate),  # each client would read those of all authorities for 30 ms
         }
 
     def begin(self, faults: Faults) -> None:

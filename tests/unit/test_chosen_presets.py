@@ -30,11 +30,14 @@ OVERRIDES = {
 
 @pytest.fixture(scope="module")
 def stored() -> Iterator[ConfigStore]:
-    """Hydra's store with the schema and the default presets of curate."""
+    """Hydra's store with the schema and the default presets of curate; each composition would copy it."""
     store = ConfigStore.instance()
-    with mock.patch.dict(store.repo):
+    as_it_is = mock.patch.object(ConfigStore, "__deepcopy__", lambda store, _: store, create=True)
+    with mock.patch.dict(store.repo), as_it_is:
         store.store("schema", CurateConfig)
-        store.store("at_once", {"defaults": ["schema", *chosen_presets.default_presets(CurateConfig), "_self_"]})
+        unused = [{f"override hydra/{topic}": None} for topic in chosen_presets.HYDRAS_TOPICS]
+        presets = [*chosen_presets.default_presets(CurateConfig), "_self_", *unused]
+        store.store("at_once", {"defaults": ["schema", *presets]})
         yield store
 
 

@@ -92,7 +92,7 @@ def _read_joined(folder: str, buckets: list[list[str]], name: str) -> list[list[
     return found
 
 
-@pytest.mark.parametrize(("buckets", "cuts", "flush"), [(1, 1, 1 << 20), (7, 3, 500), (64, 1, 3000)])
+@pytest.mark.parametrize(("buckets", "cuts", "flush"), [(1, 1, 1 << 20), (7, 3, 500), (24, 1, 3000)])
 def test_join_gives_each_image_its_concepts(
     buckets: int, cuts: int, flush: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

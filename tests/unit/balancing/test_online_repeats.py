@@ -51,9 +51,9 @@ def _samples(copies: int = 1) -> list[dict[str, Any]]:
 
 
 def test_repeats_equal_the_law_over_epochs(folder: str) -> None:
-    """Uses of a sample in an epoch are the floor or the ceiling of the wished number. Over 500 epochs of 4 samples with
+    """Uses of a sample in an epoch are the floor or the ceiling of the wished number. Over 250 epochs of 8 samples with
     a text their sum lies within 5 standard deviations: with 10 texts a right build fails for one seed in 170,000."""
-    copies, epochs = 4, 500
+    copies, epochs = 8, 250
     stage, samples, draws = OnlineBalance(folder, seed=3), _samples(copies), copies * epochs
     uses: Counter[str] = Counter()
     for _ in range(epochs):
