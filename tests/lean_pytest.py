@@ -11,6 +11,8 @@ import pytest
 
 HIDDEN_SECONDS = 0.005
 """Shorter steps are not among the slowest that `--durations` names."""
+MARKS_OF_TIME = ("logstart", "logfinish")
+"""Messages of workers at the beginning and at the end of a test, of which nothing is shown."""
 
 
 class _Imported(pytest.File):
@@ -32,15 +34,20 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> Generator[
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """Let workers report a test once: its set-up and its end are of interest if they failed or took long."""
+    """Let workers tell less of a test: messages cost both sides more than a short test.
+
+    Its set-up and its end are of interest if they failed or took long, and its keywords if it did not pass.
+    """
     for plugin in session.config.pluginmanager.get_plugins():
         if type(plugin).__name__ == "WorkerInteractor":
-            plugin.sendevent = _without_short_steps(plugin.sendevent)
+            plugin.sendevent = _with_few_words(plugin.sendevent)
 
 
-def _without_short_steps(send: Any) -> Any:
+def _with_few_words(send: Any) -> Any:
     def sendevent(name: str, **given: Any) -> None:
-        if name != "testreport" or not _is_short_step(given["data"]):
+        if name == "testreport" and given["data"]["outcome"] == "passed":
+            given["data"]["keywords"] = {}
+        if name not in MARKS_OF_TIME and (name != "testreport" or not _is_short_step(given["data"])):
             send(name, **given)
 
     return sendevent

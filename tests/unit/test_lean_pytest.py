@@ -6,7 +6,7 @@ from unittest.mock import Mock
 
 import pytest
 
-from tests.lean_pytest import _Imported, _without_short_steps, pytest_collect_file
+from tests.lean_pytest import _Imported, _with_few_words, pytest_collect_file
 
 QUICK = {"when": "setup", "outcome": "passed", "sections": [], "duration": 0.001}
 
@@ -23,11 +23,13 @@ QUICK = {"when": "setup", "outcome": "passed", "sections": [], "duration": 0.001
         pytest.param("testreport", {"duration": 0.01}, True, id="a long set-up"),
         pytest.param("testreport", {"sections": [("Captured stdout setup", "x")]}, True, id="a set-up that prints"),
         pytest.param("collectreport", {}, True, id="another report"),
+        pytest.param("logstart", {}, False, id="the beginning"),
+        pytest.param("logfinish", {}, False, id="the end"),
     ],
 )
-def test_only_short_steps_are_left_out(name: str, report: dict, is_sent: bool) -> None:
+def test_only_what_says_nothing_is_left_out(name: str, report: dict, is_sent: bool) -> None:
     send = Mock()
-    _without_short_steps(send)(name, data=QUICK | report)
+    _with_few_words(send)(name, data=QUICK | report)
     assert send.called == is_sent
 
 
