@@ -61,8 +61,9 @@ def assert_equal_to_library(model: LanguageModel, path: str, texts: list[str], k
         differ = (labels != wanted_labels) | (scores.view(np.int32) != wanted_scores.view(np.int32))
         assert [texts[row] for row in np.flatnonzero(differ.any(axis=1))] == []
     first_labels, first_scores = model.first(array)
-    np.testing.assert_array_equal(first_labels, wanted[1][0][:, 0])
-    np.testing.assert_array_equal(first_scores, wanted[1][1][:, 0])
+    best_labels, best_scores = wanted.get(1) or library.top(array, 1)
+    np.testing.assert_array_equal(first_labels, best_labels[:, 0])
+    np.testing.assert_array_equal(first_scores, best_scores[:, 0])
 
 
 @cache

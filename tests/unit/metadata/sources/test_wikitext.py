@@ -115,7 +115,7 @@ def test_hostile_pages_take_no_longer_than_others(wikitext: str) -> None:
     # The library alone takes 4 s for 20,000 times `<b`, 16 times that for four times as many.
     start = time.process_time()
     article_text(wikitext, PREFIXES, CHINESE)
-    assert time.process_time() - start < 1.25
+    assert time.process_time() - start < 2.5
 
 
 @pytest.mark.parametrize(
@@ -127,7 +127,7 @@ def test_the_passes_over_a_page_are_linear(wikitext: str) -> None:
     # The first took ten minutes for 80,000 characters.
     start = time.process_time()
     article_text(wikitext, PREFIXES)
-    assert time.process_time() - start < 1.25
+    assert time.process_time() - start < 2.5
 
 
 def test_prefixed_links_are_those_of_the_plain_definition() -> None:
