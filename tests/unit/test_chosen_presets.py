@@ -1,6 +1,7 @@
 """Hydra composes each choice of presets once; values are set on a copy, as Hydra sets them."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -9,9 +10,10 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import OmegaConf
 
 from conf import chosen_presets
-from conf.compose import as_hydra_reads, compose_settings
+from conf.compose import as_hydra_reads, compose_config, compose_settings
 from conf.schema.jobs import CurateConfig
 from conf.settings import settings_of
+from curation.core.errors import HeadtailError
 from jobs.answers import plan_sweep
 
 GIVEN = ["output=/runs/a", "source.paths=/crawl/x.wat.gz,/b", "entry_lists=/lists"]
@@ -66,3 +68,18 @@ def test_a_sweep_composes_its_presets_once() -> None:
         swept = plan_sweep("curate", CurateConfig, [*GIVEN, "balance=tail_share", "balance.t=5,6,7"], "")
     assert [variant.balance.t for variant in swept.variants.values()] == [5, 6, 7]
     assert composed.call_count == 1
+
+
+@pytest.mark.parametrize(
+    ("preset", "line"),
+    [
+        ("nothing: 3", r"^balance\.nothing: Key 'nothing' not in"),
+        ("t: many", r"^balance\.t must be a number, got 'many'"),
+    ],
+    ids=["unknown", "wrong"],
+)
+def test_a_line_names_what_is_wrong_in_a_preset_of_ones_own(tmp_path: Path, preset: str, line: str) -> None:
+    (tmp_path / "balance").mkdir()
+    (tmp_path / "balance/mine.yaml").write_text(preset)
+    with pytest.raises(HeadtailError, match=line):
+        compose_config("curate", CurateConfig, [*GIVEN, "balance=mine"], str(tmp_path))
